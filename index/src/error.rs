@@ -1,0 +1,183 @@
+//! What can go wrong with an index, where, and what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::Space;
+
+/// Why the index could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// There is no index in the folder.
+    #[error("there is no index in {}", path.display())]
+    Missing {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Another process is using the index, and only one may.
+    #[error("another process{} is writing the index in {}", WithPid(*pid), path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+        /// The process, where it is known.
+        pid: Option<u32>,
+    },
+    /// The index holds the vectors of another model.
+    #[error(
+        "the index in {} holds `{}` vectors ({} dimensions), not `{}` vectors ({} dimensions)",
+        path.display(), found.label, found.dim, expected.label, expected.dim
+    )]
+    SpaceMismatch {
+        /// The folder.
+        path: PathBuf,
+        /// What is in it.
+        found: Box<Space>,
+        /// What was asked for.
+        expected: Box<Space>,
+    },
+    /// A later version of this crate wrote the index.
+    #[error("the index in {} has format {found}, newer than the newest known, {expected}", path.display())]
+    NewerFormat {
+        /// The file or folder with the newer format.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The newest format this version can read.
+        expected: u32,
+    },
+    /// A space must have 1 to [`MAX_DIM`](crate::MAX_DIM) dimensions.
+    #[error("the index in {} cannot hold vectors of {found} dimensions, only 1 to {expected}", path.display())]
+    UnusableDimension {
+        /// The folder.
+        path: PathBuf,
+        /// What was asked for.
+        found: usize,
+        /// The most there can be.
+        expected: usize,
+    },
+    /// A vector has not as many components as those in the index.
+    #[error("a vector has {found} dimensions, but those of the index in {} have {expected}", path.display())]
+    DimensionMismatch {
+        /// The folder.
+        path: PathBuf,
+        /// The dimensions of the vector given.
+        found: usize,
+        /// Those of the index.
+        expected: usize,
+    },
+    /// A payload or a note is longer than what can be stored.
+    #[error("{what} of {found} bytes is longer than the {expected} the index in {} takes", path.display())]
+    TooLong {
+        /// The folder.
+        path: PathBuf,
+        /// Which of the two it is, with its article.
+        what: &'static str,
+        /// Its length in bytes.
+        found: usize,
+        /// The longest there can be.
+        expected: usize,
+    },
+    /// A selection was made by another searcher, whose rows are not the same.
+    #[error("the rows were selected by another view of the index than this one in {}", path.display())]
+    ForeignSelection {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file holds what it should not.
+    #[error("the index is damaged: {what} in {}", path.display())]
+    Damaged {
+        /// The damaged file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The operating system refused something.
+    #[error("could not {action} {}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried, as a verb.
+        action: &'static str,
+        /// Why it failed.
+        source: io::Error,
+    },
+    /// The catalog failed in a way of its own.
+    #[error("the catalog in {} failed", path.display())]
+    Catalog {
+        /// The folder of the catalog.
+        path: PathBuf,
+        /// Why it failed.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl Error {
+    /// What to do next, where there is something.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Error::Locked { .. } => Some("wait until the other process has finished, or stop it"),
+            Error::SpaceMismatch { .. } => Some("use the model that made the index, or start a new index"),
+            Error::NewerFormat { .. } => {
+                Some("use the version of the program that wrote the index, or a later one")
+            }
+            Error::Damaged { .. } | Error::Catalog { .. } => Some("repair the index, or start a new one"),
+            Error::Missing { .. }
+            | Error::UnusableDimension { .. }
+            | Error::DimensionMismatch { .. }
+            | Error::TooLong { .. }
+            | Error::ForeignSelection { .. }
+            | Error::Io { .. } => None,
+        }
+    }
+
+    /// For `map_err`: what was tried, and with which file.
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Io { path: path.to_owned(), action, source }
+    }
+}
+
+/// ` (pid 7)`, or nothing.
+struct WithPid(Option<u32>);
+
+impl std::fmt::Display for WithPid {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(pid) => write!(f, " (pid {pid})"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(error: &Error, message: &str, hinted: bool) {
+        assert_eq!((error.to_string().as_str(), error.hint().is_some()), (message, hinted));
+    }
+
+    #[test]
+    fn messages_say_what_and_where() {
+        let path = PathBuf::from("/p");
+        let space = |label: &str| Box::new(Space { id: label.into(), label: label.into(), dim: 3 });
+        check(&Error::Missing { path: path.clone() }, "there is no index in /p", false);
+        check(
+            &Error::Locked { path: path.clone(), pid: Some(7) },
+            "another process (pid 7) is writing the index in /p",
+            true,
+        );
+        check(
+            &Error::Locked { path: path.clone(), pid: None },
+            "another process is writing the index in /p",
+            true,
+        );
+        check(
+            &Error::SpaceMismatch { path: path.clone(), found: space("a"), expected: space("b") },
+            "the index in /p holds `a` vectors (3 dimensions), not `b` vectors (3 dimensions)",
+            true,
+        );
+    }
+}

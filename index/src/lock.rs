@@ -1,0 +1,79 @@
+//! One process at a time: an advisory lock on a file of the index's folder.
+//!
+//! The lock goes with the process however it ends, so a lock file that is left behind locks nobody out. The
+//! file holds the process number of whoever locked it last, to tell the others.
+
+use std::fs::{self, File, TryLockError};
+use std::io::Write;
+use std::path::Path;
+
+use crate::Error;
+
+const FILE_NAME: &str = "writer.lock";
+
+/// Holds the lock until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    file: File,
+}
+
+/// Closing the file would not do: a process that another thread starts at this moment has a copy of it until
+/// it runs its own program, and the lock would stay as long.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // When unlocking fails, the end of the process still releases the lock.
+        self.file.unlock().ok();
+    }
+}
+
+impl Lock {
+    /// Takes the lock of the index in `dir`, without waiting.
+    pub(crate) fn acquire(dir: &Path) -> Result<Lock, Error> {
+        let path = dir.join(FILE_NAME);
+        let opened = File::options().write(true).create(true).truncate(false).open(&path);
+        let mut file = opened.map_err(Error::io("open", &path))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Locked { path: dir.to_owned(), pid: read_pid(&path) });
+            }
+            Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path)(source)),
+        }
+        write_pid(&mut file).map_err(Error::io("write", &path))?;
+        Ok(Lock { file })
+    }
+}
+
+fn write_pid(file: &mut File) -> std::io::Result<()> {
+    file.set_len(0)?;
+    writeln!(file, "{}", std::process::id())
+}
+
+/// `None` also where the system lets nobody read a locked file.
+fn read_pid(path: &Path) -> Option<u32> {
+    fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_one_waits_for_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = Lock::acquire(dir.path()).unwrap();
+        let refused = Lock::acquire(dir.path()).unwrap_err();
+        let own = std::process::id();
+        assert!(matches!(&refused, Error::Locked { pid: Some(pid), .. } if *pid == own), "{refused}");
+        drop(first);
+        Lock::acquire(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn a_file_left_behind_locks_nobody_out() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(FILE_NAME), "1234567 and then some").unwrap();
+        Lock::acquire(dir.path()).unwrap();
+        assert_eq!(read_pid(&dir.path().join(FILE_NAME)), Some(std::process::id()));
+    }
+}

@@ -1,0 +1,128 @@
+//! What is kept under a key, how it changes, and its form on disk.
+
+use crate::{Key, Vector};
+
+/// The longest payload, in bytes.
+pub const MAX_PAYLOAD_LEN: usize = 64 * 1024;
+
+/// The longest note, in bytes.
+pub const MAX_NOTE_LEN: usize = 64 * 1024;
+
+const HAS_FINGERPRINT: u8 = 1;
+const HAS_VECTOR: u8 = 2;
+
+/// 128-bit identity of the content a vector was made from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Fingerprint(pub [u8; 16]);
+
+/// What the caller keeps under a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// What the content is, so that the same content elsewhere can be recognised.
+    pub fingerprint: Option<Fingerprint>,
+    /// Opaque bytes, at most [`MAX_PAYLOAD_LEN`].
+    pub payload: Vec<u8>,
+}
+
+/// One step of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// Keep `record` under `key`, in place of what was there.
+    Put {
+        /// Where.
+        key: Key,
+        /// What.
+        record: Record,
+        /// With which vector. Without one the record is remembered, and no search returns it.
+        vector: Option<Vector>,
+    },
+    /// Forget `key`. A key that is not there is no error.
+    Delete {
+        /// Which.
+        key: Key,
+    },
+}
+
+/// A record as a [`Searcher`](crate::Searcher) sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredRecord<'a> {
+    /// The bytes of the key.
+    pub key: &'a [u8],
+    /// The payload.
+    pub payload: &'a [u8],
+    /// What the content is.
+    pub fingerprint: Option<Fingerprint>,
+    /// Whether a search can return it.
+    pub has_vector: bool,
+}
+
+/// A record in the catalog, and the row that is its own. A row number is given once and never again, so what
+/// is written about a row never changes.
+///
+/// On disk: one byte of flags (1 fingerprint, 2 vector), the row as a little-endian `u64`, the 16 bytes of the
+/// fingerprint if there is one, and the payload to the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) row: u64,
+    pub(crate) has_vector: bool,
+    pub(crate) record: Record,
+}
+
+impl Entry {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let Record { fingerprint, payload } = &self.record;
+        let mut flags = 0;
+        if fingerprint.is_some() {
+            flags |= HAS_FINGERPRINT;
+        }
+        if self.has_vector {
+            flags |= HAS_VECTOR;
+        }
+        let fingerprint = fingerprint.as_ref().map_or(&[][..], |fingerprint| &fingerprint.0);
+        [&[flags], &self.row.to_le_bytes()[..], fingerprint, payload].concat()
+    }
+
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Entry> {
+        let (&flags, rest) = bytes.split_first()?;
+        let (row, mut payload) = rest.split_first_chunk()?;
+        if flags & !(HAS_FINGERPRINT | HAS_VECTOR) != 0 {
+            return None;
+        }
+        let mut fingerprint = None;
+        if flags & HAS_FINGERPRINT != 0 {
+            let (found, rest) = payload.split_first_chunk()?;
+            (fingerprint, payload) = (Some(Fingerprint(*found)), rest);
+        }
+        let record = Record { fingerprint, payload: payload.to_vec() };
+        Some(Entry { row: u64::from_le_bytes(*row), has_vector: flags & HAS_VECTOR != 0, record })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(fingerprint: Option<Fingerprint>, payload: &[u8], row: u64, has_vector: bool) {
+        let entry = Entry { row, has_vector, record: Record { fingerprint, payload: payload.to_vec() } };
+        assert_eq!(Entry::from_bytes(&entry.to_bytes()), Some(entry));
+    }
+
+    #[test]
+    fn bytes_round_trip() {
+        check(None, b"", 0, false);
+        check(None, b"payload", 1, true);
+        check(Some(Fingerprint([9; 16])), b"", u64::MAX, false);
+        check(Some(Fingerprint([0; 16])), &[7; MAX_PAYLOAD_LEN], 1 << 40, true);
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused() {
+        let record = Record { fingerprint: Some(Fingerprint([1; 16])), payload: Vec::new() };
+        let whole = Entry { row: 5, has_vector: true, record }.to_bytes();
+        for cut in 0..whole.len() {
+            assert_eq!(Entry::from_bytes(&whole[..cut]), None, "{cut}");
+        }
+        assert_eq!(Entry::from_bytes(&[4, 0, 0, 0, 0, 0, 0, 0, 0]), None, "an unknown flag");
+    }
+}

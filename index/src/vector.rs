@@ -1,0 +1,190 @@
+//! Unit-length vectors, and their half-precision form on disk.
+//!
+//! A [`Vector`] is finite and of length one by construction, so nothing after the door has to ask. On disk a
+//! component is an IEEE half (`f16`, little-endian): 2 bytes instead of 4, and the ranking of the ten nearest
+//! stays that of `f32`.
+
+use half::f16;
+use half::slice::HalfFloatSliceExt;
+
+/// How many partial sums [`dot`] keeps, so that the compiler can keep them in vector registers.
+const LANES: usize = 16;
+
+/// Finite, of length one, and of at least one dimension, by construction.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Vector(Vec<f32>);
+
+/// Why numbers cannot be made into a [`Vector`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VectorError {
+    /// A vector has at least one dimension.
+    #[error("a vector cannot be empty")]
+    Empty,
+    /// A component is infinite or not a number.
+    #[error("component {position} of the vector is not a finite number")]
+    NotFinite {
+        /// The index of the first such component.
+        position: usize,
+    },
+    /// Every component is zero, so that the vector has no direction.
+    #[error("every component of the vector is zero")]
+    Zero,
+}
+
+impl Vector {
+    /// Scales `components` to length one.
+    ///
+    /// # Errors
+    /// When there are none, when one is not finite, or when all are zero.
+    pub fn new(mut components: Vec<f32>) -> Result<Vector, VectorError> {
+        if components.is_empty() {
+            return Err(VectorError::Empty);
+        }
+        if let Some(position) = components.iter().position(|x| !x.is_finite()) {
+            return Err(VectorError::NotFinite { position });
+        }
+        let scale = inverse_length(&components).ok_or(VectorError::Zero)?;
+        for x in &mut components {
+            *x = narrow(f64::from(*x) * scale);
+        }
+        Ok(Vector(components))
+    }
+
+    /// What [`to_half_bytes`] wrote; `None` for bytes that are no vector.
+    pub(crate) fn from_half_bytes(bytes: &[u8]) -> Option<Vector> {
+        let (pairs, rest) = bytes.as_chunks::<2>();
+        let components = pairs.iter().map(|&pair| f16::from_le_bytes(pair).to_f32()).collect();
+        if rest.is_empty() { Vector::new(components).ok() } else { None }
+    }
+
+    /// The components.
+    #[must_use]
+    pub fn as_slice(&self) -> &[f32] {
+        &self.0
+    }
+
+    /// How many components there are; never zero.
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The cosine of the angle between two vectors of the same space. Vectors of different dimensions have no
+    /// meaningful one: only the components that both have are compared.
+    #[must_use]
+    pub fn dot(&self, other: &Vector) -> f32 {
+        dot(&self.0, &other.0)
+    }
+}
+
+/// One over the length. The squares are summed in `f64`, where those of any finite `f32` neither overflow nor
+/// vanish. `None` for a vector without a direction.
+fn inverse_length(components: &[f32]) -> Option<f64> {
+    let squares: f64 = components.iter().map(|&x| f64::from(x).powi(2)).sum();
+    (squares > 0.0).then(|| squares.sqrt().recip())
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is wanted")]
+fn narrow(x: f64) -> f32 {
+    x as f32
+}
+
+/// The sum of products. The order of the additions is fixed, so equal inputs give equal sums.
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let len = a.len().min(b.len());
+    let (a_lanes, a_rest) = a[..len].as_chunks::<LANES>();
+    let (b_lanes, b_rest) = b[..len].as_chunks::<LANES>();
+    let mut sums = [0.0f32; LANES];
+    for (x, y) in a_lanes.iter().zip(b_lanes) {
+        for lane in 0..LANES {
+            sums[lane] += x[lane] * y[lane];
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
+/// The form on disk: one little-endian `f16` per component.
+pub(crate) fn to_half_bytes(vector: &Vector) -> Vec<u8> {
+    vector.0.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect()
+}
+
+/// Appends the halves in `bytes` to `halves`, and answers one over their length as a vector, for rounding to
+/// halves moves it a little away from one. `None`, with nothing appended, unless the bytes are `dim` finite
+/// numbers that are not all zero.
+pub(crate) fn read_half_bytes(bytes: &[u8], dim: usize, halves: &mut Vec<f16>) -> Option<f32> {
+    let (pairs, rest) = bytes.as_chunks::<2>();
+    if pairs.len() != dim || !rest.is_empty() {
+        return None;
+    }
+    let read: Vec<f16> = pairs.iter().map(|&pair| f16::from_le_bytes(pair)).collect();
+    if !read.iter().all(|x| x.is_finite()) {
+        return None;
+    }
+    let inverse = inverse_length(&read.to_f32_vec())?;
+    halves.extend_from_slice(&read);
+    Some(narrow(inverse))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(components: &[f32], expected: &Result<&[f32], VectorError>) {
+        let found = Vector::new(components.to_vec());
+        assert_eq!(found.as_ref().map(Vector::as_slice), expected.as_ref().map(|&slice| slice));
+    }
+
+    #[test]
+    fn new_normalises_or_refuses() {
+        check(&[], &Err(VectorError::Empty));
+        check(&[0.0, -0.0], &Err(VectorError::Zero));
+        check(&[1.0, f32::NAN], &Err(VectorError::NotFinite { position: 1 }));
+        check(&[f32::NEG_INFINITY], &Err(VectorError::NotFinite { position: 0 }));
+        check(&[3.0, 4.0], &Ok(&[0.6, 0.8]));
+        check(&[-2.0], &Ok(&[-1.0]));
+        check(&[f32::MAX, 0.0], &Ok(&[1.0, 0.0]));
+        check(&[0.0, 1e-45], &Ok(&[0.0, 1.0]));
+    }
+
+    #[test]
+    fn dot_counts_every_component_once() {
+        for len in [1, 15, 16, 17, 33, 512] {
+            let ones = vec![1.0; len];
+            let counted: f32 = ones.iter().sum();
+            assert!((dot(&ones, &ones) - counted).abs() < 1e-6, "{len}");
+        }
+    }
+
+    #[track_caller]
+    fn check_bytes(bytes: &[u8], dim: usize, expected: Option<usize>) {
+        let mut halves = Vec::new();
+        let found = read_half_bytes(bytes, dim, &mut halves).map(|_| halves.len());
+        assert_eq!(found, expected);
+        assert_eq!(halves.len(), expected.unwrap_or(0));
+    }
+
+    #[test]
+    fn half_bytes_are_checked_when_read() {
+        let one = f16::ONE.to_le_bytes();
+        let nan = f16::NAN.to_le_bytes();
+        check_bytes(&one, 1, Some(1));
+        check_bytes(&[one, one].concat(), 2, Some(2));
+        check_bytes(&[one, one].concat(), 1, None);
+        check_bytes(&one[..1], 1, None);
+        check_bytes(&nan, 1, None);
+        check_bytes(&[0, 0], 1, None);
+        check_bytes(&[], 1, None);
+    }
+
+    #[test]
+    fn half_bytes_keep_the_direction() {
+        let vector = Vector::new((1..=512u16).map(|i| f32::from(i).sin()).collect()).unwrap();
+        let mut halves = Vec::new();
+        let inverse = read_half_bytes(&to_half_bytes(&vector), 512, &mut halves).unwrap();
+        let cosine = dot(vector.as_slice(), &halves.to_f32_vec()) * inverse;
+        assert!((cosine - 1.0).abs() < 1e-6, "{cosine}");
+    }
+}

@@ -1,0 +1,88 @@
+//! An index in a temporary folder, and short words for what goes into it.
+
+use std::path::PathBuf;
+
+use imgsearch_index::{
+    Change, Error, Fingerprint, Key, Record, Searcher, Space, Vector, Writer, WriterOptions,
+};
+use tempfile::TempDir;
+
+pub(crate) struct Fixture {
+    folder: TempDir,
+}
+
+impl Fixture {
+    pub(crate) fn new() -> Fixture {
+        Fixture { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// A folder that is not there yet.
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.folder.path().join("new/index")
+    }
+
+    pub(crate) fn writer(&self) -> Writer {
+        self.try_writer(&space()).expect("the index opens for writing")
+    }
+
+    pub(crate) fn try_writer(&self, space: &Space) -> Result<Writer, Error> {
+        Writer::open(&self.dir(), space, WriterOptions { cache_bytes: 4 << 20, ..WriterOptions::default() })
+    }
+
+    pub(crate) fn searcher(&self) -> Searcher {
+        Searcher::open(&self.dir()).expect("the index opens for searching")
+    }
+
+    /// Applies the changes and closes the writer.
+    pub(crate) fn apply(&self, changes: Vec<Change>) {
+        let writer = self.writer();
+        writer.apply(changes).expect("the changes apply");
+        writer.close().expect("the writer closes");
+    }
+
+    /// `key=payload` of everything a searcher sees, those without a vector in brackets, sorted.
+    pub(crate) fn listing(&self) -> Vec<String> {
+        let searcher = self.searcher();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let mut lines: Vec<String> = searcher
+            .records()
+            .map(|found| match found.has_vector {
+                true => format!("{}={}", text(found.key), text(found.payload)),
+                false => format!("({}={})", text(found.key), text(found.payload)),
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+}
+
+pub(crate) fn space() -> Space {
+    Space { id: "model-1".into(), label: "a model".into(), dim: 2 }
+}
+
+pub(crate) fn key(key: &str) -> Key {
+    Key::new(key).expect("a valid key")
+}
+
+/// The unit vector at this many degrees.
+pub(crate) fn at(degrees: f32) -> Vector {
+    let radians = degrees.to_radians();
+    Vector::new(vec![radians.cos(), radians.sin()]).expect("a unit vector")
+}
+
+pub(crate) fn put(name: &str, payload: &str, vector: Option<Vector>) -> Change {
+    put_with(name, payload, None, vector)
+}
+
+pub(crate) fn put_with(name: &str, payload: &str, fingerprint: Option<u8>, vector: Option<Vector>) -> Change {
+    let fingerprint = fingerprint.map(|byte| Fingerprint([byte; 16]));
+    Change::Put { key: key(name), record: Record { fingerprint, payload: payload.into() }, vector }
+}
+
+pub(crate) fn put_at(name: &str, degrees: f32) -> Change {
+    put(name, "", Some(at(degrees)))
+}
+
+pub(crate) fn delete(name: &str) -> Change {
+    Change::Delete { key: key(name) }
+}

@@ -1,0 +1,14 @@
+//! The index as its callers see it: what is applied, what is found, what is refused, and what is still there
+//! afterwards.
+
+// Everything is behind `cfg(test)` for the sake of clippy, which allows `unwrap` only there.
+#[cfg(test)]
+mod durability;
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod searching;
+#[cfg(test)]
+mod writing;

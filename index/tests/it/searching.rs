@@ -1,0 +1,93 @@
+//! What searches find.
+
+use std::num::NonZeroUsize;
+
+use imgsearch_index::{Hit, SearchOptions};
+
+use crate::fixture::{Fixture, at, delete, key, put, put_at};
+
+fn names(hits: &[Hit]) -> Vec<String> {
+    hits.iter().map(|hit| String::from_utf8_lossy(hit.key.as_bytes()).into_owned()).collect()
+}
+
+/// Rows at 0, 10, … 90 degrees named by their angle, one without a vector, and one deleted.
+fn fan() -> Fixture {
+    let index = Fixture::new();
+    let mut changes: Vec<_> = (0..10u8).map(|i| put_at(&format!("{i}0"), f32::from(i) * 10.0)).collect();
+    changes.push(put("nothing", "", None));
+    changes.push(put_at("gone", 45.0));
+    index.apply(changes);
+    index.apply(vec![delete("gone")]);
+    index
+}
+
+#[track_caller]
+fn check(degrees: f32, k: usize, keep: impl Fn(&[u8], &[u8]) -> bool + Sync, expected: &[&str]) {
+    let index = fan();
+    let searcher = index.searcher();
+    let selection = searcher.select(keep);
+    let options = SearchOptions { filter: Some(&selection), ..SearchOptions::default() };
+    let hits = searcher.search(&at(degrees), NonZeroUsize::new(k).unwrap(), &options).unwrap();
+    assert_eq!(names(&hits), expected);
+    assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
+}
+
+#[test]
+fn the_closest_come_first() {
+    check(42.0, 3, |_, _| true, &["40", "50", "30"]);
+    check(-5.0, 2, |_, _| true, &["00", "10"]);
+    check(90.0, 1, |_, _| true, &["90"]);
+    check(1.0, usize::MAX, |_, _| true, &["00", "10", "20", "30", "40", "50", "60", "70", "80", "90"]);
+}
+
+#[test]
+fn filters_leave_as_many_as_match() {
+    check(42.0, 3, |key, _| key != b"40", &["50", "30", "60"]);
+    check(0.0, 2, |key, _| key >= b"70", &["70", "80"]);
+    check(0.0, 9, |key, _| key == b"90", &["90"]);
+    check(0.0, 9, |key, _| key == b"gone" || key == b"nothing", &[]);
+}
+
+#[test]
+fn the_score_is_the_cosine() {
+    let index = fan();
+    let options = SearchOptions { exact: true, ..SearchOptions::default() };
+    let hits = index.searcher().search(&at(0.0), NonZeroUsize::new(10).unwrap(), &options).unwrap();
+    for (i, hit) in (0..10u8).zip(&hits) {
+        let cosine = (f32::from(i) * 10.0).to_radians().cos();
+        assert!((hit.score - cosine).abs() < 1e-3, "{hit:?}");
+    }
+}
+
+#[test]
+fn equal_scores_come_in_the_order_of_their_keys() {
+    let index = Fixture::new();
+    for name in ["c", "a", "d", "b"] {
+        index.apply(vec![put_at(name, 20.0)]);
+    }
+    let hits = index.searcher().search(&at(0.0), NonZeroUsize::new(3).unwrap(), &Default::default()).unwrap();
+    assert_eq!(names(&hits), ["a", "b", "c"]);
+}
+
+#[test]
+fn selections_count_rows_and_see_payloads() {
+    let index = Fixture::new();
+    index.apply(vec![put("a", "cat", Some(at(0.0))), put("b", "dog", Some(at(0.0))), put("c", "cat", None)]);
+    let searcher = index.searcher();
+    let cats = searcher.select(|_, payload| payload == b"cat");
+    assert_eq!((cats.len(), cats.is_empty()), (1, false));
+    assert!(searcher.select(|_, _| false).is_empty());
+    let options = SearchOptions { filter: Some(&cats), ..SearchOptions::default() };
+    let hits = searcher.search(&at(0.0), NonZeroUsize::new(5).unwrap(), &options).unwrap();
+    assert_eq!((hits[0].payload.as_slice(), &hits[0].key, hits.len()), (&b"cat"[..], &key("a"), 1));
+}
+
+#[test]
+fn an_empty_index_finds_nothing() {
+    let index = Fixture::new();
+    index.apply(vec![put("a", "", None)]);
+    let searcher = index.searcher();
+    assert!(searcher.is_empty());
+    assert_eq!(searcher.search(&at(0.0), NonZeroUsize::MIN, &Default::default()).unwrap(), []);
+    assert_eq!((searcher.stats().rows, searcher.stats().remembered), (0, 1));
+}

@@ -1,0 +1,113 @@
+//! What batches do to an index.
+
+use imgsearch_index::{Change, Fingerprint, Vector};
+
+use crate::fixture::{Fixture, at, delete, key, put, put_at, put_with};
+
+/// Applies the batches one after another, and compares what is then there.
+#[track_caller]
+fn check<const N: usize>(batches: [Vec<Change>; N], expected: &[&str]) {
+    let index = Fixture::new();
+    for batch in batches {
+        index.apply(batch);
+    }
+    assert_eq!(index.listing(), expected);
+}
+
+fn new() -> Option<Vector> {
+    Some(at(0.0))
+}
+
+#[test]
+fn puts_and_deletes() {
+    check([vec![]], &[]);
+    check([vec![put("b", "2", new()), put("a", "1", new())]], &["a=1", "b=2"]);
+    check([vec![put("a", "1", None)]], &["(a=1)"]);
+    check([vec![put("a", "1", new())], vec![put("a", "2", new())]], &["a=2"]);
+    check([vec![put("a", "1", new())], vec![put("a", "2", None)]], &["(a=2)"]);
+    check([vec![put("a", "1", None)], vec![put("a", "2", new())]], &["a=2"]);
+    check([vec![put("a", "1", new())], vec![delete("a"), delete("never")]], &[]);
+}
+
+#[test]
+fn of_several_changes_to_a_key_the_last_counts() {
+    check([vec![put("a", "1", new()), put("a", "2", new())]], &["a=2"]);
+    check([vec![put("a", "1", new()), delete("a")]], &[]);
+    check([vec![put("a", "1", new())], vec![delete("a"), put("a", "2", new())]], &["a=2"]);
+}
+
+#[test]
+fn a_vector_is_read_back_and_can_be_put_under_another_key() {
+    let index = Fixture::new();
+    let writer = index.writer();
+    writer.apply(vec![put_at("a", 30.0), put("none", "", None)]).unwrap();
+    let vector = writer.vector(&key("a")).unwrap().unwrap();
+    assert!((vector.dot(&at(30.0)) - 1.0).abs() < 1e-3);
+    assert_eq!(writer.vector(&key("none")).unwrap(), None);
+    assert_eq!(writer.vector(&key("never")).unwrap(), None);
+    writer.apply(vec![put("b", "", Some(vector.clone())), delete("a")]).unwrap();
+    assert!((writer.vector(&key("b")).unwrap().unwrap().dot(&vector) - 1.0).abs() < 1e-3);
+}
+
+#[test]
+fn fingerprints_lead_to_the_keys_that_have_a_vector() {
+    let index = Fixture::new();
+    let writer = index.writer();
+    #[track_caller]
+    fn check(writer: &imgsearch_index::Writer, byte: u8, expected: &[&str]) {
+        let found = writer.keys_of(&Fingerprint([byte; 16])).unwrap();
+        assert_eq!(found, expected.iter().map(|name| key(name)).collect::<Vec<_>>());
+    }
+    writer
+        .apply(vec![
+            put_with("b", "", Some(1), new()),
+            put_with("a", "", Some(1), new()),
+            put_with("c", "", Some(1), None),
+            put_with("d", "", Some(2), new()),
+            put_with("e", "", None, new()),
+        ])
+        .unwrap();
+    check(&writer, 1, &["a", "b"]);
+    check(&writer, 2, &["d"]);
+    check(&writer, 3, &[]);
+    writer.apply(vec![delete("a"), put_with("b", "", Some(2), new()), put("d", "", new())]).unwrap();
+    check(&writer, 1, &[]);
+    check(&writer, 2, &["b"]);
+}
+
+#[test]
+fn records_are_read_back_by_key_and_by_prefix() {
+    let index = Fixture::new();
+    let writer = index.writer();
+    let names = ["a", "a/1", "a/2", "b/1"];
+    writer.apply(names.iter().map(|name| put(name, name, None)).collect()).unwrap();
+    let under = |prefix: &str| -> Vec<String> {
+        writer
+            .records(prefix.as_bytes())
+            .map(|found| String::from_utf8(found.unwrap().1.payload).unwrap())
+            .collect()
+    };
+    assert_eq!(under(""), names);
+    assert_eq!(under("a/"), ["a/1", "a/2"]);
+    assert_eq!(under("c"), [""; 0]);
+    assert_eq!(writer.get(&key("a")).unwrap().unwrap().payload, b"a");
+    assert_eq!(writer.get(&key("c")).unwrap(), None);
+}
+
+#[test]
+fn threads_take_turns() {
+    let index = Fixture::new();
+    let writer = index.writer();
+    std::thread::scope(|scope| {
+        for thread in 0..4 {
+            let writer = &writer;
+            scope.spawn(move || {
+                for i in 0..25 {
+                    writer.apply(vec![put_at(&format!("{thread}-{i}"), 0.0)]).unwrap();
+                }
+            });
+        }
+    });
+    writer.close().unwrap();
+    assert_eq!(index.searcher().len(), 100);
+}

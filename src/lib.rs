@@ -1,0 +1,19 @@
+//! imgsearch: semantic search over a person's own photos.
+//!
+//! [`ingest::index`] walks folders and keeps one vector per photo in a [`Library`]; an [`Engine`] answers a
+//! [`Query`] with the nearest ones. The library never prints, exits or reads the environment; what it needs from
+//! outside (folders, time, whether to stop) are arguments.
+
+pub mod decode;
+pub mod engine;
+pub mod ingest;
+pub mod library;
+pub mod model;
+pub mod photo;
+pub mod query;
+pub mod walk;
+
+pub use engine::{Engine, EngineError, Match};
+pub use library::Library;
+pub use model::Model;
+pub use query::Query;

@@ -1,0 +1,119 @@
+//! A library folder on disk: where its parts lie, and the note that every run leaves in its index.
+//!
+//! ```text
+//! LIBRARY/index/     the index (imgsearch-index)
+//! ```
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use imgsearch_index::{Error, Searcher};
+use minicbor::{Decode, Encode};
+
+use crate::photo::{path_bytes, path_of};
+
+/// A library folder; need not exist yet.
+#[derive(Clone, Debug)]
+pub struct Library {
+    folder: PathBuf,
+}
+
+impl Library {
+    /// The library in `folder`.
+    pub fn new(folder: impl Into<PathBuf>) -> Library {
+        Library { folder: folder.into() }
+    }
+
+    /// The library's folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The folder of its index.
+    pub fn index_folder(&self) -> PathBuf {
+        self.folder.join("index")
+    }
+
+    /// Opens its index for searching.
+    ///
+    /// # Errors
+    /// As [`Searcher::open`]; [`Error::Missing`] when nothing was indexed yet.
+    pub fn searcher(&self) -> Result<Searcher, Error> {
+        Searcher::open(&self.index_folder())
+    }
+
+    /// The size of everything below the folder.
+    pub fn bytes_on_disk(&self) -> u64 {
+        let entries = walkdir::WalkDir::new(&self.folder).into_iter().flatten();
+        entries.filter_map(|entry| entry.metadata().ok()).filter(|m| m.is_file()).map(|m| m.len()).sum()
+    }
+}
+
+/// What a run of `index` leaves for later runs and for `status`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Note {
+    /// End of the last run, in seconds since the Unix epoch.
+    #[n(0)]
+    pub last_indexed: i64,
+    /// The model's folder, as path bytes: later commands use the same one unless told otherwise.
+    #[n(1)]
+    model: Vec<u8>,
+    /// Folders that other file systems were mounted on when they were walked, as path bytes. While one of them is
+    /// not mounted its photos are out of reach, not deleted.
+    #[n(2)]
+    mount_points: BTreeSet<Vec<u8>>,
+}
+
+impl Note {
+    /// The note in `bytes`; an empty one when there is none or a newer version wrote something else.
+    pub fn read(bytes: Option<&[u8]>) -> Note {
+        bytes.and_then(|bytes| minicbor::decode(bytes).ok()).unwrap_or_default()
+    }
+
+    /// The bytes to store.
+    #[expect(clippy::missing_panics_doc, reason = "writing to a Vec cannot fail")]
+    pub fn encode(&self) -> Vec<u8> {
+        minicbor::to_vec(self).expect("writing to a Vec cannot fail")
+    }
+
+    /// The model's folder, if one was noted.
+    pub fn model(&self) -> Option<PathBuf> {
+        (!self.model.is_empty()).then(|| path_of(&self.model))
+    }
+
+    /// Notes the model's folder.
+    pub fn set_model(&mut self, folder: &Path) {
+        self.model = path_bytes(folder).unwrap_or_default().to_vec();
+    }
+
+    /// Notes that `folder` is a mount point.
+    pub fn add_mount_point(&mut self, folder: &Path) {
+        self.mount_points.extend(path_bytes(folder).map(<[u8]>::to_vec));
+    }
+
+    /// Forgets every mount point for which `keep` is false.
+    pub fn retain_mount_points(&mut self, keep: impl Fn(&Path) -> bool) {
+        self.mount_points.retain(|folder| keep(&path_of(folder)));
+    }
+
+    /// The noted mount points.
+    pub fn mount_points(&self) -> impl Iterator<Item = PathBuf> + '_ {
+        self.mount_points.iter().map(|folder| path_of(folder))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn notes_come_back_and_strange_bytes_are_an_empty_note() {
+        let mut note = Note { last_indexed: 7, ..Note::default() };
+        note.set_model(Path::new("/m"));
+        note.add_mount_point(Path::new("/mnt/disk"));
+        assert_eq!(Note::read(Some(&note.encode())), note);
+        assert_eq!(note.model(), Some("/m".into()));
+        assert_eq!(Note::read(Some(b"\xff")), Note::default());
+        assert_eq!(Note::read(None).model(), None);
+    }
+}

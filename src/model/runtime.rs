@@ -1,0 +1,96 @@
+//! Finds and loads the ONNX Runtime library, and says which one it was.
+//!
+//! The path is always resolved here, before any other call into `ort`: left to itself `ort` panics when the library
+//! is missing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ort::environment::Environment;
+use ort::logging::LogLevel;
+
+use super::ModelError;
+use super::version::version_of;
+
+/// The library's file name starts with this on every platform.
+const STEM: &str = if cfg!(windows) { "onnxruntime" } else { "libonnxruntime" };
+
+/// A loaded ONNX Runtime.
+#[derive(Debug)]
+pub struct Runtime {
+    pub(crate) environment: Environment,
+    path: PathBuf,
+}
+
+impl Runtime {
+    /// Loads the first ONNX Runtime found in `places`, each of which is the library file itself or a folder that
+    /// may hold one. A process can do this once.
+    ///
+    /// # Errors
+    /// [`ModelError::RuntimeMissing`] when no place has one, [`ModelError::RuntimeRefused`] when the one found does
+    /// not load or is too old.
+    pub fn load(places: &[PathBuf]) -> Result<Runtime, ModelError> {
+        let Some(path) = places.iter().find_map(|place| library_in(place)) else {
+            return Err(ModelError::RuntimeMissing { searched: places.to_vec() });
+        };
+        let refuse = |detail: String| ModelError::RuntimeRefused { path: path.clone(), detail };
+        let environment = ort::init_from(&path)
+            .map_err(|error| refuse(error.to_string()))?
+            .with_telemetry(false)
+            .build()
+            .map_err(|error| refuse(error.to_string()))?;
+        // Its warnings (a missing GPU, an unused initializer) are for developers; errors come back as values.
+        environment.set_log_level(LogLevel::Fatal);
+        Ok(Runtime { environment, path })
+    }
+
+    /// The library file in use.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The library's version, such as `1.32.0`, where it tells one.
+    pub fn version(&self) -> Option<String> {
+        version_of(&self.path)
+    }
+}
+
+/// The library file at or in `place`; of several versions in one folder, the last by name.
+fn library_in(place: &Path) -> Option<PathBuf> {
+    if place.is_file() {
+        return Some(place.to_owned());
+    }
+    let mut found: Vec<PathBuf> = fs::read_dir(place)
+        .ok()?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_file() && is_library(path))
+        .collect();
+    found.sort();
+    found.pop()
+}
+
+/// `libonnxruntime.so`, `libonnxruntime.so.1.32.0`, `libonnxruntime.1.32.0.dylib`, `onnxruntime.dll`; not
+/// `libonnxruntime_providers_shared.so`.
+fn is_library(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let extension = std::env::consts::DLL_SUFFIX;
+    name.strip_prefix(STEM).is_some_and(|rest| rest.starts_with('.') && rest.contains(extension))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn only_the_library_itself_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in
+            ["libonnxruntime_providers_shared.so", "libonnxruntime.so.1.31.0", "libonnxruntime.so.1.32.0"]
+        {
+            fs::write(folder.path().join(name), "").unwrap();
+        }
+        assert_eq!(library_in(folder.path()), Some(folder.path().join("libonnxruntime.so.1.32.0")));
+        assert_eq!(library_in(&folder.path().join("none")), None);
+    }
+}

@@ -1,0 +1,263 @@
+//! What the library remembers of one photo file: its key in the index and the payload stored with its vector.
+//!
+//! The index holds opaque bytes; this file is the one place that knows what they mean. The payload is a CBOR array
+//! with numbered fields, so that later versions can add fields and still read what earlier ones wrote.
+
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+
+use imgsearch_index::Key;
+use minicbor::{Decode, Encode};
+
+use crate::decode::DecodeError;
+
+/// Raised whenever `decode` learns to read something it used to refuse. A file skipped by an older decoder is tried
+/// again.
+pub const DECODER_VERSION: u32 = 1;
+
+/// How a file looked when it was last read: enough to tell, without opening it, that it has not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Stamp {
+    /// Length in bytes.
+    #[n(0)]
+    pub size: u64,
+    /// Last modification, in nanoseconds since the Unix epoch.
+    #[n(1)]
+    pub modified_ns: i64,
+    /// Last change of the inode (permissions, owner), in nanoseconds since the Unix epoch; 0 where the platform has
+    /// none. It decides only whether a file that could not be read is worth another try.
+    #[n(2)]
+    pub changed_ns: i64,
+}
+
+impl Stamp {
+    /// The stamp of a file with this metadata.
+    pub fn of(metadata: &Metadata) -> Stamp {
+        let modified_ns =
+            metadata.modified().ok().map_or(0, |time| match time.duration_since(std::time::UNIX_EPOCH) {
+                Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+                Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
+            });
+        Stamp { size: metadata.len(), modified_ns, changed_ns: changed_ns(metadata) }
+    }
+
+    /// Whether the content can be taken to be the same.
+    pub fn same_content(&self, other: &Stamp) -> bool {
+        (self.size, self.modified_ns) == (other.size, other.modified_ns)
+    }
+}
+
+#[cfg(unix)]
+fn changed_ns(metadata: &Metadata) -> i64 {
+    use std::os::unix::fs::MetadataExt;
+    metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn changed_ns(_: &Metadata) -> i64 {
+    0
+}
+
+/// The payload of one photo.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Photo {
+    /// How the file looked when it was read.
+    #[n(0)]
+    pub stamp: Stamp,
+    /// Why it has no vector, if it has none.
+    #[n(1)]
+    pub skip: Option<Skip>,
+}
+
+impl Photo {
+    /// The bytes to store.
+    #[expect(clippy::missing_panics_doc, reason = "writing to a Vec cannot fail")]
+    pub fn encode(&self) -> Vec<u8> {
+        minicbor::to_vec(self).expect("writing to a Vec cannot fail")
+    }
+
+    /// Reads what [`Photo::encode`] of this or an earlier version wrote; `None` when the bytes are something else.
+    pub fn decode(payload: &[u8]) -> Option<Photo> {
+        minicbor::decode(payload).ok()
+    }
+
+    /// Whether a file that looks like `now` needs no second look.
+    pub fn is_current(&self, now: &Stamp) -> bool {
+        match &self.skip {
+            None => self.stamp.same_content(now),
+            Some(skip) => self.stamp == *now && skip.decoder_version == DECODER_VERSION,
+        }
+    }
+}
+
+/// A file that was looked at and has no vector, remembered so that it is not tried again until it changes.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Skip {
+    /// The kind, which totals are counted by.
+    #[n(0)]
+    pub kind: SkipKind,
+    /// What exactly was wrong, for a person; may be empty.
+    #[n(1)]
+    pub detail: String,
+    /// [`DECODER_VERSION`] at the time.
+    #[n(2)]
+    pub decoder_version: u32,
+}
+
+impl Skip {
+    /// A skip by this version's decoder.
+    pub fn new(kind: SkipKind, detail: impl Into<String>) -> Skip {
+        Skip { kind, detail: detail.into(), decoder_version: DECODER_VERSION }
+    }
+}
+
+impl From<DecodeError> for Skip {
+    fn from(error: DecodeError) -> Skip {
+        match error {
+            DecodeError::Empty => Skip::new(SkipKind::Empty, ""),
+            DecodeError::NotAnImage => Skip::new(SkipKind::NotAnImage, ""),
+            DecodeError::Unsupported { format } => Skip::new(SkipKind::Unsupported, format),
+            DecodeError::Damaged { detail } => Skip::new(SkipKind::Damaged, detail),
+            DecodeError::TooLarge { detail } => Skip::new(SkipKind::TooLarge, detail),
+            DecodeError::Panicked { detail } => Skip::new(SkipKind::DecoderFailed, detail),
+        }
+    }
+}
+
+impl std::fmt::Display for Skip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.kind.label())?;
+        if self.detail.is_empty() { Ok(()) } else { write!(f, ": {}", self.detail) }
+    }
+}
+
+/// The reasons for which a file is left out of the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
+#[cbor(index_only)]
+pub enum SkipKind {
+    /// Zero bytes long.
+    #[n(0)]
+    Empty,
+    /// The content is of no picture format we know.
+    #[n(1)]
+    NotAnImage,
+    /// A picture, but of a format this build does not read.
+    #[n(2)]
+    Unsupported,
+    /// A picture that breaks off or contradicts itself.
+    #[n(3)]
+    Damaged,
+    /// More bytes or pixels than the limits allow.
+    #[n(4)]
+    TooLarge,
+    /// The operating system would not let us read it.
+    #[n(5)]
+    Unreadable,
+    /// A symbolic link whose target is gone.
+    #[n(6)]
+    DanglingLink,
+    /// A bug in a decoder, contained.
+    #[n(7)]
+    DecoderFailed,
+}
+
+impl SkipKind {
+    /// What people and `status --json` call it.
+    pub fn label(self) -> &'static str {
+        match self {
+            SkipKind::Empty => "empty file",
+            SkipKind::NotAnImage => "not an image",
+            SkipKind::Unsupported => "unsupported",
+            SkipKind::Damaged => "damaged",
+            SkipKind::TooLarge => "too large",
+            SkipKind::Unreadable => "unreadable",
+            SkipKind::DanglingLink => "dangling link",
+            SkipKind::DecoderFailed => "decoder failed",
+        }
+    }
+}
+
+/// The key of an absolute path: its bytes as the operating system has them, so that any file name can be a key.
+/// `None` for a path that is too long for a key, or (off Unix) not valid Unicode.
+pub fn key_of(path: &Path) -> Option<Key> {
+    Key::new(path_bytes(path)?).ok()
+}
+
+/// The path a key stands for.
+pub fn path_of(key: &[u8]) -> PathBuf {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        std::ffi::OsStr::from_bytes(key).into()
+    }
+    #[cfg(not(unix))]
+    String::from_utf8_lossy(key).into_owned().into()
+}
+
+/// Whether `key` is `folder` itself or lies somewhere below it.
+pub fn is_under(key: &[u8], folder: &Path) -> bool {
+    let Some(folder) = path_bytes(folder) else { return false };
+    let Some(rest) = key.strip_prefix(folder) else { return false };
+    rest.is_empty() || folder.ends_with(&[SEPARATOR]) || rest[0] == SEPARATOR
+}
+
+// Separators are ASCII on every platform we build for.
+const SEPARATOR: u8 = std::path::MAIN_SEPARATOR as u8;
+
+/// The bytes of a path; `None` where the platform's paths are not bytes and this one is not valid Unicode.
+pub fn path_bytes(path: &Path) -> Option<&[u8]> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        Some(path.as_os_str().as_bytes())
+    }
+    #[cfg(not(unix))]
+    path.to_str().map(str::as_bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAMP: Stamp = Stamp { size: 5, modified_ns: -7, changed_ns: 9 };
+
+    #[test]
+    fn payloads_come_back_as_they_were() {
+        for skip in [None, Some(Skip::new(SkipKind::Damaged, "ends after 3 bytes"))] {
+            let photo = Photo { stamp: STAMP, skip };
+            assert_eq!(Photo::decode(&photo.encode()), Some(photo));
+        }
+        assert_eq!(Photo::decode(b"something else"), None);
+        assert_eq!(Photo::decode(b""), None);
+    }
+
+    #[test]
+    fn a_photo_is_current_until_its_content_or_a_skipped_files_inode_changes() {
+        #[track_caller]
+        fn check(skip: Option<Skip>, now: Stamp, expected: bool) {
+            assert_eq!(Photo { stamp: STAMP, skip }.is_current(&now), expected);
+        }
+        let unreadable = || Some(Skip::new(SkipKind::Unreadable, ""));
+        let old = Skip { decoder_version: 0, ..Skip::new(SkipKind::Unsupported, "heic") };
+        check(None, STAMP, true);
+        check(None, Stamp { changed_ns: 10, ..STAMP }, true);
+        check(None, Stamp { modified_ns: 10, ..STAMP }, false);
+        check(None, Stamp { size: 10, ..STAMP }, false);
+        check(unreadable(), STAMP, true);
+        check(unreadable(), Stamp { changed_ns: 10, ..STAMP }, false);
+        check(Some(old), STAMP, false);
+    }
+
+    #[test]
+    fn under_means_the_folder_itself_or_below_it() {
+        #[track_caller]
+        fn check(key: &str, folder: &str, expected: bool) {
+            assert_eq!(is_under(key.as_bytes(), Path::new(folder)), expected, "{key} under {folder}");
+        }
+        check("/a/b/c.jpg", "/a/b", true);
+        check("/a/b/c.jpg", "/a/b/c.jpg", true);
+        check("/a/bc.jpg", "/a/b", false);
+        check("/a/b.jpg", "/", true);
+        check("/a", "/a/b", false);
+    }
+}

@@ -1,0 +1,174 @@
+//! What a person who waits sees, on stderr: a bar on a terminal, a line now and then elsewhere; and errors.
+
+use std::error::Error;
+use std::io::{Write, stderr};
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use imgsearch::EngineError;
+use imgsearch::ingest::{Event, IngestError, Outcome, Reporter};
+use imgsearch::model::ModelError;
+use imgsearch_index::Error as IndexError;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::settings::{Settings, Verbosity};
+use crate::terminal::printable;
+
+/// Time between lines where stderr is not a terminal.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// Shows a run's progress.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    verbosity: Verbosity,
+    is_terminal: bool,
+    last_line: Mutex<Instant>,
+}
+
+impl Progress {
+    pub(crate) fn new(settings: &Settings) -> Progress {
+        let is_shown = settings.stderr_is_terminal && settings.verbosity > Verbosity::Quiet;
+        let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(0), target).with_style(counting());
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Progress {
+            bar,
+            verbosity: settings.verbosity,
+            is_terminal: settings.stderr_is_terminal,
+            last_line: Mutex::new(Instant::now()),
+        }
+    }
+
+    /// Takes the bar off the screen.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    /// Prints a line above the bar.
+    fn say(&self, line: &str) {
+        self.bar.suspend(|| print_line(line));
+    }
+
+    fn shown(&self, path: &Path) -> String {
+        String::from_utf8_lossy(&printable(path, self.is_terminal)).into_owned()
+    }
+
+    fn finished(&self, path: &Path, outcome: &Outcome) {
+        self.bar.inc(1);
+        let folder = path.parent().unwrap_or(path);
+        self.bar.set_message(self.shown(folder));
+        if let Outcome::Skipped(skip) = outcome
+            && self.verbosity == Verbosity::Verbose
+        {
+            self.say(&format!("skipped {}: {skip}", self.shown(path)));
+        }
+        if !self.is_terminal && self.verbosity > Verbosity::Quiet {
+            self.line_now_and_then();
+        }
+    }
+
+    fn line_now_and_then(&self) {
+        let Ok(mut last) = self.last_line.lock() else { return };
+        if last.elapsed() < LINE_EVERY {
+            return;
+        }
+        *last = Instant::now();
+        let (done, total, rate) = (self.bar.position(), self.bar.length().unwrap_or(0), self.bar.per_sec());
+        print_line(&format!("{done} of {total} photos, {rate:.1} a second"));
+    }
+}
+
+impl Reporter for Progress {
+    fn report(&self, event: Event<'_>) {
+        match event {
+            Event::Queued => self.bar.inc_length(1),
+            Event::WalkEnded => self.bar.set_style(with_eta()),
+            Event::ModelLoaded(device) if self.verbosity == Verbosity::Verbose => {
+                self.say(&format!("the image model runs on {device}"));
+            }
+            Event::Finished { path, outcome } => self.finished(path, outcome),
+            Event::Unreadable { path, error } => {
+                self.say(&format!("warning: cannot look at {}: {error}", self.shown(path)));
+            }
+            Event::Kept { folder, photos } if self.verbosity > Verbosity::Quiet => {
+                let folder = self.shown(folder);
+                self.say(&format!("kept {photos} photos below {folder}, where no disk is mounted now"));
+                self.say("hint: `--prune` drops them");
+            }
+            Event::ModelLoaded(_) | Event::Kept { .. } => {}
+        }
+    }
+}
+
+/// While the walk goes on the total grows, and an ETA would be a guess.
+fn counting() -> ProgressStyle {
+    style("{spinner} {pos} of {len} so far, {per_sec} {wide_msg}")
+}
+
+fn with_eta() -> ProgressStyle {
+    style("{bar:20} {pos}/{len} {per_sec}, {eta} left {wide_msg}")
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template).expect("the templates above are right");
+    style.with_key("per_sec", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+        // A bar that cannot be drawn is no reason to stop.
+        _ = write!(out, "{:.1} photos/s", state.per_sec());
+    })
+}
+
+/// Says that Ctrl-C was understood.
+pub(crate) fn print_stopping() {
+    print_line("\nstopping after the current batch; press Ctrl-C again to stop at once");
+}
+
+/// Prints an error with its causes, and what to do about it.
+pub(crate) fn print_error(error: &anyhow::Error) {
+    print_line(&format!("error: {error:#}"));
+    if let Some(hint) = hint(error) {
+        print_line(&format!("hint: {hint}"));
+    }
+}
+
+/// Prints what is no error but worth knowing.
+pub(crate) fn print_warning(text: &str) {
+    print_line(&format!("warning: {text}"));
+}
+
+/// Whoever closed stderr does not want to know.
+fn print_line(line: &str) {
+    _ = writeln!(stderr(), "{line}");
+}
+
+/// What to do next, where the error's kind tells.
+pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
+    error.chain().find_map(hint_of)
+}
+
+fn hint_of(cause: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = cause.downcast_ref::<ModelError>() {
+        return error.hint().map(str::to_owned);
+    }
+    if let Some(error) = cause.downcast_ref::<IndexError>() {
+        return index_hint(error);
+    }
+    match (cause.downcast_ref::<EngineError>(), cause.downcast_ref::<IngestError>()) {
+        (Some(EngineError::Index(error)), _) | (_, Some(IngestError::Index(error))) => hint_of(error),
+        (Some(EngineError::Model(error)), _) | (_, Some(IngestError::Model(error))) => hint_of(error),
+        _ => None,
+    }
+}
+
+/// The index knows no commands; this names the one that helps.
+fn index_hint(error: &IndexError) -> Option<String> {
+    if matches!(error, IndexError::Missing { .. }) {
+        return Some("run `imgsearch index ~/Photos` first".into());
+    }
+    if matches!(error, IndexError::SpaceMismatch { .. }) {
+        return Some(
+            "pass the library's own model with `--model`, or use another library with `--library`".into(),
+        );
+    }
+    error.hint().map(str::to_owned)
+}

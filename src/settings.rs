@@ -1,0 +1,112 @@
+//! What was typed → what it resolves to: flag, then environment, then default.
+//!
+//! The one place that reads the environment and asks what kind of machine this is.
+
+use std::env;
+use std::io::{IsTerminal, stderr, stdout};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use directories::ProjectDirs;
+use imgsearch::library::Note;
+use imgsearch::model::{Device, Execution};
+use imgsearch::{Library, Model};
+
+use crate::cli::Common;
+
+/// The model used where none was named and the library has none yet.
+const DEFAULT_MODEL: &str = "offline";
+
+/// How much is said on stderr.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Verbosity {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+/// The resolved common options.
+pub(crate) struct Settings {
+    pub(crate) library: Library,
+    pub(crate) threads: usize,
+    pub(crate) verbosity: Verbosity,
+    pub(crate) stdout_is_terminal: bool,
+    pub(crate) stderr_is_terminal: bool,
+    model: Option<PathBuf>,
+    device: Device,
+    data_folder: PathBuf,
+}
+
+impl Settings {
+    pub(crate) fn resolve(common: Common) -> Result<Settings> {
+        let Common { library, model, device, threads, verbose, quiet } = common;
+        let dirs = ProjectDirs::from("", "", "imgsearch")
+            .context("this user has no home folder: pass --library and --model")?;
+        let data_folder = dirs.data_dir().to_owned();
+        let library = library.unwrap_or_else(|| data_folder.join("library"));
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Ok(Settings {
+            library: Library::new(std::path::absolute(&library)?),
+            threads: threads.map_or(cores, usize::from),
+            verbosity: match (quiet, verbose) {
+                (true, _) => Verbosity::Quiet,
+                (false, true) => Verbosity::Verbose,
+                (false, false) => Verbosity::Normal,
+            },
+            stdout_is_terminal: stdout().is_terminal(),
+            stderr_is_terminal: stderr().is_terminal(),
+            model,
+            device: device.into(),
+            data_folder,
+        })
+    }
+
+    /// The model that was asked for, else the one the library was indexed with, else the default one.
+    pub(crate) fn open_model(&self, note: &Note) -> Result<Model> {
+        let folder = match &self.model {
+            Some(choice) => self.model_folder(choice)?,
+            None => note.model().unwrap_or_else(|| self.installed_model(DEFAULT_MODEL.as_ref())),
+        };
+        Ok(Model::open(&folder, self.execution())?)
+    }
+
+    /// A plain name is an installed model, anything else a folder.
+    fn model_folder(&self, choice: &Path) -> Result<PathBuf> {
+        let is_name = choice.components().count() == 1 && !choice.is_dir();
+        Ok(if is_name { self.installed_model(choice) } else { std::path::absolute(choice)? })
+    }
+
+    fn installed_model(&self, name: &Path) -> PathBuf {
+        self.data_folder.join("models").join(name)
+    }
+
+    pub(crate) fn execution(&self) -> Execution {
+        Execution { runtime_places: self.runtime_places(), device: self.device, threads: self.threads }
+    }
+
+    /// Where ONNX Runtime may be, best first.
+    fn runtime_places(&self) -> Vec<PathBuf> {
+        let mut places: Vec<PathBuf> = Vec::new();
+        if let Some(named) = env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
+            return vec![named.into()]; // What was named is meant.
+        }
+        if let Some(folder) = env::current_exe().ok().as_deref().and_then(Path::parent) {
+            places.push(folder.to_owned());
+            places.push(folder.join("../lib"));
+        }
+        places.push(self.data_folder.join("runtime"));
+        places.extend(python_packages());
+        let system = ["/usr/local/lib", "/usr/lib", "/usr/lib64", "/opt/homebrew/lib"];
+        places.extend(system.map(PathBuf::from));
+        places
+    }
+}
+
+/// Folders of an `onnxruntime` installed by pip, in the active virtual environment or for this user.
+fn python_packages() -> Vec<PathBuf> {
+    let environment = env::var_os("VIRTUAL_ENV").map(PathBuf::from);
+    let user = directories::BaseDirs::new().map(|dirs| dirs.home_dir().join(".local"));
+    let bases = environment.into_iter().chain(user);
+    let versions = bases.filter_map(|base| base.join("lib").read_dir().ok()).flatten().flatten();
+    versions.map(|version| version.path().join("site-packages/onnxruntime/capi")).collect()
+}

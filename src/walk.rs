@@ -1,0 +1,353 @@
+//! Roots + rules → candidate photo files. Opens no file.
+//!
+//! A candidate is a regular file whose name ends like a picture's: opening every file of a home folder to look for
+//! pictures would be slow on a NAS. What the file really is, its content decides later.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use walkdir::{DirEntry, WalkDir};
+
+/// Name endings of picture files: those this build reads, and those it can at least name when it skips them.
+const EXTENSIONS: &[&str] = &[
+    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", // read
+    "heic", "heif", "hif", "avif", "jxl", // named
+];
+
+/// Folders nobody keeps photos in: version control, packages, thumbnails, trash and the NAS makers' own folders.
+/// Skipped even with [`Rules::include_hidden`].
+const SKIPPED_FOLDERS: &[&str] = &[
+    ".git",
+    ".hg",
+    ".svn",
+    "node_modules",
+    "@eaDir",
+    "@Recycle",
+    "@Recently-Snapshot",
+    "#recycle",
+    "#snapshot",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+    ".Trash",
+    ".Trashes",
+    ".trash",
+    ".thumbnails",
+];
+
+/// Which files and folders are left out.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// Globs of files and folders to leave out, with `.gitignore`'s meaning relative to each root.
+    pub exclude: Vec<String>,
+    /// Look into hidden folders and at hidden files.
+    pub include_hidden: bool,
+    /// Follow symbolic links to files and folders.
+    pub follow_symlinks: bool,
+}
+
+/// What a walk meets, in the order it meets it.
+#[derive(Debug)]
+pub enum Found {
+    /// A regular file that may be a photo.
+    File {
+        /// Its absolute path.
+        path: PathBuf,
+        /// As it was when the walk passed.
+        metadata: Metadata,
+    },
+    /// A symbolic link, named like a photo, whose target is gone.
+    DanglingLink(PathBuf),
+    /// A symbolic link that was not followed.
+    LinkNotFollowed,
+    /// A folder or file that could not be looked at; what is below it is unknown, not gone.
+    Unreadable {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A folder that another file system is mounted on.
+    MountPoint(PathBuf),
+}
+
+/// A pattern of [`Rules::exclude`] that is not a glob.
+#[derive(Debug, thiserror::Error)]
+#[error("`{pattern}` is not a glob: {detail}")]
+pub struct PatternError {
+    /// The pattern.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+/// Makes the roots absolute, without symbolic links, and drops those that lie inside another.
+///
+/// Roots that do not exist come back beside the good ones: an unmounted disk must not keep the others from being
+/// indexed.
+pub fn resolve_roots(roots: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, io::Error)>) {
+    let mut good = BTreeSet::new();
+    let mut bad = Vec::new();
+    for root in roots {
+        match root.canonicalize() {
+            Ok(root) => _ = good.insert(root),
+            Err(error) => bad.push((root.clone(), error)),
+        }
+    }
+    let outer = |root: &PathBuf| !good.iter().any(|other| other != root && root.starts_with(other));
+    (good.iter().filter(|root| outer(root)).cloned().collect(), bad)
+}
+
+/// Walks one root, handing what it meets to `visit` until that returns `false`.
+///
+/// # Errors
+/// [`PatternError`] before anything is walked; trouble on the way is a [`Found::Unreadable`].
+pub fn walk(root: &Path, rules: &Rules, mut visit: impl FnMut(Found) -> bool) -> Result<(), PatternError> {
+    let exclude = exclude_matcher(root, &rules.exclude)?;
+    let mut devices = Devices::default();
+    let mut entries = WalkDir::new(root).follow_links(rules.follow_symlinks).sort_by_file_name().into_iter();
+    while let Some(entry) = entries.next() {
+        let found = match entry {
+            Err(error) => unreadable(error),
+            Ok(entry) if is_left_out(&entry, rules, &exclude) => {
+                if entry.file_type().is_dir() {
+                    entries.skip_current_dir();
+                }
+                None
+            }
+            Ok(entry) if entry.file_type().is_dir() => {
+                devices.enter(&entry).then(|| Found::MountPoint(entry.into_path()))
+            }
+            Ok(entry) => photo(entry),
+        };
+        if let Some(found) = found
+            && !visit(found)
+        {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Checks the globs of `rules` without walking.
+///
+/// # Errors
+/// [`PatternError`] for the first that is not one.
+pub fn check(rules: &Rules) -> Result<(), PatternError> {
+    exclude_matcher(Path::new("/"), &rules.exclude).map(|_| ())
+}
+
+fn exclude_matcher(root: &Path, patterns: &[String]) -> Result<Gitignore, PatternError> {
+    let refuse = |pattern: &str, error: ignore::Error| PatternError {
+        pattern: pattern.to_owned(),
+        detail: error.to_string(),
+    };
+    let mut builder = GitignoreBuilder::new(root);
+    // Git takes a lone `[` literally; a person who types one has forgotten something.
+    builder.allow_unclosed_class(false);
+    for pattern in patterns {
+        builder.add_line(None, pattern).map_err(|error| refuse(pattern, error))?;
+    }
+    builder.build().map_err(|error| refuse(&patterns.join(" "), error))
+}
+
+fn is_left_out(entry: &DirEntry, rules: &Rules, exclude: &Gitignore) -> bool {
+    if entry.depth() == 0 {
+        return false; // What was named is meant.
+    }
+    let name = entry.file_name();
+    let hidden = name.as_encoded_bytes().starts_with(b".");
+    // macOS writes the resource fork of IMG.jpg to ._IMG.jpg on other file systems.
+    let resource_fork = name.as_encoded_bytes().starts_with(b"._");
+    let is_dir = entry.file_type().is_dir();
+    (hidden && !rules.include_hidden)
+        || resource_fork
+        || (is_dir && is_skipped_folder(name))
+        || exclude.matched(entry.path(), is_dir).is_ignore()
+}
+
+fn is_skipped_folder(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    SKIPPED_FOLDERS.iter().any(|skipped| name.eq_ignore_ascii_case(skipped.as_bytes()))
+        || name.starts_with(b".Trash-")
+}
+
+fn photo(entry: DirEntry) -> Option<Found> {
+    if entry.depth() > 0 && !has_photo_extension(entry.path()) {
+        return None;
+    }
+    if entry.file_type().is_symlink() {
+        let target_is_gone =
+            entry.path().metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        let link =
+            if target_is_gone { Found::DanglingLink(entry.into_path()) } else { Found::LinkNotFollowed };
+        return Some(link);
+    }
+    if !entry.file_type().is_file() {
+        return None; // A pipe or a device would block whoever opens it.
+    }
+    Some(match entry.metadata() {
+        Ok(metadata) => Found::File { path: entry.into_path(), metadata },
+        Err(error) => Found::Unreadable { path: entry.into_path(), error: error.into() },
+    })
+}
+
+fn has_photo_extension(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().as_encoded_bytes();
+    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// A link that leads nowhere is a photo we miss; a link that leads back up is not followed, which is no error.
+fn unreadable(error: walkdir::Error) -> Option<Found> {
+    let path = error.path()?.to_owned();
+    if error.loop_ancestor().is_some() {
+        return None;
+    }
+    let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
+    let error = io::Error::from(error);
+    if is_link && error.kind() == io::ErrorKind::NotFound {
+        return has_photo_extension(&path).then_some(Found::DanglingLink(path));
+    }
+    Some(Found::Unreadable { path, error })
+}
+
+/// Notices the folders that other file systems are mounted on: their device differs from their parent's.
+#[derive(Default)]
+struct Devices {
+    /// The device of each folder from the root down to the current one.
+    stack: Vec<u64>,
+}
+
+impl Devices {
+    /// Whether `folder`, which the walk is about to enter, is a mount point.
+    fn enter(&mut self, folder: &DirEntry) -> bool {
+        let parent = match folder.depth() {
+            0 => folder.path().parent().and_then(device_of),
+            depth => self.stack.get(depth - 1).copied(),
+        };
+        let Some(device) = device_of(folder.path()) else { return false };
+        self.stack.truncate(folder.depth());
+        self.stack.push(device);
+        parent.is_some_and(|parent| parent != device)
+    }
+}
+
+#[cfg(unix)]
+fn device_of(path: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    Some(path.metadata().ok()?.dev())
+}
+
+/// Elsewhere a disk that is not there takes its drive letter along, and the root does not resolve.
+#[cfg(not(unix))]
+fn device_of(_: &Path) -> Option<u64> {
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// The files found below a tree of empty files, relative to it.
+    fn found(files: &[&str], rules: &Rules) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        for file in files {
+            let path = root.join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let mut paths = Vec::new();
+        walk(&root, rules, |found| {
+            if let Found::File { path, .. } = found {
+                paths.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+            }
+            true
+        })
+        .unwrap();
+        paths
+    }
+
+    #[test]
+    fn rules_decide_what_is_a_candidate() {
+        #[track_caller]
+        fn check(rules: &Rules, expected: &[&str]) {
+            let tree = [
+                "a.JPG",
+                "notes.txt",
+                "noextension",
+                ".hidden.png",
+                "._a.jpg",
+                ".cache/b.png",
+                ".git/c.png",
+                "@eaDir/d.jpg",
+                "node_modules/e.gif",
+                "sub/f.webp",
+                "sub/deep/g.tiff",
+                "x.jpg/h.jpg",
+            ];
+            assert_eq!(found(&tree, rules), expected);
+        }
+        let exclude = |pattern: &str| Rules { exclude: vec![pattern.into()], ..Rules::default() };
+        check(&Rules::default(), &["a.JPG", "sub/deep/g.tiff", "sub/f.webp", "x.jpg/h.jpg"]);
+        check(&exclude("deep"), &["a.JPG", "sub/f.webp", "x.jpg/h.jpg"]);
+        check(&exclude("*.webp"), &["a.JPG", "sub/deep/g.tiff", "x.jpg/h.jpg"]);
+        check(&exclude("/sub/*"), &["a.JPG", "x.jpg/h.jpg"]);
+        check(
+            &Rules { include_hidden: true, ..Rules::default() },
+            &[".cache/b.png", ".hidden.png", "a.JPG", "sub/deep/g.tiff", "sub/f.webp", "x.jpg/h.jpg"],
+        );
+    }
+
+    #[test]
+    fn a_pattern_that_is_no_glob_is_named() {
+        let rules = Rules { exclude: vec!["[".into()], ..Rules::default() };
+        assert!(check(&rules).unwrap_err().to_string().contains("`[`"));
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn links_are_followed_only_when_asked_and_never_in_circles() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        fs::create_dir(root.join("real")).unwrap();
+        fs::write(root.join("real/a.jpg"), "").unwrap();
+        symlink("real", root.join("again")).unwrap();
+        symlink("..", root.join("real/up")).unwrap();
+        symlink("nowhere", root.join("gone.jpg")).unwrap();
+        symlink("real/a.jpg", root.join("link.jpg")).unwrap();
+        for (follow_symlinks, files, dangling, not_followed) in [(false, 1, 1, 1), (true, 3, 1, 0)] {
+            let rules = Rules { follow_symlinks, ..Rules::default() };
+            let mut counts = (0, 0, 0);
+            walk(&root, &rules, |found| {
+                match found {
+                    Found::File { .. } => counts.0 += 1,
+                    Found::DanglingLink(_) => counts.1 += 1,
+                    Found::LinkNotFollowed => counts.2 += 1,
+                    Found::Unreadable { path, error } => panic!("{path:?}: {error}"),
+                    Found::MountPoint(_) => {}
+                }
+                true
+            })
+            .unwrap();
+            assert_eq!(counts, (files, dangling, not_followed), "follow_symlinks: {follow_symlinks}");
+        }
+    }
+
+    #[test]
+    fn roots_inside_other_roots_are_walked_once_and_missing_ones_are_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("a/b"));
+        fs::create_dir_all(&b).unwrap();
+        let (good, bad) = resolve_roots(&[b, a.clone(), folder.path().join("none")]);
+        assert_eq!(good, [a.canonicalize().unwrap()]);
+        assert_eq!(bad.len(), 1);
+    }
+}

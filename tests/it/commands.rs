@@ -1,0 +1,207 @@
+//! What each command prints and how it ends.
+
+use serde_json::Value;
+
+use crate::workspace::Workspace;
+
+fn indexed() -> Workspace {
+    let workspace = Workspace::new();
+    for seed in 0..6 {
+        workspace.photo(&format!("{}/{seed}.png", ["a", "b"][seed as usize % 2]), seed);
+    }
+    workspace.index(&[], 0);
+    workspace
+}
+
+fn stdout(workspace: &Workspace, args: &[&str]) -> String {
+    let output = workspace.imgsearch(args).assert().success().get_output().clone();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Checks that the command fails and that stderr has each of `named`.
+#[track_caller]
+fn fails(workspace: &Workspace, args: &[&str], exit: i32, named: &[&str]) {
+    let output = workspace.imgsearch(args).assert().code(exit).get_output().clone();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    for name in named {
+        assert!(stderr.contains(name), "`{name}` in:\n{stderr}");
+    }
+}
+
+#[test]
+fn jsonl_is_one_object_a_line_best_first() {
+    let workspace = indexed();
+    let lines: Vec<Value> =
+        stdout(&workspace, &["query", "a", "red", "square", "-n", "4", "--format", "jsonl"])
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+    assert_eq!(lines.len(), 4);
+    let scores: Vec<f64> = lines.iter().map(|line| line["score"].as_f64().unwrap()).collect();
+    assert!(scores.is_sorted_by(|a, b| a >= b), "{scores:?}");
+    for (line, rank) in lines.iter().zip(1..) {
+        assert_eq!(line["rank"], rank);
+        assert_eq!(line["query"], "a red square");
+        assert!(std::path::Path::new(line["path"].as_str().unwrap()).is_file());
+    }
+}
+
+#[test]
+fn paths_end_with_a_line_feed_or_nul() {
+    let workspace = indexed();
+    let lines = stdout(&workspace, &["query", "x", "--format", "paths"]);
+    let nuls = stdout(&workspace, &["query", "x", "-0"]);
+    assert_eq!(lines.replace('\n', "\0"), nuls);
+    assert_eq!(lines.lines().count(), 6);
+}
+
+#[test]
+fn text_away_from_a_terminal_is_score_and_path() {
+    let workspace = indexed();
+    let text = stdout(&workspace, &["query", "x", "-n", "1"]);
+    let (score, path) = text.trim_end().split_once('\t').unwrap();
+    assert!(score.parse::<f32>().is_ok() && std::path::Path::new(path).is_file(), "{text}");
+}
+
+#[test]
+fn a_folder_filter_admits_only_what_is_below() {
+    let workspace = indexed();
+    let folder = workspace.photos().join("a");
+    let found = workspace.found(&["--in", folder.to_str().unwrap()]);
+    assert_eq!(found.len(), 3);
+    assert!(found.iter().all(|path| path.starts_with(&folder)), "{found:?}");
+}
+
+#[test]
+fn nothing_found_is_exit_1() {
+    let workspace = indexed();
+    fails(&workspace, &["query", "x", "--min-score", "1.5"], 1, &[]);
+    fails(&workspace, &["query", "x", "--in", "/nowhere"], 1, &[]);
+}
+
+#[test]
+fn errors_say_what_and_what_next() {
+    let workspace = Workspace::new();
+    let check = |args: &[&str], named: &[&str]| fails(&workspace, args, 2, named);
+    check(&["query", "x"], &["hint", "imgsearch index"]);
+    check(&["query", " "], &["empty"]);
+    check(&["query"], &["TEXT"]);
+    check(&["query", "x", "--min-score", "nan"], &["finite"]);
+    check(&["index"], &["PATH"]);
+    check(&["index", "/nowhere"], &["/nowhere"]);
+    let photos = workspace.photos().to_str().unwrap().to_owned();
+    check(&["index", &photos, "--exclude", "["], &["`[`"]);
+    check(&["index", &photos, "--model", "none-such"], &["none-such", "hint"]);
+    workspace.photo("a.png", 1);
+    check(&["index", &photos, "--device", "cuda"], &["cuda", "hint"]);
+    workspace
+        .imgsearch(&["index", &photos])
+        .env("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so")
+        .assert()
+        .code(2)
+        .stderr(predicates::str::contains("/nowhere/libonnxruntime.so"));
+}
+
+#[test]
+fn another_models_library_is_refused() {
+    let workspace = indexed();
+    let other = workspace.root().join("other-model");
+    let offline =
+        directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().join("models/offline");
+    std::fs::create_dir(&other).unwrap();
+    for name in ["image.onnx", "text.onnx", "tokenizer.json"] {
+        std::fs::copy(offline.join(name), other.join(name)).unwrap();
+    }
+    let json = std::fs::read_to_string(offline.join("model.json")).unwrap();
+    std::fs::write(other.join("model.json"), json.replace("bicubic", "bilinear")).unwrap();
+    let other = other.to_str().unwrap();
+    fails(&workspace, &["query", "x", "--model", other], 2, &["vectors", "hint"]);
+    let photos = workspace.photos();
+    fails(&workspace, &["index", photos.to_str().unwrap(), "--model", other], 2, &["vectors", "hint"]);
+    assert_eq!(workspace.status()["images"], 6);
+}
+
+#[test]
+fn status_tells_what_the_library_holds() {
+    let workspace = Workspace::new();
+    let before = workspace.status();
+    assert_eq!(
+        (&before["images"], &before["model"], &before["last_indexed"]),
+        (&0.into(), &Value::Null, &Value::Null)
+    );
+    workspace.photo("a.png", 1);
+    std::fs::write(workspace.photos().join("b.jpg"), "").unwrap();
+    workspace.index(&[], 2);
+    let after = workspace.status();
+    assert_eq!(after["images"], 1);
+    assert_eq!(after["skipped"]["empty file"], 1);
+    assert!(after["bytes_on_disk"].as_u64().unwrap() > 0);
+    assert!(after["last_indexed"].as_str().unwrap().ends_with('Z'));
+    assert!(stdout(&workspace, &["status"]).contains("images        1"));
+    assert!(stdout(&workspace, &["status", "--skipped"]).starts_with("empty file\t"));
+}
+
+#[test]
+fn doctor_checks_every_part() {
+    let workspace = indexed();
+    let report = stdout(&workspace, &["doctor"]);
+    for what in ["ONNX Runtime", "model", "device", "text", "library"] {
+        assert!(report.contains(&format!("ok     {what}")), "{what} in:\n{report}");
+    }
+    let output = workspace
+        .imgsearch(&["doctor"])
+        .env("ORT_DYLIB_PATH", "/nowhere")
+        .assert()
+        .code(2)
+        .get_output()
+        .clone();
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        report.contains("wrong  ONNX Runtime") && report.contains("hint: run `scripts/setup`"),
+        "{report}"
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn a_reader_that_leaves_early_is_no_error() {
+    use std::process::{Command, Stdio};
+    let workspace = indexed();
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("imgsearch"))
+        .args(["query", "x", "--format", "paths"])
+        .env("IMGSEARCH_LIBRARY", workspace.root().join("library"))
+        .env_remove("IMGSEARCH_MODEL")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+}
+
+#[test]
+fn photos_are_found_upright() {
+    // The same picture stored turned, with the EXIF orientation that turns it back, must score the same.
+    let workspace = Workspace::new();
+    let upright = image::load_from_memory(&crate::workspace::encoded(9, image::ImageFormat::Png)).unwrap();
+    upright.save(workspace.photos().join("upright.png")).unwrap();
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    let mut encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 100);
+    image::ImageEncoder::set_exif_metadata(&mut encoder, exif_with_orientation(6)).unwrap();
+    upright.rotate270().write_with_encoder(encoder).unwrap();
+    std::fs::write(workspace.photos().join("turned.jpg"), jpeg.into_inner()).unwrap();
+    workspace.index(&[], 0).check(&[("embedded", 2)]);
+    let scores: Vec<f64> = stdout(&workspace, &["query", "a colourful pattern", "--format", "jsonl"])
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["score"].as_f64().unwrap())
+        .collect();
+    assert!((scores[0] - scores[1]).abs() < 0.03, "{scores:?}");
+}
+
+/// A TIFF block, as EXIF uses it, with one entry: the orientation.
+fn exif_with_orientation(orientation: u8) -> Vec<u8> {
+    let mut tiff = b"II*\0\x08\0\0\0\x01\0".to_vec();
+    tiff.extend([0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0]);
+    tiff
+}

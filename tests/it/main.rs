@@ -1,0 +1,11 @@
+//! The tests that drive imgsearch from outside: one binary, so that it is linked once.
+//!
+//! They need ONNX Runtime and the offline model, which `scripts/setup` installs.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod architecture;
+mod broken_files;
+mod commands;
+mod incremental;
+mod workspace;

@@ -1,0 +1,95 @@
+//! A throw-away folder with photos and a library, and the real binary run on them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use assert_cmd::Command;
+use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) struct Workspace {
+    folder: TempDir,
+}
+
+impl Workspace {
+    pub(crate) fn new() -> Workspace {
+        let workspace = Workspace { folder: tempfile::tempdir().unwrap() };
+        fs::create_dir(workspace.photos()).unwrap();
+        workspace
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn photos(&self) -> PathBuf {
+        self.root().join("photos")
+    }
+
+    /// Writes a small picture that no other `seed` makes; the extension decides the format.
+    pub(crate) fn photo(&self, name: &str, seed: u32) -> PathBuf {
+        let path = self.photos().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, encoded(seed, ImageFormat::from_path(&path).unwrap())).unwrap();
+        path
+    }
+
+    /// `imgsearch ARGS` on this workspace's library, with nothing taken from the user's own settings.
+    pub(crate) fn imgsearch(&self, args: &[&str]) -> Command {
+        let mut command = Command::cargo_bin("imgsearch").unwrap();
+        command.env_remove("IMGSEARCH_MODEL").env("IMGSEARCH_LIBRARY", self.root().join("library"));
+        command.args(args);
+        command
+    }
+
+    /// Indexes the photos with further `args`; checks the exit code and returns the summary.
+    #[track_caller]
+    pub(crate) fn index(&self, args: &[&str], exit: i32) -> Summary {
+        let output =
+            self.imgsearch(&["index"]).arg(self.photos()).args(args).assert().code(exit).get_output().clone();
+        Summary(String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// The paths a query finds, best first.
+    #[track_caller]
+    pub(crate) fn found(&self, args: &[&str]) -> Vec<PathBuf> {
+        let output = self.imgsearch(&["query", "a photo", "-n", "5000", "-0"]).args(args).output().unwrap();
+        let paths = output.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+        paths.map(imgsearch::photo::path_of).collect()
+    }
+
+    pub(crate) fn status(&self) -> Value {
+        let output = self.imgsearch(&["status", "--json"]).assert().success().get_output().clone();
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+}
+
+/// What `index` printed on stdout.
+pub(crate) struct Summary(pub(crate) String);
+
+impl Summary {
+    /// The number behind `label`; 0 when it is not there.
+    pub(crate) fn count(&self, label: &str) -> u64 {
+        let line = self.0.lines().find_map(|line| line.trim().strip_prefix(label));
+        line.map_or(0, |rest| rest.split_whitespace().next().unwrap().parse().unwrap())
+    }
+
+    #[track_caller]
+    pub(crate) fn check(&self, expected: &[(&str, u64)]) {
+        for (label, count) in expected {
+            assert_eq!(self.count(label), *count, "{label} in:\n{}", self.0);
+        }
+    }
+}
+
+/// A picture of 48 × 32 pixels, different for each seed, in the bytes of `format`.
+pub(crate) fn encoded(seed: u32, format: ImageFormat) -> Vec<u8> {
+    let byte = |value: u32| u8::try_from(value % 256).unwrap();
+    let pixels = RgbImage::from_fn(48, 32, |x, y| {
+        Rgb([byte(x * 5 + seed * 37), byte(y * 7 + seed * 11 + seed / 256), byte((x * y) / 4 + seed * 101)])
+    });
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    DynamicImage::ImageRgb8(pixels).write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}

@@ -65,13 +65,14 @@ fn every_import_points_down() {
     }
 }
 
-/// Fails when a file outside `allowed` has `word`.
+/// Fails when a file outside `allowed`, files or folders, has `word`.
 #[track_caller]
 fn only_in(folder: &str, word: &str, allowed: &[&str]) {
     for (file, text) in sources(folder) {
         let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
         let found = code.into_iter().any(|line| line.contains(word));
-        assert!(!found || allowed.contains(&file.as_str()), "{file} has `{word}`; only {allowed:?} may");
+        let may = allowed.iter().any(|place| file.starts_with(place));
+        assert!(!found || may, "{file} has `{word}`; only {allowed:?} may");
     }
 }
 
@@ -82,7 +83,7 @@ fn what_must_be_absent_is_absent() {
     only_in("src", "env::var", &["src/settings.rs"]);
     only_in("src", "sled", &[]);
     only_in("index/src", "sled", &["index/src/catalog.rs"]);
-    only_in("src", "ort::", &["src/model/mod.rs", "src/model/runtime.rs", "src/model/session.rs"]);
+    only_in("src", " ort::", &["src/model/"]);
     only_in("index/src", "image", &[]);
     only_in("index/src", "photo", &[]);
     only_in("src", "unsafe_code", &["src/model/version.rs"]);

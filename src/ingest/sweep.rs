@@ -22,9 +22,10 @@ pub(super) fn remove_gone(
     note: &mut Note,
     totals: &mut Totals,
 ) -> Result<(), IngestError> {
-    let absent = if run.plan.prune { Vec::new() } else { absent_disks(run, walked, note) };
+    let roots = &run.plan.roots;
+    let absent = if run.plan.prune { Vec::new() } else { absent_disks(roots, walked, note) };
     let mut kept: BTreeMap<&Path, u64> = BTreeMap::new();
-    for root in &run.plan.roots {
+    for root in roots {
         let mut gone = Vec::new();
         for entry in run.writer.records(path_bytes(root).unwrap_or_default()) {
             let (key, _) = entry?;
@@ -50,21 +51,45 @@ pub(super) fn remove_gone(
         totals.kept += photos;
         run.reporter.report(Event::Kept { folder, photos });
     }
-    note.retain_mount_points(|mount| absent.iter().any(|disk| disk == mount) || !is_walked(run, mount));
+    note.retain_mount_points(|mount| absent.iter().any(|disk| disk == mount) || !is_walked(roots, mount));
     walked.mount_points.iter().for_each(|mount| note.add_mount_point(mount));
     Ok(())
 }
 
 /// Mount points of earlier runs that the walk should have met, and that are now missing or empty.
-fn absent_disks(run: &Run<'_>, walked: &Walked, note: &Note) -> Vec<PathBuf> {
+fn absent_disks(roots: &[PathBuf], walked: &Walked, note: &Note) -> Vec<PathBuf> {
     let mounted = |mount: &PathBuf| walked.mount_points.contains(mount) || walked.populated.contains(mount);
-    note.mount_points().filter(|mount| is_walked(run, mount) && !mounted(mount)).collect()
+    note.mount_points().filter(|mount| is_walked(roots, mount) && !mounted(mount)).collect()
 }
 
-fn is_walked(run: &Run<'_>, folder: &Path) -> bool {
-    run.plan.roots.iter().any(|root| folder.starts_with(root))
+fn is_walked(roots: &[PathBuf], folder: &Path) -> bool {
+    roots.iter().any(|root| folder.starts_with(root))
 }
 
 fn is_below<'a>(key: &Key, folders: &'a [PathBuf]) -> Option<&'a Path> {
     folders.iter().map(PathBuf::as_path).find(|folder| is_under(key.as_bytes(), folder))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_absent_when_its_mount_point_is_walked_and_has_neither_mount_nor_files() {
+        #[track_caller]
+        fn check(root: &str, mounted: &[&str], populated: &[&str], expected: &[&str]) {
+            let mut note = Note::default();
+            note.add_mount_point(Path::new("/home/me/disk"));
+            let mut walked = Walked::default();
+            walked.mount_points.extend(mounted.iter().map(PathBuf::from));
+            walked.populated.extend(populated.iter().map(PathBuf::from));
+            let expected: Vec<PathBuf> = expected.iter().map(PathBuf::from).collect();
+            assert_eq!(absent_disks(&[root.into()], &walked, &note), expected);
+        }
+        check("/home/me", &[], &[], &["/home/me/disk"]);
+        check("/home/me/disk", &[], &[], &["/home/me/disk"]);
+        check("/home/me", &["/home/me/disk"], &[], &[]);
+        check("/home/me", &[], &["/home/me/disk"], &[]);
+        check("/home/you", &[], &[], &[]);
+    }
 }

@@ -118,31 +118,66 @@ fn excluded_photos_leave_the_library() {
     workspace.index(&["--exclude", "*.gif"], 0).check(&[("removed", 1), ("unchanged", 1)]);
 }
 
-#[test]
 #[cfg(unix)]
-fn ctrl_c_keeps_what_was_done_and_the_next_run_goes_on() {
-    use std::process::{Command, Stdio};
-    let workspace = Workspace::new();
-    for seed in 0..400 {
-        workspace.photo(&format!("{seed}.png"), seed);
+mod interrupted {
+    use std::io::{BufRead, BufReader, Read};
+    use std::process::{Child, Command, Stdio};
+
+    use crate::workspace::{Summary, Workspace};
+
+    const PHOTOS: u32 = 400;
+
+    /// A run of `index` over [`PHOTOS`] photos that has loaded its model and is at work, seconds from its end.
+    fn at_work(workspace: &Workspace) -> Child {
+        for seed in 0..PHOTOS {
+            workspace.photo(&format!("{seed}.png"), seed);
+        }
+        let mut child = Command::new(assert_cmd::cargo::cargo_bin("imgsearch"))
+            .args(["index", "-v"])
+            .arg(workspace.photos())
+            .env("IMGSEARCH_LIBRARY", workspace.root().join("library"))
+            .env_remove("IMGSEARCH_MODEL")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        assert!(said.any(|line| line.unwrap().contains("the image model runs on")));
+        // Somebody must read what else it says, or it would wait for that.
+        std::thread::spawn(move || said.for_each(drop));
+        child
     }
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("imgsearch"))
-        .arg("index")
-        .arg(workspace.photos())
-        .env("IMGSEARCH_LIBRARY", workspace.root().join("library"))
-        .env_remove("IMGSEARCH_MODEL")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    std::thread::sleep(Duration::from_millis(1500));
-    let pid = child.id().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
-    let exit = child.wait().unwrap();
-    assert_eq!(exit.code(), Some(130));
-    let mut summary = String::new();
-    std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut summary).unwrap();
-    assert!(summary.contains("what was done is kept"), "{summary}");
-    let done = crate::workspace::Summary(summary).count("embedded");
-    workspace.index(&[], 0).check(&[("embedded", 400 - done), ("unchanged", done)]);
+
+    fn signal(child: &Child, name: &str) {
+        let pid = child.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    }
+
+    #[test]
+    fn ctrl_c_keeps_what_was_done_and_the_next_run_goes_on() {
+        let workspace = Workspace::new();
+        let mut child = at_work(&workspace);
+        signal(&child, "-INT");
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        let mut summary = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut summary).unwrap();
+        assert!(summary.contains("what was done is kept"), "{summary}");
+        let done = Summary(summary).count("embedded");
+        assert!(done < u64::from(PHOTOS));
+        workspace.index(&[], 0).check(&[("embedded", u64::from(PHOTOS) - done), ("unchanged", done)]);
+    }
+
+    #[test]
+    fn a_killed_run_is_taken_up_where_it_was() {
+        let workspace = Workspace::new();
+        let mut child = at_work(&workspace);
+        std::thread::sleep(std::time::Duration::from_millis(1500));
+        signal(&child, "-KILL");
+        child.wait().unwrap();
+        let next = workspace.index(&[], 0);
+        let (embedded, unchanged) = (next.count("embedded"), next.count("unchanged"));
+        assert_eq!(embedded + unchanged, u64::from(PHOTOS));
+        assert!(unchanged > 0, "a second's work was lost");
+        assert_eq!(workspace.found(&[]).len(), PHOTOS as usize);
+    }
 }

@@ -48,17 +48,21 @@ pub(crate) struct Common {
     #[arg(long, value_enum, default_value_t = DeviceChoice::Auto, global = true)]
     pub(crate) device: DeviceChoice,
 
-    /// Threads to use [default: one for each core].
+    /// Threads that decode photos, and threads of the model [default: one of each for each core].
     ///
-    /// Example: `imgsearch index --threads 1 ~/Photos` leaves the other cores alone.
-    #[arg(long, value_name = "N", global = true)]
-    pub(crate) threads: Option<NonZeroUsize>,
+    /// Example: `imgsearch index --threads 1 ~/Photos` keeps fewer than two cores busy.
+    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub(crate) threads: Option<u16>,
 
     /// Say more: name every file that is skipped.
+    ///
+    /// Example: `imgsearch index -v ~/Photos`
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
 
     /// Say nothing but results and errors.
+    ///
+    /// Example: `imgsearch index -q ~/Photos` for a nightly job.
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 }
@@ -104,9 +108,9 @@ pub(crate) struct IndexArgs {
     #[arg(long)]
     pub(crate) follow_symlinks: bool,
 
-    /// Also drop photos on disks that are not mounted now. Without it they are kept until the disk is back.
+    /// Also drop photos that are gone together with their disk or with PATH itself. Without it they are kept.
     ///
-    /// Example: `imgsearch index --prune /mnt`
+    /// Example: `imgsearch index --prune /media/old-disk`
     #[arg(long)]
     pub(crate) prune: bool,
 }
@@ -131,13 +135,13 @@ pub(crate) struct QueryArgs {
 
     /// How to print them: `text` for people, `paths` one path a line, `jsonl` one JSON object a line.
     ///
-    /// Each JSON object has `query`, `rank`, `score` and `path`; a path that is not valid Unicode also has
+    /// The default is `text`, or `paths` with `--null`. Each JSON object has `query`, `rank`, `score` and `path`; a path that is not valid Unicode also has
     /// `path_base64` with its exact bytes.
     /// Example: `imgsearch query "a cat" --format jsonl | jq -r .path`
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
 
-    /// End each path with a NUL byte instead of a line feed; implies `--format paths`.
+    /// End each path with a NUL byte instead of a line feed; goes with `--format paths` only.
     ///
     /// Example: `imgsearch query "a cat" -0 | xargs -0 ls -l`
     #[arg(short = '0', long)]
@@ -225,11 +229,12 @@ mod tests {
     }
 
     #[test]
-    fn every_long_option_has_help() {
+    fn every_long_option_has_help_with_an_example() {
         let cli = Cli::command();
         for command in cli.get_subcommands().chain([&cli]) {
             for argument in command.get_arguments().filter(|argument| argument.get_long().is_some()) {
-                assert!(argument.get_help().is_some(), "{} {}", command.get_name(), argument.get_id());
+                let help = argument.get_long_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains("Example"), "{} {}", command.get_name(), argument.get_id());
             }
         }
     }

@@ -1,6 +1,7 @@
 //! One function per command: settings in, library called, results rendered.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +20,7 @@ use imgsearch_index::{Error as IndexError, Searcher};
 
 use crate::cli::{Cli, Command, Format, IndexArgs, QueryArgs, StatusArgs};
 use crate::progress::{self, Progress};
-use crate::render::{Check, Output, Problem, Status};
+use crate::render::{Check, Output, Problem, Status, unless_reader_left};
 use crate::settings::{Settings, Verbosity};
 
 /// How the process ends.
@@ -46,15 +47,19 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
 fn index(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     let IndexArgs { paths, exclude, include_hidden, follow_symlinks, prune } = args;
     let (roots, missing) = resolve_roots(&paths);
+    let (gone, missing): (Vec<_>, Vec<_>) =
+        missing.into_iter().partition(|(_, error)| prune && error.kind() == io::ErrorKind::NotFound);
     for (root, error) in &missing {
         progress::print_warning(&format!("cannot index {}: {error}", root.display()));
     }
-    if roots.is_empty() {
+    if roots.is_empty() && gone.is_empty() {
         bail!("none of the given paths can be indexed");
     }
+    let gone_roots = gone.iter().map(|(root, _)| absolute(root)).collect::<Result<_>>()?;
     let model = settings.open_model(&noted(&settings.library)?)?;
     let plan = Plan {
         roots,
+        gone_roots,
         rules: Rules { exclude, include_hidden, follow_symlinks },
         prune,
         threads: settings.threads,
@@ -67,8 +72,8 @@ fn index(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     let totals = totals?;
     if settings.verbosity > Verbosity::Quiet {
         let mut output = Output::new(settings.stdout_is_terminal);
-        output.totals(&totals, start.elapsed().as_secs_f64())?;
-        output.finish()?;
+        let written = output.totals(&totals, start.elapsed().as_secs_f64()).and_then(|()| output.finish());
+        unless_reader_left(written)?;
     }
     Ok(match (totals.cancelled, totals.has_failures() || !missing.is_empty()) {
         (true, _) => Exit::Interrupted,
@@ -101,19 +106,22 @@ fn query(settings: &Settings, args: &QueryArgs) -> Result<Exit> {
     if text.trim().is_empty() {
         bail!("the query is empty");
     }
+    if args.null && !matches!(args.format, None | Some(Format::Paths)) {
+        bail!("--null ends paths, and goes with --format paths only");
+    }
     let folders = args.folders.iter().map(|folder| absolute(folder)).collect::<Result<_>>()?;
     let query = Query { text, top: args.top, min_score: args.min_score, folders };
     let searcher = settings.library.searcher()?;
     let model = settings.open_model(&Note::read(searcher.note()))?;
     let matches = Engine::open(&settings.library, searcher, &model)?.search(&query)?;
     let mut output = Output::new(settings.stdout_is_terminal);
-    match args.format {
-        _ if args.null => output.matches_as_paths(&matches, b'\0')?,
-        Format::Text => output.matches_as_text(&matches)?,
-        Format::Paths => output.matches_as_paths(&matches, b'\n')?,
-        Format::Jsonl => output.matches_as_jsonl(&query.text, &matches)?,
-    }
-    output.finish()?;
+    let written = match (args.null, args.format) {
+        (true, _) => output.matches_as_paths(&matches, b'\0'),
+        (false, None | Some(Format::Text)) => output.matches_as_text(&matches),
+        (false, Some(Format::Paths)) => output.matches_as_paths(&matches, b'\n'),
+        (false, Some(Format::Jsonl)) => output.matches_as_jsonl(&query.text, &matches),
+    };
+    unless_reader_left(written.and_then(|()| output.finish()))?;
     Ok(if matches.is_empty() { Exit::NothingFound } else { Exit::Done })
 }
 
@@ -125,16 +133,13 @@ fn absolute(folder: &Path) -> Result<PathBuf> {
 fn status(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
     let searcher = existing(&settings.library)?;
     let mut output = Output::new(settings.stdout_is_terminal);
-    if args.skipped {
-        for (path, skip) in searcher.iter().flat_map(skipped) {
-            output.skipped(&path, &skip)?;
-        }
-    } else if args.json {
-        output.status_as_json(&status_of(&settings.library, searcher.as_ref()))?;
+    let written = if args.skipped {
+        searcher.iter().flat_map(skipped).try_for_each(|(path, skip)| output.skipped(&path, &skip))
     } else {
-        output.status(&status_of(&settings.library, searcher.as_ref()))?;
-    }
-    output.finish()?;
+        let status = status_of(&settings.library, searcher.as_ref());
+        if args.json { output.status_as_json(&status) } else { output.status(&status) }
+    };
+    unless_reader_left(written.and_then(|()| output.finish()))?;
     Ok(Exit::Done)
 }
 
@@ -165,33 +170,37 @@ fn skipped(searcher: &Searcher) -> impl Iterator<Item = (PathBuf, Skip)> {
 }
 
 fn doctor(settings: &Settings) -> Result<Exit> {
-    let note = noted(&settings.library).unwrap_or_default();
-    let model = settings.open_model(&note);
+    let checks = checks(settings);
+    let exit = if checks.iter().all(|check| check.result.is_ok()) { Exit::Done } else { Exit::Failed };
     let mut output = Output::new(settings.stdout_is_terminal);
-    let mut exit = Exit::Done;
-    let mut report = |what, result: Result<String>| {
-        if result.is_err() {
-            exit = Exit::Failed;
-        }
+    let written = checks.iter().try_for_each(|check| output.check(check));
+    unless_reader_left(written.and_then(|()| output.finish()))?;
+    Ok(exit)
+}
+
+fn checks(settings: &Settings) -> Vec<Check> {
+    let check = |what, result: Result<String>| {
         let result = result.map_err(|error| Problem { hint: progress::hint(&error), error });
-        output.check(&Check { what, result })
+        Check { what, result }
     };
+    let model = settings.open_model(&noted(&settings.library).unwrap_or_default());
     match model {
-        Ok(model) => {
-            report("ONNX Runtime", model.runtime().map_err(Into::into).map(describe))?;
-            report("model", check_model(&model))?;
-            report("device", check_device(&model))?;
-            report("text", check_text(&model))?;
-            report("library", check_library(settings, &model))?;
-        }
+        Ok(model) => vec![
+            check("ONNX Runtime", model.runtime().map_err(Into::into).map(describe)),
+            check("model", check_model(&model)),
+            check("device", check_device(&model)),
+            check("text", check_text(&model)),
+            check("library", check_library(settings, Some(&model))),
+        ],
         Err(error) => {
             let runtime = Runtime::load(&settings.execution().runtime_places);
-            report("ONNX Runtime", runtime.map_err(Into::into).map(|runtime| describe(&runtime)))?;
-            report("model", Err(error))?;
+            vec![
+                check("ONNX Runtime", runtime.map_err(Into::into).map(|runtime| describe(&runtime))),
+                check("model", Err(error)),
+                check("library", check_library(settings, None)),
+            ]
         }
     }
-    output.finish()?;
-    Ok(exit)
 }
 
 fn describe(runtime: &Runtime) -> String {
@@ -215,12 +224,14 @@ fn check_text(model: &Model) -> Result<String> {
     Ok("the text model answers".into())
 }
 
-fn check_library(settings: &Settings, model: &Model) -> Result<String> {
+fn check_library(settings: &Settings, model: Option<&Model>) -> Result<String> {
     let folder = settings.library.folder().display();
     let Some(searcher) = existing(&settings.library)? else {
         return Ok(format!("nothing indexed yet at {folder}"));
     };
-    check_space(&settings.library, &searcher, model)?;
+    if let Some(model) = model {
+        check_space(&settings.library, &searcher, model)?;
+    }
     Ok(format!("{} photos at {folder}", searcher.len()))
 }
 

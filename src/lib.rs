@@ -5,6 +5,7 @@
 //! outside (folders, time, whether to stop) are arguments.
 
 pub mod decode;
+pub mod disk;
 pub mod engine;
 pub mod ingest;
 pub mod library;

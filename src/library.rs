@@ -4,7 +4,6 @@
 //! LIBRARY/index/     the index (imgsearch-index)
 //! ```
 
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use imgsearch_index::{Error, Searcher};
@@ -52,16 +51,12 @@ impl Library {
 /// What a run of `index` leaves for later runs and for `status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Note {
-    /// End of the last run, in seconds since the Unix epoch.
+    /// Start of the last run that ended by itself or was stopped, in seconds since the Unix epoch.
     #[n(0)]
     pub last_indexed: i64,
     /// The model's folder, as path bytes: later commands use the same one unless told otherwise.
     #[n(1)]
     model: Vec<u8>,
-    /// Folders that other file systems were mounted on when they were walked, as path bytes. While one of them is
-    /// not mounted its photos are out of reach, not deleted.
-    #[n(2)]
-    mount_points: BTreeSet<Vec<u8>>,
 }
 
 impl Note {
@@ -85,21 +80,6 @@ impl Note {
     pub fn set_model(&mut self, folder: &Path) {
         self.model = path_bytes(folder).unwrap_or_default().to_vec();
     }
-
-    /// Notes that `folder` is a mount point.
-    pub fn add_mount_point(&mut self, folder: &Path) {
-        self.mount_points.extend(path_bytes(folder).map(<[u8]>::to_vec));
-    }
-
-    /// Forgets every mount point for which `keep` is false.
-    pub fn retain_mount_points(&mut self, keep: impl Fn(&Path) -> bool) {
-        self.mount_points.retain(|folder| keep(&path_of(folder)));
-    }
-
-    /// The noted mount points.
-    pub fn mount_points(&self) -> impl Iterator<Item = PathBuf> + '_ {
-        self.mount_points.iter().map(|folder| path_of(folder))
-    }
 }
 
 #[cfg(test)]
@@ -110,7 +90,6 @@ mod tests {
     fn notes_come_back_and_strange_bytes_are_an_empty_note() {
         let mut note = Note { last_indexed: 7, ..Note::default() };
         note.set_model(Path::new("/m"));
-        note.add_mount_point(Path::new("/mnt/disk"));
         assert_eq!(Note::read(Some(&note.encode())), note);
         assert_eq!(note.model(), Some("/m".into()));
         assert_eq!(Note::read(Some(b"\xff")), Note::default());

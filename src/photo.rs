@@ -9,8 +9,6 @@ use std::path::{Path, PathBuf};
 use imgsearch_index::Key;
 use minicbor::{Decode, Encode};
 
-use crate::decode::DecodeError;
-
 /// Raised whenever `decode` learns to read something it used to refuse. A file skipped by an older decoder is tried
 /// again.
 pub const DECODER_VERSION: u32 = 1;
@@ -67,6 +65,9 @@ pub struct Photo {
     /// Why it has no vector, if it has none.
     #[n(1)]
     pub skip: Option<Skip>,
+    /// The disk it was on, as [`crate::disk::Disks`] tells them apart.
+    #[n(2)]
+    pub disk: u64,
 }
 
 impl Photo {
@@ -105,22 +106,11 @@ pub struct Skip {
 }
 
 impl Skip {
-    /// A skip by this version's decoder.
-    pub fn new(kind: SkipKind, detail: impl Into<String>) -> Skip {
-        Skip { kind, detail: detail.into(), decoder_version: DECODER_VERSION }
-    }
-}
-
-impl From<DecodeError> for Skip {
-    fn from(error: DecodeError) -> Skip {
-        match error {
-            DecodeError::Empty => Skip::new(SkipKind::Empty, ""),
-            DecodeError::NotAnImage => Skip::new(SkipKind::NotAnImage, ""),
-            DecodeError::Unsupported { format } => Skip::new(SkipKind::Unsupported, format),
-            DecodeError::Damaged { detail } => Skip::new(SkipKind::Damaged, detail),
-            DecodeError::TooLarge { detail } => Skip::new(SkipKind::TooLarge, detail),
-            DecodeError::Panicked { detail } => Skip::new(SkipKind::DecoderFailed, detail),
-        }
+    /// A skip by this version's decoder. Details come from decoders and files: what would break a line is blanked.
+    pub fn new(kind: SkipKind, detail: impl AsRef<str>) -> Skip {
+        let blanked = |c: char| if c.is_control() { ' ' } else { c };
+        let detail = detail.as_ref().trim().chars().map(blanked).collect();
+        Skip { kind, detail, decoder_version: DECODER_VERSION }
     }
 }
 
@@ -224,7 +214,7 @@ mod tests {
     #[test]
     fn payloads_come_back_as_they_were() {
         for skip in [None, Some(Skip::new(SkipKind::Damaged, "ends after 3 bytes"))] {
-            let photo = Photo { stamp: STAMP, skip };
+            let photo = Photo { stamp: STAMP, skip, disk: 7 };
             assert_eq!(Photo::decode(&photo.encode()), Some(photo));
         }
         assert_eq!(Photo::decode(b"something else"), None);
@@ -235,7 +225,7 @@ mod tests {
     fn a_photo_is_current_until_its_content_or_a_skipped_files_inode_changes() {
         #[track_caller]
         fn check(skip: Option<Skip>, now: Stamp, expected: bool) {
-            assert_eq!(Photo { stamp: STAMP, skip }.is_current(&now), expected);
+            assert_eq!(Photo { stamp: STAMP, skip, disk: 0 }.is_current(&now), expected);
         }
         let unreadable = || Some(Skip::new(SkipKind::Unreadable, ""));
         let old = Skip { decoder_version: 0, ..Skip::new(SkipKind::Unsupported, "heic") };

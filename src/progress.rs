@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use imgsearch::EngineError;
-use imgsearch::ingest::{Event, IngestError, Outcome, Reporter};
+use imgsearch::ingest::{DECODE_THREAD, Event, IngestError, Outcome, Reporter};
 use imgsearch::model::ModelError;
 use imgsearch_index::Error as IndexError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -88,13 +88,13 @@ impl Reporter for Progress {
                 self.say(&format!("the image model runs on {device}"));
             }
             Event::Finished { path, outcome } => self.finished(path, outcome),
+            Event::Vanished => self.bar.inc(1),
             Event::Unreadable { path, error } => {
                 self.say(&format!("warning: cannot look at {}: {error}", self.shown(path)));
             }
             Event::Kept { folder, photos } if self.verbosity > Verbosity::Quiet => {
                 let folder = self.shown(folder);
-                self.say(&format!("kept {photos} photos below {folder}, where no disk is mounted now"));
-                self.say("hint: `--prune` drops them");
+                self.say(&format!("kept {photos} photos below {folder}: their disk is not there"));
             }
             Event::ModelLoaded(_) | Event::Kept { .. } => {}
         }
@@ -116,6 +116,16 @@ fn style(template: &str) -> ProgressStyle {
         // A bar that cannot be drawn is no reason to stop.
         _ = write!(out, "{:.1} photos/s", state.per_sec());
     })
+}
+
+/// Panics on the threads that decode are contained and reported as skipped files; all others are bugs to be seen.
+pub(crate) fn silence_contained_panics() {
+    let default = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() != Some(DECODE_THREAD) {
+            default(panic);
+        }
+    }));
 }
 
 /// Says that Ctrl-C was understood.

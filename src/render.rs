@@ -53,13 +53,22 @@ struct JsonMatch<'a> {
     path_base64: Option<String>,
 }
 
+/// Whoever reads our output has read enough (`imgsearch query … | head -1`): no error, and no reason to hide how the
+/// command ended.
+pub(crate) fn unless_reader_left(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
 impl Output {
     pub(crate) fn new(is_terminal: bool) -> Output {
         Output { out: BufWriter::new(io::stdout().lock()), is_terminal }
     }
 
     /// Passes everything on to whoever reads; called once, at the end.
-    pub(crate) fn finish(mut self) -> io::Result<()> {
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 
@@ -116,7 +125,7 @@ impl Output {
             links_not_followed,
             cancelled,
         } = totals;
-        let changes = embedded + moved + copied + removed + skipped.values().sum::<u64>();
+        let changes = embedded + moved + copied + removed + unreadable + skipped.values().sum::<u64>();
         match (cancelled, changes) {
             (true, _) => writeln!(self.out, "stopped after {seconds:.1} s; what was done is kept")?,
             (false, 0) => writeln!(self.out, "nothing to do: no photo is new, changed or gone")?,
@@ -130,7 +139,10 @@ impl Output {
         }
         writeln!(self.out, "  removed    {removed}")?;
         if *kept > 0 {
-            writeln!(self.out, "  kept       {kept} on disks that are not mounted")?;
+            writeln!(
+                self.out,
+                "  kept       {kept} that are gone together with their disk (--prune drops them)"
+            )?;
         }
         writeln!(self.out, "  skipped    {}", skipped.values().sum::<u64>())?;
         for (kind, files) in skipped {
@@ -175,8 +187,7 @@ impl Output {
 
     /// A skipped file: its reason, a tab, its path.
     pub(crate) fn skipped(&mut self, path: &Path, skip: &Skip) -> io::Result<()> {
-        let reason: String = skip.to_string().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        write!(self.out, "{reason}\t")?;
+        write!(self.out, "{skip}\t")?;
         self.path(path, b'\n')
     }
 
@@ -191,8 +202,7 @@ impl Output {
                 }
             }
         }
-        // Each check can take seconds; whoever waits wants to see the last one's result.
-        self.out.flush()
+        Ok(())
     }
 
     fn path(&mut self, path: &Path, end: u8) -> io::Result<()> {

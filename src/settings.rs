@@ -34,16 +34,16 @@ pub(crate) struct Settings {
     pub(crate) stderr_is_terminal: bool,
     model: Option<PathBuf>,
     device: Device,
-    data_folder: PathBuf,
+    /// The platform's data folder; a user without a home has none.
+    data_folder: Option<PathBuf>,
 }
 
 impl Settings {
     pub(crate) fn resolve(common: Common) -> Result<Settings> {
         let Common { library, model, device, threads, verbose, quiet } = common;
-        let dirs = ProjectDirs::from("", "", "imgsearch")
-            .context("this user has no home folder: pass --library and --model")?;
-        let data_folder = dirs.data_dir().to_owned();
-        let library = library.unwrap_or_else(|| data_folder.join("library"));
+        let data_folder = ProjectDirs::from("", "", "imgsearch").map(|dirs| dirs.data_dir().to_owned());
+        let library = library.or_else(|| Some(data_folder.as_ref()?.join("library")));
+        let library = library.context("this user has no home folder: name the library with --library")?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
             library: Library::new(std::path::absolute(&library)?),
@@ -65,19 +65,23 @@ impl Settings {
     pub(crate) fn open_model(&self, note: &Note) -> Result<Model> {
         let folder = match &self.model {
             Some(choice) => self.model_folder(choice)?,
-            None => note.model().unwrap_or_else(|| self.installed_model(DEFAULT_MODEL.as_ref())),
+            None => note.model().map_or_else(|| self.installed_model(DEFAULT_MODEL.as_ref()), Ok)?,
         };
         Ok(Model::open(&folder, self.execution())?)
     }
 
-    /// A plain name is an installed model, anything else a folder.
+    /// A path, or a plain name of a folder that is here, is a folder; any other plain name an installed model.
     fn model_folder(&self, choice: &Path) -> Result<PathBuf> {
         let is_name = choice.components().count() == 1 && !choice.is_dir();
-        Ok(if is_name { self.installed_model(choice) } else { std::path::absolute(choice)? })
+        if is_name { self.installed_model(choice) } else { Ok(std::path::absolute(choice)?) }
     }
 
-    fn installed_model(&self, name: &Path) -> PathBuf {
-        self.data_folder.join("models").join(name)
+    fn installed_model(&self, name: &Path) -> Result<PathBuf> {
+        let folder = self
+            .data_folder
+            .as_ref()
+            .context("this user has no home folder: name a model folder with --model")?;
+        Ok(folder.join("models").join(name))
     }
 
     pub(crate) fn execution(&self) -> Execution {
@@ -94,7 +98,7 @@ impl Settings {
             places.push(folder.to_owned());
             places.push(folder.join("../lib"));
         }
-        places.push(self.data_folder.join("runtime"));
+        places.extend(self.data_folder.iter().map(|folder| folder.join("runtime")));
         places.extend(python_packages());
         let system = ["/usr/local/lib", "/usr/lib", "/usr/lib64", "/opt/homebrew/lib"];
         places.extend(system.map(PathBuf::from));

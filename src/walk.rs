@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use walkdir::{DirEntry, WalkDir};
 
+use crate::disk::Disks;
+
 /// Name endings of picture files: those this build reads, and those it can at least name when it skips them.
 const EXTENSIONS: &[&str] = &[
     "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", // read
@@ -59,20 +61,20 @@ pub enum Found {
         path: PathBuf,
         /// As it was when the walk passed.
         metadata: Metadata,
+        /// The disk it is on.
+        disk: u64,
     },
     /// A symbolic link, named like a photo, whose target is gone.
     DanglingLink(PathBuf),
-    /// A symbolic link that was not followed.
+    /// A symbolic link to a photo or a folder, not followed.
     LinkNotFollowed,
-    /// A folder or file that could not be looked at; what is below it is unknown, not gone.
+    /// A folder or file that could not be looked at.
     Unreadable {
         /// The path.
         path: PathBuf,
         /// Why.
         error: io::Error,
     },
-    /// A folder that another file system is mounted on.
-    MountPoint(PathBuf),
 }
 
 /// A pattern of [`Rules::exclude`] that is not a glob.
@@ -85,10 +87,10 @@ pub struct PatternError {
     pub detail: String,
 }
 
-/// Makes the roots absolute, without symbolic links, and drops those that lie inside another.
+/// Makes the roots absolute, without symbolic links, each once.
 ///
-/// Roots that do not exist come back beside the good ones: an unmounted disk must not keep the others from being
-/// indexed.
+/// Roots that cannot be reached come back beside the good ones: an unmounted disk must not keep the others from
+/// being indexed. A root inside another stays: the outer walk may leave it out, and what was named is meant.
 pub fn resolve_roots(roots: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, io::Error)>) {
     let mut good = BTreeSet::new();
     let mut bad = Vec::new();
@@ -98,19 +100,26 @@ pub fn resolve_roots(roots: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, io::Erro
             Err(error) => bad.push((root.clone(), error)),
         }
     }
-    let outer = |root: &PathBuf| !good.iter().any(|other| other != root && root.starts_with(other));
-    (good.iter().filter(|root| outer(root)).cloned().collect(), bad)
+    (good.into_iter().collect(), bad)
 }
 
-/// Walks one root, handing what it meets to `visit` until that returns `false`.
+/// Walks one root, handing what it meets to `visit`, until that returns `false` or `stop` returns `true`.
 ///
 /// # Errors
 /// [`PatternError`] before anything is walked; trouble on the way is a [`Found::Unreadable`].
-pub fn walk(root: &Path, rules: &Rules, mut visit: impl FnMut(Found) -> bool) -> Result<(), PatternError> {
-    let exclude = exclude_matcher(root, &rules.exclude)?;
-    let mut devices = Devices::default();
+pub fn walk(
+    root: &Path,
+    rules: &Rules,
+    stop: impl Fn() -> bool,
+    mut visit: impl FnMut(Found) -> bool,
+) -> Result<(), PatternError> {
+    let exclude = Exclude::new(root, rules)?;
+    let mut disks = Disks::default();
     let mut entries = WalkDir::new(root).follow_links(rules.follow_symlinks).sort_by_file_name().into_iter();
     while let Some(entry) = entries.next() {
+        if stop() {
+            break;
+        }
         let found = match entry {
             Err(error) => unreadable(error),
             Ok(entry) if is_left_out(&entry, rules, &exclude) => {
@@ -119,43 +128,57 @@ pub fn walk(root: &Path, rules: &Rules, mut visit: impl FnMut(Found) -> bool) ->
                 }
                 None
             }
-            Ok(entry) if entry.file_type().is_dir() => {
-                devices.enter(&entry).then(|| Found::MountPoint(entry.into_path()))
-            }
-            Ok(entry) => photo(entry),
+            Ok(entry) => photo(entry, &mut disks),
         };
         if let Some(found) = found
             && !visit(found)
         {
-            return Ok(());
+            break;
         }
     }
     Ok(())
 }
 
-/// Checks the globs of `rules` without walking.
-///
-/// # Errors
-/// [`PatternError`] for the first that is not one.
-pub fn check(rules: &Rules) -> Result<(), PatternError> {
-    exclude_matcher(Path::new("/"), &rules.exclude).map(|_| ())
+/// The user's own exclude patterns, below one root.
+#[derive(Debug)]
+pub struct Exclude {
+    matcher: Gitignore,
 }
 
-fn exclude_matcher(root: &Path, patterns: &[String]) -> Result<Gitignore, PatternError> {
-    let refuse = |pattern: &str, error: ignore::Error| PatternError {
-        pattern: pattern.to_owned(),
-        detail: error.to_string(),
-    };
-    let mut builder = GitignoreBuilder::new(root);
-    // Git takes a lone `[` literally; a person who types one has forgotten something.
-    builder.allow_unclosed_class(false);
-    for pattern in patterns {
-        builder.add_line(None, pattern).map_err(|error| refuse(pattern, error))?;
+impl Exclude {
+    /// Compiles the patterns.
+    ///
+    /// # Errors
+    /// [`PatternError`] for the first that is no glob.
+    pub fn new(root: &Path, rules: &Rules) -> Result<Exclude, PatternError> {
+        let refuse = |pattern: &str, error: ignore::Error| PatternError {
+            pattern: pattern.to_owned(),
+            detail: error.to_string(),
+        };
+        let mut builder = GitignoreBuilder::new(root);
+        // Git takes a lone `[` literally; a person who types one has forgotten something.
+        builder.allow_unclosed_class(false);
+        for pattern in &rules.exclude {
+            builder.add_line(None, pattern).map_err(|error| refuse(pattern, error))?;
+        }
+        let matcher = builder.build().map_err(|error| refuse(&rules.exclude.join(" "), error))?;
+        Ok(Exclude { matcher })
     }
-    builder.build().map_err(|error| refuse(&patterns.join(" "), error))
+
+    /// Whether `path`, a file at or below the root, or a folder above it, is excluded.
+    pub fn matches(&self, path: &Path) -> bool {
+        let root = self.matcher.path();
+        path != root
+            && path.starts_with(root)
+            && self.matcher.matched_path_or_any_parents(path, false).is_ignore()
+    }
+
+    fn matches_entry(&self, entry: &DirEntry) -> bool {
+        self.matcher.matched(entry.path(), entry.file_type().is_dir()).is_ignore()
+    }
 }
 
-fn is_left_out(entry: &DirEntry, rules: &Rules, exclude: &Gitignore) -> bool {
+fn is_left_out(entry: &DirEntry, rules: &Rules, exclude: &Exclude) -> bool {
     if entry.depth() == 0 {
         return false; // What was named is meant.
     }
@@ -167,7 +190,7 @@ fn is_left_out(entry: &DirEntry, rules: &Rules, exclude: &Gitignore) -> bool {
     (hidden && !rules.include_hidden)
         || resource_fork
         || (is_dir && is_skipped_folder(name))
-        || exclude.matched(entry.path(), is_dir).is_ignore()
+        || exclude.matches_entry(entry)
 }
 
 fn is_skipped_folder(name: &OsStr) -> bool {
@@ -176,24 +199,38 @@ fn is_skipped_folder(name: &OsStr) -> bool {
         || name.starts_with(b".Trash-")
 }
 
-fn photo(entry: DirEntry) -> Option<Found> {
-    if entry.depth() > 0 && !has_photo_extension(entry.path()) {
+fn photo(entry: DirEntry, disks: &mut Disks) -> Option<Found> {
+    let file_type = entry.file_type();
+    let may_be_photo = entry.depth() == 0 || has_photo_extension(entry.path());
+    if file_type.is_symlink() {
+        return link(entry, may_be_photo);
+    }
+    if file_type.is_dir() || !may_be_photo {
         return None;
     }
-    if entry.file_type().is_symlink() {
-        let target_is_gone =
-            entry.path().metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
-        let link =
-            if target_is_gone { Found::DanglingLink(entry.into_path()) } else { Found::LinkNotFollowed };
-        return Some(link);
-    }
-    if !entry.file_type().is_file() {
-        return None; // A pipe or a device would block whoever opens it.
+    if !file_type.is_file() {
+        // A pipe or a device would block whoever opens it.
+        let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
+        return Some(Found::Unreadable { path: entry.into_path(), error });
     }
     Some(match entry.metadata() {
-        Ok(metadata) => Found::File { path: entry.into_path(), metadata },
+        Ok(metadata) => {
+            let disk = disks.of(entry.path(), &metadata);
+            Found::File { path: entry.into_path(), metadata, disk }
+        }
         Err(error) => Found::Unreadable { path: entry.into_path(), error: error.into() },
     })
+}
+
+/// A link that is not followed.
+fn link(entry: DirEntry, may_be_photo: bool) -> Option<Found> {
+    match entry.path().metadata() {
+        Ok(target) => (may_be_photo || target.is_dir()).then_some(Found::LinkNotFollowed),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            may_be_photo.then(|| Found::DanglingLink(entry.into_path()))
+        }
+        Err(_) => may_be_photo.then_some(Found::LinkNotFollowed),
+    }
 }
 
 fn has_photo_extension(path: &Path) -> bool {
@@ -215,39 +252,6 @@ fn unreadable(error: walkdir::Error) -> Option<Found> {
     Some(Found::Unreadable { path, error })
 }
 
-/// Notices the folders that other file systems are mounted on: their device differs from their parent's.
-#[derive(Default)]
-struct Devices {
-    /// The device of each folder from the root down to the current one.
-    stack: Vec<u64>,
-}
-
-impl Devices {
-    /// Whether `folder`, which the walk is about to enter, is a mount point.
-    fn enter(&mut self, folder: &DirEntry) -> bool {
-        let parent = match folder.depth() {
-            0 => folder.path().parent().and_then(device_of),
-            depth => self.stack.get(depth - 1).copied(),
-        };
-        let Some(device) = device_of(folder.path()) else { return false };
-        self.stack.truncate(folder.depth());
-        self.stack.push(device);
-        parent.is_some_and(|parent| parent != device)
-    }
-}
-
-#[cfg(unix)]
-fn device_of(path: &Path) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt;
-    Some(path.metadata().ok()?.dev())
-}
-
-/// Elsewhere a disk that is not there takes its drive letter along, and the root does not resolve.
-#[cfg(not(unix))]
-fn device_of(_: &Path) -> Option<u64> {
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -264,12 +268,17 @@ mod tests {
             fs::write(path, "").unwrap();
         }
         let mut paths = Vec::new();
-        walk(&root, rules, |found| {
-            if let Found::File { path, .. } = found {
-                paths.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
-            }
-            true
-        })
+        walk(
+            &root,
+            rules,
+            || false,
+            |found| {
+                if let Found::File { path, .. } = found {
+                    paths.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+                }
+                true
+            },
+        )
         .unwrap();
         paths
     }
@@ -308,7 +317,7 @@ mod tests {
     #[test]
     fn a_pattern_that_is_no_glob_is_named() {
         let rules = Rules { exclude: vec!["[".into()], ..Rules::default() };
-        assert!(check(&rules).unwrap_err().to_string().contains("`[`"));
+        assert!(Exclude::new(Path::new("/"), &rules).unwrap_err().to_string().contains("`[`"));
     }
 
     #[test]
@@ -323,31 +332,49 @@ mod tests {
         symlink("..", root.join("real/up")).unwrap();
         symlink("nowhere", root.join("gone.jpg")).unwrap();
         symlink("real/a.jpg", root.join("link.jpg")).unwrap();
-        for (follow_symlinks, files, dangling, not_followed) in [(false, 1, 1, 1), (true, 3, 1, 0)] {
+        for (follow_symlinks, files, dangling, not_followed) in [(false, 1, 1, 3), (true, 3, 1, 0)] {
             let rules = Rules { follow_symlinks, ..Rules::default() };
             let mut counts = (0, 0, 0);
-            walk(&root, &rules, |found| {
-                match found {
-                    Found::File { .. } => counts.0 += 1,
-                    Found::DanglingLink(_) => counts.1 += 1,
-                    Found::LinkNotFollowed => counts.2 += 1,
-                    Found::Unreadable { path, error } => panic!("{path:?}: {error}"),
-                    Found::MountPoint(_) => {}
-                }
-                true
-            })
+            walk(
+                &root,
+                &rules,
+                || false,
+                |found| {
+                    match found {
+                        Found::File { .. } => counts.0 += 1,
+                        Found::DanglingLink(_) => counts.1 += 1,
+                        Found::LinkNotFollowed => counts.2 += 1,
+                        Found::Unreadable { path, error } => panic!("{path:?}: {error}"),
+                    }
+                    true
+                },
+            )
             .unwrap();
             assert_eq!(counts, (files, dangling, not_followed), "follow_symlinks: {follow_symlinks}");
         }
     }
 
     #[test]
-    fn roots_inside_other_roots_are_walked_once_and_missing_ones_are_told() {
+    fn excluded_folders_exclude_what_is_below_them() {
+        #[track_caller]
+        fn check(pattern: &str, path: &str, expected: bool) {
+            let rules = Rules { exclude: vec![pattern.into()], ..Rules::default() };
+            assert_eq!(Exclude::new(Path::new("/r"), &rules).unwrap().matches(Path::new(path)), expected);
+        }
+        check("deep", "/r/a/deep/b.jpg", true);
+        check("*.gif", "/r/a/b.gif", true);
+        check("*.gif", "/r/a/b.jpg", false);
+        check("/a", "/r/b/a/c.jpg", false);
+        check("*", "/elsewhere/a.jpg", false);
+    }
+
+    #[test]
+    fn each_root_is_walked_once_and_missing_ones_are_told() {
         let folder = tempfile::tempdir().unwrap();
         let (a, b) = (folder.path().join("a"), folder.path().join("a/b"));
         fs::create_dir_all(&b).unwrap();
-        let (good, bad) = resolve_roots(&[b, a.clone(), folder.path().join("none")]);
-        assert_eq!(good, [a.canonicalize().unwrap()]);
+        let (good, bad) = resolve_roots(&[b.clone(), a.clone(), a.join("../a"), folder.path().join("none")]);
+        assert_eq!(good, [a.canonicalize().unwrap(), b.canonicalize().unwrap()]);
         assert_eq!(bad.len(), 1);
     }
 }

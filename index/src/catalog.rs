@@ -127,8 +127,13 @@ impl Catalog {
 
     /// The halves of the vector of a row that has one.
     pub(crate) fn vector_bytes(&self, row: u64) -> Result<Vec<u8>, Error> {
+        self.find_vector(row)?.ok_or_else(|| self.damaged("a vector is missing"))
+    }
+
+    /// The halves of the vector of a row, unless the row was replaced.
+    pub(crate) fn find_vector(&self, row: u64) -> Result<Option<Vec<u8>>, Error> {
         let found = self.vectors.get(row.to_be_bytes()).map_err(|error| self.failed(error))?;
-        found.map(|bytes| bytes.to_vec()).ok_or_else(|| self.damaged("a vector is missing"))
+        Ok(found.map(|bytes| bytes.to_vec()))
     }
 
     /// The keys of the records that have this fingerprint and a vector.

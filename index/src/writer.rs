@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::catalog::Catalog;
 use crate::lock::Lock;
+use crate::record::Entry;
 use crate::vector::to_half_bytes;
 use crate::{
     Change, Error, Fingerprint, Key, MAX_DIM, MAX_NOTE_LEN, MAX_PAYLOAD_LEN, Record, Space, Vector,
@@ -68,16 +69,24 @@ impl Writer {
         Ok(self.catalog.entry(key)?.map(|entry| entry.record))
     }
 
-    /// The vector under `key`, as it was rounded to half precision; `None` where there is no record or it has none.
+    /// The vector of this content, as it was rounded to half precision; `None` where no record has one.
+    ///
+    /// It is the content's own whatever other threads apply meanwhile: a row is written once, so the record that
+    /// names both the content and the row cannot lead to another's vector.
     ///
     /// # Errors
     /// When the catalog cannot be read.
-    pub fn vector(&self, key: &Key) -> Result<Option<Vector>, Error> {
-        let Some(entry) = self.catalog.entry(key)?.filter(|entry| entry.has_vector) else { return Ok(None) };
-        let bytes = self.catalog.vector_bytes(entry.row)?;
-        Vector::from_half_bytes(&bytes)
-            .map(Some)
-            .ok_or_else(|| self.catalog.damaged("a vector cannot be read"))
+    pub fn vector_of(&self, fingerprint: &Fingerprint) -> Result<Option<Vector>, Error> {
+        for key in self.catalog.keys_of(fingerprint)? {
+            let same =
+                |entry: &Entry| entry.has_vector && entry.record.fingerprint.as_ref() == Some(fingerprint);
+            let Some(entry) = self.catalog.entry(&key)?.filter(same) else { continue };
+            // Replaced since: another key may still have it.
+            let Some(bytes) = self.catalog.find_vector(entry.row)? else { continue };
+            let vector = Vector::from_half_bytes(&bytes);
+            return vector.map(Some).ok_or_else(|| self.catalog.damaged("a vector cannot be read"));
+        }
+        Ok(None)
     }
 
     /// The keys whose content is this and that have a vector, in their order.

@@ -8,7 +8,7 @@ use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, RgbImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
 
 /// A decoded picture: the pixels as they are stored, and how to turn them to stand upright.
 ///
@@ -88,12 +88,21 @@ pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
         .unwrap_or_else(|panic| Err(DecodeError::Panicked { detail: panic_message(panic.as_ref()) }))
 }
 
+/// How many pixels the picture in `bytes` claims to have, from its header alone; `None` where it does not tell.
+pub fn pixels(bytes: &[u8]) -> Option<u64> {
+    let dimensions =
+        || ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok();
+    let (width, height) = catch_unwind(AssertUnwindSafe(dimensions)).ok().flatten()?;
+    Some(u64::from(width) * u64::from(height))
+}
+
 /// [`decode`] for decoders that do not panic.
 fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
     let mut reader = ImageReader::new(Cursor::new(bytes))
         .with_guessed_format()
         .map_err(|error| DecodeError::Damaged { detail: error.to_string() })?;
-    if reader.format().is_none() {
+    let format = reader.format();
+    if format.is_none() {
         return Err(unrecognised(bytes));
     }
     let mut allowed = image::Limits::default();
@@ -109,10 +118,30 @@ fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError
         let detail = format!("{width}×{height} pixels, at most {} million are read", limits.max_pixels >> 20);
         return Err(DecodeError::TooLarge { detail });
     }
+    if format == Some(ImageFormat::Jpeg) && !has_end_of_image(bytes) {
+        return Err(DecodeError::Damaged { detail: "the picture breaks off".into() });
+    }
     // A broken EXIF block is no reason to refuse good pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let picture = DynamicImage::from_decoder(decoder).map_err(from_image_error)?;
     Ok(Picture { pixels: to_rgb(picture), orientation })
+}
+
+/// Whether an end-of-image marker follows the JPEG's first scan. Without it the decoder would fill what is missing
+/// with grey, and a grey picture would be found for what it does not show.
+///
+/// The segments before the scan are stepped over, because the thumbnail in an EXIF block has a marker of its own.
+/// Within a scan `ff d9` cannot occur; behind the picture there may be anything (phones put a film there).
+fn has_end_of_image(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    while let [0xff, marker, high, low, ..] = *rest {
+        if marker == 0xda {
+            break;
+        }
+        let length = 2 + usize::from(u16::from_be_bytes([high, low]));
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    rest.windows(2).any(|pair| pair == [0xff, 0xd9])
 }
 
 /// 8-bit RGB. Transparent pixels are laid over white: logos, scans and screenshots with transparency are drawn for
@@ -164,4 +193,35 @@ fn from_image_error(error: ImageError) -> DecodeError {
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jpeg_ends_where_its_own_scan_ends() {
+        #[track_caller]
+        fn check(after_start: &[u8], expected: bool) {
+            assert_eq!(has_end_of_image(&[b"\xff\xd8", after_start].concat()), expected, "{after_start:x?}");
+        }
+        let thumbnail = b"\xff\xe1\x00\x06\xff\xd9\xff\xda";
+        let scan = b"\xff\xda\x00\x02scan\xff\x00scan";
+        check(&[&scan[..], b"\xff\xd9"].concat(), true);
+        check(scan, false);
+        check(&[&thumbnail[..], scan].concat(), false);
+        check(&[&thumbnail[..], scan, b"\xff\xd9"].concat(), true);
+        check(&[&scan[..], b"\xff\xd9 a film with \xff\xda in it"].concat(), true);
+        check(b"", false);
+        check(b"\xff\xe1\xff\xff", false);
+    }
+
+    #[test]
+    fn transparent_pixels_lie_over_white() {
+        for (colour, alpha, expected) in
+            [(0, 0, 255), (0, 255, 0), (200, 255, 200), (0, 128, 127), (100, 51, 224)]
+        {
+            assert_eq!(over_white(colour, alpha), expected, "{colour} at {alpha}");
+        }
+    }
 }

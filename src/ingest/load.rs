@@ -3,58 +3,99 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use imgsearch_index::{Fingerprint, Record, Vector, Writer};
 
+use super::in_flight::{InFlight, Waiting};
 use super::{Done, IngestError, Job, Outcome, Ready};
-use crate::decode::{Limits, decode};
+use crate::decode::{DecodeError, Limits, decode, pixels};
 use crate::model::Preprocess;
-use crate::photo::{Photo, Skip, SkipKind, Stamp, path_of};
+use crate::photo::{Photo, Skip, SkipKind, Stamp};
+
+/// Pictures above this size are decoded one at a time, whatever the number of threads, so that the memory a run takes
+/// does not grow with the number of cores. No phone or camera of today makes them in ordinary use.
+const LARGE_PIXELS: u64 = 64 << 20;
 
 pub(super) enum Loaded {
     /// A picture to embed.
-    Ready(Ready),
-    /// A file that needs no embedding.
-    Done(Done),
-    /// The file was deleted after the walk passed it; the next run removes it.
+    Ready(Box<Ready>),
+    /// Files that need no embedding: this one, and those that waited for it.
+    Done(Vec<Done>),
+    /// Another file of the same content is being embedded; this one waits for it.
+    Waits,
+    /// The file was deleted after the walk passed it.
     Vanished,
 }
 
-pub(super) fn load(
-    job: Job,
-    writer: &Writer,
-    preprocess: &Preprocess,
-    limits: &Limits,
-) -> Result<Loaded, IngestError> {
-    let (stamp, bytes) = match read(&job.path, limits) {
-        Ok(Content::Bytes(stamp, bytes)) => (stamp, bytes),
-        Ok(Content::TooLarge(stamp)) => {
-            let detail = format!("{} bytes, at most {} are read", stamp.size, limits.max_bytes);
-            let skip = Skip::new(SkipKind::TooLarge, detail);
-            return Ok(Loaded::Done(Done::skipped(job, stamp, skip, None)));
+/// What turning files into tensors takes, shared by all decode threads.
+pub(super) struct Loader<'a> {
+    pub(super) writer: &'a Writer,
+    pub(super) preprocess: Preprocess,
+    pub(super) limits: Limits,
+    pub(super) in_flight: &'a InFlight,
+    pub(super) large: Mutex<()>,
+}
+
+impl Loader<'_> {
+    pub(super) fn load(&self, job: Job) -> Result<Loaded, IngestError> {
+        let (stamp, bytes) = match read(&job.path, &self.limits) {
+            Ok(Content::Bytes(stamp, bytes)) => (stamp, bytes),
+            Ok(Content::TooLarge(stamp)) => {
+                let detail = format!("{} bytes, at most {} are read", stamp.size, self.limits.max_bytes);
+                return Ok(refused(Waiting { job, stamp }, Skip::new(SkipKind::TooLarge, detail)));
+            }
+            Err(error) => return Ok(unreadable(job, &error)),
+        };
+        let content = fingerprint(&bytes);
+        // A file that changed in place is embedded even if its content is known: touching a file is how a person
+        // asks for that.
+        if !job.is_update
+            && let Some(vector) = self.writer.vector_of(&content)?
+        {
+            return Ok(Loaded::Done(vec![copy(Waiting { job, stamp }, content, vector)]));
         }
-        Err(error) => return Ok(unreadable(job, &error)),
-    };
-    let photo = Photo { stamp, skip: None };
-    let fingerprint = fingerprint(&bytes);
-    // A file that changed in place is embedded even if its content is known: touching a file is how a person asks
-    // for that.
-    if !job.is_update
-        && let Some((vector, other)) = known_vector(writer, &fingerprint)?
-    {
-        return Ok(Loaded::Done(recognised(job, &photo, fingerprint, vector, other)));
+        let Some(file) = self.in_flight.claim(content, Waiting { job, stamp }) else {
+            return Ok(Loaded::Waits);
+        };
+        Ok(self.decode(file, content, &bytes))
     }
-    let picture = match decode(&bytes, limits) {
-        Ok(picture) => picture,
-        Err(error) => {
-            return Ok(Loaded::Done(Done::skipped(job, stamp, error.into(), Some(fingerprint))));
-        }
-    };
-    drop(bytes);
-    let tensor = preprocess.tensor(&picture);
-    let entry = Some((Record { fingerprint: Some(fingerprint), payload: photo.encode() }, None));
-    let done = Done { path: job.path, key: job.key, outcome: Outcome::Embedded, entry, moved_from: None };
-    Ok(Loaded::Ready(Ready { done, tensor }))
+
+    fn decode(&self, file: Waiting, content: Fingerprint, bytes: &[u8]) -> Loaded {
+        let is_large = pixels(bytes).is_some_and(|pixels| pixels > LARGE_PIXELS);
+        let _turn = is_large.then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner));
+        let picture = match decode(bytes, &self.limits) {
+            Ok(picture) => picture,
+            Err(error) => {
+                let skip = Skip::from(error);
+                let files = std::iter::once(file).chain(self.in_flight.settle(&content));
+                return Loaded::Done(
+                    files.map(|file| Done::skipped(file, skip.clone(), Some(content))).collect(),
+                );
+            }
+        };
+        let tensor = self.preprocess.tensor(&picture);
+        Loaded::Ready(Box::new(Ready { done: embedded(file, content), tensor }))
+    }
+}
+
+/// The file as it is stored once its vector is made.
+fn embedded(file: Waiting, content: Fingerprint) -> Done {
+    let Waiting { job, stamp } = file;
+    let payload = Photo { stamp, skip: None, disk: job.disk }.encode();
+    let entry = Some((Record { fingerprint: Some(content), payload }, None));
+    Done { path: job.path, key: job.key, outcome: Outcome::Embedded, entry }
+}
+
+/// A file whose content has a vector already.
+pub(super) fn copy(file: Waiting, content: Fingerprint, vector: Vector) -> Done {
+    let Done { path, key, entry, .. } = embedded(file, content);
+    let entry = entry.map(|(record, _)| (record, Some(vector)));
+    Done { path, key, outcome: Outcome::Copied, entry }
+}
+
+fn refused(file: Waiting, skip: Skip) -> Loaded {
+    Loaded::Done(vec![Done::skipped(file, skip, None)])
 }
 
 enum Content {
@@ -75,57 +116,41 @@ fn read(path: &Path, limits: &Limits) -> io::Result<Content> {
     Ok(Content::Bytes(stamp, bytes))
 }
 
-/// A file we may not read is remembered until its permissions change. Any other trouble (a disk or network that
-/// failed) may pass, so the file is tried again in the next run.
+/// A new file that we may not read is remembered until its permissions change. Any other trouble (a disk or network
+/// that failed) may pass, and an embedding we have is better than none: then nothing is stored, and the file is tried
+/// again in the next run.
 fn unreadable(job: Job, error: &io::Error) -> Loaded {
     if error.kind() == io::ErrorKind::NotFound {
         return Loaded::Vanished;
     }
     let skip = Skip::new(SkipKind::Unreadable, error.to_string());
-    let stamp = job.path.metadata().map(|metadata| Stamp::of(&metadata));
-    match stamp {
-        Ok(stamp) if error.kind() == io::ErrorKind::PermissionDenied => {
-            Loaded::Done(Done::skipped(job, stamp, skip, None))
+    match job.path.metadata() {
+        Ok(metadata) if error.kind() == io::ErrorKind::PermissionDenied && !job.is_update => {
+            refused(Waiting { job, stamp: Stamp::of(&metadata) }, skip)
         }
         _ => {
             let Job { path, key, .. } = job;
-            Loaded::Done(Done { path, key, outcome: Outcome::Skipped(skip), entry: None, moved_from: None })
+            Loaded::Done(vec![Done { path, key, outcome: Outcome::Skipped(skip), entry: None }])
         }
     }
 }
 
-/// BLAKE3, cut to 128 bits: no two different files a person owns share it, not even made on purpose.
+/// BLAKE3, cut to 128 bits: no two different files a person owns share it by chance.
 fn fingerprint(bytes: &[u8]) -> Fingerprint {
     let mut short = [0; 16];
     short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
     Fingerprint(short)
 }
 
-/// The vector of this content, and one path it is known under: one that is gone if there is one.
-fn known_vector(writer: &Writer, fingerprint: &Fingerprint) -> Result<Option<(Vector, Other)>, IngestError> {
-    let keys = writer.keys_of(fingerprint)?;
-    let gone = keys.iter().find(|key| is_gone(&path_of(key.as_bytes())));
-    let Some(key) = gone.or(keys.first()) else { return Ok(None) };
-    let Some(vector) = writer.vector(key)? else { return Ok(None) };
-    let other = if gone.is_some() { Other::Gone(key.clone()) } else { Other::Exists };
-    Ok(Some((vector, other)))
-}
-
-/// Where else the content is known.
-enum Other {
-    Exists,
-    Gone(imgsearch_index::Key),
-}
-
-fn is_gone(path: &Path) -> bool {
-    path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-}
-
-fn recognised(job: Job, photo: &Photo, fingerprint: Fingerprint, vector: Vector, other: Other) -> Done {
-    let entry = Some((Record { fingerprint: Some(fingerprint), payload: photo.encode() }, Some(vector)));
-    let (outcome, moved_from) = match other {
-        Other::Exists => (Outcome::Copied, None),
-        Other::Gone(key) => (Outcome::Moved, Some(key)),
-    };
-    Done { path: job.path, key: job.key, outcome, entry, moved_from }
+impl From<DecodeError> for Skip {
+    fn from(error: DecodeError) -> Skip {
+        match error {
+            DecodeError::Empty => Skip::new(SkipKind::Empty, ""),
+            DecodeError::NotAnImage => Skip::new(SkipKind::NotAnImage, ""),
+            DecodeError::Unsupported { format } => Skip::new(SkipKind::Unsupported, format),
+            DecodeError::Damaged { detail } => Skip::new(SkipKind::Damaged, detail),
+            DecodeError::TooLarge { detail } => Skip::new(SkipKind::TooLarge, detail),
+            DecodeError::Panicked { detail } => Skip::new(SkipKind::DecoderFailed, detail),
+        }
+    }
 }

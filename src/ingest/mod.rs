@@ -9,6 +9,7 @@
 //! be read is an outcome; only what makes going on pointless is an error. Whatever was stored when the run ends, by
 //! itself, by an error or by cancelling, stays stored.
 
+mod in_flight;
 mod load;
 mod scan;
 mod sweep;
@@ -16,7 +17,9 @@ mod sweep;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, ScopedJoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -27,23 +30,38 @@ use crate::Library;
 use crate::decode::Limits;
 use crate::library::Note;
 use crate::model::{Device, ImageEncoder, Model, ModelError};
-use crate::photo::{Photo, Skip, SkipKind, Stamp};
-use crate::walk::{self, PatternError, Rules};
+use crate::photo::{Photo, Skip, SkipKind};
+use crate::walk::{PatternError, Rules};
 
-/// Photos embedded at once. Larger batches are no faster on a CPU and cost memory.
+use in_flight::{InFlight, Waiting};
+use load::{Loaded, Loader};
+use sweep::Copies;
+
+/// Photos embedded at once. With ViT-B/32 on two CPU threads a batch of 8 is as fast as any; larger ones only take
+/// memory.
 const BATCH: usize = 8;
+/// Batches of tensors that may wait for the image tower, so that it never waits for one slow picture.
+const BATCHES_AHEAD: usize = 2;
 /// Files the walk may be ahead of decoding; with fewer changed files than this the total is known at once.
 const JOBS_AHEAD: usize = 65_536;
-/// At most this many photos, or this long, are lost when the process is killed.
-const STORE_EVERY: (usize, Duration) = (64, Duration::from_secs(1));
-/// A batch that does not fill up in this time is embedded as it is.
-const BATCH_PATIENCE: Duration = Duration::from_millis(500);
+/// Files stored at once at most, and the longest that a file that is done with waits to be stored: what a killed
+/// process loses, besides the pictures it is at.
+const STORE_FILES: usize = 64;
+const STORE_WITHIN: Duration = Duration::from_secs(1);
+/// The name of the threads that decode: their panics are contained and reported as skips.
+pub const DECODE_THREAD: &str = "decode";
+/// A batch that does not fill up in this time is embedded as it is: half of [`STORE_WITHIN`], so that a slow disk
+/// does not keep finished work from being stored.
+const BATCH_WITHIN: Duration = Duration::from_millis(500);
 
 /// What a run is to do.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// Existing folders or files, as [`walk::resolve_roots`] returns them.
     pub roots: Vec<PathBuf>,
+    /// Absolute paths that are gone; what the library has below them is removed, if `prune` is set or its disk is
+    /// there.
+    pub gone_roots: Vec<PathBuf>,
     /// What is left out below them.
     pub rules: Rules,
     /// Also drop photos on disks that are not mounted now.
@@ -61,9 +79,7 @@ pub struct Plan {
 pub enum Outcome {
     /// Embedded and stored.
     Embedded,
-    /// The same content was known under a path that is gone: renamed in the index, not embedded.
-    Moved,
-    /// The same content is known under another path: stored again, not embedded.
+    /// The same content is known under another path: stored with its vector, not embedded.
     Copied,
     /// Left out, for this reason.
     Skipped(Skip),
@@ -85,6 +101,8 @@ pub enum Event<'a> {
         /// What became of it.
         outcome: &'a Outcome,
     },
+    /// A queued file that was deleted before it was its turn.
+    Vanished,
     /// A folder or file that could not be looked at. What the library knows below it is kept.
     Unreadable {
         /// The path.
@@ -92,9 +110,9 @@ pub enum Event<'a> {
         /// Why.
         error: &'a io::Error,
     },
-    /// Photos on a disk that is not mounted; they are kept.
+    /// Photos that are gone together with their disk; they are kept.
     Kept {
-        /// Where the disk is mounted otherwise.
+        /// What is left of their paths.
         folder: &'a Path,
         /// How many photos.
         photos: u64,
@@ -114,7 +132,7 @@ pub struct Totals {
     pub embedded: u64,
     /// In the library and as they were.
     pub unchanged: u64,
-    /// Recognised under a new path.
+    /// Met under a new path, and gone from an old one.
     pub moved: u64,
     /// Recognised as a copy of another file.
     pub copied: u64,
@@ -138,7 +156,6 @@ impl Totals {
     fn add(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Embedded => self.embedded += 1,
-            Outcome::Moved => self.moved += 1,
             Outcome::Copied => self.copied += 1,
             Outcome::Skipped(skip) => *self.skipped.entry(skip.kind).or_default() += 1,
         }
@@ -163,6 +180,12 @@ pub enum IngestError {
     /// The model does not load or fails.
     #[error(transparent)]
     Model(#[from] ModelError),
+    /// The operating system gives no more threads.
+    #[error("cannot start another thread: {error}")]
+    Thread {
+        /// What it said.
+        error: io::Error,
+    },
 }
 
 /// Brings `library` up to date with the files below `plan.roots`.
@@ -178,18 +201,25 @@ pub fn index(
     reporter: &dyn Reporter,
     cancel: &AtomicBool,
 ) -> Result<Totals, IngestError> {
-    walk::check(&plan.rules)?;
     let writer = Writer::open(&library.index_folder(), model.space(), WriterOptions::default())?;
     let mut note = Note::read(writer.note()?.as_deref());
-    let run = Run { writer: &writer, model, plan, reporter, cancel, failed: AtomicBool::new(false) };
-    let (mut totals, walked) = run.pipeline(&note)?;
-    totals.cancelled = cancel.load(Ordering::Relaxed);
-    if !totals.cancelled {
-        sweep::remove_gone(&run, &walked, &mut note, &mut totals)?;
-    }
     note.last_indexed = unix_seconds(plan.now);
     note.set_model(model.folder());
     writer.set_note(note.encode())?;
+    let run = Run {
+        writer: &writer,
+        model,
+        plan,
+        reporter,
+        cancel,
+        failed: AtomicBool::new(false),
+        in_flight: InFlight::default(),
+    };
+    let (mut totals, copies, walked) = run.pipeline()?;
+    if !run.should_stop() {
+        sweep::remove_gone(&run, &walked, copies, &mut totals)?;
+    }
+    totals.cancelled = cancel.load(Ordering::Relaxed);
     writer.close()?;
     Ok(totals)
 }
@@ -208,12 +238,14 @@ struct Run<'a> {
     cancel: &'a AtomicBool,
     /// Set by a stage that failed, so that the others end.
     failed: AtomicBool,
+    in_flight: InFlight,
 }
 
 /// A file to look into.
 struct Job {
     path: PathBuf,
     key: Key,
+    disk: u64,
     /// The library has a vector of this path's earlier content.
     is_update: bool,
 }
@@ -231,16 +263,19 @@ struct Done {
     outcome: Outcome,
     /// What to store; `None` for a file that is to be tried again next time.
     entry: Option<(Record, Option<Vector>)>,
-    /// The path it had before, when it was moved.
-    moved_from: Option<Key>,
 }
 
 impl Done {
     /// A file left out: remembered with its reason, so that it is not tried again until it changes.
-    fn skipped(job: Job, stamp: Stamp, skip: Skip, fingerprint: Option<Fingerprint>) -> Done {
-        let payload = Photo { stamp, skip: Some(skip.clone()) }.encode();
+    fn skipped(file: Waiting, skip: Skip, fingerprint: Option<Fingerprint>) -> Done {
+        let Waiting { job: Job { path, key, disk, .. }, stamp } = file;
+        let payload = Photo { stamp, skip: Some(skip.clone()), disk }.encode();
         let entry = Some((Record { fingerprint, payload }, None));
-        Done { path: job.path, key: job.key, outcome: Outcome::Skipped(skip), entry, moved_from: None }
+        Done { path, key, outcome: Outcome::Skipped(skip), entry }
+    }
+
+    fn content(&self) -> Option<Fingerprint> {
+        self.entry.as_ref().and_then(|(record, _)| record.fingerprint)
     }
 }
 
@@ -250,27 +285,43 @@ impl Run<'_> {
     }
 
     /// Runs all stages to their end.
-    fn pipeline(&self, note: &Note) -> Result<(Totals, scan::Walked), IngestError> {
+    fn pipeline(&self) -> Result<(Totals, Copies, scan::Walked), IngestError> {
         let (job_sender, jobs) = bounded::<Job>(JOBS_AHEAD);
-        let (ready_sender, ready) = bounded::<Ready>(2 * BATCH);
-        let (done_sender, done) = bounded::<Done>(2 * STORE_EVERY.0);
+        let (ready_sender, ready) = bounded::<Box<Ready>>(BATCHES_AHEAD * BATCH);
+        let (done_sender, done) = bounded::<Done>(STORE_FILES);
+        let loader = self.loader();
         std::thread::scope(|scope| {
             let walk_done = done_sender.clone();
-            let walk = scope.spawn(move || self.ended(scan::scan(self, note, &job_sender, &walk_done)));
+            let walk = scope.spawn(move || self.ended(scan::scan(self, &job_sender, &walk_done)));
+            let mut decoders = Vec::new();
             for _ in 0..self.plan.threads {
-                let (jobs, ready, done) = (jobs.clone(), ready_sender.clone(), done_sender.clone());
-                scope.spawn(move || self.ended(self.decode_stage(&jobs, &ready, &done)));
+                let (loader, jobs) = (&loader, jobs.clone());
+                let (ready, done) = (ready_sender.clone(), done_sender.clone());
+                let stage = move || self.ended(self.decode_stage(loader, &jobs, &ready, &done));
+                let thread = Builder::new().name(DECODE_THREAD.to_owned()).spawn_scoped(scope, stage);
+                decoders.push(thread.map_err(|error| IngestError::Thread { error })?);
             }
             drop((jobs, ready_sender));
             let embed = scope.spawn(move || self.ended(self.embed_stage(&ready, &done_sender)));
             let stored = self.ended(self.store_stage(&done));
             drop(done);
             let (walk, embed) = (join(walk), join(embed));
-            let (mut totals, walked) = (stored?, walk?);
+            decoders.into_iter().try_for_each(join)?;
+            let ((mut totals, copies), walked) = (stored?, walk?);
             embed?;
             walked.count(&mut totals);
-            Ok((totals, walked))
+            Ok((totals, copies, walked))
         })
+    }
+
+    fn loader(&self) -> Loader<'_> {
+        Loader {
+            writer: self.writer,
+            preprocess: self.model.preprocess(),
+            limits: self.plan.limits,
+            in_flight: &self.in_flight,
+            large: Mutex::new(()),
+        }
     }
 
     /// Passes a stage's result on, after telling the other stages if it is an error.
@@ -284,19 +335,23 @@ impl Run<'_> {
     /// Reads, recognises and decodes files. A closed channel means that the stage behind ended: so does this one.
     fn decode_stage(
         &self,
+        loader: &Loader<'_>,
         jobs: &Receiver<Job>,
-        ready: &Sender<Ready>,
+        ready: &Sender<Box<Ready>>,
         done: &Sender<Done>,
     ) -> Result<(), IngestError> {
-        let preprocess = self.model.preprocess();
         for job in jobs {
             if self.should_stop() {
                 break;
             }
-            let sent = match load::load(job, self.writer, &preprocess, &self.plan.limits)? {
-                load::Loaded::Ready(picture) => ready.send(picture).is_ok(),
-                load::Loaded::Done(file) => done.send(file).is_ok(),
-                load::Loaded::Vanished => true,
+            let sent = match loader.load(job)? {
+                Loaded::Ready(picture) => ready.send(picture).is_ok(),
+                Loaded::Done(files) => files.into_iter().all(|file| done.send(file).is_ok()),
+                Loaded::Waits => true,
+                Loaded::Vanished => {
+                    self.reporter.report(Event::Vanished);
+                    true
+                }
             };
             if !sent {
                 break;
@@ -306,7 +361,7 @@ impl Run<'_> {
     }
 
     /// Embeds pictures in batches. The image tower is loaded when the first one comes.
-    fn embed_stage(&self, ready: &Receiver<Ready>, done: &Sender<Done>) -> Result<(), IngestError> {
+    fn embed_stage(&self, ready: &Receiver<Box<Ready>>, done: &Sender<Done>) -> Result<(), IngestError> {
         let mut encoder: Option<ImageEncoder> = None;
         while let Some(batch) = next_batch(ready) {
             if self.should_stop() {
@@ -336,56 +391,83 @@ impl Run<'_> {
     }
 
     /// Stores what is done, in the order it comes.
-    fn store_stage(&self, done: &Receiver<Done>) -> Result<Totals, IngestError> {
-        let mut totals = Totals::default();
-        let mut pending = Vec::new();
-        let mut deadline = Instant::now() + STORE_EVERY.1;
+    fn store_stage(&self, done: &Receiver<Done>) -> Result<(Totals, Copies), IngestError> {
+        let mut store =
+            Store { run: self, pending: Vec::new(), totals: Totals::default(), copies: Copies::new() };
+        let mut deadline = Instant::now() + STORE_WITHIN;
         loop {
             match done.recv_deadline(deadline) {
-                Ok(file) => pending.push(file),
+                Ok(file) => store.pending.push(file),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            if pending.len() >= STORE_EVERY.0 || Instant::now() >= deadline {
-                self.store(&mut pending, &mut totals)?;
-                deadline = Instant::now() + STORE_EVERY.1;
+            if store.pending.len() >= STORE_FILES || Instant::now() >= deadline {
+                store.flush()?;
+                deadline = Instant::now() + STORE_WITHIN;
             }
         }
-        self.store(&mut pending, &mut totals)?;
-        Ok(totals)
+        // Each flush may release files that waited for a content.
+        while !store.pending.is_empty() {
+            store.flush()?;
+        }
+        Ok((store.totals, store.copies))
     }
+}
 
-    /// Makes `pending` durable, and only then counts and reports it.
-    fn store(&self, pending: &mut Vec<Done>, totals: &mut Totals) -> Result<(), IngestError> {
-        let mut changes = Vec::with_capacity(pending.len());
-        for Done { key, entry, moved_from, .. } in pending.iter_mut() {
-            if let Some((record, vector)) = entry.take() {
-                changes.push(Change::Put { key: key.clone(), record, vector });
-            }
-            changes.extend(moved_from.take().map(|key| Change::Delete { key }));
+struct Store<'a> {
+    run: &'a Run<'a>,
+    pending: Vec<Done>,
+    totals: Totals,
+    copies: Copies,
+}
+
+impl Store<'_> {
+    /// Makes what is pending durable, and only then counts and reports it.
+    fn flush(&mut self) -> Result<(), IngestError> {
+        let pending = std::mem::take(&mut self.pending);
+        let (mut changes, mut files) = (Vec::new(), Vec::new());
+        for file in pending {
+            files.push((file.content(), file.path, file.outcome));
+            let key = file.key;
+            changes.extend(file.entry.map(|(record, vector)| Change::Put { key, record, vector }));
         }
         if !changes.is_empty() {
-            self.writer.apply(changes)?;
+            self.run.writer.apply(changes)?;
         }
-        for Done { path, outcome, .. } in pending.drain(..) {
-            totals.add(&outcome);
-            self.reporter.report(Event::Finished { path: &path, outcome: &outcome });
+        for (content, path, outcome) in files {
+            self.totals.add(&outcome);
+            self.run.reporter.report(Event::Finished { path: &path, outcome: &outcome });
+            match (content, outcome) {
+                (Some(content), Outcome::Embedded) => self.release(content)?,
+                (Some(content), Outcome::Copied) => *self.copies.entry(content).or_default() += 1,
+                (_, Outcome::Embedded | Outcome::Copied | Outcome::Skipped(_)) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Files that waited for `content` get its vector, now that it is stored.
+    fn release(&mut self, content: Fingerprint) -> Result<(), IngestError> {
+        for file in self.run.in_flight.settle(&content) {
+            if let Some(vector) = self.run.writer.vector_of(&content)? {
+                self.pending.push(load::copy(file, content, vector));
+            }
         }
         Ok(())
     }
 }
 
 /// Up to [`BATCH`] pictures, fewer when no more come in time; `None` at the end.
-fn next_batch(ready: &Receiver<Ready>) -> Option<Vec<Ready>> {
-    let mut batch = vec![ready.recv().ok()?];
-    let deadline = Instant::now() + BATCH_PATIENCE;
+fn next_batch(ready: &Receiver<Box<Ready>>) -> Option<Vec<Ready>> {
+    let mut batch = vec![*ready.recv().ok()?];
+    let deadline = Instant::now() + BATCH_WITHIN;
     while batch.len() < BATCH {
         let Ok(next) = ready.recv_deadline(deadline) else { break };
-        batch.push(next);
+        batch.push(*next);
     }
     Some(batch)
 }
 
-fn join<T>(handle: std::thread::ScopedJoinHandle<'_, T>) -> T {
+fn join<T>(handle: ScopedJoinHandle<'_, T>) -> T {
     handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use crossbeam_channel::Sender;
 use imgsearch_index::Key;
 
+use super::in_flight::Waiting;
 use super::{Done, Event, IngestError, Job, Run, Totals};
-use crate::library::Note;
+use crate::disk::UNKNOWN_DISK;
 use crate::photo::{Photo, Skip, SkipKind, Stamp, key_of};
 use crate::walk::{self, Found};
 
@@ -19,12 +20,9 @@ pub(super) struct Walked {
     /// Hashes of the keys of all files met. Hashes, because a million paths would take 100 MB; two paths of one hash
     /// (odds of 10⁻⁷ among a million) only keep a deleted photo until the next change.
     seen: HashSet<u64>,
-    /// Folders that could not be looked at.
-    pub(super) unreadable: Vec<PathBuf>,
-    /// Folders with another file system mounted on them now.
-    pub(super) mount_points: Vec<PathBuf>,
-    /// Of the mount points noted before, those below which files were met.
-    pub(super) populated: HashSet<PathBuf>,
+    /// Disks, as they were called when the photos on them were stored, of which photos were met unchanged.
+    disks: HashSet<u64>,
+    unreadable: u64,
     unchanged: u64,
     skipped_before: u64,
     links_not_followed: u64,
@@ -35,11 +33,15 @@ impl Walked {
         self.seen.contains(&hash(key))
     }
 
+    pub(super) fn has_met_disk(&self, disk: u64) -> bool {
+        self.disks.contains(&disk)
+    }
+
     pub(super) fn count(&self, totals: &mut Totals) {
         totals.unchanged = self.unchanged;
         totals.skipped_before = self.skipped_before;
         totals.links_not_followed = self.links_not_followed;
-        totals.unreadable = self.unreadable.len() as u64;
+        totals.unreadable = self.unreadable;
     }
 }
 
@@ -50,19 +52,14 @@ fn hash(key: &Key) -> u64 {
 }
 
 /// Walks all roots and queues the files that are new or changed.
-pub(super) fn scan(
-    run: &Run<'_>,
-    note: &Note,
-    jobs: &Sender<Job>,
-    done: &Sender<Done>,
-) -> Result<Walked, IngestError> {
-    let known_mounts: Vec<PathBuf> = note.mount_points().collect();
-    let mut scan = Scan { run, known_mounts, jobs, done, walked: Walked::default() };
+pub(super) fn scan(run: &Run<'_>, jobs: &Sender<Job>, done: &Sender<Done>) -> Result<Walked, IngestError> {
+    let mut scan = Scan { run, jobs, done, walked: Walked::default() };
     for root in &run.plan.roots {
         let mut result = Ok(true);
-        walk::walk(root, &run.plan.rules, |found| {
+        let stop = || run.should_stop();
+        walk::walk(root, &run.plan.rules, stop, |found| {
             result = scan.visit(found);
-            matches!(result, Ok(true)) && !run.should_stop()
+            matches!(result, Ok(true))
         })?;
         result?;
     }
@@ -72,7 +69,6 @@ pub(super) fn scan(
 
 struct Scan<'a> {
     run: &'a Run<'a>,
-    known_mounts: Vec<PathBuf>,
     jobs: &'a Sender<Job>,
     done: &'a Sender<Done>,
     walked: Walked,
@@ -82,24 +78,15 @@ impl Scan<'_> {
     /// Whether to go on: not when the stages behind have ended.
     fn visit(&mut self, found: Found) -> Result<bool, IngestError> {
         match found {
-            Found::File { path, metadata } => self.file(path, &Stamp::of(&metadata)),
-            Found::DanglingLink(path) => self.dangling_link(path),
-            Found::LinkNotFollowed => {
-                self.walked.links_not_followed += 1;
-                Ok(true)
-            }
-            Found::Unreadable { path, error } => {
-                self.unreadable(path, &error);
-                Ok(true)
-            }
-            Found::MountPoint(path) => {
-                self.walked.mount_points.push(path);
-                Ok(true)
-            }
+            Found::File { path, metadata, disk } => return self.file(path, &Stamp::of(&metadata), disk),
+            Found::DanglingLink(path) => return self.dangling_link(path),
+            Found::LinkNotFollowed => self.walked.links_not_followed += 1,
+            Found::Unreadable { path, error } => self.unreadable(&path, &error),
         }
+        Ok(true)
     }
 
-    fn file(&mut self, path: PathBuf, stamp: &Stamp) -> Result<bool, IngestError> {
+    fn file(&mut self, path: PathBuf, stamp: &Stamp, disk: u64) -> Result<bool, IngestError> {
         let Some(key) = self.see(&path) else { return Ok(true) };
         let known = self.known(&key)?;
         if let Some(photo) = &known
@@ -110,45 +97,40 @@ impl Scan<'_> {
         }
         let is_update = known.is_some_and(|photo| photo.skip.is_none());
         self.run.reporter.report(Event::Queued);
-        Ok(self.jobs.send(Job { path, key, is_update }).is_ok())
+        Ok(self.jobs.send(Job { path, key, disk, is_update }).is_ok())
     }
 
     fn dangling_link(&mut self, path: PathBuf) -> Result<bool, IngestError> {
         let Some(key) = self.see(&path) else { return Ok(true) };
-        let stamp = path
-            .symlink_metadata()
-            .map_or(Stamp { size: 0, modified_ns: 0, changed_ns: 0 }, |m| Stamp::of(&m));
+        // Gone between the walk's look and ours.
+        let Ok(metadata) = path.symlink_metadata() else { return Ok(true) };
+        let stamp = Stamp::of(&metadata);
         if let Some(photo) = self.known(&key)?
             && photo.is_current(&stamp)
         {
             self.count_current(&photo);
             return Ok(true);
         }
-        let skip = Skip::new(SkipKind::DanglingLink, "");
-        let job = Job { path, key, is_update: false };
+        let job = Job { path, key, disk: UNKNOWN_DISK, is_update: false };
         self.run.reporter.report(Event::Queued);
-        Ok(self.done.send(Done::skipped(job, stamp, skip, None)).is_ok())
+        let done = Done::skipped(Waiting { job, stamp }, Skip::new(SkipKind::DanglingLink, ""), None);
+        Ok(self.done.send(done).is_ok())
     }
 
-    fn unreadable(&mut self, path: PathBuf, error: &io::Error) {
-        self.run.reporter.report(Event::Unreadable { path: &path, error });
-        self.walked.unreadable.push(path);
+    fn unreadable(&mut self, path: &Path, error: &io::Error) {
+        self.run.reporter.report(Event::Unreadable { path, error });
+        self.walked.unreadable += 1;
     }
 
-    /// Notes that the file exists. A path that cannot be a key is told and left out.
+    /// Notes that the file exists; `None` when it was met before, below another root. A path that cannot be a key is
+    /// told and left out.
     fn see(&mut self, path: &Path) -> Option<Key> {
         let Some(key) = key_of(path) else {
             let error = io::Error::new(io::ErrorKind::InvalidFilename, "this file name cannot be stored");
-            self.unreadable(path.to_owned(), &error);
+            self.unreadable(path, &error);
             return None;
         };
-        self.walked.seen.insert(hash(&key));
-        for mount in self.known_mounts.iter().filter(|mount| path.starts_with(mount)) {
-            if !self.walked.populated.contains(mount) {
-                self.walked.populated.insert(mount.clone());
-            }
-        }
-        Some(key)
+        self.walked.seen.insert(hash(&key)).then_some(key)
     }
 
     /// What the library remembers of the file; nothing if it does not read, so that the file is looked at again.
@@ -161,5 +143,6 @@ impl Scan<'_> {
             None => self.walked.unchanged += 1,
             Some(_) => self.walked.skipped_before += 1,
         }
+        self.walked.disks.insert(photo.disk);
     }
 }

@@ -1,95 +1,142 @@
-//! Last stage: files that are gone leave the library.
+//! Last stage: photos that are gone leave the library.
 //!
-//! Only under roots that were walked to their end, never below a folder that could not be looked at, and never on a
-//! disk that is merely not mounted.
+//! A photo is gone when nothing is left at its path although the disk it was on is there. A photo that merely was not
+//! met (in a hidden folder, behind a link, in a folder we may not read) still exists, and stays; only the user's own
+//! exclude patterns remove what exists.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use imgsearch_index::{Change, Key};
+use imgsearch_index::{Change, Fingerprint, Key, Record};
 
 use super::scan::Walked;
 use super::{Event, IngestError, Run, Totals};
-use crate::library::Note;
-use crate::photo::{is_under, path_bytes};
+use crate::disk::{Disks, UNKNOWN_DISK, nearest};
+use crate::photo::{Photo, is_under, path_bytes, path_of};
+use crate::walk::Exclude;
 
 /// Keys removed at once.
 const BATCH: usize = 1_000;
 
+/// How many files of each content were stored in this run without embedding.
+pub(super) type Copies = HashMap<Fingerprint, u64>;
+
 pub(super) fn remove_gone(
     run: &Run<'_>,
     walked: &Walked,
-    note: &mut Note,
+    copies: Copies,
     totals: &mut Totals,
 ) -> Result<(), IngestError> {
-    let roots = &run.plan.roots;
-    let absent = if run.plan.prune { Vec::new() } else { absent_disks(roots, walked, note) };
-    let mut kept: BTreeMap<&Path, u64> = BTreeMap::new();
-    for root in roots {
-        let mut gone = Vec::new();
-        for entry in run.writer.records(path_bytes(root).unwrap_or_default()) {
-            let (key, _) = entry?;
-            if !is_under(key.as_bytes(), root)
-                || walked.has_seen(&key)
-                || is_below(&key, &walked.unreadable).is_some()
-            {
-                continue;
-            }
-            match is_below(&key, &absent) {
-                Some(disk) => *kept.entry(disk).or_default() += 1,
-                None => gone.push(Change::Delete { key }),
-            }
-            if gone.len() == BATCH {
-                totals.removed += BATCH as u64;
-                run.writer.apply(std::mem::take(&mut gone))?;
-            }
-        }
-        totals.removed += gone.len() as u64;
-        run.writer.apply(gone)?;
+    let roots = run.plan.roots.iter();
+    let excludes = roots.map(|root| Exclude::new(root, &run.plan.rules)).collect::<Result<_, _>>()?;
+    let mut sweep =
+        Sweep { run, walked, excludes, disks: Disks::default(), kept: BTreeMap::new(), gone: Vec::new() };
+    sweep.moved(copies, totals)?;
+    for root in run.plan.roots.iter().chain(&run.plan.gone_roots) {
+        sweep.below(root, totals)?;
     }
-    for (folder, photos) in kept {
+    for (folder, photos) in &sweep.kept {
         totals.kept += photos;
-        run.reporter.report(Event::Kept { folder, photos });
+        run.reporter.report(Event::Kept { folder, photos: *photos });
     }
-    note.retain_mount_points(|mount| absent.iter().any(|disk| disk == mount) || !is_walked(roots, mount));
-    walked.mount_points.iter().for_each(|mount| note.add_mount_point(mount));
     Ok(())
 }
 
-/// Mount points of earlier runs that the walk should have met, and that are now missing or empty.
-fn absent_disks(roots: &[PathBuf], walked: &Walked, note: &Note) -> Vec<PathBuf> {
-    let mounted = |mount: &PathBuf| walked.mount_points.contains(mount) || walked.populated.contains(mount);
-    note.mount_points().filter(|mount| is_walked(roots, mount) && !mounted(mount)).collect()
+struct Sweep<'a> {
+    run: &'a Run<'a>,
+    walked: &'a Walked,
+    excludes: Vec<Exclude>,
+    disks: Disks,
+    /// Photos on absent disks, by what is left of their paths.
+    kept: BTreeMap<PathBuf, u64>,
+    gone: Vec<Change>,
 }
 
-fn is_walked(roots: &[PathBuf], folder: &Path) -> bool {
-    roots.iter().any(|root| folder.starts_with(root))
+/// What becomes of a photo that is in the library.
+enum Fate {
+    Stays,
+    Goes,
+    /// Its disk is not there.
+    Kept,
 }
 
-fn is_below<'a>(key: &Key, folders: &'a [PathBuf]) -> Option<&'a Path> {
-    folders.iter().map(PathBuf::as_path).find(|folder| is_under(key.as_bytes(), folder))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_disk_is_absent_when_its_mount_point_is_walked_and_has_neither_mount_nor_files() {
-        #[track_caller]
-        fn check(root: &str, mounted: &[&str], populated: &[&str], expected: &[&str]) {
-            let mut note = Note::default();
-            note.add_mount_point(Path::new("/home/me/disk"));
-            let mut walked = Walked::default();
-            walked.mount_points.extend(mounted.iter().map(PathBuf::from));
-            walked.populated.extend(populated.iter().map(PathBuf::from));
-            let expected: Vec<PathBuf> = expected.iter().map(PathBuf::from).collect();
-            assert_eq!(absent_disks(&[root.into()], &walked, &note), expected);
+impl Sweep<'_> {
+    /// A new copy of a photo that is gone: it was moved. Also where its old place was not walked.
+    fn moved(&mut self, copies: Copies, totals: &mut Totals) -> Result<(), IngestError> {
+        for (content, mut copies) in copies {
+            for key in self.run.writer.keys_of(&content)? {
+                let Some(record) = self.run.writer.get(&key)? else { continue };
+                if copies > 0 && matches!(self.fate(&key, &record), Fate::Goes) {
+                    copies -= 1;
+                    totals.copied -= 1;
+                    totals.moved += 1;
+                    self.remove(key)?;
+                }
+            }
         }
-        check("/home/me", &[], &[], &["/home/me/disk"]);
-        check("/home/me/disk", &[], &[], &["/home/me/disk"]);
-        check("/home/me", &["/home/me/disk"], &[], &[]);
-        check("/home/me", &[], &["/home/me/disk"], &[]);
-        check("/home/you", &[], &[], &[]);
+        self.flush()
     }
+
+    /// Removes what is gone at or below `root`.
+    fn below(&mut self, root: &Path, totals: &mut Totals) -> Result<(), IngestError> {
+        for entry in self.run.writer.records(path_bytes(root).unwrap_or_default()) {
+            if self.run.should_stop() {
+                break;
+            }
+            let (key, record) = entry?;
+            if !is_under(key.as_bytes(), root) {
+                continue;
+            }
+            match self.fate(&key, &record) {
+                Fate::Stays => {}
+                Fate::Goes => {
+                    totals.removed += 1;
+                    self.remove(key)?;
+                }
+                Fate::Kept => {
+                    *self.kept.entry(nearest(&path_of(key.as_bytes())).to_owned()).or_default() += 1;
+                }
+            }
+        }
+        self.flush()
+    }
+
+    fn fate(&mut self, key: &Key, record: &Record) -> Fate {
+        if self.walked.has_seen(key) {
+            return Fate::Stays;
+        }
+        let path = path_of(key.as_bytes());
+        if !is_missing(&path) {
+            let is_excluded = self.excludes.iter().any(|exclude| exclude.matches(&path));
+            return if is_excluded { Fate::Goes } else { Fate::Stays };
+        }
+        let Some(photo) = Photo::decode(&record.payload) else { return Fate::Goes };
+        if self.run.plan.prune || self.is_present(&photo, &path) { Fate::Goes } else { Fate::Kept }
+    }
+
+    /// Whether the disk that `photo` was on is there: under its path, or wherever the walk met its other photos.
+    fn is_present(&mut self, photo: &Photo, path: &Path) -> bool {
+        photo.disk == UNKNOWN_DISK
+            || self.walked.has_met_disk(photo.disk)
+            || self.disks.of_nearest(path) == photo.disk
+    }
+
+    fn remove(&mut self, key: Key) -> Result<(), IngestError> {
+        self.gone.push(Change::Delete { key });
+        if self.gone.len() < BATCH { Ok(()) } else { self.flush() }
+    }
+
+    fn flush(&mut self) -> Result<(), IngestError> {
+        if !self.gone.is_empty() {
+            self.run.writer.apply(std::mem::take(&mut self.gone))?;
+        }
+        Ok(())
+    }
+}
+
+/// Nothing is at `path`. Any other trouble than that leaves the question open, and the photo where it is.
+fn is_missing(path: &Path) -> bool {
+    let nothing = [io::ErrorKind::NotFound, io::ErrorKind::NotADirectory];
+    path.symlink_metadata().is_err_and(|error| nothing.contains(&error.kind()))
 }

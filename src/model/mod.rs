@@ -250,9 +250,14 @@ impl ModelError {
     /// What to do next, where that is known.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            ModelError::Missing { .. } | ModelError::Altered { .. } => {
-                Some("run `scripts/setup` to install the offline model, or name another with `--model DIR`")
-            }
+            ModelError::Missing { .. }
+            | ModelError::Altered { .. }
+            | ModelError::Config { .. }
+            | ModelError::Load { .. }
+            | ModelError::Tokenizer { .. } => Some(
+                "name a model folder that is whole with `--model DIR`; \
+                 `scripts/setup --force` installs the offline model anew",
+            ),
             ModelError::RuntimeMissing { .. } => {
                 Some("run `scripts/setup`, or name the library file in ORT_DYLIB_PATH")
             }
@@ -262,11 +267,9 @@ impl ModelError {
             ModelError::DeviceMissing { .. } => {
                 Some("use `--device cpu`, or name a CUDA build of ONNX Runtime in ORT_DYLIB_PATH")
             }
-            ModelError::Config { .. }
-            | ModelError::Load { .. }
-            | ModelError::Tokenizer { .. }
-            | ModelError::Tokenize { .. }
-            | ModelError::Inference { .. } => None,
+            ModelError::Tokenize { .. } | ModelError::Inference { .. } => {
+                Some("`imgsearch doctor` checks the model and the runtime")
+            }
         }
     }
 }

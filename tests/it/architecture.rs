@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["library", "query"],
     &["photo"],
     &["model", "walk"],
-    &["decode"],
+    &["decode", "disk"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

@@ -20,6 +20,10 @@ const WAYS: &[(&str, Break)] = &[
         let whole = encoded(seed, ImageFormat::Png);
         fs::write(path, &whole[..whole.len() / 2]).unwrap();
     }),
+    ("damaged", |path, seed| {
+        let whole = encoded(seed, ImageFormat::Jpeg);
+        fs::write(path, &whole[..whole.len() / 2]).unwrap();
+    }),
     ("not an image", |path, _| fs::write(path, "Dear diary, no photo today.\n").unwrap()),
     ("damaged", |path, seed| {
         // A PNG header that claims 0 × 0 pixels. The checksum is right: only the size is wrong.

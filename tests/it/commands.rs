@@ -87,6 +87,9 @@ fn errors_say_what_and_what_next() {
     check(&["query", " "], &["empty"]);
     check(&["query"], &["TEXT"]);
     check(&["query", "x", "--min-score", "nan"], &["finite"]);
+    check(&["query", "x", "-0", "--format", "jsonl"], &["--null"]);
+    check(&["index", "x", "--threads", "0"], &["--threads"]);
+    check(&["index", "x", "--threads", "100000"], &["--threads"]);
     check(&["index"], &["PATH"]);
     check(&["index", "/nowhere"], &["/nowhere"]);
     let photos = workspace.photos().to_str().unwrap().to_owned();
@@ -100,6 +103,22 @@ fn errors_say_what_and_what_next() {
         .assert()
         .code(2)
         .stderr(predicates::str::contains("/nowhere/libonnxruntime.so"));
+}
+
+#[test]
+fn a_damaged_model_is_named_with_a_way_on() {
+    let workspace = indexed();
+    let model = workspace.root().join("damaged");
+    std::fs::create_dir(&model).unwrap();
+    std::fs::write(model.join("model.json"), "{").unwrap();
+    let model = model.to_str().unwrap();
+    fails(&workspace, &["query", "x", "--model", model], 2, &["model.json", "hint"]);
+    let output = workspace.imgsearch(&["doctor", "--model", model]).assert().code(2).get_output().clone();
+    let report = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        report.contains("wrong  model") && report.contains("hint") && report.contains("ok     library"),
+        "{report}"
+    );
 }
 
 #[test]
@@ -164,11 +183,21 @@ fn doctor_checks_every_part() {
 
 #[test]
 #[cfg(unix)]
-fn a_reader_that_leaves_early_is_no_error() {
-    use std::process::{Command, Stdio};
+fn a_reader_that_leaves_early_is_no_error_and_hides_none() {
     let workspace = indexed();
+    check_unread(&workspace, &["query", "x", "--format", "paths"], 0);
+    check_unread(&workspace, &["status"], 0);
+    std::fs::write(workspace.photos().join("broken.jpg"), "").unwrap();
+    check_unread(&workspace, &["index", workspace.photos().to_str().unwrap()], 2);
+}
+
+/// Runs a command whose output nobody reads.
+#[track_caller]
+#[cfg(unix)]
+fn check_unread(workspace: &Workspace, args: &[&str], exit: i32) {
+    use std::process::{Command, Stdio};
     let mut child = Command::new(assert_cmd::cargo::cargo_bin("imgsearch"))
-        .args(["query", "x", "--format", "paths"])
+        .args(args)
         .env("IMGSEARCH_LIBRARY", workspace.root().join("library"))
         .env_remove("IMGSEARCH_MODEL")
         .stdout(Stdio::piped())
@@ -177,7 +206,7 @@ fn a_reader_that_leaves_early_is_no_error() {
         .unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(exit), b"".as_slice()));
 }
 
 #[test]

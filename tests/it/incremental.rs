@@ -58,16 +58,49 @@ fn a_moved_folder_is_recognised() {
 }
 
 #[test]
+fn a_moved_folder_of_duplicates_is_recognised() {
+    let workspace = Workspace::new();
+    for copy in 0..30 {
+        for seed in 0..4 {
+            workspace.photo(&format!("old/{copy}/{seed}.png"), seed);
+        }
+    }
+    workspace.index(&[], 0).check(&[("embedded", 4), ("copied", 116)]);
+    for (from, to) in [("old", "new"), ("new", "newer")] {
+        fs::rename(workspace.photos().join(from), workspace.photos().join(to)).unwrap();
+        workspace.index(&[], 0).check(&[("embedded", 0), ("moved", 120), ("copied", 0), ("removed", 0)]);
+    }
+    assert_eq!(workspace.found(&[]).len(), 120);
+}
+
+#[test]
 fn a_root_that_moved_is_recognised_too() {
     let workspace = Workspace::new();
     workspace.photo("a.png", 1);
     workspace.index(&[], 0);
     let new = workspace.root().join("elsewhere");
     fs::rename(workspace.photos(), &new).unwrap();
-    let output = workspace.imgsearch(&["index"]).arg(&new).assert().success().get_output().clone();
-    crate::workspace::Summary(String::from_utf8(output.stdout).unwrap())
-        .check(&[("embedded", 0), ("moved", 1)]);
+    workspace.index_paths(&[&new], &[], 0).check(&[("embedded", 0), ("moved", 1)]);
     assert_eq!(workspace.found(&[]), [new.canonicalize().unwrap().join("a.png")]);
+}
+
+#[test]
+fn a_copy_never_gets_the_vector_of_what_replaced_its_original() {
+    // The original is overwritten while its old content appears in many other places: whichever thread comes first,
+    // each path must have the vector of its own content.
+    let workspace = Workspace::new();
+    let original = workspace.photo("a.png", 1);
+    workspace.index(&[], 0);
+    workspace.photo("a.png", 2);
+    let copies: Vec<_> = (0..200).map(|copy| workspace.photo(&format!("z/{copy}.png"), 1)).collect();
+    workspace.index(&[], 0);
+    let scores = workspace.scores();
+    let new = scores[&original];
+    let old = scores[&copies[0]];
+    assert!((new - old).abs() > 1e-3, "the two pictures look alike to the model");
+    for copy in copies {
+        assert!((scores[&copy] - old).abs() < 1e-4, "{copy:?}: {} instead of {old}", scores[&copy]);
+    }
 }
 
 #[test]
@@ -87,26 +120,22 @@ fn what_is_outside_the_walked_roots_stays() {
     workspace.photo("walked/b.png", 2);
     workspace.index(&[], 0);
     fs::remove_file(&other).unwrap();
-    workspace.imgsearch(&["index"]).arg(workspace.photos().join("walked")).assert().success();
+    workspace.index_paths(&[&workspace.photos().join("walked")], &[], 0);
     assert_eq!(workspace.status()["images"], 2);
 }
 
 #[test]
-fn a_missing_root_is_told_and_removes_nothing() {
+fn a_missing_root_removes_nothing_unless_pruned() {
     let workspace = Workspace::new();
     workspace.photo("disk/a.png", 1);
-    let kept = workspace.photo("home/b.png", 2);
+    workspace.photo("home/b.png", 2);
     workspace.index(&[], 0);
-    fs::rename(workspace.photos().join("disk"), workspace.root().join("unmounted")).unwrap();
-    let output = workspace
-        .imgsearch(&["index"])
-        .args([workspace.photos().join("disk"), kept.parent().unwrap().to_owned()])
-        .assert()
-        .code(2)
-        .get_output()
-        .clone();
-    assert!(String::from_utf8(output.stderr).unwrap().contains("disk"));
+    let (disk, home) = (workspace.photos().join("disk"), workspace.photos().join("home"));
+    fs::rename(&disk, workspace.root().join("unmounted")).unwrap();
+    workspace.index_paths(&[&disk, &home], &[], 2).check(&[("removed", 0), ("unchanged", 1)]);
     assert_eq!(workspace.status()["images"], 2);
+    workspace.index_paths(&[&disk], &["--prune"], 0).check(&[("removed", 1)]);
+    assert_eq!(workspace.status()["images"], 1);
 }
 
 #[test]
@@ -114,8 +143,57 @@ fn excluded_photos_leave_the_library() {
     let workspace = Workspace::new();
     workspace.photo("a.png", 1);
     workspace.photo("b.gif", 2);
-    workspace.index(&[], 0).check(&[("embedded", 2)]);
-    workspace.index(&["--exclude", "*.gif"], 0).check(&[("removed", 1), ("unchanged", 1)]);
+    workspace.photo("sub/deep/c.png", 3);
+    workspace.index(&[], 0).check(&[("embedded", 3)]);
+    workspace.index(&["--exclude", "*.gif"], 0).check(&[("removed", 1), ("unchanged", 2)]);
+    workspace.index(&["--exclude", "sub"], 0).check(&[("embedded", 1), ("removed", 1), ("unchanged", 1)]);
+}
+
+#[test]
+fn what_was_named_is_indexed_and_stays_though_the_rules_leave_it_out() {
+    let workspace = Workspace::new();
+    workspace.photo("seen.png", 1);
+    workspace.photo(".hidden/a.png", 2);
+    let odd = workspace.photos().join("photo.data");
+    fs::write(&odd, crate::workspace::encoded(3, image::ImageFormat::Png)).unwrap();
+    let hidden = workspace.photos().join(".hidden");
+    workspace.index_paths(&[&hidden, &workspace.photos(), &odd], &[], 0).check(&[("embedded", 3)]);
+    workspace.index(&[], 0).check(&[("unchanged", 1), ("removed", 0)]);
+    assert_eq!(workspace.status()["images"], 3);
+    fs::remove_dir_all(&hidden).unwrap();
+    workspace.index(&[], 0).check(&[("removed", 1)]);
+}
+
+/// Needs the right to mount; where that is missing the rule is still tested piece by piece in `disk.rs`.
+#[test]
+#[cfg(target_os = "linux")]
+fn photos_on_a_disk_that_is_not_mounted_are_kept() {
+    use std::process::Command;
+    let workspace = Workspace::new();
+    workspace.photo("home.png", 1);
+    let disk = workspace.photos().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let mount = || Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(&disk).output();
+    let umount = || assert!(Command::new("umount").arg(&disk).status().unwrap().success());
+    if !mount().is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    workspace.photo("disk/a.png", 2);
+    workspace.photo("disk/b.png", 3);
+    workspace.index(&[], 0).check(&[("embedded", 3)]);
+    fs::remove_file(disk.join("b.png")).unwrap();
+    workspace.index(&[], 0).check(&[("removed", 1), ("unchanged", 2)]);
+    umount();
+    workspace.index(&[], 0).check(&[("kept", 1), ("removed", 0)]);
+    // A program that wrote where the disk should be.
+    workspace.photo("disk/stray.png", 4);
+    workspace.index(&[], 0).check(&[("kept", 1), ("removed", 0), ("embedded", 1)]);
+    // Another disk in its place.
+    assert!(mount().unwrap().status.success());
+    let other = workspace.index(&[], 0);
+    umount();
+    other.check(&[("kept", 1)]);
+    workspace.index(&["--prune"], 0).check(&[("removed", 1), ("kept", 0)]);
 }
 
 #[cfg(unix)]

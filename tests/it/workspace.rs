@@ -1,5 +1,6 @@
 //! A throw-away folder with photos and a library, and the real binary run on them.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -38,7 +39,10 @@ impl Workspace {
     /// `imgsearch ARGS` on this workspace's library, with nothing taken from the user's own settings.
     pub(crate) fn imgsearch(&self, args: &[&str]) -> Command {
         let mut command = Command::cargo_bin("imgsearch").unwrap();
-        command.env_remove("IMGSEARCH_MODEL").env("IMGSEARCH_LIBRARY", self.root().join("library"));
+        command
+            .env_remove("IMGSEARCH_MODEL")
+            .env_remove("ORT_DYLIB_PATH")
+            .env("IMGSEARCH_LIBRARY", self.root().join("library"));
         command.args(args);
         command
     }
@@ -46,9 +50,24 @@ impl Workspace {
     /// Indexes the photos with further `args`; checks the exit code and returns the summary.
     #[track_caller]
     pub(crate) fn index(&self, args: &[&str], exit: i32) -> Summary {
-        let output =
-            self.imgsearch(&["index"]).arg(self.photos()).args(args).assert().code(exit).get_output().clone();
+        self.index_paths(&[&self.photos()], args, exit)
+    }
+
+    /// Indexes these paths.
+    #[track_caller]
+    pub(crate) fn index_paths(&self, paths: &[&Path], args: &[&str], exit: i32) -> Summary {
+        let mut command = self.imgsearch(&["index"]);
+        let output = command.args(paths).args(args).assert().code(exit).get_output().clone();
         Summary(String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// The score of every photo for one query.
+    pub(crate) fn scores(&self) -> HashMap<PathBuf, f64> {
+        let query = ["query", "a photo", "-n", "5000", "--format", "jsonl"];
+        let output = self.imgsearch(&query).assert().success().get_output().clone();
+        let lines = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let lines = lines.map(|line| serde_json::from_slice::<Value>(line).unwrap());
+        lines.map(|line| (line["path"].as_str().unwrap().into(), line["score"].as_f64().unwrap())).collect()
     }
 
     /// The paths a query finds, best first.

@@ -37,16 +37,26 @@ fn of_several_changes_to_a_key_the_last_counts() {
 }
 
 #[test]
-fn a_vector_is_read_back_and_can_be_put_under_another_key() {
+fn a_vector_is_found_by_its_content_only() {
     let index = Fixture::new();
     let writer = index.writer();
-    writer.apply(vec![put_at("a", 30.0), put("none", "", None)]).unwrap();
-    let vector = writer.vector(&key("a")).unwrap().unwrap();
-    assert!((vector.dot(&at(30.0)) - 1.0).abs() < 1e-3);
-    assert_eq!(writer.vector(&key("none")).unwrap(), None);
-    assert_eq!(writer.vector(&key("never")).unwrap(), None);
-    writer.apply(vec![put("b", "", Some(vector.clone())), delete("a")]).unwrap();
-    assert!((writer.vector(&key("b")).unwrap().unwrap().dot(&vector) - 1.0).abs() < 1e-3);
+    let content = Fingerprint([1; 16]);
+    #[track_caller]
+    fn check(writer: &imgsearch_index::Writer, content: Fingerprint, expected: Option<f32>) {
+        let found = writer.vector_of(&content).unwrap();
+        assert_eq!(found.is_some(), expected.is_some());
+        if let (Some(found), Some(degrees)) = (found, expected) {
+            assert!((found.dot(&at(degrees)) - 1.0).abs() < 1e-3);
+        }
+    }
+    check(&writer, content, None);
+    writer.apply(vec![put_with("a", "", Some(1), None)]).unwrap();
+    check(&writer, content, None);
+    writer.apply(vec![put_with("b", "", Some(1), Some(at(30.0)))]).unwrap();
+    check(&writer, content, Some(30.0));
+    writer.apply(vec![put_with("b", "", Some(2), Some(at(90.0)))]).unwrap();
+    check(&writer, content, None);
+    check(&writer, Fingerprint([2; 16]), Some(90.0));
 }
 
 #[test]

@@ -1,0 +1,91 @@
+//! Which disk a file lies on: to tell a photo that was deleted from one that went away with its disk.
+
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+
+/// Identity of a file system, as far as the operating system tells one.
+///
+/// Neither part is enough alone: some file systems take their id from the drive's number, which the next stick
+/// plugged in inherits, and two sticks of one make have the same size. An id may also change while the disk stays
+/// the same, so a different id is a reason to keep photos, never to remove them.
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<u64> {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let stat = rustix::fs::statvfs(path).ok()?;
+    let mut hasher = DefaultHasher::new();
+    (stat.f_fsid, stat.f_blocks, stat.f_frsize).hash(&mut hasher);
+    Some(hasher.finish())
+}
+
+/// Elsewhere a disk that is not there takes its drive letter along, and the root does not resolve.
+#[cfg(not(unix))]
+fn identity(_: &Path) -> Option<u64> {
+    None
+}
+
+/// Where no disk is told.
+pub const UNKNOWN_DISK: u64 = 0;
+
+/// Answers which disk something is on, asking the operating system once per disk or folder.
+#[derive(Debug, Default)]
+pub struct Disks {
+    by_device: HashMap<u64, u64>,
+    by_folder: HashMap<PathBuf, u64>,
+}
+
+impl Disks {
+    /// The disk of an existing file.
+    pub fn of(&mut self, path: &Path, metadata: &Metadata) -> u64 {
+        *self.by_device.entry(device(metadata)).or_insert_with(|| identity(path).unwrap_or(UNKNOWN_DISK))
+    }
+
+    /// The disk that `path` would be on if it existed: that of the nearest folder above it that does.
+    pub fn of_nearest(&mut self, path: &Path) -> u64 {
+        let Some(folder) = path.parent() else { return UNKNOWN_DISK };
+        if let Some(known) = self.by_folder.get(folder) {
+            return *known;
+        }
+        let disk = identity(nearest(path)).unwrap_or(UNKNOWN_DISK);
+        self.by_folder.insert(folder.to_owned(), disk);
+        disk
+    }
+}
+
+/// The nearest folder above `path` that exists.
+pub fn nearest(path: &Path) -> &Path {
+    path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(path)
+}
+
+#[cfg(unix)]
+fn device(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::dev(metadata)
+}
+
+#[cfg(not(unix))]
+fn device(_: &Metadata) -> u64 {
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_file_is_on_the_disk_of_what_is_left_of_its_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        std::fs::write(&file, "").unwrap();
+        let mut disks = Disks::default();
+        let here = disks.of(&file, &file.metadata().unwrap());
+        assert_eq!(disks.of_nearest(&folder.path().join("gone/deeper/b")), here);
+        assert_eq!(nearest(&folder.path().join("gone/deeper/b")), folder.path());
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn different_file_systems_differ() {
+        let mut disks = Disks::default();
+        assert_ne!(disks.of_nearest(Path::new("/proc/none")), disks.of_nearest(Path::new("/none")));
+    }
+}

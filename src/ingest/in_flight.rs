@@ -1,0 +1,50 @@
+//! Contents that are being embedded, and the files of the same content that wait for it.
+//!
+//! A phone's backups hold many photos twice. In a first run none of them is in the library yet, so without this each
+//! copy would be embedded.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use imgsearch_index::Fingerprint;
+
+use super::Job;
+use crate::photo::Stamp;
+
+/// A file whose content another file of this run has, too.
+pub(super) struct Waiting {
+    pub(super) job: Job,
+    pub(super) stamp: Stamp,
+}
+
+#[derive(Default)]
+pub(super) struct InFlight {
+    contents: Mutex<HashMap<Fingerprint, Vec<Waiting>>>,
+}
+
+impl InFlight {
+    /// Hands the file back to the first who comes with this content; keeps those who come later until
+    /// [`InFlight::settle`].
+    pub(super) fn claim(&self, content: Fingerprint, file: Waiting) -> Option<Waiting> {
+        match self.contents().entry(content) {
+            std::collections::hash_map::Entry::Vacant(vacant) => {
+                vacant.insert(Vec::new());
+                Some(file)
+            }
+            std::collections::hash_map::Entry::Occupied(mut waiting) => {
+                waiting.get_mut().push(file);
+                None
+            }
+        }
+    }
+
+    /// The content is stored, or refused: gives up the claim, and the files that waited for it.
+    pub(super) fn settle(&self, content: &Fingerprint) -> Vec<Waiting> {
+        self.contents().remove(content).unwrap_or_default()
+    }
+
+    /// No thread panics while it holds the map.
+    fn contents(&self) -> MutexGuard<'_, HashMap<Fingerprint, Vec<Waiting>>> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

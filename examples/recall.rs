@@ -82,7 +82,7 @@ fn ranks(engine: &mut Engine, captions: &BTreeMap<String, String>) -> Result<Vec
     let top = NonZeroUsize::new(10).context("10 is not 0")?;
     let mut ranks = Vec::new();
     for (text, file) in captions {
-        let query = Query { text: text.clone(), top, min_score: None, folders: Vec::new() };
+        let query = Query { text: text.clone(), top, min_score: None, folders: Vec::new(), exact: true };
         let matches = engine.search(&query)?;
         ranks.push(matches.iter().find(|found| found.path.ends_with(file)).map(|found| found.rank));
     }

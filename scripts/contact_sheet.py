@@ -73,13 +73,16 @@ def section(query, matches):
 
 
 def figure(match):
-    path = match["path"]
+    shown = match["path"]
+    # A path that is not Unicode comes with its exact bytes.
+    exact = match.get("path_base64")
+    path = os.fsdecode(base64.b64decode(exact)) if exact else shown
     return (
         '<figure>{}<figcaption><span title="{}">{}</span><span class="score">{:.2f}</span></figcaption></figure>'
-    ).format(picture(path), html.escape(path), html.escape(os.path.basename(path)), match["score"])
+    ).format(picture(path, shown), html.escape(shown), html.escape(os.path.basename(shown)), match["score"])
 
 
-def picture(path):
+def picture(path, shown):
     """The picture as a data: URI, or why it is not shown."""
     kind = TYPES.get(os.path.splitext(path)[1].lower())
     if kind is None:
@@ -91,7 +94,7 @@ def picture(path):
             data = base64.b64encode(file.read()).decode()
     except OSError as error:
         return "<p>{}</p>".format(html.escape(error.strerror or "unreadable"))
-    name = html.escape(os.path.basename(path))
+    name = html.escape(os.path.basename(shown))
     return '<img loading="lazy" alt="{}" src="data:{};base64,{}">'.format(name, kind, data)
 
 
@@ -99,11 +102,10 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", help="the HTML file to write")
     page = parser.parse_args().page
-    # A file name that is not UTF-8 must not stop the page.
-    sys.stdin.reconfigure(encoding="utf-8", errors="surrogateescape")
+    sys.stdin.reconfigure(encoding="utf-8")
     queries = read_matches(sys.stdin)
     text = PAGE.format(sections="\n".join(section(query, matches) for query, matches in queries.items()))
-    with open(page + ".new", "w", encoding="utf-8", errors="replace") as file:
+    with open(page + ".new", "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(page + ".new", page)
 

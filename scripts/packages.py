@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-STAGING_PREFIX = ".staging-"
+STAGING_PREFIX = ".imgsearch-staging-"
 
 
 class Failure(Exception):
@@ -114,7 +114,7 @@ def locked(folder):
     The lock goes with the process, so a killed run leaves none behind.
     """
     os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, ".lock"), "a+b") as file:
+    with open(os.path.join(folder, ".imgsearch-lock"), "a+b") as file:
         if not try_lock(file):
             say("another run is at work in {}; waiting for it".format(folder))
             lock(file)

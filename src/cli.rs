@@ -73,6 +73,9 @@ pub(crate) enum Command {
     Query(QueryArgs),
     Status(StatusArgs),
     Doctor(DoctorArgs),
+    Optimize(OptimizeArgs),
+    Verify(VerifyArgs),
+    Repair(RepairArgs),
 }
 
 /// Look at all photos in folders, and remember what they show.
@@ -158,6 +161,12 @@ pub(crate) struct QueryArgs {
     /// Example: `imgsearch query "a cat" --in ~/Photos/2023`
     #[arg(long = "in", value_name = "DIR")]
     pub(crate) folders: Vec<PathBuf>,
+
+    /// Compare the text with every photo, even where a graph (HNSW) would be faster and miss one in a hundred.
+    ///
+    /// Example: `imgsearch query "a cat" --exact`
+    #[arg(long)]
+    pub(crate) exact: bool,
 }
 
 /// Show what the library holds.
@@ -170,7 +179,8 @@ Examples:
 pub(crate) struct StatusArgs {
     /// Print one JSON object.
     ///
-    /// Keys: `library`, `model`, `images`, `skipped` (reason → files), `bytes_on_disk`, `last_indexed`.
+    /// Keys: `library`, `model`, `images`, `skipped` (reason → files), `bytes_on_disk`, `bytes_per_image`,
+    /// `last_indexed`, `segments`, `rows`, `dead_rows`, `graph_rows`.
     /// Example: `imgsearch status --json | jq .images`
     #[arg(long)]
     pub(crate) json: bool,
@@ -186,6 +196,25 @@ pub(crate) struct StatusArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imgsearch doctor")]
 pub(crate) struct DoctorArgs {}
+
+/// Make the library small and fast: merge its segments, drop what was deleted, build the missing graphs.
+///
+/// Never needed, worth it after large changes. Queries go on meanwhile; Ctrl-C loses nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imgsearch optimize")]
+pub(crate) struct OptimizeArgs {}
+
+/// Read the whole library and compare all checksums; changes nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imgsearch verify")]
+pub(crate) struct VerifyArgs {}
+
+/// Put a damaged library right: whatever is held twice is made again from the other place.
+///
+/// Photos whose entries are lost are named; `imgsearch index` embeds them again.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imgsearch repair && imgsearch index ~/Photos")]
+pub(crate) struct RepairArgs {}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {

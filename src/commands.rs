@@ -16,11 +16,11 @@ use imgsearch::model::Runtime;
 use imgsearch::photo::{Photo, Skip, path_of};
 use imgsearch::walk::{Rules, resolve_roots};
 use imgsearch::{Engine, Library, Model, Query};
-use imgsearch_index::{Error as IndexError, Searcher};
+use imgsearch_index::{Error as IndexError, OptimizeOptions, Report, Searcher, Stats, Writer, WriterOptions};
 
 use crate::cli::{Cli, Command, Format, IndexArgs, QueryArgs, StatusArgs};
 use crate::progress::{self, Progress};
-use crate::render::{Check, Output, Problem, Status, unless_reader_left};
+use crate::render::{Check, Output, Status, Wrong, unless_reader_left};
 use crate::settings::{Settings, Verbosity};
 
 /// How the process ends.
@@ -41,6 +41,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Query(args) => query(&settings, &args),
         Command::Status(args) => status(&settings, &args),
         Command::Doctor(_) => doctor(&settings),
+        Command::Optimize(_) => optimize(&settings),
+        Command::Verify(_) => report(&settings, &imgsearch_index::verify(&settings.library.index_folder())?),
+        Command::Repair(_) => report(&settings, &imgsearch_index::repair(&settings.library.index_folder())?),
     }
 }
 
@@ -110,7 +113,7 @@ fn query(settings: &Settings, args: &QueryArgs) -> Result<Exit> {
         bail!("--null ends paths, and goes with --format paths only");
     }
     let folders = args.folders.iter().map(|folder| absolute(folder)).collect::<Result<_>>()?;
-    let query = Query { text, top: args.top, min_score: args.min_score, folders };
+    let query = Query { text, top: args.top, min_score: args.min_score, folders, exact: args.exact };
     let searcher = settings.library.searcher()?;
     let model = settings.open_model(&Note::read(searcher.note()))?;
     let matches = Engine::open(&settings.library, searcher, &model)?.search(&query)?;
@@ -149,12 +152,19 @@ fn status_of(library: &Library, searcher: Option<&Searcher>) -> Status {
     for (_, skip) in searcher.into_iter().flat_map(skipped) {
         *by_reason.entry(skip.kind.label()).or_default() += 1;
     }
+    let stats = searcher.map_or_else(Stats::default, Searcher::stats);
+    let bytes_on_disk = library.bytes_on_disk();
     Status {
         library: library.folder().display().to_string(),
         model: searcher.map(|searcher| searcher.space().label.clone()),
-        images: searcher.map_or(0, Searcher::len),
+        images: stats.rows,
         skipped: by_reason,
-        bytes_on_disk: library.bytes_on_disk(),
+        bytes_on_disk,
+        bytes_per_image: bytes_on_disk.checked_div(stats.rows as u64).unwrap_or(0),
+        segments: stats.segments,
+        rows: stats.rows,
+        dead_rows: stats.dead_rows,
+        graph_rows: stats.graph_rows,
         last_indexed: (note.last_indexed > 0)
             .then(|| jiff::Timestamp::from_second(note.last_indexed).ok())
             .flatten(),
@@ -169,6 +179,37 @@ fn skipped(searcher: &Searcher) -> impl Iterator<Item = (PathBuf, Skip)> {
     })
 }
 
+fn optimize(settings: &Settings) -> Result<Exit> {
+    let space = settings.library.searcher()?.space().clone();
+    let cancel = stop_on_ctrl_c()?;
+    let writer = Writer::open(&settings.library.index_folder(), &space, WriterOptions::default())?;
+    let bar = progress::rows_bar(settings);
+    let options = OptimizeOptions {
+        cancelled: &|| cancel.load(Ordering::Relaxed),
+        progress: &|done, total| {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        },
+        ..OptimizeOptions::default()
+    };
+    let ended = writer.optimize(&options)?;
+    bar.finish_and_clear();
+    drop(writer);
+    if settings.verbosity > Verbosity::Quiet {
+        let mut output = Output::new(settings.stdout_is_terminal);
+        let written = output.status(&status_of(&settings.library, existing(&settings.library)?.as_ref()));
+        unless_reader_left(written.and_then(|()| output.finish()))?;
+    }
+    Ok(if ended { Exit::Done } else { Exit::Interrupted })
+}
+
+/// Shows what `verify` or `repair` found. A problem is a failure, except where a repair lost nothing.
+fn report(settings: &Settings, report: &Report) -> Result<Exit> {
+    let mut output = Output::new(settings.stdout_is_terminal);
+    unless_reader_left(output.report(report).and_then(|()| output.finish()))?;
+    Ok(if report.is_clean() || report.repaired && report.lost.is_empty() { Exit::Done } else { Exit::Failed })
+}
+
 fn doctor(settings: &Settings) -> Result<Exit> {
     let checks = checks(settings);
     let exit = if checks.iter().all(|check| check.result.is_ok()) { Exit::Done } else { Exit::Failed };
@@ -180,7 +221,7 @@ fn doctor(settings: &Settings) -> Result<Exit> {
 
 fn checks(settings: &Settings) -> Vec<Check> {
     let check = |what, result: Result<String>| {
-        let result = result.map_err(|error| Problem { hint: progress::hint(&error), error });
+        let result = result.map_err(|error| Wrong { hint: progress::hint(&error), error });
         Check { what, result }
     };
     let model = settings.open_model(&noted(&settings.library).unwrap_or_default());

@@ -42,7 +42,7 @@ impl Engine {
     pub fn search(&mut self, query: &Query) -> Result<Vec<Match>, EngineError> {
         let vector = self.text.encode_text(&query.text)?;
         let filter = query.is_filtered().then(|| self.searcher.select(|key, _| query.admits(key)));
-        let options = SearchOptions { filter: filter.as_ref(), ..SearchOptions::default() };
+        let options = SearchOptions { filter: filter.as_ref(), exact: query.exact, ef: None };
         let hits = self.searcher.search(&vector, query.top, &options)?;
         let enough = |score: f32| query.min_score.is_none_or(|least| score >= least);
         let matches = hits.into_iter().take_while(|hit| enough(hit.score)).zip(1..);

@@ -28,9 +28,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(settings: &Settings) -> Progress {
-        let is_shown = settings.stderr_is_terminal && settings.verbosity > Verbosity::Quiet;
-        let target = if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(Some(0), target).with_style(counting());
+        let bar = ProgressBar::with_draw_target(Some(0), draw_target(settings)).with_style(counting());
         bar.enable_steady_tick(Duration::from_millis(200));
         Progress {
             bar,
@@ -99,6 +97,19 @@ impl Reporter for Progress {
             Event::ModelLoaded(_) | Event::Kept { .. } => {}
         }
     }
+}
+
+/// A bar that counts rows of the index.
+pub(crate) fn rows_bar(settings: &Settings) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, draw_target(settings));
+    bar.with_style(
+        ProgressStyle::with_template("{bar:20} {pos}/{len} rows, {eta} left").expect("the template is right"),
+    )
+}
+
+fn draw_target(settings: &Settings) -> ProgressDrawTarget {
+    let is_shown = settings.stderr_is_terminal && settings.verbosity > Verbosity::Quiet;
+    if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
 }
 
 /// While the walk goes on the total grows, and an ETA would be a guess.
@@ -179,6 +190,15 @@ fn index_hint(error: &IndexError) -> Option<String> {
         return Some(
             "pass the library's own model with `--model`, or use another library with `--library`".into(),
         );
+    }
+    if matches!(error, IndexError::Locked { .. }) {
+        return Some(
+            "another imgsearch is changing this library: wait until it has ended; queries work meanwhile"
+                .into(),
+        );
+    }
+    if matches!(error, IndexError::Damaged { .. } | IndexError::Catalog { .. }) {
+        return Some("run `imgsearch repair`".into());
     }
     error.hint().map(str::to_owned)
 }

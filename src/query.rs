@@ -16,6 +16,8 @@ pub struct Query {
     pub min_score: Option<f32>,
     /// Only photos in or below one of these absolute folders; empty for all.
     pub folders: Vec<PathBuf>,
+    /// Compare with every photo, even where a graph would be faster.
+    pub exact: bool,
 }
 
 impl Query {

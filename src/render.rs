@@ -8,7 +8,8 @@ use std::path::Path;
 use base64::Engine as _;
 use imgsearch::Match;
 use imgsearch::ingest::Totals;
-use imgsearch::photo::{Skip, path_bytes};
+use imgsearch::photo::{Skip, path_bytes, path_of};
+use imgsearch_index::{Problem, Report};
 use serde::Serialize;
 
 use crate::terminal::printable;
@@ -27,6 +28,11 @@ pub(crate) struct Status {
     pub(crate) images: usize,
     pub(crate) skipped: BTreeMap<&'static str, u64>,
     pub(crate) bytes_on_disk: u64,
+    pub(crate) bytes_per_image: u64,
+    pub(crate) segments: usize,
+    pub(crate) rows: usize,
+    pub(crate) dead_rows: usize,
+    pub(crate) graph_rows: usize,
     /// RFC 3339, in UTC.
     pub(crate) last_indexed: Option<jiff::Timestamp>,
 }
@@ -34,11 +40,11 @@ pub(crate) struct Status {
 /// One line of `doctor`.
 pub(crate) struct Check {
     pub(crate) what: &'static str,
-    pub(crate) result: Result<String, Problem>,
+    pub(crate) result: Result<String, Wrong>,
 }
 
 /// What is wrong, and what to do about it where that is known.
-pub(crate) struct Problem {
+pub(crate) struct Wrong {
     pub(crate) error: anyhow::Error,
     pub(crate) hint: Option<String>,
 }
@@ -167,7 +173,19 @@ impl Output {
     }
 
     pub(crate) fn status(&mut self, status: &Status) -> io::Result<()> {
-        let Status { library, model, images, skipped, bytes_on_disk, last_indexed } = status;
+        let Status {
+            library,
+            model,
+            images,
+            skipped,
+            bytes_on_disk,
+            bytes_per_image,
+            segments,
+            rows,
+            dead_rows,
+            graph_rows,
+            last_indexed,
+        } = status;
         let last = last_indexed.map_or_else(|| "never".to_owned(), local_time);
         writeln!(self.out, "library       {library}")?;
         writeln!(self.out, "model         {}", model.as_deref().unwrap_or("none yet"))?;
@@ -176,13 +194,44 @@ impl Output {
         for (label, files) in skipped {
             writeln!(self.out, "  {files} {label}")?;
         }
-        writeln!(self.out, "on disk       {}", indicatif::BinaryBytes(*bytes_on_disk))?;
+        let size = indicatif::BinaryBytes(*bytes_on_disk);
+        writeln!(self.out, "on disk       {size}, {bytes_per_image} bytes an image")?;
+        writeln!(
+            self.out,
+            "index         {segments} segments, {dead_rows} dead rows, {graph_rows} of {rows} in graphs"
+        )?;
         writeln!(self.out, "last indexed  {last}")
     }
 
     pub(crate) fn status_as_json(&mut self, status: &Status) -> io::Result<()> {
         serde_json::to_writer_pretty(&mut self.out, status)?;
         writeln!(self.out)
+    }
+
+    /// What `verify` or `repair` found.
+    pub(crate) fn report(&mut self, report: &Report) -> io::Result<()> {
+        for Problem { key, error, .. } in &report.problems {
+            write!(self.out, "wrong  {}", chain(error))?;
+            match key {
+                Some(key) => {
+                    write!(self.out, ": ")?;
+                    self.path(&path_of(key.as_bytes()), b'\n')?;
+                }
+                None => writeln!(self.out)?,
+            }
+        }
+        for key in &report.lost {
+            write!(self.out, "lost   ")?;
+            self.path(&path_of(key.as_bytes()), b'\n')?;
+        }
+        match (report.is_clean(), report.repaired, report.lost.len()) {
+            (true, _, _) => writeln!(self.out, "nothing is wrong: {} records read", report.records),
+            (false, false, _) => writeln!(self.out, "run `imgsearch repair` to put this right"),
+            (false, true, 0) => writeln!(self.out, "repaired; nothing is lost"),
+            (false, true, lost) => {
+                writeln!(self.out, "repaired; run `imgsearch index` to embed {lost} photos again")
+            }
+        }
     }
 
     /// A skipped file: its reason, a tab, its path.
@@ -195,7 +244,7 @@ impl Output {
         let Check { what, result } = check;
         match result {
             Ok(detail) => writeln!(self.out, "ok     {what}: {detail}")?,
-            Err(Problem { error, hint }) => {
+            Err(Wrong { error, hint }) => {
                 writeln!(self.out, "wrong  {what}: {error:#}")?;
                 if let Some(hint) = hint {
                     writeln!(self.out, "       hint: {hint}")?;
@@ -209,6 +258,12 @@ impl Output {
         self.out.write_all(&printable(path, self.is_terminal))?;
         self.out.write_all(&[end])
     }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn local_time(time: jiff::Timestamp) -> String {

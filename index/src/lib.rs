@@ -31,23 +31,37 @@
 //! The crate knows nothing of images, files or models: keys and payloads are opaque bytes. It never prints,
 //! exits, or reads the environment.
 
+mod background;
 mod catalog;
+mod codes;
 mod error;
+mod fault;
+mod files;
+mod hnsw;
 mod key;
 mod lock;
+mod manifest;
+mod map;
 mod options;
+mod publication;
 mod record;
+mod recovery;
+mod repair;
 mod scan;
 mod searcher;
+mod sections;
+mod segment;
 mod selection;
+mod simd;
 mod space;
 mod vector;
 mod writer;
 
 pub use error::Error;
 pub use key::{Key, KeyError, MAX_KEY_LEN};
-pub use options::{GraphOptions, SearchOptions, WriterOptions};
+pub use options::{GraphOptions, OptimizeOptions, SearchOptions, WriterOptions};
 pub use record::{Change, Fingerprint, MAX_NOTE_LEN, MAX_PAYLOAD_LEN, Record, StoredRecord};
+pub use repair::{Problem, Report, repair, verify};
 pub use searcher::{Hit, Searcher, Stats};
 pub use selection::Selection;
 pub use space::{MAX_DIM, Space};

@@ -49,6 +49,24 @@ impl Default for GraphOptions {
     }
 }
 
+/// How [`Writer::optimize`](crate::Writer::optimize) works.
+#[derive(Clone, Copy)]
+pub struct OptimizeOptions<'a> {
+    /// How many rows a segment has at most. Building its graph takes some 3 KB of memory per row, and searching
+    /// one graph of many rows takes less than searching many of few.
+    pub segment_rows: usize,
+    /// Asked now and then, from several threads; true ends the work early.
+    pub cancelled: &'a (dyn Fn() -> bool + Sync),
+    /// Told now and then how many rows have got their graph, and how many will.
+    pub progress: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+impl Default for OptimizeOptions<'_> {
+    fn default() -> Self {
+        OptimizeOptions { segment_rows: 262_144, cancelled: &|| false, progress: &|_, _| () }
+    }
+}
+
 /// How to search.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SearchOptions<'a> {

@@ -83,6 +83,21 @@ impl Entry {
     }
 
     pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Entry> {
+        EntryRef::read(bytes).map(EntryRef::to_entry)
+    }
+}
+
+/// An [`Entry`] that is read where it lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EntryRef<'a> {
+    pub(crate) row: u64,
+    pub(crate) has_vector: bool,
+    pub(crate) fingerprint: Option<Fingerprint>,
+    pub(crate) payload: &'a [u8],
+}
+
+impl<'a> EntryRef<'a> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Option<EntryRef<'a>> {
         let (&flags, rest) = bytes.split_first()?;
         let (row, mut payload) = rest.split_first_chunk()?;
         if flags & !(HAS_FINGERPRINT | HAS_VECTOR) != 0 {
@@ -93,8 +108,17 @@ impl Entry {
             let (found, rest) = payload.split_first_chunk()?;
             (fingerprint, payload) = (Some(Fingerprint(*found)), rest);
         }
-        let record = Record { fingerprint, payload: payload.to_vec() };
-        Some(Entry { row: u64::from_le_bytes(*row), has_vector: flags & HAS_VECTOR != 0, record })
+        Some(EntryRef {
+            row: u64::from_le_bytes(*row),
+            has_vector: flags & HAS_VECTOR != 0,
+            fingerprint,
+            payload,
+        })
+    }
+
+    pub(crate) fn to_entry(self) -> Entry {
+        let EntryRef { row, has_vector, fingerprint, payload } = self;
+        Entry { row, has_vector, record: Record { fingerprint, payload: payload.to_vec() } }
     }
 }
 

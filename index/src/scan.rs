@@ -1,28 +1,30 @@
-//! Exact search: the query against every row, on all cores.
+//! Exact search: the query against every row that may be returned, by its codes, on all cores.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use half::f16;
-use half::slice::HalfFloatSliceExt;
 use rayon::prelude::*;
 
-use crate::vector::dot;
+use crate::Error;
+use crate::codes::Query;
+use crate::segment::Segment;
+use crate::selection::Allowed;
+use crate::simd::Kernels;
 
-/// How many rows one task compares: 1,024 of 512 dimensions are 1 MB, some tens of microseconds of work, so
-/// that starting a task costs nothing beside it.
-const ROWS_PER_TASK: usize = 1_024;
+/// How many words of 64 rows one task compares: 2,048 rows of 512 codes are 1 MB, some tens of microseconds of
+/// work, so that starting a task costs nothing beside it.
+const WORDS_PER_TASK: usize = 32;
 
 /// A row and how close it is. The greater is the better one; of equally close rows the earlier.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scored {
     pub(crate) score: f32,
-    pub(crate) row: usize,
+    pub(crate) position: usize,
 }
 
 impl Ord for Scored {
     fn cmp(&self, other: &Scored) -> std::cmp::Ordering {
-        self.score.total_cmp(&other.score).then(other.row.cmp(&self.row))
+        self.score.total_cmp(&other.score).then(other.position.cmp(&self.position))
     }
 }
 
@@ -40,48 +42,88 @@ impl PartialEq for Scored {
 
 impl Eq for Scored {}
 
-/// Rows of halves, one after another, with one over the length of each.
-#[derive(Debug, Default)]
-pub(crate) struct HalfRows {
-    pub(crate) halves: Vec<f16>,
-    pub(crate) inverse_lengths: Vec<f32>,
+/// The best `wanted` of the allowed rows by their codes, in no order.
+pub(crate) fn best(
+    segment: &Segment,
+    query: &Query<'_>,
+    wanted: usize,
+    allowed: &Allowed<'_>,
+) -> Result<Vec<Scored>, Error> {
+    let tasks = (0..allowed.words()).into_par_iter().step_by(WORDS_PER_TASK);
+    let found = tasks.map(|first| {
+        let last = allowed.words().min(first + WORDS_PER_TASK);
+        Task { segment, query, top: Top::new(wanted), products: Vec::new() }.run(first..last, allowed)
+    });
+    Ok(found.try_reduce(|| Top::new(wanted), |a, b| Ok(a.merge(b)))?.into_vec())
 }
 
-/// The best `k` of the rows that `keep` wants, best first.
-pub(crate) fn best(
-    rows: &HalfRows,
-    query: &[f32],
-    k: usize,
-    keep: impl Fn(usize) -> bool + Sync,
-) -> Vec<Scored> {
-    let tasks = rows.halves.par_chunks(ROWS_PER_TASK * query.len()).enumerate();
-    let found = tasks.map(|(task, halves)| {
-        let mut top = Top::new(k);
-        let mut row_floats = vec![0.0; query.len()];
-        for (offset, row_halves) in halves.chunks_exact(query.len()).enumerate() {
-            let row = task * ROWS_PER_TASK + offset;
-            if keep(row) {
-                row_halves.convert_to_f32_slice(&mut row_floats);
-                top.push(Scored { score: dot(query, &row_floats) * rows.inverse_lengths[row], row });
+/// What one core does at a time.
+struct Task<'a> {
+    segment: &'a Segment,
+    query: &'a Query<'a>,
+    top: Top,
+    products: Vec<(i32, u32)>,
+}
+
+impl Task<'_> {
+    fn run(mut self, words: std::ops::Range<usize>, allowed: &Allowed<'_>) -> Result<Top, Error> {
+        for word in words {
+            let bits = allowed.word(word);
+            if bits == allowed.all_of(word) {
+                self.compare_all(word * 64, bits.count_ones() as usize)?;
+            } else {
+                self.compare_some(word * 64, bits)?;
             }
         }
-        top
-    });
-    found.reduce(|| Top::new(k), Top::merge).into_sorted()
+        Ok(self.top)
+    }
+
+    fn compare_all(&mut self, first: usize, count: usize) -> Result<(), Error> {
+        let stride = self.query.codes.len();
+        let rows = &self.segment.codes()[first * stride..(first + count) * stride];
+        let mut products = std::mem::take(&mut self.products);
+        Kernels::best().products_of_all(rows, &self.query.codes, &mut products);
+        for (position, &found) in (first..).zip(&products) {
+            self.push(position, found)?;
+        }
+        self.products = products;
+        Ok(())
+    }
+
+    fn compare_some(&mut self, first: usize, mut bits: u64) -> Result<(), Error> {
+        let stride = self.query.codes.len();
+        while bits != 0 {
+            let position = first + bits.trailing_zeros() as usize;
+            bits &= bits - 1;
+            let row = &self.segment.codes()[position * stride..][..stride];
+            self.push(position, Kernels::best().products(row, &self.query.codes))?;
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, position: usize, (products, sum): (i32, u32)) -> Result<(), Error> {
+        let head = self.segment.heads()[position];
+        if !head.fits(sum) {
+            return Err(self.segment.damaged("the codes of a vector do not add up"));
+        }
+        self.top.push(Scored { score: self.query.score(products, head), position });
+        Ok(())
+    }
 }
 
 /// The best `k` of what was pushed. The worst of them is at the top of the heap, to be thrown out first.
-struct Top {
+pub(crate) struct Top {
     k: usize,
     heap: BinaryHeap<Reverse<Scored>>,
 }
 
 impl Top {
-    fn new(k: usize) -> Top {
+    pub(crate) fn new(k: usize) -> Top {
         Top { k, heap: BinaryHeap::new() }
     }
 
-    fn push(&mut self, scored: Scored) {
+    #[inline]
+    pub(crate) fn push(&mut self, scored: Scored) {
         if self.heap.len() < self.k {
             self.heap.push(Reverse(scored));
         } else if let Some(mut worst) = self.heap.peek_mut()
@@ -91,15 +133,22 @@ impl Top {
         }
     }
 
+    /// The score that a row must have more than to be kept; `None` while any is.
+    #[inline]
+    pub(crate) fn worst(&self) -> Option<f32> {
+        if self.heap.len() < self.k { None } else { self.heap.peek().map(|worst| worst.0.score) }
+    }
+
+    /// In no order.
+    pub(crate) fn into_vec(self) -> Vec<Scored> {
+        self.heap.into_iter().map(|Reverse(scored)| scored).collect()
+    }
+
     fn merge(mut self, other: Top) -> Top {
         for Reverse(scored) in other.heap {
             self.push(scored);
         }
         self
-    }
-
-    fn into_sorted(self) -> Vec<Scored> {
-        self.heap.into_sorted_vec().into_iter().map(|Reverse(scored)| scored).collect()
     }
 }
 
@@ -107,34 +156,25 @@ impl Top {
 mod tests {
     use super::*;
 
-    /// Rows of one dimension, so that the component is the score.
-    fn rows(scores: &[f32]) -> HalfRows {
-        let halves = scores.iter().map(|&score| f16::from_f32(score)).collect();
-        HalfRows { halves, inverse_lengths: vec![1.0; scores.len()] }
-    }
-
     #[track_caller]
-    fn check(scores: &[f32], k: usize, keep: impl Fn(usize) -> bool + Sync, expected: &[usize]) {
+    fn check(scores: &[f32], k: usize, expected: &[usize]) {
+        let halves = scores.split_at(scores.len() / 2);
+        let top = |scores: &[f32], first: usize| {
+            let mut top = Top::new(k);
+            (first..).zip(scores).for_each(|(position, &score)| top.push(Scored { score, position }));
+            top
+        };
+        let merged = top(halves.0, 0).merge(top(halves.1, halves.0.len()));
         let found: Vec<usize> =
-            best(&rows(scores), &[1.0], k, keep).iter().map(|scored| scored.row).collect();
+            merged.heap.into_sorted_vec().into_iter().map(|Reverse(scored)| scored.position).collect();
         assert_eq!(found, expected);
     }
 
     #[test]
-    fn best_come_first_and_ties_keep_their_order() {
-        check(&[], 3, |_| true, &[]);
-        check(&[0.5], 3, |_| true, &[0]);
-        check(&[0.25, 0.5, -1.0, 0.75], 3, |_| true, &[3, 1, 0]);
-        check(&[0.5, 0.75, 0.5, 0.75, 0.5], 4, |_| true, &[1, 3, 0, 2]);
-        check(&[0.25, 0.5, -1.0, 0.75], 3, |row| row != 3, &[1, 0, 2]);
-        check(&[0.25, 0.5], 1, |_| false, &[]);
-    }
-
-    #[test]
-    fn tasks_are_merged() {
-        let mut scores = vec![0.0; 3 * ROWS_PER_TASK + 1];
-        scores[ROWS_PER_TASK] = 0.5;
-        scores[3 * ROWS_PER_TASK] = 0.75;
-        check(&scores, 4, |_| true, &[3 * ROWS_PER_TASK, ROWS_PER_TASK, 0, 1]);
+    fn best_are_kept_and_ties_keep_their_order() {
+        check(&[], 3, &[]);
+        check(&[0.5], 3, &[0]);
+        check(&[0.25, 0.5, -1.0, 0.75], 3, &[3, 1, 0]);
+        check(&[0.5, 0.75, 0.5, 0.75, 0.5], 4, &[1, 3, 0, 2]);
     }
 }

@@ -1,20 +1,36 @@
 //! Searches one state of an index, which never changes under the caller.
+//!
+//! A searcher reads the manifest and maps the files that it names. It takes no lock and never opens the catalog,
+//! so that any number of them work in any process while a writer is at work.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use crate::catalog::Catalog;
-use crate::lock::Lock;
-use crate::record::Entry;
-use crate::scan::{self, HalfRows, Scored};
-use crate::selection::{Owner, Selection};
-use crate::vector::read_half_bytes;
-use crate::{Error, Key, Record, SearchOptions, Space, StoredRecord, Vector};
+use crate::codes::Query;
+use crate::hnsw::Graph;
+use crate::manifest::{Manifest, Named};
+use crate::scan::{self, Scored};
+use crate::segment::Segment;
+use crate::selection::{Allowed, Owner, Selection};
+use crate::simd::Kernels;
+use crate::{Error, Key, SearchOptions, Space, StoredRecord, Vector, files};
 
-/// Memory for reading the catalog: each of its pages is read about once, so that keeping more would not help.
-const CACHE_BYTES: u64 = 16 << 20;
+/// How many candidates beyond those asked for are compared in high precision, and how many per one asked for:
+/// with 128 for 10 and 300 for 100 the ranking is that of a full scan on all bench data. `scripts/bench/ann`
+/// prints the recall.
+const SPARE_CANDIDATES: usize = 108;
+const CANDIDATES_PER_HIT: usize = 2;
+
+/// How many candidates a walk keeps unless the caller says, and how many per hit asked for. 10 hits of 100,000
+/// rows are then found with a recall of 0.99 (`scripts/bench/ann`).
+const LEAST_EF: usize = 64;
+const EF_PER_HIT: usize = 4;
+
+/// To walk with one candidate more costs as much as to scan so many rows more. `scripts/bench/ann` prints what
+/// both cost, from which this can be told again.
+const SCANNED_ROWS_PER_EF: usize = 40;
 
 /// A view of an index as it was published when the view was opened.
 pub struct Searcher {
@@ -22,13 +38,66 @@ pub struct Searcher {
     space: Space,
     note: Option<Vec<u8>>,
     owner: Owner,
-    /// The records that a search can return, in the order of their keys.
-    rows: Vec<(Key, Record)>,
-    /// The vectors of `rows`.
-    vectors: HalfRows,
-    /// The records without a vector, in the order of their keys.
-    remembered: Vec<(Key, Record)>,
-    bytes_on_disk: u64,
+    parts: Vec<Part>,
+    len: usize,
+}
+
+/// A segment as this view sees it.
+struct Part {
+    segment: Segment,
+    graph: Option<Graph>,
+    /// One bit per position; empty when none is dead.
+    dead: Vec<u64>,
+    /// Where in a selection its rows begin.
+    first_word: usize,
+}
+
+impl Part {
+    fn is_dead(&self, position: usize) -> bool {
+        self.dead.get(position / 64).is_some_and(|word| word >> (position % 64) & 1 == 1)
+    }
+
+    /// The rows with a vector, those that live and that `filter` selects.
+    fn allowed<'a>(&'a self, filter: Option<&'a Selection>) -> Allowed<'a> {
+        let filter = filter.map(|selection| selection.words_from(self.first_word));
+        Allowed { rows: self.segment.vectors(), dead: &self.dead, filter }
+    }
+
+    /// The best of the allowed rows by their codes.
+    fn candidates(
+        &self,
+        query: &Query<'_>,
+        (k, wanted): (usize, usize),
+        options: &SearchOptions<'_>,
+    ) -> Result<Vec<Scored>, Error> {
+        let allowed = self.allowed(options.filter);
+        let graph = self.graph.as_ref().filter(|_| !options.exact);
+        let Some(graph) = graph else { return scan::best(&self.segment, query, wanted, &allowed) };
+        let ef = options.ef.unwrap_or_else(|| LEAST_EF.max(k.saturating_mul(EF_PER_HIT))).max(k);
+        let matching = allowed.count();
+        if walk_pays(matching, allowed.rows, ef) {
+            let found = graph.walk(&self.segment, query, ef, &allowed)?;
+            // A filter can leave rows that links between other rows do not lead to in time.
+            if found.len() >= k.min(matching) {
+                return Ok(found);
+            }
+        }
+        scan::best(&self.segment, query, wanted, &allowed)
+    }
+}
+
+/// Whether walking is faster than scanning the rows that match. A walk keeps only those, and so is as many times
+/// longer as the others are more.
+fn walk_pays(matching: usize, rows: usize, ef: usize) -> bool {
+    let scanned = (matching as u128) * (matching as u128);
+    scanned > (rows as u128) * (ef as u128) * (SCANNED_ROWS_PER_EF as u128)
+}
+
+/// A candidate: which part, and what of it.
+#[derive(Clone, Copy)]
+struct Found<'a> {
+    part: &'a Part,
+    scored: Scored,
 }
 
 /// A record that a search has found.
@@ -43,7 +112,7 @@ pub struct Hit {
 }
 
 /// What an index consists of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Records with a vector, which a search can return.
@@ -67,42 +136,38 @@ impl Searcher {
     /// [`Error::Missing`] when there is no index, [`Error::NewerFormat`], [`Error::Damaged`], and whatever the
     /// disk says.
     pub fn open(dir: &Path) -> Result<Searcher, Error> {
-        let missing = || Error::Missing { path: dir.to_owned() };
-        if !Catalog::exists(dir) {
-            return Err(missing());
+        let read = || Manifest::read(dir)?.ok_or_else(|| Error::Missing { path: dir.to_owned() });
+        let mut manifest = read()?;
+        loop {
+            match Searcher::map(dir, &manifest) {
+                // Between reading the manifest and mapping its files the writer has replaced both. Once they
+                // are mapped it can remove only their names.
+                Err(error) if error.is_not_found() => {
+                    let newer = read()?;
+                    if newer.segments == manifest.segments {
+                        return Err(error);
+                    }
+                    manifest = newer;
+                }
+                opened => return opened,
+            }
         }
-        let _lock = Lock::acquire(dir)?;
-        let catalog = Catalog::open(dir, CACHE_BYTES)?;
-        let mut searcher = Searcher {
-            dir: dir.to_owned(),
-            space: catalog.space()?.ok_or_else(missing)?,
-            note: catalog.note()?,
-            owner: Owner::default(),
-            rows: Vec::new(),
-            vectors: HalfRows::default(),
-            remembered: Vec::new(),
-            bytes_on_disk: catalog.bytes_on_disk()?,
-        };
-        for found in catalog.entries(&[]) {
-            let (key, entry) = found?;
-            searcher.load(&catalog, key, entry)?;
-        }
-        Ok(searcher)
     }
 
-    fn load(&mut self, catalog: &Catalog, key: Key, entry: Entry) -> Result<(), Error> {
-        let Entry { row, has_vector, record } = entry;
-        if !has_vector {
-            self.remembered.push((key, record));
-            return Ok(());
+    fn map(dir: &Path, manifest: &Manifest) -> Result<Searcher, Error> {
+        let mut parts = Vec::with_capacity(manifest.segments.len());
+        let mut first_word = 0;
+        for named in &manifest.segments {
+            let Named { dead, .. } = named;
+            let segment = named.open(dir, manifest.space.dim)?;
+            let graph = named.open_graph(dir, &segment)?;
+            let words = segment.vectors().div_ceil(64);
+            parts.push(Part { segment, graph, dead: dead.clone(), first_word });
+            first_word += words;
         }
-        let half_bytes = catalog.vector_bytes(row)?;
-        let HalfRows { halves, inverse_lengths } = &mut self.vectors;
-        let inverse_length = read_half_bytes(&half_bytes, self.space.dim, halves)
-            .ok_or_else(|| catalog.damaged("a vector cannot be read"))?;
-        inverse_lengths.push(inverse_length);
-        self.rows.push((key, record));
-        Ok(())
+        let len = parts.iter().map(|part| part.allowed(None).count()).sum();
+        let Manifest { space, note, .. } = manifest.clone();
+        Ok(Searcher { dir: dir.to_owned(), space, note, owner: Owner::default(), parts, len })
     }
 
     /// Which model made the vectors.
@@ -120,50 +185,65 @@ impl Searcher {
     /// How many records have a vector.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.len
     }
 
     /// Whether no record has a vector, so that every search finds nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len == 0
     }
 
     /// What the index consists of.
     #[must_use]
     pub fn stats(&self) -> Stats {
+        let all: usize = self.parts.iter().map(|part| part.segment.len()).sum();
+        let dead = |part: &Part| part.dead.iter().map(|word| word.count_ones() as usize).sum::<usize>();
+        let dead_rows: usize = self.parts.iter().map(dead).sum();
+        let with_graph = self.parts.iter().filter(|part| part.graph.is_some());
         Stats {
-            rows: self.rows.len(),
-            remembered: self.remembered.len(),
-            dead_rows: 0,
-            segments: 0,
-            graph_rows: 0,
-            bytes_on_disk: self.bytes_on_disk,
+            rows: self.len,
+            remembered: all - dead_rows - self.len,
+            dead_rows,
+            segments: self.parts.len(),
+            graph_rows: with_graph.map(|part| part.allowed(None).count()).sum(),
+            bytes_on_disk: files::bytes_below(&self.dir).unwrap_or_default(),
         }
     }
 
-    /// Every record, in no particular order.
+    /// Every record, in no particular order. One that is damaged is left out; [`verify`](crate::verify) names it.
     pub fn records(&self) -> impl Iterator<Item = StoredRecord<'_>> {
-        let rows = self.rows.iter().map(|found| stored(found, true));
-        rows.chain(self.remembered.iter().map(|found| stored(found, false)))
+        self.parts.iter().flat_map(|part| {
+            let living = (0..part.segment.len()).filter(|&position| !part.is_dead(position));
+            living.filter_map(|position| Some(part.segment.record(position).ok()?.stored()))
+        })
     }
 
-    /// The rows with a vector whose key and payload `keep` accepts. It is called from several threads.
+    /// The rows with a vector whose key and payload `keep` accepts. It is called from several threads. A row
+    /// whose record is damaged is selected too, so that a search which would return it fails.
     #[must_use]
     pub fn select(&self, keep: impl Fn(&[u8], &[u8]) -> bool + Sync) -> Selection {
-        let kept = |(key, record): &(Key, Record)| keep(key.as_bytes(), &record.payload);
-        let word = |rows: &[(Key, Record)]| {
-            rows.iter().enumerate().fold(0, |word, (bit, row)| word | u64::from(kept(row)) << bit)
+        let kept = |part: &Part, position: usize| {
+            part.segment.record(position).map_or(true, |record| keep(record.key, record.entry.payload))
         };
-        Selection::new(self.owner.clone(), self.rows.par_chunks(64).map(word).collect())
+        let mut words = Vec::new();
+        for part in &self.parts {
+            let allowed = part.allowed(None);
+            words.par_extend((0..allowed.words()).into_par_iter().map(|word| {
+                let bits = allowed.word(word);
+                let wanted = |bit: usize| bits >> bit & 1 == 1 && kept(part, word * 64 + bit);
+                (0..64).filter(|&bit| wanted(bit)).fold(0, |word, bit| word | 1 << bit)
+            }));
+        }
+        Selection::new(self.owner.clone(), words)
     }
 
     /// The `k` records closest to `query`, best first, those equally close in the order of their keys. There
     /// are fewer only when the index, or the filter, has fewer.
     ///
     /// # Errors
-    /// [`Error::DimensionMismatch`] for a query of another space, and [`Error::ForeignSelection`] for a filter
-    /// that another searcher has made.
+    /// [`Error::DimensionMismatch`] for a query of another space, [`Error::ForeignSelection`] for a filter that
+    /// another searcher has made, and [`Error::Damaged`] for what is read on the way.
     pub fn search(
         &self,
         query: &Vector,
@@ -174,22 +254,57 @@ impl Searcher {
             let (found, expected) = (query.dim(), self.space.dim);
             return Err(Error::DimensionMismatch { path: self.dir.clone(), found, expected });
         }
-        let SearchOptions { filter, exact: _, ef: _ } = *options;
-        if filter.is_some_and(|selection| !selection.belongs_to(&self.owner)) {
+        if options.filter.is_some_and(|selection| !selection.belongs_to(&self.owner)) {
             return Err(Error::ForeignSelection { path: self.dir.clone() });
         }
-        let keep = |row| filter.is_none_or(|selection| selection.contains(row));
-        let best = scan::best(&self.vectors, query.as_slice(), k.get(), keep);
-        Ok(best.into_iter().map(|scored| self.hit(scored)).collect())
+        let query = Query::new(query);
+        let wanted = k.get().saturating_mul(CANDIDATES_PER_HIT).saturating_add(SPARE_CANDIDATES);
+        let mut found = self.candidates(&query, (k.get(), wanted), options)?;
+        keep_best(&mut found, wanted);
+        found.par_iter_mut().with_min_len(256).try_for_each(|found| found.score_again(&query))?;
+        keep_best(&mut found, k.get());
+        found.into_iter().map(Found::hit).collect()
     }
 
-    fn hit(&self, Scored { score, row }: Scored) -> Hit {
-        let (key, record) = &self.rows[row];
-        Hit { key: key.clone(), score, payload: record.payload.clone() }
+    fn candidates<'a>(
+        &'a self,
+        query: &Query<'_>,
+        wanted: (usize, usize),
+        options: &SearchOptions<'_>,
+    ) -> Result<Vec<Found<'a>>, Error> {
+        let each = self.parts.par_iter().map(|part| {
+            let best = part.candidates(query, wanted, options)?;
+            Ok(best.into_iter().map(|scored| Found { part, scored }).collect())
+        });
+        Ok(each.collect::<Result<Vec<Vec<_>>, Error>>()?.concat())
     }
 }
 
-fn stored((key, record): &(Key, Record), has_vector: bool) -> StoredRecord<'_> {
-    let Record { fingerprint, payload } = record;
-    StoredRecord { key: key.as_bytes(), payload, fingerprint: *fingerprint, has_vector }
+/// The best `k`, best first, equally good ones in the order of their keys.
+fn keep_best(found: &mut Vec<Found<'_>>, k: usize) {
+    found.sort_unstable_by(|a, b| {
+        b.scored.score.total_cmp(&a.scored.score).then_with(|| a.key().cmp(b.key()))
+    });
+    found.truncate(k);
+}
+
+impl<'a> Found<'a> {
+    /// Empty for a damaged record, which is an error as soon as it is to be returned.
+    fn key(&self) -> &'a [u8] {
+        self.part.segment.record(self.scored.position).map_or(&[], |record| record.key)
+    }
+
+    /// With the halves in place of the codes.
+    fn score_again(&mut self, query: &Query<'_>) -> Result<(), Error> {
+        let (halves, inverse_length) = self.part.segment.halves(self.scored.position)?;
+        self.scored.score = Kernels::best().dot_halves(halves, query.components) * inverse_length;
+        Ok(())
+    }
+
+    fn hit(self) -> Result<Hit, Error> {
+        let Found { part, scored: Scored { score, position } } = self;
+        let record = part.segment.record(position)?;
+        let key = Key::new(record.key).map_err(|_| part.segment.damaged("a key has an impossible length"))?;
+        Ok(Hit { key, score, payload: record.entry.payload.to_vec() })
+    }
 }

@@ -31,8 +31,9 @@ impl Selection {
         self.owner == *owner
     }
 
-    pub(crate) fn contains(&self, row: usize) -> bool {
-        self.words.get(row / 64).is_some_and(|word| word >> (row % 64) & 1 == 1)
+    /// The words from `first` on, as many as there are.
+    pub(crate) fn words_from(&self, first: usize) -> &[u64] {
+        self.words.get(first..).unwrap_or_default()
     }
 
     /// How many rows are selected.
@@ -48,6 +49,44 @@ impl Selection {
     }
 }
 
+/// Which rows of a segment a search may return: those that live, and that the filter selects if there is one.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Allowed<'a> {
+    /// How many rows there are.
+    pub(crate) rows: usize,
+    /// One bit per row; empty when none is dead.
+    pub(crate) dead: &'a [u64],
+    pub(crate) filter: Option<&'a [u64]>,
+}
+
+impl Allowed<'_> {
+    pub(crate) fn words(&self) -> usize {
+        self.rows.div_ceil(64)
+    }
+
+    /// The bits of the rows that there are, dead or not.
+    pub(crate) fn all_of(&self, word: usize) -> u64 {
+        match self.rows.saturating_sub(word * 64) {
+            0 => 0,
+            rows @ 1..64 => (1 << rows) - 1,
+            64.. => !0,
+        }
+    }
+
+    pub(crate) fn word(&self, word: usize) -> u64 {
+        let filter = self.filter.map_or(!0, |words| words.get(word).copied().unwrap_or(0));
+        self.all_of(word) & !self.dead.get(word).copied().unwrap_or(0) & filter
+    }
+
+    pub(crate) fn contains(&self, row: usize) -> bool {
+        self.word(row / 64) >> (row % 64) & 1 == 1
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        (0..self.words()).map(|word| self.word(word).count_ones() as usize).sum()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,8 +94,17 @@ mod tests {
     #[test]
     fn bits_are_rows() {
         let selection = Selection::new(Owner::default(), vec![1 << 63 | 1, 1 << 1]);
-        let rows: Vec<usize> = (0..200).filter(|&row| selection.contains(row)).collect();
-        assert_eq!((rows, selection.len()), (vec![0, 63, 65], 3));
+        let allowed = Allowed { rows: 128, dead: &[1], filter: Some(selection.words_from(0)) };
+        let rows: Vec<usize> = (0..200).filter(|&row| allowed.contains(row)).collect();
+        assert_eq!((rows, selection.len(), allowed.count()), (vec![63, 65], 3, 2));
+    }
+
+    #[test]
+    fn without_a_filter_all_living_rows_are_allowed() {
+        let allowed = Allowed { rows: 70, dead: &[], filter: None };
+        assert_eq!((allowed.word(0), allowed.word(1), allowed.words(), allowed.count()), (!0, 0x3f, 2, 70));
+        let allowed = Allowed { dead: &[0, 1], ..allowed };
+        assert_eq!((allowed.word(1), allowed.all_of(1)), (0x3e, 0x3f));
     }
 
     #[test]

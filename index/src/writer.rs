@@ -1,64 +1,76 @@
 //! The one writer of an index.
 //!
 //! A batch is durable, in whole, when [`Writer::apply`] returns; if the process ends before that, the batch is
-//! there in whole or not at all. Dropping a writer loses nothing that was applied.
+//! there in whole or not at all. Dropping a writer loses nothing that was applied: what is not published yet
+//! will be when the index is next opened for writing.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use crate::catalog::Catalog;
 use crate::lock::Lock;
+use crate::publication::{Pending, Publication};
 use crate::record::Entry;
 use crate::vector::to_half_bytes;
 use crate::{
-    Change, Error, Fingerprint, Key, MAX_DIM, MAX_NOTE_LEN, MAX_PAYLOAD_LEN, Record, Space, Vector,
-    WriterOptions,
+    Change, Error, Fingerprint, Key, MAX_DIM, MAX_NOTE_LEN, MAX_PAYLOAD_LEN, OptimizeOptions, Record, Space,
+    Vector, WriterOptions, background, recovery,
 };
 
 /// Changes an index; no other process can at the same time. Threads may share it: their batches take turns.
 pub struct Writer {
-    dir: PathBuf,
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// What the threads of a writer have in common.
+pub(crate) struct Shared {
+    pub(crate) dir: PathBuf,
     dim: usize,
-    /// Held while a batch is put together and committed.
-    turn: Mutex<()>,
-    catalog: Catalog,
+    pub(crate) options: WriterOptions,
+    /// Held while a batch is put together and committed, and while it is published.
+    turn: Mutex<Turn>,
+    /// Whether the writer has ended, so that its threads must.
+    pub(crate) ended: AtomicBool,
+    /// Rung when there is something new to publish or to build, when a graph is there, and at the end.
+    pub(crate) bell: Condvar,
+    pub(crate) catalog: Catalog,
     /// Comes after the catalog, so that it is released after it.
     _lock: Lock,
+}
+
+/// What only one thread at a time may touch.
+pub(crate) struct Turn {
+    pub(crate) publication: Publication,
+    /// How often a graph could not be built or written; then it is not tried again by this writer.
+    pub(crate) graph_failures: usize,
 }
 
 /// A change that needs nothing more from the catalog: what to keep, or `None` to forget the key.
 type Resolved = Option<(Record, Option<Vec<u8>>)>;
 
 impl Writer {
-    /// Opens the index in `dir` for vectors of `space`, and creates what is not there.
+    /// Opens the index in `dir` for vectors of `space`, and creates what is not there. What a crash has left
+    /// undone is done, and what is missing of the catalog or the segments is made again from the other.
     ///
     /// # Errors
     /// [`Error::Locked`] while another process writes it, [`Error::SpaceMismatch`] when it holds vectors of
-    /// another space, [`Error::NewerFormat`], [`Error::UnusableDimension`], and whatever the disk says.
+    /// another space, [`Error::NewerFormat`], [`Error::UnusableDimension`], [`Error::Damaged`] where only
+    /// [`repair`](crate::repair) can tell what is lost, and whatever the disk says.
     pub fn open(dir: &Path, space: &Space, options: WriterOptions) -> Result<Writer, Error> {
         if !(1..=MAX_DIM).contains(&space.dim) {
-            return Err(Error::UnusableDimension {
-                path: dir.to_owned(),
-                found: space.dim,
-                expected: MAX_DIM,
-            });
+            let (path, found) = (dir.to_owned(), space.dim);
+            return Err(Error::UnusableDimension { path, found, expected: MAX_DIM });
         }
-        let WriterOptions { cache_bytes, publish_rows: _, publish_interval: _, segment_rows: _, graph: _ } =
-            options;
         fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
         let lock = Lock::acquire(dir)?;
-        let catalog = Catalog::open(dir, cache_bytes)?;
-        match catalog.space()? {
-            None => catalog.initialise(space)?,
-            Some(found) if found == *space => {}
-            Some(found) => {
-                let (found, expected) = (Box::new(found), Box::new(space.clone()));
-                return Err(Error::SpaceMismatch { path: dir.to_owned(), found, expected });
-            }
-        }
-        Ok(Writer { dir: dir.to_owned(), dim: space.dim, turn: Mutex::new(()), catalog, _lock: lock })
+        let shared = Arc::new(Shared::open(dir, space, options, lock)?);
+        let threads = background::spawn(&shared)?;
+        Ok(Writer { shared, threads })
     }
 
     /// The record under `key`.
@@ -66,25 +78,26 @@ impl Writer {
     /// # Errors
     /// When the catalog cannot be read.
     pub fn get(&self, key: &Key) -> Result<Option<Record>, Error> {
-        Ok(self.catalog.entry(key)?.map(|entry| entry.record))
+        Ok(self.shared.catalog.entry(key)?.map(|entry| entry.record))
     }
 
     /// The vector of this content, as it was rounded to half precision; `None` where no record has one.
     ///
-    /// It is the content's own whatever other threads apply meanwhile: a row is written once, so the record that
-    /// names both the content and the row cannot lead to another's vector.
+    /// It is the content's own whatever other threads apply meanwhile: a row is written once, so a record that names
+    /// both the content and its row cannot lead to another's vector.
     ///
     /// # Errors
-    /// When the catalog cannot be read.
+    /// When the catalog or a segment cannot be read.
     pub fn vector_of(&self, fingerprint: &Fingerprint) -> Result<Option<Vector>, Error> {
-        for key in self.catalog.keys_of(fingerprint)? {
+        let catalog = &self.shared.catalog;
+        for key in self.keys_of(fingerprint)? {
             let same =
                 |entry: &Entry| entry.has_vector && entry.record.fingerprint.as_ref() == Some(fingerprint);
-            let Some(entry) = self.catalog.entry(&key)?.filter(same) else { continue };
+            let Some(entry) = catalog.entry(&key)?.filter(same) else { continue };
             // Replaced since: another key may still have it.
-            let Some(bytes) = self.catalog.find_vector(entry.row)? else { continue };
+            let Some(bytes) = catalog.find_vector(entry.row)? else { continue };
             let vector = Vector::from_half_bytes(&bytes);
-            return vector.map(Some).ok_or_else(|| self.catalog.damaged("a vector cannot be read"));
+            return vector.map(Some).ok_or_else(|| catalog.damaged("a vector cannot be read"));
         }
         Ok(None)
     }
@@ -92,9 +105,9 @@ impl Writer {
     /// The keys whose content is this and that have a vector, in their order.
     ///
     /// # Errors
-    /// When the catalog cannot be read.
+    /// [`Error::Damaged`] when a segment cannot be read.
     pub fn keys_of(&self, fingerprint: &Fingerprint) -> Result<Vec<Key>, Error> {
-        self.catalog.keys_of(fingerprint)
+        self.shared.take_turn().publication.keys_of(fingerprint)
     }
 
     /// The records whose keys begin with `prefix`, in the order of the keys. Changes applied meanwhile may or
@@ -103,7 +116,7 @@ impl Writer {
         &'a self,
         prefix: &[u8],
     ) -> impl Iterator<Item = Result<(Key, Record), Error>> + use<'a> {
-        self.catalog.entries(prefix).map(|found| found.map(|(key, entry)| (key, entry.record)))
+        self.shared.catalog.entries(prefix).map(|found| found.map(|(key, entry)| (key, entry.record)))
     }
 
     /// The note last set.
@@ -111,7 +124,7 @@ impl Writer {
     /// # Errors
     /// When the catalog cannot be read.
     pub fn note(&self) -> Result<Option<Vec<u8>>, Error> {
-        self.catalog.note()
+        self.shared.catalog.note()
     }
 
     /// Keeps one opaque note of at most [`MAX_NOTE_LEN`] bytes with the index, in place of the one before. It is
@@ -120,33 +133,31 @@ impl Writer {
     /// # Errors
     /// [`Error::TooLong`], or when the catalog cannot be written.
     pub fn set_note(&self, note: Vec<u8>) -> Result<(), Error> {
-        self.check_len("a note", note.len(), MAX_NOTE_LEN)?;
-        let _turn = self.take_turn();
-        self.catalog.set_note(note)
+        self.shared.check_len("a note", note.len(), MAX_NOTE_LEN)?;
+        let mut turn = self.shared.take_turn();
+        self.shared.catalog.set_note(note)?;
+        turn.publication.note_changed = true;
+        self.shared.publish_when_due(&mut turn);
+        Ok(())
     }
 
     /// Applies all the changes or, when it fails, none. Of several changes to one key the last counts. They are
-    /// durable when this returns, and published within the time and number of rows of the options.
+    /// durable when this returns, and published within the time and number of rows of the options. Should that
+    /// fail, [`Writer::publish`] and [`Writer::close`] try again and say why.
     ///
     /// # Errors
     /// [`Error::DimensionMismatch`], [`Error::TooLong`], or when the catalog cannot be
     /// written.
     pub fn apply(&self, changes: Vec<Change>) -> Result<(), Error> {
-        let _turn = self.take_turn();
         let mut resolved = BTreeMap::new();
         for change in changes {
-            let (key, change) = self.resolve(change)?;
+            let (key, change) = self.shared.resolve(change)?;
             resolved.insert(key, change);
         }
-        let mut batch = self.catalog.batch()?;
-        for (key, change) in resolved {
-            let old = self.catalog.entry(&key)?;
-            match change {
-                Some((record, half_bytes)) => batch.put(&key, old.as_ref(), record, half_bytes),
-                None => batch.delete(&key, old.as_ref()),
-            }
-        }
-        self.catalog.commit(&batch)
+        let mut turn = self.shared.take_turn();
+        self.shared.commit(&mut turn.publication, resolved)?;
+        self.shared.publish_when_due(&mut turn);
+        Ok(())
     }
 
     /// Makes everything applied so far visible to searchers opened from now on.
@@ -154,15 +165,99 @@ impl Writer {
     /// # Errors
     /// When it cannot be written.
     pub fn publish(&self) -> Result<(), Error> {
-        Ok(())
+        self.shared.publish(&mut self.shared.take_turn())
     }
 
-    /// Publishes, waits for what runs in the background, and ends the writer.
+    /// Merges all segments, so that dead rows no longer take space, and builds the graphs that are missing, on
+    /// all cores. Answers whether it came to its end; what was done until it was cancelled stays.
+    ///
+    /// # Errors
+    /// When something cannot be written.
+    pub fn optimize(&self, options: &OptimizeOptions<'_>) -> Result<bool, Error> {
+        background::optimize(&self.shared, options)
+    }
+
+    /// Publishes, waits until every full segment has its graph, and ends the writer.
     ///
     /// # Errors
     /// When something cannot be written. What was applied is durable all the same.
     pub fn close(self) -> Result<(), Error> {
-        self.publish()
+        self.publish()?;
+        background::wait_for_graphs(&self.shared);
+        Ok(())
+    }
+}
+
+/// Ends the threads. What they were doing is done when the index is next opened.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.shared.ended.store(true, Ordering::Relaxed);
+        // Whoever is about to wait for the bell holds the turn, and has looked at `ended` before or will after.
+        drop(self.shared.take_turn());
+        self.shared.bell.notify_all();
+        for thread in self.threads.drain(..) {
+            // A thread that panicked has nothing more to do either.
+            thread.join().ok();
+        }
+    }
+}
+
+impl Shared {
+    fn open(dir: &Path, space: &Space, options: WriterOptions, lock: Lock) -> Result<Shared, Error> {
+        let manifest = recovery::manifest(dir)?;
+        if let Some(found) = recovery::space(dir, manifest.as_ref())? {
+            check_space(dir, found, space)?;
+        }
+        let catalog = recovery::catalog(dir, space, manifest.as_ref(), options.cache_bytes)?;
+        check_space(dir, catalog.space()?.unwrap_or_else(|| space.clone()), space)?;
+        let mut publication = recovery::publication(dir, &catalog, space, manifest)?;
+        publication.publish(dir, &catalog, &options)?;
+        publication.remove_what_is_not_named(dir)?;
+        let turn = Mutex::new(Turn { publication, graph_failures: 0 });
+        let (dir, dim) = (dir.to_owned(), space.dim);
+        let (ended, bell) = (AtomicBool::new(false), Condvar::new());
+        Ok(Shared { dir, dim, options, turn, ended, bell, catalog, _lock: lock })
+    }
+
+    fn commit(&self, publication: &mut Publication, changes: BTreeMap<Key, Resolved>) -> Result<(), Error> {
+        let mut batch = self.catalog.batch()?;
+        let (mut put, mut dead) = (Vec::new(), Vec::new());
+        for (key, change) in changes {
+            if let Some(old) = self.catalog.entry(&key)? {
+                batch.delete(&key, &old);
+                if publication.is_published(old.row, &key) {
+                    batch.bury(old.row, &key);
+                }
+                dead.push((old.row, key.clone()));
+            }
+            if let Some((record, half_bytes)) = change {
+                let (has_vector, fingerprint) = (half_bytes.is_some(), record.fingerprint);
+                let row = batch.put(&key, record, half_bytes);
+                let fingerprint = fingerprint.filter(|_| has_vector);
+                put.push((key, Pending { row, has_vector, fingerprint }));
+            }
+        }
+        self.catalog.commit(&batch)?;
+        dead.into_iter().for_each(|(row, key)| publication.bury(row, &key));
+        put.into_iter().for_each(|(key, pending)| publication.put(key, pending));
+        Ok(())
+    }
+
+    pub(crate) fn publish(&self, turn: &mut Turn) -> Result<(), Error> {
+        turn.publication.publish(&self.dir, &self.catalog, &self.options)?;
+        self.bell.notify_all();
+        Ok(())
+    }
+
+    /// A thread that only applies would hardly ever let another one publish, so it does it itself.
+    fn publish_when_due(&self, turn: &mut Turn) {
+        turn.publication.touch();
+        match turn.publication.due_in(&self.options) {
+            // It stays due, so that whoever comes next tries again.
+            Some(wait) if wait.is_zero() => self.publish(turn).unwrap_or_default(),
+            Some(_) => self.bell.notify_all(),
+            None => {}
+        }
     }
 
     fn resolve(&self, change: Change) -> Result<(Key, Resolved), Error> {
@@ -193,7 +288,15 @@ impl Writer {
 
     /// A thread that panicked in its turn has left the catalog as it was before or after its batch, so that the
     /// next may go on.
-    fn take_turn(&self) -> MutexGuard<'_, ()> {
+    pub(crate) fn take_turn(&self) -> MutexGuard<'_, Turn> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn check_space(dir: &Path, found: Space, expected: &Space) -> Result<(), Error> {
+    if found == *expected {
+        return Ok(());
+    }
+    let (found, expected) = (Box::new(found), Box::new(expected.clone()));
+    Err(Error::SpaceMismatch { path: dir.to_owned(), found, expected })
 }

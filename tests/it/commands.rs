@@ -234,3 +234,30 @@ fn exif_with_orientation(orientation: u8) -> Vec<u8> {
     tiff.extend([0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0]);
     tiff
 }
+
+#[test]
+fn a_damaged_library_is_named_and_repaired() {
+    let workspace = indexed();
+    assert!(stdout(&workspace, &["verify"]).starts_with("nothing is wrong"));
+    let before = workspace.scores();
+    std::fs::write(workspace.root().join("library/index/catalog/db"), "").unwrap();
+    let photos = workspace.photos();
+    fails(&workspace, &["index", photos.to_str().unwrap()], 2, &["damaged", "hint: run `imgsearch repair`"]);
+    workspace.imgsearch(&["verify"]).assert().code(2);
+    assert!(stdout(&workspace, &["repair"]).contains("repaired; nothing is lost"));
+    assert!(stdout(&workspace, &["verify"]).starts_with("nothing is wrong"));
+    workspace.index(&[], 0).check(&[("embedded", 0), ("unchanged", 6)]);
+    assert_eq!(workspace.scores(), before);
+}
+
+#[test]
+fn optimizing_leaves_one_segment_and_the_same_answers() {
+    let workspace = indexed();
+    workspace.photo("late.png", 77);
+    workspace.index(&[], 0);
+    let (before, exact) = (workspace.scores(), workspace.found(&["--exact"]));
+    assert!(stdout(&workspace, &["optimize"]).contains("1 segments, 0 dead rows"));
+    assert_eq!(workspace.scores(), before);
+    assert_eq!(workspace.found(&["--exact"]), exact);
+    fails(&Workspace::new(), &["optimize"], 2, &["no index", "hint"]);
+}

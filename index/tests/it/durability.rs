@@ -28,6 +28,7 @@ fn a_dropped_writer_loses_nothing() {
         writer.apply(vec![put_at(&format!("{i}"), 0.0)]).unwrap();
         drop(writer);
     }
+    index.apply(vec![]);
     assert_eq!(index.searcher().len(), 5);
 }
 
@@ -65,6 +66,7 @@ fn a_killed_writer_loses_nothing_acknowledged() {
         let acknowledged = applied.take(wanted).count();
         child.kill().unwrap();
         child.wait().unwrap();
+        index.apply(vec![]);
         let found = index.searcher().len();
         assert!(
             acknowledged == wanted && found >= 2 * wanted && found.is_multiple_of(2),

@@ -7,6 +7,8 @@ mod durability;
 #[cfg(test)]
 mod fixture;
 #[cfg(test)]
+mod recovery;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod searching;

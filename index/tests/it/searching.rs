@@ -43,7 +43,7 @@ fn the_closest_come_first() {
 #[test]
 fn filters_leave_as_many_as_match() {
     check(42.0, 3, |key, _| key != b"40", &["50", "30", "60"]);
-    check(0.0, 2, |key, _| key >= b"70", &["70", "80"]);
+    check(0.0, 2, |key, _| key >= &b"70"[..], &["70", "80"]);
     check(0.0, 9, |key, _| key == b"90", &["90"]);
     check(0.0, 9, |key, _| key == b"gone" || key == b"nothing", &[]);
 }

@@ -1,0 +1,191 @@
+//! Measures an index on vectors from a file, for `scripts/bench/ann`.
+//!
+//! ```text
+//! ann index DIR base.f32 DIM     index the vectors and publish; prints what that took
+//! ann optimize DIR M EF          merge and build graphs with these m and ef_construction; prints what that took
+//! ann search DIR q.f32 gt.u32    recall@10 and queries per second of the scan and of walks
+//! ann first DIR q.f32            open and search once, in this new process
+//! ```
+//!
+//! Files are little-endian numbers one after another, as numpy's `tofile` writes them; `gt.u32` holds the ten
+//! closest rows of each query.
+#![expect(clippy::print_stdout, reason = "a bench prints")]
+#![expect(clippy::cast_precision_loss, reason = "a bench prints ratios")]
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::Read;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::time::Instant;
+
+use imgsearch_index::{
+    Change, GraphOptions, Key, OptimizeOptions, Record, SearchOptions, Searcher, Space, Vector, Writer,
+    WriterOptions,
+};
+
+/// How many vectors are applied at a time, as the indexer does.
+const BATCH: usize = 64;
+
+type Done = Result<(), Box<dyn Error>>;
+
+fn main() -> Done {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["index", dir, base, dim] => index(Path::new(dir), base, dim.parse()?),
+        ["optimize", dir, m, ef_construction] => {
+            optimize(Path::new(dir), GraphOptions { m: m.parse()?, ef_construction: ef_construction.parse()? })
+        }
+        ["search", dir, queries, truth] => search(Path::new(dir), queries, truth),
+        ["first", dir, queries] => first(Path::new(dir), queries),
+        _ => Err("usage: ann index DIR BASE DIM | optimize DIR M EF | search DIR QUERIES TRUTH | first DIR QUERIES".into()),
+    }
+}
+
+/// Reads the vectors piece by piece, so that they do not count as memory of the index.
+fn index(dir: &Path, base: &str, dim: usize) -> Done {
+    let space = Space { id: "bench".into(), label: "bench".into(), dim };
+    let mut base = File::open(base)?;
+    let mut bytes = vec![0; BATCH * dim * 4];
+    let begin = (Instant::now(), cpu_seconds());
+    let writer = Writer::open(dir, &space, WriterOptions::default())?;
+    for batch in 0.. {
+        let read = base.read(&mut bytes)?;
+        if read == 0 {
+            break;
+        }
+        let vectors = vectors(&bytes[..read], dim)?.into_iter().enumerate();
+        writer.apply(vectors.map(|(i, vector)| put(batch * BATCH + i, vector)).collect())?;
+    }
+    writer.publish()?;
+    drop(writer);
+    report("index", begin, dir)
+}
+
+fn optimize(dir: &Path, graph: GraphOptions) -> Done {
+    let space = Searcher::open(dir)?.space().clone();
+    let begin = (Instant::now(), cpu_seconds());
+    let writer = Writer::open(dir, &space, WriterOptions { graph, ..WriterOptions::default() })?;
+    writer.optimize(&OptimizeOptions::default())?;
+    drop(writer);
+    report("optimize", begin, dir)
+}
+
+/// With a key and a payload as long as those of photos.
+fn put(row: usize, vector: Vector) -> Change {
+    let key =
+        Key::new(format!("/home/somebody/Pictures/2024/08-summer/IMG_{row:08}.jpg")).expect("a short key");
+    let payload = [&row.to_le_bytes()[..], &[7; 72]].concat();
+    let fingerprint =
+        Some(imgsearch_index::Fingerprint((row as u128 * 0x9e37_79b9_7f4a_7c15_f39c).to_le_bytes()));
+    Change::Put { key, record: Record { fingerprint, payload }, vector: Some(vector) }
+}
+
+fn report(what: &str, (begin, cpu): (Instant, f64), dir: &Path) -> Done {
+    let (seconds, cpu) = (begin.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    let stats = Searcher::open(dir)?.stats();
+    let each = stats.bytes_on_disk as f64 / stats.rows as f64;
+    println!(
+        "{what} seconds {seconds:.2} cpu {cpu:.2} segments {} graph_rows {}",
+        stats.segments, stats.graph_rows
+    );
+    println!("{what} bytes_per_vector {each:.0} peak_mb {:.0}", status("VmHWM:") / 1024.0);
+    for entry in fs::read_dir(dir)? {
+        let entry = entry?;
+        println!("  {} {}", entry.file_name().display(), size(&entry.path()));
+    }
+    Ok(())
+}
+
+fn size(path: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(path) else { return fs::metadata(path).map_or(0, |found| found.len()) };
+    entries.flatten().map(|entry| size(&entry.path())).sum()
+}
+
+fn search(dir: &Path, queries: &str, truth: &str) -> Done {
+    let searcher = Searcher::open(dir)?;
+    let queries = read(queries, searcher.space().dim)?;
+    let truth: Vec<u32> = numbers(truth, u32::from_le_bytes)?;
+    for _ in 0..2 {
+        let options = SearchOptions { exact: true, ..SearchOptions::default() };
+        measure(&searcher, &queries[..queries.len().min(200)], &truth, &options, "exact")?;
+    }
+    measure(&searcher, &queries, &truth, &SearchOptions::default(), "default")?;
+    for ef in [10, 16, 24, 32, 40, 48, 64, 96, 128, 192, 256] {
+        let options = SearchOptions { ef: Some(ef), ..SearchOptions::default() };
+        measure(&searcher, &queries, &truth, &options, &format!("ef {ef}"))?;
+    }
+    Ok(())
+}
+
+fn measure(
+    searcher: &Searcher,
+    queries: &[Vector],
+    truth: &[u32],
+    options: &SearchOptions<'_>,
+    what: &str,
+) -> Done {
+    let k = NonZeroUsize::new(10).ok_or("ten is not zero")?;
+    let (begin, cpu) = (Instant::now(), cpu_seconds());
+    let hits: Vec<_> =
+        queries.iter().map(|query| searcher.search(query, k, options)).collect::<Result<_, _>>()?;
+    let (seconds, cpu) = (begin.elapsed().as_secs_f64(), cpu_seconds() - cpu);
+    let row = |payload: &[u8]| payload.first_chunk().map(|&row| u64::from_le_bytes(row));
+    let right = hits.iter().zip(truth.chunks_exact(10)).map(|(hits, truth)| {
+        hits.iter().filter(|hit| truth.iter().any(|&truth| row(&hit.payload) == Some(truth.into()))).count()
+    });
+    let recall = right.sum::<usize>() as f64 / (10 * queries.len()) as f64;
+    let each = 1000.0 * seconds / queries.len() as f64;
+    println!(
+        "{what} recall {recall:.4} ms {each:.3} queries_per_cpu_second {:.0}",
+        queries.len() as f64 / cpu
+    );
+    Ok(())
+}
+
+fn first(dir: &Path, queries: &str) -> Done {
+    let query = read(queries, 512)?.swap_remove(0);
+    for exact in [false, true] {
+        let begin = Instant::now();
+        let searcher = Searcher::open(dir)?;
+        let opened = begin.elapsed().as_secs_f64();
+        let options = SearchOptions { exact, ..SearchOptions::default() };
+        let hits = searcher.search(&query, NonZeroUsize::new(10).ok_or("ten is not zero")?, &options)?;
+        let all = begin.elapsed().as_secs_f64();
+        println!(
+            "first exact {exact} open_ms {:.2} both_ms {:.2} hits {}",
+            opened * 1e3,
+            all * 1e3,
+            hits.len()
+        );
+        // The second one of a process is only for comparison.
+    }
+    Ok(())
+}
+
+fn read(path: &str, dim: usize) -> Result<Vec<Vector>, Box<dyn Error>> {
+    vectors(&fs::read(path)?, dim)
+}
+
+fn vectors(bytes: &[u8], dim: usize) -> Result<Vec<Vector>, Box<dyn Error>> {
+    let all: Vec<f32> = bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+    Ok(all.chunks_exact(dim).map(|row| Vector::new(row.to_vec())).collect::<Result<_, _>>()?)
+}
+
+fn numbers<T>(path: &str, of: fn([u8; 4]) -> T) -> Result<Vec<T>, Box<dyn Error>> {
+    Ok(fs::read(path)?.as_chunks().0.iter().map(|&bytes| of(bytes)).collect())
+}
+
+/// User and system time of this process, from Linux's clock ticks of 10 ms.
+fn cpu_seconds() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>()
+        / 100.0
+}
+
+fn status(name: &str) -> f64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
+}

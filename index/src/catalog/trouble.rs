@@ -1,0 +1,54 @@
+//! What sled says when something is wrong, and what we say then.
+//!
+//! sled answers some damage with an error and some with a panic, in the calling thread. Both become an
+//! [`Error`] that names the catalog, so that whoever called can go on, or repair the index.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use crate::Error;
+
+/// Asks sled for something.
+pub(super) fn ask<T>(path: &Path, question: impl FnOnce() -> sled::Result<T>) -> Result<T, Error> {
+    match catch_unwind(AssertUnwindSafe(question)) {
+        Ok(answer) => answer.map_err(|error| failed(path, error)),
+        Err(payload) => Err(Error::Catalog { path: path.to_owned(), source: Box::new(Panic::from(payload)) }),
+    }
+}
+
+fn failed(path: &Path, error: sled::Error) -> Error {
+    match error {
+        sled::Error::Io(source) => Error::Io { path: path.to_owned(), action: "read or write", source },
+        sled::Error::Corruption { .. } => {
+            Error::Damaged { path: path.to_owned(), what: "a page cannot be read" }
+        }
+        other @ (sled::Error::CollectionNotFound(_)
+        | sled::Error::Unsupported(_)
+        | sled::Error::ReportableBug(_)) => Error::Catalog { path: path.to_owned(), source: Box::new(other) },
+    }
+}
+
+/// What a panic said.
+#[derive(Debug, thiserror::Error)]
+#[error("sled panicked: {0}")]
+struct Panic(String);
+
+impl From<Box<dyn std::any::Any + Send>> for Panic {
+    fn from(payload: Box<dyn std::any::Any + Send>) -> Panic {
+        let said = payload.downcast_ref::<&str>().map(|said| (*said).to_owned());
+        Panic(said.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_an_error_with_a_way_on() {
+        let error = ask::<()>(Path::new("/p"), || panic!("page {}", 7)).unwrap_err();
+        let said = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(said.as_deref(), Some("sled panicked: page 7"));
+        assert!(error.hint().is_some());
+    }
+}

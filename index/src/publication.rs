@@ -1,0 +1,378 @@
+//! What the writer has published, and how it publishes more.
+//!
+//! To publish is to write a small segment with the rows that are new, to mark the dead ones, to merge segments
+//! where there are many of one size or much in one is dead, and then to replace the manifest, at which all of
+//! it becomes visible at once. Rows always come from the catalog: damage to a segment does not spread.
+//!
+//! A merge takes at least [`FAN`] segments of a size, so that a row is written once per size it passes through,
+//! some five times on its way to a segment that is never merged again because it has `segment_rows` rows.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::catalog::Catalog;
+use crate::manifest::{Manifest, Named};
+use crate::record::{Entry, EntryRef};
+use crate::segment::{self, Segment, SegmentRow};
+use crate::{Error, Fingerprint, Key, WriterOptions, fault, files};
+
+/// How many segments of one size are merged into one of the next: of 8 sizes from 1 to 65,536 rows there are at
+/// most 7 segments each, which cost a search some microseconds each.
+const FAN: usize = 8;
+
+/// A segment is written anew when more than one in so many of its rows is dead.
+const DEAD_ONE_IN: u64 = 5;
+
+/// A row that no segment holds yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pending {
+    pub(crate) row: u64,
+    pub(crate) has_vector: bool,
+    /// Of a row with a vector.
+    pub(crate) fingerprint: Option<Fingerprint>,
+}
+
+impl Pending {
+    pub(crate) fn of(entry: &Entry) -> Pending {
+        let Entry { row, has_vector, record } = entry;
+        Pending {
+            row: *row,
+            has_vector: *has_vector,
+            fingerprint: record.fingerprint.filter(|_| *has_vector),
+        }
+    }
+}
+
+/// The published state, and what is to be published next.
+pub(crate) struct Publication {
+    pub(crate) manifest: Manifest,
+    /// Those that the manifest names, in its order.
+    pub(crate) segments: Vec<Arc<Segment>>,
+    pub(crate) pending: BTreeMap<Key, Pending>,
+    /// Rows of segments that have died since.
+    pub(crate) buried: Vec<(u64, Key)>,
+    pub(crate) note_changed: bool,
+    /// When the first change was made that is not published.
+    since: Option<Instant>,
+}
+
+/// A state to come: what the manifest will name, and the files that nothing will need then.
+struct Next<'a> {
+    dir: &'a Path,
+    catalog: &'a Catalog,
+    manifest: Manifest,
+    segments: Vec<Arc<Segment>>,
+    obsolete: Vec<PathBuf>,
+}
+
+impl Publication {
+    pub(crate) fn new(manifest: Manifest, segments: Vec<Arc<Segment>>) -> Publication {
+        Publication {
+            manifest,
+            segments,
+            pending: BTreeMap::new(),
+            buried: Vec::new(),
+            note_changed: false,
+            since: None,
+        }
+    }
+
+    /// Takes note of a row that a batch has put.
+    pub(crate) fn put(&mut self, key: Key, pending: Pending) {
+        self.pending.insert(key, pending);
+    }
+
+    /// Takes note of a row that is dead now.
+    pub(crate) fn bury(&mut self, row: u64, key: &Key) {
+        match self.pending.get(key) {
+            Some(pending) if pending.row == row => {
+                self.pending.remove(key);
+            }
+            _ => self.buried.push((row, key.clone())),
+        }
+    }
+
+    /// Whether searchers can see the row of this key.
+    pub(crate) fn is_published(&self, row: u64, key: &Key) -> bool {
+        self.pending.get(key).is_none_or(|pending| pending.row != row)
+    }
+
+    /// The keys of the records that have this fingerprint and a vector, in their order.
+    pub(crate) fn keys_of(&self, fingerprint: &Fingerprint) -> Result<Vec<Key>, Error> {
+        let pending =
+            self.pending.iter().filter(|(_, pending)| pending.fingerprint.as_ref() == Some(fingerprint));
+        let mut keys: Vec<Key> = pending.map(|(key, _)| key.clone()).collect();
+        for (segment, named) in self.segments.iter().zip(&self.manifest.segments) {
+            for position in segment.positions_of(fingerprint)? {
+                let record = segment.record(position)?;
+                let row = record.entry.row;
+                if !named.is_dead(position) && self.buried.iter().all(|(buried, _)| *buried != row) {
+                    keys.extend(Key::new(record.key));
+                }
+            }
+        }
+        keys.sort_unstable();
+        Ok(keys)
+    }
+
+    fn changes(&self) -> usize {
+        self.pending.len() + self.buried.len() + usize::from(self.note_changed)
+    }
+
+    /// Starts the clock if there is something to publish.
+    pub(crate) fn touch(&mut self) {
+        if self.changes() > 0 {
+            self.since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// How long until it must be published; `None` while there is nothing to publish.
+    pub(crate) fn due_in(&self, options: &WriterOptions) -> Option<Duration> {
+        let since = self.since?;
+        if self.changes() >= options.publish_rows {
+            return Some(Duration::ZERO);
+        }
+        Some(options.publish_interval.saturating_sub(since.elapsed()))
+    }
+
+    /// Makes everything in the catalog visible. When it fails, what was published before stays.
+    pub(crate) fn publish(
+        &mut self,
+        dir: &Path,
+        catalog: &Catalog,
+        options: &WriterOptions,
+    ) -> Result<(), Error> {
+        if self.changes() == 0 {
+            self.since = None;
+            return Ok(());
+        }
+        let mut next = self.next(dir, catalog)?;
+        let limit = options.segment_rows.max(1);
+        let pending = self.pending.iter().map(|(key, &pending)| (key.clone(), pending)).collect();
+        next.add(pending, limit)?;
+        for (row, key) in &self.buried {
+            next.bury(*row, key)?;
+        }
+        while let Some(merged) = due(&next.manifest.segments, limit) {
+            next.merge(&merged, limit)?;
+        }
+        self.adopt(next)
+    }
+
+    /// Replaces all segments by as few as `limit` rows in each allow.
+    pub(crate) fn merge_all(&mut self, dir: &Path, catalog: &Catalog, limit: usize) -> Result<(), Error> {
+        let mut next = self.next(dir, catalog)?;
+        next.merge(&(0..self.segments.len()).collect::<Vec<_>>(), limit)?;
+        self.adopt(next)
+    }
+
+    /// Names a graph as that of a segment, and answers whether the segment is still there.
+    pub(crate) fn add_graph(&mut self, dir: &Path, segment: u64, graph: (u64, u32)) -> Result<bool, Error> {
+        // What is pending stays so: the manifest still says up to which row it speaks.
+        let mut manifest = self.manifest.clone();
+        let Some(named) = manifest.segments.iter_mut().find(|named| named.id == segment) else {
+            return Ok(false);
+        };
+        named.graph = Some(graph);
+        manifest.replace(dir)?;
+        self.manifest = manifest;
+        Ok(true)
+    }
+
+    /// A segment of at least so many rows with a vector that has no graph.
+    pub(crate) fn without_graph(&self, rows: usize) -> Option<Arc<Segment>> {
+        let mut both = self.segments.iter().zip(&self.manifest.segments);
+        both.find(|(segment, named)| named.graph.is_none() && segment.vectors() >= rows)
+            .map(|(segment, _)| Arc::clone(segment))
+    }
+
+    /// How many rows with a vector such segments have in all.
+    pub(crate) fn rows_without_graph(&self, rows: usize) -> usize {
+        let both = self.segments.iter().zip(&self.manifest.segments);
+        let missing = both.filter(|(segment, named)| named.graph.is_none() && segment.vectors() >= rows);
+        missing.map(|(segment, _)| segment.vectors()).sum()
+    }
+
+    /// A number that no segment or graph has had.
+    pub(crate) fn new_id(&mut self) -> u64 {
+        self.manifest.next_id += 1;
+        self.manifest.next_id - 1
+    }
+
+    pub(crate) fn names_graph(&self, id: u64) -> bool {
+        self.manifest.segments.iter().any(|named| named.graph.is_some_and(|(graph, _)| graph == id))
+    }
+
+    /// Whether merging would make fewer segments of at most `limit` rows, or leave dead rows behind.
+    pub(crate) fn can_be_merged(&self, limit: usize) -> bool {
+        let segments = &self.manifest.segments;
+        let live: u64 = segments.iter().map(Named::live_rows).sum();
+        segments.len() as u64 > live.div_ceil(limit.max(1) as u64)
+            || segments.iter().any(|named| named.dead_rows() > 0)
+    }
+
+    /// Removes the files in the folder that the manifest does not name: they are of no use to anybody.
+    pub(crate) fn remove_what_is_not_named(&self, dir: &Path) -> Result<(), Error> {
+        let named = self.manifest.segments.iter().flat_map(|named| {
+            let graph = named.graph.map(|(graph, _)| files::graph(dir, graph));
+            [Some(files::segment(dir, named.id)), graph].into_iter().flatten()
+        });
+        let named: Vec<PathBuf> = named.collect();
+        files::remove_all_but(dir, |path| named.iter().any(|named| named == path))
+    }
+
+    fn next<'a>(&self, dir: &'a Path, catalog: &'a Catalog) -> Result<Next<'a>, Error> {
+        let (mut manifest, segments) = (self.manifest.clone(), self.segments.clone());
+        manifest.next_row = catalog.next_row()?;
+        manifest.note = catalog.note()?;
+        Ok(Next { dir, catalog, manifest, segments, obsolete: Vec::new() })
+    }
+
+    fn adopt(&mut self, next: Next<'_>) -> Result<(), Error> {
+        let Next { dir, catalog, manifest, segments, obsolete } = next;
+        fault::point("before the manifest");
+        manifest.replace(dir)?;
+        fault::point("after the manifest");
+        self.manifest = manifest;
+        self.segments = segments;
+        self.pending.clear();
+        self.note_changed = false;
+        self.since = None;
+        catalog.forget_tombstones(self.buried.drain(..).map(|(row, _)| row))?;
+        for path in obsolete {
+            // Whoever has it mapped keeps it. Where the system refuses, the next writer removes it.
+            std::fs::remove_file(path).ok();
+        }
+        Ok(())
+    }
+}
+
+impl Next<'_> {
+    /// Writes rows to new segments of at most `limit` rows.
+    fn add(&mut self, mut rows: Vec<(Key, Pending)>, limit: usize) -> Result<(), Error> {
+        rows.sort_unstable_by(|(a, of_a), (b, of_b)| {
+            of_b.has_vector.cmp(&of_a.has_vector).then_with(|| a.cmp(b))
+        });
+        // As equal as can be, rather than a last one with next to nothing.
+        let parts = rows.len().div_ceil(limit).max(1);
+        for rows in rows.chunks(rows.len().div_ceil(parts).max(1)) {
+            let id = self.manifest.next_id;
+            self.manifest.next_id += 1;
+            let vectors = rows.iter().filter(|(_, pending)| pending.has_vector).count();
+            let read = rows.iter().map(|(key, pending)| self.row(key, *pending));
+            segment::write(self.dir, id, &self.manifest.space, (vectors, rows.len()), read)?;
+            let segment = Segment::open(self.dir, id)?;
+            self.manifest.segments.push(Named::of(&segment));
+            self.segments.push(Arc::new(segment));
+        }
+        Ok(())
+    }
+
+    fn row(&self, key: &Key, pending: Pending) -> Result<SegmentRow, Error> {
+        let found = self.catalog.entry(key)?;
+        let entry = found.filter(|found| found.row == pending.row && found.has_vector == pending.has_vector);
+        let entry = entry.ok_or_else(|| self.catalog.damaged("a record is not the one that was put"))?;
+        let half_bytes = entry.has_vector.then(|| self.catalog.vector_bytes(entry.row)).transpose()?;
+        Ok(SegmentRow { key: key.clone(), entry, half_bytes })
+    }
+
+    fn bury(&mut self, row: u64, key: &Key) -> Result<(), Error> {
+        for (named, segment) in self.manifest.segments.iter_mut().zip(&self.segments) {
+            if let Some(position) = segment.position_of(row, key)? {
+                named.bury(position);
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces the segments at these places, which ascend, by new ones with their living rows.
+    fn merge(&mut self, places: &[usize], limit: usize) -> Result<(), Error> {
+        let mut rows = Vec::new();
+        for &place in places.iter().rev() {
+            let named = self.manifest.segments.remove(place);
+            let segment = self.segments.remove(place);
+            rows.extend(living(&segment, &named)?);
+            self.obsolete.push(segment.sections().path().to_owned());
+            self.obsolete.extend(named.graph.map(|(graph, _)| files::graph(self.dir, graph)));
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.add(rows, limit)
+    }
+}
+
+/// The living rows of a segment.
+pub(crate) fn living(segment: &Segment, named: &Named) -> Result<Vec<(Key, Pending)>, Error> {
+    let mut rows = Vec::new();
+    for position in (0..segment.len()).filter(|&position| !named.is_dead(position)) {
+        let record = segment.record(position)?;
+        let key = Key::new(record.key).map_err(|_| segment.damaged("a key has an impossible length"))?;
+        let EntryRef { row, has_vector, fingerprint, payload: _ } = record.entry;
+        rows.push((key, Pending { row, has_vector, fingerprint: fingerprint.filter(|_| has_vector) }));
+    }
+    Ok(rows)
+}
+
+/// The places of the segments to merge next.
+fn due(segments: &[Named], limit: usize) -> Option<Vec<usize>> {
+    let rotten = |named: &Named| named.dead_rows() * DEAD_ONE_IN > named.records;
+    if let Some(place) = segments.iter().position(rotten) {
+        return Some(vec![place]);
+    }
+    let limit = limit as u64;
+    let mut open: Vec<usize> = (0..segments.len()).filter(|&i| segments[i].records < limit).collect();
+    open.sort_by_key(|&place| segments[place].records);
+    let rows = |places: &[usize]| places.iter().map(|&place| segments[place].live_rows()).sum::<u64>();
+    let mut merged = if rows(&open) >= limit && open.len() > 1 {
+        // Enough for one that is never merged again. None of them has `limit` rows, so that the sum has less
+        // than twice as many; the greatest are left to the next time.
+        let enough = (1..=open.len()).find(|&count| rows(&open[..count]) >= limit);
+        open[..enough.unwrap_or(open.len())].to_vec()
+    } else {
+        let size = |place: &usize| segments[*place].records.max(1).ilog(FAN as u64);
+        open.chunk_by(|a, b| size(a) == size(b)).find(|places| places.len() >= FAN)?.to_vec()
+    };
+    merged.sort_unstable();
+    Some(merged)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(records: u64, dead: u64) -> Named {
+        let dead = if dead == 0 { vec![] } else { vec![(1 << dead) - 1] };
+        Named { id: 0, vectors: records, records, checksum: 0, graph: None, dead }
+    }
+
+    #[track_caller]
+    fn check(segments: &[(u64, u64)], expected: Option<&[usize]>) {
+        let segments: Vec<Named> = segments.iter().map(|&(records, dead)| named(records, dead)).collect();
+        assert_eq!(due(&segments, 1000).as_deref(), expected);
+    }
+
+    #[test]
+    fn many_of_a_size_are_merged() {
+        check(&[(10, 0); 7], None);
+        check(&[(10, 0); 8], Some(&[0, 1, 2, 3, 4, 5, 6, 7]));
+        check(&[(10, 0), (10, 0), (10, 0), (100, 0), (10, 0), (10, 0), (10, 0), (10, 0), (700, 0)], None);
+        check(&[(3000, 0); 8], None);
+    }
+
+    #[test]
+    fn enough_for_a_whole_one_is_merged() {
+        check(&[(900, 0), (90, 0), (10, 0)], Some(&[0, 1, 2]));
+        check(&[(900, 0), (500, 0), (501, 0), (5000, 0)], Some(&[1, 2]));
+        check(&[(999, 0)], None);
+    }
+
+    #[test]
+    fn much_that_is_dead_is_left_behind() {
+        check(&[(50, 10)], None);
+        check(&[(50, 0), (50, 11)], Some(&[1]));
+        check(&[(1, 1)], Some(&[0]));
+    }
+}

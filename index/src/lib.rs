@@ -34,6 +34,8 @@
 mod background;
 mod catalog;
 mod codes;
+#[cfg(test)]
+mod crash;
 mod error;
 mod fault;
 mod files;
@@ -54,6 +56,8 @@ mod segment;
 mod selection;
 mod simd;
 mod space;
+#[cfg(test)]
+mod test_numbers;
 mod vector;
 mod writer;
 

@@ -52,7 +52,7 @@ impl Default for GraphOptions {
 /// How [`Writer::optimize`](crate::Writer::optimize) works.
 #[derive(Clone, Copy)]
 pub struct OptimizeOptions<'a> {
-    /// How many rows a segment has at most. Building its graph takes some 3 KB of memory per row, and searching
+    /// How many rows a segment has at most. Building its graph takes some 4 KB of memory per row, and searching
     /// one graph of many rows takes less than searching many of few.
     pub segment_rows: usize,
     /// Asked now and then, from several threads; true ends the work early.

@@ -156,7 +156,9 @@ impl Publication {
             next.bury(*row, key)?;
         }
         while let Some(merged) = due(&next.manifest.segments, limit) {
-            next.merge(&merged, limit)?;
+            // What is merged has less than twice `limit` rows and stays in one piece: pieces with less than
+            // `limit` would be merged again, for ever.
+            next.merge(&merged, limit.saturating_mul(2))?;
         }
         self.adopt(next)
     }

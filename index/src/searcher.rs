@@ -17,9 +17,9 @@ use crate::selection::{Allowed, Owner, Selection};
 use crate::simd::Kernels;
 use crate::{Error, Key, SearchOptions, Space, StoredRecord, Vector, files};
 
-/// How many candidates beyond those asked for are compared in high precision, and how many per one asked for:
-/// with 128 for 10 and 300 for 100 the ranking is that of a full scan on all bench data. `scripts/bench/ann`
-/// prints the recall.
+/// How many candidates beyond those asked for are compared in high precision, and how many per one asked for. On
+/// 100,000 bench vectors recall@10 is then 0.9995; walks with a high `ef` end at about the same, so that what is
+/// missing seems to come from halves, not from too few candidates. More hits than 10 were not measured.
 const SPARE_CANDIDATES: usize = 108;
 const CANDIDATES_PER_HIT: usize = 2;
 
@@ -28,8 +28,8 @@ const CANDIDATES_PER_HIT: usize = 2;
 const LEAST_EF: usize = 64;
 const EF_PER_HIT: usize = 4;
 
-/// To walk with one candidate more costs as much as to scan so many rows more. `scripts/bench/ann` prints what
-/// both cost, from which this can be told again.
+/// To walk with one candidate more costs as much as to scan so many rows more: an estimate, about 3 µs (0.14 ms
+/// at 40) against some 40 ns per row of one core's scan would make it 80. No bench prints the crossover yet.
 const SCANNED_ROWS_PER_EF: usize = 40;
 
 /// A view of an index as it was published when the view was opened.

@@ -1,8 +1,8 @@
 //! Builds a graph with `hnsw_rs`, and takes its links out.
 //!
-//! `hnsw_rs` gets positions for vectors, and a distance that looks their codes up in the mapped segment: it
-//! copies 4 bytes of a row instead of 2,048, and compares codes some ten times as fast as floats. What it needs
-//! beside is its links, some 3 KB per row with `m` = 16, so that the rows of a segment bound the memory.
+//! `hnsw_rs` gets positions for vectors, and a distance that looks their codes up in the mapped segment, so that it
+//! copies 4 bytes of a row. Building over 100,000 rows of 512 dimensions with `m` = 16 took at most 545 MB in all,
+//! 173 MB of it the mapped segment: some 4 KB per row, so that the rows of a segment bound the memory.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

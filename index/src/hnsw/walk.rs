@@ -14,8 +14,7 @@ use crate::segment::Segment;
 use crate::selection::Allowed;
 use crate::simd::Kernels;
 
-/// How many rows ahead of the one being compared are asked for from memory. Below 2 it waits for memory, above 8
-/// requests are dropped.
+/// How many rows ahead of the one being compared are asked for from memory. Chosen, not measured.
 const AHEAD: usize = 4;
 
 /// What a walk needs, kept for the next one on the same thread.

@@ -3,9 +3,17 @@
 
 // Everything is behind `cfg(test)` for the sake of clippy, which allows `unwrap` only there.
 #[cfg(test)]
+mod concurrency;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
 mod durability;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod format;
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]

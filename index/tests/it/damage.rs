@@ -1,0 +1,159 @@
+//! Damaged files: an error or a right answer, never a panic, never a wrong answer. It stands in for fuzz targets
+//! of everything a searcher reads.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use imgsearch_index::{
+    Change, Error, Fingerprint, GraphOptions, Hit, Key, OptimizeOptions, Record, SearchOptions, Searcher,
+    Space, Vector, Writer, WriterOptions, verify,
+};
+
+const ROWS: u32 = 4_200;
+const DIM: usize = 6;
+
+/// Different each time, without a pattern.
+fn next(state: &mut u64) -> u64 {
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    *state
+}
+
+fn vector(of: u32) -> Vector {
+    let component = |i: usize| ((of as f32 * 1.7 + i as f32 * 2.3).sin() * 9_999.0).fract();
+    Vector::new((0..DIM).map(component).collect()).unwrap()
+}
+
+/// An index with a segment that has a graph, a small one, a dead row, and a row without a vector.
+fn index(dir: &Path) {
+    let space = Space { id: "id".into(), label: "label".into(), dim: DIM };
+    let graph = GraphOptions { m: 4, ef_construction: 16 };
+    let writer = Writer::open(dir, &space, WriterOptions { graph, ..WriterOptions::default() }).unwrap();
+    let put = |of: u32, vector| {
+        let record = Record { fingerprint: Some(Fingerprint([3; 16])), payload: of.to_le_bytes().to_vec() };
+        Change::Put { key: Key::new(format!("{of:05}")).unwrap(), record, vector }
+    };
+    writer.apply((0..ROWS).map(|of| put(of, Some(vector(of)))).collect()).unwrap();
+    writer.optimize(&OptimizeOptions::default()).unwrap();
+    let small = (ROWS..ROWS + 30).map(|of| put(of, (of % 7 != 0).then(|| vector(of))));
+    writer.apply(small.collect()).unwrap();
+    writer.apply(vec![Change::Delete { key: Key::new("00007").unwrap() }]).unwrap();
+    writer.set_note(b"note".to_vec()).unwrap();
+    writer.close().unwrap();
+}
+
+/// What a searcher answers: the note, the listing, the hits of scans and of a walk.
+struct Answers {
+    note: Option<Vec<u8>>,
+    listing: Vec<(Vec<u8>, Vec<u8>)>,
+    exact: Vec<Hit>,
+    filtered: Vec<Hit>,
+    walk: Vec<Hit>,
+}
+
+fn ask(dir: &Path) -> Result<Answers, Error> {
+    let searcher = Searcher::open(dir)?;
+    let (query, k) = (vector(99_999), NonZeroUsize::new(12).unwrap());
+    let mut listing: Vec<_> =
+        searcher.records().map(|found| (found.key.to_vec(), found.payload.to_vec())).collect();
+    listing.sort();
+    let even = searcher.select(|key, _| key.ends_with(b"2"));
+    let exact = SearchOptions { exact: true, ..SearchOptions::default() };
+    Ok(Answers {
+        note: searcher.note().map(<[u8]>::to_vec),
+        listing,
+        exact: searcher.search(&query, k, &exact)?,
+        filtered: searcher.search(&query, k, &SearchOptions { filter: Some(&even), ..exact })?,
+        walk: searcher.search(&query, k, &SearchOptions { ef: Some(40), ..SearchOptions::default() })?,
+    })
+}
+
+/// Only the scan, for it is the fastest.
+#[track_caller]
+fn check_hits(dir: &Path, truth: &Answers, what: &str) {
+    let exact = SearchOptions { exact: true, ..SearchOptions::default() };
+    let k = NonZeroUsize::new(12).unwrap();
+    let found = Searcher::open(dir).and_then(|searcher| searcher.search(&vector(99_999), k, &exact));
+    assert!(found.is_err() || found.is_ok_and(|found| found == truth.exact), "{what}");
+}
+
+/// What must be right of the answers of a damaged index.
+#[track_caller]
+fn check(dir: &Path, truth: &Answers, what: &str) {
+    let Ok(found) = ask(dir) else { return };
+    assert_eq!(found.note, truth.note, "{what}");
+    assert_eq!(found.exact, truth.exact, "{what}");
+    assert_eq!(found.filtered, truth.filtered, "{what}");
+    // A walk is about right by nature, but what it finds must exist, with its score.
+    for hit in &found.walk {
+        let of: u32 = std::str::from_utf8(hit.key.as_bytes()).unwrap().parse().unwrap();
+        assert!((hit.score - vector(of).dot(&vector(99_999))).abs() < 2e-3, "{what}: {hit:?}");
+    }
+    assert!(found.listing.iter().all(|found| truth.listing.binary_search(found).is_ok()), "{what}");
+    assert!(found.listing.len() == truth.listing.len() || !verify(dir).unwrap().is_clean(), "{what}");
+}
+
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let all = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut read_by_searchers: Vec<PathBuf> =
+        all.filter(|path| path.is_file() && !path.ends_with("writer.lock")).collect();
+    read_by_searchers.sort();
+    read_by_searchers
+}
+
+/// Files are replaced, not changed: a searcher may have mapped the old one.
+fn replace(path: &Path, bytes: &[u8]) {
+    let new = path.with_extension("new");
+    fs::write(&new, bytes).unwrap();
+    fs::rename(&new, path).unwrap();
+}
+
+#[test]
+fn flipped_bits_are_found_or_do_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("index");
+    index(&dir);
+    let truth = ask(&dir).unwrap();
+    assert_eq!((truth.exact.len(), truth.filtered.len(), truth.walk.len()), (12, 12, 12));
+    let files: Vec<(PathBuf, Vec<u8>)> =
+        files(&dir).into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect();
+    assert_eq!(files.len(), 4, "the manifest, two segments, a graph");
+    let mut state = 42;
+    for case in 0..10_000 {
+        let (path, bytes) = &files[usize::try_from(next(&mut state)).unwrap() % files.len()];
+        // Every other one in the first 4 KB, where the tables are.
+        let within = if case % 2 == 0 { bytes.len() } else { bytes.len().min(4_096) };
+        let at = usize::try_from(next(&mut state)).unwrap() % within;
+        let mut flipped = bytes.clone();
+        flipped[at] ^= 1 << (next(&mut state) % 8);
+        replace(path, &flipped);
+        let what = format!("byte {at} of {}", path.display());
+        check_hits(&dir, &truth, &what);
+        if case % 8 < 2 {
+            check(&dir, &truth, &what);
+        }
+        replace(path, bytes);
+    }
+    assert_eq!(ask(&dir).unwrap().exact, truth.exact);
+    assert!(verify(&dir).unwrap().is_clean());
+}
+
+#[test]
+fn files_cut_off_anywhere_are_found() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("index");
+    index(&dir);
+    for path in files(&dir) {
+        let bytes = fs::read(&path).unwrap();
+        // Sections begin at multiples of 64, so that all boundaries are among these.
+        let boundaries = (0..bytes.len()).step_by(64).flat_map(|at| [at, at + 1, at + 63]);
+        for at in boundaries.filter(|&at| at < bytes.len()).step_by(if bytes.len() > 20_000 { 7 } else { 1 })
+        {
+            replace(&path, &bytes[..at]);
+            assert!(Searcher::open(&dir).is_err(), "{} cut at {at}", path.display());
+        }
+        replace(&path, &bytes);
+    }
+}

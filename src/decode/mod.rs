@@ -1,14 +1,21 @@
 //! Untrusted bytes → pixels, within limits. The only part of imgsearch that looks inside an image file.
 //!
 //! The format is told by the content, never by the file's name. A file that cannot be read is an error value that
-//! says why; a decoder that panics is contained and reported the same way.
+//! says why; a decoder that panics is contained and reported the same way. Callers say how much detail they want,
+//! because a small version of a large picture often costs a fraction of the whole.
+
+mod format;
+#[cfg(feature = "mozjpeg")]
+mod jpeg;
+mod raster;
 
 use std::any::Any;
-use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use image::RgbImage;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, RgbImage};
+
+use format::Format;
 
 /// A decoded picture: the pixels as they are stored, and how to turn them to stand upright.
 ///
@@ -16,10 +23,38 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, RgbImage};
 /// 12 megapixels costs as much as decoding them.
 #[derive(Debug)]
 pub struct Picture {
-    /// RGB, 8 bits a channel, not yet upright.
+    /// RGB, 8 bits a channel, not yet upright; perhaps smaller than the file's, as [`Picture::eighths`] says.
     pub pixels: RgbImage,
+    /// Width and height in the file, not yet upright.
+    pub full_size: (u32, u32),
+    /// How large the pixels are, in eighths of the full size. The last column and row of the pixels may lie partly
+    /// outside the picture: 1001 pixels at 2 eighths are 250.25, of which 251 are stored.
+    pub eighths: u32,
     /// What must be done to the pixels to see them upright (EXIF orientation).
     pub orientation: Orientation,
+    /// What is wrong with a picture that can be shown all the same.
+    pub note: Option<String>,
+}
+
+/// What the decoders of this module make.
+struct Decoded {
+    pixels: RgbImage,
+    full_size: (u32, u32),
+    eighths: u32,
+    /// Where the format says it apart from EXIF.
+    orientation: Option<Orientation>,
+    /// A TIFF block, as EXIF uses it.
+    exif: Option<Vec<u8>>,
+    note: Option<String>,
+}
+
+/// How much detail is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Every pixel.
+    Full,
+    /// A smaller version will do if its short side has this many pixels, and where that is less work.
+    ShortSide(u32),
 }
 
 /// What a file may cost before it is refused.
@@ -29,13 +64,39 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Most pixels decoded.
     pub max_pixels: u64,
+    /// Most bytes one picture may take while it is decoded.
+    pub max_memory: u64,
 }
 
 impl Default for Limits {
-    /// 256 MiB and 256 megapixels: above the largest phone pictures (200 megapixels), below what a decompression
-    /// bomb claims.
+    /// 256 MiB, 256 megapixels and 1 GiB: above the largest phone pictures (200 megapixels of three bytes), below
+    /// what a decompression bomb claims.
     fn default() -> Limits {
-        Limits { max_bytes: 256 << 20, max_pixels: 256 << 20 }
+        Limits { max_bytes: 256 << 20, max_pixels: 256 << 20, max_memory: 1 << 30 }
+    }
+}
+
+impl Limits {
+    fn check_size(&self, (width, height): (u32, u32)) -> Result<(), DecodeError> {
+        if width == 0 || height == 0 {
+            return Err(DecodeError::Damaged { detail: format!("{width}×{height} pixels") });
+        }
+        if u64::from(width) * u64::from(height) > self.max_pixels {
+            let detail =
+                format!("{width}×{height} pixels, at most {} million are read", self.max_pixels >> 20);
+            return Err(DecodeError::TooLarge { detail });
+        }
+        Ok(())
+    }
+
+    fn check_memory(&self, bytes: u64) -> Result<(), DecodeError> {
+        if bytes <= self.max_memory {
+            return Ok(());
+        }
+        let (needed, allowed) = (bytes >> 20, self.max_memory >> 20);
+        Err(DecodeError::TooLarge {
+            detail: format!("takes {needed} MiB to decode, at most {allowed} are given"),
+        })
     }
 }
 
@@ -75,90 +136,48 @@ pub enum DecodeError {
     },
 }
 
-/// Decodes the picture in `bytes`.
+/// Decodes the picture in `bytes` with at least the detail wanted, if it has it.
 ///
 /// # Errors
 /// [`DecodeError`] says why there is none; no input makes this function panic.
-pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
+pub fn decode(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Picture, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
     // The decoders hold no state of ours, so there is nothing a panic could leave half-changed.
-    catch_unwind(AssertUnwindSafe(|| decode_trusting(bytes, limits)))
+    catch_unwind(AssertUnwindSafe(|| decode_trusting(bytes, limits, detail)))
         .unwrap_or_else(|panic| Err(DecodeError::Panicked { detail: panic_message(panic.as_ref()) }))
 }
 
 /// [`decode`] for decoders that do not panic.
-fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
-    let mut reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|error| DecodeError::Damaged { detail: error.to_string() })?;
-    if reader.format().is_none() {
-        return Err(unrecognised(bytes));
-    }
-    let mut allowed = image::Limits::default();
-    // Decoders hold 16-bit RGBA at most: 8 bytes a pixel.
-    allowed.max_alloc = Some(limits.max_pixels.saturating_mul(8));
-    reader.limits(allowed);
-    let mut decoder = reader.into_decoder().map_err(from_image_error)?;
-    let (width, height) = decoder.dimensions();
-    if width == 0 || height == 0 {
-        return Err(DecodeError::Damaged { detail: format!("{width}×{height} pixels") });
-    }
-    if u64::from(width) * u64::from(height) > limits.max_pixels {
-        let detail = format!("{width}×{height} pixels, at most {} million are read", limits.max_pixels >> 20);
-        return Err(DecodeError::TooLarge { detail });
-    }
-    // A broken EXIF block is no reason to refuse good pixels.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let picture = DynamicImage::from_decoder(decoder).map_err(from_image_error)?;
-    Ok(Picture { pixels: to_rgb(picture), orientation })
-}
-
-/// 8-bit RGB. Transparent pixels are laid over white: logos, scans and screenshots with transparency are drawn for
-/// white pages, and the colour stored under full transparency (mostly black) is one nobody ever sees.
-fn to_rgb(picture: DynamicImage) -> RgbImage {
-    if !picture.color().has_alpha() {
-        return picture.into_rgb8();
-    }
-    let rgba = picture.into_rgba8();
-    let mut rgb = RgbImage::new(rgba.width(), rgba.height());
-    for (to, from) in rgb.pixels_mut().zip(rgba.pixels()) {
-        let [r, g, b, alpha] = from.0;
-        to.0 = [r, g, b].map(|colour| over_white(colour, alpha));
-    }
-    rgb
-}
-
-/// `colour · alpha + white · (1 - alpha)`, rounded to nearest.
-#[expect(clippy::cast_possible_truncation, reason = "a weighted mean of two bytes is a byte")]
-fn over_white(colour: u8, alpha: u8) -> u8 {
-    let (colour, alpha) = (u32::from(colour), u32::from(alpha));
-    ((colour * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-}
-
-/// Names formats we know of but do not read, so that people learn why their pictures are missing.
-fn unrecognised(bytes: &[u8]) -> DecodeError {
-    let brand = bytes.get(4..12).filter(|header| header.starts_with(b"ftyp")).map(|header| &header[4..]);
-    let format = match brand {
-        Some(b"heic" | b"heix" | b"hevc" | b"heim" | b"heis" | b"mif1" | b"msf1") => "HEIC",
-        Some(b"avif" | b"avis") => "AVIF",
-        Some(_) => return DecodeError::NotAnImage,
-        None if bytes.starts_with(b"\xff\x0a") || bytes.starts_with(b"\0\0\0\x0cJXL ") => "JPEG XL",
-        None => return DecodeError::NotAnImage,
+fn decode_trusting(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Picture, DecodeError> {
+    let format = Format::of(bytes).ok_or(DecodeError::NotAnImage)?;
+    let Decoded { pixels, full_size, eighths, orientation, exif, note } = match format {
+        Format::Jpeg => decode_jpeg(bytes, limits, detail)?,
+        Format::Raster(format) => raster::decode(bytes, format, limits)?,
+        Format::Heic | Format::Avif | Format::JpegXl => {
+            return Err(DecodeError::Unsupported { format: format.name().into() });
+        }
     };
-    DecodeError::Unsupported { format: format.into() }
+    let orientation = orientation.or_else(|| Orientation::from_exif_chunk(&exif?));
+    Ok(Picture {
+        pixels,
+        full_size,
+        eighths,
+        orientation: orientation.unwrap_or(Orientation::NoTransforms),
+        note,
+    })
 }
 
-fn from_image_error(error: ImageError) -> DecodeError {
-    match error {
-        ImageError::Unsupported(error) => DecodeError::Unsupported { format: error.to_string() },
-        ImageError::Limits(error) => DecodeError::TooLarge { detail: error.to_string() },
-        error @ (ImageError::Decoding(_)
-        | ImageError::Encoding(_)
-        | ImageError::Parameter(_)
-        | ImageError::IoError(_)) => DecodeError::Damaged { detail: error.to_string() },
-    }
+#[cfg(feature = "mozjpeg")]
+fn decode_jpeg(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Decoded, DecodeError> {
+    jpeg::decode(bytes, limits, detail)
+}
+
+/// Without the library that can leave detail out, the whole picture is decoded in Rust.
+#[cfg(not(feature = "mozjpeg"))]
+fn decode_jpeg(bytes: &[u8], limits: &Limits, _: Detail) -> Result<Decoded, DecodeError> {
+    raster::decode(bytes, image::ImageFormat::Jpeg, limits)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {

@@ -44,7 +44,7 @@ pub(super) fn load(
     {
         return Ok(Loaded::Done(recognised(job, &photo, fingerprint, vector, other)));
     }
-    let picture = match decode(&bytes, limits) {
+    let picture = match decode(&bytes, limits, preprocess.detail()) {
         Ok(picture) => picture,
         Err(error) => {
             return Ok(Loaded::Done(Done::skipped(job, stamp, error.into(), Some(fingerprint))));

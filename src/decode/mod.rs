@@ -57,6 +57,16 @@ pub enum Detail {
     ShortSide(u32),
 }
 
+#[cfg(feature = "mozjpeg")]
+impl Detail {
+    fn doubled(self) -> Detail {
+        match self {
+            Detail::Full => Detail::Full,
+            Detail::ShortSide(side) => Detail::ShortSide(side.saturating_mul(2)),
+        }
+    }
+}
+
 /// What a file may cost before it is refused.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
@@ -155,7 +165,8 @@ fn decode_trusting(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Pict
     let Decoded { pixels, full_size, eighths, orientation, exif, note } = match format {
         Format::Jpeg => decode_jpeg(bytes, limits, detail)?,
         Format::Raster(format) => raster::decode(bytes, format, limits)?,
-        Format::Heic | Format::Avif | Format::JpegXl => {
+        Format::JpegXl => raster::decode_jpeg_xl(bytes, limits)?,
+        Format::Heic | Format::Avif => {
             return Err(DecodeError::Unsupported { format: format.name().into() });
         }
     };

@@ -1,24 +1,44 @@
-//! The formats that the `image` crate reads, whole and in Rust.
+//! The formats that the `image` crate and those built for it read, whole and in Rust.
 
 use std::io::Cursor;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
+use jxl_oxide::integration::JxlDecoder;
 
 use super::{DecodeError, Decoded, Limits};
 
 /// Decodes one picture: the first of an animation or of several pages.
 pub(super) fn decode(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<Decoded, DecodeError> {
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(allowed(limits));
+    let mut decoder = reader.into_decoder().map_err(from_image_error)?;
+    // A broken block of metadata is no reason to refuse good pixels.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    pixels(decoder, orientation, limits)
+}
+
+/// Decodes a JPEG XL. Its pixels come upright, whatever a copied EXIF block may say.
+pub(super) fn decode_jpeg_xl(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+    let mut decoder = JxlDecoder::new(bytes).map_err(from_image_error)?;
+    decoder.set_limits(allowed(limits)).map_err(from_image_error)?;
+    pixels(decoder, Orientation::NoTransforms, limits)
+}
+
+fn allowed(limits: &Limits) -> image::Limits {
     let mut allowed = image::Limits::default();
     allowed.max_alloc = Some(limits.max_memory);
-    reader.limits(allowed);
-    let mut decoder = reader.into_decoder().map_err(from_image_error)?;
+    allowed
+}
+
+fn pixels(
+    mut decoder: impl ImageDecoder,
+    orientation: Orientation,
+    limits: &Limits,
+) -> Result<Decoded, DecodeError> {
     let full_size = decoder.dimensions();
     limits.check_size(full_size)?;
     limits.check_memory(decoder.total_bytes())?;
-    // A broken block of metadata is no reason to refuse good pixels.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let exif = decoder.exif_metadata().unwrap_or_default();
     let picture = DynamicImage::from_decoder(decoder).map_err(from_image_error)?;
     let pixels = to_rgb(picture);

@@ -7,5 +7,6 @@
 mod architecture;
 mod broken_files;
 mod commands;
+mod goldens;
 mod incremental;
 mod workspace;

@@ -1,11 +1,15 @@
 //! Which picture format some bytes are of, told by their content.
 
+use super::raw;
+
 /// The picture formats we can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Jpeg,
     /// A format the `image` crate reads.
     Raster(image::ImageFormat),
+    /// A camera's RAW file, of this kind.
+    Raw(&'static str),
     Heic,
     Avif,
     JpegXl,
@@ -16,6 +20,9 @@ impl Format {
     pub(super) fn of(bytes: &[u8]) -> Option<Format> {
         if bytes.starts_with(b"\xff\x0a") || bytes.starts_with(b"\0\0\0\x0cJXL \r\n\x87\n") {
             return Some(Format::JpegXl);
+        }
+        if let Some(name) = raw::name(bytes) {
+            return Some(Format::Raw(name));
         }
         if let Some(brand) = bytes.get(4..12).and_then(|header| header.strip_prefix(b"ftyp")) {
             return Format::of_brand(brand);
@@ -39,6 +46,7 @@ impl Format {
     pub(super) fn name(self) -> &'static str {
         match self {
             Format::Jpeg => "JPEG",
+            Format::Raw(name) => name,
             Format::Heic => "HEIC",
             Format::Avif => "AVIF",
             Format::JpegXl => "JPEG XL",

@@ -7,7 +7,9 @@
 mod format;
 #[cfg(feature = "mozjpeg")]
 mod jpeg;
+mod metadata;
 mod raster;
+mod raw;
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,6 +18,7 @@ use image::RgbImage;
 use image::metadata::Orientation;
 
 use format::Format;
+pub use metadata::{Metadata, Place, Taken};
 
 /// A decoded picture: the pixels as they are stored, and how to turn them to stand upright.
 ///
@@ -32,8 +35,27 @@ pub struct Picture {
     pub eighths: u32,
     /// What must be done to the pixels to see them upright (EXIF orientation).
     pub orientation: Orientation,
+    /// What the file says about it.
+    pub metadata: Metadata,
     /// What is wrong with a picture that can be shown all the same.
     pub note: Option<String>,
+}
+
+impl Picture {
+    /// Width and height of the whole picture as it is seen upright.
+    pub fn upright_size(&self) -> (u32, u32) {
+        let (width, height) = self.full_size;
+        match self.orientation {
+            Orientation::NoTransforms
+            | Orientation::Rotate180
+            | Orientation::FlipHorizontal
+            | Orientation::FlipVertical => (width, height),
+            Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH => (height, width),
+        }
+    }
 }
 
 /// What the decoders of this module make.
@@ -43,8 +65,8 @@ struct Decoded {
     eighths: u32,
     /// Where the format says it apart from EXIF.
     orientation: Option<Orientation>,
-    /// A TIFF block, as EXIF uses it.
-    exif: Option<Vec<u8>>,
+    /// TIFF structures, as EXIF uses them; what an earlier one says counts.
+    exif: Vec<Vec<u8>>,
     note: Option<String>,
 }
 
@@ -164,20 +186,21 @@ fn decode_trusting(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Pict
     let format = Format::of(bytes).ok_or(DecodeError::NotAnImage)?;
     let Decoded { pixels, full_size, eighths, orientation, exif, note } = match format {
         Format::Jpeg => decode_jpeg(bytes, limits, detail)?,
-        Format::Raster(format) => raster::decode(bytes, format, limits)?,
         Format::JpegXl => raster::decode_jpeg_xl(bytes, limits)?,
-        Format::Heic | Format::Avif => {
-            return Err(DecodeError::Unsupported { format: format.name().into() });
-        }
+        Format::Raster(format) => raster::decode(bytes, format, limits)?,
+        Format::Raw(name) => raw::decode(bytes, name, limits, detail)?,
+        Format::Heic | Format::Avif => return Err(DecodeError::Unsupported { format: format.name().into() }),
     };
-    let orientation = orientation.or_else(|| Orientation::from_exif_chunk(&exif?));
-    Ok(Picture {
-        pixels,
-        full_size,
-        eighths,
-        orientation: orientation.unwrap_or(Orientation::NoTransforms),
-        note,
-    })
+    let metadata = Metadata::read(exif);
+    let orientation = orientation.or(metadata.orientation).unwrap_or(Orientation::NoTransforms);
+    Ok(Picture { pixels, full_size, eighths, orientation, metadata, note })
+}
+
+/// A file that is itself a TIFF structure, as a block of metadata. What cameras and scanners write about a picture
+/// stands at the front or, with large files, at the end; a copy of more than this costs more than it tells.
+fn tiff_block(bytes: &[u8]) -> Vec<u8> {
+    const LONGEST: usize = 64 << 20;
+    if bytes.len() <= LONGEST { bytes.to_vec() } else { Vec::new() }
 }
 
 #[cfg(feature = "mozjpeg")]

@@ -15,7 +15,11 @@ pub(super) fn decode(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Resu
     let mut decoder = reader.into_decoder().map_err(from_image_error)?;
     // A broken block of metadata is no reason to refuse good pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    pixels(decoder, orientation, limits)
+    let mut decoded = pixels(decoder, orientation, limits)?;
+    if format == ImageFormat::Tiff {
+        decoded.exif.push(super::tiff_block(bytes));
+    }
+    Ok(decoded)
 }
 
 /// Decodes a JPEG XL. Its pixels come upright, whatever a copied EXIF block may say.
@@ -39,7 +43,7 @@ fn pixels(
     let full_size = decoder.dimensions();
     limits.check_size(full_size)?;
     limits.check_memory(decoder.total_bytes())?;
-    let exif = decoder.exif_metadata().unwrap_or_default();
+    let exif = decoder.exif_metadata().unwrap_or_default().into_iter().collect();
     let picture = DynamicImage::from_decoder(decoder).map_err(from_image_error)?;
     let pixels = to_rgb(picture);
     Ok(Decoded { pixels, full_size, eighths: 8, orientation: Some(orientation), exif, note: None })

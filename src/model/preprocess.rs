@@ -263,6 +263,7 @@ mod tests {
     use image::{DynamicImage, RgbImage};
 
     use super::*;
+    use crate::decode::Metadata;
 
     fn preprocess(resize_mode: ResizeMode, image_size: [u32; 2]) -> Preprocess {
         Preprocess::new(PreprocessConfig {
@@ -276,7 +277,14 @@ mod tests {
     }
 
     fn picture(pixels: RgbImage, orientation: Orientation) -> Picture {
-        Picture { full_size: pixels.dimensions(), pixels, eighths: 8, orientation, note: None }
+        Picture {
+            full_size: pixels.dimensions(),
+            pixels,
+            eighths: 8,
+            orientation,
+            metadata: Metadata::default(),
+            note: None,
+        }
     }
 
     #[test]

@@ -44,7 +44,7 @@ fn decode_throwing(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Deco
     let full_size = size(&jpeg)?;
     limits.check_size(full_size)?;
     scans::check(bytes, full_size, limits)?;
-    let exif = segments(&jpeg, 1, b"Exif\0\0").next().map(<[u8]>::to_vec);
+    let exif = segments(&jpeg, 1, b"Exif\0\0").take(1).map(<[u8]>::to_vec).collect();
     let eighths = eighths_for(full_size, if is_lopsided(&jpeg) { detail.doubled() } else { detail });
     jpeg.scale(eighths);
     let is_inks = matches!(jpeg.color_space(), ColorSpace::JCS_CMYK | ColorSpace::JCS_YCCK);

@@ -9,7 +9,7 @@ use imgsearch_index::{Fingerprint, Record, Vector, Writer};
 use super::{Done, IngestError, Job, Outcome, Ready};
 use crate::decode::{Limits, decode};
 use crate::model::Preprocess;
-use crate::photo::{Photo, Skip, SkipKind, Stamp, path_of};
+use crate::photo::{Details, Photo, Skip, SkipKind, Stamp, path_of};
 
 pub(super) enum Loaded {
     /// A picture to embed.
@@ -35,13 +35,14 @@ pub(super) fn load(
         }
         Err(error) => return Ok(unreadable(job, &error)),
     };
-    let photo = Photo { stamp, skip: None };
     let fingerprint = fingerprint(&bytes);
     // A file that changed in place is embedded even if its content is known: touching a file is how a person asks
     // for that.
     if !job.is_update
-        && let Some((vector, other)) = known_vector(writer, &fingerprint)?
+        && let Some((vector, details, other)) = known_vector(writer, &fingerprint)?
     {
+        let details = details.map(|details| details.in_file(&stamp));
+        let photo = Photo { stamp, skip: None, details };
         return Ok(Loaded::Done(recognised(job, &photo, fingerprint, vector, other)));
     }
     let picture = match decode(&bytes, limits, preprocess.detail()) {
@@ -51,6 +52,7 @@ pub(super) fn load(
         }
     };
     drop(bytes);
+    let photo = Photo { stamp, skip: None, details: Some(Details::of(&picture, &stamp)) };
     let tensor = preprocess.tensor(&picture);
     let entry = Some((Record { fingerprint: Some(fingerprint), payload: photo.encode() }, None));
     let done = Done { path: job.path, key: job.key, outcome: Outcome::Embedded, entry, moved_from: None };
@@ -101,14 +103,18 @@ fn fingerprint(bytes: &[u8]) -> Fingerprint {
     Fingerprint(short)
 }
 
-/// The vector of this content, and one path it is known under: one that is gone if there is one.
-fn known_vector(writer: &Writer, fingerprint: &Fingerprint) -> Result<Option<(Vector, Other)>, IngestError> {
+/// The vector and details of this content, and one path it is known under: one that is gone if there is one.
+fn known_vector(
+    writer: &Writer,
+    fingerprint: &Fingerprint,
+) -> Result<Option<(Vector, Option<Details>, Other)>, IngestError> {
     let keys = writer.keys_of(fingerprint)?;
     let gone = keys.iter().find(|key| is_gone(&path_of(key.as_bytes())));
     let Some(key) = gone.or(keys.first()) else { return Ok(None) };
     let Some(vector) = writer.vector(key)? else { return Ok(None) };
+    let details = writer.get(key)?.and_then(|record| Photo::decode(&record.payload)?.details);
     let other = if gone.is_some() { Other::Gone(key.clone()) } else { Other::Exists };
-    Ok(Some((vector, other)))
+    Ok(Some((vector, details, other)))
 }
 
 /// Where else the content is known.

@@ -238,7 +238,7 @@ struct Done {
 impl Done {
     /// A file left out: remembered with its reason, so that it is not tried again until it changes.
     fn skipped(job: Job, stamp: Stamp, skip: Skip, fingerprint: Option<Fingerprint>) -> Done {
-        let payload = Photo { stamp, skip: Some(skip.clone()) }.encode();
+        let payload = Photo { stamp, skip: Some(skip.clone()), details: None }.encode();
         let entry = Some((Record { fingerprint, payload }, None));
         Done { path: job.path, key: job.key, outcome: Outcome::Skipped(skip), entry, moved_from: None }
     }

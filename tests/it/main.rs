@@ -8,5 +8,6 @@ mod architecture;
 mod broken_files;
 mod commands;
 mod goldens;
+mod hostile;
 mod incremental;
 mod workspace;

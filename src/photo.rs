@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 use imgsearch_index::Key;
 use minicbor::{Decode, Encode};
 
+use crate::decode::{self, Picture};
+
 /// Raised whenever `decode` learns to read something it used to refuse. A file skipped by an older decoder is tried
 /// again.
-pub const DECODER_VERSION: u32 = 1;
+pub const DECODER_VERSION: u32 = 2;
 
 /// How a file looked when it was last read: enough to tell, without opening it, that it has not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -67,7 +69,98 @@ pub struct Photo {
     pub skip: Option<Skip>,
     /// The disk it was on, as [`crate::disk::Disks`] tells them apart.
     #[n(2)]
+    #[cbor(default)]
     pub disk: u64,
+    /// What it is a photo of, in numbers; nothing for what was skipped or indexed before there were details.
+    #[n(3)]
+    pub details: Option<Details>,
+}
+
+/// What a picture says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Details {
+    /// In pixels, as it is seen upright.
+    #[n(0)]
+    pub width: u32,
+    /// In pixels, as it is seen upright.
+    #[n(1)]
+    pub height: u32,
+    /// EXIF orientation, 1 to 8: how it lies in the file.
+    #[n(2)]
+    pub orientation: u8,
+    /// When it was taken: milliseconds since 1970-01-01 00:00 on the clock that was looked at.
+    #[n(3)]
+    pub taken_ms: i64,
+    /// How far that clock is ahead of UTC, in minutes, where that is known.
+    #[n(4)]
+    pub offset_minutes: Option<i16>,
+    /// Which clock that was.
+    #[n(5)]
+    pub clock: Clock,
+    /// Where it was taken: degrees north of the equator, in ten-millionths (a centimetre).
+    #[n(6)]
+    pub latitude_e7: Option<i32>,
+    /// Degrees east of Greenwich, in ten-millionths.
+    #[n(7)]
+    pub longitude_e7: Option<i32>,
+    /// Maker and model of the camera.
+    #[n(8)]
+    pub camera: Option<String>,
+    /// The lens.
+    #[n(9)]
+    pub lens: Option<String>,
+    /// What is wrong with a picture that was embedded all the same.
+    #[n(10)]
+    pub note: Option<String>,
+}
+
+/// Whose clock tells when a photo was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Clock {
+    /// The camera's (EXIF).
+    #[n(0)]
+    Camera,
+    /// The file system's: the last modification, for want of anything better.
+    #[n(1)]
+    File,
+}
+
+impl Details {
+    /// The details of a decoded picture whose file has this stamp.
+    pub fn of(picture: &Picture, stamp: &Stamp) -> Details {
+        let decode::Metadata { taken, place, camera, lens, .. } = &picture.metadata;
+        let (width, height) = picture.upright_size();
+        let details = Details {
+            width,
+            height,
+            orientation: picture.orientation.to_exif(),
+            taken_ms: taken.map_or(0, |taken| taken.clock_ms),
+            offset_minutes: taken.and_then(|taken| taken.offset_minutes),
+            clock: if taken.is_some() { Clock::Camera } else { Clock::File },
+            latitude_e7: place.map(|place| ten_millionths(place.latitude)),
+            longitude_e7: place.map(|place| ten_millionths(place.longitude)),
+            camera: camera.clone(),
+            lens: lens.clone(),
+            note: picture.note.clone(),
+        };
+        details.in_file(stamp)
+    }
+
+    /// The same content in another file.
+    #[must_use]
+    pub fn in_file(mut self, stamp: &Stamp) -> Details {
+        if self.clock == Clock::File {
+            self.taken_ms = stamp.modified_ns.div_euclid(1_000_000);
+            self.offset_minutes = Some(0);
+        }
+        self
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "at most 180 degrees")]
+fn ten_millionths(degrees: f64) -> i32 {
+    (degrees * 1e7).round() as i32
 }
 
 impl Photo {
@@ -214,18 +307,51 @@ mod tests {
     #[test]
     fn payloads_come_back_as_they_were() {
         for skip in [None, Some(Skip::new(SkipKind::Damaged, "ends after 3 bytes"))] {
-            let photo = Photo { stamp: STAMP, skip, disk: 7 };
+            let photo = Photo { stamp: STAMP, skip, disk: 7, details: None };
             assert_eq!(Photo::decode(&photo.encode()), Some(photo));
         }
+        let details = Some(details());
+        let photo = Photo { stamp: STAMP, skip: None, disk: 7, details };
+        assert_eq!(Photo::decode(&photo.encode()), Some(photo));
         assert_eq!(Photo::decode(b"something else"), None);
         assert_eq!(Photo::decode(b""), None);
+    }
+
+    fn details() -> Details {
+        let picture = Picture {
+            pixels: image::RgbImage::new(1, 1),
+            full_size: (400, 300),
+            eighths: 8,
+            orientation: image::metadata::Orientation::Rotate90,
+            metadata: decode::Metadata::default(),
+            note: None,
+        };
+        Details::of(&picture, &STAMP)
+    }
+
+    #[test]
+    fn a_photo_without_a_date_has_its_files() {
+        let details = details();
+        assert_eq!((details.width, details.height, details.orientation), (300, 400, 6));
+        assert_eq!((details.taken_ms, details.offset_minutes, details.clock), (-1, Some(0), Clock::File));
+        let moved = details.in_file(&Stamp { modified_ns: 2_000_000, ..STAMP });
+        assert_eq!((moved.taken_ms, moved.clock), (2, Clock::File));
+        let dated = Details { clock: Clock::Camera, ..moved.clone() }.in_file(&STAMP);
+        assert_eq!(dated.taken_ms, 2);
+    }
+
+    #[test]
+    fn payloads_of_the_first_version_are_read() {
+        // [[5, -7, 9], null], before there were disks and details.
+        let photo = Photo { stamp: STAMP, skip: None, disk: 0, details: None };
+        assert_eq!(Photo::decode(b"\x82\x83\x05\x26\x09\xf6"), Some(photo));
     }
 
     #[test]
     fn a_photo_is_current_until_its_content_or_a_skipped_files_inode_changes() {
         #[track_caller]
         fn check(skip: Option<Skip>, now: Stamp, expected: bool) {
-            assert_eq!(Photo { stamp: STAMP, skip, disk: 0 }.is_current(&now), expected);
+            assert_eq!(Photo { stamp: STAMP, skip, disk: 0, details: None }.is_current(&now), expected);
         }
         let unreadable = || Some(Skip::new(SkipKind::Unreadable, ""));
         let old = Skip { decoder_version: 0, ..Skip::new(SkipKind::Unsupported, "heic") };

@@ -16,9 +16,18 @@ use crate::disk::Disks;
 
 /// Name endings of picture files: those this build reads, and those it can at least name when it skips them.
 const EXTENSIONS: &[&str] = &[
-    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", // read
-    "heic", "heif", "hif", "avif", "jxl", // named
+    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "jxl",
+    "qoi", // read
+    "pnm", "ppm", "pgm", "pbm", "pam", // read
+    "heic", "heif", "hif", "avif", // named
 ];
+
+/// Name endings of cameras' RAW files.
+const RAW_EXTENSIONS: &[&str] =
+    &["cr2", "cr3", "nef", "nrw", "arw", "sr2", "dng", "orf", "rw2", "raf", "pef", "srw"];
+
+/// Name endings of the JPEG that a camera writes beside a RAW file of the same name, as cameras spell them.
+const BESIDE_RAW: &[&str] = &["JPG", "jpg", "JPEG", "jpeg"];
 
 /// Folders nobody keeps photos in: version control, packages, thumbnails, trash and the NAS makers' own folders.
 /// Skipped even with [`Rules::include_hidden`].
@@ -201,7 +210,8 @@ fn is_skipped_folder(name: &OsStr) -> bool {
 
 fn photo(entry: DirEntry, disks: &mut Disks) -> Option<Found> {
     let file_type = entry.file_type();
-    let may_be_photo = entry.depth() == 0 || has_photo_extension(entry.path());
+    let path = entry.path();
+    let may_be_photo = entry.depth() == 0 || (has_photo_extension(path) && !has_jpeg_beside(path));
     if file_type.is_symlink() {
         return link(entry, may_be_photo);
     }
@@ -235,7 +245,15 @@ fn link(entry: DirEntry, may_be_photo: bool) -> Option<Found> {
 
 fn has_photo_extension(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().as_encoded_bytes();
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known.as_bytes()))
+    let mut known = EXTENSIONS.iter().chain(RAW_EXTENSIONS);
+    known.any(|known| extension.eq_ignore_ascii_case(known.as_bytes()))
+}
+
+/// Whether this is a RAW file that a JPEG of the same shot stands for: finding both would be finding it twice.
+fn has_jpeg_beside(path: &Path) -> bool {
+    let extension = path.extension().unwrap_or_default().as_encoded_bytes();
+    RAW_EXTENSIONS.iter().any(|raw| extension.eq_ignore_ascii_case(raw.as_bytes()))
+        && BESIDE_RAW.iter().any(|jpeg| path.with_extension(jpeg).is_file())
 }
 
 /// A link that leads nowhere is a photo we miss; a link that leads back up is not followed, which is no error.
@@ -311,6 +329,15 @@ mod tests {
         check(
             &Rules { include_hidden: true, ..Rules::default() },
             &[".cache/b.png", ".hidden.png", "a.JPG", "sub/deep/g.tiff", "sub/f.webp", "x.jpg/h.jpg"],
+        );
+    }
+
+    #[test]
+    fn a_raw_file_gives_way_to_the_jpeg_beside_it() {
+        let tree = ["a.CR2", "a.JPG", "b.nef", "c/a.dng", "d.arw", "d.jpeg", "e.raf", "e.png"];
+        assert_eq!(
+            found(&tree, &Rules::default()),
+            ["a.JPG", "b.nef", "c/a.dng", "d.jpeg", "e.png", "e.raf"]
         );
     }
 

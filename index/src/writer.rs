@@ -81,23 +81,25 @@ impl Writer {
         Ok(self.shared.catalog.entry(key)?.map(|entry| entry.record))
     }
 
-    /// The vector of this content, as it was rounded to half precision; `None` where no record has one.
+    /// A record of this content and its vector, as it was rounded to half precision; `None` where no record of it has
+    /// one.
     ///
-    /// It is the content's own whatever other threads apply meanwhile: a row is written once, so a record that names
-    /// both the content and its row cannot lead to another's vector.
+    /// They belong together whatever other threads apply meanwhile: a row is written once, so a record that names both
+    /// the content and its row cannot lead to another's vector.
     ///
     /// # Errors
     /// When the catalog or a segment cannot be read.
-    pub fn vector_of(&self, fingerprint: &Fingerprint) -> Result<Option<Vector>, Error> {
+    pub fn record_of(&self, fingerprint: &Fingerprint) -> Result<Option<(Record, Vector)>, Error> {
         let catalog = &self.shared.catalog;
         for key in self.keys_of(fingerprint)? {
             let same =
                 |entry: &Entry| entry.has_vector && entry.record.fingerprint.as_ref() == Some(fingerprint);
-            let Some(entry) = catalog.entry(&key)?.filter(same) else { continue };
+            let Some(Entry { row, record, .. }) = catalog.entry(&key)?.filter(same) else { continue };
             // Replaced since: another key may still have it.
-            let Some(bytes) = catalog.find_vector(entry.row)? else { continue };
+            let Some(bytes) = catalog.find_vector(row)? else { continue };
             let vector = Vector::from_half_bytes(&bytes);
-            return vector.map(Some).ok_or_else(|| catalog.damaged("a vector cannot be read"));
+            let vector = vector.ok_or_else(|| catalog.damaged("a vector cannot be read"))?;
+            return Ok(Some((record, vector)));
         }
         Ok(None)
     }

@@ -1,14 +1,25 @@
 //! Untrusted bytes → pixels, within limits. The only part of imgsearch that looks inside an image file.
 //!
 //! The format is told by the content, never by the file's name. A file that cannot be read is an error value that
-//! says why; a decoder that panics is contained and reported the same way.
+//! says why; a decoder that panics is contained and reported the same way. Callers say how much detail they want,
+//! because a small version of a large picture often costs a fraction of the whole.
+
+mod format;
+#[cfg(feature = "mozjpeg")]
+mod jpeg;
+mod metadata;
+mod raster;
+mod raw;
 
 use std::any::Any;
 use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
+use image::{ImageReader, RgbImage};
+
+use format::Format;
+pub use metadata::{Metadata, Place, Taken};
 
 /// A decoded picture: the pixels as they are stored, and how to turn them to stand upright.
 ///
@@ -16,10 +27,67 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Rg
 /// 12 megapixels costs as much as decoding them.
 #[derive(Debug)]
 pub struct Picture {
-    /// RGB, 8 bits a channel, not yet upright.
+    /// RGB, 8 bits a channel, not yet upright; perhaps smaller than the file's, as [`Picture::eighths`] says.
     pub pixels: RgbImage,
+    /// Width and height in the file, not yet upright.
+    pub full_size: (u32, u32),
+    /// How large the pixels are, in eighths of the full size. The last column and row of the pixels may lie partly
+    /// outside the picture: 1001 pixels at 2 eighths are 250.25, of which 251 are stored.
+    pub eighths: u32,
     /// What must be done to the pixels to see them upright (EXIF orientation).
     pub orientation: Orientation,
+    /// What the file says about it.
+    pub metadata: Metadata,
+    /// What is wrong with a picture that can be shown all the same.
+    pub note: Option<String>,
+}
+
+impl Picture {
+    /// Width and height of the whole picture as it is seen upright.
+    pub fn upright_size(&self) -> (u32, u32) {
+        let (width, height) = self.full_size;
+        match self.orientation {
+            Orientation::NoTransforms
+            | Orientation::Rotate180
+            | Orientation::FlipHorizontal
+            | Orientation::FlipVertical => (width, height),
+            Orientation::Rotate90
+            | Orientation::Rotate270
+            | Orientation::Rotate90FlipH
+            | Orientation::Rotate270FlipH => (height, width),
+        }
+    }
+}
+
+/// What the decoders of this module make.
+struct Decoded {
+    pixels: RgbImage,
+    full_size: (u32, u32),
+    eighths: u32,
+    /// Where the format says it apart from EXIF.
+    orientation: Option<Orientation>,
+    /// TIFF structures, as EXIF uses them; what an earlier one says counts.
+    exif: Vec<Vec<u8>>,
+    note: Option<String>,
+}
+
+/// How much detail is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Every pixel.
+    Full,
+    /// A smaller version will do if its short side has this many pixels, and where that is less work.
+    ShortSide(u32),
+}
+
+#[cfg(feature = "mozjpeg")]
+impl Detail {
+    fn doubled(self) -> Detail {
+        match self {
+            Detail::Full => Detail::Full,
+            Detail::ShortSide(side) => Detail::ShortSide(side.saturating_mul(2)),
+        }
+    }
 }
 
 /// What a file may cost before it is refused.
@@ -29,13 +97,39 @@ pub struct Limits {
     pub max_bytes: u64,
     /// Most pixels decoded.
     pub max_pixels: u64,
+    /// Most bytes one picture may take while it is decoded.
+    pub max_memory: u64,
 }
 
 impl Default for Limits {
-    /// 256 MiB and 256 megapixels: above the largest phone pictures (200 megapixels), below what a decompression
-    /// bomb claims.
+    /// 256 MiB, 256 megapixels and 1 GiB: above the largest phone pictures (200 megapixels of three bytes), below
+    /// what a decompression bomb claims.
     fn default() -> Limits {
-        Limits { max_bytes: 256 << 20, max_pixels: 256 << 20 }
+        Limits { max_bytes: 256 << 20, max_pixels: 256 << 20, max_memory: 1 << 30 }
+    }
+}
+
+impl Limits {
+    fn check_size(&self, (width, height): (u32, u32)) -> Result<(), DecodeError> {
+        if width == 0 || height == 0 {
+            return Err(DecodeError::Damaged { detail: format!("{width}×{height} pixels") });
+        }
+        if u64::from(width) * u64::from(height) > self.max_pixels {
+            let detail =
+                format!("{width}×{height} pixels, at most {} million are read", self.max_pixels >> 20);
+            return Err(DecodeError::TooLarge { detail });
+        }
+        Ok(())
+    }
+
+    fn check_memory(&self, bytes: u64) -> Result<(), DecodeError> {
+        if bytes <= self.max_memory {
+            return Ok(());
+        }
+        let (needed, allowed) = (bytes >> 20, self.max_memory >> 20);
+        Err(DecodeError::TooLarge {
+            detail: format!("takes {needed} MiB to decode, at most {allowed} are given"),
+        })
     }
 }
 
@@ -75,16 +169,16 @@ pub enum DecodeError {
     },
 }
 
-/// Decodes the picture in `bytes`.
+/// Decodes the picture in `bytes` with at least the detail wanted, if it has it.
 ///
 /// # Errors
 /// [`DecodeError`] says why there is none; no input makes this function panic.
-pub fn decode(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
+pub fn decode(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Picture, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
     // The decoders hold no state of ours, so there is nothing a panic could leave half-changed.
-    catch_unwind(AssertUnwindSafe(|| decode_trusting(bytes, limits)))
+    catch_unwind(AssertUnwindSafe(|| decode_trusting(bytes, limits, detail)))
         .unwrap_or_else(|panic| Err(DecodeError::Panicked { detail: panic_message(panic.as_ref()) }))
 }
 
@@ -97,131 +191,39 @@ pub fn pixels(bytes: &[u8]) -> Option<u64> {
 }
 
 /// [`decode`] for decoders that do not panic.
-fn decode_trusting(bytes: &[u8], limits: &Limits) -> Result<Picture, DecodeError> {
-    let mut reader = ImageReader::new(Cursor::new(bytes))
-        .with_guessed_format()
-        .map_err(|error| DecodeError::Damaged { detail: error.to_string() })?;
-    let format = reader.format();
-    if format.is_none() {
-        return Err(unrecognised(bytes));
-    }
-    let mut allowed = image::Limits::default();
-    // Decoders hold 16-bit RGBA at most: 8 bytes a pixel.
-    allowed.max_alloc = Some(limits.max_pixels.saturating_mul(8));
-    reader.limits(allowed);
-    let mut decoder = reader.into_decoder().map_err(from_image_error)?;
-    let (width, height) = decoder.dimensions();
-    if width == 0 || height == 0 {
-        return Err(DecodeError::Damaged { detail: format!("{width}×{height} pixels") });
-    }
-    if u64::from(width) * u64::from(height) > limits.max_pixels {
-        let detail = format!("{width}×{height} pixels, at most {} million are read", limits.max_pixels >> 20);
-        return Err(DecodeError::TooLarge { detail });
-    }
-    if format == Some(ImageFormat::Jpeg) && !has_end_of_image(bytes) {
-        return Err(DecodeError::Damaged { detail: "the picture breaks off".into() });
-    }
-    // A broken EXIF block is no reason to refuse good pixels.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let picture = DynamicImage::from_decoder(decoder).map_err(from_image_error)?;
-    Ok(Picture { pixels: to_rgb(picture), orientation })
-}
-
-/// Whether an end-of-image marker follows the JPEG's first scan. Without it the decoder would fill what is missing
-/// with grey, and a grey picture would be found for what it does not show.
-///
-/// The segments before the scan are stepped over, because the thumbnail in an EXIF block has a marker of its own.
-/// Within a scan `ff d9` cannot occur; behind the picture there may be anything (phones put a film there).
-fn has_end_of_image(bytes: &[u8]) -> bool {
-    let mut rest = bytes.get(2..).unwrap_or_default();
-    while let [0xff, marker, high, low, ..] = *rest {
-        if marker == 0xda {
-            break;
-        }
-        let length = 2 + usize::from(u16::from_be_bytes([high, low]));
-        rest = rest.get(length..).unwrap_or_default();
-    }
-    rest.windows(2).any(|pair| pair == [0xff, 0xd9])
-}
-
-/// 8-bit RGB. Transparent pixels are laid over white: logos, scans and screenshots with transparency are drawn for
-/// white pages, and the colour stored under full transparency (mostly black) is one nobody ever sees.
-fn to_rgb(picture: DynamicImage) -> RgbImage {
-    if !picture.color().has_alpha() {
-        return picture.into_rgb8();
-    }
-    let rgba = picture.into_rgba8();
-    let mut rgb = RgbImage::new(rgba.width(), rgba.height());
-    for (to, from) in rgb.pixels_mut().zip(rgba.pixels()) {
-        let [r, g, b, alpha] = from.0;
-        to.0 = [r, g, b].map(|colour| over_white(colour, alpha));
-    }
-    rgb
-}
-
-/// `colour · alpha + white · (1 - alpha)`, rounded to nearest.
-#[expect(clippy::cast_possible_truncation, reason = "a weighted mean of two bytes is a byte")]
-fn over_white(colour: u8, alpha: u8) -> u8 {
-    let (colour, alpha) = (u32::from(colour), u32::from(alpha));
-    ((colour * alpha + 255 * (255 - alpha) + 127) / 255) as u8
-}
-
-/// Names formats we know of but do not read, so that people learn why their pictures are missing.
-fn unrecognised(bytes: &[u8]) -> DecodeError {
-    let brand = bytes.get(4..12).filter(|header| header.starts_with(b"ftyp")).map(|header| &header[4..]);
-    let format = match brand {
-        Some(b"heic" | b"heix" | b"hevc" | b"heim" | b"heis" | b"mif1" | b"msf1") => "HEIC",
-        Some(b"avif" | b"avis") => "AVIF",
-        Some(_) => return DecodeError::NotAnImage,
-        None if bytes.starts_with(b"\xff\x0a") || bytes.starts_with(b"\0\0\0\x0cJXL ") => "JPEG XL",
-        None => return DecodeError::NotAnImage,
+fn decode_trusting(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Picture, DecodeError> {
+    let format = Format::of(bytes).ok_or(DecodeError::NotAnImage)?;
+    let Decoded { pixels, full_size, eighths, orientation, exif, note } = match format {
+        Format::Jpeg => decode_jpeg(bytes, limits, detail)?,
+        Format::JpegXl => raster::decode_jpeg_xl(bytes, limits)?,
+        Format::Raster(format) => raster::decode(bytes, format, limits)?,
+        Format::Raw(name) => raw::decode(bytes, name, limits, detail)?,
+        Format::Heic | Format::Avif => return Err(DecodeError::Unsupported { format: format.name().into() }),
     };
-    DecodeError::Unsupported { format: format.into() }
+    let metadata = Metadata::read(exif);
+    let orientation = orientation.or(metadata.orientation).unwrap_or(Orientation::NoTransforms);
+    Ok(Picture { pixels, full_size, eighths, orientation, metadata, note })
 }
 
-fn from_image_error(error: ImageError) -> DecodeError {
-    match error {
-        ImageError::Unsupported(error) => DecodeError::Unsupported { format: error.to_string() },
-        ImageError::Limits(error) => DecodeError::TooLarge { detail: error.to_string() },
-        error @ (ImageError::Decoding(_)
-        | ImageError::Encoding(_)
-        | ImageError::Parameter(_)
-        | ImageError::IoError(_)) => DecodeError::Damaged { detail: error.to_string() },
-    }
+/// A file that is itself a TIFF structure, as a block of metadata. What cameras and scanners write about a picture
+/// stands at the front or, with large files, at the end; a copy of more than this costs more than it tells.
+fn tiff_block(bytes: &[u8]) -> Vec<u8> {
+    const LONGEST: usize = 64 << 20;
+    if bytes.len() <= LONGEST { bytes.to_vec() } else { Vec::new() }
+}
+
+#[cfg(feature = "mozjpeg")]
+fn decode_jpeg(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Decoded, DecodeError> {
+    jpeg::decode(bytes, limits, detail)
+}
+
+/// Without the library that can leave detail out, the whole picture is decoded in Rust.
+#[cfg(not(feature = "mozjpeg"))]
+fn decode_jpeg(bytes: &[u8], limits: &Limits, _: Detail) -> Result<Decoded, DecodeError> {
+    raster::decode(bytes, image::ImageFormat::Jpeg, limits)
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_jpeg_ends_where_its_own_scan_ends() {
-        #[track_caller]
-        fn check(after_start: &[u8], expected: bool) {
-            assert_eq!(has_end_of_image(&[b"\xff\xd8", after_start].concat()), expected, "{after_start:x?}");
-        }
-        let thumbnail = b"\xff\xe1\x00\x06\xff\xd9\xff\xda";
-        let scan = b"\xff\xda\x00\x02scan\xff\x00scan";
-        check(&[&scan[..], b"\xff\xd9"].concat(), true);
-        check(scan, false);
-        check(&[&thumbnail[..], scan].concat(), false);
-        check(&[&thumbnail[..], scan, b"\xff\xd9"].concat(), true);
-        check(&[&scan[..], b"\xff\xd9 a film with \xff\xda in it"].concat(), true);
-        check(b"", false);
-        check(b"\xff\xe1\xff\xff", false);
-    }
-
-    #[test]
-    fn transparent_pixels_lie_over_white() {
-        for (colour, alpha, expected) in
-            [(0, 0, 255), (0, 255, 0), (200, 255, 200), (0, 128, 127), (100, 51, 224)]
-        {
-            assert_eq!(over_white(colour, alpha), expected, "{colour} at {alpha}");
-        }
-    }
 }

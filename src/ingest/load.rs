@@ -11,7 +11,7 @@ use super::in_flight::{InFlight, Waiting};
 use super::{Done, IngestError, Job, Outcome, Ready};
 use crate::decode::{DecodeError, Limits, decode, pixels};
 use crate::model::Preprocess;
-use crate::photo::{Photo, Skip, SkipKind, Stamp};
+use crate::photo::{Details, Photo, Skip, SkipKind, Stamp};
 
 /// Pictures above this size are decoded one at a time, whatever the number of threads, so that the memory a run takes
 /// does not grow with the number of cores. No phone or camera of today makes them in ordinary use.
@@ -51,9 +51,9 @@ impl Loader<'_> {
         // A file that changed in place is embedded even if its content is known: touching a file is how a person
         // asks for that.
         if !job.is_update
-            && let Some(vector) = self.writer.vector_of(&content)?
+            && let Some((record, vector)) = self.writer.record_of(&content)?
         {
-            return Ok(Loaded::Done(vec![copy(Waiting { job, stamp }, content, vector)]));
+            return Ok(Loaded::Done(vec![copy(Waiting { job, stamp }, &record, vector)]));
         }
         let Some(file) = self.in_flight.claim(content, Waiting { job, stamp }) else {
             return Ok(Loaded::Waits);
@@ -64,7 +64,7 @@ impl Loader<'_> {
     fn decode(&self, file: Waiting, content: Fingerprint, bytes: &[u8]) -> Loaded {
         let is_large = pixels(bytes).is_some_and(|pixels| pixels > LARGE_PIXELS);
         let _turn = is_large.then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner));
-        let picture = match decode(bytes, &self.limits) {
+        let picture = match decode(bytes, &self.limits, self.preprocess.detail()) {
             Ok(picture) => picture,
             Err(error) => {
                 let skip = Skip::from(error);
@@ -74,24 +74,32 @@ impl Loader<'_> {
                 );
             }
         };
+        let details = Details::of(&picture, &file.stamp);
         let tensor = self.preprocess.tensor(&picture);
-        Loaded::Ready(Box::new(Ready { done: embedded(file, content), tensor }))
+        let done = entry(file, content, Some(details), None, Outcome::Embedded);
+        Loaded::Ready(Box::new(Ready { done, tensor }))
     }
 }
 
-/// The file as it is stored once its vector is made.
-fn embedded(file: Waiting, content: Fingerprint) -> Done {
-    let Waiting { job, stamp } = file;
-    let payload = Photo { stamp, skip: None, disk: job.disk }.encode();
-    let entry = Some((Record { fingerprint: Some(content), payload }, None));
-    Done { path: job.path, key: job.key, outcome: Outcome::Embedded, entry }
+/// A file whose content has a record and a vector already.
+pub(super) fn copy(file: Waiting, known: &Record, vector: Vector) -> Done {
+    let details = Photo::decode(&known.payload).and_then(|photo| photo.details);
+    let details = details.map(|details| details.in_file(&file.stamp));
+    entry(file, known.fingerprint, details, Some(vector), Outcome::Copied)
 }
 
-/// A file whose content has a vector already.
-pub(super) fn copy(file: Waiting, content: Fingerprint, vector: Vector) -> Done {
-    let Done { path, key, entry, .. } = embedded(file, content);
-    let entry = entry.map(|(record, _)| (record, Some(vector)));
-    Done { path, key, outcome: Outcome::Copied, entry }
+/// A file that has a vector, or gets one before it is stored.
+fn entry(
+    file: Waiting,
+    content: impl Into<Option<Fingerprint>>,
+    details: Option<Details>,
+    vector: Option<Vector>,
+    outcome: Outcome,
+) -> Done {
+    let Waiting { job: Job { path, key, disk, .. }, stamp } = file;
+    let payload = Photo { stamp, skip: None, disk, details }.encode();
+    let record = Record { fingerprint: content.into(), payload };
+    Done { path, key, outcome, entry: Some((record, vector)) }
 }
 
 fn refused(file: Waiting, skip: Skip) -> Loaded {

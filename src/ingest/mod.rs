@@ -269,7 +269,7 @@ impl Done {
     /// A file left out: remembered with its reason, so that it is not tried again until it changes.
     fn skipped(file: Waiting, skip: Skip, fingerprint: Option<Fingerprint>) -> Done {
         let Waiting { job: Job { path, key, disk, .. }, stamp } = file;
-        let payload = Photo { stamp, skip: Some(skip.clone()), disk }.encode();
+        let payload = Photo { stamp, skip: Some(skip.clone()), disk, details: None }.encode();
         let entry = Some((Record { fingerprint, payload }, None));
         Done { path, key, outcome: Outcome::Skipped(skip), entry }
     }
@@ -449,8 +449,8 @@ impl Store<'_> {
     /// Files that waited for `content` get its vector, now that it is stored.
     fn release(&mut self, content: Fingerprint) -> Result<(), IngestError> {
         for file in self.run.in_flight.settle(&content) {
-            if let Some(vector) = self.run.writer.vector_of(&content)? {
-                self.pending.push(load::copy(file, content, vector));
+            if let Some((record, vector)) = self.run.writer.record_of(&content)? {
+                self.pending.push(load::copy(file, &record, vector));
             }
         }
         Ok(())

@@ -49,6 +49,14 @@ pub(crate) struct PreprocessConfig {
     /// Per channel, for pixels scaled to 0..1.
     pub(crate) mean: [f32; 3],
     pub(crate) std: [f32; 3],
+    /// What `longest` pads with, 0 to 255. Left out of the identity when it is 0, as it was before it existed.
+    #[serde(default, skip_serializing_if = "is_black")]
+    pub(crate) fill_color: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_black(fill_color: &u8) -> bool {
+    *fill_color == 0
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -58,6 +66,8 @@ pub(crate) enum ResizeMode {
     Shortest,
     /// Both sides become `image_size`, whatever that does to the proportions.
     Squash,
+    /// The long side becomes `image_size`, and the short one is padded on both sides.
+    Longest,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]

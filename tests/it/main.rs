@@ -7,5 +7,7 @@
 mod architecture;
 mod broken_files;
 mod commands;
+mod goldens;
+mod hostile;
 mod incremental;
 mod workspace;

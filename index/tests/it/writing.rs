@@ -37,13 +37,13 @@ fn of_several_changes_to_a_key_the_last_counts() {
 }
 
 #[test]
-fn a_vector_is_found_by_its_content_only() {
+fn a_record_is_found_by_its_content_only() {
     let index = Fixture::new();
     let writer = index.writer();
     let content = Fingerprint([1; 16]);
     #[track_caller]
     fn check(writer: &imgsearch_index::Writer, content: Fingerprint, expected: Option<f32>) {
-        let found = writer.vector_of(&content).unwrap();
+        let found = writer.record_of(&content).unwrap().map(|(_, vector)| vector);
         assert_eq!(found.is_some(), expected.is_some());
         if let (Some(found), Some(degrees)) = (found, expected) {
             assert!((found.dot(&at(degrees)) - 1.0).abs() < 1e-3);

@@ -1,0 +1,77 @@
+//! Which picture format some bytes are of, told by their content.
+
+use super::raw;
+
+/// The picture formats we can name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Format {
+    Jpeg,
+    /// A format the `image` crate reads.
+    Raster(image::ImageFormat),
+    /// A camera's RAW file, of this kind.
+    Raw(&'static str),
+    Heic,
+    Avif,
+    JpegXl,
+}
+
+impl Format {
+    /// The format of `bytes`, if it is one we know of.
+    pub(super) fn of(bytes: &[u8]) -> Option<Format> {
+        if bytes.starts_with(b"\xff\x0a") || bytes.starts_with(b"\0\0\0\x0cJXL \r\n\x87\n") {
+            return Some(Format::JpegXl);
+        }
+        if let Some(name) = raw::name(bytes) {
+            return Some(Format::Raw(name));
+        }
+        if let Some(brand) = bytes.get(4..12).and_then(|header| header.strip_prefix(b"ftyp")) {
+            return Format::of_brand(brand);
+        }
+        let format = image::guess_format(bytes).ok()?;
+        Some(if format == image::ImageFormat::Jpeg { Format::Jpeg } else { Format::Raster(format) })
+    }
+
+    /// ISO base media files (MP4's container) say what they are in a four-letter brand.
+    fn of_brand(brand: &[u8]) -> Option<Format> {
+        match brand {
+            b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1" => {
+                Some(Format::Heic)
+            }
+            b"avif" | b"avis" => Some(Format::Avif),
+            _ => None,
+        }
+    }
+
+    /// What people call it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Format::Jpeg => "JPEG",
+            Format::Raw(name) => name,
+            Format::Heic => "HEIC",
+            Format::Avif => "AVIF",
+            Format::JpegXl => "JPEG XL",
+            Format::Raster(format) => format.extensions_str().first().copied().unwrap_or("this format"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_content_tells_the_format() {
+        #[track_caller]
+        fn check(bytes: &[u8], expected: Option<Format>) {
+            assert_eq!(Format::of(bytes), expected);
+        }
+        check(b"\xff\xd8\xff\xe0", Some(Format::Jpeg));
+        check(b"\x89PNG\r\n\x1a\n", Some(Format::Raster(image::ImageFormat::Png)));
+        check(b"\0\0\0\x18ftypheic\0\0\0\0", Some(Format::Heic));
+        check(b"\0\0\0\x18ftypavif\0\0\0\0", Some(Format::Avif));
+        check(b"\0\0\0\x18ftypisom\0\0\0\0", None);
+        check(b"\xff\x0a\0", Some(Format::JpegXl));
+        check(b"Dear diary", None);
+        check(b"", None);
+    }
+}

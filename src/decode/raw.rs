@@ -1,0 +1,217 @@
+//! Camera RAW files, through the JPEG that every camera puts inside for its own screen.
+//!
+//! Developing a RAW takes seconds, and the maker's own rendering is what people remember of a picture. Makers put the
+//! JPEG in different places (TIFF entries, maker notes, boxes, a header of their own), but it is always whole and in
+//! one piece. So it is found by what it looks like: every place where a JPEG begins is tried, and what is no JPEG of a
+//! sensible size is passed over.
+
+use super::{DecodeError, Decoded, Detail, Limits, decode_jpeg};
+
+/// Short side a preview must have. Below are the thumbnails of cameras' lists, 160 × 120 pixels: too little to see
+/// what a photo shows.
+const SMALLEST_PREVIEW: u32 = 400;
+/// Places tried. Cameras have up to five JPEGs, and four bytes that look like the beginning of one come by chance
+/// about once in 16 MB of sensor data.
+const MOST_PLACES: usize = 64;
+/// Longest part of a file's head that is searched for entries, boxes and their metadata.
+const HEAD: usize = 64 << 10;
+
+/// What a RAW file is called, if these bytes are one.
+pub(super) fn name(bytes: &[u8]) -> Option<&'static str> {
+    match bytes.get(..16)? {
+        head if head.starts_with(b"FUJIFILMCCD-RAW ") => Some("RAF"),
+        head if &head[4..12] == b"ftypcrx " => Some("CR3"),
+        head if head.starts_with(b"IIU\0") => Some("RW2"),
+        head if [b"IIRO", b"IIRS", b"MMOR"].iter().any(|magic| head.starts_with(*magic)) => Some("ORF"),
+        head if head.starts_with(b"II*\0") && &head[8..10] == b"CR" => Some("CR2"),
+        head if head.starts_with(b"II*\0") || head.starts_with(b"MM\0*") => name_of_tiff(bytes),
+        _ => None,
+    }
+}
+
+/// DNG says what it is. NEF, ARW and others are TIFF files whose first picture says that it is a smaller version of
+/// another; a TIFF reader would take that thumbnail for the photo.
+fn name_of_tiff(bytes: &[u8]) -> Option<&'static str> {
+    const SUBFILE_TYPE: u16 = 0x00FE;
+    const DNG_VERSION: u16 = 0xC612;
+    let has = |tag, test: fn(u32) -> bool| entries(bytes).any(|(found, value)| found == tag && test(value));
+    if has(DNG_VERSION, |_| true) {
+        return Some("DNG");
+    }
+    has(SUBFILE_TYPE, |value| value & 1 == 1).then_some("RAW")
+}
+
+/// Tag and value of each entry in a TIFF file's first directory.
+fn entries(bytes: &[u8]) -> impl Iterator<Item = (u16, u32)> {
+    let little = bytes.starts_with(b"II");
+    let short = move |at: usize| {
+        let pair = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
+        Some(if little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) })
+    };
+    let long = move |at: usize| {
+        let four = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
+        Some(if little { u32::from_le_bytes(four) } else { u32::from_be_bytes(four) })
+    };
+    let directory = long(4).and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX);
+    let count = usize::from(short(directory).unwrap_or(0));
+    (0..count).map_while(move |i| {
+        let at = directory + 2 + 12 * i;
+        let is_short = short(at + 2)? == 3;
+        let value = if is_short { u32::from(short(at + 8)?) } else { long(at + 8)? };
+        Some((short(at)?, value))
+    })
+}
+
+/// Decodes the preview: the smallest that has the detail wanted, else the largest there is.
+pub(super) fn decode(
+    bytes: &[u8],
+    name: &str,
+    limits: &Limits,
+    detail: Detail,
+) -> Result<Decoded, DecodeError> {
+    let previews = previews(bytes);
+    let enough = |short_side: u32| match detail {
+        Detail::Full => false,
+        Detail::ShortSide(wanted) => short_side >= wanted,
+    };
+    let smallest = previews.iter().filter(|(side, _)| enough(*side)).min_by_key(|(side, _)| *side);
+    let chosen = smallest.or_else(|| previews.iter().max_by_key(|(side, _)| *side));
+    let Some((_, start)) = chosen else {
+        return Err(DecodeError::Unsupported { format: format!("{name} without a preview") });
+    };
+    let mut decoded = decode_jpeg(&bytes[*start..], limits, detail)?;
+    // The file's own metadata come first: the preview of a turned photo often does not say that it is turned.
+    decoded.exif.splice(0..0, metadata(bytes));
+    Ok(decoded)
+}
+
+/// Short side and start of every JPEG inside that is large enough.
+fn previews(bytes: &[u8]) -> Vec<(u32, usize)> {
+    let starts = memchr::memmem::find_iter(bytes, b"\xff\xd8\xff").take(MOST_PLACES);
+    let sized = starts.filter_map(|start| Some((short_side(&bytes[start..])?, start)));
+    sized.filter(|(side, _)| *side >= SMALLEST_PREVIEW).collect()
+}
+
+/// The short side of a JPEG in colour with 8 bits; `None` for the sensor's own data, which some makers keep as a
+/// JPEG of another kind.
+fn short_side(jpeg: &[u8]) -> Option<u32> {
+    let mut rest = jpeg.get(2..)?;
+    loop {
+        let [0xFF, marker, high, low] = *rest.get(..4)? else { return None };
+        let payload = rest.get(4..2 + usize::from(u16::from_be_bytes([high, low])))?;
+        match (marker, payload) {
+            (0xC0..=0xC2, [8, h1, h2, w1, w2, 3, ..]) => {
+                let (height, width) = (u16::from_be_bytes([*h1, *h2]), u16::from_be_bytes([*w1, *w2]));
+                return Some(u32::from(height.min(width)));
+            }
+            (0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF | 0xDA | 0xD9, _) => return None,
+            _ => rest = &rest[4 + payload.len()..],
+        }
+    }
+}
+
+/// The TIFF structures with the file's metadata: the file itself, or in a CR3 the boxes CMT1 to CMT4.
+fn metadata(bytes: &[u8]) -> Vec<Vec<u8>> {
+    if bytes.starts_with(b"II") || bytes.starts_with(b"MM") {
+        return vec![super::tiff_block(bytes)];
+    }
+    let head = &bytes[..bytes.len().min(HEAD)];
+    let boxes = [b"CMT1", b"CMT2", b"CMT4"].map(|name| {
+        let at = memchr::memmem::find(head, name)?;
+        let length = u32::from_be_bytes(head.get(at.checked_sub(4)?..at)?.try_into().ok()?);
+        head.get(at + 4..(at - 4).checked_add(usize::try_from(length).ok()?)?)
+    });
+    boxes.into_iter().flatten().map(<[u8]>::to_vec).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A JPEG whose top left corner has the grey `shade`.
+    fn jpeg(width: u32, height: u32, shade: u8) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let encoder = image::codecs::jpeg::JpegEncoder::new(&mut bytes);
+        let pixels = image::RgbImage::from_pixel(width, height, image::Rgb([shade; 3]));
+        pixels.write_with_encoder(encoder).unwrap();
+        bytes
+    }
+
+    /// A TIFF directory with one entry, and what follows it.
+    fn tiff(magic: &[u8; 4], tag: u16, value: u32, rest: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = magic.to_vec();
+        bytes.extend(16u32.to_le_bytes());
+        bytes.extend([0; 8]);
+        bytes.extend([1, 0]);
+        bytes.extend(tag.to_le_bytes());
+        bytes.extend([4, 0, 1, 0, 0, 0]);
+        bytes.extend(value.to_le_bytes());
+        bytes.extend([0; 4]);
+        rest.iter().for_each(|part| bytes.extend(*part));
+        bytes
+    }
+
+    fn cr3(rest: &[&[u8]]) -> Vec<u8> {
+        let turned = tiff(b"II*\0", 0x0112, 6, &[]);
+        let mut bytes = b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom".to_vec();
+        bytes.extend(u32::try_from(turned.len() + 8).unwrap().to_be_bytes());
+        bytes.extend(b"CMT1");
+        bytes.extend(turned);
+        rest.iter().for_each(|part| bytes.extend(*part));
+        bytes
+    }
+
+    fn raf(rest: &[&[u8]]) -> Vec<u8> {
+        [b"FUJIFILMCCD-RAW 0201".as_slice(), &rest.concat()].concat()
+    }
+
+    #[test]
+    fn the_preview_of_every_maker_is_found() {
+        let parts =
+            [jpeg(160, 120, 10), vec![0xFF, 0xD8, 0xFF, 0x00], jpeg(1600, 1200, 200), jpeg(640, 480, 100)];
+        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        let mut cr2 = tiff(b"II*\0", 0x0100, 1, &parts);
+        cr2[8..10].copy_from_slice(b"CR");
+        let files = [
+            ("CR2", cr2),
+            ("CR3", cr3(&parts)),
+            ("RW2", tiff(b"IIU\0", 0x0001, 1, &parts)),
+            ("ORF", tiff(b"IIRO", 0x0001, 1, &parts)),
+            ("RAF", raf(&parts)),
+            ("DNG", tiff(b"II*\0", 0xC612, 0x0401, &parts)),
+            ("RAW", tiff(b"II*\0", 0x00FE, 1, &parts)),
+        ];
+        for (expected, file) in files {
+            assert_eq!(name(&file), Some(expected));
+            for (detail, shade) in
+                [(Detail::Full, 200), (Detail::ShortSide(480), 100), (Detail::ShortSide(481), 200)]
+            {
+                let decoded =
+                    decode(&file, expected, &Limits::default(), detail).unwrap_or_else(|e| panic!("{e}"));
+                assert!(decoded.pixels[(0, 0)][0].abs_diff(shade) < 4, "{expected} {detail:?}");
+            }
+            let thumbnail_only = &file[..file.len() - parts[2].len() - parts[3].len()];
+            let refused = decode(thumbnail_only, expected, &Limits::default(), Detail::Full);
+            assert!(matches!(refused, Err(DecodeError::Unsupported { .. })), "{expected}");
+            for length in 0..200.min(file.len()) {
+                let _ = name(&file[..length]);
+                let _ = metadata(&file[..length]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_plain_tiff_is_no_raw() {
+        assert_eq!(name(&tiff(b"II*\0", 0x0100, 640, &[])), None);
+        assert_eq!(name(&tiff(b"II*\0", 0x00FE, 0, &[])), None);
+        assert_eq!(name(&tiff(b"II*\0", 0x00FE, 2, &[])), None);
+    }
+
+    #[test]
+    fn the_files_own_metadata_turn_the_preview() {
+        let file = cr3(&[&jpeg(640, 480, 10)]);
+        let picture =
+            super::super::decode(&file, &Limits::default(), Detail::Full).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(picture.orientation, image::metadata::Orientation::Rotate90);
+    }
+}

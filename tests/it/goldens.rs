@@ -1,0 +1,99 @@
+//! Pictures of every format and shape → what Pillow and open_clip make of them (`scripts/goldens`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use imgsearch::Model;
+use imgsearch::decode::{Detail, Limits, decode};
+use imgsearch::model::{Device, Execution, Preprocess};
+use ndarray::{Array3, s};
+
+/// Side of the model's input, as in `scripts/goldens`.
+const SIZE: usize = 56;
+/// The squares of a reference picture from the top down: resize mode and interpolation.
+const MODES: [(&str, &str); 4] =
+    [("shortest", "bicubic"), ("squash", "bicubic"), ("longest", "bicubic"), ("shortest", "bilinear")];
+/// How far a value may be off, of 255: the most, and on average over a picture.
+const MOST: f32 = 4.0;
+const MEAN: f32 = 0.3;
+
+fn goldens() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens")
+}
+
+/// The preprocessing of a model that exists only as its `model.json`; its tensors hold 0..1.
+fn preprocess(mode: &str, interpolation: &str) -> Preprocess {
+    let folder = tempfile::tempdir().unwrap();
+    let json = serde_json::json!({
+        "format": 1, "name": "goldens", "embed_dim": 1,
+        "image": {"file": "i", "image_size": [SIZE, SIZE], "resize_mode": mode, "interpolation": interpolation,
+                  "mean": [0, 0, 0], "std": [1, 1, 1]},
+        "text": {"file": "t", "tokenizer": "k", "context_length": 2}, "sha256": {"i": "0"},
+    });
+    fs::write(folder.path().join("model.json"), json.to_string()).unwrap();
+    let execution = Execution { runtime_places: Vec::new(), device: Device::Cpu, threads: 1 };
+    Model::open(folder.path(), execution).unwrap().preprocess()
+}
+
+/// Every picture with its reference, 0..255: `[channel, modes · SIZE, SIZE]`.
+fn pictures() -> Vec<(String, Vec<u8>, Array3<f32>)> {
+    let references = fs::read_dir(goldens()).unwrap().map(|entry| entry.unwrap().path());
+    let mut pictures: Vec<_> = references
+        .filter_map(|path| {
+            let name = path.file_name()?.to_str()?.strip_suffix(".ref.png")?.to_owned();
+            let pixels = image::open(&path).unwrap().into_rgb8();
+            let reference = Array3::from_shape_fn((3, MODES.len() * SIZE, SIZE), |(channel, y, x)| {
+                f32::from(pixels[(u32::try_from(x).unwrap(), u32::try_from(y).unwrap())][channel])
+            });
+            Some((name.clone(), fs::read(goldens().join(name)).unwrap(), reference))
+        })
+        .filter(|(name, ..)| is_read(name))
+        .collect();
+    pictures.sort_by(|a, b| a.0.cmp(&b.0));
+    pictures
+}
+
+/// Whether this build reads the format.
+fn is_read(name: &str) -> bool {
+    !matches!(Path::new(name).extension().unwrap().to_str().unwrap(), "heic" | "avif")
+}
+
+/// Compares every picture in every mode, and names all that are off.
+#[track_caller]
+fn check(detail: impl Fn(&Preprocess) -> Detail) {
+    let modes = MODES.map(|(mode, interpolation)| preprocess(mode, interpolation));
+    let mut wrong = Vec::new();
+    for (name, bytes, reference) in pictures() {
+        for (row, made) in modes.iter().enumerate() {
+            let picture = match decode(&bytes, &Limits::default(), detail(made)) {
+                Ok(picture) => picture,
+                Err(error) => {
+                    wrong.push(format!("{name}: {error}"));
+                    break;
+                }
+            };
+            let expected = reference.slice(s![.., row * SIZE..(row + 1) * SIZE, ..]);
+            let off = (&made.tensor(&picture) * 255.0 - expected).abs();
+            let (most, mean) = (off.iter().fold(0.0f32, |most, off| most.max(*off)), off.mean().unwrap());
+            if most > MOST + 0.01 || mean > MEAN {
+                wrong.push(format!("{name}, {:?}: {most:.1} at most, {mean:.2} on average", MODES[row]));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "off by more than {MOST} of 255, or {MEAN} on average:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn whole_pictures_are_as_pillow_sees_them() {
+    check(|_| Detail::Full);
+}
+
+#[test]
+fn pictures_of_less_detail_are_as_pillow_sees_them() {
+    check(Preprocess::detail);
+}
+
+#[test]
+fn there_are_enough() {
+    assert!(pictures().len() >= 60);
+}

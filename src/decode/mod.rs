@@ -5,6 +5,7 @@
 //! because a small version of a large picture often costs a fraction of the whole.
 
 mod format;
+pub mod heif;
 #[cfg(feature = "mozjpeg")]
 mod jpeg;
 mod metadata;
@@ -189,7 +190,7 @@ fn decode_trusting(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Pict
         Format::JpegXl => raster::decode_jpeg_xl(bytes, limits)?,
         Format::Raster(format) => raster::decode(bytes, format, limits)?,
         Format::Raw(name) => raw::decode(bytes, name, limits, detail)?,
-        Format::Heic | Format::Avif => return Err(DecodeError::Unsupported { format: format.name().into() }),
+        Format::Heic | Format::Avif => heif::decode(bytes, format.name(), limits)?,
     };
     let metadata = Metadata::read(exif);
     let orientation = orientation.or(metadata.orientation).unwrap_or(Orientation::NoTransforms);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
-use imgsearch::decode::Limits;
+use imgsearch::decode::{Limits, heif};
 use imgsearch::engine::check_space;
 use imgsearch::ingest::{self, Plan};
 use imgsearch::library::Note;
@@ -53,6 +53,7 @@ fn index(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         bail!("none of the given paths can be indexed");
     }
     let model = settings.open_model(&noted(&settings.library)?)?;
+    heif::look_in(settings.heif_places());
     let plan = Plan {
         roots,
         rules: Rules { exclude, include_hidden, follow_symlinks },

@@ -190,7 +190,9 @@ fn decode_trusting(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Pict
         Format::JpegXl => raster::decode_jpeg_xl(bytes, limits)?,
         Format::Raster(format) => raster::decode(bytes, format, limits)?,
         Format::Raw(name) => raw::decode(bytes, name, limits, detail)?,
-        Format::Heic | Format::Avif => heif::decode(bytes, format.name(), limits)?,
+        Format::Heic => heif::decode(bytes, "HEIC", limits)?,
+        Format::Avif => heif::decode(bytes, "AVIF", limits)?,
+        Format::Unread(name) => return Err(DecodeError::Unsupported { format: name.into() }),
     };
     let metadata = Metadata::read(exif);
     let orientation = orientation.or(metadata.orientation).unwrap_or(Orientation::NoTransforms);

@@ -41,7 +41,6 @@ type Image = *mut c_void;
 
 /// A loaded libheif.
 pub(super) struct Library {
-    version_number: unsafe extern "C" fn() -> u32,
     context_alloc: unsafe extern "C" fn() -> Context,
     context_free: unsafe extern "C" fn(Context),
     set_threads: Option<unsafe extern "C" fn(Context, c_int)>,
@@ -79,7 +78,6 @@ impl Library {
             };
         }
         let functions = Library {
-            version_number: function!(b"heif_get_version_number"),
             context_alloc: function!(b"heif_context_alloc"),
             context_free: function!(b"heif_context_free"),
             // SAFETY: as above; libheif has had it since 1.13.
@@ -104,13 +102,6 @@ impl Library {
         };
         libraries.push(library);
         Some(Library { _libraries: libraries, ..functions })
-    }
-
-    /// Such as `1.15.1`.
-    pub(super) fn version(&self) -> String {
-        // SAFETY: it takes nothing and answers a number.
-        let [major, minor, patch, _] = unsafe { (self.version_number)() }.to_be_bytes();
-        format!("{major}.{minor}.{patch}")
     }
 
     /// The main picture of a file and its Exif block. `check` sees the size before anything is decoded.

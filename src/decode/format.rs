@@ -2,6 +2,18 @@
 
 use super::raw;
 
+/// How formats begin that no build reads, and their names.
+const UNREAD: &[(&[u8], &str)] = &[
+    (b"8BPS", "Photoshop"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"gimp xcf", "GIMP"),
+    (b"FOVb", "Sigma RAW"),
+    (b"\0MRM", "Minolta RAW"),
+    (b"%PDF", "PDF"),
+    (b"<svg", "SVG"),
+];
+
 /// The picture formats we can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -13,6 +25,8 @@ pub(super) enum Format {
     Heic,
     Avif,
     JpegXl,
+    /// A format that no build reads.
+    Unread(&'static str),
 }
 
 impl Format {
@@ -27,8 +41,15 @@ impl Format {
         if let Some(brand) = bytes.get(4..12).and_then(|header| header.strip_prefix(b"ftyp")) {
             return Format::of_brand(brand);
         }
+        if let Some((_, name)) = UNREAD.iter().find(|(magic, _)| bytes.starts_with(magic)) {
+            return Some(Format::Unread(name));
+        }
         let format = image::guess_format(bytes).ok()?;
-        Some(if format == image::ImageFormat::Jpeg { Format::Jpeg } else { Format::Raster(format) })
+        Some(match format.extensions_str().first() {
+            _ if format == image::ImageFormat::Jpeg => Format::Jpeg,
+            _ if format.reading_enabled() => Format::Raster(format),
+            name => Format::Unread(name.copied().unwrap_or("this format")),
+        })
     }
 
     /// ISO base media files (MP4's container) say what they are in a four-letter brand.
@@ -39,18 +60,6 @@ impl Format {
             }
             b"avif" | b"avis" => Some(Format::Avif),
             _ => None,
-        }
-    }
-
-    /// What people call it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Format::Jpeg => "JPEG",
-            Format::Raw(name) => name,
-            Format::Heic => "HEIC",
-            Format::Avif => "AVIF",
-            Format::JpegXl => "JPEG XL",
-            Format::Raster(format) => format.extensions_str().first().copied().unwrap_or("this format"),
         }
     }
 }
@@ -71,6 +80,8 @@ mod tests {
         check(b"\0\0\0\x18ftypavif\0\0\0\0", Some(Format::Avif));
         check(b"\0\0\0\x18ftypisom\0\0\0\0", None);
         check(b"\xff\x0a\0", Some(Format::JpegXl));
+        check(b"8BPS\0\x01", Some(Format::Unread("Photoshop")));
+        check(b"DDS \0\0", Some(Format::Unread("dds")));
         check(b"Dear diary", None);
         check(b"", None);
     }

@@ -5,6 +5,7 @@
 //! because a small version of a large picture often costs a fraction of the whole.
 
 mod format;
+pub mod heif;
 #[cfg(feature = "mozjpeg")]
 mod jpeg;
 mod metadata;
@@ -198,7 +199,9 @@ fn decode_trusting(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Pict
         Format::JpegXl => raster::decode_jpeg_xl(bytes, limits)?,
         Format::Raster(format) => raster::decode(bytes, format, limits)?,
         Format::Raw(name) => raw::decode(bytes, name, limits, detail)?,
-        Format::Heic | Format::Avif => return Err(DecodeError::Unsupported { format: format.name().into() }),
+        Format::Heic => heif::decode(bytes, "HEIC", limits)?,
+        Format::Avif => heif::decode(bytes, "AVIF", limits)?,
+        Format::Unread(name) => return Err(DecodeError::Unsupported { format: name.into() }),
     };
     let metadata = Metadata::read(exif);
     let orientation = orientation.or(metadata.orientation).unwrap_or(Orientation::NoTransforms);
@@ -220,10 +223,53 @@ fn decode_jpeg(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Decoded,
 /// Without the library that can leave detail out, the whole picture is decoded in Rust.
 #[cfg(not(feature = "mozjpeg"))]
 fn decode_jpeg(bytes: &[u8], limits: &Limits, _: Detail) -> Result<Decoded, DecodeError> {
+    if !has_end_of_image(bytes) {
+        return Err(DecodeError::Damaged { detail: "the picture breaks off".into() });
+    }
     raster::decode(bytes, image::ImageFormat::Jpeg, limits)
+}
+
+/// Whether an end-of-image marker follows the JPEG's first scan. Without it the decoder in Rust fills what is missing
+/// with grey and does not tell, and a grey picture would be found for what it does not show.
+///
+/// The segments before the scan are stepped over, because the thumbnail in an EXIF block has a marker of its own.
+/// Within a scan `ff d9` cannot occur; behind the picture there may be anything (phones put a film there).
+#[cfg(not(feature = "mozjpeg"))]
+fn has_end_of_image(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    while let [0xff, marker, high, low, ..] = *rest {
+        if marker == 0xda {
+            break;
+        }
+        let length = 2 + usize::from(u16::from_be_bytes([high, low]));
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    rest.windows(2).any(|pair| pair == [0xff, 0xd9])
 }
 
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
+}
+
+#[cfg(all(test, not(feature = "mozjpeg")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jpeg_ends_where_its_own_scan_ends() {
+        #[track_caller]
+        fn check(after_start: &[u8], expected: bool) {
+            assert_eq!(has_end_of_image(&[b"\xff\xd8", after_start].concat()), expected, "{after_start:x?}");
+        }
+        let thumbnail = b"\xff\xe1\x00\x06\xff\xd9\xff\xda";
+        let scan = b"\xff\xda\x00\x02scan\xff\x00scan";
+        check(&[&scan[..], b"\xff\xd9"].concat(), true);
+        check(scan, false);
+        check(&[&thumbnail[..], scan].concat(), false);
+        check(&[&thumbnail[..], scan, b"\xff\xd9"].concat(), true);
+        check(&[&scan[..], b"\xff\xd9 a film with \xff\xda in it"].concat(), true);
+        check(b"", false);
+        check(b"\xff\xe1\xff\xff", false);
+    }
 }

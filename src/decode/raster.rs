@@ -49,7 +49,10 @@ fn pixels(
     Ok(Decoded { pixels, full_size, eighths: 8, orientation: Some(orientation), exif, note: None })
 }
 
-/// 8-bit RGB. Transparent pixels are laid over white: logos, scans and screenshots with transparency are drawn for
+/// 8-bit RGB. Colour profiles are not applied, as the models' own preprocessing does not apply them: taking Display P3
+/// for sRGB leaves the offline model's vectors at cosine 0.999 to the right ones (median of 150 COCO photos; 0.983 at
+/// worst), where saving the same 260 × 260 pixels as a JPEG of quality 75 leaves 0.945, and the nearest other photo
+/// is at 0.80. Transparent pixels are laid over white: logos, scans and screenshots with transparency are drawn for
 /// white pages, and the colour stored under full transparency (mostly black) is one nobody ever sees.
 pub(super) fn to_rgb(picture: DynamicImage) -> RgbImage {
     if !picture.color().has_alpha() {

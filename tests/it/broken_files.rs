@@ -33,7 +33,7 @@ const WAYS: &[(&str, Break)] = &[
         bytes[29..33].copy_from_slice(&crc.to_be_bytes());
         fs::write(path, bytes).unwrap();
     }),
-    ("unsupported", |path, _| fs::write(path, b"\0\0\0\x18ftypheic\0\0\0\0mif1heic").unwrap()),
+    ("unsupported", |path, _| fs::write(path, b"8BPS\0\x01\0\0\0\0\0\0\0\x03").unwrap()),
     #[cfg(unix)]
     ("dangling link", |path, _| std::os::unix::fs::symlink("/nowhere/at/all.jpg", path).unwrap()),
 ];

@@ -1,0 +1,87 @@
+//! HEIC and AVIF, through the libheif that is found when the first such file comes.
+//!
+//! libheif is loaded while running, not linked: so the program builds and runs without it, set-up can bring it along
+//! as it does ONNX Runtime, and a system's own, newer one serves as well. It stays a library of its own under its own
+//! licence (LGPL). The alternatives are worse: `heic` and `zenavif` are AGPL, and the `libheif-rs` of today does not
+//! build against Debian 12's libheif 1.15.
+
+mod library;
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use image::metadata::Orientation;
+
+use super::{DecodeError, Decoded, Limits};
+use library::Library;
+
+/// The file names that systems know libheif by; its interface has been compatible since version 1.0.
+const SYSTEM_NAMES: &[&str] = &["libheif.so.1", "libheif.1.dylib", "libheif.dll", "heif.dll"];
+
+static FOLDERS: OnceLock<Vec<PathBuf>> = OnceLock::new();
+static LIBRARIES: OnceLock<Vec<Library>> = OnceLock::new();
+
+/// Names folders to look for libheif in, beside the system's own places. Counts once, before the first picture.
+/// A folder holds libheif and the codecs it needs, and no other libraries: all of them are loaded.
+pub fn look_in(folders: Vec<PathBuf>) {
+    let _ = FOLDERS.set(folders);
+}
+
+/// Every libheif there is. They differ in what they read: the wheel that set-up takes has no AV1, and some
+/// distributions leave out HEVC.
+fn libraries() -> &'static [Library] {
+    LIBRARIES.get_or_init(|| {
+        let brought_along = FOLDERS.get().into_iter().flatten().filter_map(|folder| library_in(folder));
+        let system = SYSTEM_NAMES.iter().filter_map(|name| Library::open(Path::new(name), &[]));
+        brought_along.chain(system).collect()
+    })
+}
+
+fn library_in(folder: &Path) -> Option<Library> {
+    let files = folder.read_dir().ok()?.flatten().map(|entry| entry.path());
+    let (libheif, codecs): (Vec<_>, Vec<_>) =
+        files.filter(|path| is_library(path)).partition(|path| is_libheif(path));
+    libheif.iter().find_map(|path| Library::open(path, &codecs))
+}
+
+fn is_library(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.contains(std::env::consts::DLL_SUFFIX)
+}
+
+/// `libheif.so`, `libheif.so.1`, or `libheif-e72ea93c.so.1.23.6` as Python's wheels call it.
+fn is_libheif(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.trim_start_matches("lib").starts_with("heif")
+}
+
+/// Decodes the main picture of a file. Its pixels come upright.
+pub(super) fn decode(bytes: &[u8], name: &str, limits: &Limits) -> Result<Decoded, DecodeError> {
+    let check = |size: (u32, u32)| {
+        limits.check_size(size)?;
+        // The planes it decodes and the RGB it makes of them.
+        limits.check_memory(u64::from(size.0) * u64::from(size.1) * 8)
+    };
+    let mut result = Err(DecodeError::Unsupported { format: format!("{name} (libheif was not found)") });
+    for library in libraries() {
+        if matches!(result, Err(DecodeError::Unsupported { .. })) {
+            result = library.decode(bytes, name, check);
+        }
+    }
+    let (picture, exif) = result?;
+    let pixels = super::raster::to_rgb(picture);
+    let full_size = pixels.dimensions();
+    // Exif in HEIF begins with the distance to the TIFF structure.
+    let exif = exif.and_then(|block| {
+        let distance = u32::from_be_bytes(block.get(..4)?.try_into().ok()?);
+        block.get(4usize.checked_add(usize::try_from(distance).ok()?)?..).map(<[u8]>::to_vec)
+    });
+    Ok(Decoded {
+        pixels,
+        full_size,
+        eighths: 8,
+        orientation: Some(Orientation::NoTransforms),
+        exif: exif.into_iter().collect(),
+        note: None,
+    })
+}

@@ -82,6 +82,7 @@ pub(super) fn decode(
     let mut decoded = decode_jpeg(&bytes[*start..], limits, detail)?;
     // The file's own metadata come first: the preview of a turned photo often does not say that it is turned.
     decoded.exif.splice(0..0, metadata(bytes));
+    decoded.orientation = None;
     Ok(decoded)
 }
 

@@ -60,7 +60,7 @@ impl Writer {
     /// # Errors
     /// [`Error::Locked`] while another process writes it, [`Error::SpaceMismatch`] when it holds vectors of
     /// another space, [`Error::NewerFormat`], [`Error::UnusableDimension`], [`Error::Damaged`] where only
-    /// [`repair`](crate::repair) can tell what is lost, and whatever the disk says.
+    /// [`repair`](crate::repair()) can tell what is lost, and whatever the disk says.
     pub fn open(dir: &Path, space: &Space, options: WriterOptions) -> Result<Writer, Error> {
         if !(1..=MAX_DIM).contains(&space.dim) {
             let (path, found) = (dir.to_owned(), space.dim);

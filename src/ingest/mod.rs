@@ -57,7 +57,7 @@ const BATCH_WITHIN: Duration = Duration::from_millis(500);
 /// What a run is to do.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// Existing folders or files, as [`walk::resolve_roots`] returns them.
+    /// Existing folders or files, as [`crate::walk::resolve_roots`] returns them.
     pub roots: Vec<PathBuf>,
     /// Absolute paths that are gone; what the library has below them is removed, if `prune` is set or its disk is
     /// there.

@@ -154,14 +154,13 @@ fn status_of(library: &Library, searcher: Option<&Searcher>) -> Status {
         *by_reason.entry(skip.kind.label()).or_default() += 1;
     }
     let stats = searcher.map_or_else(Stats::default, Searcher::stats);
-    let bytes_on_disk = library.bytes_on_disk();
     Status {
         library: library.folder().display().to_string(),
         model: searcher.map(|searcher| searcher.space().label.clone()),
         images: stats.rows,
         skipped: by_reason,
-        bytes_on_disk,
-        bytes_per_image: bytes_on_disk.checked_div(stats.rows as u64).unwrap_or(0),
+        bytes_on_disk: stats.bytes_on_disk,
+        bytes_per_image: stats.bytes_on_disk.checked_div(stats.rows as u64).unwrap_or(0),
         segments: stats.segments,
         rows: stats.rows,
         dead_rows: stats.dead_rows,

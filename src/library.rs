@@ -40,12 +40,6 @@ impl Library {
     pub fn searcher(&self) -> Result<Searcher, Error> {
         Searcher::open(&self.index_folder())
     }
-
-    /// The size of everything below the folder.
-    pub fn bytes_on_disk(&self) -> u64 {
-        let entries = walkdir::WalkDir::new(&self.folder).into_iter().flatten();
-        entries.filter_map(|entry| entry.metadata().ok()).filter(|m| m.is_file()).map(|m| m.len()).sum()
-    }
 }
 
 /// What a run of `index` leaves for later runs and for `status`.

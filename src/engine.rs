@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use imgsearch_index::{Error as IndexError, SearchOptions, Searcher};
 
 use crate::model::{Model, ModelError, TextEncoder};
-use crate::photo::path_of;
+use crate::photo::{Photo, path_of};
 use crate::{Library, Query};
 
 /// Answers queries on one library with the model it was indexed with.
@@ -23,6 +23,8 @@ pub struct Match {
     pub score: f32,
     /// The photo's absolute path.
     pub path: PathBuf,
+    /// What is remembered of it; `None` when a newer version wrote it.
+    pub photo: Option<Photo>,
 }
 
 impl Engine {
@@ -47,7 +49,12 @@ impl Engine {
         let enough = |score: f32| query.min_score.is_none_or(|least| score >= least);
         let matches = hits.into_iter().take_while(|hit| enough(hit.score)).zip(1..);
         Ok(matches
-            .map(|(hit, rank)| Match { rank, score: hit.score, path: path_of(hit.key.as_bytes()) })
+            .map(|(hit, rank)| Match {
+                rank,
+                score: hit.score,
+                path: path_of(hit.key.as_bytes()),
+                photo: Photo::decode(&hit.payload),
+            })
             .collect())
     }
 }

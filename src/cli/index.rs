@@ -1,0 +1,45 @@
+//! `index`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Look at all photos in folders, and remember what they show.
+///
+/// Run it again whenever you like: photos that have not changed are not read again, photos that are gone leave the
+/// index, and moved or copied ones are recognised. Stop it with Ctrl-C at any time; nothing done so far is lost.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  imgsearch index ~/Photos ~/Pictures
+  imgsearch index ~/Photos --exclude '*.gif' --exclude Screenshots")]
+pub(crate) struct IndexArgs {
+    /// Folders, or single files, to index.
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    /// Leave out files and folders that match, as `.gitignore` would; may be given several times.
+    ///
+    /// Photos indexed before that match now leave the index.
+    /// Examples: `--exclude '*.gif'`, `--exclude Screenshots`, `--exclude '/2019/*'`
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) exclude: Vec<String>,
+
+    /// Also look into hidden folders and at hidden files. Trash and thumbnail folders stay left out.
+    ///
+    /// Example: `imgsearch index --include-hidden ~`
+    #[arg(long)]
+    pub(crate) include_hidden: bool,
+
+    /// Follow symbolic links to files and folders; links that lead in a circle are followed once.
+    ///
+    /// Example: `imgsearch index --follow-symlinks ~/annex`
+    #[arg(long)]
+    pub(crate) follow_symlinks: bool,
+
+    /// Also drop photos that are gone together with their disk or with PATH itself. Without it they are kept.
+    ///
+    /// Example: `imgsearch index --prune /media/old-disk`
+    #[arg(long)]
+    pub(crate) prune: bool,
+}

@@ -1,0 +1,50 @@
+//! `status`, `doctor`, `optimize`, `verify` and `repair`: what looks at a library as a whole.
+
+use clap::Args;
+
+/// Show what the library holds.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  imgsearch status
+  imgsearch status --json | jq .images
+  imgsearch status --skipped")]
+pub(crate) struct StatusArgs {
+    /// Print one JSON object.
+    ///
+    /// Keys: `library`, `model`, `images`, `skipped` (reason → files), `bytes_on_disk`, `bytes_per_image`,
+    /// `last_indexed`, `segments`, `rows`, `dead_rows`, `graph_rows`.
+    /// Example: `imgsearch status --json | jq .images`
+    #[arg(long)]
+    pub(crate) json: bool,
+
+    /// List the files that were left out, each with its reason.
+    ///
+    /// Example: `imgsearch status --skipped | grep damaged`
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) skipped: bool,
+}
+
+/// Check that everything imgsearch needs is there and works, and say what to do where it does not.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imgsearch doctor")]
+pub(crate) struct DoctorArgs {}
+
+/// Make the library small and fast: merge its segments, drop what was deleted, build the missing graphs.
+///
+/// Never needed, worth it after large changes. Queries go on meanwhile; Ctrl-C loses nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imgsearch optimize")]
+pub(crate) struct OptimizeArgs {}
+
+/// Read the whole library and compare all checksums; changes nothing.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imgsearch verify")]
+pub(crate) struct VerifyArgs {}
+
+/// Put a damaged library right: whatever is held twice is made again from the other place.
+///
+/// Photos whose entries are lost are named; `imgsearch index` embeds them again.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  imgsearch repair && imgsearch index ~/Photos")]
+pub(crate) struct RepairArgs {}

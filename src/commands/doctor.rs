@@ -1,0 +1,77 @@
+//! `doctor`.
+
+use anyhow::Result;
+use imgsearch::Model;
+use imgsearch::engine::check_space;
+use imgsearch::model::Runtime;
+
+use super::{Exit, existing, noted};
+use crate::progress;
+use crate::render::{Check, Output, Wrong, unless_reader_left};
+use crate::settings::Settings;
+
+pub(super) fn run(settings: &Settings) -> Result<Exit> {
+    let checks = checks(settings);
+    let exit = if checks.iter().all(|check| check.result.is_ok()) { Exit::Done } else { Exit::Failed };
+    let mut output = Output::new(settings.stdout_is_terminal);
+    let written = checks.iter().try_for_each(|check| output.check(check));
+    unless_reader_left(written.and_then(|()| output.finish()))?;
+    Ok(exit)
+}
+
+fn checks(settings: &Settings) -> Vec<Check> {
+    let check = |what, result: Result<String>| {
+        let result = result.map_err(|error| Wrong { hint: progress::hint(&error), error });
+        Check { what, result }
+    };
+    let model = settings.open_model(&noted(&settings.library).unwrap_or_default());
+    match model {
+        Ok(model) => vec![
+            check("ONNX Runtime", model.runtime().map_err(Into::into).map(describe)),
+            check("model", check_model(&model)),
+            check("device", check_device(&model)),
+            check("text", check_text(&model)),
+            check("library", check_library(settings, Some(&model))),
+        ],
+        Err(error) => {
+            let runtime = Runtime::load(&settings.execution().runtime_places);
+            vec![
+                check("ONNX Runtime", runtime.map_err(Into::into).map(|runtime| describe(&runtime))),
+                check("model", Err(error)),
+                check("library", check_library(settings, None)),
+            ]
+        }
+    }
+}
+
+fn describe(runtime: &Runtime) -> String {
+    let version = runtime.version().unwrap_or_else(|| "of unknown version".to_owned());
+    format!("{version} at {}", runtime.path().display())
+}
+
+fn check_model(model: &Model) -> Result<String> {
+    model.verify()?;
+    let space = model.space();
+    let folder = model.folder().display();
+    Ok(format!("{}, {} dimensions, files as published, at {folder}", space.label, space.dim))
+}
+
+fn check_device(model: &Model) -> Result<String> {
+    Ok(format!("the image model runs on {}", model.image_encoder()?.device()))
+}
+
+fn check_text(model: &Model) -> Result<String> {
+    model.text_encoder()?.encode_text("a photo of a dog")?;
+    Ok("the text model answers".into())
+}
+
+fn check_library(settings: &Settings, model: Option<&Model>) -> Result<String> {
+    let folder = settings.library.folder().display();
+    let Some(searcher) = existing(&settings.library)? else {
+        return Ok(format!("nothing indexed yet at {folder}"));
+    };
+    if let Some(model) = model {
+        check_space(&settings.library, &searcher, model)?;
+    }
+    Ok(format!("{} photos at {folder}", searcher.len()))
+}

@@ -1,0 +1,54 @@
+//! `index`.
+
+use std::io;
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Result, bail};
+use imgsearch::decode::{Limits, heif};
+use imgsearch::ingest::{self, Plan};
+use imgsearch::walk::{Rules, resolve_roots};
+
+use super::{Exit, absolute, noted, stop_on_ctrl_c};
+use crate::cli::IndexArgs;
+use crate::progress::{self, Progress};
+use crate::render::{Output, unless_reader_left};
+use crate::settings::{Settings, Verbosity};
+
+pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
+    let IndexArgs { paths, exclude, include_hidden, follow_symlinks, prune } = args;
+    let (roots, missing) = resolve_roots(&paths);
+    let (gone, missing): (Vec<_>, Vec<_>) =
+        missing.into_iter().partition(|(_, error)| prune && error.kind() == io::ErrorKind::NotFound);
+    for (root, error) in &missing {
+        progress::print_warning(&format!("cannot index {}: {error}", root.display()));
+    }
+    if roots.is_empty() && gone.is_empty() {
+        bail!("none of the given paths can be indexed");
+    }
+    let gone_roots = gone.iter().map(|(root, _)| absolute(root)).collect::<Result<_>>()?;
+    let model = settings.open_model(&noted(&settings.library)?)?;
+    heif::look_in(settings.heif_places());
+    let plan = Plan {
+        roots,
+        gone_roots,
+        rules: Rules { exclude, include_hidden, follow_symlinks },
+        prune,
+        threads: settings.threads,
+        limits: Limits::default(),
+        now: SystemTime::now(),
+    };
+    let (start, cancel, progress) = (Instant::now(), stop_on_ctrl_c()?, Progress::new(settings));
+    let totals = ingest::index(&settings.library, &model, &plan, &progress, &cancel);
+    progress.finish();
+    let totals = totals?;
+    if settings.verbosity > Verbosity::Quiet {
+        let mut output = Output::new(settings.stdout_is_terminal);
+        let written = output.totals(&totals, start.elapsed().as_secs_f64()).and_then(|()| output.finish());
+        unless_reader_left(written)?;
+    }
+    Ok(match (totals.cancelled, totals.has_failures() || !missing.is_empty()) {
+        (true, _) => Exit::Interrupted,
+        (false, true) => Exit::Failed,
+        (false, false) => Exit::Done,
+    })
+}

@@ -1,0 +1,82 @@
+//! One function per command: settings in, library called, results rendered.
+
+mod doctor;
+mod index;
+mod maintain;
+mod query;
+mod status;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use imgsearch::Library;
+use imgsearch::library::Note;
+use imgsearch_index::{Error as IndexError, Searcher};
+
+use crate::cli::{Cli, Command};
+use crate::progress;
+use crate::settings::Settings;
+
+/// How the process ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    Done = 0,
+    NothingFound = 1,
+    Failed = 2,
+    Interrupted = 130,
+}
+
+/// Runs the command that was typed.
+pub(crate) fn run(cli: Cli) -> Result<Exit> {
+    let settings = Settings::resolve(cli.common)?;
+    match cli.command {
+        Command::Index(args) => index::run(&settings, args),
+        Command::Query(args) => query::run(&settings, &args),
+        Command::Status(args) => status::run(&settings, &args),
+        Command::Doctor(_) => doctor::run(&settings),
+        Command::Optimize(_) => maintain::optimize(&settings),
+        Command::Verify(_) => maintain::verify(&settings),
+        Command::Repair(_) => maintain::repair(&settings),
+    }
+}
+
+/// The flag that the first Ctrl-C sets; the second one ends the process.
+fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&cancel);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            exit_at_once();
+        }
+        progress::print_stopping();
+    })
+    .context("cannot listen for Ctrl-C")?;
+    Ok(cancel)
+}
+
+#[expect(clippy::exit, reason = "a second Ctrl-C means now; what was stored is durable")]
+fn exit_at_once() {
+    std::process::exit(i32::from(Exit::Interrupted as u8));
+}
+
+/// Comparable with the paths in a library: absolute, and without symbolic links where it exists.
+fn absolute(folder: &Path) -> Result<PathBuf> {
+    Ok(folder.canonicalize().or_else(|_| std::path::absolute(folder))?)
+}
+
+/// What the last run noted; nothing where there was none.
+fn noted(library: &Library) -> Result<Note> {
+    Ok(existing(library)?.map_or_else(Note::default, |searcher| Note::read(searcher.note())))
+}
+
+/// The library's index, if there is one.
+fn existing(library: &Library) -> Result<Option<Searcher>> {
+    match library.searcher() {
+        Ok(searcher) => Ok(Some(searcher)),
+        Err(IndexError::Missing { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

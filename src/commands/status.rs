@@ -1,0 +1,60 @@
+//! `status`.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use imgsearch::Library;
+use imgsearch::library::Note;
+use imgsearch::photo::{Photo, Skip, path_of};
+use imgsearch_index::{Searcher, Stats};
+
+use super::{Exit, existing};
+use crate::cli::StatusArgs;
+use crate::render::{Output, Status, unless_reader_left};
+use crate::settings::Settings;
+
+pub(super) fn run(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
+    let searcher = existing(&settings.library)?;
+    let mut output = Output::new(settings.stdout_is_terminal);
+    let written = if args.skipped {
+        searcher.iter().flat_map(skipped).try_for_each(|(path, skip)| output.skipped(&path, &skip))
+    } else {
+        let status = status_of(&settings.library, searcher.as_ref());
+        if args.json { output.status_as_json(&status) } else { output.status(&status) }
+    };
+    unless_reader_left(written.and_then(|()| output.finish()))?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Status {
+    let note = Note::read(searcher.and_then(Searcher::note));
+    let mut by_reason = BTreeMap::new();
+    for (_, skip) in searcher.into_iter().flat_map(skipped) {
+        *by_reason.entry(skip.kind.label()).or_default() += 1;
+    }
+    let stats = searcher.map_or_else(Stats::default, Searcher::stats);
+    Status {
+        library: library.folder().display().to_string(),
+        model: searcher.map(|searcher| searcher.space().label.clone()),
+        images: stats.rows,
+        skipped: by_reason,
+        bytes_on_disk: stats.bytes_on_disk,
+        bytes_per_image: stats.bytes_on_disk.checked_div(stats.rows as u64).unwrap_or(0),
+        segments: stats.segments,
+        rows: stats.rows,
+        dead_rows: stats.dead_rows,
+        graph_rows: stats.graph_rows,
+        last_indexed: (note.last_indexed > 0)
+            .then(|| jiff::Timestamp::from_second(note.last_indexed).ok())
+            .flatten(),
+    }
+}
+
+/// The files of a library that have no vector, with the reason.
+fn skipped(searcher: &Searcher) -> impl Iterator<Item = (PathBuf, Skip)> {
+    searcher.records().filter(|record| !record.has_vector).filter_map(|record| {
+        let skip = Photo::decode(record.payload)?.skip?;
+        Some((path_of(record.key), skip))
+    })
+}

@@ -1,0 +1,108 @@
+//! What a library holds, and what `verify` and `repair` say of it.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::path::Path;
+
+use imgsearch::photo::{Skip, path_of};
+use imgsearch_index::{Problem, Report};
+use serde::Serialize;
+
+use super::Output;
+
+/// What `status` shows. The names are the keys of `status --json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Status {
+    pub(crate) library: String,
+    pub(crate) model: Option<String>,
+    pub(crate) images: usize,
+    pub(crate) skipped: BTreeMap<&'static str, u64>,
+    pub(crate) bytes_on_disk: u64,
+    pub(crate) bytes_per_image: u64,
+    pub(crate) segments: usize,
+    pub(crate) rows: usize,
+    pub(crate) dead_rows: usize,
+    pub(crate) graph_rows: usize,
+    /// RFC 3339, in UTC.
+    pub(crate) last_indexed: Option<jiff::Timestamp>,
+}
+
+impl Output {
+    pub(crate) fn status(&mut self, status: &Status) -> io::Result<()> {
+        let Status {
+            library,
+            model,
+            images,
+            skipped,
+            bytes_on_disk,
+            bytes_per_image,
+            segments,
+            rows,
+            dead_rows,
+            graph_rows,
+            last_indexed,
+        } = status;
+        let last = last_indexed.map_or_else(|| "never".to_owned(), local_time);
+        writeln!(self.out, "library       {library}")?;
+        writeln!(self.out, "model         {}", model.as_deref().unwrap_or("none yet"))?;
+        writeln!(self.out, "images        {images}")?;
+        writeln!(self.out, "skipped       {}", skipped.values().sum::<u64>())?;
+        for (label, files) in skipped {
+            writeln!(self.out, "  {files} {label}")?;
+        }
+        let size = indicatif::BinaryBytes(*bytes_on_disk);
+        writeln!(self.out, "on disk       {size}, {bytes_per_image} bytes an image")?;
+        writeln!(
+            self.out,
+            "index         {segments} segments, {dead_rows} dead rows, {graph_rows} of {rows} in graphs"
+        )?;
+        writeln!(self.out, "last indexed  {last}")
+    }
+
+    pub(crate) fn status_as_json(&mut self, status: &Status) -> io::Result<()> {
+        serde_json::to_writer_pretty(&mut self.out, status)?;
+        writeln!(self.out)
+    }
+
+    /// What `verify` or `repair` found.
+    pub(crate) fn report(&mut self, report: &Report) -> io::Result<()> {
+        for Problem { key, error, .. } in &report.problems {
+            write!(self.out, "wrong  {}", chain(error))?;
+            match key {
+                Some(key) => {
+                    write!(self.out, ": ")?;
+                    self.path(&path_of(key.as_bytes()), b'\n')?;
+                }
+                None => writeln!(self.out)?,
+            }
+        }
+        for key in &report.lost {
+            write!(self.out, "lost   ")?;
+            self.path(&path_of(key.as_bytes()), b'\n')?;
+        }
+        match (report.is_clean(), report.repaired, report.lost.len()) {
+            (true, _, _) => writeln!(self.out, "nothing is wrong: {} records read", report.records),
+            (false, false, _) => writeln!(self.out, "run `imgsearch repair` to put this right"),
+            (false, true, 0) => writeln!(self.out, "repaired; nothing is lost"),
+            (false, true, lost) => {
+                writeln!(self.out, "repaired; run `imgsearch index` to embed {lost} photos again")
+            }
+        }
+    }
+
+    /// A skipped file: its reason, a tab, its path.
+    pub(crate) fn skipped(&mut self, path: &Path, skip: &Skip) -> io::Result<()> {
+        write!(self.out, "{skip}\t")?;
+        self.path(path, b'\n')
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn local_time(time: jiff::Timestamp) -> String {
+    time.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+}

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use directories::ProjectDirs;
 use imgsearch::library::Note;
-use imgsearch::model::{Device, Execution};
+use imgsearch::model::{Device, Execution, Precision};
 use imgsearch::{Library, Model};
 
 use crate::cli::Common;
@@ -36,12 +36,15 @@ pub(crate) struct Settings {
     device: Device,
     /// The platform's data folder; a user without a home has none.
     data_folder: Option<PathBuf>,
+    /// The platform's folder for what can be made again.
+    cache_folder: Option<PathBuf>,
 }
 
 impl Settings {
     pub(crate) fn resolve(common: Common) -> Result<Settings> {
         let Common { library, model, device, threads, verbose, quiet } = common;
-        let data_folder = ProjectDirs::from("", "", "imgsearch").map(|dirs| dirs.data_dir().to_owned());
+        let dirs = ProjectDirs::from("", "", "imgsearch");
+        let data_folder = dirs.as_ref().map(|dirs| dirs.data_dir().to_owned());
         let library = library.or_else(|| Some(data_folder.as_ref()?.join("library")));
         let library = library.context("this user has no home folder: name the library with --library")?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -58,6 +61,7 @@ impl Settings {
             model,
             device: device.into(),
             data_folder,
+            cache_folder: dirs.map(|dirs| dirs.cache_dir().to_owned()),
         })
     }
 
@@ -91,7 +95,13 @@ impl Settings {
     }
 
     pub(crate) fn execution(&self) -> Execution {
-        Execution { runtime_places: self.runtime_places(), device: self.device, threads: self.threads }
+        Execution {
+            runtime_places: self.runtime_places(),
+            device: self.device,
+            threads: self.threads,
+            precision: Precision::Auto,
+            cache_folder: self.cache_folder.clone(),
+        }
     }
 
     /// Where ONNX Runtime may be, best first.

@@ -1,20 +1,24 @@
 //! A CLIP-family model folder → vectors. Does no search and opens no photo.
 
+mod error;
+mod fingerprint;
 mod layout;
+mod onnx;
+mod ports;
 mod preprocess;
 mod runtime;
 mod session;
 mod tokenizer;
+mod tower;
 mod version;
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use imgsearch_index::Space;
-use sha2::{Digest, Sha256};
 
+pub use error::ModelError;
+pub use layout::Layout;
 pub use preprocess::Preprocess;
 pub use runtime::Runtime;
 pub use session::{ImageEncoder, TextEncoder};
@@ -43,9 +47,47 @@ impl std::fmt::Display for Device {
     }
 }
 
+/// Which files of a model are taken, where it has its towers in several precisions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// An image tower that loses nothing and a text tower that starts fast: of 32 bits, else of 16, and of 8 bits.
+    #[default]
+    Auto,
+    /// 32 bits.
+    Fp32,
+    /// 16 bits: half the size, and slower on most CPUs.
+    Fp16,
+    /// 8 bits: a quarter of the size, and faster; image towers lose some quality.
+    Int8,
+}
+
+impl Precision {
+    /// What Hugging Face's exports append to the names of image towers, best first.
+    fn image_suffixes(self) -> &'static [&'static str] {
+        match self {
+            Precision::Auto => &["", "_fp16", "_int8", "_quantized", "_uint8"],
+            Precision::Fp32 => &[""],
+            Precision::Fp16 => &["_fp16"],
+            Precision::Int8 => &["_int8", "_quantized", "_uint8"],
+        }
+    }
+
+    /// The same for text towers.
+    fn text_suffixes(self) -> &'static [&'static str] {
+        match self {
+            Precision::Auto => &["_int8", "_quantized", "_uint8", "", "_fp16"],
+            Precision::Fp32 | Precision::Fp16 | Precision::Int8 => self.image_suffixes(),
+        }
+    }
+}
+
 /// How a model's towers are run.
 #[derive(Clone, Debug)]
 pub struct Execution {
+    /// Which of a model's files are taken.
+    pub precision: Precision,
+    /// A folder for what can be worked out again: the hashes of large files. `None` remembers nothing.
+    pub cache_folder: Option<PathBuf>,
     /// Where to look for the ONNX Runtime library, best first: files, or folders that may hold one.
     pub runtime_places: Vec<PathBuf>,
     /// Where the image tower runs.
@@ -68,16 +110,22 @@ impl Model {
     /// Reads what the folder says about itself; loads nothing.
     ///
     /// # Errors
-    /// [`ModelError::Missing`] or [`ModelError::Config`].
+    /// [`ModelError::Unknown`], [`ModelError::Missing`], [`ModelError::Config`] and others about the folder's files.
     pub fn open(folder: &Path, execution: Execution) -> Result<Model, ModelError> {
-        let config = ModelConfig::read(folder)?;
-        let space = Space { id: config.space_id(folder)?, label: config.name.clone(), dim: config.embed_dim };
+        let config = ModelConfig::read(folder, execution.precision)?;
+        let id = space_id(&config, execution.cache_folder.as_deref())?;
+        let space = Space { id, label: config.name.clone(), dim: config.embed_dim };
         Ok(Model { folder: folder.to_owned(), config, space, execution, runtime: OnceLock::new() })
     }
 
     /// The folder it was read from.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Who exported it.
+    pub fn layout(&self) -> Layout {
+        self.config.layout
     }
 
     /// Identity of the vectors it makes.
@@ -95,9 +143,8 @@ impl Model {
     /// # Errors
     /// Any [`ModelError`] about the runtime, the device or the file.
     pub fn image_encoder(&self) -> Result<ImageEncoder, ModelError> {
-        let file = self.folder.join(&self.config.image.file);
         let Execution { device, threads, .. } = self.execution;
-        ImageEncoder::open(self.runtime()?, &file, self.config.embed_dim, device, threads)
+        ImageEncoder::open(self.runtime()?, &self.config.image, self.config.embed_dim, device, threads)
     }
 
     /// Loads the text tower and its tokenizer, side by side.
@@ -106,13 +153,11 @@ impl Model {
     /// Any [`ModelError`] about the runtime or the files.
     pub fn text_encoder(&self) -> Result<TextEncoder, ModelError> {
         let text = &self.config.text;
-        let tokenizer = self.folder.join(&text.tokenizer);
         std::thread::scope(|scope| {
-            let tokenizer = scope.spawn(|| Tokenizer::read(&tokenizer, text.context_length));
+            let tokenizer = scope.spawn(|| Tokenizer::read(text));
             let runtime = self.runtime()?;
             let tokenizer = tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            let file = self.folder.join(&text.file);
-            TextEncoder::open(runtime, &file, self.config.embed_dim, self.execution.threads, tokenizer)
+            TextEncoder::open(runtime, text, self.config.embed_dim, self.execution.threads, tokenizer)
         })
     }
 
@@ -128,157 +173,56 @@ impl Model {
         Ok(self.runtime.get_or_init(|| runtime))
     }
 
-    /// Compares every file with the sha256 that `model.json` states.
+    /// Compares every file with the sha256 that the model states for it.
     ///
     /// # Errors
     /// [`ModelError::Missing`] or [`ModelError::Altered`] for the first file that is wrong.
     pub fn verify(&self) -> Result<(), ModelError> {
-        for (path, expected) in self.config.stated_files(&self.folder) {
-            let found =
-                sha256_of(&path).map_err(|source| ModelError::Missing { path: path.clone(), source })?;
+        for (path, expected) in &self.config.sha256 {
+            let found = fingerprint::sha256_of(path)
+                .map_err(|source| ModelError::Missing { path: path.clone(), source })?;
             if !found.eq_ignore_ascii_case(expected) {
-                return Err(ModelError::Altered { path, found, expected: expected.to_owned() });
+                return Err(ModelError::Altered { path: path.clone(), found, expected: expected.clone() });
             }
         }
         Ok(())
     }
 }
 
-/// In lower-case hexadecimal.
-fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
-    let mut hasher = Sha256::new();
-    loop {
-        let chunk = reader.fill_buf()?;
-        if chunk.is_empty() {
-            break;
-        }
-        hasher.update(chunk);
-        let read = chunk.len();
-        reader.consume(read);
+/// Identity of the vector space: the image tower's content and everything done to a picture before it.
+///
+/// Where the model states a file's hash, that is taken for it; `verify` compares the two. Else the file is hashed once
+/// and the hash remembered in `cache`.
+fn space_id(config: &ModelConfig, cache: Option<&Path>) -> Result<String, ModelError> {
+    let mut hasher = blake3::Hasher::new();
+    for path in [&config.image.file].into_iter().chain(&config.image.data) {
+        let hash =
+            config.sha256.get(path).cloned().map_or_else(|| fingerprint::sha256_remembered(path, cache), Ok);
+        let hash = hash.map_err(|source| ModelError::Missing { path: path.clone(), source })?;
+        hasher.update(hash.to_ascii_lowercase().as_bytes());
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    hasher.update(&config.preprocess_json());
+    Ok(hasher.finalize().to_hex()[..32].to_owned())
 }
 
-/// What can be wrong with a model or the runtime it needs.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ModelError {
-    /// A file of the model cannot be read.
-    #[error("cannot read {path}: {source}", path = path.display())]
-    Missing {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// `model.json` is not what this version reads.
-    #[error("{path}: {detail}", path = path.display())]
-    Config {
-        /// The file.
-        path: PathBuf,
-        /// The field, and what is wrong with it.
-        detail: String,
-    },
-    /// A file is not the one the model was published with.
-    #[error("{path} was altered: its sha256 is {found}, model.json states {expected}", path = path.display())]
-    Altered {
-        /// The file.
-        path: PathBuf,
-        /// Its sha256.
-        found: String,
-        /// The stated one.
-        expected: String,
-    },
-    /// No ONNX Runtime library anywhere.
-    #[error("ONNX Runtime was not found (looked in {})", list(searched))]
-    RuntimeMissing {
-        /// Where it was looked for.
-        searched: Vec<PathBuf>,
-    },
-    /// A library was found and does not serve.
-    #[error("{path} does not serve as ONNX Runtime: {detail}", path = path.display())]
-    RuntimeRefused {
-        /// The library.
-        path: PathBuf,
-        /// What the loader said.
-        detail: String,
-    },
-    /// The device asked for does not work here.
-    #[error("cannot run on {device}: {detail}")]
-    DeviceMissing {
-        /// The device asked for.
-        device: Device,
-        /// What ONNX Runtime said.
-        detail: String,
-    },
-    /// ONNX Runtime refuses a tower.
-    #[error("cannot load {path}: {detail}", path = path.display())]
-    Load {
-        /// The ONNX file.
-        path: PathBuf,
-        /// What ONNX Runtime said.
-        detail: String,
-    },
-    /// The tokenizer file cannot be used.
-    #[error("cannot load {path}: {detail}", path = path.display())]
-    Tokenizer {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        detail: String,
-    },
-    /// A text that the tokenizer cannot take.
-    #[error("cannot tokenize {text:?}: {detail}")]
-    Tokenize {
-        /// The text.
-        text: String,
-        /// What the tokenizer said.
-        detail: String,
-    },
-    /// A tower failed while running, or its output is of the wrong shape.
-    #[error("{path} failed: {detail}", path = path.display())]
-    Inference {
-        /// The ONNX file.
-        path: PathBuf,
-        /// What went wrong.
-        detail: String,
-    },
-}
+#[cfg(test)]
+mod tests {
+    use std::fs;
 
-impl ModelError {
-    /// What to do next, where that is known.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            ModelError::Missing { .. }
-            | ModelError::Altered { .. }
-            | ModelError::Config { .. }
-            | ModelError::Load { .. }
-            | ModelError::Tokenizer { .. } => Some(
-                "name a model folder that is whole with `--model DIR`; \
-                 `scripts/setup --force` installs the offline model anew",
-            ),
-            ModelError::RuntimeMissing { .. } => {
-                Some("run `scripts/setup`, or name the library file in ORT_DYLIB_PATH")
-            }
-            ModelError::RuntimeRefused { .. } => Some(
-                "ONNX Runtime 1.24 or newer is needed: run `scripts/setup`, or name one in ORT_DYLIB_PATH",
-            ),
-            ModelError::DeviceMissing { .. } => {
-                Some("use `--device cpu`, or name a CUDA build of ONNX Runtime in ORT_DYLIB_PATH")
-            }
-            ModelError::Tokenize { .. } | ModelError::Inference { .. } => {
-                Some("`imgsearch doctor` checks the model and the runtime")
-            }
-        }
-    }
-}
+    use super::*;
 
-fn list(paths: &[PathBuf]) -> String {
-    let mut text = String::new();
-    for path in paths {
-        let comma = if text.is_empty() { "" } else { ", " };
-        text = format!("{text}{comma}{}", path.display());
+    #[test]
+    fn the_space_depends_on_the_tower_and_the_preprocessing_only() {
+        let id = |from: &str, to: &str| {
+            let folder = tempfile::tempdir().unwrap();
+            fs::write(folder.path().join("model.json"), layout::tests::OWN.replace(from, to)).unwrap();
+            let config = ModelConfig::read(folder.path(), Precision::Auto).unwrap();
+            space_id(&config, None).unwrap()
+        };
+        let id_of_own = id("", "");
+        assert_eq!(id_of_own, id("\"name\": \"n\"", "\"name\": \"other\""));
+        assert_eq!(id_of_own, id("t.onnx", "u.onnx"));
+        assert_ne!(id_of_own, id("ab", "cd"));
+        assert_ne!(id_of_own, id("bicubic", "bilinear"));
     }
-    text
 }

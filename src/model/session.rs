@@ -1,31 +1,34 @@
-//! The two towers as ONNX Runtime sessions: tensors in, unit vectors out.
+//! The two encoders: prepared pictures and texts in, unit vectors out.
 
-use std::path::{Path, PathBuf};
-
+use half::f16;
 use imgsearch_index::Vector;
-use ndarray::{Array2, Array3, Array4, Axis};
-use ort::ep::CUDA;
-use ort::session::Session;
-use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
-use ort::value::TensorRef;
+use ndarray::{Array2, Array3, Array4, ArrayView4, Axis};
+use ort::session::SessionInputValue;
+use ort::value::Tensor;
 
-use super::tokenizer::Tokenizer;
+use super::layout::{ImageConfig, Padding, PreprocessConfig, TextConfig};
+use super::ports::{Batch, ChannelOrder, Element, IntegerInput, PixelInput, TokenInputs, Width};
+use super::tokenizer::{Tokenizer, Tokens};
+use super::tower::Tower;
 use super::{Device, ModelError, Runtime};
 
 /// The image tower.
 pub struct ImageEncoder {
     tower: Tower,
+    input: PixelInput,
+    preprocess: PreprocessConfig,
 }
 
 impl ImageEncoder {
-    pub(crate) fn open(
+    pub(super) fn open(
         runtime: &Runtime,
-        file: &Path,
+        config: &ImageConfig,
         embed_dim: usize,
         device: Device,
         threads: usize,
     ) -> Result<ImageEncoder, ModelError> {
-        Ok(ImageEncoder { tower: Tower::open(runtime, file, embed_dim, device, threads)? })
+        let (tower, input) = Tower::open(runtime, &config.file, embed_dim, device, threads, PixelInput::of)?;
+        Ok(ImageEncoder { tower, input, preprocess: config.preprocess.clone() })
     }
 
     /// One unit vector for each tensor of [`super::Preprocess::tensor`], in the same order.
@@ -33,36 +36,91 @@ impl ImageEncoder {
     /// # Errors
     /// [`ModelError::Inference`] when ONNX Runtime fails or the output is not `[batch, embed_dim]` finite numbers.
     pub fn encode_images(&mut self, tensors: &[Array3<f32>]) -> Result<Vec<Vector>, ModelError> {
-        let views: Vec<_> = tensors.iter().map(|tensor| tensor.view()).collect();
-        let batch: Array4<f32> =
-            ndarray::stack(Axis(0), &views).map_err(|error| self.tower.failed(&error))?;
-        let input = TensorRef::from_array_view(&batch).map_err(|error| self.tower.failed(&error))?;
-        self.tower.run(input.into(), tensors.len())
+        let at_once = match self.input.batch {
+            Batch::Any => tensors.len().max(1),
+            Batch::One => 1,
+        };
+        let mut vectors = Vec::with_capacity(tensors.len());
+        for tensors in tensors.chunks(at_once) {
+            let views: Vec<_> = tensors.iter().map(|tensor| tensor.view()).collect();
+            let batch = ndarray::stack(Axis(0), &views).map_err(|error| self.tower.failed(&error))?;
+            let pixels = self.pixels(batch).map_err(|error| self.tower.failed(&error))?;
+            vectors.extend(self.tower.run(vec![(&self.input.name, pixels)], tensors.len())?);
+        }
+        Ok(vectors)
     }
 
     /// Where it really runs.
     pub fn device(&self) -> Device {
-        self.tower.device
+        self.tower.device()
+    }
+
+    /// A batch in the type and order that the tower takes.
+    fn pixels(&self, batch: Array4<f32>) -> Result<SessionInputValue<'static>, ort::Error> {
+        let batch = match self.input.order {
+            ChannelOrder::First => batch,
+            ChannelOrder::Last => batch.permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned(),
+        };
+        Ok(match self.input.element {
+            Element::F16 => Tensor::from_array(batch.mapv(f16::from_f32))?.into(),
+            Element::U8 => Tensor::from_array(self.bytes(batch.view()))?.into(),
+            _ => Tensor::from_array(batch)?.into(),
+        })
+    }
+
+    /// The bytes that normalised pixels were made from, for a tower that normalises by itself.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the nearest whole number is 0 to 255"
+    )]
+    fn bytes(&self, batch: ArrayView4<'_, f32>) -> Array4<u8> {
+        let PreprocessConfig { mean, std, .. } = self.preprocess;
+        let colours = match self.input.order {
+            ChannelOrder::First => 1,
+            ChannelOrder::Last => 3,
+        };
+        let mut bytes = Array4::zeros(batch.raw_dim());
+        for (colour, (mean, std)) in mean.into_iter().zip(std).enumerate() {
+            let byte = |value: &f32| ((value * std + mean) * 255.0).round() as u8;
+            bytes
+                .index_axis_mut(Axis(colours), colour)
+                .assign(&batch.index_axis(Axis(colours), colour).map(byte));
+        }
+        bytes
     }
 }
 
 /// The text tower with its tokenizer.
 pub struct TextEncoder {
     tower: Tower,
+    inputs: TokenInputs,
     tokenizer: Tokenizer,
+    /// How long every text is made, where it is.
+    length: Option<usize>,
 }
 
 impl TextEncoder {
-    pub(crate) fn open(
+    pub(super) fn open(
         runtime: &Runtime,
-        file: &Path,
+        config: &TextConfig,
         embed_dim: usize,
         threads: usize,
         tokenizer: Tokenizer,
     ) -> Result<TextEncoder, ModelError> {
         // One sentence is milliseconds on a CPU; bringing a GPU up is seconds.
-        let tower = Tower::open(runtime, file, embed_dim, Device::Cpu, threads)?;
-        Ok(TextEncoder { tower, tokenizer })
+        let (tower, inputs) =
+            Tower::open(runtime, &config.file, embed_dim, Device::Cpu, threads, TokenInputs::of)?;
+        if let Some(fixed) = inputs.length.filter(|fixed| *fixed != config.context_length) {
+            let expected = config.context_length;
+            let detail = format!("it takes {fixed} tokens, the model's context length is {expected}");
+            return Err(ModelError::Config { path: config.file.clone(), detail });
+        }
+        let length = match config.padding {
+            Padding::Needed => Some(config.context_length),
+            Padding::Needless => inputs.length,
+        };
+        Ok(TextEncoder { tower, inputs, tokenizer, length })
     }
 
     /// The unit vector of `text`.
@@ -70,82 +128,24 @@ impl TextEncoder {
     /// # Errors
     /// [`ModelError::Tokenize`] or [`ModelError::Inference`].
     pub fn encode_text(&mut self, text: &str) -> Result<Vector, ModelError> {
-        let ids = self.tokenizer.encode(text)?;
-        // Not padded: the mask makes padding worthless here, and it costs up to five times the work.
-        let ids = Array2::from_shape_vec((1, ids.len()), ids).map_err(|error| self.tower.failed(&error))?;
-        let input = TensorRef::from_array_view(&ids).map_err(|error| self.tower.failed(&error))?;
-        let mut vectors = self.tower.run(input.into(), 1)?;
+        let Tokens { ids, length } = self.tokenizer.encode(text, self.length)?;
+        let TokenInputs { ids: ids_input, mask, .. } = &self.inputs;
+        let is_text = (0..ids.len()).map(|at| u32::from(at < length)).collect();
+        let mut inputs = vec![(ids_input, ids)];
+        inputs.extend(mask.as_ref().map(|mask| (mask, is_text)));
+        let values = inputs.into_iter().map(|(input, row)| Ok((input.name.as_str(), integers(input, row)?)));
+        let values = values.collect::<Result<_, ort::Error>>().map_err(|error| self.tower.failed(&error))?;
+        let mut vectors = self.tower.run(values, 1)?;
         vectors.pop().ok_or_else(|| self.tower.failed(&"no output"))
     }
 }
 
-/// One ONNX file with one input and one `[batch, embed_dim]` output.
-struct Tower {
-    session: Session,
-    file: PathBuf,
-    embed_dim: usize,
-    device: Device,
-}
-
-impl Tower {
-    fn open(
-        runtime: &Runtime,
-        file: &Path,
-        embed_dim: usize,
-        device: Device,
-        threads: usize,
-    ) -> Result<Tower, ModelError> {
-        let refuse =
-            |error: ort::Error| ModelError::Load { path: file.to_owned(), detail: error.to_string() };
-        let builder = || configured(runtime, threads).map_err(refuse);
-        let on_cuda = || with_cuda(builder()?)?.commit_from_file(file).map_err(refuse);
-        let on_cpu = || builder()?.commit_from_file(file).map_err(refuse);
-        let (session, device) = match device {
-            Device::Cpu => (on_cpu()?, Device::Cpu),
-            Device::Cuda => (on_cuda()?, Device::Cuda),
-            Device::Auto => match on_cuda() {
-                Ok(session) => (session, Device::Cuda),
-                Err(_) => (on_cpu()?, Device::Cpu),
-            },
-        };
-        Ok(Tower { session, file: file.to_owned(), embed_dim, device })
-    }
-
-    fn run(
-        &mut self,
-        input: ort::session::SessionInputValue<'_>,
-        batch: usize,
-    ) -> Result<Vec<Vector>, ModelError> {
-        let (file, embed_dim) = (self.file.clone(), self.embed_dim);
-        let failed = |detail: String| ModelError::Inference { path: file.clone(), detail };
-        let outputs = self.session.run([input]).map_err(|error| failed(error.to_string()))?;
-        let output = outputs.values().next().ok_or_else(|| failed("no output".into()))?;
-        let array = output.try_extract_array::<f32>().map_err(|error| failed(error.to_string()))?;
-        if array.shape() != [batch, embed_dim] {
-            return Err(failed(format!("output is {:?}, expected [{batch}, {embed_dim}]", array.shape())));
-        }
-        array
-            .axis_iter(Axis(0))
-            .map(|row| Vector::new(row.iter().copied().collect()).map_err(|error| failed(error.to_string())))
-            .collect()
-    }
-
-    fn failed(&self, detail: &dyn std::fmt::Display) -> ModelError {
-        ModelError::Inference { path: self.file.clone(), detail: detail.to_string() }
-    }
-}
-
-fn configured(runtime: &Runtime, threads: usize) -> Result<SessionBuilder, ort::Error> {
-    Ok(Session::builder(&runtime.environment)?
-        .with_optimization_level(GraphOptimizationLevel::All)?
-        .with_intra_threads(threads)?
-        // Threads that spin while they wait would take the cores that decode.
-        .with_intra_op_spinning(false)?)
-}
-
-/// CUDA or an error: `ort` by itself would fall back to the CPU without a word.
-fn with_cuda(builder: SessionBuilder) -> Result<SessionBuilder, ModelError> {
-    builder
-        .with_execution_providers([CUDA::default().build().error_on_failure()])
-        .map_err(|error| ModelError::DeviceMissing { device: Device::Cuda, detail: error.to_string() })
+/// One row of token ids or of a mask.
+fn integers(input: &IntegerInput, row: Vec<u32>) -> Result<SessionInputValue<'static>, ort::Error> {
+    let row =
+        Array2::from_shape_vec((1, row.len()), row).map_err(|error| ort::Error::new(error.to_string()))?;
+    Ok(match input.width {
+        Width::Four => Tensor::from_array(row.mapv(u32::cast_signed))?.into(),
+        Width::Eight => Tensor::from_array(row.mapv(i64::from))?.into(),
+    })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use imgsearch::Model;
 use imgsearch::decode::{DecodeError, Detail, Limits, decode};
-use imgsearch::model::{Device, Execution, Preprocess};
+use imgsearch::model::{Device, Execution, Precision, Preprocess};
 use ndarray::{Array3, s};
 
 /// Side of the model's input, as in `scripts/goldens`.
@@ -32,7 +32,13 @@ fn preprocess(mode: &str, interpolation: &str) -> Preprocess {
         "text": {"file": "t", "tokenizer": "k", "context_length": 2}, "sha256": {"i": "0"},
     });
     fs::write(folder.path().join("model.json"), json.to_string()).unwrap();
-    let execution = Execution { runtime_places: Vec::new(), device: Device::Cpu, threads: 1 };
+    let execution = Execution {
+        runtime_places: Vec::new(),
+        device: Device::Cpu,
+        threads: 1,
+        precision: Precision::Auto,
+        cache_folder: None,
+    };
     Model::open(folder.path(), execution).unwrap().preprocess()
 }
 

@@ -1,0 +1,508 @@
+#!/usr/bin/env python3
+"""Exports a CLIP or SigLIP checkpoint to a model folder that imgsearch reads.
+
+SOURCE is one of
+  open_clip:NAME/TAG        a model of open_clip with published weights, as
+                            `open_clip.list_pretrained()` names them
+  open_clip:NAME/FILE.pt    the same with weights of your own (fine-tuned)
+  open_clip:NAME            the same with random weights, to try things out
+  hf:NAME or hf:FOLDER      a CLIPModel or SiglipModel of Hugging Face's
+
+OUT gets image.onnx, text.onnx, tokenizer.json and model.json. Batches may be of
+any size, and texts of any length where the model does not need them filled up.
+Every tower that is written is run in ONNX Runtime and compared with the
+checkpoint in PyTorch; the worst cosine is printed, and one below 0.9999 for 32
+bits is an error. For 16 and 8 bits it is the drift, and up to you.
+
+It needs Python 3.9 or newer with torch (2.1 or newer; the CPU is enough), onnx
+and onnxruntime, and open_clip_torch or transformers:
+  python3 -m pip install torch open_clip_torch transformers onnx onnxruntime
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import warnings
+
+EXAMPLES = """examples:
+  scripts/export_clip.py open_clip:ViT-B-32/laion2b_s34b_b79k ~/clip
+  scripts/export_clip.py hf:google/siglip-base-patch16-224 ~/siglip --text int8
+  scripts/export_clip.py hf:./fine-tuned ~/mine --image int8 --photos ~/Photos
+  imgsearch index --model ~/clip ~/Photos
+"""
+
+OPSET = 17
+# What 32-bit towers must reach; 1e-4 off is what summing in another order makes, not an error of the export.
+LEAST_COSINE = 0.9999
+
+
+class Checkpoint:
+    """A model in PyTorch, and all that model.json has to say about it.
+
+    `image` and `text` are modules from pixels and token ids to embeddings;
+    `preprocess` and `text_rules` are fields of model.json; `write_tokenizer`
+    writes tokenizer.json into a folder; `tokenize` is the reference's own.
+    """
+
+    def __init__(self, name, image, text, preprocess, text_rules, tokenize, write_tokenizer, scale=None, bias=None):
+        self.name, self.image, self.text = name, image.eval(), text.eval()
+        self.preprocess, self.text_rules = preprocess, text_rules
+        self.tokenize, self.write_tokenizer = tokenize, write_tokenizer
+        self.scale, self.bias = scale, bias
+
+
+class Failure(Exception):
+    pass
+
+
+# --- open_clip ----------------------------------------------------------------
+
+
+def from_open_clip(spec):
+    import open_clip
+
+    name, _, weights = spec.partition("/")
+    model, _, _ = open_clip.create_model_and_transforms(name, pretrained=weights or None)
+    config = open_clip.get_model_config(name)
+    return open_clip_checkpoint(spec, model, config["text_cfg"], open_clip.get_tokenizer(name))
+
+
+def open_clip_checkpoint(name, model, text_cfg, tokenizer):
+    cfg = model.visual.preprocess_cfg
+    size = cfg["size"] if isinstance(cfg["size"], (list, tuple)) else [cfg["size"]] * 2
+    preprocess = {
+        "image_size": list(size),
+        "resize_mode": cfg["resize_mode"],
+        "interpolation": "bilinear" if cfg["interpolation"] == "bilinear" else "bicubic",
+        "mean": list(cfg["mean"]),
+        "std": list(cfg["std"]),
+        "fill_color": cfg.get("fill_color", 0),
+    }
+    hugging_face = getattr(tokenizer, "tokenizer", None)
+    causal = not text_cfg.get("no_causal_mask") and not text_cfg.get("embed_cls")
+    ends = text_cfg.get("pool_type", "argmax") in ("argmax", "eos")
+    if getattr(tokenizer, "strip_sep_token", False):
+        raise Failure("the tokenizer replaces its separators (strip_sep_token), which model.json cannot say")
+    rules = {
+        "context_length": tokenizer.context_length,
+        "clean": (text_cfg.get("tokenizer_kwargs") or {}).get("clean", "whitespace" if hugging_face else "lower"),
+        # A Hugging Face encoder masks what fills a text up; CLIP's never looks there.
+        "padded": not ("hf_model_name" in text_cfg or (causal and ends and hugging_face is None)),
+        "pad_id": hugging_face.pad_token_id if hugging_face else 0,
+    }
+    bias = getattr(model, "logit_bias", None)
+    return Checkpoint(
+        name, Images(model), texts_of(model), preprocess, rules, tokenizer,
+        lambda folder: write_tokenizer(tokenizer, folder),
+        float(model.logit_scale.exp()), None if bias is None else float(bias),
+    )
+
+
+def modules():
+    """The towers as modules, defined late: torch is imported only once it is known to be there."""
+    import torch
+    from torch.nn import functional
+
+    class Images(torch.nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, pixels):
+            return functional.normalize(self.model.encode_image(pixels), dim=-1)
+
+    class Texts(torch.nn.Module):
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
+
+        def forward(self, ids):
+            return functional.normalize(self.model.encode_text(ids), dim=-1)
+
+    class ShortTexts(Texts):
+        """open_clip's `CLIP.encode_text`, which wants every text filled up, for texts as long as they are."""
+
+        def forward(self, ids):
+            from open_clip.transformer import text_global_pool
+
+            model, length = self.model, ids.shape[1]
+            x = model.token_embedding(ids) + model.positional_embedding[:length]
+            x = model.transformer(x, attn_mask=None if model.attn_mask is None else model.attn_mask[:length, :length])
+            x = text_global_pool(
+                model.ln_final(x), ids, model.text_pool_type, eos_token_id=getattr(model, "text_eos_id", None)
+            )
+            projection = model.text_projection
+            if projection is not None:
+                x = projection(x) if isinstance(projection, torch.nn.Linear) else x @ projection
+            return functional.normalize(x, dim=-1)
+
+    class HuggingFace(torch.nn.Module):
+        """One tower of a Hugging Face model, through `get_image_features` or `get_text_features`."""
+
+        def __init__(self, model, features):
+            super().__init__()
+            self.model, self.features = model, features
+
+        def forward(self, x):
+            return functional.normalize(getattr(self.model, self.features)(x), dim=-1)
+
+    return Images, Texts, ShortTexts, HuggingFace
+
+
+def Images(model):
+    return modules()[0](model)
+
+
+def texts_of(model):
+    _, texts, short_texts, _ = modules()
+    return (short_texts if hasattr(model, "token_embedding") else texts)(model)
+
+
+def write_tokenizer(tokenizer, folder):
+    """tokenizer.json of an open_clip tokenizer: Hugging Face's own, or CLIP's in that form."""
+    path = os.path.join(folder, "tokenizer.json")
+    if hasattr(tokenizer, "tokenizer"):
+        write_fast_tokenizer(tokenizer.tokenizer, path)
+        return
+    start, end = sorted(tokenizer.all_special_ids)[-2:]
+    merges = [list(pair) for pair in tokenizer.bpe_ranks]
+    # open_clip spells its two special tokens otherwise than Hugging Face; their ids are the same.
+    vocabulary = {token: number for token, number in tokenizer.encoder.items() if number not in (start, end)}
+    specials = {"<|startoftext|>": start, "<|endoftext|>": end}
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(clip_tokenizer({**vocabulary, **specials}, merges, specials), file, ensure_ascii=False)
+
+
+def clip_tokenizer(vocabulary, merges, specials):
+    pattern = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+    (start, start_id), (end, end_id) = specials.items()
+    return {
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": [
+            {"id": number, "content": token, "single_word": False, "lstrip": False, "rstrip": False,
+             "normalized": False, "special": True}
+            for token, number in specials.items()
+        ],
+        "normalizer": {"type": "Lowercase"},
+        "pre_tokenizer": {"type": "Sequence", "pretokenizers": [
+            {"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Removed", "invert": True},
+            {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False},
+        ]},
+        "post_processor": {"type": "RobertaProcessing", "sep": [end, end_id], "cls": [start, start_id],
+                           "trim_offsets": False, "add_prefix_space": False},
+        "decoder": None,
+        "model": {"type": "BPE", "dropout": None, "unk_token": end, "continuing_subword_prefix": "",
+                  "end_of_word_suffix": "</w>", "fuse_unk": False, "byte_fallback": False,
+                  "vocab": vocabulary, "merges": [" ".join(pair) for pair in merges]},
+    }
+
+
+def write_fast_tokenizer(tokenizer, path):
+    """Of Hugging Face's two kinds of tokenizers one is a tokenizer.json; the other is converted where that is known."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None:
+        backend = converted(tokenizer)
+    backend.save(path)
+
+
+def converted(tokenizer):
+    from transformers import convert_slow_tokenizer
+
+    if type(tokenizer).__name__ != "SiglipTokenizer":
+        return convert_slow_tokenizer.convert_slow_tokenizer(tokenizer)
+    # SigLIP's is T5's without the extra tokens, and has no converter of its own.
+    tokenizer._extra_ids = 0
+    return convert_slow_tokenizer.T5Converter(tokenizer).converted()
+
+
+# --- Hugging Face -------------------------------------------------------------
+
+
+def from_hugging_face(name):
+    from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+
+    model = AutoModel.from_pretrained(name, attn_implementation="eager")
+    processor = AutoImageProcessor.from_pretrained(name, use_fast=False).to_dict()
+    return hugging_face_checkpoint(name, model, processor, AutoTokenizer.from_pretrained(name))
+
+
+def hugging_face_checkpoint(name, model, processor, tokenizer):
+    config = model.config
+    kind = (config.model_type, type(tokenizer).__name__.removesuffix("Fast"))
+    rules = {
+        ("clip", "CLIPTokenizer"): {"clean": "lower", "padded": False},
+        ("siglip", "SiglipTokenizer"): {"clean": "canonicalize", "padded": True},
+        # SigLIP 2: trained on text in lower case, which its tokenizer does not see to.
+        ("siglip", "GemmaTokenizer"): {"clean": "lower", "padded": True},
+    }.get(kind)
+    if rules is None:
+        raise Failure("{} with {} is not known; CLIPModel and SiglipModel are".format(*kind))
+    rules = {"context_length": config.text_config.max_position_embeddings, "pad_id": tokenizer.pad_token_id, **rules}
+    tower = modules()[3]
+    bias = getattr(model, "logit_bias", None)
+
+    def tokenize(texts):
+        return tokenizer(
+            texts, padding="max_length", max_length=rules["context_length"], truncation=True, return_tensors="pt"
+        ).input_ids
+
+    return Checkpoint(
+        name, tower(model, "get_image_features"), tower(model, "get_text_features"), preprocess_of(processor), rules,
+        tokenize, lambda folder: write_fast_tokenizer(tokenizer, os.path.join(folder, "tokenizer.json")),
+        float(model.logit_scale.exp()), None if bias is None else float(bias),
+    )
+
+
+def preprocess_of(processor):
+    """preprocess of a Hugging Face image processor, if it is one that model.json can say."""
+    size, crop = processor["size"], processor.get("crop_size")
+    crops = processor.get("do_center_crop", False)
+    if "shortest_edge" in size:
+        sides, mode = [size["shortest_edge"]] * 2, "shortest"
+    else:
+        sides, mode = [size["height"], size["width"]], "squash"
+    if mode == "shortest" and not crops or crops and [crop["height"], crop["width"]] != sides:
+        raise Failure("the image processor's size {} and crop {} do not go together".format(size, crop))
+    normalises = processor.get("do_normalize", True)
+    return {
+        "image_size": sides,
+        "resize_mode": mode,
+        "interpolation": {2: "bilinear", 3: "bicubic"}[int(processor["resample"])],
+        "mean": list(processor["image_mean"]) if normalises else [0.0] * 3,
+        "std": list(processor["image_std"]) if normalises else [1.0] * 3,
+    }
+
+
+# --- towers -------------------------------------------------------------------
+
+
+def export(module, example, path, names, axes):
+    """Writes one tower in 32 bits."""
+    import torch
+
+    # The fused attention of PyTorch's own encoder has no counterpart in ONNX.
+    torch.backends.mha.set_fastpath_enabled(False)
+    options = {"dynamo": False} if "dynamo" in torch.onnx.export.__code__.co_varnames else {}
+    with torch.no_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about shapes it takes for constants; check() would show it
+        torch.onnx.export(
+            module, (example,), path, input_names=names[:1], output_names=names[1:], opset_version=OPSET,
+            dynamic_axes=axes, do_constant_folding=True, **options,
+        )
+
+
+def image_inputs(checkpoint, count):
+    import torch
+
+    height, width = checkpoint.preprocess["image_size"]
+    return torch.randn(count, 3, height, width, generator=torch.Generator().manual_seed(count))
+
+
+def text_inputs(checkpoint):
+    """Batches of one text each as the loader makes them, and one of several."""
+    texts = ["a dog", "a photo of a red bicycle that leans on a wall of bricks", "", "two  cats\tand 3 dogs!"]
+    ids = checkpoint.tokenize(texts)
+    if checkpoint.text_rules["padded"]:
+        return [ids[:1], ids]
+    pad = checkpoint.text_rules["pad_id"]
+    lengths = [max(1, int((row != pad).sum())) for row in ids]
+    # Where the end of a text fills it up, the first of them belongs to it.
+    last = [row[length:length + 1] for row, length in zip(ids, lengths)]
+    lengths = [length + int(len(after) and row[length - 1] != after[0] and checkpoint.text_rules["pad_id"] == ends(ids))
+               for row, length, after in zip(ids, lengths, last)]
+    return [row[:length][None] for row, length in zip(ids, lengths)] + [ids]
+
+
+def ends(ids):
+    """The id that ends CLIP's texts, its greatest."""
+    return int(ids.max())
+
+
+def compare(module, path, batches):
+    """The least cosine between a tower in ONNX Runtime and in PyTorch."""
+    import onnxruntime
+    import torch
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    name, least = session.get_inputs()[0].name, 1.0
+    for batch in batches:
+        with torch.no_grad():
+            expected = module(batch).numpy()
+        found = session.run(None, {name: batch.numpy()})[0].astype("float32")
+        cosines = (expected * found).sum(-1) / ((expected**2).sum(-1) * (found**2).sum(-1)) ** 0.5
+        least = min(least, float(cosines.min()))
+    return least
+
+
+def to_half(path):
+    import onnx
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+
+    onnx.save(convert_float_to_float16(onnx.load(path), keep_io_types=True), path)
+
+
+def to_int8(path, calibration):
+    """Weights of matrix products in 8 bits, per channel; with `calibration` what they are multiplied by as well, else
+    that is quantised as it comes (dynamic)."""
+    from onnxruntime import quantization as q
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    prepared = path + ".prepared"
+    quant_pre_process(path, prepared, skip_symbolic_shape=True)
+    types = ["MatMul", "Gemm"]
+    if calibration is None:
+        q.quantize_dynamic(prepared, path, op_types_to_quantize=types, per_channel=True, weight_type=q.QuantType.QInt8)
+    else:
+        q.quantize_static(
+            prepared, path, calibration, op_types_to_quantize=types, per_channel=True, quant_format=q.QuantFormat.QDQ,
+            activation_type=q.QuantType.QUInt8, weight_type=q.QuantType.QInt8,
+        )
+    os.remove(prepared)
+
+
+class Photos:
+    """Pictures to calibrate with, prepared as the model wants them; what onnxruntime calls a CalibrationDataReader."""
+
+    def __init__(self, folder, preprocess, most=64):
+        names = sorted(os.listdir(folder))
+        paths = [os.path.join(folder, name) for name in names if name.lower().endswith((".jpg", ".jpeg", ".png"))]
+        if len(paths) < 8:
+            raise Failure("{} has {} pictures (.jpg, .png); 8 or more are needed".format(folder, len(paths)))
+        self.paths, self.preprocess = iter(paths[:most]), preprocess
+
+    def get_next(self):
+        path = next(self.paths, None)
+        return None if path is None else {"pixels": prepared(path, self.preprocess)}
+
+
+def prepared(path, preprocess):
+    """One picture as the model wants it, with Pillow; cut and squashed only approximately as the reference does."""
+    import numpy as np
+    from PIL import Image, ImageOps
+
+    height, width = preprocess["image_size"]
+    picture = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    resample = Image.Resampling.BILINEAR if preprocess["interpolation"] == "bilinear" else Image.Resampling.BICUBIC
+    fit = {"shortest": ImageOps.fit, "squash": Image.Image.resize}.get(preprocess["resize_mode"], ImageOps.pad)
+    pixels = np.asarray(fit(picture, (width, height), resample), "float32") / 255
+    return ((pixels - preprocess["mean"]) / preprocess["std"]).transpose(2, 0, 1)[None].astype("float32")
+
+
+# --- the folder ---------------------------------------------------------------
+
+
+def write(checkpoint, folder, image="fp32", text="fp32", photos=None):
+    """Writes all files of the model into `folder`; what is printed is the check of each tower."""
+    rules = checkpoint.text_rules
+    length = {} if rules["padded"] else {1: "length"}
+    towers = {
+        "image": (checkpoint.image, [image_inputs(checkpoint, 2)], ["pixels", "embedding"],
+                  {"pixels": {0: "batch"}, "embedding": {0: "batch"}}, image),
+        "text": (checkpoint.text, None, ["ids", "embedding"],
+                 {"ids": {0: "batch", **length}, "embedding": {0: "batch"}}, text),
+    }
+    ids = text_inputs(checkpoint)
+    towers["text"] = (towers["text"][0], ids[-1:]) + towers["text"][2:]
+    checks = {"image": [image_inputs(checkpoint, 1), image_inputs(checkpoint, 3)], "text": ids}
+    for name, (module, examples, names, axes, precision) in towers.items():
+        path = os.path.join(folder, name + ".onnx")
+        export(module, examples[0], path, names, axes)
+        least = compare(module, path, checks[name])
+        report(name, "fp32", least)
+        if least < LEAST_COSINE:
+            raise Failure("the {} tower in ONNX differs from the checkpoint: cosine {:.6f}".format(name, least))
+        if precision != "fp32":
+            calibration = Photos(photos, checkpoint.preprocess) if photos and name == "image" else None
+            to_half(path) if precision == "fp16" else to_int8(path, calibration)
+            kind = precision + (", static" if calibration else ", dynamic" if precision == "int8" else "")
+            report(name, kind, compare(module, path, checks[name]))
+    checkpoint.write_tokenizer(folder)
+    write_config(checkpoint, folder, ids)
+
+
+def report(tower, precision, least):
+    print("{:5} {:14} least cosine to PyTorch {:.6f}".format(tower, precision, least), flush=True)
+
+
+def write_config(checkpoint, folder, ids):
+    import torch
+
+    with torch.no_grad():
+        dim = checkpoint.text(ids[-1]).shape[-1]
+    files = ["image.onnx", "text.onnx", "tokenizer.json"]
+    config = {
+        "format": 1,
+        "name": checkpoint.name,
+        "embed_dim": dim,
+        "image": {"file": "image.onnx", **checkpoint.preprocess},
+        "text": {"file": "text.onnx", "tokenizer": "tokenizer.json", **checkpoint.text_rules},
+        "logit_scale": checkpoint.scale,
+        "logit_bias": checkpoint.bias,
+        "sha256": {name: sha256(os.path.join(folder, name)) for name in files},
+    }
+    with open(os.path.join(folder, "model.json"), "w", encoding="utf-8") as file:
+        json.dump(config, file, indent=2)
+        file.write("\n")
+
+
+def sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for piece in iter(lambda: file.read(1 << 20), b""):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+def load(source):
+    kind, _, name = source.partition(":")
+    readers = {"open_clip": from_open_clip, "hf": from_hugging_face}
+    if kind not in readers or not name:
+        raise Failure("SOURCE is {!r}, and must begin with open_clip: or hf:".format(source))
+    return readers[kind](name)
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        prog="scripts/export_clip.py", description=__doc__, epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    precisions = ["fp32", "fp16", "int8"]
+    parser.add_argument("source", metavar="SOURCE", help="the checkpoint, see above")
+    parser.add_argument("out", metavar="OUT", help="the folder to write; it must not exist")
+    parser.add_argument("--image", choices=precisions, default="fp32", help="precision of the image tower (default: fp32)")
+    parser.add_argument("--text", choices=precisions, default="fp32", help="precision of the text tower (default: fp32)")
+    parser.add_argument("--photos", metavar="DIR", help="pictures to calibrate an int8 image tower with (static)")
+    parser.add_argument("--name", help="the model's name (default: SOURCE without its kind)")
+    args = parser.parse_args()
+    out = os.path.abspath(args.out)
+    try:
+        if os.path.lexists(out):
+            raise Failure("{} exists".format(out))
+        checkpoint = load(args.source)
+        checkpoint.name = args.name or checkpoint.name
+        os.makedirs(os.path.dirname(out), exist_ok=True)
+        # Whole or not at all: the folder appears under its name when everything in it was checked.
+        stage = tempfile.mkdtemp(prefix=".export-", dir=os.path.dirname(out))
+        try:
+            write(checkpoint, stage, args.image, args.text, args.photos)
+            os.chmod(stage, 0o755)
+            os.rename(stage, out)
+        finally:
+            shutil.rmtree(stage, ignore_errors=True)
+    except (Failure, ImportError, OSError, RuntimeError) as failure:
+        print("error: {}".format(failure), file=sys.stderr)
+        if isinstance(failure, ImportError):
+            print("hint: see `scripts/export_clip.py --help` for the packages it needs", file=sys.stderr)
+        return 2
+    print("wrote {}".format(out))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+//! The sha256 of files, remembered: hashing 350 MB takes longer than a query may.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// What is remembered of one file. It counts only as long as size and modification time are the same.
+#[derive(PartialEq, Serialize, Deserialize)]
+struct Note {
+    path: String,
+    bytes: u64,
+    modified_ns: u64,
+    sha256: String,
+}
+
+/// The sha256 of the file at `path`, in lower-case hexadecimal: remembered in the folder `cache`, else worked out and
+/// then remembered. A cache that cannot be read or written is as good as none.
+pub(super) fn sha256_remembered(path: &Path, cache: Option<&Path>) -> io::Result<String> {
+    let path = path.canonicalize()?;
+    let name = blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex();
+    let file = cache.map(|cache| cache.join("sha256").join(format!("{}.json", &name[..32])));
+    let before = stamp(&fs::metadata(&path)?);
+    let noted = file.as_deref().and_then(|file| serde_json::from_slice::<Note>(&fs::read(file).ok()?).ok());
+    if let Some(note) = noted.filter(|note| (note.bytes, note.modified_ns) == before) {
+        return Ok(note.sha256);
+    }
+    let sha256 = sha256_of(&path)?;
+    if let Some(file) = file.filter(|_| fs::metadata(&path).is_ok_and(|after| stamp(&after) == before)) {
+        let (bytes, modified_ns) = before;
+        let path = path.to_string_lossy().into_owned();
+        let _unwritable = remember(&file, &Note { path, bytes, modified_ns, sha256: sha256.clone() });
+    }
+    Ok(sha256)
+}
+
+/// Size, and modification time in nanoseconds.
+fn stamp(metadata: &Metadata) -> (u64, u64) {
+    let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    (metadata.len(), since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0))
+}
+
+/// Whole or not at all: another process may read it meanwhile.
+fn remember(file: &Path, note: &Note) -> io::Result<()> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    fs::create_dir_all(folder)?;
+    let unfinished = file.with_extension(format!("{}.tmp", std::process::id()));
+    fs::write(&unfinished, serde_json::to_vec(note)?)?;
+    fs::rename(&unfinished, file)
+}
+
+/// In lower-case hexadecimal.
+pub(super) fn sha256_of(path: &Path) -> io::Result<String> {
+    let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
+    let mut hasher = Sha256::new();
+    loop {
+        let chunk = reader.fill_buf()?;
+        if chunk.is_empty() {
+            break;
+        }
+        hasher.update(chunk);
+        let read = chunk.len();
+        reader.consume(read);
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_remembered_until_the_file_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, cache) = (folder.path().join("tower"), folder.path().join("cache"));
+        let remembered = || sha256_remembered(&path, Some(&cache)).unwrap();
+        fs::write(&path, "one").unwrap();
+        let one = remembered();
+        assert_eq!(one, sha256_of(&path).unwrap());
+        // A lie in the note is believed: it is read, and the file is not.
+        let note = cache.join("sha256").read_dir().unwrap().next().unwrap().unwrap().path();
+        fs::write(&note, fs::read_to_string(&note).unwrap().replace(&one, "lie")).unwrap();
+        assert_eq!(remembered(), "lie");
+        fs::write(&path, "other").unwrap();
+        assert_eq!(remembered(), sha256_of(&path).unwrap());
+        fs::write(&note, "{").unwrap();
+        assert_eq!(remembered(), sha256_of(&path).unwrap());
+        assert_eq!(sha256_remembered(&path, None).unwrap(), sha256_of(&path).unwrap());
+    }
+}

@@ -1,0 +1,299 @@
+//! A model folder on disk → everything that has to be known of the model, whoever exported it.
+//!
+//! Which exporter it was shows in the files that are there:
+//!
+//! | layout | sign | file |
+//! |---|---|---|
+//! | imgsearch's own | `model.json` | `own.rs` |
+//! | Immich | `visual/model.onnx`, `textual/model.onnx` | `immich.rs` |
+//! | transformers.js, Hugging Face ONNX | `onnx/vision_model*.onnx`, `onnx/text_model*.onnx` | `transformers.rs` |
+//! | open_clip_inference | `visual.onnx`, `text.onnx` | `open_clip.rs` |
+//! | rclip | `visual.onnx`, `textual.onnx` | `rclip.rs` |
+//!
+//! Nothing is assumed that a file does not say; what cannot be read with certainty is an error that names the file and
+//! the field.
+
+mod immich;
+mod open_clip;
+mod own;
+mod rclip;
+mod transformers;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::onnx::Graph;
+use super::ports::{Embedding, PixelInput};
+use super::tokenizer::{Clean, Vocabulary};
+use super::{ModelError, Precision};
+
+/// Everything that has to be known of a model. Names are open_clip's and Hugging Face's.
+#[derive(Debug)]
+pub(crate) struct ModelConfig {
+    pub(crate) layout: Layout,
+    pub(crate) name: String,
+    pub(crate) embed_dim: usize,
+    pub(crate) image: ImageConfig,
+    pub(crate) text: TextConfig,
+    /// What scores are multiplied by before softmax or sigmoid, where the model says so.
+    pub(crate) logit_scale: Option<f32>,
+    /// What is added to scaled scores before the sigmoid: of SigLIP, where the model says so.
+    pub(crate) logit_bias: Option<f32>,
+    /// File → its stated sha256, in hexadecimal.
+    pub(crate) sha256: BTreeMap<PathBuf, String>,
+}
+
+/// Who exported a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// imgsearch's own, made by `scripts/export_clip.py` and `scripts/setup`.
+    Own,
+    /// Immich's.
+    Immich,
+    /// transformers.js' and Hugging Face's ONNX.
+    Transformers,
+    /// The one of `open_clip_inference`.
+    OpenClip,
+    /// rclip's.
+    Rclip,
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Layout::Own => "imgsearch",
+            Layout::Immich => "Immich",
+            Layout::Transformers => "transformers.js",
+            Layout::OpenClip => "open_clip_inference",
+            Layout::Rclip => "rclip",
+        })
+    }
+}
+
+/// An image tower and what goes before it.
+#[derive(Debug)]
+pub(crate) struct ImageConfig {
+    pub(crate) file: PathBuf,
+    /// Files that hold weights of the tower, in the order of their names.
+    pub(crate) data: Vec<PathBuf>,
+    pub(crate) preprocess: PreprocessConfig,
+}
+
+/// What is done to a picture before the image tower sees it.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+pub(crate) struct PreprocessConfig {
+    /// Height, then width, in pixels.
+    pub(crate) image_size: [u32; 2],
+    pub(crate) resize_mode: ResizeMode,
+    pub(crate) interpolation: Interpolation,
+    /// Per channel, for pixels scaled to 0..1.
+    pub(crate) mean: [f32; 3],
+    pub(crate) std: [f32; 3],
+    /// What `longest` pads with, 0 to 255. Left out of the identity when it is 0, as it was before it existed.
+    #[serde(default, skip_serializing_if = "is_black")]
+    pub(crate) fill_color: u8,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_black(fill_color: &u8) -> bool {
+    *fill_color == 0
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ResizeMode {
+    /// The short side becomes `image_size`, then the centre is cut out.
+    Shortest,
+    /// Both sides become `image_size`, whatever that does to the proportions.
+    Squash,
+    /// The long side becomes `image_size`, and the short one is padded on both sides.
+    Longest,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Interpolation {
+    Bicubic,
+    Bilinear,
+}
+
+/// A text tower and what goes before it.
+#[derive(Debug)]
+pub(crate) struct TextConfig {
+    pub(crate) file: PathBuf,
+    pub(crate) vocabulary: Vocabulary,
+    pub(crate) clean: Clean,
+    pub(crate) context_length: usize,
+    pub(crate) padding: Padding,
+    /// The token to pad with; also where the graph itself is of fixed length.
+    pub(crate) pad: Pad,
+}
+
+/// Whether short texts are filled up to `context_length`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Padding {
+    /// The tower never looks past the end of a text (a causal mask, or a mask made from the ids): filling up changes
+    /// nothing and costs up to five times the work.
+    Needless,
+    /// The tower was trained on texts filled up, and looks at all of it.
+    Needed,
+}
+
+/// The token that fills texts up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Pad {
+    Id(u32),
+    /// As the vocabulary spells it.
+    Token(String),
+}
+
+impl ModelConfig {
+    /// Reads and checks what is in `folder`. Of a folder with towers of several precisions, `precision` picks.
+    ///
+    /// # Errors
+    /// [`ModelError::Unknown`] when the folder is of no known layout, [`ModelError::Missing`] or
+    /// [`ModelError::Config`] for the file that is not right.
+    pub(crate) fn read(folder: &Path, precision: Precision) -> Result<ModelConfig, ModelError> {
+        match layout_of(folder)? {
+            Layout::Own => own::read(folder),
+            Layout::Immich => immich::read(folder),
+            Layout::Transformers => transformers::read(folder, precision),
+            Layout::OpenClip => open_clip::read(folder),
+            Layout::Rclip => rclip::read(folder),
+        }
+    }
+
+    /// Everything done to a picture, in the form that goes into the identity of the vector space.
+    pub(crate) fn preprocess_json(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.image.preprocess).expect("plain fields become JSON")
+    }
+}
+
+fn layout_of(folder: &Path) -> Result<Layout, ModelError> {
+    let has = |name: &str| folder.join(name).exists();
+    if has("model.json") {
+        Ok(Layout::Own)
+    } else if has("visual/model.onnx") || has("textual/model.onnx") {
+        Ok(Layout::Immich)
+    } else if has("onnx") {
+        Ok(Layout::Transformers)
+    } else if has("visual.onnx") && has("text.onnx") {
+        Ok(Layout::OpenClip)
+    } else if has("visual.onnx") && has("textual.onnx") {
+        Ok(Layout::Rclip)
+    } else {
+        Err(ModelError::Unknown { folder: folder.to_owned() })
+    }
+}
+
+/// What an image tower's own file says that its config may not, and may not contradict.
+struct ImageTower {
+    /// Names of the input and of the output.
+    input: String,
+    output: String,
+    embed_dim: Option<usize>,
+    /// Height and width.
+    size: [Option<usize>; 2],
+    data: Vec<PathBuf>,
+}
+
+impl ImageTower {
+    fn read(file: &Path) -> Result<ImageTower, ModelError> {
+        let refuse = |detail| config_error(file, detail);
+        let graph = Graph::read(file)?;
+        let input = PixelInput::of(&graph.inputs).map_err(refuse)?;
+        let embedding = Embedding::of(&graph.outputs).map_err(refuse)?;
+        Ok(ImageTower {
+            data: weights(file, &graph)?,
+            input: input.name,
+            output: embedding.name,
+            embed_dim: embedding.dim,
+            size: input.size,
+        })
+    }
+
+    /// The length of the embedding: as the graph says, or as `stated` does; they may not differ.
+    fn embed_dim(&self, file: &Path, stated: Option<usize>) -> Result<usize, ModelError> {
+        match (self.embed_dim, stated) {
+            (Some(found), Some(stated)) if found != stated => Err(config_error(
+                file,
+                format!("its output is {found} numbers long, the model's config says {stated}"),
+            )),
+            (Some(dim), _) | (None, Some(dim)) => Ok(dim),
+            (None, None) => Err(config_error(file, "does not say how long its output is".to_owned())),
+        }
+    }
+}
+
+/// The files `graph`, read from `file`, has its weights in. They lie beside it.
+fn weights(file: &Path, graph: &Graph) -> Result<Vec<PathBuf>, ModelError> {
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let beside = |name: &String| {
+        let path = folder.join(plain(file, name)?);
+        fs::metadata(&path).map_err(|source| ModelError::Missing { path: path.clone(), source })?;
+        Ok(path)
+    };
+    graph.data.iter().map(beside).collect()
+}
+
+/// `name`, unless it would lead out of the folder of the file that has it.
+fn plain<'a>(file: &Path, name: &'a str) -> Result<&'a str, ModelError> {
+    let path = Path::new(name.strip_prefix("./").unwrap_or(name));
+    if path.components().count() == 1 && !name.contains("..") {
+        return Ok(name);
+    }
+    Err(config_error(file, format!("`{name}` is not a plain file name")))
+}
+
+fn config_error(path: &Path, detail: String) -> ModelError {
+    ModelError::Config { path: path.to_owned(), detail }
+}
+
+/// Reads a JSON file; what is missing or of the wrong type is named by its field.
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
+    let json = fs::read(path).map_err(|source| ModelError::Missing { path: path.to_owned(), source })?;
+    serde_json::from_slice(&json).map_err(|error| config_error(path, error.to_string()))
+}
+
+/// The name of a model that does not say its own: the folder's.
+fn name_of(folder: &Path) -> String {
+    let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
+    folder.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+impl PreprocessConfig {
+    /// # Errors
+    /// The field that cannot be right; `path` is the file it was read from.
+    fn checked(self, path: &Path) -> Result<PreprocessConfig, ModelError> {
+        if !self.image_size.iter().all(|side| (1..=4096).contains(side)) {
+            let detail = format!("`image_size` is {:?}, each side must be 1 to 4096", self.image_size);
+            return Err(config_error(path, detail));
+        }
+        if self.std.iter().any(|std| !std.is_normal()) || self.mean.iter().any(|mean| !mean.is_finite()) {
+            return Err(config_error(path, "`mean` and `std` must be finite and `std` not 0".to_owned()));
+        }
+        Ok(self)
+    }
+
+    /// Compares the size with the one an image tower is fixed to.
+    fn fits(self, path: &Path, tower: &ImageTower) -> Result<PreprocessConfig, ModelError> {
+        for (stated, fixed) in self.image_size.iter().zip(tower.size) {
+            if fixed.is_some_and(|fixed| fixed != *stated as usize) {
+                let detail = format!(
+                    "the image size is {:?}, but the image tower takes {:?}",
+                    self.image_size, tower.size
+                );
+                return Err(config_error(path, detail));
+            }
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests;

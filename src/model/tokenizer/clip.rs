@@ -1,0 +1,89 @@
+//! CLIP's byte-pair encoding, built where a model comes without `tokenizer.json`.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use ahash::AHashMap;
+use flate2::read::GzDecoder;
+use tokenizers::models::bpe::BPE;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::sequence::Sequence;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::processors::template::TemplateProcessing;
+use tokenizers::{AddedToken, Error, SplitDelimiterBehavior, Tokenizer};
+
+const START: &str = "<|startoftext|>";
+const END: &str = "<|endoftext|>";
+/// What ends a word, in the spelling of the vocabulary.
+const END_OF_WORD: &str = "</w>";
+/// Of `bpe_simple_vocab_16e6` CLIP uses as many merges as fill up 49,152 tokens, with 256 bytes, alone and at the end of
+/// a word, and two special tokens.
+const MERGES: usize = 49_152 - 256 - 2;
+/// The vocabulary is 3 MB; a file that unpacks to more is not it.
+const MOST_BYTES: u64 = 16 << 20;
+/// What a text is cut into before words are: contractions, words, single digits, and runs of anything else.
+const PATTERN: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+
+/// From `bpe_simple_vocab_16e6.txt`, packed with gzip or not: one merge a line, after a first line that is none.
+pub(super) fn from_merges(path: &Path) -> Result<Tokenizer, Error> {
+    let bytes = fs::read(path)?;
+    let mut text = String::new();
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        GzDecoder::new(&*bytes).take(MOST_BYTES).read_to_string(&mut text)?;
+    } else {
+        text = String::from_utf8(bytes)?;
+    }
+    let merges: Vec<(String, String)> = text.lines().skip(1).take(MERGES).filter_map(pair).collect();
+    if merges.len() != MERGES {
+        return Err(format!("it has {} merges, not {MERGES}", merges.len()).into());
+    }
+    let bytes = byte_characters().map(String::from);
+    let words = bytes.clone().map(|byte| byte + END_OF_WORD);
+    let merged = merges.iter().map(|(left, right)| format!("{left}{right}"));
+    let tokens = bytes.chain(words).chain(merged).chain([START.to_owned(), END.to_owned()]);
+    let vocabulary: AHashMap<String, u32> = tokens.zip(0..).collect();
+    build(
+        BPE::builder()
+            .vocab_and_merges(vocabulary, merges)
+            .end_of_word_suffix(END_OF_WORD.to_owned())
+            .build()?,
+    )
+}
+
+/// From Hugging Face's `vocab.json` and `merges.txt`.
+pub(super) fn from_vocabulary(vocabulary: &Path, merges: &Path) -> Result<Tokenizer, Error> {
+    let text = |path: &Path| path.to_str().map(str::to_owned).ok_or("its path is not Unicode");
+    let builder = BPE::from_file(&text(vocabulary)?, &text(merges)?);
+    build(builder.end_of_word_suffix(END_OF_WORD.to_owned()).unk_token(END.to_owned()).build()?)
+}
+
+fn pair(line: &str) -> Option<(String, String)> {
+    let (left, right) = line.trim_end().split_once(' ')?;
+    Some((left.to_owned(), right.to_owned()))
+}
+
+fn build(model: BPE) -> Result<Tokenizer, Error> {
+    let mut tokenizer = Tokenizer::new(model);
+    let split = Split::new(SplitPattern::Regex(PATTERN.to_owned()), SplitDelimiterBehavior::Removed, true)?;
+    let steps = vec![split.into(), ByteLevel::new(false, true, false).into()];
+    tokenizer.with_pre_tokenizer(Some(Sequence::new(steps)));
+    let specials = [START, END].map(|token| AddedToken::from(token, true).normalized(false));
+    tokenizer.add_special_tokens(specials)?;
+    let id = |token: &str| {
+        tokenizer.token_to_id(token).map(|id| (token.to_owned(), id)).ok_or("a special token is missing")
+    };
+    let template = TemplateProcessing::builder()
+        .try_single(format!("{START} $A {END}"))?
+        .special_tokens(vec![id(START)?, id(END)?])
+        .build()?;
+    tokenizer.with_post_processor(Some(template));
+    Ok(tokenizer)
+}
+
+/// The characters that stand for the bytes in the vocabulary, in its order: first the printable ones of Latin-1, which
+/// stand for themselves, then those from U+0100 on, which stand for the rest.
+fn byte_characters() -> impl Iterator<Item = char> + Clone {
+    let printable = ('!'..='~').chain('¡'..='¬').chain('®'..='ÿ');
+    printable.chain(('\u{100}'..).take(256 - 94 - 12 - 82))
+}

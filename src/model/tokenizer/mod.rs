@@ -1,0 +1,156 @@
+//! Text → token ids, as the model's reference implementation makes them.
+
+mod clean;
+mod clip;
+
+use std::path::{Path, PathBuf};
+
+use tokenizers::{Tokenizer as HfTokenizer, TruncationParams};
+
+pub(crate) use clean::Clean;
+
+use super::ModelError;
+use super::layout::{Pad, TextConfig};
+
+/// Where a model's tokens are defined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Vocabulary {
+    /// Hugging Face's `tokenizer.json`.
+    Json(PathBuf),
+    /// CLIP's tokens, as Hugging Face's `vocab.json` and `merges.txt`.
+    Clip { vocabulary: PathBuf, merges: PathBuf },
+    /// CLIP's tokens, as OpenAI's `bpe_simple_vocab_16e6.txt.gz`.
+    ClipMerges(PathBuf),
+}
+
+impl Vocabulary {
+    /// The best that `folder` has.
+    pub(crate) fn in_folder(folder: &Path) -> Result<Vocabulary, ModelError> {
+        let there = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
+        if let Some(path) = there("tokenizer.json") {
+            return Ok(Vocabulary::Json(path));
+        }
+        if let (Some(vocabulary), Some(merges)) = (there("vocab.json"), there("merges.txt")) {
+            return Ok(Vocabulary::Clip { vocabulary, merges });
+        }
+        let merges = ["bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt"];
+        merges.iter().find_map(|name| there(name)).map(Vocabulary::ClipMerges).ok_or_else(|| {
+            let looked_for = ["tokenizer.json", "vocab.json and merges.txt"].iter().chain(&merges[..1]);
+            ModelError::NoTokenizer {
+                folder: folder.to_owned(),
+                looked_for: looked_for.map(|name| (*name).to_owned()).collect(),
+            }
+        })
+    }
+
+    /// The file to name when something is wrong.
+    fn path(&self) -> &Path {
+        match self {
+            Vocabulary::Json(path)
+            | Vocabulary::ClipMerges(path)
+            | Vocabulary::Clip { vocabulary: path, .. } => path,
+        }
+    }
+}
+
+/// A model's tokenizer.
+#[derive(Debug)]
+pub(crate) struct Tokenizer {
+    inner: HfTokenizer,
+    vocabulary: PathBuf,
+    clean: Clean,
+    pad: u32,
+    /// Special tokens that the model takes for text's own pieces, so that they must not occur in it.
+    hidden: Vec<String>,
+}
+
+/// A text in tokens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tokens {
+    /// Special tokens included, and padding.
+    pub(crate) ids: Vec<u32>,
+    /// How many of them are the text, not padding.
+    pub(crate) length: usize,
+}
+
+impl Tokenizer {
+    /// Loads what `config` names. Padding and truncation set inside the file are overridden: exporters leave whatever
+    /// their last call used.
+    pub(crate) fn read(config: &TextConfig) -> Result<Tokenizer, ModelError> {
+        let path = config.vocabulary.path();
+        let refuse = |detail: tokenizers::Error| ModelError::Tokenizer {
+            path: path.to_owned(),
+            detail: detail.to_string(),
+        };
+        let mut inner = match &config.vocabulary {
+            Vocabulary::Json(path) => HfTokenizer::from_file(path),
+            Vocabulary::Clip { vocabulary, merges } => clip::from_vocabulary(vocabulary, merges),
+            Vocabulary::ClipMerges(path) => clip::from_merges(path),
+        }
+        .map_err(refuse)?;
+        inner.with_padding(None);
+        let truncation =
+            TruncationParams { max_length: config.context_length, ..TruncationParams::default() };
+        inner.with_truncation(Some(truncation)).map_err(refuse)?;
+        // `[SEP]` typed by a person is text, not the end of the text.
+        inner.set_encode_special_tokens(true);
+        let pad = match &config.pad {
+            Pad::Id(id) => *id,
+            Pad::Token(token) => inner
+                .token_to_id(token)
+                .ok_or_else(|| refuse(format!("it has no `{token}`, which is to be the padding").into()))?,
+        };
+        let mut tokenizer =
+            Tokenizer { inner, vocabulary: path.to_owned(), clean: config.clean, pad, hidden: Vec::new() };
+        tokenizer.check_end()?;
+        tokenizer.hidden = tokenizer.hidden_specials()?;
+        Ok(tokenizer)
+    }
+
+    /// The ids of `text` cleaned, special tokens added, cut to the context length so that the end stays, and filled up to
+    /// `length` where one is given.
+    pub(crate) fn encode(&self, text: &str, length: Option<usize>) -> Result<Tokens, ModelError> {
+        let mut text = self.clean.apply(text);
+        for special in &self.hidden {
+            let mut characters = special.chars();
+            let broken: String = characters.next().into_iter().chain([' ']).chain(characters).collect();
+            text = text.replace(special, &broken);
+        }
+        let mut ids = self.ids(&text, true)?;
+        let natural = ids.len();
+        ids.resize(length.unwrap_or(natural).max(natural), self.pad);
+        Ok(Tokens { ids, length: natural })
+    }
+
+    fn ids(&self, text: &str, add_special_tokens: bool) -> Result<Vec<u32>, ModelError> {
+        let encoding = self
+            .inner
+            .encode_fast(text, add_special_tokens)
+            .map_err(|error| ModelError::Tokenize { text: text.to_owned(), detail: error.to_string() })?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Towers pool where a text ends; a tokenizer that marks no end would give nonsense that looks well.
+    fn check_end(&self) -> Result<(), ModelError> {
+        let (bare, whole) = (self.ids("a", false)?, self.ids("a", true)?);
+        let is_special =
+            |id: &u32| self.inner.get_added_tokens_decoder().get(id).is_some_and(|token| token.special);
+        if whole.len() > bare.len() && whole.last().is_some_and(is_special) {
+            return Ok(());
+        }
+        let detail = "it adds no token that ends a text (`post_processor`)".to_owned();
+        Err(ModelError::Tokenizer { path: self.vocabulary.clone(), detail })
+    }
+
+    /// Special tokens that a text can spell: a unigram model keeps them among its pieces, whatever is special.
+    fn hidden_specials(&self) -> Result<Vec<String>, ModelError> {
+        let added = self.inner.get_added_tokens_decoder();
+        let mut hidden = Vec::new();
+        for (id, token) in added.into_iter().filter(|(_, token)| token.special) {
+            if self.ids(&token.content, false)?.contains(&id) {
+                hidden.push(token.content);
+            }
+        }
+        Ok(hidden)
+    }
+}

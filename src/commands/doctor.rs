@@ -50,10 +50,13 @@ fn describe(runtime: &Runtime) -> String {
 }
 
 fn check_model(model: &Model) -> Result<String> {
-    model.verify()?;
+    let files = match model.verify()? {
+        0 => format!("in {}'s layout, which has no checksums", model.layout()),
+        _ => "files as published".to_owned(),
+    };
     let space = model.space();
     let folder = model.folder().display();
-    Ok(format!("{}, {} dimensions, files as published, at {folder}", space.label, space.dim))
+    Ok(format!("{}, {} dimensions, {files}, at {folder}", space.label, space.dim))
 }
 
 fn check_device(model: &Model) -> Result<String> {

@@ -133,6 +133,16 @@ impl Model {
         &self.space
     }
 
+    /// What scores are multiplied by before softmax or sigmoid, where the model says so.
+    pub fn logit_scale(&self) -> Option<f32> {
+        self.config.logit_scale
+    }
+
+    /// What is added to scaled scores before the sigmoid, where the model says so: of the SigLIP family.
+    pub fn logit_bias(&self) -> Option<f32> {
+        self.config.logit_bias
+    }
+
     /// What is done to a picture before [`ImageEncoder::encode_images`].
     pub fn preprocess(&self) -> Preprocess {
         Preprocess::new(self.config.image.preprocess.clone())
@@ -173,11 +183,11 @@ impl Model {
         Ok(self.runtime.get_or_init(|| runtime))
     }
 
-    /// Compares every file with the sha256 that the model states for it.
+    /// Compares every file with the sha256 that the model states for it; answers how many there are.
     ///
     /// # Errors
     /// [`ModelError::Missing`] or [`ModelError::Altered`] for the first file that is wrong.
-    pub fn verify(&self) -> Result<(), ModelError> {
+    pub fn verify(&self) -> Result<usize, ModelError> {
         for (path, expected) in &self.config.sha256 {
             let found = fingerprint::sha256_of(path)
                 .map_err(|source| ModelError::Missing { path: path.clone(), source })?;
@@ -185,7 +195,7 @@ impl Model {
                 return Err(ModelError::Altered { path: path.clone(), found, expected: expected.clone() });
             }
         }
-        Ok(())
+        Ok(self.config.sha256.len())
     }
 }
 

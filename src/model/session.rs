@@ -2,7 +2,7 @@
 
 use half::f16;
 use imgsearch_index::Vector;
-use ndarray::{Array2, Array3, Array4, ArrayView4, Axis};
+use ndarray::{Array2, Array3, Array4, Axis};
 use ort::session::SessionInputValue;
 use ort::value::Tensor;
 
@@ -63,8 +63,8 @@ impl ImageEncoder {
         };
         Ok(match self.input.element {
             Element::F16 => Tensor::from_array(batch.mapv(f16::from_f32))?.into(),
-            Element::U8 => Tensor::from_array(self.bytes(batch.view()))?.into(),
-            _ => Tensor::from_array(batch)?.into(),
+            Element::U8 => Tensor::from_array(self.bytes(&batch))?.into(),
+            Element::F32 | Element::I32 | Element::I64 | Element::Other => Tensor::from_array(batch)?.into(),
         })
     }
 
@@ -74,7 +74,7 @@ impl ImageEncoder {
         clippy::cast_sign_loss,
         reason = "the nearest whole number is 0 to 255"
     )]
-    fn bytes(&self, batch: ArrayView4<'_, f32>) -> Array4<u8> {
+    fn bytes(&self, batch: &Array4<f32>) -> Array4<u8> {
         let PreprocessConfig { mean, std, .. } = self.preprocess;
         let colours = match self.input.order {
             ChannelOrder::First => 1,

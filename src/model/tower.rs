@@ -84,10 +84,10 @@ fn numbers(output: &DynValue, element: Element) -> Result<Array2<f32>, ort::Erro
             .map(|array| array.to_owned())
             .map_err(|error| ort::Error::new(error.to_string()))
     };
-    match element {
-        Element::F16 => matrix(output.try_extract_array::<f16>()?.mapv(f32::from).view()),
-        _ => matrix(output.try_extract_array::<f32>()?),
+    if element == Element::F16 {
+        return matrix(output.try_extract_array::<f16>()?.mapv(f32::from).view());
     }
+    matrix(output.try_extract_array::<f32>()?)
 }
 
 fn load(

@@ -21,7 +21,7 @@ use crate::model::tokenizer::{Clean, Vocabulary};
 
 /// The mean and standard deviation of the pictures OpenAI trained CLIP on.
 const OPENAI_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const OPENAI_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const OPENAI_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 pub(super) fn read(folder: &Path) -> Result<ModelConfig, ModelError> {
     let file = folder.join("visual.onnx");

@@ -69,7 +69,7 @@ fn index_all(library: &Library, model: &Model, images: &Path, threads: usize) ->
     anyhow::ensure!(missing.is_empty(), "{} is not there", images.display());
     let (rules, limits, now) = (Rules::default(), Limits::default(), SystemTime::now());
     let plan = Plan { roots, gone_roots: Vec::new(), rules, prune: false, threads, limits, now };
-    Ok(index(library, model, &plan, &Silent, &AtomicBool::new(false))?.embedded)
+    Ok(index(&mut library.lock()?, model, &plan, &Silent, &AtomicBool::new(false))?.embedded)
 }
 
 /// Caption → file name. A caption two photos share counts for the last.

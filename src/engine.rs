@@ -69,7 +69,7 @@ pub fn check_space(library: &Library, searcher: &Searcher, model: &Model) -> Res
         return Ok(());
     }
     Err(IndexError::SpaceMismatch {
-        path: library.index_folder(),
+        path: library.folder().to_owned(),
         found: Box::new(found.clone()),
         expected: Box::new(expected.clone()),
     })

@@ -11,9 +11,10 @@ use crate::Error;
 
 const FILE_NAME: &str = "writer.lock";
 
-/// Holds the lock until it is dropped.
+/// The lock of a folder, held until it is dropped. Each writer holds that of its index; a caller with several indexes
+/// in one folder may hold one for all of them.
 #[derive(Debug)]
-pub(crate) struct Lock {
+pub struct Lock {
     file: File,
 }
 
@@ -27,8 +28,11 @@ impl Drop for Lock {
 }
 
 impl Lock {
-    /// Takes the lock of the index in `dir`, without waiting.
-    pub(crate) fn acquire(dir: &Path) -> Result<Lock, Error> {
+    /// Takes the lock of `dir`, without waiting.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] while another process holds it, and whatever the disk says.
+    pub fn acquire(dir: &Path) -> Result<Lock, Error> {
         let path = dir.join(FILE_NAME);
         let opened = File::options().write(true).create(true).truncate(false).open(&path);
         let mut file = opened.map_err(Error::io("open", &path))?;

@@ -11,6 +11,7 @@
 
 mod in_flight;
 mod load;
+mod replacement;
 mod scan;
 mod sweep;
 
@@ -23,18 +24,18 @@ use std::thread::{Builder, ScopedJoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use imgsearch_index::{Change, Fingerprint, Key, Record, Vector, Writer, WriterOptions};
+use imgsearch_index::{Change, Fingerprint, Key, Record, Searcher, Vector, Writer};
 use ndarray::Array3;
 
-use crate::Library;
 use crate::decode::Limits;
-use crate::library::Note;
+use crate::library::{LockedLibrary, Note, Opened};
 use crate::model::{Device, ImageEncoder, Model, ModelError};
 use crate::photo::{Photo, Skip, SkipKind};
 use crate::walk::{PatternError, Rules};
 
 use in_flight::{InFlight, Waiting};
 use load::{Loaded, Loader};
+pub use replacement::{Lacking, Replacement};
 use sweep::Copies;
 
 /// Photos embedded at once. With ViT-B/32 on two CPU threads a batch of 8 is as fast as any; larger ones only take
@@ -88,6 +89,15 @@ pub enum Outcome {
 /// Something a person who waits may want to know.
 #[derive(Debug)]
 pub enum Event<'a> {
+    /// The library is of another model: an index of this one is being built beside the one in use.
+    Replacing {
+        /// The model in use.
+        old: &'a str,
+        /// The model of this run.
+        new: &'a str,
+        /// How many photos the index in use has.
+        photos: usize,
+    },
     /// One more file must be looked into.
     Queued,
     /// No more files will be queued.
@@ -150,6 +160,8 @@ pub struct Totals {
     pub links_not_followed: u64,
     /// Stopped before everything was looked at.
     pub cancelled: bool,
+    /// What became of a change to another model.
+    pub replacement: Option<Replacement>,
 }
 
 impl Totals {
@@ -161,9 +173,10 @@ impl Totals {
         }
     }
 
-    /// Whether some file failed in this run.
+    /// Whether some file failed in this run, or a change to another model waits for files.
     pub fn has_failures(&self) -> bool {
-        self.unreadable > 0 || !self.skipped.is_empty()
+        let waits = self.replacement.as_ref().is_some_and(|replacement| !replacement.is_done());
+        self.unreadable > 0 || !self.skipped.is_empty() || waits
     }
 }
 
@@ -190,24 +203,26 @@ pub enum IngestError {
 
 /// Brings `library` up to date with the files below `plan.roots`.
 ///
-/// Setting `cancel` makes the run end soon with what it has; nothing is removed from the library then.
+/// If it is of another model than `model`, an index of this one is built beside the one in use, of the same files and
+/// of all photos that one has, and takes its place at the end of the run in which it is complete.
 ///
 /// # Errors
 /// [`IngestError`]; everything stored before it stays stored.
 pub fn index(
-    library: &Library,
+    library: &mut LockedLibrary,
     model: &Model,
     plan: &Plan,
     reporter: &dyn Reporter,
     cancel: &AtomicBool,
 ) -> Result<Totals, IngestError> {
-    let writer = Writer::open(&library.index_folder(), model.space(), WriterOptions::default())?;
+    let Opened { writer, replaces } = library.open(model.space())?;
     let mut note = Note::read(writer.note()?.as_deref());
     note.last_indexed = unix_seconds(plan.now);
     note.set_model(model.folder());
     writer.set_note(note.encode())?;
     let run = Run {
         writer: &writer,
+        replaces: replaces.as_ref(),
         model,
         plan,
         reporter,
@@ -215,12 +230,12 @@ pub fn index(
         failed: AtomicBool::new(false),
         in_flight: InFlight::default(),
     };
-    let (mut totals, copies, walked) = run.pipeline()?;
-    if !run.should_stop() {
-        sweep::remove_gone(&run, &walked, copies, &mut totals)?;
-    }
-    totals.cancelled = cancel.load(Ordering::Relaxed);
+    let totals = run.whole()?;
     writer.close()?;
+    drop(replaces);
+    if totals.replacement.as_ref().is_some_and(Replacement::is_done) {
+        library.put_into_use(model.space())?;
+    }
     Ok(totals)
 }
 
@@ -232,6 +247,8 @@ fn unix_seconds(time: SystemTime) -> i64 {
 /// What all stages of one run share.
 struct Run<'a> {
     writer: &'a Writer,
+    /// The index in use, of another model, whose place this one is to take.
+    replaces: Option<&'a Searcher>,
     model: &'a Model,
     plan: &'a Plan,
     reporter: &'a dyn Reporter,
@@ -282,6 +299,17 @@ impl Done {
 impl Run<'_> {
     fn should_stop(&self) -> bool {
         self.cancel.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed)
+    }
+
+    fn whole(&self) -> Result<Totals, IngestError> {
+        replacement::announce(self);
+        let (mut totals, copies, walked) = self.pipeline()?;
+        if !self.should_stop() {
+            sweep::remove_gone(self, &walked, copies, &mut totals)?;
+        }
+        totals.replacement = replacement::state(self, &walked)?;
+        totals.cancelled = self.cancel.load(Ordering::Relaxed);
+        Ok(totals)
     }
 
     /// Runs all stages to their end.

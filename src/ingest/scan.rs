@@ -1,17 +1,19 @@
-//! First stage: which files does the walk meet that the library does not know as they are?
+//! First stage: which files are there that the library does not know as they are?
 
 use std::collections::HashSet;
+use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crossbeam_channel::Sender;
-use imgsearch_index::Key;
+use imgsearch_index::{Key, Searcher};
 
 use super::in_flight::Waiting;
+use super::sweep::excludes;
 use super::{Done, Event, IngestError, Job, Run, Totals};
-use crate::disk::UNKNOWN_DISK;
-use crate::photo::{Photo, Skip, SkipKind, Stamp, key_of};
+use crate::disk::{Disks, UNKNOWN_DISK};
+use crate::photo::{Photo, Skip, SkipKind, Stamp, key_of, path_of};
 use crate::walk::{self, Found};
 
 /// What the walk learned besides the jobs it queued.
@@ -63,6 +65,9 @@ pub(super) fn scan(run: &Run<'_>, jobs: &Sender<Job>, done: &Sender<Done>) -> Re
         })?;
         result?;
     }
+    if let Some(old) = run.replaces {
+        scan.photos_of(old)?;
+    }
     run.reporter.report(Event::WalkEnded);
     Ok(scan.walked)
 }
@@ -84,6 +89,26 @@ impl Scan<'_> {
             Found::Unreadable { path, error } => self.unreadable(&path, &error),
         }
         Ok(true)
+    }
+
+    /// Photos of the index that is to be replaced that the walk did not meet, wherever they are: they stay in the
+    /// library.
+    fn photos_of(&mut self, old: &Searcher) -> Result<(), IngestError> {
+        let excludes = excludes(self.run.plan)?;
+        let mut disks = Disks::default();
+        for stored in old.records().filter(|stored| stored.has_vector) {
+            let path = path_of(stored.key);
+            let is_met = key_of(&path).is_none_or(|key| self.walked.has_seen(&key));
+            if is_met || excludes.iter().any(|exclude| exclude.matches(&path)) {
+                continue;
+            }
+            let Some(metadata) = path.metadata().ok().filter(Metadata::is_file) else { continue };
+            let disk = disks.of(&path, &metadata);
+            if self.run.should_stop() || !self.file(path, &Stamp::of(&metadata), disk)? {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn file(&mut self, path: PathBuf, stamp: &Stamp, disk: u64) -> Result<bool, IngestError> {

@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use imgsearch_index::{Change, Fingerprint, Key, Record};
+use imgsearch_index::{Change, Fingerprint, Key};
 
 use super::scan::Walked;
-use super::{Event, IngestError, Run, Totals};
+use super::{Event, IngestError, Plan, Run, Totals};
 use crate::disk::{Disks, UNKNOWN_DISK, nearest};
 use crate::photo::{Photo, is_under, path_bytes, path_of};
 use crate::walk::Exclude;
@@ -28,10 +28,7 @@ pub(super) fn remove_gone(
     copies: Copies,
     totals: &mut Totals,
 ) -> Result<(), IngestError> {
-    let roots = run.plan.roots.iter();
-    let excludes = roots.map(|root| Exclude::new(root, &run.plan.rules)).collect::<Result<_, _>>()?;
-    let mut sweep =
-        Sweep { run, walked, excludes, disks: Disks::default(), kept: BTreeMap::new(), gone: Vec::new() };
+    let mut sweep = Sweep { run, fates: Fates::new(run, walked)?, kept: BTreeMap::new(), gone: Vec::new() };
     sweep.moved(copies, totals)?;
     for root in run.plan.roots.iter().chain(&run.plan.gone_roots) {
         sweep.below(root, totals)?;
@@ -45,20 +42,10 @@ pub(super) fn remove_gone(
 
 struct Sweep<'a> {
     run: &'a Run<'a>,
-    walked: &'a Walked,
-    excludes: Vec<Exclude>,
-    disks: Disks,
+    fates: Fates<'a>,
     /// Photos on absent disks, by what is left of their paths.
     kept: BTreeMap<PathBuf, u64>,
     gone: Vec<Change>,
-}
-
-/// What becomes of a photo that is in the library.
-enum Fate {
-    Stays,
-    Goes,
-    /// Its disk is not there.
-    Kept,
 }
 
 impl Sweep<'_> {
@@ -67,7 +54,7 @@ impl Sweep<'_> {
         for (content, mut copies) in copies {
             for key in self.run.writer.keys_of(&content)? {
                 let Some(record) = self.run.writer.get(&key)? else { continue };
-                if copies > 0 && matches!(self.fate(&key, &record), Fate::Goes) {
+                if copies > 0 && matches!(self.fates.of(&key, &record.payload), Fate::Goes) {
                     copies -= 1;
                     totals.copied -= 1;
                     totals.moved += 1;
@@ -88,7 +75,7 @@ impl Sweep<'_> {
             if !is_under(key.as_bytes(), root) {
                 continue;
             }
-            match self.fate(&key, &record) {
+            match self.fates.of(&key, &record.payload) {
                 Fate::Stays => {}
                 Fate::Goes => {
                     totals.removed += 1;
@@ -102,26 +89,6 @@ impl Sweep<'_> {
         self.flush()
     }
 
-    fn fate(&mut self, key: &Key, record: &Record) -> Fate {
-        if self.walked.has_seen(key) {
-            return Fate::Stays;
-        }
-        let path = path_of(key.as_bytes());
-        if !is_missing(&path) {
-            let is_excluded = self.excludes.iter().any(|exclude| exclude.matches(&path));
-            return if is_excluded { Fate::Goes } else { Fate::Stays };
-        }
-        let Some(photo) = Photo::decode(&record.payload) else { return Fate::Goes };
-        if self.run.plan.prune || self.is_present(&photo, &path) { Fate::Goes } else { Fate::Kept }
-    }
-
-    /// Whether the disk that `photo` was on is there: under its path, or wherever the walk met its other photos.
-    fn is_present(&mut self, photo: &Photo, path: &Path) -> bool {
-        photo.disk == UNKNOWN_DISK
-            || self.walked.has_met_disk(photo.disk)
-            || self.disks.of_nearest(path) == photo.disk
-    }
-
     fn remove(&mut self, key: Key) -> Result<(), IngestError> {
         self.gone.push(Change::Delete { key });
         if self.gone.len() < BATCH { Ok(()) } else { self.flush() }
@@ -133,6 +100,54 @@ impl Sweep<'_> {
         }
         Ok(())
     }
+}
+
+/// Tells what becomes of photos.
+pub(super) struct Fates<'a> {
+    run: &'a Run<'a>,
+    walked: &'a Walked,
+    excludes: Vec<Exclude>,
+    disks: Disks,
+}
+
+/// What becomes of a photo that is in the library.
+pub(super) enum Fate {
+    Stays,
+    Goes,
+    /// Its disk is not there.
+    Kept,
+}
+
+impl<'a> Fates<'a> {
+    pub(super) fn new(run: &'a Run<'a>, walked: &'a Walked) -> Result<Fates<'a>, IngestError> {
+        Ok(Fates { run, walked, excludes: excludes(run.plan)?, disks: Disks::default() })
+    }
+
+    pub(super) fn of(&mut self, key: &Key, payload: &[u8]) -> Fate {
+        if self.walked.has_seen(key) {
+            return Fate::Stays;
+        }
+        let path = path_of(key.as_bytes());
+        if !is_missing(&path) {
+            let is_excluded = self.excludes.iter().any(|exclude| exclude.matches(&path));
+            return if is_excluded { Fate::Goes } else { Fate::Stays };
+        }
+        let Some(photo) = Photo::decode(payload) else { return Fate::Goes };
+        if self.run.plan.prune || self.is_present(&photo, &path) { Fate::Goes } else { Fate::Kept }
+    }
+
+    /// Whether the disk that `photo` was on is there: under its path, or wherever the walk met its other photos.
+    fn is_present(&mut self, photo: &Photo, path: &Path) -> bool {
+        photo.disk == UNKNOWN_DISK
+            || self.walked.has_met_disk(photo.disk)
+            || self.disks.of_nearest(path) == photo.disk
+    }
+}
+
+/// What the user excludes, below each root.
+pub(super) fn excludes(plan: &Plan) -> Result<Vec<Exclude>, IngestError> {
+    let roots = plan.roots.iter();
+    Ok(roots.map(|root| Exclude::new(root, &plan.rules)).collect::<Result<_, _>>()?)
 }
 
 /// Nothing is at `path`. Any other trouble than that leaves the question open, and the photo where it is.

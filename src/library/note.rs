@@ -1,46 +1,10 @@
-//! A library folder on disk: where its parts lie, and the note that every run leaves in its index.
-//!
-//! ```text
-//! LIBRARY/index/     the index (imgsearch-index)
-//! ```
+//! The note that every run of `index` leaves in its index.
 
 use std::path::{Path, PathBuf};
 
-use imgsearch_index::{Error, Searcher};
 use minicbor::{Decode, Encode};
 
 use crate::photo::{path_bytes, path_of};
-
-/// A library folder; need not exist yet.
-#[derive(Clone, Debug)]
-pub struct Library {
-    folder: PathBuf,
-}
-
-impl Library {
-    /// The library in `folder`.
-    pub fn new(folder: impl Into<PathBuf>) -> Library {
-        Library { folder: folder.into() }
-    }
-
-    /// The library's folder.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// The folder of its index.
-    pub fn index_folder(&self) -> PathBuf {
-        self.folder.join("index")
-    }
-
-    /// Opens its index for searching.
-    ///
-    /// # Errors
-    /// As [`Searcher::open`]; [`Error::Missing`] when nothing was indexed yet.
-    pub fn searcher(&self) -> Result<Searcher, Error> {
-        Searcher::open(&self.index_folder())
-    }
-}
 
 /// What a run of `index` leaves for later runs and for `status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]

@@ -80,6 +80,9 @@ impl Progress {
 impl Reporter for Progress {
     fn report(&self, event: Event<'_>) {
         match event {
+            Event::Replacing { old, new, photos } if self.verbosity > Verbosity::Quiet => self.say(&format!(
+                "building an index of `{new}` beside that of `{old}`, which answers until all its {photos} photos are in the new one"
+            )),
             Event::Queued => self.bar.inc_length(1),
             Event::WalkEnded => self.bar.set_style(with_eta()),
             Event::ModelLoaded(device) if self.verbosity == Verbosity::Verbose => {
@@ -94,7 +97,7 @@ impl Reporter for Progress {
                 let folder = self.shown(folder);
                 self.say(&format!("kept {photos} photos below {folder}: their disk is not there"));
             }
-            Event::ModelLoaded(_) | Event::Kept { .. } => {}
+            Event::Replacing { .. } | Event::ModelLoaded(_) | Event::Kept { .. } => {}
         }
     }
 }
@@ -188,7 +191,7 @@ fn index_hint(error: &IndexError) -> Option<String> {
     }
     if matches!(error, IndexError::SpaceMismatch { .. }) {
         return Some(
-            "pass the library's own model with `--model`, or use another library with `--library`".into(),
+            "leave out `--model`, use another library with `--library`, or change this one to that model with `imgsearch index --model`".into(),
         );
     }
     if matches!(error, IndexError::Locked { .. }) {

@@ -8,11 +8,16 @@ use clap::Args;
 ///
 /// Run it again whenever you like: photos that have not changed are not read again, photos that are gone leave the
 /// index, and moved or copied ones are recognised. Stop it with Ctrl-C at any time; nothing done so far is lost.
+///
+/// With another `--model` than the library's, a new index is built beside the old one: of PATH, and of every photo the
+/// old one has. Queries are answered by the old one until the new one is complete and takes its place. The same command
+/// goes on after an interruption; to give up, delete the folder that `status` names as being built.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   imgsearch index ~/Photos ~/Pictures
-  imgsearch index ~/Photos --exclude '*.gif' --exclude Screenshots")]
+  imgsearch index ~/Photos --exclude '*.gif' --exclude Screenshots
+  imgsearch index ~/Photos --model ./better-clip      change to another model")]
 pub(crate) struct IndexArgs {
     /// Folders, or single files, to index.
     #[arg(required = true, value_name = "PATH")]

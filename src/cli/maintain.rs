@@ -13,7 +13,8 @@ pub(crate) struct StatusArgs {
     /// Print one JSON object.
     ///
     /// Keys: `library`, `model`, `images`, `skipped` (reason → files), `bytes_on_disk`, `bytes_per_image`,
-    /// `last_indexed`, `segments`, `rows`, `dead_rows`, `graph_rows`.
+    /// `last_indexed`, `segments`, `rows`, `dead_rows`, `graph_rows`, and `building`: for each index of another model
+    /// that is not complete yet its `folder`, `model` and `images`.
     /// Example: `imgsearch status --json | jq .images`
     #[arg(long)]
     pub(crate) json: bool,

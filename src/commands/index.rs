@@ -26,6 +26,9 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         bail!("none of the given paths can be indexed");
     }
     let gone_roots = gone.iter().map(|(root, _)| absolute(root)).collect::<Result<_>>()?;
+    settings.library.create()?;
+    // Before the library is asked for its model: nobody changes it from here on.
+    let mut library = settings.library.lock()?;
     let model = settings.open_model(&noted(&settings.library)?)?;
     heif::look_in(settings.heif_places());
     let plan = Plan {
@@ -38,7 +41,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         now: SystemTime::now(),
     };
     let (start, cancel, progress) = (Instant::now(), stop_on_ctrl_c()?, Progress::new(settings));
-    let totals = ingest::index(&settings.library, &model, &plan, &progress, &cancel);
+    let totals = ingest::index(&mut library, &model, &plan, &progress, &cancel);
     progress.finish();
     let totals = totals?;
     if settings.verbosity > Verbosity::Quiet {

@@ -1,9 +1,10 @@
 //! `optimize`, `verify` and `repair`.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use anyhow::Result;
-use imgsearch_index::{OptimizeOptions, Report, Writer, WriterOptions};
+use imgsearch_index::{Error, OptimizeOptions, Report, Writer, WriterOptions};
 
 use super::status::status_of;
 use super::{Exit, existing, stop_on_ctrl_c};
@@ -12,9 +13,10 @@ use crate::render::{Output, unless_reader_left};
 use crate::settings::{Settings, Verbosity};
 
 pub(super) fn optimize(settings: &Settings) -> Result<Exit> {
+    let _lock = settings.library.lock()?;
     let space = settings.library.searcher()?.space().clone();
     let cancel = stop_on_ctrl_c()?;
-    let writer = Writer::open(&settings.library.index_folder(), &space, WriterOptions::default())?;
+    let writer = Writer::open(&settings.library.index_folder()?, &space, WriterOptions::default())?;
     let bar = progress::rows_bar(settings);
     let options = OptimizeOptions {
         cancelled: &|| cancel.load(Ordering::Relaxed),
@@ -29,23 +31,32 @@ pub(super) fn optimize(settings: &Settings) -> Result<Exit> {
     drop(writer);
     if settings.verbosity > Verbosity::Quiet {
         let mut output = Output::new(settings.stdout_is_terminal);
-        let written = output.status(&status_of(&settings.library, existing(&settings.library)?.as_ref()));
+        let written = output.status(&status_of(&settings.library, existing(&settings.library)?.as_ref())?);
         unless_reader_left(written.and_then(|()| output.finish()))?;
     }
     Ok(if ended { Exit::Done } else { Exit::Interrupted })
 }
 
 pub(super) fn verify(settings: &Settings) -> Result<Exit> {
-    report(settings, &imgsearch_index::verify(&settings.library.index_folder())?)
+    each_index(settings, imgsearch_index::verify)
 }
 
 pub(super) fn repair(settings: &Settings) -> Result<Exit> {
-    report(settings, &imgsearch_index::repair(&settings.library.index_folder())?)
+    let _lock = settings.library.lock()?;
+    each_index(settings, imgsearch_index::repair)
 }
 
-/// Shows what `verify` or `repair` found. A problem is a failure, except where a repair lost nothing.
-fn report(settings: &Settings, report: &Report) -> Result<Exit> {
+/// Shows what `verify` or `repair` finds in each index of the library. A problem is a failure, except where a repair
+/// lost nothing.
+fn each_index(settings: &Settings, read: impl Fn(&Path) -> Result<Report, Error>) -> Result<Exit> {
     let mut output = Output::new(settings.stdout_is_terminal);
-    unless_reader_left(output.report(report).and_then(|()| output.finish()))?;
-    Ok(if report.is_clean() || report.repaired && report.lost.is_empty() { Exit::Done } else { Exit::Failed })
+    let mut exit = Exit::Done;
+    for folder in settings.library.index_folders()? {
+        let report = read(&folder)?;
+        unless_reader_left(output.report(&report).and_then(|()| output.finish()))?;
+        if !report.is_clean() && !(report.repaired && report.lost.is_empty()) {
+            exit = Exit::Failed;
+        }
+    }
+    Ok(exit)
 }

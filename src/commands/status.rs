@@ -11,7 +11,7 @@ use imgsearch_index::{Searcher, Stats};
 
 use super::{Exit, existing};
 use crate::cli::StatusArgs;
-use crate::render::{Output, Status, unless_reader_left};
+use crate::render::{Building, Output, Status, unless_reader_left};
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
@@ -20,21 +20,26 @@ pub(super) fn run(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
     let written = if args.skipped {
         searcher.iter().flat_map(skipped).try_for_each(|(path, skip)| output.skipped(&path, &skip))
     } else {
-        let status = status_of(&settings.library, searcher.as_ref());
+        let status = status_of(&settings.library, searcher.as_ref())?;
         if args.json { output.status_as_json(&status) } else { output.status(&status) }
     };
     unless_reader_left(written.and_then(|()| output.finish()))?;
     Ok(Exit::Done)
 }
 
-pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Status {
+pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Result<Status> {
     let note = Note::read(searcher.and_then(Searcher::note));
     let mut by_reason = BTreeMap::new();
     for (_, skip) in searcher.into_iter().flat_map(skipped) {
         *by_reason.entry(skip.kind.label()).or_default() += 1;
     }
     let stats = searcher.map_or_else(Stats::default, Searcher::stats);
-    Status {
+    let building = library.building()?.into_iter().map(|(folder, searcher)| Building {
+        folder: folder.display().to_string(),
+        model: searcher.space().label.clone(),
+        images: searcher.len(),
+    });
+    Ok(Status {
         library: library.folder().display().to_string(),
         model: searcher.map(|searcher| searcher.space().label.clone()),
         images: stats.rows,
@@ -48,7 +53,8 @@ pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Statu
         last_indexed: (note.last_indexed > 0)
             .then(|| jiff::Timestamp::from_second(note.last_indexed).ok())
             .flatten(),
-    }
+        building: building.collect(),
+    })
 }
 
 /// The files of a library that have no vector, with the reason.

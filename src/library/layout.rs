@@ -41,7 +41,9 @@ impl Layout {
         };
         let layout: Option<Layout> = serde_json::from_slice(&json).ok();
         let right = |layout: &Layout| layout.retired.iter().chain([&layout.in_use]).all(|name| is_name(name));
-        layout.filter(right).ok_or(Error::Damaged { path, what: "the file does not say which index is in use" })
+        layout
+            .filter(right)
+            .ok_or(Error::Damaged { path, what: "the file does not say which index is in use" })
     }
 
     /// Before the first change of model there is no file, and the first index is in use. A library whose file was

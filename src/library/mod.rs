@@ -65,22 +65,44 @@ impl Library {
         }
     }
 
+    /// The folders of all its indexes, first that of the one in use.
+    ///
+    /// # Errors
+    /// As [`Library::index_folder`].
+    pub fn index_folders(&self) -> Result<Vec<PathBuf>, Error> {
+        let layout = Layout::read(&self.folder)?;
+        let mut folders = vec![self.folder.join(&layout.in_use)];
+        folders.extend(layout.building(&self.folder));
+        Ok(folders)
+    }
+
     /// The indexes that are being built beside the one in use, as far as they read.
     ///
     /// # Errors
     /// As [`Library::index_folder`].
     pub fn building(&self) -> Result<Vec<(PathBuf, Searcher)>, Error> {
-        let folders = Layout::read(&self.folder)?.building(&self.folder);
+        let folders = self.index_folders()?.into_iter().skip(1);
         let open = |folder: PathBuf| Some((folder.clone(), Searcher::open(&folder).ok()?));
-        Ok(folders.into_iter().filter_map(open).collect())
+        Ok(folders.filter_map(open).collect())
+    }
+
+    /// Makes the library's folder, if it is not there.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub fn create(&self) -> Result<(), Error> {
+        fs::create_dir_all(&self.folder).map_err(io("create", &self.folder))
     }
 
     /// Takes the right to change the library, without waiting.
     ///
     /// # Errors
-    /// [`Error::Locked`] while another process has it, [`Error::Io`], or as [`Library::index_folder`].
+    /// [`Error::Missing`] when its folder is not there, [`Error::Locked`] while another process has the right,
+    /// [`Error::Io`], or as [`Library::index_folder`].
     pub fn lock(&self) -> Result<LockedLibrary, Error> {
-        fs::create_dir_all(&self.folder).map_err(io("create", &self.folder))?;
+        if !self.folder.is_dir() {
+            return Err(Error::Missing { path: self.folder.clone() });
+        }
         let lock = Lock::acquire(&self.folder)?;
         let mut locked =
             LockedLibrary { library: self.clone(), layout: Layout::read(&self.folder)?, _lock: lock };

@@ -11,7 +11,7 @@ use std::path::Path;
 use crate::terminal::printable;
 
 pub(crate) use doctor::{Check, Wrong};
-pub(crate) use status::Status;
+pub(crate) use status::{Building, Status};
 
 /// Standard output, buffered.
 pub(crate) struct Output {

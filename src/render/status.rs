@@ -25,6 +25,16 @@ pub(crate) struct Status {
     pub(crate) graph_rows: usize,
     /// RFC 3339, in UTC.
     pub(crate) last_indexed: Option<jiff::Timestamp>,
+    /// Indexes of other models, not complete yet.
+    pub(crate) building: Vec<Building>,
+}
+
+/// An index that takes the place of the one in use when it has all photos that one has.
+#[derive(Debug, Serialize)]
+pub(crate) struct Building {
+    pub(crate) folder: String,
+    pub(crate) model: String,
+    pub(crate) images: usize,
 }
 
 impl Output {
@@ -41,6 +51,7 @@ impl Output {
             dead_rows,
             graph_rows,
             last_indexed,
+            building,
         } = status;
         let last = last_indexed.map_or_else(|| "never".to_owned(), local_time);
         writeln!(self.out, "library       {library}")?;
@@ -56,7 +67,11 @@ impl Output {
             self.out,
             "index         {segments} segments, {dead_rows} dead rows, {graph_rows} of {rows} in graphs"
         )?;
-        writeln!(self.out, "last indexed  {last}")
+        writeln!(self.out, "last indexed  {last}")?;
+        for Building { folder, model, images } in building {
+            writeln!(self.out, "building      {model}: {images} images so far, in {folder}")?;
+        }
+        Ok(())
     }
 
     pub(crate) fn status_as_json(&mut self, status: &Status) -> io::Result<()> {

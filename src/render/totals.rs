@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use imgsearch::ingest::Totals;
+use imgsearch::ingest::{Lacking, Replacement, Totals};
 
 use super::Output;
 
@@ -21,6 +21,7 @@ impl Output {
             unreadable,
             links_not_followed,
             cancelled,
+            replacement,
         } = totals;
         let changes = embedded + moved + copied + removed + unreadable + skipped.values().sum::<u64>();
         match (cancelled, changes) {
@@ -59,6 +60,28 @@ impl Output {
         }
         if !skipped.is_empty() {
             writeln!(self.out, "`imgsearch status --skipped` lists the skipped files")?;
+        }
+        replacement.as_ref().map_or(Ok(()), |replacement| self.replacement(replacement))
+    }
+
+    /// What became of a change to another model.
+    fn replacement(&mut self, replacement: &Replacement) -> io::Result<()> {
+        let Replacement { old, new, lacking } = replacement;
+        if replacement.is_done() {
+            return writeln!(self.out, "the library is of `{new}` now; the index of `{old}` is gone");
+        }
+        writeln!(self.out, "the library stays with `{old}` until that of `{new}` has all its photos")?;
+        let Some(Lacking { failed, absent }) = lacking else {
+            return writeln!(self.out, "  the same command goes on from here");
+        };
+        if *failed > 0 {
+            writeln!(
+                self.out,
+                "  not embedded  {failed}, which `{new}` needs (--exclude does without them)"
+            )?;
+        }
+        if *absent > 0 {
+            writeln!(self.out, "  absent        {absent}, gone with their disk (--prune does without them)")?;
         }
         Ok(())
     }

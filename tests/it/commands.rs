@@ -122,25 +122,6 @@ fn a_damaged_model_is_named_with_a_way_on() {
 }
 
 #[test]
-fn another_models_library_is_refused() {
-    let workspace = indexed();
-    let other = workspace.root().join("other-model");
-    let offline =
-        directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().join("models/offline");
-    std::fs::create_dir(&other).unwrap();
-    for name in ["image.onnx", "text.onnx", "tokenizer.json"] {
-        std::fs::copy(offline.join(name), other.join(name)).unwrap();
-    }
-    let json = std::fs::read_to_string(offline.join("model.json")).unwrap();
-    std::fs::write(other.join("model.json"), json.replace("bicubic", "bilinear")).unwrap();
-    let other = other.to_str().unwrap();
-    fails(&workspace, &["query", "x", "--model", other], 2, &["vectors", "hint"]);
-    let photos = workspace.photos();
-    fails(&workspace, &["index", photos.to_str().unwrap(), "--model", other], 2, &["vectors", "hint"]);
-    assert_eq!(workspace.status()["images"], 6);
-}
-
-#[test]
 fn status_tells_what_the_library_holds() {
     let workspace = Workspace::new();
     let before = workspace.status();

@@ -6,6 +6,7 @@
 
 mod architecture;
 mod broken_files;
+mod change_of_model;
 mod commands;
 mod goldens;
 mod hostile;

@@ -78,6 +78,22 @@ impl Workspace {
         paths.map(imgsearch::photo::path_of).collect()
     }
 
+    /// A model that is called `other`: the offline one with another preprocessing, and so with vectors of its own.
+    #[cfg(unix)]
+    pub(crate) fn other_model(&self) -> PathBuf {
+        let other = self.root().join("other-model");
+        let offline = directories::ProjectDirs::from("", "", "imgsearch").unwrap();
+        let offline = offline.data_dir().join("models/offline");
+        fs::create_dir(&other).unwrap();
+        for name in ["image.onnx", "text.onnx", "tokenizer.json"] {
+            std::os::unix::fs::symlink(offline.join(name), other.join(name)).unwrap();
+        }
+        let json = fs::read_to_string(offline.join("model.json")).unwrap();
+        let json = json.replace("bicubic", "bilinear").replace("offline-lite2-minilm", "other");
+        fs::write(other.join("model.json"), json).unwrap();
+        other
+    }
+
     pub(crate) fn status(&self) -> Value {
         let output = self.imgsearch(&["status", "--json"]).assert().success().get_output().clone();
         serde_json::from_slice(&output.stdout).unwrap()

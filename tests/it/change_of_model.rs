@@ -1,0 +1,154 @@
+//! A library changes to another model: built beside the old index, which answers until the new one is complete.
+#![cfg(unix)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use imgsearch::Library;
+use predicates::prelude::*;
+use serde_json::json;
+
+use crate::workspace::{Summary, Workspace};
+
+const OFFLINE: &str = "offline-lite2-minilm";
+
+/// Two photos in each of two folders, indexed with the offline model; and another model.
+struct Change {
+    workspace: Workspace,
+    photos: Vec<PathBuf>,
+    model: PathBuf,
+}
+
+impl Change {
+    fn new() -> Change {
+        let workspace = Workspace::new();
+        let names = ["a/0.png", "a/1.png", "b/2.png", "b/3.png"];
+        let photos = names.iter().zip(0..).map(|(name, seed)| workspace.photo(name, seed)).collect();
+        workspace.index(&[], 0);
+        let model = workspace.other_model();
+        Change { workspace, photos, model }
+    }
+
+    /// Indexes one of the folders with the other model.
+    #[track_caller]
+    fn run(&self, folder: &str, args: &[&str], exit: i32) -> Summary {
+        let folder = self.workspace.photos().join(folder);
+        let args = [&["--model", self.model.to_str().unwrap()], args].concat();
+        self.workspace.index_paths(&[&folder], &args, exit)
+    }
+
+    /// Which model answers, with how many photos; and how many the index that is being built has.
+    #[track_caller]
+    fn check(&self, model: &str, images: u64, building: Option<u64>) {
+        let status = self.workspace.status();
+        let found = (&status["model"], &status["images"], &status["building"][0]["images"]);
+        assert_eq!(found, (&json!(model), &json!(images), &json!(building)), "{status}");
+        assert_eq!(self.workspace.found(&[]).len() as u64, images);
+    }
+
+    fn indexes(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.workspace.root().join("library")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.starts_with("index")).collect()
+    }
+}
+
+/// Same length, same time, and no picture.
+fn damage(photo: &Path) {
+    let metadata = photo.metadata().unwrap();
+    fs::write(photo, vec![0; usize::try_from(metadata.len()).unwrap()]).unwrap();
+    fs::File::options().write(true).open(photo).unwrap().set_modified(metadata.modified().unwrap()).unwrap();
+}
+
+#[test]
+fn a_complete_index_takes_the_place_of_the_old_one() {
+    let change = Change::new();
+    // Only one of the folders is named; the photos of the other are in the library, and so they stay there.
+    let summary = change.run("a", &[], 0);
+    summary.check(&[("embedded", 4), ("unchanged", 0)]);
+    assert!(summary.0.contains("the library is of `other` now"), "{}", summary.0);
+    change.check("other", 4, None);
+    assert_eq!(change.indexes().len(), 1);
+    // From now on it is the library's own model.
+    change.workspace.index(&[], 0).check(&[("embedded", 0), ("unchanged", 4)]);
+    change
+        .workspace
+        .imgsearch(&["query", "x", "--model", "offline"])
+        .assert()
+        .code(2)
+        .stderr(predicates::str::contains("vectors").and(predicates::str::contains("hint")));
+}
+
+#[test]
+fn an_incomplete_index_waits_and_the_next_run_goes_on() {
+    let change = Change::new();
+    damage(&change.photos[3]);
+    let summary = change.run("a", &[], 2);
+    assert!(summary.0.contains("stays with `offline-lite2-minilm`"), "{}", summary.0);
+    change.check(OFFLINE, 4, Some(3));
+    // The library's own model is still the old one, and what is indexed with it is not forgotten later.
+    change.workspace.photo("b/4.png", 4);
+    change.workspace.index(&[], 0).check(&[("embedded", 1), ("unchanged", 4)]);
+    change.check(OFFLINE, 5, Some(3));
+    change.run("a", &[], 2).check(&[("embedded", 1), ("unchanged", 3)]);
+    change.check(OFFLINE, 5, Some(4));
+    // The user lets it go.
+    change.run("", &["--exclude", "/b/3.png"], 0).check(&[("embedded", 0), ("unchanged", 4)]);
+    change.check("other", 4, None);
+}
+
+#[test]
+fn photos_that_are_gone_or_have_changed_are_not_waited_for() {
+    let change = Change::new();
+    fs::remove_file(&change.photos[2]).unwrap();
+    fs::write(&change.photos[3], "no longer a picture").unwrap();
+    change.run("a", &[], 2).check(&[("embedded", 2), ("skipped", 1)]);
+    change.check("other", 2, None);
+}
+
+#[test]
+fn a_library_goes_back_and_forth() {
+    let change = Change::new();
+    change.run("a", &[], 0);
+    change.workspace.index(&["--model", "offline"], 0).check(&[("embedded", 4)]);
+    change.check(OFFLINE, 4, None);
+    change.run("a", &[], 0).check(&[("embedded", 4)]);
+    change.check("other", 4, None);
+}
+
+#[test]
+fn what_a_crash_leaves_of_a_change_is_put_right() {
+    let change = Change::new();
+    change.run("a", &[], 0);
+    let library = change.workspace.root().join("library");
+    // The file that says what is in use is lost: there is only one index.
+    let json = fs::read_to_string(library.join("library.json")).unwrap();
+    fs::remove_file(library.join("library.json")).unwrap();
+    change.check("other", 4, None);
+    // The old index is only half removed.
+    fs::create_dir_all(library.join("index/catalog")).unwrap();
+    fs::write(library.join("library.json"), json.replace('}', r#", "retired": ["index"]}"#)).unwrap();
+    change.check("other", 4, None);
+    change.workspace.index(&[], 0).check(&[("unchanged", 4)]);
+    assert!(!library.join("index").exists());
+    fs::write(library.join("library.json"), "{").unwrap();
+    change
+        .workspace
+        .imgsearch(&["query", "x"])
+        .assert()
+        .code(2)
+        .stderr(predicates::str::contains("library.json"));
+}
+
+#[test]
+fn one_process_changes_a_library_at_a_time() {
+    let change = Change::new();
+    let library = Library::new(change.workspace.root().join("library"));
+    let _locked = library.lock().unwrap();
+    let photos = change.workspace.photos();
+    for args in [&["index", photos.to_str().unwrap()][..], &["optimize"], &["repair"]] {
+        let failed = change.workspace.imgsearch(args).assert().code(2);
+        failed.stderr(predicates::str::contains("hint: another imgsearch is changing this library"));
+    }
+    assert_eq!(change.workspace.found(&[]).len(), 4);
+}

@@ -54,9 +54,8 @@ fn each_index(settings: &Settings, read: impl Fn(&Path) -> Result<Report, Error>
     for folder in settings.library.index_folders()? {
         let report = read(&folder)?;
         unless_reader_left(output.report(&report).and_then(|()| output.finish()))?;
-        if !report.is_clean() && !(report.repaired && report.lost.is_empty()) {
-            exit = Exit::Failed;
-        }
+        let is_well = report.is_clean() || report.repaired && report.lost.is_empty();
+        exit = if is_well { exit } else { Exit::Failed };
     }
     Ok(exit)
 }

@@ -7,11 +7,14 @@
 pub mod decode;
 pub mod disk;
 pub mod engine;
+pub mod gather;
 pub mod ingest;
 pub mod library;
 pub mod model;
+pub mod perceptual;
 pub mod photo;
 pub mod query;
+pub mod thumbnail;
 pub mod walk;
 
 pub use engine::{Engine, EngineError, Match};

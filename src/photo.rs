@@ -10,6 +10,7 @@ use imgsearch_index::Key;
 use minicbor::{Decode, Encode};
 
 use crate::decode::{self, Picture};
+use crate::perceptual::PerceptualHash;
 
 /// Raised whenever `decode` learns to read something it used to refuse. A file skipped by an older decoder is tried
 /// again.
@@ -112,6 +113,9 @@ pub struct Details {
     /// What is wrong with a picture that was embedded all the same.
     #[n(10)]
     pub note: Option<String>,
+    /// What it looks like; nothing for what was indexed before this was noted.
+    #[n(11)]
+    pub perceptual: Option<PerceptualHash>,
 }
 
 /// Whose clock tells when a photo was taken.
@@ -143,6 +147,7 @@ impl Details {
             camera: camera.clone(),
             lens: lens.clone(),
             note: picture.note.clone(),
+            perceptual: Some(PerceptualHash::of(picture)),
         };
         details.in_file(stamp)
     }

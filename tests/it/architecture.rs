@@ -14,8 +14,8 @@ const LAYERS: &[&[&str]] = &[
     &["engine", "ingest"],
     &["library", "query"],
     &["photo"],
-    &["model", "walk"],
-    &["decode", "disk"],
+    &["model", "perceptual", "thumbnail", "walk"],
+    &["decode", "disk", "gather"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

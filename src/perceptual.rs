@@ -1,0 +1,214 @@
+//! Perceptual hashes: 256 bits that stay nearly the same when a picture is saved again, at any size or quality.
+//!
+//! The classic DCT hash (pHash), of 16 × 16 frequencies instead of 8 × 8. Measured on 239 COCO photos in
+//! `examples/duplicates.rs`'s variants: saving again, a quarter of the size and blurring change at most 28 bits, cutting
+//! 2.5 % off each side half the time 40 and at most 62; two different photos, in any of the eight turns, have at least
+//! 92 bits of difference. With 64 bits those ranges overlap.
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::{DynamicImage, GrayImage, RgbImage};
+use image_hasher::{HashAlg, Hasher, HasherConfig};
+use minicbor::{Decode, Encode};
+
+use crate::decode::Picture;
+
+/// Frequencies each way: bits in a row, and rows.
+const SIDE: u32 = 16;
+/// Pixels each way that the frequencies are taken from: the hasher wants twice as many as frequencies, and scales
+/// nothing when it gets them.
+const PIXELS: u32 = 2 * SIDE;
+/// A picture whose grey values deviate less from their mean shows nothing: its hash would be one of noise.
+const LEAST_DEVIATION: f64 = 1.5;
+
+/// What a picture looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
+#[cbor(transparent)]
+pub struct PerceptualHash(
+    #[n(0)]
+    #[cbor(with = "minicbor::bytes")]
+    [u8; 32],
+);
+
+/// A quarter turn, or several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// As it is.
+    None,
+    /// By 90 degrees.
+    Quarter,
+    /// By 180 degrees.
+    Half,
+    /// By 270 degrees.
+    ThreeQuarters,
+}
+
+impl Turn {
+    /// All of them.
+    pub const ALL: [Turn; 4] = [Turn::None, Turn::Quarter, Turn::Half, Turn::ThreeQuarters];
+}
+
+impl PerceptualHash {
+    /// The hash of a picture that shows nothing: half the bits of any other are set.
+    pub const BLANK: PerceptualHash = PerceptualHash([0; 32]);
+
+    /// The hash of `picture` as it is seen upright.
+    pub fn of(picture: &Picture) -> PerceptualHash {
+        let mut small = DynamicImage::ImageRgb8(squashed(&picture.pixels));
+        small.apply_orientation(picture.orientation);
+        let grey = small.into_luma8();
+        if deviation(&grey) < LEAST_DEVIATION {
+            return PerceptualHash::BLANK;
+        }
+        let mut bits = [0; 32];
+        bits.copy_from_slice(hasher().hash_image(&grey).as_bytes());
+        PerceptualHash(bits)
+    }
+
+    /// Whether the picture shows anything.
+    pub fn is_blank(&self) -> bool {
+        *self == PerceptualHash::BLANK
+    }
+
+    /// How many of the 256 bits differ.
+    pub fn distance(&self, other: &PerceptualHash) -> u32 {
+        self.0.iter().zip(other.0).map(|(a, b)| (a ^ b).count_ones()).sum()
+    }
+
+    /// The bits in 16 words, each of one row of frequencies.
+    pub fn words(&self) -> [u16; 16] {
+        std::array::from_fn(|row| u16::from_le_bytes([self.0[2 * row], self.0[2 * row + 1]]))
+    }
+
+    /// The hash with these words.
+    pub fn from_words(words: [u16; 16]) -> PerceptualHash {
+        PerceptualHash(std::array::from_fn(|byte| words[byte / 2].to_le_bytes()[byte % 2]))
+    }
+
+    /// Nearly the hash of the same picture turned.
+    ///
+    /// Turning a picture transposes its frequencies and changes the sign of every other one, and a bit says whether a
+    /// frequency is above the median, which is close to zero. On those photos the result is at most 28 bits away from
+    /// the turned picture's own hash.
+    #[must_use]
+    pub fn turned(&self, turn: Turn) -> PerceptualHash {
+        const ODD: u16 = 0xaaaa;
+        let words = self.words();
+        let (transposed, mirrors_x, mirrors_y) = match turn {
+            Turn::None => return *self,
+            Turn::Quarter => (transpose(&words), true, false),
+            Turn::Half => (words, true, true),
+            Turn::ThreeQuarters => (transpose(&words), false, true),
+        };
+        let across = if mirrors_x { ODD } else { 0 };
+        let down = |row: usize| if mirrors_y && row % 2 == 1 { u16::MAX } else { 0 };
+        PerceptualHash::from_words(std::array::from_fn(|row| transposed[row] ^ across ^ down(row)))
+    }
+
+    /// The fewest bits by which this differs from `other` in any turn.
+    pub fn distance_in_any_turn(&self, other: &PerceptualHash) -> u32 {
+        Turn::ALL.into_iter().map(|turn| self.turned(turn).distance(other)).min().unwrap_or(u32::MAX)
+    }
+}
+
+fn hasher() -> Hasher<[u8; 32]> {
+    let config = HasherConfig::with_bytes_type().hash_size(SIDE, SIDE);
+    config.hash_alg(HashAlg::Median).preproc_dct().to_hasher()
+}
+
+/// All of a picture in a small square. Averaging areas is what leaves no trace of the size it had.
+fn squashed(pixels: &RgbImage) -> RgbImage {
+    let from = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3);
+    let mut to = Image::new(PIXELS, PIXELS, PixelType::U8x3);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Box)).use_alpha(false);
+    let from = from.expect("an RgbImage holds three bytes a pixel");
+    Resizer::new().resize(&from, &mut to, &options).expect("both are of three bytes a pixel");
+    RgbImage::from_raw(PIXELS, PIXELS, to.into_vec()).expect("the resizer filled every pixel")
+}
+
+/// The standard deviation of the grey values, of 255.
+fn deviation(grey: &GrayImage) -> f64 {
+    let count = f64::from(grey.width() * grey.height());
+    let values = || grey.iter().map(|&value| f64::from(value));
+    let mean = values().sum::<f64>() / count;
+    (values().map(|value| (value - mean).powi(2)).sum::<f64>() / count).sqrt()
+}
+
+fn transpose(rows: &[u16; 16]) -> [u16; 16] {
+    std::array::from_fn(|column| (0..16).fold(0, |word, row| word | (rows[row] >> column & 1) << row))
+}
+
+#[cfg(test)]
+mod tests {
+    use image::metadata::Orientation;
+    use image::{Rgb, imageops};
+
+    use super::*;
+    use crate::decode::Metadata;
+
+    fn picture(pixels: RgbImage, orientation: Orientation) -> Picture {
+        let full_size = pixels.dimensions();
+        Picture { pixels, full_size, eighths: 8, orientation, metadata: Metadata::default(), note: None }
+    }
+
+    /// Waves of all the frequencies that a hash looks at, the higher the weaker, as photos have them; which of them are
+    /// crests at the corner depends on the seed.
+    fn scene(width: u32, height: u32, seed: u32) -> RgbImage {
+        let wave = |frequency: u32, at: u32, of: u32| {
+            (f64::from(frequency) * (f64::from(at) + 0.5) / f64::from(of) * std::f64::consts::PI).cos()
+        };
+        let mut state = seed;
+        let mut waves = Vec::new();
+        for (across, down) in (0..16).flat_map(|across| (0..16).map(move |down| (across, down))) {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let sign = if state >> 31 == 0 { 1.0 } else { -1.0 };
+            waves.push((across, down, sign * 12.0 / f64::from(across + down + 1)));
+        }
+        RgbImage::from_fn(width, height, |x, y| {
+            let of = |&(across, down, strength): &(u32, u32, f64)| {
+                strength * wave(across, x, width) * wave(down, y, height)
+            };
+            let value = 128.0 + waves[1..].iter().map(of).sum::<f64>();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+            Rgb([value as u8; 3])
+        })
+    }
+
+    fn hash(pixels: RgbImage) -> PerceptualHash {
+        PerceptualHash::of(&picture(pixels, Orientation::NoTransforms))
+    }
+
+    #[test]
+    fn size_does_not_matter_and_content_does() {
+        let original = hash(scene(180, 120, 1));
+        assert!(original.distance(&hash(scene(90, 60, 1))) < 16);
+        assert!(original.distance_in_any_turn(&hash(scene(180, 120, 2))) > 64);
+    }
+
+    #[test]
+    fn a_turned_hash_is_that_of_the_turned_picture() {
+        #[track_caller]
+        fn check(turn: Turn, turned: impl Fn(&RgbImage) -> RgbImage) {
+            let scene = scene(150, 100, 1);
+            let distance = hash(scene.clone()).turned(turn).distance(&hash(turned(&scene)));
+            assert!(distance <= 28, "{turn:?}: {distance}");
+        }
+        check(Turn::None, Clone::clone);
+        check(Turn::Quarter, imageops::rotate90);
+        check(Turn::Half, imageops::rotate180);
+        check(Turn::ThreeQuarters, imageops::rotate270);
+    }
+
+    #[test]
+    fn a_picture_is_seen_upright() {
+        let upright = scene(150, 100, 1);
+        let stored = picture(imageops::rotate270(&upright), Orientation::Rotate90);
+        assert!(PerceptualHash::of(&stored).distance(&hash(upright)) < 8);
+    }
+
+    #[test]
+    fn a_picture_of_nothing_is_blank() {
+        assert!(hash(RgbImage::from_pixel(90, 60, Rgb([7, 8, 9]))).is_blank());
+        assert!(!hash(scene(90, 60, 1)).is_blank());
+    }
+}

@@ -1,0 +1,113 @@
+//! Small upright versions of photo files, to be looked at.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use fast_image_resize::images::{Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use image::codecs::jpeg::JpegEncoder;
+use image::{DynamicImage, RgbImage};
+
+use crate::decode::{DecodeError, Detail, Limits, decode};
+
+/// JPEG quality of thumbnails in pages: what Pillow and most cameras' previews take by default; nobody prints them.
+const QUALITY: u8 = 80;
+
+/// Why there is no thumbnail.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ThumbnailError {
+    /// The file does not read.
+    #[error("{0}")]
+    File(#[source] io::Error),
+    /// Its content is no picture that can be shown.
+    #[error(transparent)]
+    Picture(#[from] DecodeError),
+}
+
+/// The photo at `path`, upright, in its own shape, in a square of `side` pixels. A smaller one is left as it is.
+///
+/// # Errors
+/// [`ThumbnailError`]; no file makes this function panic.
+pub fn thumbnail(path: &Path, side: u32, limits: &Limits) -> Result<RgbImage, ThumbnailError> {
+    let bytes = read(path, limits)?;
+    let picture = decode(&bytes, limits, Detail::ShortSide(side))?;
+    let mut small = DynamicImage::ImageRgb8(fitted(picture.pixels, side));
+    small.apply_orientation(picture.orientation);
+    Ok(small.into_rgb8())
+}
+
+/// The bytes of a JPEG of `picture`.
+#[expect(clippy::missing_panics_doc, reason = "the encoder takes RGB, and writing to a Vec cannot fail")]
+pub fn jpeg(picture: &RgbImage) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
+    picture.write_with_encoder(encoder).expect("the encoder takes RGB, and writing to a Vec cannot fail");
+    bytes
+}
+
+fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, ThumbnailError> {
+    let file = File::open(path).map_err(ThumbnailError::File)?;
+    let mut bytes = Vec::new();
+    // One byte more than is allowed tells that there are more.
+    file.take(limits.max_bytes + 1).read_to_end(&mut bytes).map_err(ThumbnailError::File)?;
+    if bytes.len() as u64 > limits.max_bytes {
+        let detail = format!("more than {} bytes", limits.max_bytes);
+        return Err(DecodeError::TooLarge { detail }.into());
+    }
+    Ok(bytes)
+}
+
+/// Scaled down, if needed, until neither side is longer than `side`.
+fn fitted(pixels: RgbImage, side: u32) -> RgbImage {
+    let (width, height) = pixels.dimensions();
+    let longest = width.max(height);
+    if longest <= side {
+        return pixels;
+    }
+    let scaled = |length: u32| (u64::from(length) * u64::from(side)).div_ceil(u64::from(longest));
+    let scaled = |length: u32| u32::try_from(scaled(length)).unwrap_or(side).max(1);
+    let from = ImageRef::new(width, height, pixels.as_raw(), PixelType::U8x3);
+    let mut to = Image::new(scaled(width), scaled(height), PixelType::U8x3);
+    let options =
+        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).use_alpha(false);
+    let from = from.expect("an RgbImage holds three bytes a pixel");
+    Resizer::new().resize(&from, &mut to, &options).expect("both are of three bytes a pixel");
+    RgbImage::from_raw(to.width(), to.height(), to.into_vec()).expect("the resizer filled every pixel")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(size: (u32, u32), expected: (u32, u32)) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        RgbImage::new(size.0, size.1).save(&path).unwrap();
+        let small = thumbnail(&path, 64, &Limits::default()).unwrap();
+        assert_eq!(small.dimensions(), expected);
+        assert_eq!(image::load_from_memory(&jpeg(&small)).unwrap().into_rgb8().dimensions(), expected);
+    }
+
+    #[test]
+    fn thumbnails_keep_their_shape() {
+        check((128, 64), (64, 32));
+        check((30, 90), (22, 64));
+        check((10, 20), (10, 20));
+        check((6400, 1), (64, 1));
+    }
+
+    #[test]
+    fn what_is_no_picture_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jpg");
+        std::fs::write(&path, "not a picture").unwrap();
+        let limits = Limits::default();
+        let error = |path: &Path, limits: &Limits| thumbnail(path, 64, limits).unwrap_err().to_string();
+        assert_eq!(error(&path, &limits), "not an image");
+        assert_eq!(error(&path, &Limits { max_bytes: 4, ..limits }), "too large: more than 4 bytes");
+        assert!(error(&folder.path().join("b.jpg"), &limits).contains("No such file"));
+    }
+}

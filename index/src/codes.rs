@@ -68,8 +68,9 @@ fn whole(x: f32) -> i8 {
 }
 
 /// A query in the forms that the kernels compare.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Query<'a> {
+    /// None for a row of a segment: only its codes are compared.
     pub(crate) components: &'a [f32],
     /// Padded with zeros, so that whatever pads a row counts for nothing.
     pub(crate) codes: Vec<i8>,
@@ -83,8 +84,19 @@ impl Query<'_> {
         let components = vector.as_slice();
         let (step, steps) = steps(components);
         let mut codes: Vec<i8> = steps.collect();
-        let excess = codes.iter().map(|&code| i32::from(code) * i32::from(ZERO)).sum();
         codes.resize(stride(components.len()), 0);
+        Query::of_codes(components, codes, step)
+    }
+
+    /// A row of a segment in the place of a query; `None` where there is no such row.
+    pub(crate) fn of_row(segment: &Segment, position: u32) -> Option<Query<'static>> {
+        let (row, head) = row_of(segment, position)?;
+        let codes = row.iter().map(|code| (code ^ 128).cast_signed()).collect();
+        Some(Query::of_codes(&[], codes, head.step()))
+    }
+
+    fn of_codes(components: &[f32], codes: Vec<i8>, step: f32) -> Query<'_> {
+        let excess = codes.iter().map(|&code| i32::from(code) * i32::from(ZERO)).sum();
         Query { components, codes, step, excess }
     }
 
@@ -93,30 +105,19 @@ impl Query<'_> {
     pub(crate) fn score(&self, products: i32, head: Head) -> f32 {
         (products.wrapping_sub(self.excess)) as f32 * (self.step * head.step())
     }
-}
 
-/// A row of a segment in the place of a query.
-#[derive(Debug, Default)]
-pub(crate) struct RowQuery {
-    codes: Vec<i8>,
-    step: f32,
-    excess: i32,
-}
-
-impl RowQuery {
-    /// Of a row that there is; of any other, all zeros.
-    pub(crate) fn new(segment: &Segment, position: u32) -> RowQuery {
-        let Some((row, head)) = row_of(segment, position) else { return RowQuery::default() };
-        let codes: Vec<i8> = row.iter().map(|code| (code ^ 128).cast_signed()).collect();
-        let excess = codes.iter().map(|&code| i32::from(code) * i32::from(ZERO)).sum();
-        RowQuery { codes, step: head.step(), excess }
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "24 bits are more than codes of 8 bits deserve")]
-    pub(crate) fn score(&self, segment: &Segment, position: u32) -> f32 {
-        let Some((row, head)) = row_of(segment, position) else { return 0.0 };
+    /// The score of one row of a segment; `None` where there is no such row. Its checksum is not looked at.
+    pub(crate) fn score_of(&self, segment: &Segment, position: u32) -> Option<f32> {
+        let (row, head) = row_of(segment, position)?;
         let (products, _) = Kernels::best().products(row, &self.codes);
-        products.wrapping_sub(self.excess) as f32 * (self.step * head.step())
+        Some(self.score(products, head))
+    }
+}
+
+/// Asks for a row that will be compared soon.
+pub(crate) fn prefetch(segment: &Segment, position: u32) {
+    if let Some((row, _)) = row_of(segment, position) {
+        Kernels::prefetch(row);
     }
 }
 

@@ -36,9 +36,13 @@ mod catalog;
 mod codes;
 #[cfg(test)]
 mod crash;
+#[cfg(test)]
+mod crossover;
 mod error;
 mod fault;
 mod files;
+#[cfg(test)]
+mod fuzz;
 mod hnsw;
 mod key;
 mod lock;
@@ -58,6 +62,8 @@ mod simd;
 mod space;
 #[cfg(test)]
 mod test_numbers;
+#[cfg(test)]
+mod test_segment;
 mod vector;
 mod writer;
 

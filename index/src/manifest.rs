@@ -288,4 +288,18 @@ mod tests {
         let refused = Manifest::from_file_bytes(Path::new("/p"), &bytes).unwrap_err();
         assert!(matches!(refused, Error::NewerFormat { found: 2, expected: 1, .. }), "{refused}");
     }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config { cases: 2_000, failure_persistence: None, ..Default::default() })]
+
+        #[test]
+        fn any_bytes_behind_a_right_checksum_never_panic(
+            tail in proptest::collection::vec(proptest::num::u8::ANY, 0..200), kept in 12..60usize,
+        ) {
+            let whole = manifest().to_file_bytes().unwrap();
+            let content = [&whole[..kept.min(whole.len())], &tail].concat();
+            let bytes = [&content[..], &crc32fast::hash(&content).to_le_bytes()].concat();
+            let _ = Manifest::from_file_bytes(Path::new("/p"), &bytes);
+        }
+    }
 }

@@ -45,7 +45,7 @@ pub struct GraphOptions {
 
 impl Default for GraphOptions {
     fn default() -> GraphOptions {
-        GraphOptions { m: 16, ef_construction: 200 }
+        GraphOptions { m: 16, ef_construction: 100 }
     }
 }
 

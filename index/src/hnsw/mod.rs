@@ -7,7 +7,7 @@
 //! ```text
 //! 0 shape    rows, m, entry, checksum of the segment: 4 × u64
 //! 1 links    rows × 2m, on level 0: positions
-//! 2 orphans  positions that no way leads to; a walk compares them too
+//! 2 orphans  positions that no way leads to from the entry; a walk compares them too
 //! 3 sizes    how many nodes each level from 1 on has
 //! 4 nodes    of each level from 1 on, its nodes: positions
 //! 5 down     of each such node, which node of the level below it is; on level 1 the position
@@ -19,6 +19,8 @@
 
 mod build;
 mod links;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::ops::Range;
@@ -65,6 +67,23 @@ pub(crate) struct Flat {
     pub(crate) upper: Vec<u32>,
 }
 
+/// Lists of links, one after another, each of at most `width`.
+#[derive(Clone, Copy)]
+struct Lists<'a> {
+    links: &'a [u32],
+    width: usize,
+}
+
+impl<'a> Lists<'a> {
+    /// `None` where there is no such list.
+    fn of(self, row: u32) -> Option<&'a [u32]> {
+        let start = row as usize * self.width;
+        let list = self.links.get(start..start + self.width)?;
+        let end = list.iter().position(|&link| link == NONE).unwrap_or(self.width);
+        Some(&list[..end])
+    }
+}
+
 /// An open graph.
 #[derive(Debug)]
 pub(crate) struct Graph {
@@ -96,14 +115,14 @@ impl Graph {
         &self.sections
     }
 
-    /// The links of a position on level 0.
-    fn links(&self, position: u32) -> Result<&[u32], Error> {
-        self.list(LINKS, position, 2 * self.m)
+    fn lists(&self) -> Lists<'_> {
+        Lists { links: self.sections.slice(LINKS).unwrap_or_default(), width: 2 * self.m }
     }
 
     /// The links of a node of a level from 1 on. `node` counts from the beginning of its level.
     fn upper_links(&self, level: &Range<usize>, node: u32) -> Result<&[u32], Error> {
-        self.list(UPPER, self.node(level, node)?, self.m)
+        let lists = Lists { links: self.sections.slice(UPPER).unwrap_or_default(), width: self.m };
+        lists.of(self.node(level, node)?).ok_or_else(|| self.broken())
     }
 
     /// The position of a node, and which node of the level below it is.
@@ -116,14 +135,6 @@ impl Graph {
     fn node(&self, level: &Range<usize>, node: u32) -> Result<u32, Error> {
         let node = level.start + node as usize;
         u32::try_from(node).ok().filter(|_| level.contains(&node)).ok_or_else(|| self.broken())
-    }
-
-    fn list(&self, section: usize, node: u32, len: usize) -> Result<&[u32], Error> {
-        let all: &[u32] = self.sections.slice(section).unwrap_or_default();
-        let start = node as usize * len;
-        let list = all.get(start..start + len).ok_or_else(|| self.broken())?;
-        let end = list.iter().position(|&link| link == NONE).unwrap_or(len);
-        Ok(&list[..end])
     }
 
     fn orphans(&self) -> &[u32] {

@@ -6,13 +6,12 @@
 use std::cell::RefCell;
 use std::collections::BinaryHeap;
 
-use super::Graph;
+use super::{Graph, Lists};
 use crate::Error;
-use crate::codes::Query;
+use crate::codes::{Query, prefetch};
 use crate::scan::{Scored, Top};
 use crate::segment::Segment;
 use crate::selection::Allowed;
-use crate::simd::Kernels;
 
 /// How many rows ahead of the one being compared are asked for from memory. Chosen, not measured.
 const AHEAD: usize = 4;
@@ -30,13 +29,6 @@ thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
-struct Walk<'a> {
-    graph: &'a Graph,
-    segment: &'a Segment,
-    query: &'a Query<'a>,
-    kernels: Kernels,
-}
-
 impl Graph {
     /// About the best `ef` of the allowed rows by their codes, in no order.
     pub(crate) fn walk(
@@ -49,39 +41,27 @@ impl Graph {
         if self.rows == 0 {
             return Ok(Vec::new());
         }
-        let walk = Walk { graph: self, segment, query, kernels: Kernels::best() };
-        let entry = walk.descend()?;
-        SCRATCH.with_borrow_mut(|scratch| walk.explore(entry, ef, allowed, scratch))
-    }
-}
-
-impl Walk<'_> {
-    fn score(&self, position: u32) -> Result<f32, Error> {
-        let stride = self.query.codes.len();
-        let position = position as usize;
-        let row = self.segment.codes().get(position * stride..).and_then(|rest| rest.get(..stride));
-        let head = self.segment.heads().get(position);
-        let (row, &head) = row.zip(head).ok_or_else(|| self.graph.broken())?;
-        let (products, _) = self.kernels.products(row, &self.query.codes);
-        Ok(self.query.score(products, head))
+        let nearest = self.descend(segment, query)?;
+        let level = Level { lists: self.lists(), segment, query };
+        // Orphans are what no way leads to from the entry; from another row there might be ways to less.
+        let starts = [nearest, self.entry_position()?].into_iter().chain(self.orphans().iter().copied());
+        level.explore(starts, ef, allowed).ok_or_else(|| self.broken())
     }
 
-    fn prefetch(&self, position: u32) {
-        let stride = self.query.codes.len();
-        if let Some(row) = self.segment.codes().get(position as usize * stride..) {
-            Kernels::prefetch(&row[..stride.min(row.len())]);
-        }
+    fn entry_position(&self) -> Result<u32, Error> {
+        self.levels.last().map_or(Ok(self.entry), |level| Ok(self.place(level, self.entry)?.0))
     }
 
-    /// The position where level 0 begins.
-    fn descend(&self) -> Result<u32, Error> {
-        let mut node = self.graph.entry;
-        for level in self.graph.levels.iter().rev() {
-            let mut best = self.score(self.graph.place(level, node)?.0)?;
+    /// The position where level 0 is nearest to the query, as far as the levels above can tell.
+    fn descend(&self, segment: &Segment, query: &Query<'_>) -> Result<u32, Error> {
+        let score = |position| query.score_of(segment, position).ok_or_else(|| self.broken());
+        let mut node = self.entry;
+        for level in self.levels.iter().rev() {
+            let mut best = score(self.place(level, node)?.0)?;
             loop {
                 let from = node;
-                for &link in self.graph.upper_links(level, from)? {
-                    let score = self.score(self.graph.place(level, link)?.0)?;
+                for &link in self.upper_links(level, from)? {
+                    let score = score(self.place(level, link)?.0)?;
                     if score > best {
                         (best, node) = (score, link);
                     }
@@ -90,29 +70,46 @@ impl Walk<'_> {
                     break;
                 }
             }
-            node = self.graph.place(level, node)?.1;
+            node = self.place(level, node)?.1;
         }
         Ok(node)
     }
+}
 
-    fn explore(
+/// The links of level 0, of a row after that of the other. Whatever leads nowhere is `None`.
+pub(super) struct Level<'a> {
+    pub(super) lists: Lists<'a>,
+    pub(super) segment: &'a Segment,
+    pub(super) query: &'a Query<'a>,
+}
+
+impl Level<'_> {
+    /// About the best `ef` of the allowed rows by their codes, in no order, beginning at `starts`.
+    pub(super) fn explore(
         &self,
-        entry: u32,
+        starts: impl Iterator<Item = u32>,
+        ef: usize,
+        allowed: &Allowed<'_>,
+    ) -> Option<Vec<Scored>> {
+        SCRATCH.with_borrow_mut(|scratch| self.explore_with(starts, ef, allowed, scratch))
+    }
+
+    fn explore_with(
+        &self,
+        starts: impl Iterator<Item = u32>,
         ef: usize,
         allowed: &Allowed<'_>,
         scratch: &mut Scratch,
-    ) -> Result<Vec<Scored>, Error> {
+    ) -> Option<Vec<Scored>> {
         let Scratch { seen, fresh, candidates } = scratch;
         seen.clear();
-        seen.resize(self.graph.rows.div_ceil(64), 0);
+        seen.resize(allowed.words(), 0);
         candidates.clear();
         let mut top = Top::new(ef);
         fresh.clear();
-        fresh.push(entry);
-        self.mark(entry, seen)?;
-        for &orphan in self.graph.orphans() {
-            if self.mark(orphan, seen)? {
-                fresh.push(orphan);
+        for start in starts {
+            if mark(start, seen)? {
+                fresh.push(start);
             }
         }
         loop {
@@ -122,23 +119,13 @@ impl Walk<'_> {
                 break;
             }
             fresh.clear();
-            let position = u32::try_from(best.position).map_err(|_| self.graph.broken())?;
-            for &link in self.graph.links(position)? {
-                if self.mark(link, seen)? {
+            for &link in self.lists.of(u32::try_from(best.position).ok()?)? {
+                if mark(link, seen)? {
                     fresh.push(link);
                 }
             }
         }
-        Ok(top.into_vec())
-    }
-
-    /// Whether the position was not seen before.
-    fn mark(&self, position: u32, seen: &mut [u64]) -> Result<bool, Error> {
-        let word = seen.get_mut(position as usize / 64).ok_or_else(|| self.graph.broken())?;
-        let bit = 1 << (position % 64);
-        let is_new = *word & bit == 0;
-        *word |= bit;
-        Ok(is_new)
+        Some(top.into_vec())
     }
 
     fn compare(
@@ -147,18 +134,28 @@ impl Walk<'_> {
         allowed: &Allowed<'_>,
         top: &mut Top,
         candidates: &mut BinaryHeap<Scored>,
-    ) -> Result<(), Error> {
-        rows.iter().take(AHEAD).for_each(|&row| self.prefetch(row));
+    ) -> Option<()> {
+        rows.iter().take(AHEAD).for_each(|&row| prefetch(self.segment, row));
         for (i, &row) in rows.iter().enumerate() {
-            rows.get(i + AHEAD).into_iter().for_each(|&row| self.prefetch(row));
-            let scored = Scored { score: self.score(row)?, position: row as usize };
-            if top.worst().is_none_or(|worst| scored.score > worst) {
+            rows.get(i + AHEAD).into_iter().for_each(|&row| prefetch(self.segment, row));
+            let score = self.query.score_of(self.segment, row)?;
+            if top.worst().is_none_or(|worst| score > worst) {
+                let scored = Scored { score, position: row as usize };
                 candidates.push(scored);
                 if allowed.contains(scored.position) {
                     top.push(scored);
                 }
             }
         }
-        Ok(())
+        Some(())
     }
+}
+
+/// Whether the position was not seen before.
+fn mark(position: u32, seen: &mut [u64]) -> Option<bool> {
+    let word = seen.get_mut(position as usize / 64)?;
+    let bit = 1 << (position % 64);
+    let is_new = *word & bit == 0;
+    *word |= bit;
+    Some(is_new)
 }

@@ -66,16 +66,17 @@ fn build_graphs(shared: &Shared) {
             if has_ended(shared) || turn.graph_failures > 0 {
                 return;
             }
-            match turn.publication.without_graph(full(shared)) {
+            match turn.publication.without_graph(full(shared)).filter(|_| !is_optimizing(shared)) {
                 Some(segment) => break segment,
                 None => turn = shared.bell.wait(turn).unwrap_or_else(PoisonError::into_inner),
             }
         };
         drop(turn);
-        let cancelled = || has_ended(shared);
+        let cancelled = || has_ended(shared) || is_optimizing(shared);
         let options = shared.options.graph;
         let builder = Builder { options, parallel: false, cancelled: &cancelled, progress: &|_| () };
-        if !matches!(build(shared, &segment, &builder), Ok(true)) {
+        let built = build(shared, &segment, &builder);
+        if !matches!(built, Ok(true)) && !is_optimizing(shared) {
             shared.take_turn().graph_failures += 1;
         }
         shared.bell.notify_all();
@@ -106,9 +107,32 @@ fn build(shared: &Shared, segment: &Segment, builder: &Builder<'_>) -> Result<bo
     Ok(true)
 }
 
+fn is_optimizing(shared: &Shared) -> bool {
+    shared.optimizing.load(Ordering::Relaxed)
+}
+
+/// Keeps the thread that builds graphs from building those that are being built here, or are about to be merged away.
+struct Optimizing<'a>(&'a Shared);
+
+impl Optimizing<'_> {
+    fn begin(shared: &Shared) -> Optimizing<'_> {
+        shared.optimizing.store(true, Ordering::Relaxed);
+        Optimizing(shared)
+    }
+}
+
+impl Drop for Optimizing<'_> {
+    fn drop(&mut self) {
+        self.0.optimizing.store(false, Ordering::Relaxed);
+        drop(self.0.take_turn());
+        self.0.bell.notify_all();
+    }
+}
+
 /// See [`Writer::optimize`](crate::Writer::optimize).
 pub(crate) fn optimize(shared: &Shared, options: &OptimizeOptions<'_>) -> Result<bool, Error> {
     let limit = options.segment_rows.max(1);
+    let _optimizing = Optimizing::begin(shared);
     let mut turn = shared.take_turn();
     shared.publish(&mut turn)?;
     if turn.publication.can_be_merged(limit) {

@@ -170,13 +170,12 @@ impl Publication {
         self.adopt(next)
     }
 
-    /// Names a graph as that of a segment, and answers whether the segment is still there.
+    /// Names a graph as that of a segment, and answers whether the segment is still there and had none.
     pub(crate) fn add_graph(&mut self, dir: &Path, segment: u64, graph: (u64, u32)) -> Result<bool, Error> {
         // What is pending stays so: the manifest still says up to which row it speaks.
         let mut manifest = self.manifest.clone();
-        let Some(named) = manifest.segments.iter_mut().find(|named| named.id == segment) else {
-            return Ok(false);
-        };
+        let mut without = manifest.segments.iter_mut().filter(|named| named.graph.is_none());
+        let Some(named) = without.find(|named| named.id == segment) else { return Ok(false) };
         named.graph = Some(graph);
         manifest.replace(dir)?;
         self.manifest = manifest;

@@ -36,6 +36,8 @@ pub(crate) struct Shared {
     turn: Mutex<Turn>,
     /// Whether the writer has ended, so that its threads must.
     pub(crate) ended: AtomicBool,
+    /// Whether `optimize` builds the graphs, so that the thread of the writer must not.
+    pub(crate) optimizing: AtomicBool,
     /// Rung when there is something new to publish or to build, when a graph is there, and at the end.
     pub(crate) bell: Condvar,
     pub(crate) catalog: Catalog,
@@ -215,10 +217,11 @@ impl Shared {
         let mut publication = recovery::publication(dir, &catalog, space, manifest)?;
         publication.publish(dir, &catalog, &options)?;
         publication.remove_what_is_not_named(dir)?;
+        let catalog = recovery::compact(dir, catalog, &publication, options.cache_bytes)?;
         let turn = Mutex::new(Turn { publication, graph_failures: 0 });
         let (dir, dim) = (dir.to_owned(), space.dim);
-        let (ended, bell) = (AtomicBool::new(false), Condvar::new());
-        Ok(Shared { dir, dim, options, turn, ended, bell, catalog, _lock: lock })
+        let (ended, optimizing, bell) = (AtomicBool::new(false), AtomicBool::new(false), Condvar::new());
+        Ok(Shared { dir, dim, options, turn, ended, optimizing, bell, catalog, _lock: lock })
     }
 
     fn commit(&self, publication: &mut Publication, changes: BTreeMap<Key, Resolved>) -> Result<(), Error> {

@@ -50,6 +50,9 @@ const NOTE_KEY: &[u8] = b"note";
 /// their own.
 const CHUNK_BYTES: usize = 96 << 10;
 
+/// How many entries are copied at a time: of the largest, pieces of graphs, 10 MB.
+const COPIED_AT_A_TIME: usize = 100;
+
 /// The open database.
 pub(crate) struct Catalog {
     path: PathBuf,
@@ -204,6 +207,32 @@ impl Catalog {
             }
         }
         Ok(())
+    }
+
+    /// What the database takes, in bytes. sled uses the space of what was deleted again, but does not give it back.
+    pub(crate) fn bytes_on_disk(&self) -> Result<u64, Error> {
+        self.ask(|| self.db.size_on_disk())
+    }
+
+    /// Copies everything to an empty catalog. Durable when it returns.
+    pub(crate) fn copy_to(&self, other: &Catalog) -> Result<(), Error> {
+        for (from, to) in self.trees().into_iter().zip(other.trees()) {
+            let mut batch = sled::Batch::default();
+            for (i, found) in (1..).zip(self.each(from.iter())) {
+                let (key, value) = found?;
+                batch.insert(key, value);
+                if i % COPIED_AT_A_TIME == 0 {
+                    other.ask(|| to.apply_batch(std::mem::take(&mut batch)))?;
+                }
+            }
+            other.ask(|| to.apply_batch(batch))?;
+        }
+        other.flush()
+    }
+
+    fn trees(&self) -> [&sled::Tree; 6] {
+        let Catalog { schema, records, rows, vectors, tombstones, graphs, path: _, db: _, file: _ } = self;
+        [schema, records, rows, vectors, tombstones, graphs]
     }
 
     /// An empty batch, which gives rows their numbers. Two at a time would give the same ones.

@@ -1,14 +1,17 @@
-//! Damaged files: an error or a right answer, never a panic, never a wrong answer. It stands in for fuzz targets
-//! of everything a searcher reads.
+//! Damaged files: an error or a right answer, never a panic, never a wrong answer. `src/fuzz.rs` asks
+//! the readers themselves, behind checksums made right again.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use imgsearch_index::{
     Change, Error, Fingerprint, GraphOptions, Hit, Key, OptimizeOptions, Record, SearchOptions, Searcher,
-    Space, Vector, Writer, WriterOptions, verify,
+    Space, Vector, Writer, WriterOptions, repair, verify,
 };
+
+use crate::fixture::copy;
 
 const ROWS: u32 = 4_200;
 const DIM: usize = 6;
@@ -140,20 +143,82 @@ fn flipped_bits_are_found_or_do_no_harm() {
     assert!(verify(&dir).unwrap().is_clean());
 }
 
+/// Where the sections of a file begin and end, and its table: read off the layout that `sections.rs` documents. Of the
+/// manifest, every byte.
+fn boundaries(path: &Path, bytes: &[u8]) -> Vec<usize> {
+    if path.ends_with("manifest") {
+        return (0..bytes.len()).collect();
+    }
+    let number =
+        |at: usize| usize::try_from(u64::from_le_bytes(*bytes[at..].first_chunk().unwrap())).unwrap();
+    let sections = usize::try_from(u32::from_le_bytes(*bytes[12..].first_chunk().unwrap())).unwrap();
+    let mut end = 16 + 16 * sections + 4;
+    let mut found = vec![0, 8, 12, 16, end];
+    for section in 0..sections {
+        let start = end.next_multiple_of(64);
+        end = start + number(16 + 16 * section);
+        found.extend([start, end]);
+    }
+    assert_eq!(end, bytes.len(), "the last section ends where the file does");
+    found
+}
+
 #[test]
-fn files_cut_off_anywhere_are_found() {
+fn files_cut_off_at_every_section_boundary_are_found() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().join("index");
     index(&dir);
     for path in files(&dir) {
         let bytes = fs::read(&path).unwrap();
-        // Sections begin at multiples of 64, so that all boundaries are among these.
-        let boundaries = (0..bytes.len()).step_by(64).flat_map(|at| [at, at + 1, at + 63]);
-        for at in boundaries.filter(|&at| at < bytes.len()).step_by(if bytes.len() > 20_000 { 7 } else { 1 })
-        {
+        let around = boundaries(&path, &bytes).into_iter().flat_map(|at| [at.saturating_sub(1), at, at + 1]);
+        let cuts: BTreeSet<usize> = around.chain((0..bytes.len()).step_by(4_099)).collect();
+        for &at in cuts.iter().filter(|&&at| at < bytes.len()) {
             replace(&path, &bytes[..at]);
             assert!(Searcher::open(&dir).is_err(), "{} cut at {at}", path.display());
         }
         replace(&path, &bytes);
     }
+    assert!(verify(&dir).unwrap().is_clean());
+}
+
+/// The catalog is not for searchers: a writer opens what is left of it, or says why not, and `repair` puts it right.
+#[test]
+fn a_catalog_cut_off_anywhere_loses_nothing_that_is_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path().join("index");
+    small_index(&dir);
+    let truth = ask_small(&dir);
+    let path = dir.join("catalog/db");
+    let bytes = fs::read(&path).unwrap();
+    let last = bytes.iter().rposition(|&byte| byte != 0).unwrap();
+    for eighth in 0..=8 {
+        let whole = tempfile::tempdir().unwrap();
+        copy(&dir, whole.path());
+        fs::write(whole.path().join("catalog/db"), &bytes[..last * eighth / 8]).unwrap();
+        if let Err(error) = Writer::open(whole.path(), &small_space(), WriterOptions::default()) {
+            assert!(error.hint().is_some(), "{error}");
+            repair(whole.path()).unwrap();
+        }
+        drop(Writer::open(whole.path(), &small_space(), WriterOptions::default()).unwrap());
+        assert_eq!(ask_small(whole.path()), truth, "cut to {eighth} eighths");
+    }
+}
+
+fn small_space() -> Space {
+    Space { id: "id".into(), label: "label".into(), dim: DIM }
+}
+
+fn small_index(dir: &Path) {
+    let writer = Writer::open(dir, &small_space(), WriterOptions::default()).unwrap();
+    for of in 0..40 {
+        let record = Record { fingerprint: None, payload: of.to_string().into_bytes() };
+        let key = Key::new(format!("{of:05}")).unwrap();
+        writer.apply(vec![Change::Put { key, record, vector: Some(vector(of)) }]).unwrap();
+    }
+    writer.close().unwrap();
+}
+
+fn ask_small(dir: &Path) -> Vec<Hit> {
+    let k = NonZeroUsize::new(100).unwrap();
+    Searcher::open(dir).unwrap().search(&vector(99_999), k, &SearchOptions::default()).unwrap()
 }

@@ -1,6 +1,7 @@
 //! An index in a temporary folder, and short words for what goes into it.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use imgsearch_index::{
     Change, Error, Fingerprint, Key, Record, Searcher, Space, Vector, Writer, WriterOptions,
@@ -85,4 +86,18 @@ pub(crate) fn put_at(name: &str, degrees: f32) -> Change {
 
 pub(crate) fn delete(name: &str) -> Change {
     Change::Delete { key: key(name) }
+}
+
+/// Copies a folder with everything in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let entry = entry.expect("an entry");
+        let to = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).expect("a file");
+        }
+    }
 }

@@ -1,26 +1,21 @@
 //! An index that this version's format was released with is read for ever.
 //!
-//! `fixtures/format-1` was made by [`make_the_fixture`], which only runs when asked for:
-//! `cargo test -p imgsearch-index -- --ignored make_the_fixture`. A new format gets a new folder and a test
-//! beside this one; a folder that is there is never made again.
+//! `fixtures/format-1` was made by [`make_the_fixture`], and `fixtures/format-1-graph` by
+//! [`make_the_fixture_with_a_graph`], which only run when asked for: `cargo test -p imgsearch-index -- --ignored
+//! --exact format::make_the_fixture`. A new format gets new folders and tests beside these; a folder that is there is
+//! never made again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use imgsearch_index::{Error, SearchOptions, Searcher, Writer, WriterOptions, verify};
+use imgsearch_index::{
+    Error, GraphOptions, OptimizeOptions, SearchOptions, Searcher, Writer, WriterOptions, verify,
+};
 
-use crate::fixture::{Fixture, at, delete, put, put_at, put_with, space};
+use crate::fixture::{Fixture, at, copy, delete, put, put_at, put_with, space};
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1")
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let to = to.join(entry.file_name());
-        if entry.path().is_dir() { copy(&entry.path(), &to) } else { _ = fs::copy(entry.path(), to).unwrap() }
-    }
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 #[test]
@@ -32,14 +27,14 @@ fn make_the_fixture() {
     index.apply(vec![delete("b")]);
     index.writer().set_note(b"note".to_vec()).unwrap();
     index.apply(vec![]);
-    copy(&index.dir(), &fixture());
-    fs::remove_file(fixture().join("writer.lock")).unwrap();
+    copy(&index.dir(), &fixture("format-1"));
+    fs::remove_file(fixture("format-1").join("writer.lock")).unwrap();
 }
 
 #[test]
 fn format_1_is_read() {
     let index = Fixture::new();
-    copy(&fixture(), &index.dir());
+    copy(&fixture("format-1"), &index.dir());
     let expected = ["(c=3)", "a=1", "d=", "e=5"];
     assert_eq!(
         (index.listing(), index.searcher().note()),
@@ -53,11 +48,52 @@ fn format_1_is_read() {
     assert_eq!(index.listing().len(), 5);
 }
 
+/// As few rows as get a graph.
+const GRAPH_ROWS: u16 = 4_096;
+
+#[test]
+#[ignore = "makes the fixture anew"]
+fn make_the_fixture_with_a_graph() {
+    let index = Fixture::new();
+    let graph = GraphOptions { m: 2, ef_construction: 20 };
+    let options = WriterOptions { graph, cache_bytes: 4 << 20, ..WriterOptions::default() };
+    let writer = Writer::open(&index.dir(), &space(), options).unwrap();
+    let degrees = |i: u16| f32::from(i) * 360.0 / f32::from(GRAPH_ROWS);
+    writer.apply((0..GRAPH_ROWS).map(|i| put_at(&format!("{i:04}"), degrees(i))).collect()).unwrap();
+    writer.optimize(&OptimizeOptions::default()).unwrap();
+    writer.apply(vec![delete("0512")]).unwrap();
+    writer.close().unwrap();
+    copy(&index.dir(), &fixture("format-1-graph"));
+    fs::remove_file(fixture("format-1-graph").join("writer.lock")).unwrap();
+}
+
+#[test]
+fn format_1_with_a_graph_is_read() {
+    let index = Fixture::new();
+    copy(&fixture("format-1-graph"), &index.dir());
+    let searcher = index.searcher();
+    let rows = usize::from(GRAPH_ROWS) - 1;
+    assert_eq!((searcher.stats().graph_rows, searcher.len()), (rows, rows));
+    for degrees in [0.0, 45.0, 200.0] {
+        let k = std::num::NonZeroUsize::new(3).unwrap();
+        let walk = searcher.search(&at(degrees), k, &SearchOptions::default()).unwrap();
+        assert!(walk[0].score > 0.999_99 && walk.iter().all(|hit| hit.key.as_bytes() != b"0512"), "{walk:?}");
+    }
+    assert!(verify(&index.dir()).unwrap().is_clean());
+    // The catalog has the graph too.
+    let graph = fs::read_dir(index.dir()).unwrap().map(|entry| entry.unwrap().path());
+    let graph =
+        graph.into_iter().find(|path| path.extension().is_some_and(|found| found == "graph")).unwrap();
+    fs::remove_file(&graph).unwrap();
+    drop(index.writer());
+    assert_eq!(index.searcher().stats().graph_rows, rows);
+}
+
 /// Both numbers are kept behind a checksum, which is made right again.
 #[test]
 fn a_newer_format_is_refused_by_name() {
     let index = Fixture::new();
-    copy(&fixture(), &index.dir());
+    copy(&fixture("format-1"), &index.dir());
     let path = index.dir().join("manifest");
     let mut bytes = fs::read(&path).unwrap();
     bytes[8] = 2;

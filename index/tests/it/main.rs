@@ -13,6 +13,8 @@ mod fixture;
 #[cfg(test)]
 mod format;
 #[cfg(test)]
+mod graphs;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod recovery;
@@ -20,5 +22,7 @@ mod recovery;
 mod refusals;
 #[cfg(test)]
 mod searching;
+#[cfg(test)]
+mod space;
 #[cfg(test)]
 mod writing;

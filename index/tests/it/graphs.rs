@@ -1,0 +1,214 @@
+//! Graphs over segments: when they are built, that they come back, and what walks over them find.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use imgsearch_index::{
+    Change, GraphOptions, Hit, Key, OptimizeOptions, Record, SearchOptions, Searcher, Space, Vector, Writer,
+    WriterOptions, repair, verify,
+};
+use tempfile::TempDir;
+
+use crate::fixture::copy;
+
+/// Enough for a graph; fewer are scanned.
+const ROWS: u32 = 4_200;
+const DIM: usize = 8;
+
+/// An index in a temporary folder, of vectors in clusters of twenty.
+struct Index(TempDir);
+
+impl Index {
+    fn new() -> Index {
+        Index(tempfile::tempdir().unwrap())
+    }
+
+    fn writer(&self) -> Writer {
+        let space = Space { id: "id".into(), label: "label".into(), dim: DIM };
+        let graph = GraphOptions { m: 6, ef_construction: 20 };
+        let options = WriterOptions { graph, segment_rows: 4_100, ..WriterOptions::default() };
+        Writer::open(self.0.path(), &space, options).unwrap()
+    }
+
+    /// A copy of one with all rows and a graph, for building it takes seconds.
+    fn filled() -> Index {
+        static FILLED: LazyLock<Index> = LazyLock::new(|| {
+            let index = Index::new();
+            let writer = index.writer();
+            writer.apply((0..ROWS).map(put).collect()).unwrap();
+            writer.close().unwrap();
+            index
+        });
+        let index = Index::new();
+        copy(FILLED.0.path(), index.0.path());
+        index
+    }
+
+    fn searcher(&self) -> Searcher {
+        Searcher::open(self.0.path()).unwrap()
+    }
+
+    fn graphs(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(self.0.path()).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|found| found == "graph")).collect()
+    }
+}
+
+fn vector(of: u32) -> Vector {
+    let noise = |seed: f32, i: usize| ((seed * 1.7 + i as f32 * 2.3).sin() * 9_999.0).fract();
+    let component = |i: usize| noise((of / 20) as f32, i) + 0.4 * noise(of as f32 + 0.5, i);
+    Vector::new((0..DIM).map(component).collect()).unwrap()
+}
+
+fn key(of: u32) -> Key {
+    Key::new(format!("{of:05}")).unwrap()
+}
+
+fn put(of: u32) -> Change {
+    Change::Put {
+        key: key(of),
+        record: Record { fingerprint: None, payload: vec![] },
+        vector: Some(vector(of)),
+    }
+}
+
+fn number(key: &[u8]) -> u32 {
+    std::str::from_utf8(key).unwrap().parse().unwrap()
+}
+
+fn search(searcher: &Searcher, of: u32, k: usize, options: &SearchOptions<'_>) -> Vec<Hit> {
+    searcher.search(&vector(of), NonZeroUsize::new(k).unwrap(), options).unwrap()
+}
+
+/// How many of the ten best of 50 queries a walk finds. With so few links some are missed.
+fn found_by_walks(searcher: &Searcher) -> usize {
+    let of_query = |of: u32| {
+        let exact = search(searcher, of, 10, &SearchOptions { exact: true, ..SearchOptions::default() });
+        let walk = search(searcher, of, 10, &SearchOptions { ef: Some(40), ..SearchOptions::default() });
+        walk.iter().filter(|hit| exact.contains(hit)).count()
+    };
+    (0..50).map(|i| of_query(ROWS + 20 * i)).sum()
+}
+
+#[test]
+fn a_full_segment_gets_its_graph_while_indexing() {
+    let index = Index::new();
+    let writer = index.writer();
+    writer.apply((0..4_000).map(put).collect()).unwrap();
+    writer.publish().unwrap();
+    assert_eq!(index.searcher().stats().graph_rows, 0, "not full yet");
+    writer.apply((4_000..ROWS).map(put).collect()).unwrap();
+    writer.close().unwrap();
+    let stats = index.searcher().stats();
+    assert_eq!((stats.graph_rows, index.graphs().len()), (ROWS as usize, 1));
+    assert!(found_by_walks(&index.searcher()) >= 450);
+}
+
+/// The thread that builds graphs while indexing once built the same ones beside `optimize`.
+#[test]
+fn optimize_builds_every_graph_once() {
+    let index = Index::new();
+    let writer = index.writer();
+    writer.apply((0..ROWS).map(put).collect()).unwrap();
+    writer.publish().unwrap();
+    assert!(writer.optimize(&OptimizeOptions::default()).unwrap());
+    writer.close().unwrap();
+    assert_eq!((index.searcher().stats().graph_rows, index.graphs().len()), (ROWS as usize, 1));
+    assert!(found_by_walks(&index.searcher()) >= 450);
+}
+
+#[test]
+fn a_cancelled_optimize_keeps_everything() {
+    let index = Index::filled();
+    let writer = index.writer();
+    writer.apply(vec![Change::Delete { key: key(7) }]).unwrap();
+    let options = OptimizeOptions { cancelled: &|| true, ..OptimizeOptions::default() };
+    assert!(!writer.optimize(&options).unwrap());
+    assert_eq!(index.searcher().len(), ROWS as usize - 1);
+    writer.close().unwrap();
+    assert_eq!(index.searcher().stats().graph_rows, ROWS as usize - 1, "the writer's thread builds it");
+}
+
+/// Does the damage to the file of the graph, opens a writer, and compares what is then there.
+#[track_caller]
+fn check_restored(damage: impl Fn(&PathBuf)) {
+    let index = Index::filled();
+    let path = index.graphs().remove(0);
+    let (bytes, found) = (fs::read(&path).unwrap(), found_by_walks(&index.searcher()));
+    damage(&path);
+    drop(index.writer());
+    assert!(fs::read(&path).unwrap() == bytes, "the same file is there again");
+    assert_eq!((found_by_walks(&index.searcher()), index.graphs().len()), (found, 1));
+    assert!(verify(index.0.path()).unwrap().is_clean());
+}
+
+#[test]
+fn a_lost_graph_comes_back_from_the_catalog() {
+    check_restored(|path| fs::remove_file(path).unwrap());
+    check_restored(|path| {
+        let bytes = fs::read(path).unwrap();
+        fs::remove_file(path).unwrap();
+        fs::write(path, &bytes[..bytes.len() / 2]).unwrap();
+    });
+}
+
+#[test]
+fn a_graph_that_both_sides_have_lost_is_built_again() {
+    let index = Index::filled();
+    fs::remove_file(&index.graphs()[0]).unwrap();
+    fs::remove_dir_all(index.0.path().join("catalog")).unwrap();
+    index.writer().close().unwrap();
+    assert_eq!((index.searcher().stats().graph_rows, index.graphs().len()), (ROWS as usize, 1));
+    assert!(found_by_walks(&index.searcher()) >= 450);
+}
+
+#[test]
+fn a_damaged_graph_is_repaired() {
+    let index = Index::filled();
+    let path = index.graphs().remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, bytes).unwrap();
+    assert!(!verify(index.0.path()).unwrap().is_clean());
+    assert!(repair(index.0.path()).unwrap().repaired);
+    assert!(verify(index.0.path()).unwrap().is_clean());
+    assert_eq!(index.searcher().len(), ROWS as usize);
+}
+
+/// There are as many hits as asked for, or as match, and each of them matches.
+#[track_caller]
+fn check_filter(searcher: &Searcher, keep: impl Fn(u32) -> bool + Sync) {
+    let selection = searcher.select(|key, _| keep(number(key)));
+    for k in [1, 100, 5_000] {
+        for ef in [None, Some(1), Some(k)] {
+            let options = SearchOptions { filter: Some(&selection), ef, ..SearchOptions::default() };
+            let hits = search(searcher, ROWS, k, &options);
+            assert_eq!(hits.len(), k.min(selection.len()), "{k} {ef:?} of {}", selection.len());
+            assert!(hits.iter().all(|hit| keep(number(hit.key.as_bytes()))));
+            assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
+        }
+    }
+}
+
+#[test]
+fn filtered_walks_find_as_many_as_match() {
+    let index = Index::filled();
+    let writer = index.writer();
+    writer.apply((0..300).map(|of| Change::Delete { key: key(of * 13) }).collect()).unwrap();
+    writer.close().unwrap();
+    let searcher = index.searcher();
+    assert_eq!(searcher.stats().graph_rows, ROWS as usize - 300, "the graph is still there");
+    let query = vector(ROWS);
+    check_filter(&searcher, |_| true);
+    check_filter(&searcher, |of| of.is_multiple_of(2));
+    check_filter(&searcher, |of| of.is_multiple_of(50));
+    check_filter(&searcher, |of| of == 77);
+    check_filter(&searcher, |of| of < 2_000);
+    // Those that a walk comes to last.
+    check_filter(&searcher, |of| vector(of).dot(&query) < 0.0);
+    check_filter(&searcher, |_| false);
+}

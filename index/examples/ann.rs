@@ -3,12 +3,13 @@
 //! ```text
 //! ann index DIR base.f32 DIM     index the vectors and publish; prints what that took
 //! ann optimize DIR M EF          merge and build graphs with these m and ef_construction; prints what that took
-//! ann search DIR q.f32 gt.u32    recall@10 and queries per second of the scan and of walks
+//! ann search DIR q.f32 gt.u32    recall and queries per second of the scan and of walks
+//! ann exact DIR base.f32 q.f32   the scan's hits against a comparison with every vector, as given and as stored
 //! ann first DIR q.f32            open and search once, in this new process
 //! ```
 //!
-//! Files are little-endian numbers one after another, as numpy's `tofile` writes them; `gt.u32` holds the ten
-//! closest rows of each query.
+//! Files are little-endian numbers one after another, as numpy's `tofile` writes them; `gt.u32` holds the
+//! [`TRUTHS`] closest rows of each query.
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 #![expect(clippy::cast_precision_loss, reason = "a bench prints ratios")]
 
@@ -20,12 +21,16 @@ use std::path::Path;
 use std::time::Instant;
 
 use imgsearch_index::{
-    Change, GraphOptions, Key, OptimizeOptions, Record, SearchOptions, Searcher, Space, Vector, Writer,
-    WriterOptions,
+    Change, GraphOptions, Hit, Key, OptimizeOptions, Record, SearchOptions, Searcher, Space, Vector,
+    VectorError, Writer, WriterOptions,
 };
+use rayon::prelude::*;
 
 /// How many vectors are applied at a time, as the indexer does.
 const BATCH: usize = 64;
+
+/// How many true neighbours each query has.
+const TRUTHS: usize = 100;
 
 type Done = Result<(), Box<dyn Error>>;
 
@@ -37,8 +42,9 @@ fn main() -> Done {
             optimize(Path::new(dir), GraphOptions { m: m.parse()?, ef_construction: ef_construction.parse()? })
         }
         ["search", dir, queries, truth] => search(Path::new(dir), queries, truth),
+        ["exact", dir, base, queries] => exact(Path::new(dir), base, queries),
         ["first", dir, queries] => first(Path::new(dir), queries),
-        _ => Err("usage: ann index DIR BASE DIM | optimize DIR M EF | search DIR QUERIES TRUTH | first DIR QUERIES".into()),
+        _ => Err("usage: ann index DIR BASE DIM | optimize DIR M EF | search DIR QUERIES TRUTH | exact DIR BASE QUERIES | first DIR QUERIES".into()),
     }
 }
 
@@ -50,7 +56,7 @@ fn index(dir: &Path, base: &str, dim: usize) -> Done {
     let begin = (Instant::now(), cpu_seconds());
     let writer = Writer::open(dir, &space, WriterOptions::default())?;
     for batch in 0.. {
-        let read = base.read(&mut bytes)?;
+        let read = read_whole(&mut base, &mut bytes)?;
         if read == 0 {
             break;
         }
@@ -106,35 +112,42 @@ fn search(dir: &Path, queries: &str, truth: &str) -> Done {
     let searcher = Searcher::open(dir)?;
     let queries = read(queries, searcher.space().dim)?;
     let truth: Vec<u32> = numbers(truth, u32::from_le_bytes)?;
-    for _ in 0..2 {
-        let options = SearchOptions { exact: true, ..SearchOptions::default() };
-        measure(&searcher, &queries[..queries.len().min(200)], &truth, &options, "exact")?;
+    let some = &queries[..queries.len().min(200)];
+    let scan = SearchOptions { exact: true, ..SearchOptions::default() };
+    for (k, what) in [(10, "warm"), (10, "exact"), (1, "exact k 1"), (100, "exact k 100")] {
+        measure(&searcher, some, (&truth, k), &scan, what)?;
     }
-    measure(&searcher, &queries, &truth, &SearchOptions::default(), "default")?;
+    for (k, what) in [(10, "default"), (100, "default k 100")] {
+        measure(&searcher, &queries, (&truth, k), &SearchOptions::default(), what)?;
+    }
     for ef in [10, 16, 24, 32, 40, 48, 64, 96, 128, 192, 256] {
         let options = SearchOptions { ef: Some(ef), ..SearchOptions::default() };
-        measure(&searcher, &queries, &truth, &options, &format!("ef {ef}"))?;
+        measure(&searcher, &queries, (&truth, 10), &options, &format!("ef {ef}"))?;
     }
     Ok(())
+}
+
+/// The row that a hit was put as.
+fn row(hit: &Hit) -> u64 {
+    hit.payload.first_chunk().map_or(u64::MAX, |&row| u64::from_le_bytes(row))
 }
 
 fn measure(
     searcher: &Searcher,
     queries: &[Vector],
-    truth: &[u32],
+    (truth, k): (&[u32], usize),
     options: &SearchOptions<'_>,
     what: &str,
 ) -> Done {
-    let k = NonZeroUsize::new(10).ok_or("ten is not zero")?;
+    let wanted = NonZeroUsize::new(k).ok_or("k is zero")?;
     let (begin, cpu) = (Instant::now(), cpu_seconds());
     let hits: Vec<_> =
-        queries.iter().map(|query| searcher.search(query, k, options)).collect::<Result<_, _>>()?;
+        queries.iter().map(|query| searcher.search(query, wanted, options)).collect::<Result<_, _>>()?;
     let (seconds, cpu) = (begin.elapsed().as_secs_f64(), cpu_seconds() - cpu);
-    let row = |payload: &[u8]| payload.first_chunk().map(|&row| u64::from_le_bytes(row));
-    let right = hits.iter().zip(truth.chunks_exact(10)).map(|(hits, truth)| {
-        hits.iter().filter(|hit| truth.iter().any(|&truth| row(&hit.payload) == Some(truth.into()))).count()
+    let right = hits.iter().zip(truth.chunks_exact(TRUTHS)).map(|(hits, truth)| {
+        hits.iter().filter(|hit| truth[..k].iter().any(|&truth| row(hit) == u64::from(truth))).count()
     });
-    let recall = right.sum::<usize>() as f64 / (10 * queries.len()) as f64;
+    let recall = right.sum::<usize>() as f64 / (k * queries.len()) as f64;
     let each = 1000.0 * seconds / queries.len() as f64;
     println!(
         "{what} recall {recall:.4} ms {each:.3} queries_per_cpu_second {:.0}",
@@ -143,8 +156,81 @@ fn measure(
     Ok(())
 }
 
+/// Compares the scan with one in `f64` over all vectors, for the first 100 queries and k = 100: once over the
+/// vectors as they were given, and once as the index keeps them, rounded to halves.
+fn exact(dir: &Path, base: &str, queries: &str) -> Done {
+    let searcher = Searcher::open(dir)?;
+    let dim = searcher.space().dim;
+    let mut queries = read(queries, dim)?;
+    queries.truncate(100);
+    let mut best: Vec<[Vec<(f64, u64)>; 2]> = vec![Default::default(); queries.len()];
+    let mut file = File::open(base)?;
+    let mut bytes = vec![0; 8_192 * dim * 4];
+    let mut first = 0;
+    loop {
+        let read = read_whole(&mut file, &mut bytes)?;
+        if read == 0 {
+            break;
+        }
+        let vectors = vectors(&bytes[..read], dim)?;
+        let stored: Vec<Vector> = vectors.iter().map(rounded).collect::<Result<_, _>>()?;
+        best.par_iter_mut().zip(&queries).for_each(|(best, query)| {
+            for (best, vectors) in best.iter_mut().zip([&vectors, &stored]) {
+                best.extend((first..).zip(vectors).map(|(row, vector)| (dot(query, vector), row)));
+                best.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+                best.truncate(TRUTHS);
+            }
+        });
+        first += vectors.len() as u64;
+    }
+    let options = SearchOptions { exact: true, ..SearchOptions::default() };
+    for (which, what) in ["given", "stored"].into_iter().enumerate() {
+        for k in [1, 10, TRUTHS] {
+            let (mut missing, mut in_order, mut widest) = (0, 0, 0.0f64);
+            for (query, best) in queries.iter().zip(&best) {
+                let hits = searcher.search(query, NonZeroUsize::new(k).ok_or("k is zero")?, &options)?;
+                let best = &best[which][..k];
+                missing += best.iter().filter(|(_, truth)| hits.iter().all(|hit| row(hit) != *truth)).count();
+                in_order += usize::from(hits.iter().zip(best).all(|(hit, best)| row(hit) == best.1));
+                let differences =
+                    hits.iter().zip(best).map(|(hit, best)| (f64::from(hit.score) - best.0).abs());
+                widest = differences.fold(widest, f64::max);
+            }
+            println!(
+                "exact k {k} vectors as {what}: recall {:.5}, {missing} missing; {in_order} of {} lists the same, \
+                 in order; scores differ by at most {widest:.1e}",
+                1.0 - missing as f64 / (k * queries.len()) as f64,
+                queries.len()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// As the index keeps it.
+fn rounded(vector: &Vector) -> Result<Vector, VectorError> {
+    Vector::new(vector.as_slice().iter().map(|&x| half::f16::from_f32(x).to_f32()).collect())
+}
+
+fn dot(a: &Vector, b: &Vector) -> f64 {
+    a.as_slice().iter().zip(b.as_slice()).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
+}
+
+/// Reads until the buffer is full or the file ends.
+fn read_whole(file: &mut File, bytes: &mut [u8]) -> std::io::Result<usize> {
+    let mut filled = 0;
+    while filled < bytes.len() {
+        match file.read(&mut bytes[filled..])? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
+}
+
 fn first(dir: &Path, queries: &str) -> Done {
     let query = read(queries, 512)?.swap_remove(0);
+    // What a new process pays is the first line; the second is for comparison.
     for exact in [false, true] {
         let begin = Instant::now();
         let searcher = Searcher::open(dir)?;
@@ -158,7 +244,6 @@ fn first(dir: &Path, queries: &str) -> Done {
             all * 1e3,
             hits.len()
         );
-        // The second one of a process is only for comparison.
     }
     Ok(())
 }

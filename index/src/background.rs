@@ -4,7 +4,7 @@
 //! indexing goes on; a graph becomes visible with a manifest that names it, and until then its rows are scanned.
 //! `optimize` builds on all cores, also for smaller segments.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -72,11 +72,16 @@ fn build_graphs(shared: &Shared) {
             }
         };
         drop(turn);
-        let cancelled = || has_ended(shared) || is_optimizing(shared);
+        // Once cancelled it stays so, for what is built meanwhile is of no use.
+        let stopped = AtomicBool::new(false);
+        let cancelled = || {
+            let stop = has_ended(shared) || is_optimizing(shared);
+            stopped.fetch_or(stop, Ordering::Relaxed) || stop
+        };
         let options = shared.options.graph;
         let builder = Builder { options, parallel: false, cancelled: &cancelled, progress: &|_| () };
         let built = build(shared, &segment, &builder);
-        if !matches!(built, Ok(true)) && !is_optimizing(shared) {
+        if !matches!(built, Ok(true)) && !stopped.load(Ordering::Relaxed) {
             shared.take_turn().graph_failures += 1;
         }
         shared.bell.notify_all();

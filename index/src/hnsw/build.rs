@@ -77,18 +77,19 @@ impl Builder<'_> {
     }
 
     fn insert(&self, hnsw: &Hnsw<'_, u32, CodeDistance<'_>>, rows: usize) -> Result<(), Stop> {
-        for first in (0..rows).step_by(ROWS_AT_A_TIME) {
+        let mut done = 0;
+        for order in in_mixed_order(rows).chunks(ROWS_AT_A_TIME) {
             if (self.cancelled)() {
                 return Err(Stop::Cancelled);
             }
-            let last = rows.min(first + ROWS_AT_A_TIME);
-            let insert = |row: usize| hnsw.insert_slice((&[u32::try_from(row).unwrap_or(NONE)], row));
+            let insert = |&row: &u32| hnsw.insert_slice((&[row], row as usize));
             if self.parallel {
-                (first..last).into_par_iter().for_each(insert)
+                order.par_iter().for_each(insert)
             } else {
-                (first..last).for_each(insert)
+                order.iter().for_each(insert)
             }
-            self.tell(0, last, rows);
+            done += order.len();
+            self.tell(0, done, rows);
         }
         Ok(())
     }
@@ -110,6 +111,15 @@ impl Builder<'_> {
             Err(_) => work(),
         }
     }
+}
+
+/// Rows lie in the order of their keys, and those with similar keys are often of similar things. Inserted in that
+/// order, such a cluster would fill its lists with links to itself before the rest is there.
+fn in_mixed_order(rows: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..u32::try_from(rows).unwrap_or(NONE)).collect();
+    // Multiples of an odd number are all different; those of 2^32 divided by the golden ratio are far apart.
+    order.sort_unstable_by_key(|row| row.wrapping_mul(0x9e37_79b1));
+    order
 }
 
 /// The distance of two rows, each given by its position.

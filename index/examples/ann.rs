@@ -120,6 +120,10 @@ fn search(dir: &Path, queries: &str, truth: &str) -> Done {
     for (k, what) in [(10, "default"), (100, "default k 100")] {
         measure(&searcher, &queries, (&truth, k), &SearchOptions::default(), what)?;
     }
+    for ef in [200, 400, 800, 1600] {
+        let options = SearchOptions { ef: Some(ef), ..SearchOptions::default() };
+        measure(&searcher, some, (&truth, 100), &options, &format!("ef {ef} k 100"))?;
+    }
     for ef in [10, 16, 24, 32, 40, 48, 64, 96, 128, 192, 256] {
         let options = SearchOptions { ef: Some(ef), ..SearchOptions::default() };
         measure(&searcher, &queries, (&truth, 10), &options, &format!("ef {ef}"))?;

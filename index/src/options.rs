@@ -52,12 +52,12 @@ impl Default for GraphOptions {
 /// How [`Writer::optimize`](crate::Writer::optimize) works.
 #[derive(Clone, Copy)]
 pub struct OptimizeOptions<'a> {
-    /// How many rows a segment has at most. Building its graph takes some 4 KB of memory per row, and searching
+    /// How many rows a segment has at most. Building its graph takes some 1.7 KB of memory per row, and searching
     /// one graph of many rows takes less than searching many of few.
     pub segment_rows: usize,
     /// Asked now and then, from several threads; true ends the work early.
     pub cancelled: &'a (dyn Fn() -> bool + Sync),
-    /// Told now and then how many rows have got their graph, and how many will.
+    /// Told now and then how far the graphs are, in rows, and how many rows will get one.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 

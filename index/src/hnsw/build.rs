@@ -5,8 +5,9 @@
 //! walks over that find what the links are chosen among, see [`links`].
 //!
 //! `hnsw_rs` gets positions for vectors, and a distance that looks their codes up in the mapped segment, so that it
-//! copies 4 bytes of a row. Building over 100,000 rows of 512 dimensions with `m` = 16 took at most 545 MB in all,
-//! 173 MB of it the mapped segment: some 4 KB per row, so that the rows of a segment bound the memory.
+//! copies 4 bytes of a row. Merging 100,000 rows of 512 dimensions and building their graph with `m` = 16 and
+//! `ef_construction` = 100 took 88 CPU seconds, beside hnswlib's 170 (`ef_construction` = 200) on the same machine, and
+//! at most 341 MB in all, 173 MB of it the mapped segment: the rows of a segment bound the memory.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -14,7 +14,7 @@ use crate::perceptual::PerceptualHash;
 
 /// Raised whenever `decode` learns to read something it used to refuse. A file skipped by an older decoder is tried
 /// again.
-pub const DECODER_VERSION: u32 = 2;
+pub const DECODER_VERSION: u32 = 3;
 
 /// How a file looked when it was last read: enough to tell, without opening it, that it has not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -247,6 +247,9 @@ pub enum SkipKind {
     /// A bug in a decoder, contained.
     #[n(7)]
     DecoderFailed,
+    /// Not decoded in the time it is given.
+    #[n(8)]
+    TooSlow,
 }
 
 impl SkipKind {
@@ -261,6 +264,7 @@ impl SkipKind {
             SkipKind::Unreadable => "unreadable",
             SkipKind::DanglingLink => "dangling link",
             SkipKind::DecoderFailed => "decoder failed",
+            SkipKind::TooSlow => "too slow",
         }
     }
 }

@@ -7,7 +7,8 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use imgsearch::EngineError;
-use imgsearch::ingest::{DECODE_THREAD, Event, IngestError, Outcome, Reporter};
+use imgsearch::decode;
+use imgsearch::ingest::{Event, IngestError, Outcome, Reporter};
 use imgsearch::model::ModelError;
 use imgsearch_index::Error as IndexError;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -136,7 +137,7 @@ fn style(template: &str) -> ProgressStyle {
 pub(crate) fn silence_contained_panics() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() != Some(DECODE_THREAD) {
+        if std::thread::current().name() != Some(decode::THREAD) {
             default(panic);
         }
     }));

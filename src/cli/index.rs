@@ -47,4 +47,16 @@ pub(crate) struct IndexArgs {
     /// Example: `imgsearch index --prune /media/old-disk`
     #[arg(long)]
     pub(crate) prune: bool,
+    /// Image models that run side by side on the CPU [default: one for each thread while they are small].
+    ///
+    /// Each takes memory of its own, and `--threads` are shared out among them.
+    /// Example: `imgsearch index --sessions 1 ~/Photos` takes the least memory.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub(crate) sessions: Option<u16>,
+
+    /// Run with the lowest priority, so that everything else on this machine goes first.
+    ///
+    /// Example: `imgsearch index --nice --threads 1 /volume1/photo` on a NAS.
+    #[arg(long)]
+    pub(crate) nice: bool,
 }

@@ -12,7 +12,7 @@ Examples:
 pub(crate) struct StatusArgs {
     /// Print one JSON object.
     ///
-    /// Keys: `library`, `model`, `images`, `skipped` (reason → files), `bytes_on_disk`, `bytes_per_image`,
+    /// Keys: `library`, `model`, `images`, `skipped` (reason → files), `noted`, `bytes_on_disk`, `bytes_per_image`,
     /// `last_indexed`, `segments`, `rows`, `dead_rows`, `graph_rows`, and `building`: for each index of another model
     /// that is not complete yet its `folder`, `model` and `images`.
     /// Example: `imgsearch status --json | jq .images`
@@ -24,6 +24,12 @@ pub(crate) struct StatusArgs {
     /// Example: `imgsearch status --skipped | grep damaged`
     #[arg(long, conflicts_with = "json")]
     pub(crate) skipped: bool,
+
+    /// List the photos that are found although something is wrong with them, such as a missing end.
+    ///
+    /// Example: `imgsearch status --noted`
+    #[arg(long, conflicts_with_all = ["json", "skipped"])]
+    pub(crate) noted: bool,
 }
 
 /// Check that everything imgsearch needs is there and works, and say what to do where it does not.

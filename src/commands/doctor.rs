@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use imgsearch::Model;
+use imgsearch::decode::heif;
 use imgsearch::engine::check_space;
 use imgsearch::model::Runtime;
 
@@ -31,6 +32,7 @@ fn checks(settings: &Settings) -> Vec<Check> {
             check("model", check_model(&model)),
             check("device", check_device(&model)),
             check("text", check_text(&model)),
+            check_heif(settings),
             check("library", check_library(settings, Some(&model))),
         ],
         Err(error) => {
@@ -38,6 +40,7 @@ fn checks(settings: &Settings) -> Vec<Check> {
             vec![
                 check("ONNX Runtime", runtime.map_err(Into::into).map(|runtime| describe(&runtime))),
                 check("model", Err(error)),
+                check_heif(settings),
                 check("library", check_library(settings, None)),
             ]
         }
@@ -66,6 +69,22 @@ fn check_device(model: &Model) -> Result<String> {
 fn check_text(model: &Model) -> Result<String> {
     model.text_encoder()?.encode_text("a photo of a dog")?;
     Ok("the text model answers".into())
+}
+
+fn check_heif(settings: &Settings) -> Check {
+    heif::look_in(settings.heif_places());
+    let (heic, avif) = heif::versions();
+    let result = match (heic.first(), avif.first()) {
+        (None, _) => {
+            let error = anyhow::anyhow!("no libheif that reads HEIC, which iPhones make, was found");
+            Err(Wrong { error, hint: Some("run `scripts/setup`, or install your system's libheif".into()) })
+        }
+        (Some(heic), Some(avif)) => Ok(format!("HEIC with libheif {heic}, AVIF with libheif {avif}")),
+        (Some(heic), None) => Ok(format!(
+            "HEIC with libheif {heic}; AVIF would take a libheif that reads AV1 (your system's may)"
+        )),
+    };
+    Check { what: "HEIC and AVIF", result }
 }
 
 fn check_library(settings: &Settings, model: Option<&Model>) -> Result<String> {

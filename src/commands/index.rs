@@ -15,7 +15,11 @@ use crate::render::{Output, unless_reader_left};
 use crate::settings::{Settings, Verbosity};
 
 pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
-    let IndexArgs { paths, exclude, include_hidden, follow_symlinks, prune } = args;
+    let IndexArgs { paths, exclude, include_hidden, follow_symlinks, prune, sessions, nice } = args;
+    if nice {
+        // Threads inherit it, so it comes before the first of them.
+        give_way()?;
+    }
     let (roots, missing) = resolve_roots(&paths);
     let (gone, missing): (Vec<_>, Vec<_>) =
         missing.into_iter().partition(|(_, error)| prune && error.kind() == io::ErrorKind::NotFound);
@@ -37,6 +41,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         rules: Rules { exclude, include_hidden, follow_symlinks },
         prune,
         threads: settings.threads,
+        sessions: sessions.map(usize::from),
         limits: Limits::default(),
         now: SystemTime::now(),
     };
@@ -54,4 +59,16 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         (false, true) => Exit::Failed,
         (false, false) => Exit::Done,
     })
+}
+
+/// Lowers the priority of this process as far as it goes; on Linux its reading and writing stand back with it.
+#[cfg(unix)]
+fn give_way() -> Result<()> {
+    anyhow::Context::context(rustix::process::nice(19), "cannot lower the priority")?;
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn give_way() -> Result<()> {
+    bail!("--nice is not known on this system: start imgsearch with a low priority instead")
 }

@@ -18,7 +18,9 @@ pub(super) fn run(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
     let searcher = existing(&settings.library)?;
     let mut output = Output::new(settings.stdout_is_terminal);
     let written = if args.skipped {
-        searcher.iter().flat_map(skipped).try_for_each(|(path, skip)| output.skipped(&path, &skip))
+        searcher.iter().flat_map(skipped).try_for_each(|(path, skip)| output.remark(&path, &skip))
+    } else if args.noted {
+        searcher.iter().flat_map(noted).try_for_each(|(path, note)| output.remark(&path, &note))
     } else {
         let status = status_of(&settings.library, searcher.as_ref())?;
         if args.json { output.status_as_json(&status) } else { output.status(&status) }
@@ -44,6 +46,7 @@ pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Resul
         model: searcher.map(|searcher| searcher.space().label.clone()),
         images: stats.rows,
         skipped: by_reason,
+        noted: searcher.map_or(0, |searcher| noted(searcher).count()),
         bytes_on_disk: stats.bytes_on_disk,
         bytes_per_image: stats.bytes_on_disk.checked_div(stats.rows as u64).unwrap_or(0),
         segments: stats.segments,
@@ -62,5 +65,13 @@ fn skipped(searcher: &Searcher) -> impl Iterator<Item = (PathBuf, Skip)> {
     searcher.records().filter(|record| !record.has_vector).filter_map(|record| {
         let skip = Photo::decode(record.payload)?.skip?;
         Some((path_of(record.key), skip))
+    })
+}
+
+/// The photos that were embedded although something is wrong with them, with what it is.
+fn noted(searcher: &Searcher) -> impl Iterator<Item = (PathBuf, String)> {
+    searcher.records().filter(|record| record.has_vector).filter_map(|record| {
+        let note = Photo::decode(record.payload)?.details?.note?;
+        Some((path_of(record.key), note))
     })
 }

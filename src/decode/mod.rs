@@ -11,16 +11,22 @@ mod jpeg;
 mod metadata;
 mod raster;
 mod raw;
+mod tiff;
+mod worker;
 
 use std::any::Any;
-use std::io::Cursor;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use image::metadata::Orientation;
-use image::{ImageReader, RgbImage};
+use image::{ImageFormat, RgbImage};
 
 use format::Format;
 pub use metadata::{Metadata, Place, Taken};
+pub use worker::Worker;
+
+/// The name of the threads that decode: their panics are contained and come back as errors.
+pub const THREAD: &str = "decode";
 
 /// A decoded picture: the pixels as they are stored, and how to turn them to stand upright.
 ///
@@ -100,13 +106,17 @@ pub struct Limits {
     pub max_pixels: u64,
     /// Most bytes one picture may take while it is decoded.
     pub max_memory: u64,
+    /// Longest that a [`Worker`] waits for one picture.
+    pub max_time: Duration,
 }
 
 impl Default for Limits {
     /// 256 MiB, 256 megapixels and 1 GiB: above the largest phone pictures (200 megapixels of three bytes), below
-    /// what a decompression bomb claims.
+    /// what a decompression bomb claims. Two minutes: such a picture takes some ten seconds of one core of a laptop,
+    /// and small machines that do other things besides are ten times slower.
     fn default() -> Limits {
-        Limits { max_bytes: 256 << 20, max_pixels: 256 << 20, max_memory: 1 << 30 }
+        let max_time = Duration::from_secs(120);
+        Limits { max_bytes: 256 << 20, max_pixels: 256 << 20, max_memory: 1 << 30, max_time }
     }
 }
 
@@ -162,6 +172,12 @@ pub enum DecodeError {
         /// Found against allowed.
         detail: String,
     },
+    /// Not done within [`Limits::max_time`].
+    #[error("not decoded after {seconds} s")]
+    TooSlow {
+        /// That time.
+        seconds: u64,
+    },
     /// The decoder panicked: a bug in it, contained here.
     #[error("the decoder failed: {detail}")]
     Panicked {
@@ -183,12 +199,19 @@ pub fn decode(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Picture, 
         .unwrap_or_else(|panic| Err(DecodeError::Panicked { detail: panic_message(panic.as_ref()) }))
 }
 
-/// How many pixels the picture in `bytes` claims to have, from its header alone; `None` where it does not tell.
-pub fn pixels(bytes: &[u8]) -> Option<u64> {
-    let dimensions =
-        || ImageReader::new(Cursor::new(bytes)).with_guessed_format().ok()?.into_dimensions().ok();
-    let (width, height) = catch_unwind(AssertUnwindSafe(dimensions)).ok().flatten()?;
-    Some(u64::from(width) * u64::from(height))
+/// Bytes that decoding the picture in `bytes` is going to take, told from its header; 0 where that cannot be read, for
+/// then nothing will be decoded.
+pub fn memory(bytes: &[u8], detail: Detail) -> u64 {
+    let told = || match Format::of(bytes)? {
+        Format::Jpeg => jpeg_memory(bytes, detail),
+        Format::JpegXl => raster::jpeg_xl_memory(bytes),
+        Format::Raster(ImageFormat::Tiff) => tiff::memory(bytes),
+        Format::Raster(format) => raster::memory(bytes, format),
+        Format::Raw(_) => raw::memory(bytes, detail),
+        Format::Heic | Format::Avif => heif::memory(bytes),
+        Format::Unread(_) => None,
+    };
+    catch_unwind(AssertUnwindSafe(told)).ok().flatten().unwrap_or(0)
 }
 
 /// [`decode`] for decoders that do not panic.
@@ -197,6 +220,7 @@ fn decode_trusting(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Pict
     let Decoded { pixels, full_size, eighths, orientation, exif, note } = match format {
         Format::Jpeg => decode_jpeg(bytes, limits, detail)?,
         Format::JpegXl => raster::decode_jpeg_xl(bytes, limits)?,
+        Format::Raster(ImageFormat::Tiff) => tiff::decode(bytes, limits)?,
         Format::Raster(format) => raster::decode(bytes, format, limits)?,
         Format::Raw(name) => raw::decode(bytes, name, limits, detail)?,
         Format::Heic => heif::decode(bytes, "HEIC", limits)?,
@@ -208,16 +232,19 @@ fn decode_trusting(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Pict
     Ok(Picture { pixels, full_size, eighths, orientation, metadata, note })
 }
 
-/// A file that is itself a TIFF structure, as a block of metadata. What cameras and scanners write about a picture
-/// stands at the front or, with large files, at the end; a copy of more than this costs more than it tells.
-fn tiff_block(bytes: &[u8]) -> Vec<u8> {
-    const LONGEST: usize = 64 << 20;
-    if bytes.len() <= LONGEST { bytes.to_vec() } else { Vec::new() }
-}
-
 #[cfg(feature = "mozjpeg")]
 fn decode_jpeg(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Decoded, DecodeError> {
     jpeg::decode(bytes, limits, detail)
+}
+
+#[cfg(feature = "mozjpeg")]
+fn jpeg_memory(bytes: &[u8], detail: Detail) -> Option<u64> {
+    jpeg::memory(bytes, detail)
+}
+
+#[cfg(not(feature = "mozjpeg"))]
+fn jpeg_memory(bytes: &[u8], _: Detail) -> Option<u64> {
+    raster::memory(bytes, ImageFormat::Jpeg)
 }
 
 /// Without the library that can leave detail out, the whole picture is decoded in Rust.
@@ -226,7 +253,7 @@ fn decode_jpeg(bytes: &[u8], limits: &Limits, _: Detail) -> Result<Decoded, Deco
     if !has_end_of_image(bytes) {
         return Err(DecodeError::Damaged { detail: "the picture breaks off".into() });
     }
-    raster::decode(bytes, image::ImageFormat::Jpeg, limits)
+    raster::decode(bytes, ImageFormat::Jpeg, limits)
 }
 
 /// Whether an end-of-image marker follows the JPEG's first scan. Without it the decoder in Rust fills what is missing

@@ -3,30 +3,62 @@
 use std::io::Cursor;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, RgbImage};
+use image::{
+    ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, RgbImage,
+};
 use jxl_oxide::integration::JxlDecoder;
 
 use super::{DecodeError, Decoded, Limits};
 
 /// Decodes one picture: the first of an animation or of several pages.
 pub(super) fn decode(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<Decoded, DecodeError> {
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(allowed(limits));
-    let mut decoder = reader.into_decoder().map_err(from_image_error)?;
+    let mut decoder = decoder(bytes, format, allowed(limits)).map_err(from_image_error)?;
     // A broken block of metadata is no reason to refuse good pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut decoded = pixels(decoder, orientation, limits)?;
-    if format == ImageFormat::Tiff {
-        decoded.exif.push(super::tiff_block(bytes));
-    }
-    Ok(decoded)
+    let needed = needed(&decoder);
+    pixels(decoder, needed, orientation, limits)
 }
 
 /// Decodes a JPEG XL. Its pixels come upright, whatever a copied EXIF block may say.
 pub(super) fn decode_jpeg_xl(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let mut decoder = JxlDecoder::new(bytes).map_err(from_image_error)?;
     decoder.set_limits(allowed(limits)).map_err(from_image_error)?;
-    pixels(decoder, Orientation::NoTransforms, limits)
+    let needed = needed_for_jpeg_xl(&decoder);
+    pixels(decoder, needed, Orientation::NoTransforms, limits)
+}
+
+/// Bytes that [`decode`] takes.
+pub(super) fn memory(bytes: &[u8], format: ImageFormat) -> Option<u64> {
+    Some(needed(&decoder(bytes, format, image::Limits::default()).ok()?))
+}
+
+/// Bytes that [`decode_jpeg_xl`] takes.
+pub(super) fn jpeg_xl_memory(bytes: &[u8]) -> Option<u64> {
+    Some(needed_for_jpeg_xl(&JxlDecoder::new(bytes).ok()?))
+}
+
+fn decoder(bytes: &[u8], format: ImageFormat, limits: image::Limits) -> ImageResult<impl ImageDecoder> {
+    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
+    reader.limits(limits);
+    reader.into_decoder()
+}
+
+/// The pixels as they come, and as [`to_rgb`] has them in between where that is not the same place.
+fn needed(decoder: &impl ImageDecoder) -> u64 {
+    let color = decoder.color_type();
+    let is_kept = matches!(color, ColorType::Rgb8 | ColorType::Rgba8);
+    let copy = if is_kept { 0 } else { 3 + u64::from(color.has_alpha()) };
+    decoder.total_bytes().saturating_add(copy * pixel_count(decoder))
+}
+
+/// `jxl-oxide` works on up to four planes of f32.
+fn needed_for_jpeg_xl(decoder: &impl ImageDecoder) -> u64 {
+    needed(decoder).saturating_add(16 * pixel_count(decoder))
+}
+
+fn pixel_count(decoder: &impl ImageDecoder) -> u64 {
+    let (width, height) = decoder.dimensions();
+    u64::from(width) * u64::from(height)
 }
 
 fn allowed(limits: &Limits) -> image::Limits {
@@ -37,12 +69,13 @@ fn allowed(limits: &Limits) -> image::Limits {
 
 fn pixels(
     mut decoder: impl ImageDecoder,
+    needed: u64,
     orientation: Orientation,
     limits: &Limits,
 ) -> Result<Decoded, DecodeError> {
     let full_size = decoder.dimensions();
     limits.check_size(full_size)?;
-    limits.check_memory(decoder.total_bytes())?;
+    limits.check_memory(needed)?;
     let exif = decoder.exif_metadata().unwrap_or_default().into_iter().collect();
     let picture = DynamicImage::from_decoder(decoder).map_err(from_image_error)?;
     let pixels = to_rgb(picture);
@@ -58,13 +91,17 @@ pub(super) fn to_rgb(picture: DynamicImage) -> RgbImage {
     if !picture.color().has_alpha() {
         return picture.into_rgb8();
     }
-    let rgba = picture.into_rgba8();
-    let mut rgb = RgbImage::new(rgba.width(), rgba.height());
-    for (to, from) in rgb.pixels_mut().zip(rgba.pixels()) {
-        let [r, g, b, alpha] = from.0;
-        to.0 = [r, g, b].map(|colour| over_white(colour, alpha));
+    let (width, height) = (picture.width(), picture.height());
+    let mut bytes = picture.into_rgba8().into_raw();
+    // In place: three bytes are written where four were read before.
+    for pixel in 0..bytes.len() / 4 {
+        let alpha = bytes[4 * pixel + 3];
+        for channel in 0..3 {
+            bytes[3 * pixel + channel] = over_white(bytes[4 * pixel + channel], alpha);
+        }
     }
-    rgb
+    bytes.truncate(bytes.len() / 4 * 3);
+    RgbImage::from_raw(width, height, bytes).expect("three bytes for each pixel are left")
 }
 
 /// `colour · alpha + white · (1 - alpha)`, rounded to nearest.

@@ -5,7 +5,7 @@
 //! one piece. So it is found by what it looks like: every place where a JPEG begins is tried, and what is no JPEG of a
 //! sensible size is passed over.
 
-use super::{DecodeError, Decoded, Detail, Limits, decode_jpeg};
+use super::{DecodeError, Decoded, Detail, Limits, decode_jpeg, jpeg_memory, tiff};
 
 /// Short side a preview must have. Below are the thumbnails of cameras' lists, 160 × 120 pixels: too little to see
 /// what a photo shows.
@@ -34,32 +34,12 @@ pub(super) fn name(bytes: &[u8]) -> Option<&'static str> {
 fn name_of_tiff(bytes: &[u8]) -> Option<&'static str> {
     const SUBFILE_TYPE: u16 = 0x00FE;
     const DNG_VERSION: u16 = 0xC612;
-    let has = |tag, test: fn(u32) -> bool| entries(bytes).any(|(found, value)| found == tag && test(value));
+    let has =
+        |tag, test: fn(u32) -> bool| tiff::entries(bytes).any(|entry| entry.tag == tag && test(entry.value));
     if has(DNG_VERSION, |_| true) {
         return Some("DNG");
     }
     has(SUBFILE_TYPE, |value| value & 1 == 1).then_some("RAW")
-}
-
-/// Tag and value of each entry in a TIFF file's first directory.
-fn entries(bytes: &[u8]) -> impl Iterator<Item = (u16, u32)> {
-    let little = bytes.starts_with(b"II");
-    let short = move |at: usize| {
-        let pair = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) })
-    };
-    let long = move |at: usize| {
-        let four = bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if little { u32::from_le_bytes(four) } else { u32::from_be_bytes(four) })
-    };
-    let directory = long(4).and_then(|at| usize::try_from(at).ok()).unwrap_or(usize::MAX);
-    let count = usize::from(short(directory).unwrap_or(0));
-    (0..count).map_while(move |i| {
-        let at = directory + 2 + 12 * i;
-        let is_short = short(at + 2)? == 3;
-        let value = if is_short { u32::from(short(at + 8)?) } else { long(at + 8)? };
-        Some((short(at)?, value))
-    })
 }
 
 /// Decodes the preview: the smallest that has the detail wanted, else the largest there is.
@@ -69,21 +49,31 @@ pub(super) fn decode(
     limits: &Limits,
     detail: Detail,
 ) -> Result<Decoded, DecodeError> {
+    let Some(preview) = preview(bytes, detail) else {
+        return Err(DecodeError::Unsupported { format: format!("{name} without a preview") });
+    };
+    let mut decoded = decode_jpeg(preview, limits, detail)?;
+    // The file's own metadata come first: the preview of a turned photo often does not say that it is turned.
+    decoded.exif.splice(0..0, metadata(bytes));
+    decoded.orientation = None;
+    Ok(decoded)
+}
+
+/// Bytes that [`decode`] takes.
+pub(super) fn memory(bytes: &[u8], detail: Detail) -> Option<u64> {
+    jpeg_memory(preview(bytes, detail)?, detail)
+}
+
+/// The file from where the preview begins.
+fn preview(bytes: &[u8], detail: Detail) -> Option<&[u8]> {
     let previews = previews(bytes);
     let enough = |short_side: u32| match detail {
         Detail::Full => false,
         Detail::ShortSide(wanted) => short_side >= wanted,
     };
     let smallest = previews.iter().filter(|(side, _)| enough(*side)).min_by_key(|(side, _)| *side);
-    let chosen = smallest.or_else(|| previews.iter().max_by_key(|(side, _)| *side));
-    let Some((_, start)) = chosen else {
-        return Err(DecodeError::Unsupported { format: format!("{name} without a preview") });
-    };
-    let mut decoded = decode_jpeg(&bytes[*start..], limits, detail)?;
-    // The file's own metadata come first: the preview of a turned photo often does not say that it is turned.
-    decoded.exif.splice(0..0, metadata(bytes));
-    decoded.orientation = None;
-    Ok(decoded)
+    let (_, start) = smallest.or_else(|| previews.iter().max_by_key(|(side, _)| *side))?;
+    Some(&bytes[*start..])
 }
 
 /// Short side and start of every JPEG inside that is large enough.
@@ -114,7 +104,7 @@ fn short_side(jpeg: &[u8]) -> Option<u32> {
 /// The TIFF structures with the file's metadata: the file itself, or in a CR3 the boxes CMT1 to CMT4.
 fn metadata(bytes: &[u8]) -> Vec<Vec<u8>> {
     if bytes.starts_with(b"II") || bytes.starts_with(b"MM") {
-        return vec![super::tiff_block(bytes)];
+        return vec![tiff::block(bytes)];
     }
     let head = &bytes[..bytes.len().min(HEAD)];
     let boxes = [b"CMT1", b"CMT2", b"CMT4"].map(|name| {

@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use imgsearch_index::Fingerprint;
 
-use super::Job;
+use super::pipeline::Job;
 use crate::photo::Stamp;
 
 /// A file whose content another file of this run has, too.

@@ -1,153 +1,72 @@
-//! Second stage: a file → a tensor, or the reason why not, or the vector its content already has.
+//! Third stage: the bytes of a file → a tensor, or the reason why not.
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use imgsearch_index::Fingerprint;
+use ndarray::Array3;
 
-use imgsearch_index::{Fingerprint, Record, Vector, Writer};
-
-use super::in_flight::{InFlight, Waiting};
-use super::{Done, IngestError, Job, Outcome, Ready};
-use crate::decode::{DecodeError, Limits, decode, pixels};
+use super::budget::Budget;
+use super::in_flight::Waiting;
+use super::pipeline::{Done, Passed, Run};
+use super::read::Content;
+use super::{IngestError, Outcome};
+use crate::decode::{self, DecodeError, Worker};
 use crate::model::Preprocess;
-use crate::photo::{Details, Photo, Skip, SkipKind, Stamp};
+use crate::photo::{Details, Skip, SkipKind};
 
-/// Pictures above this size are decoded one at a time, whatever the number of threads, so that the memory a run takes
-/// does not grow with the number of cores. No phone or camera of today makes them in ordinary use.
-const LARGE_PIXELS: u64 = 64 << 20;
+/// Pictures that one thread may leave behind while they are still being decoded, before the run gives up: each may hold
+/// as much memory as the limits allow.
+const MOST_LEFT_BEHIND: usize = 4;
 
-pub(super) enum Loaded {
-    /// A picture to embed.
-    Ready(Box<Ready>),
-    /// Files that need no embedding: this one, and those that waited for it.
-    Done(Vec<Done>),
-    /// Another file of the same content is being embedded; this one waits for it.
-    Waits,
-    /// The file was deleted after the walk passed it.
-    Vanished,
+/// A picture ready for the image tower, and how it is stored afterwards.
+pub(super) struct Ready {
+    pub(super) done: Done,
+    pub(super) tensor: Array3<f32>,
 }
 
-/// What turning files into tensors takes, shared by all decode threads.
+/// What turning bytes into tensors takes, shared by all threads that do.
 pub(super) struct Loader<'a> {
-    pub(super) writer: &'a Writer,
-    pub(super) preprocess: Preprocess,
-    pub(super) limits: Limits,
-    pub(super) in_flight: &'a InFlight,
-    pub(super) large: Mutex<()>,
+    run: &'a Run<'a>,
+    preprocess: Preprocess,
+    /// What all pictures being decoded may take together: as much as one of them may alone, whatever the number of
+    /// cores.
+    memory: Budget,
 }
 
-impl Loader<'_> {
-    pub(super) fn load(&self, job: Job) -> Result<Loaded, IngestError> {
-        let (stamp, bytes) = match read(&job.path, &self.limits) {
-            Ok(Content::Bytes(stamp, bytes)) => (stamp, bytes),
-            Ok(Content::TooLarge(stamp)) => {
-                let detail = format!("{} bytes, at most {} are read", stamp.size, self.limits.max_bytes);
-                return Ok(refused(Waiting { job, stamp }, Skip::new(SkipKind::TooLarge, detail)));
-            }
-            Err(error) => return Ok(unreadable(job, &error)),
-        };
-        let content = fingerprint(&bytes);
-        // A file that changed in place is embedded even if its content is known: touching a file is how a person
-        // asks for that.
-        if !job.is_update
-            && let Some((record, vector)) = self.writer.record_of(&content)?
-        {
-            return Ok(Loaded::Done(vec![copy(Waiting { job, stamp }, &record, vector)]));
-        }
-        let Some(file) = self.in_flight.claim(content, Waiting { job, stamp }) else {
-            return Ok(Loaded::Waits);
-        };
-        Ok(self.decode(file, content, &bytes))
+impl<'a> Loader<'a> {
+    pub(super) fn new(run: &'a Run<'a>) -> Loader<'a> {
+        let memory = Budget::new(run.plan.limits.max_memory);
+        Loader { run, preprocess: run.model.preprocess(), memory }
     }
 
-    fn decode(&self, file: Waiting, content: Fingerprint, bytes: &[u8]) -> Loaded {
-        let is_large = pixels(bytes).is_some_and(|pixels| pixels > LARGE_PIXELS);
-        let _turn = is_large.then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner));
-        let picture = match decode(bytes, &self.limits, self.preprocess.detail()) {
+    pub(super) fn load(
+        &self,
+        content: Content<'_>,
+        worker: &mut Worker,
+    ) -> Result<Passed<Ready>, IngestError> {
+        let Content { file, fingerprint, bytes, share } = content;
+        let detail = self.preprocess.detail();
+        let memory = self.memory.take(decode::memory(&bytes, detail));
+        let decoded = worker.decode(bytes, detail).map_err(|error| IngestError::Thread { error })?;
+        drop(share);
+        let picture = match decoded {
             Ok(picture) => picture,
-            Err(error) => {
-                let skip = Skip::from(error);
-                let files = std::iter::once(file).chain(self.in_flight.settle(&content));
-                return Loaded::Done(
-                    files.map(|file| Done::skipped(file, skip.clone(), Some(content))).collect(),
-                );
+            Err(DecodeError::TooSlow { seconds }) if worker.left_behind() > MOST_LEFT_BEHIND => {
+                return Err(IngestError::Stuck { path: file.job.path, seconds });
             }
+            Err(error) => return Ok(self.refused(file, fingerprint, error)),
         };
         let details = Details::of(&picture, &file.stamp);
         let tensor = self.preprocess.tensor(&picture);
-        let done = entry(file, content, Some(details), None, Outcome::Embedded);
-        Loaded::Ready(Box::new(Ready { done, tensor }))
+        drop((picture, memory));
+        let done = Done::with_vector(file, fingerprint, Some(details), None, Outcome::Embedded);
+        Ok(Passed::On(Ready { done, tensor }))
     }
-}
 
-/// A file whose content has a record and a vector already.
-pub(super) fn copy(file: Waiting, known: &Record, vector: Vector) -> Done {
-    let details = Photo::decode(&known.payload).and_then(|photo| photo.details);
-    let details = details.map(|details| details.in_file(&file.stamp));
-    entry(file, known.fingerprint, details, Some(vector), Outcome::Copied)
-}
-
-/// A file that has a vector, or gets one before it is stored.
-fn entry(
-    file: Waiting,
-    content: impl Into<Option<Fingerprint>>,
-    details: Option<Details>,
-    vector: Option<Vector>,
-    outcome: Outcome,
-) -> Done {
-    let Waiting { job: Job { path, key, disk, .. }, stamp } = file;
-    let payload = Photo { stamp, skip: None, disk, details }.encode();
-    let record = Record { fingerprint: content.into(), payload };
-    Done { path, key, outcome, entry: Some((record, vector)) }
-}
-
-fn refused(file: Waiting, skip: Skip) -> Loaded {
-    Loaded::Done(vec![Done::skipped(file, skip, None)])
-}
-
-enum Content {
-    Bytes(Stamp, Vec<u8>),
-    TooLarge(Stamp),
-}
-
-/// Reads a file. The stamp is taken from the open file before its content, so that a change in between makes the
-/// file look changed next time.
-fn read(path: &Path, limits: &Limits) -> io::Result<Content> {
-    let file = File::open(path)?;
-    let stamp = Stamp::of(&file.metadata()?);
-    if stamp.size > limits.max_bytes {
-        return Ok(Content::TooLarge(stamp));
+    /// Leaves out this file and all that wait for its content.
+    fn refused(&self, file: Waiting, fingerprint: Fingerprint, error: DecodeError) -> Passed<Ready> {
+        let skip = Skip::from(error);
+        let files = std::iter::once(file).chain(self.run.in_flight.settle(&fingerprint));
+        Passed::Done(files.map(|file| Done::skipped(file, skip.clone(), Some(fingerprint))).collect())
     }
-    let mut bytes = Vec::with_capacity(usize::try_from(stamp.size).unwrap_or_default());
-    file.take(limits.max_bytes).read_to_end(&mut bytes)?;
-    Ok(Content::Bytes(stamp, bytes))
-}
-
-/// A new file that we may not read is remembered until its permissions change. Any other trouble (a disk or network
-/// that failed) may pass, and an embedding we have is better than none: then nothing is stored, and the file is tried
-/// again in the next run.
-fn unreadable(job: Job, error: &io::Error) -> Loaded {
-    if error.kind() == io::ErrorKind::NotFound {
-        return Loaded::Vanished;
-    }
-    let skip = Skip::new(SkipKind::Unreadable, error.to_string());
-    match job.path.metadata() {
-        Ok(metadata) if error.kind() == io::ErrorKind::PermissionDenied && !job.is_update => {
-            refused(Waiting { job, stamp: Stamp::of(&metadata) }, skip)
-        }
-        _ => {
-            let Job { path, key, .. } = job;
-            Loaded::Done(vec![Done { path, key, outcome: Outcome::Skipped(skip), entry: None }])
-        }
-    }
-}
-
-/// BLAKE3, cut to 128 bits: no two different files a person owns share it by chance.
-fn fingerprint(bytes: &[u8]) -> Fingerprint {
-    let mut short = [0; 16];
-    short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
-    Fingerprint(short)
 }
 
 impl From<DecodeError> for Skip {
@@ -158,6 +77,9 @@ impl From<DecodeError> for Skip {
             DecodeError::Unsupported { format } => Skip::new(SkipKind::Unsupported, format),
             DecodeError::Damaged { detail } => Skip::new(SkipKind::Damaged, detail),
             DecodeError::TooLarge { detail } => Skip::new(SkipKind::TooLarge, detail),
+            DecodeError::TooSlow { seconds } => {
+                Skip::new(SkipKind::TooSlow, format!("not decoded after {seconds} s"))
+            }
             DecodeError::Panicked { detail } => Skip::new(SkipKind::DecoderFailed, detail),
         }
     }

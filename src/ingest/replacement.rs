@@ -3,9 +3,10 @@
 //! It must have every photo that an ordinary run would have kept in the one in use. Photos that are gone or excluded
 //! are not waited for, nor those whose file has changed into something that cannot be embedded.
 
+use super::pipeline::Run;
 use super::scan::Walked;
 use super::sweep::{Fate, Fates};
-use super::{Event, IngestError, Run};
+use super::{Event, IngestError};
 use crate::photo::{Photo, key_of, path_of};
 
 /// What became of a change to another model.

@@ -10,8 +10,9 @@ use crossbeam_channel::Sender;
 use imgsearch_index::{Key, Searcher};
 
 use super::in_flight::Waiting;
+use super::pipeline::{Done, Job, Run};
 use super::sweep::excludes;
-use super::{Done, Event, IngestError, Job, Run, Totals};
+use super::{Event, IngestError, Totals};
 use crate::disk::{Disks, UNKNOWN_DISK};
 use crate::photo::{Photo, Skip, SkipKind, Stamp, key_of, path_of};
 use crate::walk::{self, Found};

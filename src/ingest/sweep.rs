@@ -4,23 +4,22 @@
 //! met (in a hidden folder, behind a link, in a folder we may not read) still exists, and stays; only the user's own
 //! exclude patterns remove what exists.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use imgsearch_index::{Change, Fingerprint, Key};
+use imgsearch_index::{Change, Key};
 
+use super::pipeline::Run;
 use super::scan::Walked;
-use super::{Event, IngestError, Plan, Run, Totals};
+use super::store::Copies;
+use super::{Event, IngestError, Plan, Totals};
 use crate::disk::{Disks, UNKNOWN_DISK, nearest};
 use crate::photo::{Photo, is_under, path_bytes, path_of};
 use crate::walk::Exclude;
 
 /// Keys removed at once.
 const BATCH: usize = 1_000;
-
-/// How many files of each content were stored in this run without embedding.
-pub(super) type Copies = HashMap<Fingerprint, u64>;
 
 pub(super) fn remove_gone(
     run: &Run<'_>,

@@ -96,6 +96,10 @@ pub struct Execution {
     pub threads: usize,
 }
 
+/// Bytes of weights in all image towers that run side by side: two of ViT-B/32 of 8 bits, one of 32 bits. What a tower
+/// takes at its peak is about twice its weights.
+const ALL_WEIGHTS: u64 = 256 << 20;
+
 /// A model folder that was read and understood. Its towers, and ONNX Runtime itself, are loaded when first asked for.
 #[derive(Debug)]
 pub struct Model {
@@ -153,8 +157,26 @@ impl Model {
     /// # Errors
     /// Any [`ModelError`] about the runtime, the device or the file.
     pub fn image_encoder(&self) -> Result<ImageEncoder, ModelError> {
-        let Execution { device, threads, .. } = self.execution;
-        ImageEncoder::open(self.runtime()?, &self.config.image, self.config.embed_dim, device, threads)
+        self.image_encoder_on(self.execution.threads)
+    }
+
+    /// Loads the image tower to run on so many threads.
+    ///
+    /// # Errors
+    /// As [`Model::image_encoder`].
+    pub fn image_encoder_on(&self, threads: usize) -> Result<ImageEncoder, ModelError> {
+        let (image, embed_dim) = (&self.config.image, self.config.embed_dim);
+        ImageEncoder::open(self.runtime()?, image, embed_dim, self.execution.device, threads)
+    }
+
+    /// How many image towers may run side by side on a CPU without taking too much memory: one a thread if they are
+    /// small.
+    ///
+    /// A tower alone on a thread waits for no other thread: measured with ViT-B/32 of 8 bits on two cores, two towers
+    /// take 46 CPU ms a photo and one on two threads 57 (`scripts/bench/index` shows what a run makes of it).
+    pub fn image_sessions(&self) -> usize {
+        let bytes = std::fs::metadata(&self.config.image.file).map_or(u64::MAX, |file| file.len());
+        usize::try_from(ALL_WEIGHTS / bytes.max(1)).unwrap_or(usize::MAX).clamp(1, self.execution.threads)
     }
 
     /// Loads the text tower and its tokenizer, side by side.

@@ -1,10 +1,11 @@
 //! What a library holds, and what `verify` and `repair` say of it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
 
-use imgsearch::photo::{Skip, path_of};
+use imgsearch::photo::path_of;
 use imgsearch_index::{Problem, Report};
 use serde::Serialize;
 
@@ -17,6 +18,7 @@ pub(crate) struct Status {
     pub(crate) model: Option<String>,
     pub(crate) images: usize,
     pub(crate) skipped: BTreeMap<&'static str, u64>,
+    pub(crate) noted: usize,
     pub(crate) bytes_on_disk: u64,
     pub(crate) bytes_per_image: u64,
     pub(crate) segments: usize,
@@ -44,6 +46,7 @@ impl Output {
             model,
             images,
             skipped,
+            noted,
             bytes_on_disk,
             bytes_per_image,
             segments,
@@ -60,6 +63,9 @@ impl Output {
         writeln!(self.out, "skipped       {}", skipped.values().sum::<u64>())?;
         for (label, files) in skipped {
             writeln!(self.out, "  {files} {label}")?;
+        }
+        if *noted > 0 {
+            writeln!(self.out, "noted         {noted} that are not whole (--noted lists them)")?;
         }
         let size = indicatif::BinaryBytes(*bytes_on_disk);
         writeln!(self.out, "on disk       {size}, {bytes_per_image} bytes an image")?;
@@ -105,9 +111,9 @@ impl Output {
         }
     }
 
-    /// A skipped file: its reason, a tab, its path.
-    pub(crate) fn skipped(&mut self, path: &Path, skip: &Skip) -> io::Result<()> {
-        write!(self.out, "{skip}\t")?;
+    /// A file and what there is to say of it: why it was skipped, say, then a tab and its path.
+    pub(crate) fn remark(&mut self, path: &Path, remark: &impl Display) -> io::Result<()> {
+        write!(self.out, "{remark}\t")?;
         self.path(path, b'\n')
     }
 }

@@ -145,7 +145,7 @@ fn status_tells_what_the_library_holds() {
 fn doctor_checks_every_part() {
     let workspace = indexed();
     let report = stdout(&workspace, &["doctor"]);
-    for what in ["ONNX Runtime", "model", "device", "text", "library"] {
+    for what in ["ONNX Runtime", "model", "device", "text", "HEIC and AVIF", "library"] {
         assert!(report.contains(&format!("ok     {what}")), "{what} in:\n{report}");
     }
     let output = workspace
@@ -241,4 +241,46 @@ fn optimizing_leaves_one_segment_and_the_same_answers() {
     assert_eq!(workspace.scores(), before);
     assert_eq!(workspace.found(&["--exact"]), exact);
     fails(&Workspace::new(), &["optimize"], 2, &["no index", "hint"]);
+}
+
+#[test]
+fn a_photo_without_its_end_is_found_and_noted() {
+    let workspace = Workspace::new();
+    let pixels = image::RgbImage::from_fn(320, 240, |x, y| {
+        image::Rgb([x, y, x ^ y].map(|v| u8::try_from(v % 256).unwrap()))
+    });
+    let path = workspace.photos().join("torn.jpg");
+    pixels.save(&path).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() * 19 / 20]).unwrap();
+    workspace.index(&[], 0).check(&[("embedded", 1)]);
+    assert_eq!(workspace.status()["noted"], 1);
+    assert!(stdout(&workspace, &["status"]).contains("noted         1"));
+    let noted = stdout(&workspace, &["status", "--noted"]);
+    assert!(noted.starts_with("ends after ") && noted.trim_end().ends_with("torn.jpg"), "{noted}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_nice_run_has_the_lowest_priority() {
+    use std::process::{Command, Stdio};
+    let workspace = indexed();
+    (100..130).for_each(|seed| _ = workspace.photo(&format!("{seed}.png"), seed));
+    let mut child = Command::new(assert_cmd::cargo::cargo_bin("imgsearch"))
+        .args(["index", "--nice"])
+        .arg(workspace.photos())
+        .env("IMGSEARCH_LIBRARY", workspace.root().join("library"))
+        .env_remove("IMGSEARCH_MODEL")
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let is_nice = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        let behind_name = stat.rsplit(')').next().unwrap();
+        behind_name.split_whitespace().nth(16) == Some("19")
+    };
+    while !is_nice() {
+        std::thread::yield_now();
+    }
+    assert!(child.wait().unwrap().success());
 }

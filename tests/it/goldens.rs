@@ -4,9 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use imgsearch::Model;
-use imgsearch::decode::{DecodeError, Detail, Limits, decode};
+use imgsearch::decode::{DecodeError, Detail, Limits, decode, memory};
 use imgsearch::model::{Device, Execution, Precision, Preprocess};
 use ndarray::{Array3, s};
+
+use crate::workspace::look_for_heif;
 
 /// Side of the model's input, as in `scripts/goldens`.
 const SIZE: usize = 56;
@@ -44,6 +46,7 @@ fn preprocess(mode: &str, interpolation: &str) -> Preprocess {
 
 /// Every picture with its reference, 0..255: `[channel, modes · SIZE, SIZE]`.
 fn pictures() -> Vec<(String, Vec<u8>, Array3<f32>)> {
+    let reads_heic = look_for_heif();
     let references = fs::read_dir(goldens()).unwrap().map(|entry| entry.unwrap().path());
     let mut pictures: Vec<_> = references
         .filter_map(|path| {
@@ -54,13 +57,13 @@ fn pictures() -> Vec<(String, Vec<u8>, Array3<f32>)> {
             });
             Some((name.clone(), fs::read(goldens().join(name)).unwrap(), reference))
         })
-        .filter(|(name, bytes, _)| is_read(name, bytes))
+        .filter(|(name, bytes, _)| is_read(name, bytes) || (reads_heic && name.ends_with(".heic")))
         .collect();
     pictures.sort_by(|a, b| a.0.cmp(&b.0));
     pictures
 }
 
-/// Whether the format can be read here: HEIC and AVIF need a libheif, and one that has the codec.
+/// Whether the format can be read here: HEIC and AVIF need a libheif, and one that has the codec. Set-up's has HEIC's.
 fn is_read(name: &str, bytes: &[u8]) -> bool {
     let needs_libheif = [".heic", ".avif"].iter().any(|ending| name.ends_with(ending));
     let decoded = || decode(bytes, &Limits::default(), Detail::Full);
@@ -100,6 +103,16 @@ fn whole_pictures_are_as_pillow_sees_them() {
 #[test]
 fn pictures_of_less_detail_are_as_pillow_sees_them() {
     check(Preprocess::detail);
+}
+
+#[test]
+fn the_header_tells_what_decoding_takes() {
+    for (name, bytes, _) in pictures() {
+        for detail in [Detail::ShortSide(112), Detail::Full] {
+            let picture = decode(&bytes, &Limits::default(), detail).unwrap();
+            assert!(memory(&bytes, detail) >= picture.pixels.len() as u64, "{name}, {detail:?}");
+        }
+    }
 }
 
 #[test]

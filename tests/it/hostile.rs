@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use imgsearch::decode::{DecodeError, Detail, Limits, decode};
+use imgsearch::decode::{DecodeError, Detail, Limits, decode, memory};
+
+use crate::workspace::look_for_heif;
 
 /// Longest one file may take. The slowest take a few tenths of a second.
 const LONGEST: Duration = Duration::from_secs(5);
@@ -39,6 +41,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
 fn survive(name: &str, bytes: &[u8], limits: &Limits) {
     for detail in [Detail::ShortSide(64), Detail::Full] {
         let start = Instant::now();
+        memory(bytes, detail);
         let result = decode(bytes, limits, detail);
         assert!(start.elapsed() < LONGEST, "{name} took {:?}", start.elapsed());
         let panicked = result.err().filter(|error| matches!(error, DecodeError::Panicked { .. }));
@@ -80,6 +83,7 @@ fn crossed(bytes: &[u8], other: &[u8], numbers: &mut Numbers) -> Vec<u8> {
 
 #[test]
 fn broken_files_of_every_format_are_survived() {
+    look_for_heif();
     let (seeds, limits, mut numbers) = (seeds(), Limits::default(), Numbers(1));
     let mut count = 0;
     for (i, (name, bytes)) in seeds.iter().enumerate() {

@@ -118,6 +118,14 @@ impl Summary {
     }
 }
 
+/// Has HEIC read through the libheif that set-up installs; whether there is one.
+pub(crate) fn look_for_heif() -> bool {
+    let folder = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().join("heif");
+    let is_installed = folder.is_dir();
+    imgsearch::decode::heif::look_in(vec![folder]);
+    is_installed
+}
+
 /// A picture of 48 × 32 pixels, different for each seed, in the bytes of `format`.
 pub(crate) fn encoded(seed: u32, format: ImageFormat) -> Vec<u8> {
     let byte = |value: u32| u8::try_from(value % 256).unwrap();

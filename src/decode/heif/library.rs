@@ -42,8 +42,15 @@ type Context = *mut c_void;
 type Handle = *mut c_void;
 type Image = *mut c_void;
 
+/// `heif_compression_HEVC`, what HEIC holds.
+const HEVC: c_int = 1;
+/// `heif_compression_AV1`, what AVIF holds.
+const AV1: c_int = 4;
+
 /// A loaded libheif.
 pub(super) struct Library {
+    version: unsafe extern "C" fn() -> *const c_char,
+    have_decoder: unsafe extern "C" fn(c_int) -> c_int,
     context_alloc: unsafe extern "C" fn() -> Context,
     context_free: unsafe extern "C" fn(Context),
     set_threads: Option<unsafe extern "C" fn(Context, c_int)>,
@@ -81,6 +88,8 @@ impl Library {
             };
         }
         let functions = Library {
+            version: function!(b"heif_get_version"),
+            have_decoder: function!(b"heif_have_decoder_for_format"),
             context_alloc: function!(b"heif_context_alloc"),
             context_free: function!(b"heif_context_free"),
             // SAFETY: as above; libheif has had it since 1.13.
@@ -105,6 +114,22 @@ impl Library {
         };
         libraries.push(library);
         Some(Library { _libraries: libraries, ..functions })
+    }
+
+    /// Its version, such as `1.23.0`.
+    pub(super) fn version(&self) -> String {
+        // SAFETY: it answers a string that is part of the library.
+        unsafe { CStr::from_ptr((self.version)()) }.to_string_lossy().into_owned()
+    }
+
+    pub(super) fn reads_heic(&self) -> bool {
+        // SAFETY: it takes any number.
+        unsafe { (self.have_decoder)(HEVC) != 0 }
+    }
+
+    pub(super) fn reads_avif(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { (self.have_decoder)(AV1) != 0 }
     }
 
     /// The main picture of a file and its Exif block. `check` sees the size before anything is decoded.

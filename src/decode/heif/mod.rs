@@ -7,6 +7,7 @@
 
 mod library;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -37,6 +38,14 @@ fn libraries() -> &'static [Library] {
     })
 }
 
+/// The versions of the libheifs that are found here and read HEIC, and of those that read AVIF.
+pub fn versions() -> (Vec<String>, Vec<String>) {
+    let of = |reads: fn(&Library) -> bool| {
+        libraries().iter().filter(|library| reads(library)).map(Library::version).collect()
+    };
+    (of(Library::reads_heic), of(Library::reads_avif))
+}
+
 fn library_in(folder: &Path) -> Option<Library> {
     let files = folder.read_dir().ok()?.flatten().map(|entry| entry.path());
     let (libheif, codecs): (Vec<_>, Vec<_>) =
@@ -55,12 +64,26 @@ fn is_libheif(path: &Path) -> bool {
     name.trim_start_matches("lib").starts_with("heif")
 }
 
+/// The planes that libheif decodes and the RGB it makes of them, in bytes.
+fn needed((width, height): (u32, u32)) -> u64 {
+    u64::from(width) * u64::from(height) * 8
+}
+
+/// Bytes that [`decode`] takes.
+pub(super) fn memory(bytes: &[u8]) -> Option<u64> {
+    let size = Cell::new(None);
+    let look = |found| {
+        size.set(Some(found));
+        Err(DecodeError::Empty) // Nothing is to be decoded.
+    };
+    libraries().iter().find_map(|library| library.decode(bytes, "", look).err().and(size.get())).map(needed)
+}
+
 /// Decodes the main picture of a file. Its pixels come upright.
 pub(super) fn decode(bytes: &[u8], name: &str, limits: &Limits) -> Result<Decoded, DecodeError> {
-    let check = |size: (u32, u32)| {
+    let check = |size| {
         limits.check_size(size)?;
-        // The planes it decodes and the RGB it makes of them.
-        limits.check_memory(u64::from(size.0) * u64::from(size.1) * 8)
+        limits.check_memory(needed(size))
     };
     let mut result = Err(DecodeError::Unsupported { format: format!("{name} (libheif was not found)") });
     for library in libraries() {

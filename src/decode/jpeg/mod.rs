@@ -3,12 +3,12 @@
 //! A JPEG holds blocks of 8 × 8 pixels as frequencies; leaving the high ones out gives the picture at 1/2, 1/4 or 1/8
 //! of its size for a fraction of the work, and better than shrinking it afterwards by skipping pixels would.
 //!
-//! Measured on photos of 12 megapixels, CPU ms at 1/4: MozJPEG 35 without assembly and 24 with it (feature `nasm`),
+//! Measured on photos of 12 megapixels, CPU ms at 1/4: MozJPEG 35 without assembly and 24 with it,
 //! turbojpeg 24, jpeg-decoder 31, libjpeg-turbo-rs 33; all of the picture with zune-jpeg 40 and then 8 for resizing.
 //! turbojpeg needs cmake and nasm to build, jpeg-decoder misses the accuracy we promise (10 of 255 off at worst), and
 //! libjpeg-turbo-rs is a young rewrite with much unsafe code of its own.
 
-mod scans;
+mod frame;
 
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -20,6 +20,7 @@ use mozjpeg::decompress::DecompressStarted;
 use mozjpeg::{ColorSpace, Decompress, Marker};
 
 use super::{DecodeError, Decoded, Detail, Limits};
+use frame::Frame;
 
 /// How the C library's fatal errors begin when the `mozjpeg` crate throws them.
 const FATAL: &str = "libjpeg fatal error: ";
@@ -36,6 +37,14 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<De
     })
 }
 
+/// Bytes that [`decode`] takes: the coefficients it keeps, and the rows it delivers, with four inks and then RGB at most.
+pub(super) fn memory(bytes: &[u8], detail: Detail) -> Option<u64> {
+    let frame = Frame::of(bytes)?;
+    let eighths = u64::from(eighths_for(frame.size, detail.doubled()));
+    let pixels = u64::from(frame.size.0) * u64::from(frame.size.1) * eighths * eighths / 64;
+    Some(frame.coefficients() + 7 * pixels)
+}
+
 fn decode_throwing(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Decoded, DecodeError> {
     let ran_out = Cell::new(false);
     let source = Source { rest: bytes, ran_out: &ran_out };
@@ -43,7 +52,7 @@ fn decode_throwing(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Deco
     let mut jpeg = builder.from_reader(source).map_err(|error| damaged(&error))?;
     let full_size = size(&jpeg)?;
     limits.check_size(full_size)?;
-    scans::check(bytes, full_size, limits)?;
+    Frame::of(bytes).ok_or_else(|| damaged(&"no frame header"))?.check(bytes, limits)?;
     let exif = segments(&jpeg, 1, b"Exif\0\0").take(1).map(<[u8]>::to_vec).collect();
     let eighths = eighths_for(full_size, if is_lopsided(&jpeg) { detail.doubled() } else { detail });
     jpeg.scale(eighths);

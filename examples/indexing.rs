@@ -1,0 +1,113 @@
+//! Measures the stages of indexing each alone, and shows what a library holds, for `scripts/bench/index`.
+//!
+//! ```text
+//! indexing decode MODEL PHOTO…     CPU milliseconds a photo for decoding and resizing
+//! indexing embed MODEL PHOTO…      CPU milliseconds a photo for the image tower, as the indexer runs it
+//! indexing vectors LIBRARY         one line a photo: its path, a tab, and its vector's numbers
+//! ```
+#![expect(clippy::print_stdout, reason = "a bench prints")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use directories::ProjectDirs;
+use imgsearch::decode::{Limits, decode};
+use imgsearch::model::{Device, Execution, Precision, Preprocess};
+use imgsearch::{Library, Model};
+use imgsearch_index::{Searcher, Writer, WriterOptions};
+use ndarray::Array3;
+use rustix::time::{ClockId, clock_gettime};
+
+/// Photos decoded before the clock starts, and batches embedded: caches fill and buffers are allocated.
+const WARM_UP: usize = 2;
+/// As many as the indexer embeds at once.
+const BATCH: usize = 8;
+
+fn main() -> Result<()> {
+    let args: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
+    let [command, of, photos @ ..] = &args[..] else { bail!("usage: indexing decode|embed|vectors …") };
+    match command.to_str() {
+        Some("decode") => decode_alone(&open(of)?, photos),
+        Some("embed") => embed_alone(&open(of)?, photos),
+        Some("vectors") => vectors(&Library::new(of)),
+        _ => bail!("no such measurement: {}", command.display()),
+    }
+}
+
+fn open(folder: &Path) -> Result<Model> {
+    let data = ProjectDirs::from("", "", "imgsearch").context("no home folder")?.data_dir().to_owned();
+    let threads = std::thread::available_parallelism()?.get();
+    let execution = Execution {
+        precision: Precision::Auto,
+        cache_folder: None,
+        runtime_places: vec![data.join("runtime")],
+        device: Device::Cpu,
+        threads,
+    };
+    Ok(Model::open(folder, execution)?)
+}
+
+fn decode_alone(model: &Model, photos: &[PathBuf]) -> Result<()> {
+    let preprocess = model.preprocess();
+    let files = photos.iter().map(fs::read).collect::<Result<Vec<_>, _>>()?;
+    for file in files.iter().take(WARM_UP) {
+        tensor(file, &preprocess)?;
+    }
+    let begin = cpu_ms();
+    for file in &files {
+        tensor(file, &preprocess)?;
+    }
+    report(begin, files.len());
+    Ok(())
+}
+
+fn embed_alone(model: &Model, photos: &[PathBuf]) -> Result<()> {
+    let threads = std::thread::available_parallelism()?.get() / model.image_sessions();
+    let (preprocess, mut encoder) = (model.preprocess(), model.image_encoder_on(threads)?);
+    let photos: Vec<_> = photos.iter().take(BATCH).collect();
+    let tensors =
+        photos.iter().map(|photo| tensor(&fs::read(photo)?, &preprocess)).collect::<Result<Vec<_>>>()?;
+    for _ in 0..WARM_UP {
+        encoder.encode_images(&tensors)?;
+    }
+    let begin = cpu_ms();
+    for _ in 0..BATCH {
+        encoder.encode_images(&tensors)?;
+    }
+    report(begin, BATCH * tensors.len());
+    Ok(())
+}
+
+fn tensor(file: &[u8], preprocess: &Preprocess) -> Result<Array3<f32>> {
+    Ok(preprocess.tensor(&decode(file, &Limits::default(), preprocess.detail())?))
+}
+
+fn vectors(library: &Library) -> Result<()> {
+    let folder = library.index_folder()?;
+    let space = Searcher::open(&folder)?.space().clone();
+    let writer = Writer::open(&folder, &space, WriterOptions::default())?;
+    for entry in writer.records(b"") {
+        let (key, record) = entry?;
+        let Some((_, vector)) =
+            record.fingerprint.map(|content| writer.record_of(&content)).transpose()?.flatten()
+        else {
+            continue;
+        };
+        let numbers: Vec<String> = vector.as_slice().iter().map(ToString::to_string).collect();
+        println!("{}\t{}", String::from_utf8_lossy(key.as_bytes()), numbers.join(" "));
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "seconds and photos, not billions")]
+fn report(begin: f64, photos: usize) {
+    println!("{:.2}", (cpu_ms() - begin) / photos as f64);
+}
+
+/// Of all threads of this process.
+#[expect(clippy::cast_precision_loss, reason = "a process does not run for years")]
+fn cpu_ms() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    time.tv_sec as f64 * 1e3 + time.tv_nsec as f64 / 1e6
+}

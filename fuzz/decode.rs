@@ -1,0 +1,34 @@
+//! Whatever the bytes are, `decode` answers: it does not crash, hang or take memory without end.
+//!
+//! Panics inside decoders are contained by `decode`, and one that gets out of it ends the run.
+#![no_main]
+
+use std::sync::Once;
+use std::time::Duration;
+
+use libfuzzer_sys::fuzz_target;
+
+use decode::{Detail, Limits, decode, memory};
+
+#[path = "../src/decode/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the module as it is, of which this calls the front door")]
+mod decode;
+
+/// Small enough that no file takes long.
+const LIMITS: Limits = Limits {
+    max_bytes: 1 << 20,
+    max_pixels: 16 << 20,
+    max_memory: 256 << 20,
+    max_time: Duration::from_secs(10),
+};
+
+static QUIET: Once = Once::new();
+
+fuzz_target!(|bytes: &[u8]| {
+    // libFuzzer's own hook would end the run at a panic that is contained.
+    QUIET.call_once(|| std::panic::set_hook(Box::new(|_| {})));
+    for detail in [Detail::ShortSide(64), Detail::Full] {
+        memory(bytes, detail);
+        decode(bytes, &LIMITS, detail).ok();
+    }
+});

@@ -1,0 +1,71 @@
+//! Memory that several threads share: who wants more of it than is left waits.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// So many bytes, and how many of them are free.
+pub(super) struct Budget {
+    bytes: u64,
+    free: Mutex<u64>,
+    freed: Condvar,
+    /// Held by the one who waits for room, so that whoever comes later stands behind and one who wants much is not
+    /// passed over for ever by those who want little.
+    turn: Mutex<()>,
+}
+
+/// A part of a budget, given back when dropped.
+pub(super) struct Share<'a> {
+    budget: &'a Budget,
+    bytes: u64,
+}
+
+impl Budget {
+    pub(super) fn new(bytes: u64) -> Budget {
+        Budget { bytes, free: Mutex::new(bytes), freed: Condvar::new(), turn: Mutex::new(()) }
+    }
+
+    /// Waits until so many bytes are free, and takes them. More than the whole budget is the whole budget.
+    pub(super) fn take(&self, bytes: u64) -> Share<'_> {
+        let bytes = bytes.min(self.bytes);
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.freed.wait_while(self.free(), |free| *free < bytes);
+        *waited.unwrap_or_else(PoisonError::into_inner) -= bytes;
+        Share { budget: self, bytes }
+    }
+
+    /// No thread panics while it holds the number.
+    fn free(&self) -> MutexGuard<'_, u64> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Share<'_> {
+    fn drop(&mut self) {
+        *self.budget.free() += self.bytes;
+        self.budget.freed.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn no_more_is_out_than_there_is_and_everyone_gets_a_turn() {
+        let (budget, out) = (Budget::new(100), AtomicU64::new(0));
+        std::thread::scope(|scope| {
+            for wanted in [1, 10, 60, 100, 7_000] {
+                let (budget, out) = (&budget, &out);
+                scope.spawn(move || {
+                    for _ in 0..1_000 {
+                        let share = budget.take(wanted);
+                        assert!(out.fetch_add(share.bytes, Ordering::SeqCst) + share.bytes <= 100);
+                        out.fetch_sub(share.bytes, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert_eq!(*budget.free(), 100);
+    }
+}

@@ -11,5 +11,5 @@ mod commands;
 mod goldens;
 mod hostile;
 mod incremental;
-mod models;
+mod model_goldens;
 mod workspace;

@@ -1,11 +1,11 @@
 //! How often does a photo's caption find the photo? Prints R@1, R@5 and R@10.
 //!
 //! ```text
-//! cargo run --release --example recall -- FOLDER [MODEL]
+//! cargo run --release --example recall -- FOLDER [MODEL [off|photo|ensemble]]
 //! ```
 //!
 //! FOLDER holds `images/` and `captions.jsonl`, one line `{"file": NAME, "captions": [TEXT, …]}` per captioned photo;
-//! MODEL is a model folder, by default the offline model. Every caption is a query over all photos.
+//! MODEL is a model folder, by default the offline model; then comes what is put around each caption. Every caption is a query over all photos.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -17,7 +17,7 @@ use anyhow::{Context, Result};
 use directories::ProjectDirs;
 use imgsearch::decode::Limits;
 use imgsearch::ingest::{Event, Plan, Reporter, index};
-use imgsearch::model::{Device, Execution, Precision};
+use imgsearch::model::{Device, Execution, Precision, Prompt};
 use imgsearch::walk::{Rules, resolve_roots};
 use imgsearch::{Engine, Library, Model, Query};
 
@@ -42,12 +42,20 @@ fn main() -> Result<()> {
     let folder = arguments.next().context("usage: recall FOLDER [MODEL]")?;
     let data = ProjectDirs::from("", "", "imgsearch").context("no home folder")?.data_dir().to_owned();
     let model = arguments.next().unwrap_or_else(|| data.join("models/offline"));
+    let prompt = match arguments.next().as_deref().and_then(Path::to_str) {
+        None => None,
+        Some("off") => Some(Prompt::Off),
+        Some("photo") => Some(Prompt::Photo),
+        Some("ensemble") => Some(Prompt::Ensemble),
+        Some(other) => anyhow::bail!("{other} is no prompt"),
+    };
     let threads = std::thread::available_parallelism()?.get();
     let execution = Execution {
         runtime_places: vec![data.join("runtime")],
         device: Device::Cpu,
         threads,
         precision: Precision::Auto,
+        prompt,
         cache_folder: None,
     };
     let model = Model::open(&model, execution)?;

@@ -20,7 +20,9 @@ and onnxruntime, and open_clip_torch or transformers:
 """
 
 import argparse
+import copy
 import hashlib
+import inspect
 import json
 import os
 import shutil
@@ -45,14 +47,15 @@ class Checkpoint:
 
     `image` and `text` are modules from pixels and token ids to embeddings;
     `preprocess` and `text_rules` are fields of model.json; `write_tokenizer`
-    writes tokenizer.json into a folder; `tokenize` is the reference's own.
+    writes tokenizer.json into a folder; `tokenize` is the reference's own, and
+    `end_is_pad` says that it fills texts up with the token that ends them.
     """
 
-    def __init__(self, name, image, text, preprocess, text_rules, tokenize, write_tokenizer, scale=None, bias=None):
+    def __init__(self, name, image, text, preprocess, text_rules, tokenize, write_tokenizer, end_is_pad, scale, bias):
         self.name, self.image, self.text = name, image.eval(), text.eval()
         self.preprocess, self.text_rules = preprocess, text_rules
         self.tokenize, self.write_tokenizer = tokenize, write_tokenizer
-        self.scale, self.bias = scale, bias
+        self.end_is_pad, self.scale, self.bias = end_is_pad, scale, bias
 
 
 class Failure(Exception):
@@ -94,37 +97,35 @@ def open_clip_checkpoint(name, model, text_cfg, tokenizer):
         "padded": not ("hf_model_name" in text_cfg or (causal and ends and hugging_face is None)),
         "pad_id": hugging_face.pad_token_id if hugging_face else 0,
     }
-    bias = getattr(model, "logit_bias", None)
+    bias, tower = getattr(model, "logit_bias", None), towers()[0]
     return Checkpoint(
-        name, Images(model), texts_of(model), preprocess, rules, tokenizer,
-        lambda folder: write_tokenizer(tokenizer, folder),
+        name, tower(model, "encode_image"), tower(model, "encode_text"), preprocess, rules, tokenizer,
+        lambda folder: write_tokenizer(tokenizer, folder), False,
         float(model.logit_scale.exp()), None if bias is None else float(bias),
     )
 
 
-def modules():
-    """The towers as modules, defined late: torch is imported only once it is known to be there."""
+def towers():
+    """The modules, defined late: torch is imported only once something is to be exported."""
     import torch
     from torch.nn import functional
 
-    class Images(torch.nn.Module):
-        def __init__(self, model):
+    class Tower(torch.nn.Module):
+        """What `features` of the model makes of pixels or token ids, as a unit vector."""
+
+        def __init__(self, model, features):
             super().__init__()
-            self.model = model
+            self.model, self.features = model, features
 
-        def forward(self, pixels):
-            return functional.normalize(self.model.encode_image(pixels), dim=-1)
+        def forward(self, x):
+            return functional.normalize(getattr(self.model, self.features)(x), dim=-1)
 
-    class Texts(torch.nn.Module):
-        def __init__(self, model):
-            super().__init__()
-            self.model = model
-
-        def forward(self, ids):
-            return functional.normalize(self.model.encode_text(ids), dim=-1)
-
-    class ShortTexts(Texts):
+    class ShortTexts(torch.nn.Module):
         """open_clip's `CLIP.encode_text`, which wants every text filled up, for texts as long as they are."""
+
+        def __init__(self, model):
+            super().__init__()
+            self.model = model
 
         def forward(self, ids):
             from open_clip.transformer import text_global_pool
@@ -140,26 +141,28 @@ def modules():
                 x = projection(x) if isinstance(projection, torch.nn.Linear) else x @ projection
             return functional.normalize(x, dim=-1)
 
-    class HuggingFace(torch.nn.Module):
-        """One tower of a Hugging Face model, through `get_image_features` or `get_text_features`."""
+    class Attention(torch.nn.Module):
+        """PyTorch's attention written out: as it is, it would be exported with the example's length built in."""
 
-        def __init__(self, model, features):
+        def __init__(self, fused):
             super().__init__()
-            self.model, self.features = model, features
+            self.fused = fused
 
-        def forward(self, x):
-            return functional.normalize(getattr(self.model, self.features)(x), dim=-1)
+        def forward(self, query, key, value, need_weights=False, attn_mask=None):
+            fused, heads = self.fused, self.fused.num_heads
+            weights, biases = fused.in_proj_weight.chunk(3), fused.in_proj_bias.chunk(3)
+            parts = [x if fused.batch_first else x.transpose(0, 1) for x in (query, key, value)]
+            parts = [functional.linear(*part) for part in zip(parts, weights, biases)]
+            q, k, v = (x.unflatten(-1, (heads, -1)).transpose(1, 2) for x in parts)
+            scores = q @ k.transpose(-1, -2) * fused.head_dim**-0.5
+            if attn_mask is not None and attn_mask.dtype == torch.bool:
+                scores = scores.masked_fill(attn_mask, float("-inf"))
+            elif attn_mask is not None:
+                scores = scores + attn_mask
+            x = fused.out_proj((scores.softmax(-1) @ v).transpose(1, 2).flatten(2))
+            return (x if fused.batch_first else x.transpose(0, 1)), None
 
-    return Images, Texts, ShortTexts, HuggingFace
-
-
-def Images(model):
-    return modules()[0](model)
-
-
-def texts_of(model):
-    _, texts, short_texts, _ = modules()
-    return (short_texts if hasattr(model, "token_embedding") else texts)(model)
+    return Tower, ShortTexts, Attention
 
 
 def write_tokenizer(tokenizer, folder):
@@ -212,13 +215,13 @@ def write_fast_tokenizer(tokenizer, path):
 
 
 def converted(tokenizer):
-    from transformers import convert_slow_tokenizer
+    from transformers.convert_slow_tokenizer import T5Converter, convert_slow_tokenizer
 
     if type(tokenizer).__name__ != "SiglipTokenizer":
-        return convert_slow_tokenizer.convert_slow_tokenizer(tokenizer)
+        return convert_slow_tokenizer(tokenizer)
     # SigLIP's is T5's without the extra tokens, and has no converter of its own.
     tokenizer._extra_ids = 0
-    return convert_slow_tokenizer.T5Converter(tokenizer).converted()
+    return T5Converter(tokenizer).converted()
 
 
 # --- Hugging Face -------------------------------------------------------------
@@ -244,8 +247,7 @@ def hugging_face_checkpoint(name, model, processor, tokenizer):
     if rules is None:
         raise Failure("{} with {} is not known; CLIPModel and SiglipModel are".format(*kind))
     rules = {"context_length": config.text_config.max_position_embeddings, "pad_id": tokenizer.pad_token_id, **rules}
-    tower = modules()[3]
-    bias = getattr(model, "logit_bias", None)
+    bias, tower = getattr(model, "logit_bias", None), towers()[0]
 
     def tokenize(texts):
         return tokenizer(
@@ -255,7 +257,7 @@ def hugging_face_checkpoint(name, model, processor, tokenizer):
     return Checkpoint(
         name, tower(model, "get_image_features"), tower(model, "get_text_features"), preprocess_of(processor), rules,
         tokenize, lambda folder: write_fast_tokenizer(tokenizer, os.path.join(folder, "tokenizer.json")),
-        float(model.logit_scale.exp()), None if bias is None else float(bias),
+        tokenizer.pad_token_id == tokenizer.eos_token_id, float(model.logit_scale.exp()), None if bias is None else float(bias),
     )
 
 
@@ -282,19 +284,36 @@ def preprocess_of(processor):
 # --- towers -------------------------------------------------------------------
 
 
-def export(module, example, path, names, axes):
+def export(module, example, path, given, axes):
     """Writes one tower in 32 bits."""
     import torch
 
-    # The fused attention of PyTorch's own encoder has no counterpart in ONNX.
-    torch.backends.mha.set_fastpath_enabled(False)
-    options = {"dynamo": False} if "dynamo" in torch.onnx.export.__code__.co_varnames else {}
+    options = {"dynamo": False} if "dynamo" in inspect.signature(torch.onnx.export).parameters else {}
     with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about shapes it takes for constants; check() would show it
+        warnings.simplefilter("ignore")  # about sizes it takes for constants; compare() would show it
         torch.onnx.export(
-            module, (example,), path, input_names=names[:1], output_names=names[1:], opset_version=OPSET,
-            dynamic_axes=axes, do_constant_folding=True, **options,
+            exportable(module), (example,), path, input_names=[given], output_names=["embedding"],
+            opset_version=OPSET, dynamic_axes={given: axes, "embedding": {0: "batch"}}, **options,
         )
+
+
+def exportable(module):
+    """A copy without what the exporter would build the example's length into."""
+    import torch
+
+    _, short_texts, attention = towers()
+
+    def replace(module):
+        for name, child in module.named_children():
+            if isinstance(child, torch.nn.MultiheadAttention) and child.in_proj_bias is not None:
+                setattr(module, name, attention(child))
+            else:
+                replace(child)
+
+    copied = copy.deepcopy(module)
+    replace(copied)
+    is_open_clip_text = getattr(module, "features", None) == "encode_text" and hasattr(module.model, "token_embedding")
+    return short_texts(copied.model) if is_open_clip_text else copied
 
 
 def image_inputs(checkpoint, count):
@@ -305,23 +324,13 @@ def image_inputs(checkpoint, count):
 
 
 def text_inputs(checkpoint):
-    """Batches of one text each as the loader makes them, and one of several."""
-    texts = ["a dog", "a photo of a red bicycle that leans on a wall of bricks", "", "two  cats\tand 3 dogs!"]
-    ids = checkpoint.tokenize(texts)
+    """Texts as the loader hands them over, each with what the checkpoint is to be asked: the text filled up."""
+    ids = checkpoint.tokenize(["a dog", "a photo of a red bicycle that leans on a wall of bricks", "", "two  cats\tand 3!"])
     if checkpoint.text_rules["padded"]:
-        return [ids[:1], ids]
-    pad = checkpoint.text_rules["pad_id"]
-    lengths = [max(1, int((row != pad).sum())) for row in ids]
-    # Where the end of a text fills it up, the first of them belongs to it.
-    last = [row[length:length + 1] for row, length in zip(ids, lengths)]
-    lengths = [length + int(len(after) and row[length - 1] != after[0] and checkpoint.text_rules["pad_id"] == ends(ids))
-               for row, length, after in zip(ids, lengths, last)]
-    return [row[:length][None] for row, length in zip(ids, lengths)] + [ids]
-
-
-def ends(ids):
-    """The id that ends CLIP's texts, its greatest."""
-    return int(ids.max())
+        return [(ids[:1], ids[:1]), (ids, ids)]
+    filled = (ids == checkpoint.text_rules["pad_id"]).flip(1).int().cumprod(1).sum(1)
+    lengths = ids.shape[1] - filled + int(checkpoint.end_is_pad)
+    return [(row[None, :length], row[None]) for row, length in zip(ids, lengths)] + [(ids, ids)]
 
 
 def compare(module, path, batches):
@@ -331,10 +340,10 @@ def compare(module, path, batches):
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     name, least = session.get_inputs()[0].name, 1.0
-    for batch in batches:
+    for given, asked in batches:
         with torch.no_grad():
-            expected = module(batch).numpy()
-        found = session.run(None, {name: batch.numpy()})[0].astype("float32")
+            expected = module(asked).numpy()
+        found = session.run(None, {name: given.numpy()})[0].astype("float32")
         cosines = (expected * found).sum(-1) / ((expected**2).sum(-1) * (found**2).sum(-1)) ** 0.5
         least = min(least, float(cosines.min()))
     return least
@@ -399,21 +408,16 @@ def prepared(path, preprocess):
 
 def write(checkpoint, folder, image="fp32", text="fp32", photos=None):
     """Writes all files of the model into `folder`; what is printed is the check of each tower."""
-    rules = checkpoint.text_rules
-    length = {} if rules["padded"] else {1: "length"}
-    towers = {
-        "image": (checkpoint.image, [image_inputs(checkpoint, 2)], ["pixels", "embedding"],
-                  {"pixels": {0: "batch"}, "embedding": {0: "batch"}}, image),
-        "text": (checkpoint.text, None, ["ids", "embedding"],
-                 {"ids": {0: "batch", **length}, "embedding": {0: "batch"}}, text),
-    }
-    ids = text_inputs(checkpoint)
-    towers["text"] = (towers["text"][0], ids[-1:]) + towers["text"][2:]
-    checks = {"image": [image_inputs(checkpoint, 1), image_inputs(checkpoint, 3)], "text": ids}
-    for name, (module, examples, names, axes, precision) in towers.items():
+    pictures, texts = [image_inputs(checkpoint, count) for count in (1, 3)], text_inputs(checkpoint)
+    length = {} if checkpoint.text_rules["padded"] else {1: "length"}
+    towers = [
+        ("image", "pixels", {0: "batch"}, checkpoint.image, [(batch, batch) for batch in pictures], image),
+        ("text", "ids", {0: "batch", **length}, checkpoint.text, texts, text),
+    ]
+    for name, given, axes, module, batches, precision in towers:
         path = os.path.join(folder, name + ".onnx")
-        export(module, examples[0], path, names, axes)
-        least = compare(module, path, checks[name])
+        export(module, batches[-1][0], path, given, axes)
+        least = compare(module, path, batches)
         report(name, "fp32", least)
         if least < LEAST_COSINE:
             raise Failure("the {} tower in ONNX differs from the checkpoint: cosine {:.6f}".format(name, least))
@@ -421,9 +425,9 @@ def write(checkpoint, folder, image="fp32", text="fp32", photos=None):
             calibration = Photos(photos, checkpoint.preprocess) if photos and name == "image" else None
             to_half(path) if precision == "fp16" else to_int8(path, calibration)
             kind = precision + (", static" if calibration else ", dynamic" if precision == "int8" else "")
-            report(name, kind, compare(module, path, checks[name]))
+            report(name, kind, compare(module, path, batches))
     checkpoint.write_tokenizer(folder)
-    write_config(checkpoint, folder, ids)
+    write_config(checkpoint, folder, texts[-1][1])
 
 
 def report(tower, precision, least):
@@ -434,7 +438,7 @@ def write_config(checkpoint, folder, ids):
     import torch
 
     with torch.no_grad():
-        dim = checkpoint.text(ids[-1]).shape[-1]
+        dim = checkpoint.text(ids).shape[-1]
     files = ["image.onnx", "text.onnx", "tokenizer.json"]
     config = {
         "format": 1,

@@ -42,7 +42,7 @@ impl Engine {
     /// # Errors
     /// [`EngineError::Model`] when the text cannot be embedded, [`EngineError::Index`] when the index is damaged.
     pub fn search(&mut self, query: &Query) -> Result<Vec<Match>, EngineError> {
-        let vector = self.text.encode_text(&query.text)?;
+        let vector = self.text.encode_query(&query.text)?;
         let filter = query.is_filtered().then(|| self.searcher.select(|key, _| query.admits(key)));
         let options = SearchOptions { filter: filter.as_ref(), exact: query.exact, ef: None };
         let hits = self.searcher.search(&vector, query.top, &options)?;

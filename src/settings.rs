@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use directories::ProjectDirs;
 use imgsearch::library::Note;
-use imgsearch::model::{Device, Execution, Precision};
+use imgsearch::model::{Device, Execution, Precision, Prompt};
 use imgsearch::{Library, Model};
 
 use crate::cli::Common;
@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) stderr_is_terminal: bool,
     model: Option<PathBuf>,
     device: Device,
+    prompt: Option<Prompt>,
     /// The platform's data folder; a user without a home has none.
     data_folder: Option<PathBuf>,
     /// The platform's folder for what can be made again.
@@ -42,7 +43,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn resolve(common: Common) -> Result<Settings> {
-        let Common { library, model, device, threads, verbose, quiet } = common;
+        let Common { library, model, device, prompt, threads, verbose, quiet } = common;
         let dirs = ProjectDirs::from("", "", "imgsearch");
         let data_folder = dirs.as_ref().map(|dirs| dirs.data_dir().to_owned());
         let library = library.or_else(|| Some(data_folder.as_ref()?.join("library")));
@@ -60,6 +61,7 @@ impl Settings {
             stderr_is_terminal: stderr().is_terminal(),
             model,
             device: device.into(),
+            prompt: prompt.map(Into::into),
             data_folder,
             cache_folder: dirs.map(|dirs| dirs.cache_dir().to_owned()),
         })
@@ -100,6 +102,7 @@ impl Settings {
             device: self.device,
             threads: self.threads,
             precision: Precision::Auto,
+            prompt: self.prompt,
             cache_folder: self.cache_folder.clone(),
         }
     }

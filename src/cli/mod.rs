@@ -7,7 +7,7 @@ mod query;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use imgsearch::model::Device;
+use imgsearch::model::{Device, Prompt};
 
 pub(crate) use index::IndexArgs;
 pub(crate) use maintain::{DoctorArgs, OptimizeArgs, RepairArgs, StatusArgs, VerifyArgs};
@@ -55,6 +55,14 @@ pub(crate) struct Common {
     #[arg(long, value_enum, default_value_t = DeviceChoice::Auto, global = true)]
     pub(crate) device: DeviceChoice,
 
+    /// What is put around a query's text [default: what the model says, else `off`].
+    ///
+    /// `photo` asks for “a photo of TEXT”, `ensemble` for the average of several such captions. Single words may find
+    /// better with either, whole sentences do not.
+    /// Example: `imgsearch query --prompt photo lighthouse`
+    #[arg(long, value_enum, global = true)]
+    pub(crate) prompt: Option<PromptChoice>,
+
     /// Threads that decode photos, and threads of the model [default: one of each for each core].
     ///
     /// Example: `imgsearch index --threads 1 ~/Photos` keeps fewer than two cores busy.
@@ -90,6 +98,23 @@ pub(crate) enum DeviceChoice {
     Auto,
     Cpu,
     Cuda,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PromptChoice {
+    Off,
+    Photo,
+    Ensemble,
+}
+
+impl From<PromptChoice> for Prompt {
+    fn from(choice: PromptChoice) -> Prompt {
+        match choice {
+            PromptChoice::Off => Prompt::Off,
+            PromptChoice::Photo => Prompt::Photo,
+            PromptChoice::Ensemble => Prompt::Ensemble,
+        }
+    }
 }
 
 impl From<DeviceChoice> for Device {

@@ -6,6 +6,7 @@ mod layout;
 mod onnx;
 mod ports;
 mod preprocess;
+mod prompt;
 mod runtime;
 mod session;
 mod tokenizer;
@@ -20,6 +21,7 @@ use imgsearch_index::Space;
 pub use error::ModelError;
 pub use layout::Layout;
 pub use preprocess::Preprocess;
+pub use prompt::Prompt;
 pub use runtime::Runtime;
 pub use session::{ImageEncoder, TextEncoder};
 
@@ -86,6 +88,8 @@ impl Precision {
 pub struct Execution {
     /// Which of a model's files are taken.
     pub precision: Precision,
+    /// What is put around a query's text; `None` leaves it to the model.
+    pub prompt: Option<Prompt>,
     /// A folder for what can be worked out again: the hashes of large files. `None` remembers nothing.
     pub cache_folder: Option<PathBuf>,
     /// Where to look for the ONNX Runtime library, best first: files, or folders that may hold one.
@@ -189,7 +193,8 @@ impl Model {
             let tokenizer = scope.spawn(|| Tokenizer::read(text));
             let runtime = self.runtime()?;
             let tokenizer = tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
-            TextEncoder::open(runtime, text, self.config.embed_dim, self.execution.threads, tokenizer)
+            let prompt = self.execution.prompt.unwrap_or(text.prompt);
+            TextEncoder::open(runtime, text, self.config.embed_dim, self.execution.threads, tokenizer, prompt)
         })
     }
 

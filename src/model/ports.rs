@@ -282,3 +282,90 @@ fn the_only_matrix(outputs: &[Port]) -> Result<&Port, String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A port of numbers and names: `3` is fixed, `batch` is free.
+    fn port(name: &str, element: Element, dims: &[&str]) -> Port {
+        let dim = |dim: &&str| dim.parse().map_or_else(|_| Dim::Named((*dim).to_owned()), Dim::Fixed);
+        Port { name: name.to_owned(), element, dims: dims.iter().map(dim).collect() }
+    }
+
+    #[test]
+    fn pixels_are_told_by_their_shape() {
+        #[track_caller]
+        fn check(name: &str, dims: &[&str], expected: Result<(ChannelOrder, Batch), &str>) {
+            let found = PixelInput::of(&[port(name, Element::F32, dims)]);
+            match (found.map(|input| (input.order, input.batch)), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected),
+                (Err(found), Err(expected)) => assert!(found.contains(expected), "{found}"),
+                (found, expected) => unreachable!("{dims:?}: {found:?}, expected {expected:?}"),
+            }
+        }
+        use ChannelOrder::{First, Last};
+        check("x", &["b", "3", "224", "224"], Ok((First, Batch::Any)));
+        check("x", &["1", "3", "224", "224"], Ok((First, Batch::One)));
+        check("x", &["", "256", "256", "3"], Ok((Last, Batch::Any)));
+        check("x", &["b", "num_channels", "h", "w"], Ok((First, Batch::Any)));
+        check("pixel_values", &["", "", "", ""], Ok((First, Batch::Any)));
+        check("x", &["", "", "", ""], Err("`x`"));
+        check("x", &["b", "3", "224", "3"], Err("colours"));
+        check("x", &["8", "3", "224", "224"], Err("batch"));
+        check("x", &["b", "1", "224", "224"], Err("colours"));
+        check("x", &["b", "3", "224"], Err("[b, 3, 224]"));
+        assert!(PixelInput::of(&[port("x", Element::I64, &["b", "3", "9", "9"])]).is_err());
+        assert!(PixelInput::of(&[]).is_err());
+    }
+
+    #[test]
+    fn tokens_are_told_from_their_mask() {
+        #[track_caller]
+        fn check(ports: &[(&str, Element, &[&str])], expected: Option<(&str, Option<&str>, Option<usize>)>) {
+            let ports: Vec<_> =
+                ports.iter().map(|(name, element, dims)| port(name, *element, dims)).collect();
+            let found = TokenInputs::of(&ports).ok();
+            let found = found.as_ref().map(|found| {
+                (found.ids.name.as_str(), found.mask.as_ref().map(|mask| mask.name.as_str()), found.length)
+            });
+            assert_eq!(found, expected);
+        }
+        let free: &[&str] = &["b", "n"];
+        check(&[("text", Element::I32, &["1", "77"])], Some(("text", None, Some(77))));
+        check(
+            &[("a_mask", Element::I64, free), ("ids", Element::I64, free)],
+            Some(("ids", Some("a_mask"), None)),
+        );
+        check(
+            &[("ids", Element::I64, free), ("attention_mask", Element::I64, free)],
+            Some(("ids", Some("attention_mask"), None)),
+        );
+        check(&[("ids", Element::I64, free), ("position_ids", Element::I64, free)], None);
+        check(&[("ids", Element::F32, free)], None);
+        check(&[("ids", Element::I64, &["b"])], None);
+        check(&[], None);
+    }
+
+    #[test]
+    fn the_embedding_is_told_from_the_states() {
+        #[track_caller]
+        fn check(ports: &[(&str, &[&str])], expected: Option<(&str, Option<usize>)>) {
+            let ports: Vec<_> = ports.iter().map(|(name, dims)| port(name, Element::F32, dims)).collect();
+            let found = Embedding::of(&ports).ok();
+            assert_eq!(found.as_ref().map(|found| (found.name.as_str(), found.dim)), expected);
+        }
+        check(&[("x", &["b", "512"])], Some(("x", Some(512))));
+        check(
+            &[("last_hidden_state", &["b", "50", "768"]), ("pooler_output", &["b", "d"])],
+            Some(("pooler_output", None)),
+        );
+        check(
+            &[("pooler_output", &["b", "768"]), ("text_embeds", &["b", "512"])],
+            Some(("text_embeds", Some(512))),
+        );
+        check(&[("states", &["b", "n", "8"]), ("pooled", &["b", "8"])], Some(("pooled", Some(8))));
+        check(&[("a", &["b", "8"]), ("b", &["b", "8"])], None);
+        check(&[("last_hidden_state", &["b", "50", "768"])], None);
+    }
+}

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use ort::environment::Environment;
 use ort::logging::LogLevel;
@@ -15,8 +16,11 @@ use super::version::version_of;
 /// The library's file name starts with this on every platform.
 const STEM: &str = if cfg!(windows) { "onnxruntime" } else { "libonnxruntime" };
 
+/// The one this process has loaded. ONNX Runtime allows no second, and a process may open several models.
+static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
+
 /// A loaded ONNX Runtime.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Runtime {
     pub(crate) environment: Environment,
     path: PathBuf,
@@ -24,12 +28,16 @@ pub struct Runtime {
 
 impl Runtime {
     /// Loads the first ONNX Runtime found in `places`, each of which is the library file itself or a folder that
-    /// may hold one. A process can do this once.
+    /// may hold one. A process has one for good: every later call answers the same, whatever its `places`.
     ///
     /// # Errors
     /// [`ModelError::RuntimeMissing`] when no place has one, [`ModelError::RuntimeRefused`] when the one found does
     /// not load or is too old.
     pub fn load(places: &[PathBuf]) -> Result<Runtime, ModelError> {
+        let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = &*loaded {
+            return Ok(runtime.clone());
+        }
         let Some(path) = places.iter().find_map(|place| library_in(place)) else {
             return Err(ModelError::RuntimeMissing { searched: places.to_vec() });
         };
@@ -41,7 +49,7 @@ impl Runtime {
             .map_err(|error| refuse(error.to_string()))?;
         // Its warnings (a missing GPU, an unused initializer) are for developers; errors come back as values.
         environment.set_log_level(LogLevel::Fatal);
-        Ok(Runtime { environment, path })
+        Ok(loaded.insert(Runtime { environment, path }).clone())
     }
 
     /// The library file in use.

@@ -10,7 +10,7 @@ use super::layout::{ImageConfig, Padding, PreprocessConfig, TextConfig};
 use super::ports::{Batch, ChannelOrder, Element, IntegerInput, PixelInput, TokenInputs, Width};
 use super::tokenizer::{Tokenizer, Tokens};
 use super::tower::Tower;
-use super::{Device, ModelError, Runtime};
+use super::{Device, ModelError, Prompt, Runtime};
 
 /// The image tower.
 pub struct ImageEncoder {
@@ -96,6 +96,7 @@ pub struct TextEncoder {
     tower: Tower,
     inputs: TokenInputs,
     tokenizer: Tokenizer,
+    prompt: Prompt,
     /// How long every text is made, where it is.
     length: Option<usize>,
 }
@@ -107,6 +108,7 @@ impl TextEncoder {
         embed_dim: usize,
         threads: usize,
         tokenizer: Tokenizer,
+        prompt: Prompt,
     ) -> Result<TextEncoder, ModelError> {
         // One sentence is milliseconds on a CPU; bringing a GPU up is seconds.
         let (tower, inputs) =
@@ -120,10 +122,36 @@ impl TextEncoder {
             Padding::Needed => Some(config.context_length),
             Padding::Needless => inputs.length,
         };
-        Ok(TextEncoder { tower, inputs, tokenizer, length })
+        Ok(TextEncoder { tower, inputs, tokenizer, prompt, length })
     }
 
-    /// The unit vector of `text`.
+    /// The unit vector of what a person searches for: `text` as the prompt puts it.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenize`] or [`ModelError::Inference`].
+    pub fn encode_query(&mut self, text: &str) -> Result<Vector, ModelError> {
+        let captions = self.prompt.templates().iter().map(|template| template.replace("{}", text));
+        let mut vectors =
+            captions.map(|caption| self.encode_text(&caption)).collect::<Result<Vec<_>, _>>()?;
+        if vectors.len() == 1 {
+            return vectors.pop().ok_or_else(|| self.tower.failed(&"no output"));
+        }
+        let mut sum = vec![0.0; self.tower.embed_dim()];
+        for vector in &vectors {
+            sum.iter_mut().zip(vector.as_slice()).for_each(|(sum, value)| *sum += value);
+        }
+        Vector::new(sum).map_err(|error| self.tower.failed(&error))
+    }
+
+    /// The ids that the tower is given for `text`, padding included.
+    ///
+    /// # Errors
+    /// [`ModelError::Tokenize`].
+    pub fn tokenize(&self, text: &str) -> Result<Vec<u32>, ModelError> {
+        Ok(self.tokenizer.encode(text, self.length)?.ids)
+    }
+
+    /// The unit vector of `text` as it is.
     ///
     /// # Errors
     /// [`ModelError::Tokenize`] or [`ModelError::Inference`].

@@ -66,6 +66,10 @@ impl Tower {
         array.axis_iter(Axis(0)).map(vector).collect()
     }
 
+    pub(super) fn embed_dim(&self) -> usize {
+        self.embed_dim
+    }
+
     /// Where it really runs.
     pub(super) fn device(&self) -> Device {
         self.device

@@ -39,6 +39,7 @@ fn preprocess(mode: &str, interpolation: &str) -> Preprocess {
         device: Device::Cpu,
         threads: 1,
         precision: Precision::Auto,
+        prompt: None,
         cache_folder: None,
     };
     Model::open(folder.path(), execution).unwrap().preprocess()

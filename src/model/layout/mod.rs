@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use super::onnx::Graph;
 use super::ports::{Embedding, PixelInput};
 use super::tokenizer::{Clean, Vocabulary};
-use super::{ModelError, Precision};
+use super::{ModelError, Precision, Prompt};
 
 /// Everything that has to be known of a model. Names are open_clip's and Hugging Face's.
 #[derive(Debug)]
@@ -128,6 +128,10 @@ pub(crate) struct TextConfig {
     pub(crate) file: PathBuf,
     pub(crate) vocabulary: Vocabulary,
     pub(crate) clean: Clean,
+    /// The token of the language a text is in, which NLLB's tokenizer puts in front: `eng_Latn`.
+    pub(crate) language: Option<String>,
+    /// What is put around a query's text where the user says nothing.
+    pub(crate) prompt: Prompt,
     pub(crate) context_length: usize,
     pub(crate) padding: Padding,
     /// The token to pad with; also where the graph itself is of fixed length.

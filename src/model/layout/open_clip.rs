@@ -17,8 +17,8 @@ use super::{
     ImageConfig, ImageTower, Interpolation, Layout, ModelConfig, Pad, Padding, PreprocessConfig, ResizeMode,
     TextConfig, config_error, name_of, read_json,
 };
-use crate::model::ModelError;
 use crate::model::tokenizer::{Clean, Vocabulary};
+use crate::model::{ModelError, Prompt};
 
 /// open_clip's `model_cfg`, as far as it matters once the towers are exported.
 #[derive(Deserialize)]
@@ -121,6 +121,7 @@ pub(super) struct TokenizerConfig {
     pub(super) bos_token: Option<Token>,
     pub(super) eos_token: Option<Token>,
     pub(super) tokenizer_class: Option<String>,
+    src_lang: Option<String>,
 }
 
 /// A token, alone or with its properties.
@@ -143,6 +144,12 @@ impl TokenizerConfig {
     /// CLIP's own byte-pair encoding, which open_clip calls `SimpleTokenizer`.
     pub(super) fn is_clip(&self) -> bool {
         self.bos_token.as_ref().is_some_and(|bos| bos.text() == "<|startoftext|>")
+    }
+
+    /// NLLB's tokenizer puts the language in front; English, unless its file says otherwise, as open_clip does.
+    fn language(&self) -> Option<String> {
+        let is_nllb = self.tokenizer_class.as_ref().is_some_and(|class| class.starts_with("Nllb"));
+        is_nllb.then(|| self.src_lang.clone().unwrap_or_else(|| "eng_Latn".to_owned()))
     }
 
     /// The token to pad with.
@@ -188,6 +195,8 @@ pub(super) fn text_config(
         file: file.to_owned(),
         vocabulary: Vocabulary::in_folder(tokenizers)?,
         clean: clean.unwrap_or(default_clean),
+        language: tokenizer.language(),
+        prompt: Prompt::default(),
         context_length: cfg.context_length,
         padding: if masks_padding || (is_simple && is_causal) { Padding::Needless } else { Padding::Needed },
         // open_clip's `SimpleTokenizer` fills up with zeros, whatever the files made for Hugging Face say.

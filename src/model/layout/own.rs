@@ -16,8 +16,8 @@ use super::{
     ImageConfig, Layout, ModelConfig, Pad, Padding, PreprocessConfig, TextConfig, config_error, plain,
     read_json,
 };
-use crate::model::ModelError;
 use crate::model::tokenizer::{Clean, Vocabulary};
+use crate::model::{ModelError, Prompt};
 
 /// The only `format` this version reads.
 const FORMAT: u32 = 1;
@@ -53,6 +53,9 @@ struct Text {
     context_length: usize,
     #[serde(default)]
     clean: Clean,
+    language: Option<String>,
+    #[serde(default)]
+    prompt: Prompt,
     /// Whether texts are to be filled up to `context_length`.
     #[serde(default)]
     padded: bool,
@@ -87,6 +90,8 @@ pub(super) fn read(folder: &Path) -> Result<ModelConfig, ModelError> {
         file: here(&text.file)?,
         vocabulary: Vocabulary::Json(here(&text.tokenizer)?),
         clean: text.clean,
+        language: text.language,
+        prompt: text.prompt,
         context_length: text.context_length,
         padding: if text.padded { Padding::Needed } else { Padding::Needless },
         pad: Pad::Id(text.pad_id),

@@ -16,8 +16,8 @@ use super::{
     ImageConfig, ImageTower, Interpolation, Layout, ModelConfig, Pad, Padding, PreprocessConfig, ResizeMode,
     TextConfig, config_error, name_of,
 };
-use crate::model::ModelError;
 use crate::model::tokenizer::{Clean, Vocabulary};
+use crate::model::{ModelError, Prompt};
 
 /// The mean and standard deviation of the pictures OpenAI trained CLIP on.
 const OPENAI_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
@@ -48,6 +48,8 @@ pub(super) fn read(folder: &Path) -> Result<ModelConfig, ModelError> {
         vocabulary: Vocabulary::in_folder(folder)
             .or_else(|error| Vocabulary::in_folder(&folder.join("../tokenizer")).map_err(|_| error))?,
         clean: Clean::Lower,
+        language: None,
+        prompt: Prompt::default(),
         context_length: 77,
         padding: Padding::Needless,
         pad: Pad::Id(0),

@@ -20,7 +20,7 @@ use super::{
     TextConfig, config_error, name_of, read_json,
 };
 use crate::model::tokenizer::{Clean, Vocabulary};
-use crate::model::{ModelError, Precision};
+use crate::model::{ModelError, Precision, Prompt};
 
 /// `config.json`.
 #[derive(Deserialize)]
@@ -187,6 +187,8 @@ fn text_config(
         file: tower_file(folder, "text_model", precision.text_suffixes())?,
         vocabulary: Vocabulary::in_folder(folder)?,
         clean,
+        language: None,
+        prompt: Prompt::default(),
         context_length: config.text_config.max_position_embeddings.unwrap_or(default_length),
         padding,
         pad: tokenizer.pad(&tokenizer_path)?,

@@ -5,6 +5,7 @@ mod clip;
 
 use std::path::{Path, PathBuf};
 
+use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{Tokenizer as HfTokenizer, TruncationParams};
 
 pub(crate) use clean::Clean;
@@ -33,14 +34,10 @@ impl Vocabulary {
         if let (Some(vocabulary), Some(merges)) = (there("vocab.json"), there("merges.txt")) {
             return Ok(Vocabulary::Clip { vocabulary, merges });
         }
-        let merges = ["bpe_simple_vocab_16e6.txt.gz", "bpe_simple_vocab_16e6.txt"];
-        merges.iter().find_map(|name| there(name)).map(Vocabulary::ClipMerges).ok_or_else(|| {
-            let looked_for = ["tokenizer.json", "vocab.json and merges.txt"].iter().chain(&merges[..1]);
-            ModelError::NoTokenizer {
-                folder: folder.to_owned(),
-                looked_for: looked_for.map(|name| (*name).to_owned()).collect(),
-            }
-        })
+        let merges = "bpe_simple_vocab_16e6.txt.gz";
+        let looked_for = ["tokenizer.json", "vocab.json with merges.txt", merges].map(str::to_owned);
+        let missing = || ModelError::NoTokenizer { folder: folder.to_owned(), looked_for: looked_for.into() };
+        there(merges).map(Vocabulary::ClipMerges).ok_or_else(missing)
     }
 
     /// The file to name when something is wrong.
@@ -88,6 +85,9 @@ impl Tokenizer {
             Vocabulary::ClipMerges(path) => clip::from_merges(path),
         }
         .map_err(refuse)?;
+        if let Some(language) = &config.language {
+            put_in_front(&mut inner, language).map_err(refuse)?;
+        }
         inner.with_padding(None);
         let truncation =
             TruncationParams { max_length: config.context_length, ..TruncationParams::default() };
@@ -153,4 +153,19 @@ impl Tokenizer {
         }
         Ok(hidden)
     }
+}
+
+/// Has texts begin with the token of a language, and end with the one that ends them. Files have any of the two orders
+/// that NLLB's tokenizer has had, and the language of whoever saved them.
+fn put_in_front(tokenizer: &mut HfTokenizer, language: &str) -> Result<(), tokenizers::Error> {
+    let special = |token: &str| {
+        let id = tokenizer.token_to_id(token).ok_or_else(|| format!("it has no token `{token}`"))?;
+        Ok::<_, String>((token.to_owned(), id))
+    };
+    let template = TemplateProcessing::builder()
+        .try_single(format!("{language} $A </s>"))?
+        .special_tokens(vec![special(language)?, special("</s>")?])
+        .build()?;
+    tokenizer.with_post_processor(Some(template));
+    Ok(())
 }

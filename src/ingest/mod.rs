@@ -218,7 +218,7 @@ pub fn index(
     let Opened { writer, replaces } = library.open(model.space())?;
     let mut note = Note::read(writer.note()?.as_deref());
     note.last_indexed = unix_seconds(plan.now);
-    note.set_model(model.folder());
+    note.set_model(model.folder(), model.precision());
     writer.set_note(note.encode())?;
     let run = Run {
         writer: &writer,

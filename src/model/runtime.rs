@@ -30,7 +30,7 @@ impl Runtime {
     /// [`ModelError::RuntimeMissing`] when no place has one, [`ModelError::RuntimeRefused`] when the one found does
     /// not load or is too old.
     pub fn load(places: &[PathBuf]) -> Result<Runtime, ModelError> {
-        let Some(path) = places.iter().find_map(|place| library_in(place)) else {
+        let Some(path) = Runtime::find(places) else {
             return Err(ModelError::RuntimeMissing { searched: places.to_vec() });
         };
         let refuse = |detail: String| ModelError::RuntimeRefused { path: path.clone(), detail };
@@ -42,6 +42,11 @@ impl Runtime {
         // Its warnings (a missing GPU, an unused initializer) are for developers; errors come back as values.
         environment.set_log_level(LogLevel::Fatal);
         Ok(Runtime { environment, path })
+    }
+
+    /// The library file that [`Runtime::load`] takes.
+    pub(super) fn find(places: &[PathBuf]) -> Option<PathBuf> {
+        places.iter().find_map(|place| library_in(place))
     }
 
     /// The library file in use.

@@ -11,4 +11,5 @@ mod commands;
 mod goldens;
 mod hostile;
 mod incremental;
+mod models;
 mod workspace;

@@ -31,7 +31,7 @@ const FORMAT: u8 = 1;
 const MOST_COPIES: usize = 8;
 /// What they may take together. A tower of more is not copied.
 const MOST_BYTES: u64 = 2 << 30;
-/// The checksum behind the copy.
+/// The bytes of the checksum behind the copy.
 const CHECKSUM: u64 = 4;
 
 /// The copy of a tower, there or not.
@@ -120,7 +120,7 @@ fn read(path: &Path) -> io::Result<Mmap> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len().checked_sub(CHECKSUM).ok_or(io::ErrorKind::UnexpectedEof)?;
     let found = checksum(&mut file, length)?;
-    let mut expected = [0; CHECKSUM as usize];
+    let mut expected = [0; 4];
     file.read_exact(&mut expected)?;
     if found != u32::from_le_bytes(expected) {
         return Err(io::ErrorKind::InvalidData.into());

@@ -35,6 +35,7 @@ pub(crate) struct Settings {
     model: Option<PathBuf>,
     device: Device,
     prompt: Option<Prompt>,
+    precision: Option<Precision>,
     /// The platform's data folder; a user without a home has none.
     data_folder: Option<PathBuf>,
     /// The platform's folder for what can be made again.
@@ -43,7 +44,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn resolve(common: Common) -> Result<Settings> {
-        let Common { library, model, device, prompt, threads, verbose, quiet } = common;
+        let Common { library, model, device, precision, prompt, threads, verbose, quiet } = common;
         let dirs = ProjectDirs::from("", "", "imgsearch");
         let data_folder = dirs.as_ref().map(|dirs| dirs.data_dir().to_owned());
         let library = library.or_else(|| Some(data_folder.as_ref()?.join("library")));
@@ -60,7 +61,8 @@ impl Settings {
             stdout_is_terminal: stdout().is_terminal(),
             stderr_is_terminal: stderr().is_terminal(),
             model,
-            device: device.into(),
+            device,
+            precision,
             prompt: prompt.map(Into::into),
             data_folder,
             cache_folder: dirs.map(|dirs| dirs.cache_dir().to_owned()),
@@ -69,11 +71,13 @@ impl Settings {
 
     /// The model that was asked for, else the one the library was indexed with, else the default one.
     pub(crate) fn open_model(&self, note: &Note) -> Result<Model> {
-        let folder = match &self.model {
-            Some(choice) => self.model_folder(choice)?,
-            None => note.model().map_or_else(|| self.installed_model(DEFAULT_MODEL.as_ref()), Ok)?,
+        let (folder, noted) = match (&self.model, note.model()) {
+            (Some(choice), _) => (self.model_folder(choice)?, None),
+            (None, Some(folder)) => (folder, note.precision()),
+            (None, None) => (self.installed_model(DEFAULT_MODEL.as_ref())?, None),
         };
-        Ok(Model::open(&folder, self.execution())?)
+        let precision = self.precision.or(noted).unwrap_or_default();
+        Ok(Model::open(&folder, Execution { precision, ..self.execution() })?)
     }
 
     /// A path, or a plain name of a folder that is here, is a folder; any other plain name an installed model.

@@ -1,14 +1,17 @@
 //! What can be typed. The doc comments are the manual; nothing here does I/O.
 
+mod classify;
 mod index;
 mod maintain;
 mod query;
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use imgsearch::model::{Device, Prompt};
+use imgsearch::model::{Device, Precision, Prompt};
 
+pub(crate) use classify::{ClassifyArgs, ClassifyFormat};
 pub(crate) use index::IndexArgs;
 pub(crate) use maintain::{DoctorArgs, OptimizeArgs, RepairArgs, StatusArgs, VerifyArgs};
 pub(crate) use query::{Format, QueryArgs};
@@ -51,9 +54,18 @@ pub(crate) struct Common {
 
     /// Where the image model runs. `auto` takes CUDA where it works, `cuda` fails where it does not.
     ///
+    /// `imgsearch index -v` and `imgsearch doctor` say where it really runs.
     /// Example: `imgsearch index --device cuda ~/Photos`
-    #[arg(long, value_enum, default_value_t = DeviceChoice::Auto, global = true)]
-    pub(crate) device: DeviceChoice,
+    #[arg(long, value_name = "DEVICE", default_value = "auto", global = true, value_parser = device())]
+    pub(crate) device: Device,
+
+    /// Which files of a model are used that comes in several precisions [default: the library's, else `auto`].
+    ///
+    /// `auto` takes an image model that loses nothing and a text model that starts fast. Another image model makes
+    /// other vectors: for a library that is a change of model.
+    /// Example: `imgsearch index --precision int8 --model ./clip ~/Photos`
+    #[arg(long, value_name = "PRECISION", global = true, value_parser = precision())]
+    pub(crate) precision: Option<Precision>,
 
     /// What is put around a query's text [default: what the model says, else `off`].
     ///
@@ -86,6 +98,7 @@ pub(crate) struct Common {
 pub(crate) enum Command {
     Index(IndexArgs),
     Query(QueryArgs),
+    Classify(ClassifyArgs),
     Status(StatusArgs),
     Doctor(DoctorArgs),
     Optimize(OptimizeArgs),
@@ -93,11 +106,21 @@ pub(crate) enum Command {
     Repair(RepairArgs),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DeviceChoice {
-    Auto,
-    Cpu,
-    Cuda,
+fn device() -> impl TypedValueParser<Value = Device> {
+    one_of(Device::ALL, Device::name)
+}
+
+fn precision() -> impl TypedValueParser<Value = Precision> {
+    one_of(Precision::ALL, Precision::name)
+}
+
+/// Takes the name of one of `all`.
+fn one_of<T>(all: &'static [T], name: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
+where
+    T: Copy + Send + Sync + 'static,
+{
+    let names = PossibleValuesParser::new(all.iter().map(|one| name(*one)));
+    names.try_map(move |typed| all.iter().copied().find(|one| name(*one) == typed).ok_or("unknown"))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -113,16 +136,6 @@ impl From<PromptChoice> for Prompt {
             PromptChoice::Off => Prompt::Off,
             PromptChoice::Photo => Prompt::Photo,
             PromptChoice::Ensemble => Prompt::Ensemble,
-        }
-    }
-}
-
-impl From<DeviceChoice> for Device {
-    fn from(choice: DeviceChoice) -> Device {
-        match choice {
-            DeviceChoice::Auto => Device::Auto,
-            DeviceChoice::Cpu => Device::Cpu,
-            DeviceChoice::Cuda => Device::Cuda,
         }
     }
 }

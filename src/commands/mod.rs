@@ -1,5 +1,6 @@
 //! One function per command: settings in, library called, results rendered.
 
+mod classify;
 mod doctor;
 mod index;
 mod maintain;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Index(args) => index::run(&settings, args),
         Command::Query(args) => query::run(&settings, &args),
+        Command::Classify(args) => classify::run(&settings, &args),
         Command::Status(args) => status::run(&settings, &args),
         Command::Doctor(_) => doctor::run(&settings),
         Command::Optimize(_) => maintain::optimize(&settings),

@@ -202,7 +202,7 @@ pub fn index(
     let Opened { writer, replaces } = library.open(model.space())?;
     let mut note = Note::read(writer.note()?.as_deref());
     note.last_indexed = unix_seconds(plan.now);
-    note.set_model(model.folder());
+    note.set_model(model.folder(), model.precision());
     writer.set_note(note.encode())?;
     let totals = Run::new(&writer, replaces.as_ref(), model, plan, reporter, cancel).whole()?;
     writer.close()?;

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use minicbor::{Decode, Encode};
 
+use crate::model::Precision;
 use crate::photo::{path_bytes, path_of};
 
 /// What a run of `index` leaves for later runs and for `status`.
@@ -15,6 +16,9 @@ pub struct Note {
     /// The model's folder, as path bytes: later commands use the same one unless told otherwise.
     #[n(1)]
     model: Vec<u8>,
+    /// By its name, which of the model's files were used.
+    #[n(2)]
+    precision: Option<String>,
 }
 
 impl Note {
@@ -34,9 +38,15 @@ impl Note {
         (!self.model.is_empty()).then(|| path_of(&self.model))
     }
 
-    /// Notes the model's folder.
-    pub fn set_model(&mut self, folder: &Path) {
+    /// Which of the model's files were used, if it was noted.
+    pub fn precision(&self) -> Option<Precision> {
+        Precision::ALL.iter().copied().find(|precision| Some(precision.name()) == self.precision.as_deref())
+    }
+
+    /// Notes the model's folder, and which of its files are used.
+    pub fn set_model(&mut self, folder: &Path, precision: Precision) {
         self.model = path_bytes(folder).unwrap_or_default().to_vec();
+        self.precision = Some(precision.name().to_owned());
     }
 }
 
@@ -47,9 +57,12 @@ mod tests {
     #[test]
     fn notes_come_back_and_strange_bytes_are_an_empty_note() {
         let mut note = Note { last_indexed: 7, ..Note::default() };
-        note.set_model(Path::new("/m"));
+        note.set_model(Path::new("/m"), Precision::Int8);
         assert_eq!(Note::read(Some(&note.encode())), note);
-        assert_eq!(note.model(), Some("/m".into()));
+        assert_eq!((note.model(), note.precision()), (Some("/m".into()), Some(Precision::Int8)));
+        // [7, h'2f6d'], before there were precisions.
+        let old = Note::read(Some(b"\x82\x07\x82\x18\x2f\x18\x6d"));
+        assert_eq!((old.last_indexed, old.model(), old.precision()), (7, Some("/m".into()), None));
         assert_eq!(Note::read(Some(b"\xff")), Note::default());
         assert_eq!(Note::read(None).model(), None);
     }

@@ -1,7 +1,9 @@
 //! A CLIP-family model folder → vectors. Does no search and opens no photo.
 
+mod device;
 mod error;
 mod fingerprint;
+mod instant;
 mod layout;
 mod onnx;
 mod ports;
@@ -15,9 +17,11 @@ mod version;
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::thread::ScopedJoinHandle;
 
 use imgsearch_index::Space;
 
+pub use device::Device;
 pub use error::ModelError;
 pub use layout::Layout;
 pub use preprocess::Preprocess;
@@ -25,29 +29,9 @@ pub use prompt::Prompt;
 pub use runtime::Runtime;
 pub use session::{ImageEncoder, TextEncoder};
 
+use instant::TowerCopy;
 use layout::ModelConfig;
 use tokenizer::Tokenizer;
-
-/// Where the image tower is to run, or runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Device {
-    /// CUDA where it works, else the CPU.
-    Auto,
-    /// The CPU.
-    Cpu,
-    /// An NVIDIA GPU, or an error.
-    Cuda,
-}
-
-impl std::fmt::Display for Device {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Device::Auto => "auto",
-            Device::Cpu => "cpu",
-            Device::Cuda => "cuda",
-        })
-    }
-}
 
 /// Which files of a model are taken, where it has its towers in several precisions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +48,19 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// Everything that can be asked for.
+    pub const ALL: &[Precision] = &[Precision::Auto, Precision::Fp32, Precision::Fp16, Precision::Int8];
+
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Precision::Auto => "auto",
+            Precision::Fp32 => "fp32",
+            Precision::Fp16 => "fp16",
+            Precision::Int8 => "int8",
+        }
+    }
+
     /// What Hugging Face's exports append to the names of image towers, best first.
     fn image_suffixes(self) -> &'static [&'static str] {
         match self {
@@ -90,7 +87,8 @@ pub struct Execution {
     pub precision: Precision,
     /// What is put around a query's text; `None` leaves it to the model.
     pub prompt: Option<Prompt>,
-    /// A folder for what can be worked out again: the hashes of large files. `None` remembers nothing.
+    /// A folder for what can be worked out again: the hashes of large files, copies of text towers that start at
+    /// once. `None` remembers nothing.
     pub cache_folder: Option<PathBuf>,
     /// Where to look for the ONNX Runtime library, best first: files, or folders that may hold one.
     pub runtime_places: Vec<PathBuf>,
@@ -129,6 +127,11 @@ impl Model {
     /// The folder it was read from.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Which of its files are used.
+    pub fn precision(&self) -> Precision {
+        self.execution.precision
     }
 
     /// Who exported it.
@@ -183,7 +186,8 @@ impl Model {
         usize::try_from(ALL_WEIGHTS / bytes.max(1)).unwrap_or(usize::MAX).clamp(1, self.execution.threads)
     }
 
-    /// Loads the text tower and its tokenizer, side by side.
+    /// Loads the text tower, its tokenizer and ONNX Runtime, side by side. It is made to start fast: who embeds
+    /// thousands of texts gets faster ones without a `cache_folder`.
     ///
     /// # Errors
     /// Any [`ModelError`] about the runtime or the files.
@@ -191,11 +195,17 @@ impl Model {
         let text = &self.config.text;
         std::thread::scope(|scope| {
             let tokenizer = scope.spawn(|| Tokenizer::read(text));
+            let copy = scope.spawn(|| self.copy_of(&text.file));
             let runtime = self.runtime()?;
-            let tokenizer = tokenizer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            let tower = instant::load_text(runtime, &text.file, self.execution.threads, join(copy))?;
             let prompt = self.execution.prompt.unwrap_or(text.prompt);
-            TextEncoder::open(runtime, text, self.config.embed_dim, self.execution.threads, tokenizer, prompt)
+            TextEncoder::open(tower, text, self.config.embed_dim, join(tokenizer)?, prompt)
         })
+    }
+
+    fn copy_of(&self, tower: &Path) -> Option<TowerCopy> {
+        let library = Runtime::find(&self.execution.runtime_places)?;
+        TowerCopy::find(self.execution.cache_folder.as_ref()?, tower, &library)
     }
 
     /// The ONNX Runtime its towers run in.
@@ -224,6 +234,10 @@ impl Model {
         }
         Ok(self.config.sha256.len())
     }
+}
+
+fn join<T>(handle: ScopedJoinHandle<'_, T>) -> T {
+    handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Identity of the vector space: the image tower's content and everything done to a picture before it.

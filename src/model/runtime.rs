@@ -38,7 +38,7 @@ impl Runtime {
         if let Some(runtime) = &*loaded {
             return Ok(runtime.clone());
         }
-        let Some(path) = places.iter().find_map(|place| library_in(place)) else {
+        let Some(path) = Runtime::find(places) else {
             return Err(ModelError::RuntimeMissing { searched: places.to_vec() });
         };
         let refuse = |detail: String| ModelError::RuntimeRefused { path: path.clone(), detail };
@@ -50,6 +50,11 @@ impl Runtime {
         // Its warnings (a missing GPU, an unused initializer) are for developers; errors come back as values.
         environment.set_log_level(LogLevel::Fatal);
         Ok(loaded.insert(Runtime { environment, path }).clone())
+    }
+
+    /// The library file that [`Runtime::load`] takes.
+    pub(super) fn find(places: &[PathBuf]) -> Option<PathBuf> {
+        places.iter().find_map(|place| library_in(place))
     }
 
     /// The library file in use.

@@ -9,7 +9,7 @@ use ort::value::Tensor;
 use super::layout::{ImageConfig, Padding, PreprocessConfig, TextConfig};
 use super::ports::{Batch, ChannelOrder, Element, IntegerInput, PixelInput, TokenInputs, Width};
 use super::tokenizer::{Tokenizer, Tokens};
-use super::tower::Tower;
+use super::tower::{Loaded, Tower, load};
 use super::{Device, ModelError, Prompt, Runtime};
 
 /// The image tower.
@@ -27,7 +27,8 @@ impl ImageEncoder {
         device: Device,
         threads: usize,
     ) -> Result<ImageEncoder, ModelError> {
-        let (tower, input) = Tower::open(runtime, &config.file, embed_dim, device, threads, PixelInput::of)?;
+        let loaded = load(runtime, &config.file, device, threads)?;
+        let (tower, input) = Tower::open(loaded, &config.file, embed_dim, PixelInput::of)?;
         Ok(ImageEncoder { tower, input, preprocess: config.preprocess.clone() })
     }
 
@@ -103,16 +104,13 @@ pub struct TextEncoder {
 
 impl TextEncoder {
     pub(super) fn open(
-        runtime: &Runtime,
+        loaded: Loaded,
         config: &TextConfig,
         embed_dim: usize,
-        threads: usize,
         tokenizer: Tokenizer,
         prompt: Prompt,
     ) -> Result<TextEncoder, ModelError> {
-        // One sentence is milliseconds on a CPU; bringing a GPU up is seconds.
-        let (tower, inputs) =
-            Tower::open(runtime, &config.file, embed_dim, Device::Cpu, threads, TokenInputs::of)?;
+        let (tower, inputs) = Tower::open(loaded, &config.file, embed_dim, TokenInputs::of)?;
         if let Some(fixed) = inputs.length.filter(|fixed| *fixed != config.context_length) {
             let expected = config.context_length;
             let detail = format!("it takes {fixed} tokens, the model's context length is {expected}");

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use half::f16;
 use imgsearch_index::Vector;
+use memmap2::Mmap;
 use ndarray::{Array2, ArrayViewD, Axis};
-use ort::ep::CUDA;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
 use ort::value::DynValue;
@@ -20,19 +20,27 @@ pub(super) struct Tower {
     output: Embedding,
     embed_dim: usize,
     device: Device,
+    /// Comes after the session, which reads it to its end.
+    _content: Option<Mmap>,
+}
+
+/// A session, and where it runs.
+pub(super) struct Loaded {
+    pub(super) session: Session,
+    pub(super) device: Device,
+    /// What the session reads its weights from, if it is not memory of its own.
+    pub(super) content: Option<Mmap>,
 }
 
 impl Tower {
-    /// Loads `file`; `inputs_of` says which of its inputs is what, or what is wrong with them.
+    /// The tower loaded from `file`; `inputs_of` says which of its inputs is what, or what is wrong with them.
     pub(super) fn open<T>(
-        runtime: &Runtime,
+        loaded: Loaded,
         file: &Path,
         embed_dim: usize,
-        device: Device,
-        threads: usize,
         inputs_of: impl FnOnce(&[Port]) -> Result<T, String>,
     ) -> Result<(Tower, T), ModelError> {
-        let (session, device) = load(runtime, file, device, threads)?;
+        let Loaded { session, device, content } = loaded;
         let refuse = |detail| ModelError::Config { path: file.to_owned(), detail };
         let (inputs, outputs) = Port::of_session(&session);
         let inputs = inputs_of(&inputs).map_err(refuse)?;
@@ -43,7 +51,7 @@ impl Tower {
                 "output `{name}` is {dim} numbers long, the model's vectors are {embed_dim}"
             )));
         }
-        Ok((Tower { session, file: file.to_owned(), output, embed_dim, device }, inputs))
+        Ok((Tower { session, file: file.to_owned(), output, embed_dim, device, _content: content }, inputs))
     }
 
     /// One unit vector for each of the `batch` rows of the embedding.
@@ -94,27 +102,28 @@ fn numbers(output: &DynValue, element: Element) -> Result<Array2<f32>, ort::Erro
     matrix(output.try_extract_array::<f32>()?)
 }
 
-fn load(
+/// Loads `file` to run on `device`.
+pub(super) fn load(
     runtime: &Runtime,
     file: &Path,
     device: Device,
     threads: usize,
-) -> Result<(Session, Device), ModelError> {
+) -> Result<Loaded, ModelError> {
     let refuse = |error: ort::Error| ModelError::Load { path: file.to_owned(), detail: error.to_string() };
-    let builder = || configured(runtime, threads).map_err(refuse);
-    let on_cuda = || with_cuda(builder()?)?.commit_from_file(file).map_err(refuse);
-    let on_cpu = || builder()?.commit_from_file(file).map_err(refuse);
-    Ok(match device {
-        Device::Cpu => (on_cpu()?, Device::Cpu),
-        Device::Cuda => (on_cuda()?, Device::Cuda),
-        Device::Auto => match on_cuda() {
-            Ok(session) => (session, Device::Cuda),
-            Err(_) => (on_cpu()?, Device::Cpu),
-        },
-    })
+    let on = |device: Device| {
+        let builder = configured(runtime, threads).map_err(refuse)?;
+        let session = with_provider(builder, device)?.commit_from_file(file).map_err(refuse)?;
+        Ok(Loaded { session, device, content: None })
+    };
+    if device != Device::Auto {
+        return on(device);
+    }
+    let accelerators = Device::ALL.iter().filter(|device| device.provider().is_some());
+    accelerators.copied().find_map(|device| on(device).ok()).map_or_else(|| on(Device::Cpu), Ok)
 }
 
-fn configured(runtime: &Runtime, threads: usize) -> Result<SessionBuilder, ort::Error> {
+/// What all sessions have in common.
+pub(super) fn configured(runtime: &Runtime, threads: usize) -> Result<SessionBuilder, ort::Error> {
     Ok(Session::builder(&runtime.environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(threads)?
@@ -122,9 +131,10 @@ fn configured(runtime: &Runtime, threads: usize) -> Result<SessionBuilder, ort::
         .with_intra_op_spinning(false)?)
 }
 
-/// CUDA or an error: `ort` by itself would fall back to the CPU without a word.
-fn with_cuda(builder: SessionBuilder) -> Result<SessionBuilder, ModelError> {
+/// The device or an error: `ort` by itself would fall back to the CPU without a word.
+fn with_provider(builder: SessionBuilder, device: Device) -> Result<SessionBuilder, ModelError> {
+    let Some(provider) = device.provider() else { return Ok(builder) };
     builder
-        .with_execution_providers([CUDA::default().build().error_on_failure()])
-        .map_err(|error| ModelError::DeviceMissing { device: Device::Cuda, detail: error.to_string() })
+        .with_execution_providers([provider.error_on_failure()])
+        .map_err(|error| ModelError::DeviceMissing { device, detail: error.to_string() })
 }

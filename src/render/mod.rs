@@ -1,5 +1,6 @@
 //! The only writer of stdout.
 
+mod classify;
 mod doctor;
 mod matches;
 mod status;

@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["settings"],
     &["cli", "terminal"],
     // Above this line the binary, below it the library.
-    &["engine", "ingest"],
+    &["classify", "engine", "ingest"],
     &["library", "query"],
     &["photo"],
     &["model", "perceptual", "thumbnail", "walk"],
@@ -159,5 +159,9 @@ fn what_must_be_absent_is_absent() {
     }
     only_in("index/src", "image", &[]);
     only_in("index/src", "photo", &[]);
-    only_in("src", "unsafe_code", &["src/model/version.rs", "src/decode/heif/library.rs"]);
+    only_in(
+        "src",
+        "unsafe_code",
+        &["src/model/version.rs", "src/model/instant.rs", "src/decode/heif/library.rs"],
+    );
 }

@@ -12,4 +12,5 @@ mod goldens;
 mod hostile;
 mod incremental;
 mod model_goldens;
+mod models;
 mod workspace;

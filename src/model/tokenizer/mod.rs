@@ -2,6 +2,7 @@
 
 mod clean;
 mod clip;
+mod json;
 
 use std::path::{Path, PathBuf};
 
@@ -80,7 +81,7 @@ impl Tokenizer {
             detail: detail.to_string(),
         };
         let mut inner = match &config.vocabulary {
-            Vocabulary::Json(path) => HfTokenizer::from_file(path),
+            Vocabulary::Json(path) => json::read(path),
             Vocabulary::Clip { vocabulary, merges } => clip::from_vocabulary(vocabulary, merges),
             Vocabulary::ClipMerges(path) => clip::from_merges(path),
         }

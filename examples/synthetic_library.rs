@@ -1,0 +1,97 @@
+//! Fills a library with photos that do not exist, for `scripts/bench/cold`.
+//!
+//! ```text
+//! synthetic_library LIBRARY MODEL ROWS
+//! ```
+//!
+//! Keys and payloads are as long as real photos'; the vectors are random directions in the space of the model in the
+//! folder MODEL. No graph is built over them, so that a query compares all rows.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use imgsearch::library::Note;
+use imgsearch::model::{Device, Execution, Precision};
+use imgsearch::photo::{Clock, Details, Photo, Stamp, key_of};
+use imgsearch::{Library, Model};
+use imgsearch_index::{Change, Fingerprint, Record, Vector, Writer, WriterOptions};
+
+/// How many rows are applied at a time: more than `index` does, for nobody waits for them.
+const BATCH: usize = 4_096;
+const NOON: i64 = 1_700_000_000;
+
+fn main() -> Result<()> {
+    let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
+    let mut next = || arguments.next().context("usage: synthetic_library LIBRARY MODEL ROWS");
+    let (library, model, rows) = (next()?, next()?, next()?);
+    let rows: usize = rows.to_str().context("ROWS is a number")?.parse()?;
+    let execution = Execution {
+        precision: Precision::Auto,
+        cache_folder: None,
+        runtime_places: Vec::new(),
+        device: Device::Cpu,
+        threads: 1,
+    };
+    let model = Model::open(&model, execution)?;
+    // A segment that is not full gets no graph.
+    let options = WriterOptions { segment_rows: rows + 1, publish_rows: rows, ..WriterOptions::default() };
+    let folder = Library::new(library).index_folder()?;
+    let writer = Writer::open(&folder, model.space(), options)?;
+    let mut note = Note::default();
+    note.last_indexed = NOON;
+    note.set_model(model.folder(), model.precision());
+    writer.set_note(note.encode())?;
+    let mut random = Random(1);
+    for first in (0..rows).step_by(BATCH) {
+        let batch = first..rows.min(first + BATCH);
+        writer.apply(batch.map(|row| put(row, &mut random, model.space().dim)).collect::<Result<_>>()?)?;
+    }
+    writer.close()?;
+    Ok(())
+}
+
+fn put(row: usize, random: &mut Random, dim: usize) -> Result<Change> {
+    let path = format!("/home/somebody/Pictures/2024/08-summer/IMG_{row:08}.jpg");
+    let key = key_of(path.as_ref()).context("a short path")?;
+    let stamp =
+        Stamp { size: 3_000_000, modified_ns: NOON * 1_000_000_000, changed_ns: NOON * 1_000_000_000 };
+    let details = Details {
+        width: 4000,
+        height: 3000,
+        orientation: 1,
+        taken_ms: NOON * 1000,
+        offset_minutes: Some(120),
+        clock: Clock::Camera,
+        latitude_e7: Some(521_234_567),
+        longitude_e7: Some(131_234_567),
+        camera: Some("Maker Model 7".into()),
+        lens: None,
+        note: None,
+    };
+    let payload = Photo { stamp, skip: None, disk: 7, details: Some(details) }.encode();
+    let mut fingerprint = [0; 16];
+    fingerprint[..8].copy_from_slice(&(row as u64).to_le_bytes());
+    let vector = Vector::new((0..dim).map(|_| random.component()).collect())?;
+    let record = Record { fingerprint: Some(Fingerprint(fingerprint)), payload };
+    Ok(Change::Put { key, record, vector: Some(vector) })
+}
+
+/// Steele and Vigna's `SplitMix64`.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// About normally distributed around 0: the sum of four numbers, each evenly distributed.
+    fn component(&mut self) -> f32 {
+        let parts = self.next().to_le_bytes();
+        let [a, b, c, d] = [0, 2, 4, 6].map(|at| f32::from(u16::from_le_bytes([parts[at], parts[at + 1]])));
+        a + b + c + d - 2.0 * 65_535.0
+    }
+}

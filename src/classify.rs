@@ -1,0 +1,166 @@
+//! Zero-shot classification: which of some labels says best what a picture shows?
+//!
+//! As CLIP's own example does it: the picture and each label become a vector, and their cosines a share of belief.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use imgsearch_index::Vector;
+
+use crate::decode::{DecodeError, Limits, decode};
+use crate::model::{ImageEncoder, Model, ModelError, Preprocess};
+
+/// What OpenAI's models were trained to, and no further: `logit_scale` was clipped there (CLIP paper, 2.5). Taken where
+/// a model does not say its own.
+const DEFAULT_LOGIT_SCALE: f32 = 100.0;
+
+/// Tells labels apart with one model.
+pub struct Classifier {
+    image: ImageEncoder,
+    preprocess: Preprocess,
+    activation: Activation,
+    labels: Vec<(String, Vector)>,
+}
+
+/// A label, and how well it fits a picture.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fit {
+    /// The label.
+    pub label: String,
+    /// How likely it is, 0 to 1.
+    pub probability: f32,
+    /// Cosine of the angle between picture and label.
+    pub score: f32,
+}
+
+/// What makes probabilities of cosines.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Activation {
+    /// Of labels of which one is right (CLIP): the softmax of `scale` × cosine. They add up to 1.
+    Softmax {
+        /// The model's logit scale.
+        scale: f32,
+    },
+    /// Of each label by itself (SigLIP): the sigmoid of `scale` × cosine + `bias`.
+    Sigmoid {
+        /// The model's logit scale.
+        scale: f32,
+        /// The model's logit bias.
+        bias: f32,
+    },
+}
+
+impl Activation {
+    /// As the model was trained, as far as it says so.
+    pub fn of(model: &Model) -> Activation {
+        let scale = model.logit_scale().unwrap_or(DEFAULT_LOGIT_SCALE);
+        model.logit_bias().map_or(Activation::Softmax { scale }, |bias| Activation::Sigmoid { scale, bias })
+    }
+
+    /// One probability for each cosine.
+    pub fn apply(self, cosines: &[f32]) -> Vec<f32> {
+        match self {
+            Activation::Softmax { scale } => {
+                // Without the greatest the exponentials could overflow; it cancels out.
+                let greatest = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let parts: Vec<f32> =
+                    cosines.iter().map(|cosine| (scale * (cosine - greatest)).exp()).collect();
+                let sum: f32 = parts.iter().sum();
+                parts.into_iter().map(|part| part / sum).collect()
+            }
+            Activation::Sigmoid { scale, bias } => {
+                cosines.iter().map(|cosine| 1.0 / (1.0 + (-(scale * cosine + bias)).exp())).collect()
+            }
+        }
+    }
+}
+
+impl Classifier {
+    /// Loads both towers and embeds the labels.
+    ///
+    /// # Errors
+    /// Any [`ModelError`].
+    pub fn open(model: &Model, labels: &[String]) -> Result<Classifier, ModelError> {
+        let mut text = model.text_encoder()?;
+        let embed = |label: &String| Ok((label.clone(), text.encode_text(label)?));
+        let labels = labels.iter().map(embed).collect::<Result<_, ModelError>>()?;
+        let (image, preprocess) = (model.image_encoder()?, model.preprocess());
+        Ok(Classifier { image, preprocess, activation: Activation::of(model), labels })
+    }
+
+    /// How well each label fits the picture in `file`, the best first.
+    ///
+    /// # Errors
+    /// [`ClassifyError`].
+    pub fn classify(&mut self, file: &Path) -> Result<Vec<Fit>, ClassifyError> {
+        let limits = Limits::default();
+        let picture = decode(&read(file, limits.max_bytes)?, &limits, self.preprocess.detail())?;
+        let vectors = self.image.encode_images(&[self.preprocess.tensor(&picture)])?;
+        let cosine = |label: &Vector| -> f32 {
+            let picture = vectors.iter().flat_map(|vector| vector.as_slice());
+            picture.zip(label.as_slice()).map(|(a, b)| a * b).sum()
+        };
+        let scores: Vec<f32> = self.labels.iter().map(|(_, label)| cosine(label)).collect();
+        let probabilities = self.activation.apply(&scores);
+        let fits = self.labels.iter().zip(scores).zip(probabilities);
+        let mut fits: Vec<Fit> = fits
+            .map(|(((label, _), score), probability)| Fit { label: label.clone(), probability, score })
+            .collect();
+        fits.sort_by(|a, b| b.score.total_cmp(&a.score));
+        Ok(fits)
+    }
+}
+
+/// The bytes of a file that is not too large.
+fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, ClassifyError> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    if size > max_bytes {
+        let detail = format!("{size} bytes, at most {max_bytes} are read");
+        return Err(DecodeError::TooLarge { detail }.into());
+    }
+    let mut bytes = Vec::new();
+    file.take(max_bytes).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Why a picture was not classified.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClassifyError {
+    /// The file cannot be read.
+    #[error("cannot read it: {0}")]
+    Read(#[from] io::Error),
+    /// Its content is no picture that can be decoded.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+    /// The model fails.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn probabilities_are_those_of_the_models_activation() {
+        #[track_caller]
+        fn check(activation: Activation, cosines: &[f32], expected: &[f32]) {
+            let found = activation.apply(cosines);
+            assert_eq!(found.len(), expected.len());
+            for (found, expected) in found.iter().zip(expected) {
+                assert!((found - expected).abs() < 1e-4, "{found} instead of {expected}");
+            }
+        }
+        let clip = Activation::Softmax { scale: 100.0 };
+        check(clip, &[0.25], &[1.0]);
+        check(clip, &[0.2, 0.2], &[0.5, 0.5]);
+        // 1 / (1 + e⁻¹)
+        check(clip, &[0.25, 0.24], &[0.7311, 0.2689]);
+        check(clip, &[1.0, -1.0], &[1.0, 0.0]);
+        let siglip = Activation::Sigmoid { scale: 100.0, bias: -10.0 };
+        check(siglip, &[0.1, 0.11, -1.0], &[0.5, 0.7311, 0.0]);
+    }
+}

@@ -1,0 +1,55 @@
+//! `classify`.
+
+use anyhow::{Context, Result, bail};
+use imgsearch::classify::{Classifier, ClassifyError};
+use imgsearch::decode::heif;
+
+use super::{Exit, noted};
+use crate::cli::{ClassifyArgs, ClassifyFormat};
+use crate::progress;
+use crate::render::{Output, unless_reader_left};
+use crate::settings::Settings;
+
+pub(super) fn run(settings: &Settings, args: &ClassifyArgs) -> Result<Exit> {
+    let labels = labels(args)?;
+    heif::look_in(settings.heif_places());
+    // A library that does not read is no reason not to classify.
+    let model = settings.open_model(&noted(&settings.library).unwrap_or_default())?;
+    let mut classifier = Classifier::open(&model, &labels)?;
+    let mut output = Output::new(settings.stdout_is_terminal);
+    let mut exit = Exit::Done;
+    for image in &args.images {
+        let fits = match classifier.classify(image) {
+            Ok(fits) => fits,
+            Err(ClassifyError::Model(error)) => return Err(error.into()),
+            Err(error) => {
+                progress::print_warning(&format!("cannot classify {}: {error}", image.display()));
+                exit = Exit::Failed;
+                continue;
+            }
+        };
+        unless_reader_left(match args.format {
+            ClassifyFormat::Text => output.fits_as_text(image, &fits),
+            ClassifyFormat::Jsonl => output.fits_as_jsonl(image, &fits),
+        })?;
+    }
+    unless_reader_left(output.finish())?;
+    Ok(exit)
+}
+
+/// What was typed, then what is in the file.
+fn labels(args: &ClassifyArgs) -> Result<Vec<String>> {
+    let file = match &args.labels_file {
+        Some(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
+        }
+        None => String::new(),
+    };
+    let all = args.labels.iter().map(String::as_str).chain(file.lines());
+    let labels: Vec<String> =
+        all.map(str::trim).filter(|label| !label.is_empty()).map(str::to_owned).collect();
+    if labels.is_empty() {
+        bail!("there are no labels");
+    }
+    Ok(labels)
+}

@@ -1,0 +1,253 @@
+//! Text towers that start at once: copies as ONNX Runtime has optimised them, mapped into memory.
+//!
+//! One sentence is milliseconds on a CPU, and bringing a GPU up is seconds: texts are always embedded on the CPU, and
+//! what counts is the start. Most of a cold query was reading an ONNX file and optimising its graph, each time with the same result. The first
+//! query saves that result; later ones map it, and read only the weights that a text needs.
+//!
+//! ```text
+//! CACHE/towers/KEY.ort    what ONNX Runtime wrote, and the CRC-32 of that as a little-endian u32
+//! ```
+//!
+//! KEY is a hash of how the files beside the tower and the runtime's library look: a copy is of no use to another
+//! version of either. The checksum is compared on every start, so a damaged copy is made again; and a cache that cannot
+//! be written is as good as none.
+#![expect(unsafe_code, reason = "a file that changes under a map would be undefined behaviour")]
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use memmap2::{Mmap, MmapOptions};
+use ort::session::Session;
+use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+
+use super::tower::{Loaded, configured, load};
+use super::{Device, ModelError, Runtime};
+
+/// Raised whenever copies are made in another way.
+const FORMAT: u8 = 1;
+/// Copies that are kept, newest first: of the towers somebody may try out, and of two versions of the runtime.
+const MOST_COPIES: usize = 8;
+/// What they may take together. A tower of more is not copied.
+const MOST_BYTES: u64 = 2 << 30;
+/// The bytes of the checksum behind the copy.
+const CHECKSUM: u64 = 4;
+
+/// The copy of a tower, there or not.
+pub(super) struct TowerCopy {
+    path: PathBuf,
+    /// Its content, if it is whole.
+    content: Option<Mmap>,
+}
+
+impl TowerCopy {
+    /// Looks for the copy of `tower` for the runtime `library`; `None` where there can be none.
+    pub(super) fn find(cache: &Path, tower: &Path, library: &Path) -> Option<TowerCopy> {
+        let path = cache.join("towers").join(format!("{}.ort", key(tower, library).ok()?));
+        let content = read(&path).ok();
+        Some(TowerCopy { path, content })
+    }
+}
+
+/// A session on `tower`: from its copy, or from itself, which makes the copy.
+pub(super) fn load_text(
+    runtime: &Runtime,
+    tower: &Path,
+    threads: usize,
+    copy: Option<TowerCopy>,
+) -> Result<Loaded, ModelError> {
+    let Some(TowerCopy { path, content }) = copy else { return load(runtime, tower, Device::Cpu, threads) };
+    if let Some(content) = content
+        && let Ok(session) = mapped(runtime, &content, threads)
+    {
+        return Ok(Loaded { session, device: Device::Cpu, content: Some(content) });
+    }
+    match make(runtime, tower, threads, &path) {
+        Ok(session) => Ok(Loaded { session, device: Device::Cpu, content: None }),
+        Err(_) => load(runtime, tower, Device::Cpu, threads),
+    }
+}
+
+/// The session reads its weights where they are mapped: `content` must live as long.
+fn mapped(runtime: &Runtime, content: &[u8], threads: usize) -> Result<Session, ort::Error> {
+    configured(runtime, threads)?
+        // The graph was optimised before it was saved.
+        .with_optimization_level(GraphOptimizationLevel::Disable)?
+        // To arrange weights for speed takes longer than to embed a text without.
+        .with_prepacking(false)?
+        .with_config_entry("session.use_ort_model_bytes_directly", "1")?
+        .with_config_entry("session.use_ort_model_bytes_for_initializers", "1")?
+        .commit_from_memory(content)
+}
+
+fn make(runtime: &Runtime, tower: &Path, threads: usize, path: &Path) -> Result<Session, ort::Error> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let refused = |error: io::Error| ort::Error::new(error.to_string());
+    if fs::metadata(tower).map_err(refused)?.len() > MOST_BYTES {
+        return Err(ort::Error::new("it is too large to be copied"));
+    }
+    fs::create_dir_all(folder).map_err(refused)?;
+    let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
+    let session = saving(runtime, threads, &unfinished)?.commit_from_file(tower)?;
+    if seal(&unfinished, path).is_err() {
+        fs::remove_file(&unfinished).ok();
+    }
+    remove_old(folder).ok();
+    Ok(session)
+}
+
+fn saving(runtime: &Runtime, threads: usize, to: &Path) -> Result<SessionBuilder, ort::Error> {
+    Ok(configured(runtime, threads)?
+        // The highest level arranges convolutions for this very CPU; the folder may be shared with another one.
+        .with_optimization_level(GraphOptimizationLevel::Level2)?
+        .with_config_entry("session.save_model_format", "ORT")?
+        .with_optimized_model_path(to)?)
+}
+
+/// Appends the checksum and gives the file its name, so that whoever reads it finds the whole or nothing.
+fn seal(unfinished: &Path, path: &Path) -> io::Result<()> {
+    let mut file = File::options().read(true).write(true).open(unfinished)?;
+    let length = file.metadata()?.len();
+    let checksum = checksum(&mut file, length)?;
+    file.seek(SeekFrom::End(0))?;
+    file.write_all(&checksum.to_le_bytes())?;
+    fs::rename(unfinished, path)
+}
+
+/// Maps a copy that is whole.
+fn read(path: &Path) -> io::Result<Mmap> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len().checked_sub(CHECKSUM).ok_or(io::ErrorKind::UnexpectedEof)?;
+    let found = checksum(&mut file, length)?;
+    let mut expected = [0; 4];
+    file.read_exact(&mut expected)?;
+    if found != u32::from_le_bytes(expected) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
+    // SAFETY: a copy is written under another name and never changed under this one. Against somebody else who writes
+    // into it while it is mapped, nothing that maps files can protect itself.
+    unsafe { MmapOptions::new().len(length).map(&file) }
+}
+
+/// Of the first `length` bytes, read piece by piece: touched through the map, all of it would count as memory in use.
+fn checksum(file: &mut File, length: u64) -> io::Result<u32> {
+    let (mut hasher, mut piece) = (crc32fast::Hasher::new(), vec![0; 256 << 10]);
+    let mut rest = file.take(length);
+    loop {
+        match rest.read(&mut piece)? {
+            0 => return Ok(hasher.finalize()),
+            read => hasher.update(&piece[..read]),
+        }
+    }
+}
+
+/// What the copy depends on: the runtime, and everything in the tower's folder, where its external weights are.
+fn key(tower: &Path, library: &Path) -> io::Result<String> {
+    let tower = tower.canonicalize()?;
+    let mut files = vec![library.canonicalize()?, tower.clone()];
+    for entry in tower.parent().unwrap_or(Path::new("")).read_dir()? {
+        files.push(entry?.path());
+    }
+    files[2..].sort();
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&[FORMAT]);
+    for file in files {
+        let metadata = file.metadata()?;
+        let since = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let name = file.as_os_str().as_encoded_bytes();
+        hasher.update(&(name.len() as u64).to_le_bytes()).update(name);
+        hasher.update(&metadata.len().to_le_bytes()).update(&since.as_nanos().to_le_bytes());
+    }
+    Ok(hasher.finalize().to_hex()[..32].to_owned())
+}
+
+/// Removes what was left unfinished, and the oldest copies that are too many or too much.
+fn remove_old(folder: &Path) -> io::Result<()> {
+    let mut copies = Vec::new();
+    for entry in folder.read_dir()? {
+        let (path, metadata) =
+            (entry.as_ref().map(fs::DirEntry::path), entry.as_ref().map(fs::DirEntry::metadata));
+        let (Ok(path), Ok(Ok(metadata))) = (path, metadata) else { continue };
+        if path.extension().is_some_and(|extension| extension == "tmp") {
+            // Should another process be at it, it goes without a copy this once.
+            fs::remove_file(path).ok();
+        } else {
+            copies.push((metadata.modified()?, metadata.len(), path));
+        }
+    }
+    copies.sort();
+    let mut sum = 0;
+    for (number, (_, length, path)) in copies.into_iter().rev().enumerate() {
+        sum += length;
+        if number >= MOST_COPIES || sum > MOST_BYTES {
+            fs::remove_file(path).ok();
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_whole_copy_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (unfinished, path) = (folder.path().join("a.tmp"), folder.path().join("a.ort"));
+        fs::write(&unfinished, "what the runtime wrote").unwrap();
+        seal(&unfinished, &path).unwrap();
+        let whole = fs::read(&path).unwrap();
+        assert_eq!(&read(&path).unwrap()[..], b"what the runtime wrote");
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(read(&path).is_err(), "cut after {length} bytes");
+        }
+        for at in 0..whole.len() {
+            let mut flipped = whole.clone();
+            flipped[at] ^= 1;
+            fs::write(&path, flipped).unwrap();
+            assert!(read(&path).is_err(), "flipped at {at}");
+        }
+    }
+
+    #[test]
+    fn a_copy_is_for_one_state_of_the_model_and_the_runtime() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let write = |name: &str, content: &str| {
+            fs::create_dir_all(file(name).parent().unwrap()).unwrap();
+            fs::write(file(name), content).unwrap();
+        };
+        write("model/text.onnx", "tower");
+        write("runtime.so", "1");
+        let key = || key(&file("model/text.onnx"), &file("runtime.so")).unwrap();
+        let mut keys = vec![key()];
+        assert_eq!(keys[0], key());
+        for (name, content) in
+            [("model/text.onnx", "another"), ("model/text.onnx.data", "weights"), ("runtime.so", "1.1")]
+        {
+            write(name, content);
+            keys.push(key());
+        }
+        let different: std::collections::BTreeSet<_> = keys.iter().collect();
+        assert_eq!(different.len(), keys.len());
+    }
+
+    #[test]
+    fn old_and_unfinished_copies_go() {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..MOST_COPIES as u64 + 3 {
+            let path = folder.path().join(format!("{number}.ort"));
+            fs::write(&path, "").unwrap();
+            let time = UNIX_EPOCH + std::time::Duration::from_secs(1000 + number);
+            File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+        }
+        fs::write(folder.path().join("x.1.tmp"), "").unwrap();
+        remove_old(folder.path()).unwrap();
+        let left = |name: &str| folder.path().join(name).exists();
+        assert_eq!(folder.path().read_dir().unwrap().count(), MOST_COPIES);
+        assert!(left("10.ort") && left("3.ort") && !left("2.ort") && !left("x.1.tmp"));
+    }
+}

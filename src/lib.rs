@@ -5,9 +5,11 @@
 //! outside (folders, time, whether to stop) are arguments.
 
 pub mod decode;
+pub mod digest;
 pub mod disk;
 pub mod engine;
 pub mod gather;
+pub mod hub;
 pub mod ingest;
 pub mod library;
 pub mod model;

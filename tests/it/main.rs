@@ -10,5 +10,7 @@ mod change_of_model;
 mod commands;
 mod goldens;
 mod hostile;
+mod hub_server;
 mod incremental;
+mod models;
 mod workspace;

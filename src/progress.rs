@@ -120,9 +120,10 @@ pub(crate) struct Download {
 impl Download {
     pub(crate) fn new(settings: &Settings) -> Download {
         let bar = ProgressBar::with_draw_target(Some(0), draw_target(settings));
-        let template = "{bar:20} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left {wide_msg}";
-        let style = ProgressStyle::with_template(template).expect("the template is right");
-        Download { bar: bar.with_style(style), verbosity: settings.verbosity }
+        bar.set_style(plain_style("{spinner} {wide_msg}"));
+        bar.set_message("asking what there is to fetch");
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Download { bar, verbosity: settings.verbosity }
     }
 
     /// Takes the bar off the screen.
@@ -133,11 +134,15 @@ impl Download {
     pub(crate) fn report(&self, event: hub::Event<'_>) {
         match event {
             hub::Event::Planned { files, bytes, have } => {
+                self.bar.set_style(plain_style(
+                    "{bar:20} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left {wide_msg}",
+                ));
                 self.bar.set_length(bytes);
                 self.bar.set_position(have);
                 self.bar.reset_eta();
-                let (size, here) = (DecimalBytes(bytes), DecimalBytes(have));
-                self.say(&format!("{files} files, {size}, of which {here} are here already"));
+                let here = format!(", of which {} are here already", DecimalBytes(have));
+                let here = if have > 0 { here.as_str() } else { "" };
+                self.say(&format!("{files} files, {}{here}", DecimalBytes(bytes)));
             }
             // What the server sends is not to be trusted with the terminal.
             hub::Event::File(name) => self.bar.set_message(name.escape_debug().to_string()),
@@ -178,12 +183,18 @@ fn with_eta() -> ProgressStyle {
     style("{bar:20} {pos}/{len} {per_sec}, {eta} left {wide_msg}")
 }
 
+fn plain_style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates above are right")
+}
+
 fn style(template: &str) -> ProgressStyle {
-    let style = ProgressStyle::with_template(template).expect("the templates above are right");
-    style.with_key("per_sec", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-        // A bar that cannot be drawn is no reason to stop.
-        _ = write!(out, "{:.1} photos/s", state.per_sec());
-    })
+    plain_style(template).with_key(
+        "per_sec",
+        |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+            // A bar that cannot be drawn is no reason to stop.
+            _ = write!(out, "{:.1} photos/s", state.per_sec());
+        },
+    )
 }
 
 /// Panics on the threads that decode are contained and reported as skipped files; all others are bugs to be seen.

@@ -76,7 +76,7 @@ pub const KNOWN: &[Known] = &[
         languages: "English",
         license: Some("MIT"),
         recall: &[("en", 59.37)],
-        suits: "any computer: OpenAI's ViT-B/32, fast, and the best known",
+        suits: "any computer: OpenAI's ViT-B/32, small and quick to answer",
     },
     Known {
         name: "clip-b32-laion",
@@ -90,7 +90,7 @@ pub const KNOWN: &[Known] = &[
         languages: "English",
         license: Some("MIT"),
         recall: &[("en", 68.78), ("de", 36.60)],
-        suits: "any computer: as fast as clip-b32 and better, but pictures one by one",
+        suits: "any computer: better than clip-b32 at the same speed",
     },
     Known {
         name: "clip-b16",
@@ -118,7 +118,7 @@ pub const KNOWN: &[Known] = &[
         languages: "English",
         license: Some("MIT"),
         recall: &[("en", 60.12), ("de", 27.63)],
-        suits: "compatibility with other programs that use OpenAI's ViT-L/14",
+        suits: "whoever needs OpenAI's ViT-L/14",
     },
     Known {
         name: "mobileclip-s0",
@@ -130,9 +130,9 @@ pub const KNOWN: &[Known] = &[
         embed_dim: 512,
         megabytes: None,
         languages: "English",
-        license: Some("Apple AMLR, research only"),
+        license: Some("Apple AMLR"),
         recall: &[],
-        suits: "slow computers: the smallest image tower here",
+        suits: "slow computers, for research: the smallest image tower",
     },
     Known {
         name: "mobileclip-s2",
@@ -144,9 +144,9 @@ pub const KNOWN: &[Known] = &[
         embed_dim: 512,
         megabytes: Some(399),
         languages: "English",
-        license: Some("Apple AMLR, research only"),
+        license: Some("Apple AMLR"),
         recall: &[],
-        suits: "slow computers: a small image tower",
+        suits: "slow computers, for research: a small image tower",
     },
     Known {
         name: "siglip-b16",

@@ -90,7 +90,7 @@ impl Output {
     pub(crate) fn models(&mut self, models: &[Description]) -> io::Result<()> {
         writeln!(
             self.out,
-            "  {:<15} {:>5} {:>9} {:>9}  {:<10} {:<24} suits",
+            "  {:<15} {:>5} {:>9} {:>9}  {:<10} {:<12} suits",
             "name", "dim", "download", "recall", "languages", "licence"
         )?;
         for model in models {
@@ -104,13 +104,14 @@ impl Output {
             let recall = model.recall.get("en").map_or_else(String::new, |recall| format!("{recall:.2} %"));
             let (languages, license) = (model.languages.unwrap_or(""), model.license.unwrap_or(""));
             let line = format!(
-                "{mark} {:<15} {dim:>5} {download:>9} {recall:>9}  {languages:<10} {license:<24} {}",
+                "{mark} {:<15} {dim:>5} {download:>9} {recall:>9}  {languages:<10} {license:<12} {}",
                 model.name,
                 model.suits.unwrap_or("")
             );
             writeln!(self.out, "{}", line.trim_end())?;
         }
-        writeln!(self.out, "* installed  > used for new libraries  recall: English {RECALL_SOURCE}")
+        writeln!(self.out, "\n* installed  > used for new libraries")?;
+        writeln!(self.out, "recall: English {RECALL_SOURCE}")
     }
 
     /// One JSON object a line.

@@ -143,7 +143,7 @@ impl<'a> Client<'a> {
         if from > 0 {
             request = request.header(header::RANGE, format!("bytes={from}-"));
         }
-        let response = request.call().map_err(|error| asked.unreachable(error))?;
+        let response = request.call().map_err(|error| asked.unreachable(&error))?;
         match response.status().as_u16() {
             200 | 206 => Ok(response),
             status => Err(asked.refused(status, &response, self.access)),
@@ -180,7 +180,7 @@ impl<'a> Client<'a> {
 
 impl Asked<'_> {
     /// No response.
-    fn unreachable(&self, error: ureq::Error) -> Failure {
+    fn unreachable(&self, error: &ureq::Error) -> Failure {
         let is_final = matches!(
             error,
             ureq::Error::BadUri(_)
@@ -194,10 +194,8 @@ impl Asked<'_> {
 
     /// A response that ended early.
     fn broke_off(&self, error: &io::Error) -> Failure {
-        let detail = match error.kind() {
-            io::ErrorKind::UnexpectedEof => "the connection was cut".to_owned(),
-            _ => error.to_string(),
-        };
+        let was_cut = error.kind() == io::ErrorKind::UnexpectedEof;
+        let detail = if was_cut { "the connection was cut".to_owned() } else { error.to_string() };
         Failure::Passing { error: HubError::Unreachable { url: self.url.to_owned(), detail }, pause: None }
     }
 

@@ -52,6 +52,20 @@ impl Disks {
     }
 }
 
+/// Bytes that this user may still write where `path` is or would be; `None` where the operating system is not asked.
+#[cfg(unix)]
+pub fn free_space(path: &Path) -> Option<u64> {
+    let folder = if path.is_dir() { path } else { nearest(path) };
+    let stat = rustix::fs::statvfs(folder).ok()?;
+    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Elsewhere a full disk is met while writing.
+#[cfg(not(unix))]
+pub fn free_space(_: &Path) -> Option<u64> {
+    None
+}
+
 /// The nearest folder above `path` that exists.
 pub fn nearest(path: &Path) -> &Path {
     path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(path)
@@ -80,6 +94,13 @@ mod tests {
         let here = disks.of(&file, &file.metadata().unwrap());
         assert_eq!(disks.of_nearest(&folder.path().join("gone/deeper/b")), here);
         assert_eq!(nearest(&folder.path().join("gone/deeper/b")), folder.path());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn free_space_is_told_where_a_path_will_be() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(free_space(&folder.path().join("not/yet")).is_some_and(|bytes| bytes > 0));
     }
 
     #[test]

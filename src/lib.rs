@@ -6,9 +6,11 @@
 
 pub mod classify;
 pub mod decode;
+pub mod digest;
 pub mod disk;
 pub mod engine;
 pub mod gather;
+pub mod hub;
 pub mod ingest;
 pub mod library;
 pub mod model;

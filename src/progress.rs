@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use imgsearch::EngineError;
 use imgsearch::decode;
+use imgsearch::hub::{self, HubError};
 use imgsearch::ingest::{Event, IngestError, Outcome, Reporter};
 use imgsearch::model::ModelError;
 use imgsearch_index::Error as IndexError;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::settings::{Settings, Verbosity};
 use crate::terminal::printable;
@@ -111,6 +112,64 @@ pub(crate) fn rows_bar(settings: &Settings) -> ProgressBar {
     )
 }
 
+/// Shows how a model is fetched.
+pub(crate) struct Download {
+    bar: ProgressBar,
+    verbosity: Verbosity,
+}
+
+impl Download {
+    pub(crate) fn new(settings: &Settings) -> Download {
+        let bar = ProgressBar::with_draw_target(Some(0), draw_target(settings));
+        bar.set_style(plain_style("{spinner} {wide_msg}"));
+        bar.set_message("asking what there is to fetch");
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Download { bar, verbosity: settings.verbosity }
+    }
+
+    /// Takes the bar off the screen.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+
+    pub(crate) fn report(&self, event: hub::Event<'_>) {
+        match event {
+            hub::Event::Planned { files, bytes, have } => {
+                self.bar.set_style(plain_style(
+                    "{bar:20} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left {wide_msg}",
+                ));
+                self.bar.set_length(bytes);
+                self.bar.set_position(have);
+                self.bar.reset_eta();
+                let here = format!(", of which {} are here already", DecimalBytes(have));
+                let here = if have > 0 { here.as_str() } else { "" };
+                self.say(&format!("{files} files, {}{here}", DecimalBytes(bytes)));
+            }
+            // What the server sends is not to be trusted with the terminal.
+            hub::Event::File(name) => self.bar.set_message(name.escape_debug().to_string()),
+            hub::Event::Received { bytes } => self.bar.inc(bytes),
+            hub::Event::Restarted { bytes } => self.bar.dec(bytes),
+            hub::Event::Retrying { error, pause } => {
+                self.say(&format!("{error}; trying again in {:.1} s", pause.as_secs_f64()));
+            }
+        }
+    }
+
+    fn say(&self, line: &str) {
+        if self.verbosity > Verbosity::Quiet {
+            self.bar.suspend(|| print_line(line));
+        }
+    }
+}
+
+/// Asks a question that yes answers; anything else is no.
+pub(crate) fn ask(question: &str) -> bool {
+    _ = write!(stderr(), "{question} [y/N] ");
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer).is_ok()
+        && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
+}
+
 fn draw_target(settings: &Settings) -> ProgressDrawTarget {
     let is_shown = settings.stderr_is_terminal && settings.verbosity > Verbosity::Quiet;
     if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
@@ -125,12 +184,18 @@ fn with_eta() -> ProgressStyle {
     style("{bar:20} {pos}/{len} {per_sec}, {eta} left {wide_msg}")
 }
 
+fn plain_style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).expect("the templates above are right")
+}
+
 fn style(template: &str) -> ProgressStyle {
-    let style = ProgressStyle::with_template(template).expect("the templates above are right");
-    style.with_key("per_sec", |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-        // A bar that cannot be drawn is no reason to stop.
-        _ = write!(out, "{:.1} photos/s", state.per_sec());
-    })
+    plain_style(template).with_key(
+        "per_sec",
+        |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
+            // A bar that cannot be drawn is no reason to stop.
+            _ = write!(out, "{:.1} photos/s", state.per_sec());
+        },
+    )
 }
 
 /// Panics on the threads that decode are contained and reported as skipped files; all others are bugs to be seen.
@@ -151,6 +216,11 @@ pub(crate) fn print_stopping() {
 /// Prints an error with its causes, and what to do about it.
 pub(crate) fn print_error(error: &anyhow::Error) {
     print_line(&format!("error: {error:#}"));
+    print_hint(error);
+}
+
+/// Prints what to do about an error, where its kind tells.
+pub(crate) fn print_hint(error: &anyhow::Error) {
     if let Some(hint) = hint(error) {
         print_line(&format!("hint: {hint}"));
     }
@@ -177,6 +247,9 @@ fn hint_of(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     if let Some(error) = cause.downcast_ref::<IndexError>() {
         return index_hint(error);
+    }
+    if let Some(error) = cause.downcast_ref::<HubError>() {
+        return error.hint();
     }
     match (cause.downcast_ref::<EngineError>(), cause.downcast_ref::<IngestError>()) {
         (Some(EngineError::Index(error)), _) | (_, Some(IngestError::Index(error))) => hint_of(error),

@@ -3,19 +3,18 @@
 //! The one place that reads the environment and asks what kind of machine this is.
 
 use std::env;
-use std::io::{IsTerminal, stderr, stdout};
+use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use directories::ProjectDirs;
+use imgsearch::hub::{Access, Store};
 use imgsearch::library::Note;
 use imgsearch::model::{Device, Execution, Precision, Prompt};
 use imgsearch::{Library, Model};
 
 use crate::cli::Common;
-
-/// The model used where none was named and the library has none yet.
-const DEFAULT_MODEL: &str = "offline";
 
 /// How much is said on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,6 +31,8 @@ pub(crate) struct Settings {
     pub(crate) verbosity: Verbosity,
     pub(crate) stdout_is_terminal: bool,
     pub(crate) stderr_is_terminal: bool,
+    /// Whether there is someone to answer a question.
+    pub(crate) can_ask: bool,
     model: Option<PathBuf>,
     device: Device,
     prompt: Option<Prompt>,
@@ -60,6 +61,7 @@ impl Settings {
             },
             stdout_is_terminal: stdout().is_terminal(),
             stderr_is_terminal: stderr().is_terminal(),
+            can_ask: !quiet && stderr().is_terminal() && stdin().is_terminal(),
             model,
             device,
             precision,
@@ -74,7 +76,7 @@ impl Settings {
         let (folder, noted) = match (&self.model, note.model()) {
             (Some(choice), _) => (self.model_folder(choice)?, None),
             (None, Some(folder)) => (folder, note.precision()),
-            (None, None) => (self.installed_model(DEFAULT_MODEL.as_ref())?, None),
+            (None, None) => (self.store()?.default_model()?.folder, None),
         };
         let precision = self.precision.or(noted).unwrap_or_default();
         Ok(Model::open(&folder, Execution { precision, ..self.execution() })?)
@@ -83,21 +85,41 @@ impl Settings {
     /// A path, or a plain name of a folder that is here, is a folder; any other plain name an installed model.
     fn model_folder(&self, choice: &Path) -> Result<PathBuf> {
         let is_name = choice.components().count() == 1 && !choice.is_dir();
-        if is_name { self.installed_model(choice) } else { Ok(std::path::absolute(choice)?) }
+        if is_name { Ok(self.store()?.folder().join(choice)) } else { Ok(std::path::absolute(choice)?) }
+    }
+
+    /// The installed models.
+    pub(crate) fn store(&self) -> Result<Store> {
+        let folder = self.data_folder.as_ref();
+        let folder = folder.context("this user has no home folder: name a model folder with --model")?;
+        Ok(Store::new(folder.join("models")))
+    }
+
+    /// How models are fetched.
+    pub(crate) fn access(&self, timeout: Duration, retries: u32) -> Access {
+        let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
+        let schemes = if endpoint.starts_with("https://") {
+            ["HTTPS_PROXY", "ALL_PROXY"]
+        } else {
+            ["HTTP_PROXY", "ALL_PROXY"]
+        };
+        let no_proxy = either_case("NO_PROXY").unwrap_or_default();
+        Access {
+            endpoint: endpoint.trim_end_matches('/').to_owned(),
+            token: variable("HF_TOKEN"),
+            proxy: schemes.into_iter().find_map(either_case),
+            no_proxy: no_proxy.split(',').map(|host| host.trim().to_owned()).collect(),
+            offline: variable("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value)),
+            cache: hub_cache(),
+            timeout,
+            retries,
+        }
     }
 
     /// Where set-up puts libheif, or a release archive does.
     pub(crate) fn heif_places(&self) -> Vec<PathBuf> {
         let beside = env::current_exe().ok().and_then(|path| Some(path.parent()?.join("heif")));
         beside.into_iter().chain(self.data_folder.iter().map(|folder| folder.join("heif"))).collect()
-    }
-
-    fn installed_model(&self, name: &Path) -> Result<PathBuf> {
-        let folder = self
-            .data_folder
-            .as_ref()
-            .context("this user has no home folder: name a model folder with --model")?;
-        Ok(folder.join("models").join(name))
     }
 
     pub(crate) fn execution(&self) -> Execution {
@@ -127,6 +149,32 @@ impl Settings {
         places.extend(system.map(PathBuf::from));
         places
     }
+}
+
+/// The folder of Hugging Face's own tools for what they downloaded.
+fn hub_cache() -> Option<PathBuf> {
+    let home = || directories::BaseDirs::new().map(|dirs| dirs.home_dir().join(".cache"));
+    let hub = |folder: PathBuf| folder.join("hub");
+    let path = |name: &str| variable(name).map(PathBuf::from);
+    path("HF_HUB_CACHE").or_else(|| path("HF_HOME").map(hub)).or_else(|| {
+        let caches = path("XDG_CACHE_HOME").or_else(home)?;
+        Some(hub(caches.join("huggingface")))
+    })
+}
+
+/// An environment variable, unless it is empty or no Unicode.
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Proxies are set in capitals or small letters; the latter are older, and win with curl.
+fn either_case(name: &str) -> Option<String> {
+    variable(&name.to_lowercase()).or_else(|| variable(name))
+}
+
+/// What Hugging Face's tools take for yes.
+fn is_true(value: &str) -> bool {
+    ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str())
 }
 
 /// Folders of an `onnxruntime` installed by pip, in the active virtual environment or for this user.

@@ -3,6 +3,7 @@
 mod classify;
 mod index;
 mod maintain;
+mod models;
 mod query;
 
 use std::path::PathBuf;
@@ -14,6 +15,9 @@ use imgsearch::model::{Device, Precision, Prompt};
 pub(crate) use classify::{ClassifyArgs, ClassifyFormat};
 pub(crate) use index::IndexArgs;
 pub(crate) use maintain::{DoctorArgs, OptimizeArgs, RepairArgs, StatusArgs, VerifyArgs};
+pub(crate) use models::{
+    DEFAULT_RETRIES, DEFAULT_TIMEOUT, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, PullArgs, RemoveArgs,
+};
 pub(crate) use query::{Format, QueryArgs};
 
 /// Find your own photos by what they show. Everything stays on this machine.
@@ -45,10 +49,10 @@ pub(crate) struct Common {
     #[arg(long, value_name = "DIR", env = "IMGSEARCH_LIBRARY", global = true)]
     pub(crate) library: Option<PathBuf>,
 
-    /// Model: a folder, or the name of an installed one [default: the library's, else `offline`].
+    /// Model: a folder, or the name of an installed one [default: the library's, else the one that `models use` chose].
     ///
-    /// A name is looked up below `models` in the platform's data folder. `scripts/setup` installs `offline`.
-    /// Examples: `--model offline`, `--model ./my-clip`
+    /// `imgsearch models list` shows the names. `scripts/setup` installs `offline`, `imgsearch models pull` others.
+    /// Examples: `--model clip-b32`, `--model ./my-clip`
     #[arg(long, value_name = "DIR|NAME", env = "IMGSEARCH_MODEL", global = true)]
     pub(crate) model: Option<PathBuf>,
 
@@ -104,6 +108,7 @@ pub(crate) enum Command {
     Optimize(OptimizeArgs),
     Verify(VerifyArgs),
     Repair(RepairArgs),
+    Models(ModelsArgs),
 }
 
 fn device() -> impl TypedValueParser<Value = Device> {
@@ -153,12 +158,15 @@ mod tests {
 
     #[test]
     fn every_long_option_has_help_with_an_example() {
-        let cli = Cli::command();
-        for command in cli.get_subcommands().chain([&cli]) {
-            for argument in command.get_arguments().filter(|argument| argument.get_long().is_some()) {
-                let help = argument.get_long_help().map(ToString::to_string).unwrap_or_default();
-                assert!(help.contains("Example"), "{} {}", command.get_name(), argument.get_id());
-            }
+        check_examples(&Cli::command());
+    }
+
+    #[track_caller]
+    fn check_examples(command: &clap::Command) {
+        for argument in command.get_arguments().filter(|argument| argument.get_long().is_some()) {
+            let help = argument.get_long_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "{} {}", command.get_name(), argument.get_id());
         }
+        command.get_subcommands().for_each(check_examples);
     }
 }

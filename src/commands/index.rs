@@ -8,7 +8,7 @@ use imgsearch::decode::{Limits, heif};
 use imgsearch::ingest::{self, Plan};
 use imgsearch::walk::{Rules, resolve_roots};
 
-use super::{Exit, absolute, noted, stop_on_ctrl_c};
+use super::{Exit, absolute, models, noted, stop_on_ctrl_c};
 use crate::cli::IndexArgs;
 use crate::progress::{self, Progress};
 use crate::render::{Output, unless_reader_left};
@@ -30,6 +30,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         bail!("none of the given paths can be indexed");
     }
     let gone_roots = gone.iter().map(|(root, _)| absolute(root)).collect::<Result<_>>()?;
+    models::offer_if_none(settings)?;
     settings.library.create()?;
     // Before the library is asked for its model: nobody changes it from here on.
     let mut library = settings.library.lock()?;

@@ -4,6 +4,7 @@ mod classify;
 mod doctor;
 mod index;
 mod maintain;
+mod models;
 mod query;
 mod status;
 
@@ -42,6 +43,7 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Optimize(_) => maintain::optimize(&settings),
         Command::Verify(_) => maintain::verify(&settings),
         Command::Repair(_) => maintain::repair(&settings),
+        Command::Models(args) => models::run(&settings, &args.command),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The sha256 of files, remembered: hashing 350 MB takes longer than a query may.
 
-use std::fs::{self, File, Metadata};
-use std::io::{self, BufRead, BufReader};
+use std::fs::{self, Metadata};
+use std::io;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
+
+use crate::digest::sha256_of;
 
 /// What is remembered of one file. It counts only as long as size and modification time are the same.
 #[derive(PartialEq, Serialize, Deserialize)]
@@ -50,22 +51,6 @@ fn remember(file: &Path, note: &Note) -> io::Result<()> {
     let unfinished = file.with_extension(format!("{}.tmp", std::process::id()));
     fs::write(&unfinished, serde_json::to_vec(note)?)?;
     fs::rename(&unfinished, file)
-}
-
-/// In lower-case hexadecimal.
-pub(super) fn sha256_of(path: &Path) -> io::Result<String> {
-    let mut reader = BufReader::with_capacity(1 << 20, File::open(path)?);
-    let mut hasher = Sha256::new();
-    loop {
-        let chunk = reader.fill_buf()?;
-        if chunk.is_empty() {
-            break;
-        }
-        hasher.update(chunk);
-        let read = chunk.len();
-        reader.consume(read);
-    }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 #[cfg(test)]

@@ -21,16 +21,16 @@ use std::thread::ScopedJoinHandle;
 
 use imgsearch_index::Space;
 
+pub use crate::digest::sha256_of;
 pub use device::Device;
 pub use error::ModelError;
-pub use layout::Layout;
 pub use preprocess::Preprocess;
 pub use prompt::Prompt;
 pub use runtime::Runtime;
 pub use session::{ImageEncoder, TextEncoder};
 
 use instant::TowerCopy;
-use layout::ModelConfig;
+use layout::{Layout, ModelConfig};
 use tokenizer::Tokenizer;
 
 /// Which files of a model are taken, where it has its towers in several precisions.
@@ -62,7 +62,7 @@ impl Precision {
     }
 
     /// What Hugging Face's exports append to the names of image towers, best first.
-    fn image_suffixes(self) -> &'static [&'static str] {
+    pub(crate) fn image_suffixes(self) -> &'static [&'static str] {
         match self {
             Precision::Auto => &["", "_fp16", "_int8", "_quantized", "_uint8"],
             Precision::Fp32 => &[""],
@@ -72,7 +72,7 @@ impl Precision {
     }
 
     /// The same for text towers.
-    fn text_suffixes(self) -> &'static [&'static str] {
+    pub(crate) fn text_suffixes(self) -> &'static [&'static str] {
         match self {
             Precision::Auto => &["_int8", "_quantized", "_uint8", "", "_fp16"],
             Precision::Fp32 | Precision::Fp16 | Precision::Int8 => self.image_suffixes(),
@@ -226,8 +226,8 @@ impl Model {
     /// [`ModelError::Missing`] or [`ModelError::Altered`] for the first file that is wrong.
     pub fn verify(&self) -> Result<usize, ModelError> {
         for (path, expected) in &self.config.sha256 {
-            let found = fingerprint::sha256_of(path)
-                .map_err(|source| ModelError::Missing { path: path.clone(), source })?;
+            let found =
+                sha256_of(path).map_err(|source| ModelError::Missing { path: path.clone(), source })?;
             if !found.eq_ignore_ascii_case(expected) {
                 return Err(ModelError::Altered { path: path.clone(), found, expected: expected.clone() });
             }

@@ -3,6 +3,7 @@
 mod classify;
 mod doctor;
 mod matches;
+mod models;
 mod status;
 mod totals;
 
@@ -12,6 +13,7 @@ use std::path::Path;
 use crate::terminal::printable;
 
 pub(crate) use doctor::{Check, Wrong};
+pub(crate) use models::Description;
 pub(crate) use status::{Building, Status};
 
 /// Standard output, buffered.
@@ -37,6 +39,11 @@ impl Output {
     /// Passes everything on to whoever reads; called once, at the end.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.out.flush()
+    }
+
+    /// One line.
+    pub(crate) fn line(&mut self, line: &str) -> io::Result<()> {
+        writeln!(self.out, "{line}")
     }
 
     fn path(&mut self, path: &Path, end: u8) -> io::Result<()> {

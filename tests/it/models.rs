@@ -1,138 +1,487 @@
-//! What a model does besides answering queries, and how its towers are loaded.
+//! `models`, on a server of our own in Hugging Face's place.
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
+use assert_cmd::Command;
 use serde_json::Value;
 
+use crate::hub_server::{COMMIT, Repo, Response, Server, git_blob, sha256};
 use crate::workspace::Workspace;
 
+/// A user who has nothing yet.
+struct Newcomer(Workspace);
+
+impl Newcomer {
+    fn new() -> Newcomer {
+        Newcomer(Workspace::new())
+    }
+
+    fn models(&self) -> PathBuf {
+        self.0.root().join("data/imgsearch/models")
+    }
+
+    fn cache(&self) -> PathBuf {
+        self.0.root().join("hub")
+    }
+
+    /// Where `acme/small` is made.
+    fn partial(&self) -> PathBuf {
+        self.models().join(format!(".partial/small@{COMMIT}"))
+    }
+
+    /// `imgsearch ARGS` with data, cache and server of its own.
+    fn imgsearch(&self, endpoint: &str, args: &[&str]) -> Command {
+        let mut command = self.0.imgsearch(args);
+        for name in
+            ["HF_TOKEN", "HF_HOME", "HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
+        {
+            command.env_remove(name).env_remove(name.to_lowercase());
+        }
+        command
+            .env("XDG_DATA_HOME", self.0.root().join("data"))
+            .env("HF_HUB_CACHE", self.cache())
+            .env("HF_ENDPOINT", endpoint);
+        command
+    }
+
+    /// Pulls `acme/small`; checks the exit code, and what is said on stderr.
+    #[track_caller]
+    fn pull(&self, server: &Server, args: &[&str], exit: i32, named: &[&str]) {
+        check(self.imgsearch(&server.url(), &["models", "pull", "acme/small"]).args(args), exit, named);
+        assert_eq!(self.models().join("small").exists(), exit == 0, "half installed");
+    }
+
+    #[track_caller]
+    fn stdout(&self, args: &[&str]) -> String {
+        let output = self.imgsearch("http://127.0.0.1:1", args).assert().success().get_output().clone();
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
 #[track_caller]
-fn stdout(workspace: &Workspace, args: &[&str]) -> String {
-    let output = workspace.imgsearch(args).assert().success().get_output().clone();
-    String::from_utf8(output.stdout).unwrap()
+fn check(command: &mut Command, exit: i32, named: &[&str]) {
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(exit), "{stderr}");
+    for name in named {
+        assert!(stderr.contains(name), "{name} in:\n{stderr}");
+    }
 }
 
-#[test]
-fn labels_are_weighed_without_a_library() {
-    let workspace = Workspace::new();
-    let photo = workspace.photo("a.png", 1);
-    let photo = photo.to_str().unwrap();
-    let labels = workspace.root().join("labels.txt");
-    fs::write(&labels, "a photo of a dog\n\n  a photo of a cat \n").unwrap();
-    let typed = ["classify", photo, "--labels", "a photo of a dog,a photo of a cat"];
-    let text = stdout(&workspace, &typed);
-    assert_eq!(text, stdout(&workspace, &["classify", photo, "--labels-file", labels.to_str().unwrap()]));
-    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
-    let probabilities: Vec<f64> = lines.iter().map(|line| line[0].parse().unwrap()).collect();
-    assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-3, "{text}");
-    assert!(probabilities.is_sorted_by(|a, b| a >= b) && lines.iter().all(|line| line[2] == photo), "{text}");
-
-    let json = stdout(&workspace, &[&typed[..], &["--format", "jsonl"]].concat());
-    let json: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((&json["path"], &json["labels"][0]["label"]), (&photo.into(), &lines[0][1].into()));
-    // The offline model does not say its logit scale: 100 is taken.
-    let score = |at: usize| json["labels"][at]["score"].as_f64().unwrap();
-    let expected = 1.0 / (1.0 + (100.0 * (score(1) - score(0))).exp());
-    assert!((json["labels"][0]["probability"].as_f64().unwrap() - expected).abs() < 1e-3, "{json}");
-    assert!(!workspace.root().join("library").exists());
+/// A server that answers the first `times` requests for this file in its own way.
+fn failing(
+    file: &'static str,
+    times: usize,
+    how: impl Fn(Response) -> Response + Send + Sync + 'static,
+) -> Server {
+    let repo = Repo::small();
+    Server::start(move |request| match repo.answer(request) {
+        right if request.path.ends_with(file) && request.before < times => how(right),
+        right => right,
+    })
 }
 
+const IMAGE: &str = "/image.onnx";
+const LISTING: &str = "?blobs=true";
+
 #[test]
-fn a_picture_scores_as_it_does_in_a_library() {
-    let workspace = Workspace::new();
-    let photo = workspace.photo("a.png", 1);
-    workspace.index(&[], 0);
-    let stored = workspace.scores()[&photo];
-    let json = stdout(
-        &workspace,
-        &["classify", photo.to_str().unwrap(), "--labels", "a photo", "--format", "jsonl"],
+fn a_pulled_model_is_whole_and_works_offline() {
+    let (user, server) = (Newcomer::new(), Server::of(Repo::small()));
+    user.pull(&server, &[], 0, &["4 files"]);
+    let mut files: Vec<_> = fs::read_dir(user.models().join("small")).unwrap().flatten().collect();
+    files.sort_by_key(std::fs::DirEntry::file_name);
+    let names: Vec<_> = files.iter().map(|file| file.file_name().into_string().unwrap()).collect();
+    assert_eq!(names, ["image.onnx", "model.json", "pulled.json", "text.onnx", "tokenizer.json"]);
+    assert_eq!(
+        fs::read(user.models().join("small/image.onnx")).unwrap(),
+        Repo::small().content("image.onnx")
     );
-    let json: Value = serde_json::from_str(&json).unwrap();
-    let score = json["labels"][0]["score"].as_f64().unwrap();
-    // Stored vectors are rounded to halves.
-    assert!((score - stored).abs() < 1e-3, "{score} instead of {stored}");
+    assert!(!user.partial().exists());
+    assert_eq!(user.stdout(&["models", "verify"]), "ok     small\n");
+    let info: Value = serde_json::from_str(&user.stdout(&["models", "info", "small", "--json"])).unwrap();
+    assert_eq!(
+        (&info["commit"], &info["embed_dim"], &info["default"]),
+        (&COMMIT.into(), &4.into(), &true.into())
+    );
+    assert!(user.stdout(&["models", "info", "small"]).contains(&sha256(Repo::small().content("image.onnx"))));
+    // Once more: nothing to do, and only the listing is asked for.
+    let before = server.log().len();
+    user.pull(&server, &[], 0, &[]);
+    assert_eq!(server.log().len(), before + 1);
+    user.pull(&server, &["--name", "b"], 0, &[]);
+    assert!(user.stdout(&["models", "list"]).contains("> small"));
+    user.stdout(&["models", "use", "b"]);
+    assert!(user.stdout(&["models", "list"]).contains("> b"));
+    user.stdout(&["models", "remove", "b"]);
+    assert!(!user.models().join("b").exists());
+    check(&mut user.imgsearch("", &["models", "remove", "b"]), 2, &["no model `b`", "hint"]);
+    check(&mut user.imgsearch("", &["models", "use", "b"]), 2, &["no model `b`", "hint"]);
 }
 
 #[test]
-fn what_cannot_be_classified_is_named() {
-    let workspace = Workspace::new();
-    let good = workspace.photo("a.png", 1);
-    let bad = workspace.photos().join("b.png");
-    fs::write(&bad, "not a picture").unwrap();
-    let check = |args: &[&str], named: &str| {
-        let failed = workspace.imgsearch(&["classify", good.to_str().unwrap()]).args(args).assert().code(2);
-        failed.stderr(predicates::str::contains(named)).get_output().stdout.len()
-    };
-    assert_eq!(check(&[], "--labels"), 0);
-    assert_eq!(check(&["--labels", " , "], "no labels"), 0);
-    assert_eq!(check(&["--labels-file", "/nowhere"], "/nowhere"), 0);
-    // The others are classified all the same.
-    assert!(check(&[bad.to_str().unwrap(), "--labels", "a cat"], "b.png") > 0);
-    assert!(check(&["/nowhere.jpg", "--labels", "a cat"], "/nowhere.jpg") > 0);
+fn the_table_is_listed_before_anything_is_installed() {
+    let user = Newcomer::new();
+    let list = user.stdout(&["models", "list", "--json"]);
+    let models: Vec<Value> = list.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(models.len() >= 12);
+    assert!(models.iter().all(|model| model["installed"] == false && model["suits"].is_string()));
+    assert!(user.stdout(&["models", "info", "clip-b32"]).contains("Crossmodal-3600"));
+    check(&mut user.imgsearch("", &["models", "info", "none-such"]), 2, &["none-such", "hint"]);
 }
 
 #[test]
-fn the_device_is_the_one_that_works_or_an_error_with_the_loaders_reason() {
-    let workspace = Workspace::new();
-    workspace.photo("a.png", 1);
-    let photos = workspace.photos();
-    let index = |device: &str| {
-        workspace.imgsearch(&["index", "-v", "--device", device, photos.to_str().unwrap()]).assert()
-    };
-    let reason = predicates::str::is_match("cannot run on cuda: .*(?i)(cuda|provider).*\nhint: ").unwrap();
-    index("cuda").code(2).stderr(reason);
-    index("auto").code(0).stderr(predicates::str::contains("the image model runs on cpu"));
-    assert!(stdout(&workspace, &["doctor"]).contains("ok     device: the image model runs on cpu"));
-    index("abacus").code(2).stderr(predicates::str::contains("possible values: auto, cpu, cuda"));
+fn without_a_model_the_ways_to_one_are_named_and_nothing_is_fetched() {
+    let (user, server) = (Newcomer::new(), Server::of(Repo::small()));
+    user.0.photo("a.png", 1);
+    let photos = user.0.photos();
+    let mut index = user.imgsearch(&server.url(), &["index", photos.to_str().unwrap()]);
+    check(&mut index, 2, &["no model", "models pull clip-b32", "scripts/setup"]);
+    assert!(server.log().is_empty());
 }
 
-/// The copies of text towers in a cache folder.
-fn copies(workspace: &Workspace) -> Vec<PathBuf> {
-    let folder = workspace.root().join("cache/imgsearch/towers");
-    folder
-        .read_dir()
-        .map_or_else(|_| Vec::new(), |entries| entries.map(|entry| entry.unwrap().path()).collect())
+#[test]
+fn a_cut_download_goes_on_where_it_was() {
+    let cut = || failing(IMAGE, 1, |right| Response { cut: Some(70_000), ..right });
+    // In the same run,
+    let (user, server) = (Newcomer::new(), cut());
+    user.pull(&server, &[], 0, &["connection was cut", "trying again"]);
+    assert_eq!(server.asked(IMAGE)[1].headers["range"], "bytes=70000-");
+    // and in the next one.
+    let (user, server) = (Newcomer::new(), cut());
+    user.pull(&server, &["--retries", "0"], 2, &["connection was cut", "hint: what has arrived is kept"]);
+    assert_eq!(fs::metadata(user.partial().join("image.onnx.part")).unwrap().len(), 70_000);
+    user.pull(&server, &[], 0, &["of which 70.00 kB are here already"]);
+    assert_eq!(server.asked(IMAGE)[1].headers["range"], "bytes=70000-");
+    assert_eq!(user.stdout(&["models", "verify", "small"]), "ok     small\n");
+}
+
+#[test]
+fn a_server_without_ranges_sends_everything_again() {
+    let repo = Repo::small();
+    let server = Server::start(move |request| {
+        let mut request = request.clone();
+        request.headers.remove("range");
+        let right = repo.answer(&request);
+        let is_first = request.path.ends_with(IMAGE) && request.before == 0;
+        if is_first { Response { cut: Some(70_000), ..right } } else { right }
+    });
+    let user = Newcomer::new();
+    user.pull(&server, &[], 0, &["connection was cut"]);
+    assert_eq!(user.stdout(&["models", "verify"]), "ok     small\n");
+}
+
+#[test]
+fn what_arrives_damaged_is_never_installed() {
+    let damaged = |mut right: Response| {
+        right.body[100] ^= 1;
+        right
+    };
+    for file in [IMAGE, "/tokenizer.json"] {
+        let user = Newcomer::new();
+        let server = failing(file, 1, move |right| match right.body.len() {
+            0..100 => Response { body: b"[]".to_vec(), ..right },
+            _ => damaged(right),
+        });
+        user.pull(&server, &[], 2, &[&file[1..], "damaged", "hint: nothing was installed"]);
+        assert!(!user.partial().join(format!("{}.part", &file[1..])).exists());
+        user.pull(&server, &[], 0, &[]);
+    }
+    // A part that was damaged since the last attempt costs that file once more.
+    let (user, server) =
+        (Newcomer::new(), failing(IMAGE, 1, |right| Response { cut: Some(70_000), ..right }));
+    user.pull(&server, &["--retries", "0"], 2, &[]);
+    fs::write(user.partial().join("image.onnx.part"), vec![7; 70_000]).unwrap();
+    user.pull(&server, &[], 0, &[]);
+    assert_eq!(user.stdout(&["models", "verify"]), "ok     small\n");
+}
+
+#[test]
+fn refusals_say_why_and_what_next() {
+    #[track_caller]
+    fn check_refusal(status: u16, code: &str, token: Option<&str>, named: &[&str]) {
+        let code = code.to_owned();
+        let server = Server::start(move |_| Response::new(status, "").with("x-error-code", &code));
+        let user = Newcomer::new();
+        let mut command = user.imgsearch(&server.url(), &["models", "pull", "acme/small@v2"]);
+        token.into_iter().for_each(|token| _ = command.env("HF_TOKEN", token));
+        check(&mut command, 2, named);
+        assert!(!named[0].is_empty() && server.log().len() == 1, "asked again in vain");
+    }
+    check_refusal(404, "RepoNotFound", None, &["acme/small does not exist", "hint: check the spelling"]);
+    check_refusal(404, "RevisionNotFound", None, &["no revision `v2`", "hint"]);
+    check_refusal(401, "RepoNotFound", None, &["does not exist", "or is private", "HF_TOKEN"]);
+    check_refusal(401, "", Some("t"), &["refuses acme/small (status 401)", "HF_TOKEN"]);
+    check_refusal(403, "", None, &["refuses acme/small (status 403)", "HF_TOKEN"]);
+    check_refusal(401, "GatedRepo", None, &["accepted its terms", "/acme/small", "HF_TOKEN"]);
+    check_refusal(403, "GatedRepo", Some("t"), &["accepted its terms", "/acme/small"]);
+    check_refusal(418, "", None, &["status 418"]);
+}
+
+#[test]
+fn what_passes_is_tried_again() {
+    for (status, file) in [(429, LISTING), (429, IMAGE), (503, LISTING), (500, IMAGE)] {
+        let user = Newcomer::new();
+        let server = failing(file, 1, move |_| Response::new(status, "").with("retry-after", 0));
+        user.pull(&server, &[], 0, &["trying again in"]);
+        assert_eq!(server.asked(file).len(), 2, "{status}");
+    }
+    let (user, server) = (Newcomer::new(), failing(LISTING, 9, |_| Response::new(503, "")));
+    user.pull(&server, &["--retries", "1"], 2, &["status 503", "hint: try again later"]);
+    assert_eq!(server.asked(LISTING).len(), 2);
+    let busy = |_| Response::new(429, "").with("retry-after", 999);
+    let (user, server) = (Newcomer::new(), failing(LISTING, 9, busy));
+    user.pull(&server, &[], 2, &["too many requests, and 999 s to wait", "HF_TOKEN"]);
+    assert_eq!(server.asked(LISTING).len(), 1);
+    let user = Newcomer::new();
+    let mut nobody =
+        user.imgsearch("http://127.0.0.1:1", &["models", "pull", "acme/small", "--retries", "0"]);
+    check(&mut nobody, 2, &["cannot fetch", "127.0.0.1:1", "hint"]);
+}
+
+#[test]
+fn an_answer_that_is_none_is_named() {
+    for body in ["<html>", "{}", r#"{"sha": "main", "siblings": []}"#] {
+        let (user, server) = (Newcomer::new(), Server::start(move |_| Response::new(200, body)));
+        user.pull(&server, &[], 2, &["something else than expected"]);
+    }
+    let empty = Server::of(Repo(vec![("README.md", b"nothing".to_vec())]));
+    Newcomer::new().pull(&empty, &[], 2, &["acme/small is no model", "hint"]);
+    check(
+        &mut Newcomer::new().imgsearch("", &["models", "pull", "clipb32"]),
+        2,
+        &["`clipb32`", "models list"],
+    );
+    let mut hidden = Newcomer::new().imgsearch("", &["models", "pull", "acme/small", "--name", "../x"]);
+    check(&mut hidden, 2, &["`../x`"]);
+}
+
+#[test]
+fn a_model_that_is_whole_and_unreadable_is_not_installed() {
+    let mut repo = Repo::small();
+    repo.0[2].1 = b"{}".to_vec();
+    Newcomer::new().pull(&Server::of(repo), &[], 2, &["cannot be used", "model.json", "hint"]);
+}
+
+#[test]
+fn a_redirect_is_followed_and_the_token_stays_at_home() {
+    let repo = Repo::small();
+    let store = Server::of(repo.clone());
+    let port = store.port;
+    let server = Server::start(move |request| {
+        let is_large = request.path.ends_with(".onnx");
+        let elsewhere = format!("http://localhost:{port}{}", request.path);
+        if is_large { Response::new(302, "").with("location", elsewhere) } else { repo.answer(request) }
+    });
+    let user = Newcomer::new();
+    let mut pull = user.imgsearch(&server.url(), &["models", "pull", "acme/small"]);
+    check(pull.env("HF_TOKEN", "secret"), 0, &[]);
+    assert!(server.log().iter().all(|request| request.headers["authorization"] == "Bearer secret"));
+    assert_eq!(store.log().len(), 2);
+    assert!(store.log().iter().all(|request| !request.headers.contains_key("authorization")));
+}
+
+#[test]
+fn a_server_that_falls_silent_is_asked_again() {
+    let silent = |right| Response { cut: Some(70_000), stall: Duration::from_secs(3), ..right };
+    let (user, server) = (Newcomer::new(), failing(IMAGE, 1, silent));
+    user.pull(&server, &["--timeout", "1"], 0, &["timeout", "trying again"]);
+    assert_eq!(server.asked(IMAGE)[1].headers["range"], "bytes=70000-");
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_text_tower_answers_the_same_from_its_copy_and_a_damaged_one_is_made_again() {
-    let workspace = Workspace::new();
-    for seed in 0..5 {
-        workspace.photo(&format!("{seed}.png"), seed);
-    }
-    workspace.index(&[], 0);
-    let query = |cache: &str| {
-        let mut command =
-            workspace.imgsearch(&["query", "a dog on a beach, in the rain", "--format", "jsonl"]);
-        let output = command.env("XDG_CACHE_HOME", workspace.root().join(cache)).assert().success();
-        let lines = String::from_utf8(output.get_output().stdout.clone()).unwrap();
-        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines.map(|line| (line["path"].to_string(), line["score"].as_f64().unwrap())).collect::<Vec<_>>()
-    };
-    // Where there can be no folder there is no copy.
-    fs::write(workspace.root().join("file"), "").unwrap();
-    let without = query("file");
-    #[track_caller]
-    fn check(found: &[(String, f64)], expected: &[(String, f64)]) {
-        for (found, expected) in found.iter().zip(expected) {
-            assert_eq!(found.0, expected.0);
-            assert!((found.1 - expected.1).abs() < 1e-4, "{found:?} instead of {expected:?}");
+fn a_full_disk_is_named_and_costs_nothing_that_arrived() {
+    let (user, server) = (Newcomer::new(), Server::of(Repo::small()));
+    // The kernel's own full disk, where the tower would be written.
+    fs::create_dir_all(user.partial()).unwrap();
+    let part = user.partial().join("image.onnx.part");
+    std::os::unix::fs::symlink("/dev/full", &part).unwrap();
+    user.pull(&server, &[], 2, &["image.onnx.part", "No space left", "hint: the disk is full"]);
+    fs::remove_file(&part).unwrap();
+    user.pull(&server, &[], 0, &[]);
+    // What cannot fit is not begun.
+    let repo = Repo::small();
+    let large = Server::start(move |request| {
+        let mut listing = repo.listing();
+        listing["siblings"][1]["lfs"]["size"] = (1_u64 << 60).into();
+        if request.path.ends_with(LISTING) {
+            Response::new(200, listing.to_string())
+        } else {
+            repo.answer(request)
         }
+    });
+    let user = Newcomer::new();
+    user.pull(&large, &[], 2, &["bytes left", "hint: free some space"]);
+    assert_eq!(large.log().len(), 1);
+}
+
+#[test]
+fn two_at_once_do_not_meet() {
+    let (arrived, first) = mpsc::channel();
+    let (go_on, waiting) = mpsc::channel::<()>();
+    let (repo, waiting) = (Repo::small(), Mutex::new(waiting));
+    let server = Arc::new(Server::start(move |request| {
+        if request.path.ends_with(IMAGE) {
+            arrived.send(()).unwrap();
+            waiting.lock().unwrap().recv_timeout(Duration::from_secs(60)).unwrap();
+        }
+        repo.answer(request)
+    }));
+    let user = Arc::new(Newcomer::new());
+    let (other, its_server) = (Arc::clone(&user), Arc::clone(&server));
+    let pulling = std::thread::spawn(move || other.pull(&its_server, &[], 0, &[]));
+    first.recv_timeout(Duration::from_secs(60)).unwrap();
+    user.pull(&server, &[], 2, &["another imgsearch", "`small`", "hint: wait"]);
+    // It can neither be used nor removed before it is whole.
+    check(&mut user.imgsearch("", &["models", "use", "small"]), 2, &["no model `small`"]);
+    go_on.send(()).unwrap();
+    pulling.join().unwrap();
+    assert_eq!(user.stdout(&["models", "verify"]), "ok     small\n");
+}
+
+#[test]
+fn names_that_lead_elsewhere_are_refused() {
+    for name in ["../escaped.json", "/escaped.json", "a\\..\\..\\escaped.json"] {
+        let mut repo = Repo::small();
+        repo.0.push((name, b"{}".to_vec()));
+        let (user, server) = (Newcomer::new(), Server::of(repo));
+        user.pull(&server, &[], 2, &["unsafe name"]);
+        assert_eq!(server.log().len(), 1);
     }
-    check(&query("cache"), &without);
-    let made = copies(&workspace);
-    assert_eq!(made.len(), 1, "{made:?}");
-    let whole = fs::read(&made[0]).unwrap();
-    check(&query("cache"), &without);
-    let mut flipped = whole.clone();
-    flipped[whole.len() / 2] ^= 0x10;
-    for damaged in [&flipped[..], &whole[..whole.len() / 2], b""] {
-        fs::write(&made[0], damaged).unwrap();
-        check(&query("cache"), &without);
-        assert_eq!(copies(&workspace), made);
-        let again = fs::read(&made[0]).unwrap();
-        assert!(again.len() == whole.len() && again != damaged, "it was not made again");
+}
+
+#[test]
+fn a_name_keeps_its_model() {
+    let (user, server) = (Newcomer::new(), Server::of(Repo::small()));
+    user.pull(&server, &[], 0, &[]);
+    let newer = Server::start(|request| {
+        let listing = Repo::small().listing().to_string().replace(COMMIT, &"b".repeat(40));
+        if request.path.ends_with(LISTING) { Response::new(200, listing) } else { Response::new(404, "") }
+    });
+    check(
+        &mut user.imgsearch(&newer.url(), &["models", "pull", "acme/small"]),
+        2,
+        &["installed already", COMMIT, "--name", "models remove small"],
+    );
+    assert_eq!(user.stdout(&["models", "verify"]), "ok     small\n");
+}
+
+#[test]
+fn a_known_model_is_known_by_its_content() {
+    let server = Server::start(|request| {
+        let names =
+            ["config.json", "onnx/text_model_quantized.onnx", "onnx/vision_model.onnx", "tokenizer.json"];
+        let repo = Repo(names.map(|name| (name, vec![1; 200_000])).to_vec());
+        let is_listing =
+            request.path.starts_with("/api/models/Xenova/clip-vit-base-patch32/revision/4c1807b7");
+        if is_listing { Response::new(200, repo.listing().to_string()) } else { Response::new(404, "") }
+    });
+    let mut pull = Newcomer::new().imgsearch(&server.url(), &["models", "pull", "clip-b32"]);
+    check(&mut pull, 2, &["onnx/vision_model.onnx", "knows it as fd6e1402", "hint"]);
+    assert_eq!(server.log().len(), 1);
+}
+
+#[test]
+fn an_altered_file_is_found() {
+    let (user, server) = (Newcomer::new(), Server::of(Repo::small()));
+    user.pull(&server, &[], 0, &[]);
+    fs::write(user.models().join("small/text.onnx"), "x").unwrap();
+    let output = user.imgsearch("", &["models", "verify"]).assert().code(2).get_output().clone();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(stdout.contains("wrong  small") && stdout.contains("text.onnx was altered"), "{stdout}");
+    assert!(stderr.contains("hint") && stderr.contains("models remove small"), "{stderr}");
+}
+
+#[test]
+fn proxies_are_used_and_passed_by_as_the_environment_says() {
+    let server = Server::of(Repo::small());
+    let user = Newcomer::new();
+    let pull = |endpoint: &str| user.imgsearch(endpoint, &["models", "pull", "acme/small", "--retries", "0"]);
+    check(pull("http://models.invalid").env("HTTP_PROXY", server.url()), 0, &[]);
+    assert_eq!(server.log()[0].headers["host"], "models.invalid");
+    check(pull(&server.url()).env("http_proxy", "http://127.0.0.1:1"), 2, &["cannot fetch"]);
+    let mut direct = pull(&server.url());
+    check(direct.env("http_proxy", "http://127.0.0.1:1").env("NO_PROXY", "x, 127.0.0.1"), 0, &[]);
+    check(pull(&server.url()).env("HTTP_PROXY", "gopher://x"), 2, &["the proxy", "gopher://x"]);
+}
+
+/// Puts a model into the Hugging Face cache as its own tools do.
+#[cfg(unix)]
+fn fill_cache(user: &Newcomer, files: &[(&str, PathBuf)]) {
+    let folder = user.cache().join("models--acme--small");
+    for part in ["refs", "blobs"] {
+        fs::create_dir_all(folder.join(part)).unwrap();
     }
+    fs::write(folder.join("refs/main"), COMMIT).unwrap();
+    let snapshot = folder.join("snapshots").join(COMMIT);
+    fs::create_dir_all(&snapshot).unwrap();
+    for (name, path) in files {
+        let content = fs::read(path).unwrap();
+        let blob = if content.len() > 100_000 { sha256(&content) } else { git_blob(&content) };
+        fs::hard_link(path, folder.join("blobs").join(&blob))
+            .or_else(|_| fs::copy(path, folder.join("blobs").join(&blob)).map(drop))
+            .unwrap();
+        std::os::unix::fs::symlink(format!("../../blobs/{blob}"), snapshot.join(name)).unwrap();
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn the_hugging_face_cache_is_as_good_as_the_server() {
+    let (user, repo) = (Newcomer::new(), Repo::small());
+    let offline = |user: &Newcomer| {
+        let mut pull = user.imgsearch("http://127.0.0.1:1", &["models", "pull", "acme/small"]);
+        pull.env("HF_HUB_OFFLINE", "1");
+        pull
+    };
+    check(&mut offline(&user), 2, &["offline", "acme/small@main", "hub", "hint: unset HF_HUB_OFFLINE"]);
+    let files: Vec<_> = repo.0.iter().filter(|(name, _)| !name.contains('/')).collect();
+    let files = files.into_iter().map(|(name, content)| {
+        let path = user.0.root().join(name);
+        fs::write(&path, content).unwrap();
+        (*name, path)
+    });
+    fill_cache(&user, &files.collect::<Vec<_>>());
+    // Online only the listing is asked for.
+    let server = Server::of(repo.clone());
+    user.pull(&server, &[], 0, &[]);
+    assert_eq!(server.log().len(), 1);
+    user.stdout(&["models", "remove", "small"]);
+    check(&mut offline(&user), 0, &[]);
+    assert_eq!(user.stdout(&["models", "verify"]), "ok     small\n");
+    // A blob that is not what its name says is found.
+    user.stdout(&["models", "remove", "small"]);
+    let blob = user.cache().join("models--acme--small/blobs").join(sha256(repo.content("image.onnx")));
+    fs::remove_file(&blob).unwrap();
+    fs::write(&blob, "x").unwrap();
+    check(&mut offline(&user), 2, &["image.onnx", "damaged"]);
+    assert!(!user.models().join("small").exists());
+}
+
+/// Also: a model that a library needs is not removed by mistake.
+#[test]
+#[cfg(unix)]
+fn a_pulled_model_indexes_and_answers() {
+    let user = Newcomer::new();
+    let installed = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
+    let names = ["image.onnx", "model.json", "text.onnx", "tokenizer.json"];
+    fill_cache(&user, &names.map(|name| (name, installed.join("models/offline").join(name))));
+    let run = |args: &[&str]| {
+        let mut command = user.imgsearch("http://127.0.0.1:1", args);
+        command.env("HF_HUB_OFFLINE", "1").env("ORT_DYLIB_PATH", installed.join("runtime"));
+        command
+    };
+    check(&mut run(&["models", "pull", "acme/small"]), 0, &[]);
+    user.0.photo("a.png", 1);
+    check(&mut run(&["index", user.0.photos().to_str().unwrap()]), 0, &[]);
+    check(&mut run(&["query", "anything"]), 0, &[]);
+    check(&mut run(&["models", "remove", "small"]), 2, &["every query", "--force"]);
+    check(&mut run(&["query", "anything"]), 0, &[]);
+    check(&mut run(&["models", "remove", "small", "--force"]), 0, &[]);
+    check(&mut run(&["query", "anything"]), 2, &["hint"]);
+    check(&mut run(&["models", "pull", "acme/small"]), 0, &[]);
+    check(&mut run(&["query", "anything"]), 0, &[]);
 }

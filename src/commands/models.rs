@@ -1,0 +1,173 @@
+//! `models`.
+
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use imgsearch::Model;
+use imgsearch::hub::{Access, HubError, Installed, KNOWN, Known, Precisions, Pulled, RECOMMENDED, Wanted};
+
+use super::{Exit, noted};
+use crate::cli::{DEFAULT_RETRIES, DEFAULT_TIMEOUT, InfoArgs, ListArgs, ModelsCommand, PullArgs, RemoveArgs};
+use crate::progress::{self, Download};
+use crate::render::{Description, Output, unless_reader_left};
+use crate::settings::{Settings, Verbosity};
+
+pub(super) fn run(settings: &Settings, command: &ModelsCommand) -> Result<Exit> {
+    match command {
+        ModelsCommand::List(args) => list(settings, args),
+        ModelsCommand::Pull(args) => pull(settings, args),
+        ModelsCommand::Info(args) => info(settings, args),
+        ModelsCommand::Verify(args) => verify(settings, args.name.as_deref()),
+        ModelsCommand::Remove(args) => remove(settings, args),
+        ModelsCommand::Use(args) => choose(settings, &args.name),
+    }
+}
+
+/// Where there is no model at all, and someone to ask, offers to fetch the recommended one.
+pub(super) fn offer_if_none(settings: &Settings) -> Result<()> {
+    let Err(error) = settings.open_model(&noted(&settings.library)?) else { return Ok(()) };
+    let is_first = matches!(error.downcast_ref(), Some(HubError::NoneInstalled));
+    match Known::named(RECOMMENDED) {
+        Some(known) if is_first && settings.can_ask && progress::ask(&offer(known)) => {
+            let wanted = Wanted::parse(known.name, None, Precisions::default())?;
+            fetch(settings, &settings.access(DEFAULT_TIMEOUT, DEFAULT_RETRIES), &wanted)
+        }
+        _ => Err(error),
+    }
+}
+
+fn offer(known: &Known) -> String {
+    let Known { name, languages, .. } = known;
+    let (size, license) = (known.megabytes.unwrap_or_default(), known.license.unwrap_or("unknown"));
+    format!(
+        "No model is installed. Fetch {name} from Hugging Face now ({size} MB, {languages}, licence {license})?"
+    )
+}
+
+fn pull(settings: &Settings, args: &PullArgs) -> Result<Exit> {
+    let wanted = Wanted::parse(&args.source, args.name.as_deref(), args.precisions())?;
+    let access = settings.access(Duration::from_secs(args.timeout), args.retries);
+    fetch(settings, &access, &wanted)?;
+    Ok(Exit::Done)
+}
+
+/// Pulls a model, and makes it the one for new libraries where there was none.
+fn fetch(settings: &Settings, access: &Access, wanted: &Wanted) -> Result<()> {
+    let store = settings.store()?;
+    let progress = Download::new(settings);
+    let pulled = store.pull(access, wanted, settings.execution(), &|event| progress.report(event));
+    progress.finish();
+    let (model, how) = match pulled? {
+        Pulled::New(model) => (model, "is installed"),
+        Pulled::Before(model) => (model, "was installed already"),
+    };
+    let is_first = matches!(store.default_model(), Err(HubError::NoneInstalled));
+    if is_first {
+        store.set_default(&model.name)?;
+    }
+    let role = if is_first { ", and used for new libraries" } else { "" };
+    say(settings, &format!("{} {how}{role}: `imgsearch index --model {} ~/Photos`", model.name, model.name))
+}
+
+fn list(settings: &Settings, args: &ListArgs) -> Result<Exit> {
+    let installed = settings.store()?.installed();
+    let known = KNOWN.iter().filter(|known| !installed.iter().any(|model| model.name == known.name));
+    let models = installed.iter().map(|model| describe(settings, model));
+    let models =
+        models.chain(known.map(|known| Ok(Description::of_known(known)))).collect::<Result<Vec<_>>>()?;
+    let mut output = Output::new(settings.stdout_is_terminal);
+    let written = if args.json { output.models_as_json(&models) } else { output.models(&models) };
+    unless_reader_left(written.and_then(|()| output.finish()))?;
+    Ok(Exit::Done)
+}
+
+fn info(settings: &Settings, args: &InfoArgs) -> Result<Exit> {
+    let description = match (settings.store()?.find(&args.name), Known::named(&args.name)) {
+        (Ok(model), _) => {
+            let mut description = describe(settings, &model)?;
+            description.lies_in(&model);
+            description
+        }
+        (Err(_), Some(known)) => Description::of_known(known),
+        (Err(error), None) => return Err(error.into()),
+    };
+    let mut output = Output::new(settings.stdout_is_terminal);
+    let written = if args.json { output.models_as_json(&[description]) } else { output.model(&description) };
+    unless_reader_left(written.and_then(|()| output.finish()))?;
+    Ok(Exit::Done)
+}
+
+/// What is known of an installed model: from the table where it came from there, and from its own files.
+fn describe(settings: &Settings, model: &Installed) -> Result<Description> {
+    let from_table = |known: &&Known| model.origin.as_ref().is_some_and(|origin| origin.repo == known.repo);
+    let mut description =
+        KNOWN.iter().find(from_table).map_or_else(Description::default, Description::of_known);
+    description.is_installed(model);
+    description.default = settings.store()?.default_model().is_ok_and(|default| default.name == model.name);
+    if let Ok(opened) = Model::open(&model.folder, settings.execution()) {
+        description.embed_dim = Some(opened.space().dim);
+    }
+    Ok(description)
+}
+
+fn verify(settings: &Settings, name: Option<&str>) -> Result<Exit> {
+    let store = settings.store()?;
+    let models =
+        name.map_or_else(|| Ok(store.installed()), |name| store.find(name).map(|model| vec![model]))?;
+    let results: Vec<_> = models.iter().map(|model| (model, check(settings, model))).collect();
+    let mut output = Output::new(settings.stdout_is_terminal);
+    let written = results.iter().try_for_each(|(model, result)| output.verified(&model.name, result));
+    unless_reader_left(written.and_then(|()| output.finish()))?;
+    if let Some((_, Err(error))) = results.iter().find(|(_, result)| result.is_err()) {
+        progress::print_hint(error);
+        return Ok(Exit::Failed);
+    }
+    Ok(Exit::Done)
+}
+
+/// Whether a model is what it was when it was installed: as pulled, or as its own `model.json` says.
+fn check(settings: &Settings, model: &Installed) -> Result<()> {
+    if !model.verify()? {
+        Model::open(&model.folder, settings.execution())?.verify()?;
+    }
+    Ok(())
+}
+
+fn remove(settings: &Settings, args: &RemoveArgs) -> Result<Exit> {
+    let store = settings.store()?;
+    let model = store.find(&args.name)?;
+    let is_needed = noted(&settings.library)?.model().is_some_and(|folder| folder == model.folder);
+    if is_needed && !args.force {
+        bail!(
+            "the library in {} needs `{}` for every query; --force removes it all the same",
+            settings.library.folder().display(),
+            model.name
+        );
+    }
+    store.remove(&model.name)?;
+    say(settings, &format!("{} is removed", model.name))?;
+    Ok(Exit::Done)
+}
+
+fn choose(settings: &Settings, name: &str) -> Result<Exit> {
+    let store = settings.store()?;
+    let model = store.find(name)?;
+    Model::open(&model.folder, settings.execution())?;
+    store.set_default(name)?;
+    say(
+        settings,
+        &format!(
+            "new libraries use {name}; to embed the photos of an existing one anew: `imgsearch index --model {name} ~/Photos`"
+        ),
+    )?;
+    Ok(Exit::Done)
+}
+
+/// One line about what was done.
+fn say(settings: &Settings, line: &str) -> Result<()> {
+    if settings.verbosity > Verbosity::Quiet {
+        let mut output = Output::new(settings.stdout_is_terminal);
+        unless_reader_left(output.line(line).and_then(|()| output.finish()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Which bytes a file has.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
+
+use sha1::Sha1;
+use sha2::{Digest as _, Sha256};
+
+/// A file's bytes by the name that Git, Git LFS or a `model.json` gives them, in lower-case hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Digest {
+    /// The SHA-256 of the bytes, as Git LFS uses it.
+    Sha256(String),
+    /// The SHA-1 of the bytes behind Git's blob header. Good against accidents, and all that Git tells of small files.
+    GitBlob(String),
+}
+
+impl Digest {
+    /// The digest that has this text: 64 hexadecimal digits are a SHA-256, 40 a Git blob.
+    pub fn parse(text: &str) -> Option<Digest> {
+        let text = text.to_ascii_lowercase();
+        if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        match text.len() {
+            64 => Some(Digest::Sha256(text)),
+            40 => Some(Digest::GitBlob(text)),
+            _ => None,
+        }
+    }
+
+    /// The hexadecimal digits.
+    pub fn hex(&self) -> &str {
+        match self {
+            Digest::Sha256(hex) | Digest::GitBlob(hex) => hex,
+        }
+    }
+
+    /// The digest of a file, of the kind that this one is.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn of_same_kind(&self, path: &Path) -> io::Result<Digest> {
+        match self {
+            Digest::Sha256(_) => sha256_of(path).map(Digest::Sha256),
+            Digest::GitBlob(_) => git_blob_of(path).map(Digest::GitBlob),
+        }
+    }
+}
+
+/// The SHA-256 of a file, in lower-case hexadecimal.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn sha256_of(path: &Path) -> io::Result<String> {
+    hash(Sha256::new(), File::open(path)?)
+}
+
+fn git_blob_of(path: &Path) -> io::Result<String> {
+    let file = File::open(path)?;
+    let header = format!("blob {}\0", file.metadata()?.len());
+    hash(Sha1::new_with_prefix(header), file)
+}
+
+fn hash(mut hasher: impl sha2::Digest, file: File) -> io::Result<String> {
+    let mut reader = BufReader::with_capacity(1 << 20, file);
+    loop {
+        let chunk = reader.fill_buf()?;
+        if chunk.is_empty() {
+            return Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        hasher.update(chunk);
+        let read = chunk.len();
+        reader.consume(read);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn digests_are_those_of_sha256sum_and_git() {
+        #[track_caller]
+        fn check(content: &str, expected: &str) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("a");
+            std::fs::write(&path, content).unwrap();
+            let expected = Digest::parse(expected).unwrap();
+            assert_eq!(expected.of_same_kind(&path).unwrap(), expected);
+        }
+        check("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+        check("", "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
+        check("hello\n", "CE013625030BA8DBA906F756967F9E9CA394464A");
+        assert_eq!(Digest::parse("ce0136"), None);
+        assert_eq!(Digest::parse(&"x".repeat(40)), None);
+    }
+}

@@ -1,0 +1,253 @@
+//! HTTP: asks for listings and files, again where that may help, and says precisely why where it does not.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use ureq::config::RedirectAuthHeaders;
+use ureq::http::{Response, header};
+use ureq::{Agent, Body, Proxy};
+
+use super::listing::{Listing, RemoteFile};
+use super::{Access, Event, HubError, RepoId};
+
+/// What a path may not have in a URL; slashes stay.
+const IN_A_PATH: &AsciiSet =
+    &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
+
+/// A listing of a thousand files has 0.2 MB; what is a hundred times larger is none.
+const LARGEST_LISTING: u64 = 32 << 20;
+
+/// Pause after the first attempt that failed; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Nobody wants to watch a longer pause: it is an error that says how long to wait.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
+
+pub(super) struct Client<'a> {
+    agent: Agent,
+    access: &'a Access,
+    report: &'a dyn Fn(Event<'_>),
+}
+
+/// Why an attempt failed.
+enum Failure {
+    /// The next one would fail as well.
+    Final(HubError),
+    /// The next one may succeed, after the pause that the server asks for.
+    Passing { error: HubError, pause: Option<Duration> },
+}
+
+/// What was asked for, to explain a refusal with.
+struct Asked<'a> {
+    id: &'a RepoId,
+    url: &'a str,
+}
+
+impl<'a> Client<'a> {
+    /// Connects to nothing yet.
+    pub(super) fn new(access: &'a Access, report: &'a dyn Fn(Event<'_>)) -> Result<Client<'a>, HubError> {
+        let config = Agent::config_builder()
+            .http_status_as_error(false)
+            .redirect_auth_headers(RedirectAuthHeaders::SameHost)
+            // Who asked for https gets nothing over http, wherever a redirect leads.
+            .https_only(access.endpoint.starts_with("https://"))
+            .proxy(proxy(access)?)
+            .user_agent(concat!("imgsearch/", env!("CARGO_PKG_VERSION")))
+            .timeout_connect(Some(access.timeout))
+            .timeout_per_read(Some(access.timeout))
+            .build();
+        Ok(Client { agent: config.new_agent(), access, report })
+    }
+
+    /// What `id` holds.
+    pub(super) fn listing(&self, id: &RepoId) -> Result<Listing, HubError> {
+        let revision = id.revision.replace('/', "%2F");
+        let url = format!("{}/api/models/{}/revision/{revision}?blobs=true", self.access.endpoint, id.repo);
+        let asked = Asked { id, url: &url };
+        let json = self.persist(&|| 0, &mut || {
+            let response = self.get(&asked, 0)?;
+            let mut json = Vec::new();
+            let mut body = response.into_body().into_with_config().limit(LARGEST_LISTING).reader();
+            body.read_to_end(&mut json).map_err(|error| asked.broke_off(&error))?;
+            Ok(json)
+        })?;
+        Listing::parse(&json, &id.repo, &url)
+    }
+
+    /// Appends to `part` what it lacks of `file`. Whether the bytes are right is for the caller to find out.
+    ///
+    /// `part` belongs to this content and no other, so the rest can be asked for by position alone: a part that some
+    /// accident changed shows in the digest, which an ETag would not tell.
+    pub(super) fn download(&self, id: &RepoId, file: &RemoteFile, part: &Path) -> Result<(), HubError> {
+        let path = utf8_percent_encode(&file.path, IN_A_PATH);
+        let url = format!("{}/{}/resolve/{}/{path}", self.access.endpoint, id.repo, id.revision);
+        let asked = Asked { id, url: &url };
+        let length = || part.metadata().map_or(0, |metadata| metadata.len());
+        if length() > file.size {
+            std::fs::remove_file(part).map_err(|source| HubError::Io { path: part.to_owned(), source })?;
+        }
+        self.persist(&length, &mut || match file.size - length().min(file.size) {
+            0 if part.exists() => Ok(()),
+            _ => self.append(&asked, file.size, part),
+        })
+    }
+
+    /// One attempt at the rest of a file.
+    fn append(&self, asked: &Asked<'_>, size: u64, part: &Path) -> Result<(), Failure> {
+        let unwritable = |source| Failure::Final(HubError::Io { path: part.to_owned(), source });
+        let mut out = OpenOptions::new().create(true).append(true).open(part).map_err(unwritable)?;
+        let have = out.metadata().map_err(unwritable)?.len();
+        let response = self.get(asked, have)?;
+        let goes_on = response.status() == 206 && starts_at(&response, have);
+        if have > 0 && !goes_on {
+            out.set_len(0).map_err(unwritable)?; // The server sends it from the start.
+            (self.report)(Event::Restarted { bytes: have });
+        }
+        let wanted = size - if goes_on { have } else { 0 };
+        let mut body = response.into_body().into_reader().take(wanted);
+        let received = self.copy(&mut body, &mut out, asked, &unwritable)?;
+        if received < wanted {
+            return Err(asked.broke_off(&io::ErrorKind::UnexpectedEof.into()));
+        }
+        out.sync_all().map_err(unwritable)
+    }
+
+    fn copy(
+        &self,
+        body: &mut dyn Read,
+        out: &mut File,
+        asked: &Asked<'_>,
+        unwritable: &dyn Fn(io::Error) -> Failure,
+    ) -> Result<u64, Failure> {
+        let (mut buffer, mut received) = (vec![0; 1 << 16], 0);
+        loop {
+            let read = body.read(&mut buffer).map_err(|error| asked.broke_off(&error))?;
+            if read == 0 {
+                return Ok(received);
+            }
+            out.write_all(&buffer[..read]).map_err(unwritable)?;
+            received += read as u64;
+            (self.report)(Event::Received { bytes: read as u64 });
+        }
+    }
+
+    /// Sends one request, and answers with a response that has a body worth reading.
+    fn get(&self, asked: &Asked<'_>, from: u64) -> Result<Response<Body>, Failure> {
+        let mut request = self.agent.get(asked.url);
+        if let Some(token) = &self.access.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if from > 0 {
+            request = request.header(header::RANGE, format!("bytes={from}-"));
+        }
+        let response = request.call().map_err(|error| asked.unreachable(&error))?;
+        match response.status().as_u16() {
+            200 | 206 => Ok(response),
+            status => Err(asked.refused(status, &response, self.access)),
+        }
+    }
+
+    /// Tries until it succeeds, fails for good, or has failed too often in a row without `progress`.
+    fn persist<T>(
+        &self,
+        progress: &dyn Fn() -> u64,
+        attempt: &mut dyn FnMut() -> Result<T, Failure>,
+    ) -> Result<T, HubError> {
+        let (mut failures, mut furthest) = (0, progress());
+        loop {
+            let (error, pause) = match attempt() {
+                Ok(result) => return Ok(result),
+                Err(Failure::Final(error)) => return Err(error),
+                Err(Failure::Passing { error, pause }) => (error, pause),
+            };
+            if progress() > furthest {
+                (failures, furthest) = (0, progress());
+            }
+            let pause =
+                pause.unwrap_or_else(|| (FIRST_PAUSE * 2u32.saturating_pow(failures)).min(LONGEST_PAUSE));
+            failures += 1;
+            if failures > self.access.retries || pause > LONGEST_PAUSE {
+                return Err(error);
+            }
+            (self.report)(Event::Retrying { error: &error, pause });
+            std::thread::sleep(pause);
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// No response.
+    fn unreachable(&self, error: &ureq::Error) -> Failure {
+        let is_final = matches!(
+            error,
+            ureq::Error::BadUri(_)
+                | ureq::Error::Http(_)
+                | ureq::Error::RequireHttpsOnly(_)
+                | ureq::Error::TooManyRedirects
+        );
+        let error = HubError::Unreachable { url: self.url.to_owned(), detail: error.to_string() };
+        if is_final { Failure::Final(error) } else { Failure::Passing { error, pause: None } }
+    }
+
+    /// A response that ended early.
+    fn broke_off(&self, error: &io::Error) -> Failure {
+        let was_cut = error.kind() == io::ErrorKind::UnexpectedEof;
+        let detail = if was_cut { "the connection was cut".to_owned() } else { error.to_string() };
+        Failure::Passing { error: HubError::Unreachable { url: self.url.to_owned(), detail }, pause: None }
+    }
+
+    /// A response that says no. Hugging Face tells the reason in a header of its own.
+    fn refused(&self, status: u16, response: &Response<Body>, access: &Access) -> Failure {
+        let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let (repo, endpoint, url) = (self.id.repo.clone(), access.endpoint.clone(), self.url.to_owned());
+        let error = match (status, header("x-error-code")) {
+            (_, Some("GatedRepo")) => HubError::Gated { page: format!("{endpoint}/{repo}"), repo },
+            (404, Some("RevisionNotFound")) => {
+                HubError::NoRevision { repo, revision: self.id.revision.clone() }
+            }
+            (404, Some("EntryNotFound")) => HubError::Status { url, status },
+            (404, _) => HubError::NoRepo { repo, endpoint },
+            (401, _) if access.token.is_none() => HubError::NoRepo { repo, endpoint },
+            (401 | 403, _) => HubError::Denied { repo, endpoint, status },
+            (429, _) => {
+                let pause = header("retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs);
+                return Failure::Passing { error: HubError::Busy { url, wait: pause }, pause };
+            }
+            (408 | 500.., _) => {
+                return Failure::Passing { error: HubError::Status { url, status }, pause: None };
+            }
+            _ => HubError::Status { url, status },
+        };
+        Failure::Final(error)
+    }
+}
+
+/// Whether a partial response begins with byte `from`.
+fn starts_at(response: &Response<Body>, from: u64) -> bool {
+    let range = response.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()) == Some(from)
+}
+
+fn proxy(access: &Access) -> Result<Option<Proxy>, HubError> {
+    let Some(url) = &access.proxy else { return Ok(None) };
+    let wrong = |error: ureq::Error| HubError::Setting {
+        what: "the proxy",
+        value: url.clone(),
+        detail: error.to_string(),
+    };
+    let parsed = Proxy::new(url).map_err(wrong)?;
+    let mut proxy = Proxy::builder(parsed.protocol())
+        .host(parsed.host())
+        .port(parsed.port())
+        .resolve_target(parsed.resolve_target());
+    if let Some(user) = parsed.username() {
+        proxy = proxy.username(user).password(parsed.password().unwrap_or_default());
+    }
+    for host in &access.no_proxy {
+        proxy = proxy.no_proxy(host);
+    }
+    proxy.build().map(Some).map_err(wrong)
+}

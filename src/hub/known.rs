@@ -1,0 +1,301 @@
+//! Models worth choosing from. What is not known for certain is left out, not guessed.
+//!
+//! Dimensions and picture sizes are those of open_clip's model configurations; download sizes those that Hugging Face
+//! shows for the files that are fetched. A revision is pinned where its whole commit hash is known; `main` is resolved
+//! when it is pulled, and noted in `pulled.json`.
+
+use super::Precisions;
+use crate::model::Precision;
+
+/// Where the figures of [`Known::recall`] are from.
+pub const RECALL_SOURCE: &str = "text-to-image recall on Crossmodal-3600 in %, mean of recall@1, @5 and @10, as \
+    measured at fp32 by Immich (docs.immich.app, \"Searching\")";
+
+/// The model to recommend to whoever does not want to choose: small, fast, and its text tower answers quickly.
+pub const RECOMMENDED: &str = "clip-b32";
+
+/// A model that is known to be good at something.
+#[derive(Debug)]
+pub struct Known {
+    /// What it is called here.
+    pub name: &'static str,
+    /// Where it is on Hugging Face.
+    pub repo: &'static str,
+    /// A commit, or `main`.
+    pub revision: &'static str,
+    /// Which weights to fetch unless told otherwise.
+    pub precisions: Precisions,
+    /// Path → SHA-256, where known.
+    pub sha256: &'static [(&'static str, &'static str)],
+    /// Side of the pictures it sees, in pixels.
+    pub image_size: u32,
+    /// Numbers in a vector.
+    pub embed_dim: u32,
+    /// Size of the download in MB, where known.
+    pub megabytes: Option<u32>,
+    /// In which languages it can be asked.
+    pub languages: &'static str,
+    /// The weights' licence, where known.
+    pub license: Option<&'static str>,
+    /// By language code; see [`RECALL_SOURCE`].
+    pub recall: &'static [(&'static str, f32)],
+    /// Whom it suits.
+    pub suits: &'static str,
+}
+
+impl Known {
+    /// The model of this name.
+    pub fn named(name: &str) -> Option<&'static Known> {
+        KNOWN.iter().find(|known| known.name == name)
+    }
+}
+
+/// What [`Precision::Auto`] takes: fp32 for images, int8 for texts where there is a choice.
+const AUTO: Precisions = Precisions { image: Precision::Auto, text: Precision::Auto };
+
+/// Of these it is not known what an int8 text tower costs.
+const EXACT: Precisions = Precisions { image: Precision::Auto, text: Precision::Fp32 };
+
+/// From small to large, multilingual ones last.
+pub const KNOWN: &[Known] = &[
+    Known {
+        name: "clip-b32",
+        repo: "Xenova/clip-vit-base-patch32",
+        revision: "4c1807b705b1d015fb032789cc4d221b23025a6f",
+        precisions: AUTO,
+        sha256: &[
+            ("onnx/vision_model.onnx", "fd6e1402a588279d1723c7534d4bcba5bc0b14b47dfab0e46f8c47b8270d7d40"),
+            (
+                "onnx/text_model_quantized.onnx",
+                "73baab855d406190da9faa498cfedf65f15cf309f4cc7385b7b032e6d08e5c3a",
+            ),
+        ],
+        image_size: 224,
+        embed_dim: 512,
+        megabytes: Some(419),
+        languages: "English",
+        license: Some("MIT"),
+        recall: &[("en", 59.37)],
+        suits: "any computer: OpenAI's ViT-B/32, small and quick to answer",
+    },
+    Known {
+        name: "clip-b32-laion",
+        repo: "immich-app/ViT-B-32__laion2b-s34b-b79k",
+        revision: "927497311ca58ec911247a796e4ac5bb49efe4f0",
+        precisions: AUTO,
+        sha256: &[],
+        image_size: 224,
+        embed_dim: 512,
+        megabytes: Some(607),
+        languages: "English",
+        license: Some("MIT"),
+        recall: &[("en", 68.78), ("de", 36.60)],
+        suits: "any computer: better than clip-b32 at the same speed",
+    },
+    Known {
+        name: "clip-b16",
+        repo: "Xenova/clip-vit-base-patch16",
+        revision: "main",
+        precisions: AUTO,
+        sha256: &[],
+        image_size: 224,
+        embed_dim: 512,
+        megabytes: Some(412),
+        languages: "English",
+        license: Some("MIT"),
+        recall: &[("en", 58.27), ("de", 20.83)],
+        suits: "finer detail than clip-b32 at several times the work",
+    },
+    Known {
+        name: "clip-l14",
+        repo: "Xenova/clip-vit-large-patch14",
+        revision: "main",
+        precisions: AUTO,
+        sha256: &[],
+        image_size: 224,
+        embed_dim: 768,
+        megabytes: None,
+        languages: "English",
+        license: Some("MIT"),
+        recall: &[("en", 60.12), ("de", 27.63)],
+        suits: "whoever needs OpenAI's ViT-L/14",
+    },
+    Known {
+        name: "mobileclip-s0",
+        repo: "Xenova/mobileclip_s0",
+        revision: "main",
+        precisions: EXACT,
+        sha256: &[],
+        image_size: 256,
+        embed_dim: 512,
+        megabytes: None,
+        languages: "English",
+        license: Some("Apple AMLR"),
+        recall: &[],
+        suits: "slow computers, for research: the smallest image tower",
+    },
+    Known {
+        name: "mobileclip-s2",
+        repo: "Xenova/mobileclip_s2",
+        revision: "main",
+        precisions: EXACT,
+        sha256: &[],
+        image_size: 256,
+        embed_dim: 512,
+        megabytes: Some(399),
+        languages: "English",
+        license: Some("Apple AMLR"),
+        recall: &[],
+        suits: "slow computers, for research: a small image tower",
+    },
+    Known {
+        name: "siglip-b16",
+        repo: "Xenova/siglip-base-patch16-224",
+        revision: "65a4a3071a821054207f0a80eaa35fb2ed6d46f0",
+        precisions: EXACT,
+        sha256: &[(
+            "onnx/text_model.onnx",
+            "3aa7fdbd20eaa8740cce17bf82913de641fcb632a768fed59f661cdcd0c32553",
+        )],
+        image_size: 224,
+        embed_dim: 768,
+        megabytes: Some(815),
+        languages: "English",
+        license: Some("Apache-2.0"),
+        recall: &[("en", 71.64), ("de", 75.19)],
+        suits: "better answers at moderate size",
+    },
+    Known {
+        name: "siglip2-b32",
+        repo: "immich-app/ViT-B-32-SigLIP2-256__webli",
+        revision: "main",
+        precisions: AUTO,
+        sha256: &[],
+        image_size: 256,
+        embed_dim: 768,
+        megabytes: None,
+        languages: "many",
+        license: Some("Apache-2.0"),
+        recall: &[("en", 73.15), ("de", 84.44), ("zh", 62.56), ("ar", 60.70)],
+        suits: "the best answers for the time that indexing takes",
+    },
+    Known {
+        name: "siglip2-b16",
+        repo: "immich-app/ViT-B-16-SigLIP2__webli",
+        revision: "main",
+        precisions: AUTO,
+        sha256: &[],
+        image_size: 224,
+        embed_dim: 768,
+        megabytes: Some(1500),
+        languages: "many",
+        license: Some("Apache-2.0"),
+        recall: &[("en", 75.19), ("de", 86.44), ("zh", 64.39), ("ar", 61.71)],
+        suits: "the best English answers short of a very large model",
+    },
+    Known {
+        name: "siglip2-l16",
+        repo: "immich-app/ViT-L-16-SigLIP2-256__webli",
+        revision: "main",
+        precisions: AUTO,
+        sha256: &[],
+        image_size: 256,
+        embed_dim: 1024,
+        megabytes: None,
+        languages: "many",
+        license: Some("Apache-2.0"),
+        recall: &[("en", 74.26), ("de", 88.82), ("zh", 66.10), ("ar", 66.89)],
+        suits: "European languages, with a GPU or patience",
+    },
+    Known {
+        name: "siglip2-so400m",
+        repo: "immich-app/ViT-SO400M-16-SigLIP2-384__webli",
+        revision: "main",
+        precisions: AUTO,
+        sha256: &[],
+        image_size: 384,
+        embed_dim: 1152,
+        megabytes: None,
+        languages: "many",
+        license: Some("Apache-2.0"),
+        recall: &[("en", 75.09), ("de", 89.81), ("zh", 67.33), ("ar", 69.31)],
+        suits: "the best answers in European languages, with a GPU",
+    },
+    Known {
+        name: "xlmr-b32",
+        repo: "immich-app/XLM-Roberta-Base-ViT-B-32__laion5b_s13b_b90k",
+        revision: "main",
+        precisions: AUTO,
+        sha256: &[],
+        image_size: 224,
+        embed_dim: 512,
+        megabytes: None,
+        languages: "many",
+        license: Some("MIT"),
+        recall: &[("en", 68.33), ("de", 81.63), ("zh", 72.52), ("ar", 59.66)],
+        suits: "many languages, Chinese above all, on any computer",
+    },
+    Known {
+        name: "xlmr-h14",
+        repo: "immich-app/XLM-Roberta-Large-ViT-H-14__frozen_laion5b_s13b_b90k",
+        revision: "main",
+        precisions: AUTO,
+        sha256: &[],
+        image_size: 224,
+        embed_dim: 1024,
+        megabytes: None,
+        languages: "many",
+        license: Some("MIT"),
+        recall: &[("en", 71.45), ("de", 87.19), ("zh", 77.19), ("ar", 66.52)],
+        suits: "Chinese, with a GPU or patience",
+    },
+    Known {
+        name: "nllb-b16",
+        repo: "immich-app/nllb-clip-base-siglip__v1",
+        revision: "fa45ecae1fa679685dc5b39b2b9cb8402aa3aac7",
+        precisions: AUTO,
+        sha256: &[],
+        image_size: 384,
+        embed_dim: 768,
+        megabytes: None,
+        languages: "201",
+        license: Some("CC-BY-NC-4.0"),
+        recall: &[("en", 68.41), ("de", 84.81), ("zh", 72.65), ("ar", 73.19)],
+        suits: "languages that no other model here knows",
+    },
+    Known {
+        name: "nllb-so400m",
+        repo: "immich-app/nllb-clip-large-siglip__v1",
+        revision: "3b9f4148733a1a4eaa614adeefa0089e12d83b35",
+        precisions: AUTO,
+        sha256: &[],
+        image_size: 384,
+        embed_dim: 1152,
+        megabytes: None,
+        languages: "201",
+        license: Some("CC-BY-NC-4.0"),
+        recall: &[("en", 71.19), ("de", 88.42), ("zh", 77.49), ("ar", 76.44)],
+        suits: "the best answers in most languages, with a GPU",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+    use crate::hub::Wanted;
+
+    #[test]
+    fn every_row_is_well_formed() {
+        for known in KNOWN {
+            let wanted = Wanted::parse(known.name, None, Precisions::default()).unwrap();
+            assert_eq!((wanted.name.as_str(), wanted.id.repo.as_str()), (known.name, known.repo));
+            for (file, sha256) in known.sha256 {
+                assert!(matches!(Digest::parse(sha256), Some(Digest::Sha256(_))), "{file}");
+            }
+            assert!(known.recall.iter().all(|(_, recall)| (0.0..100.0).contains(recall)), "{}", known.name);
+            assert_eq!(KNOWN.iter().filter(|other| other.name == known.name).count(), 1, "{}", known.name);
+        }
+        assert!(Known::named(RECOMMENDED).is_some_and(|known| known.megabytes.is_some()));
+    }
+}

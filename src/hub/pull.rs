@@ -1,0 +1,325 @@
+//! From a name to an installed model: list, choose, fetch what is missing, check, and only then give it its name.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::cache::Cached;
+use super::client::Client;
+use super::listing::{Listing, RemoteFile};
+use super::select::select;
+use super::store::{Installed, Origin, Store, check_model_name, remove_folder};
+use super::{Access, HubError, Known, Precisions, RepoId};
+use crate::digest::{Digest, sha256_of};
+use crate::disk;
+use crate::model::{Execution, Model, Precision};
+
+/// What is to be pulled.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// What it will be called here.
+    pub name: String,
+    /// Where it is.
+    pub id: RepoId,
+    /// Which of its weights.
+    pub precisions: Precisions,
+    /// Path → SHA-256 of files that are known beforehand.
+    sha256: &'static [(&'static str, &'static str)],
+}
+
+/// How pulling ended.
+#[derive(Debug)]
+pub enum Pulled {
+    /// It was not there, and is now.
+    New(Installed),
+    /// It was there already, the same commit with the same files.
+    Before(Installed),
+}
+
+/// What happens meanwhile.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// It is known what has to be fetched.
+    Planned {
+        /// All needed files.
+        files: usize,
+        /// Their size.
+        bytes: u64,
+        /// What of it is here already, from an earlier attempt.
+        have: u64,
+    },
+    /// This file's turn has come.
+    File(&'a str),
+    /// Bytes arrived.
+    Received {
+        /// How many.
+        bytes: u64,
+    },
+    /// A part of a file has to be fetched once more, because the server sends it whole or it was damaged.
+    Restarted {
+        /// How many bytes were for nothing.
+        bytes: u64,
+    },
+    /// An attempt failed, and there will be another.
+    Retrying {
+        /// Why it failed.
+        error: &'a HubError,
+        /// When.
+        pause: Duration,
+    },
+}
+
+impl Wanted {
+    /// Reads what was typed: a name of the table or a Hugging Face id, each perhaps with `@revision`.
+    ///
+    /// # Errors
+    /// [`HubError::Id`] or [`HubError::Name`].
+    pub fn parse(text: &str, name: Option<&str>, asked: Precisions) -> Result<Wanted, HubError> {
+        let (short, revision) =
+            text.split_once('@').map_or((text, None), |(short, rest)| (short, Some(rest)));
+        let Some(known) = Known::named(short) else {
+            let id = RepoId::parse(text)?;
+            let name = name.unwrap_or(id.name()).to_owned();
+            check_model_name(&name)?;
+            return Ok(Wanted { name, id, precisions: asked, sha256: &[] });
+        };
+        let name = name.unwrap_or(known.name).to_owned();
+        check_model_name(&name)?;
+        let id = RepoId::parse(&format!("{}@{}", known.repo, revision.unwrap_or(known.revision)))?;
+        let or = |asked, known| if asked == Precision::Auto { known } else { asked };
+        let precisions = Precisions {
+            image: or(asked.image, known.precisions.image),
+            text: or(asked.text, known.precisions.text),
+        };
+        let sha256 = if revision.is_none() { known.sha256 } else { &[] };
+        Ok(Wanted { name, id, precisions, sha256 })
+    }
+}
+
+impl Store {
+    /// Pulls a model. When this fails, or is stopped in any way, nothing is installed, and the next attempt goes on
+    /// with what has arrived.
+    ///
+    /// # Errors
+    /// Any [`HubError`].
+    pub fn pull(
+        &self,
+        access: &Access,
+        wanted: &Wanted,
+        execution: Execution,
+        report: &dyn Fn(Event<'_>),
+    ) -> Result<Pulled, HubError> {
+        let _lock = self.lock(&wanted.name)?;
+        let (client, cached) = (Client::new(access, report)?, Cached::new(access.cache.as_deref()));
+        let listing =
+            if access.offline { cached.listing(&wanted.id)? } else { client.listing(&wanted.id)? };
+        let files = needed(&listing, wanted)?;
+        if let Some(there) = self.there_already(wanted, &listing, &files)? {
+            return Ok(Pulled::Before(there));
+        }
+        let id = RepoId { repo: wanted.id.repo.clone(), revision: listing.commit };
+        let fetch = Fetch {
+            folder: self.partial_folder().join(format!("{}@{}", wanted.name, id.revision)),
+            client: (!access.offline).then_some(client),
+            id,
+            cached,
+            report,
+        };
+        fetch.all(&files)?;
+        let check = |folder: &Path| Model::open(folder, execution).map(drop);
+        check(&fetch.folder).map_err(|source| HubError::Unreadable { id: fetch.id.to_string(), source })?;
+        self.install(&wanted.name, &fetch.folder)?;
+        Ok(Pulled::New(self.find(&wanted.name)?))
+    }
+
+    /// The model, if it has the name already; an error if another has.
+    fn there_already(
+        &self,
+        wanted: &Wanted,
+        listing: &Listing,
+        files: &[RemoteFile],
+    ) -> Result<Option<Installed>, HubError> {
+        let Ok(installed) = self.find(&wanted.name) else { return Ok(None) };
+        let same = |origin: &&Origin| {
+            let paths = files.iter().map(|file| file.path.as_str());
+            origin.commit == listing.commit
+                && origin.repo == wanted.id.repo
+                && origin.sha256.keys().map(String::as_str).collect::<HashSet<_>>() == paths.collect()
+        };
+        if installed.origin.as_ref().filter(same).is_some() {
+            return Ok(Some(installed));
+        }
+        let from = installed.origin.map(|origin| format!("{}@{}", origin.repo, origin.commit));
+        Err(HubError::Taken {
+            name: wanted.name.clone(),
+            installed: from.unwrap_or_else(|| installed.folder.display().to_string()),
+            wanted: format!("{}@{}, {} files", wanted.id.repo, listing.commit, files.len()),
+        })
+    }
+
+    /// Gives a whole and checked folder its name, and takes the remains of other attempts away.
+    fn install(&self, name: &str, folder: &Path) -> Result<(), HubError> {
+        let target = self.folder().join(name);
+        let io = |source| HubError::Io { path: target.clone(), source };
+        fs::rename(folder, &target).map_err(io)?;
+        sync_folder(self.folder()).map_err(io)?;
+        let others = self.partial_folder().read_dir().into_iter().flatten().flatten();
+        for other in
+            others.filter(|other| other.file_name().to_string_lossy().starts_with(&format!("{name}@")))
+        {
+            remove_folder(&other.path())?;
+        }
+        Ok(())
+    }
+}
+
+/// The files to fetch, none of which may contradict what is known beforehand.
+fn needed(listing: &Listing, wanted: &Wanted) -> Result<Vec<RemoteFile>, HubError> {
+    let repo = || wanted.id.repo.clone();
+    let files = select(&listing.files, wanted.precisions)
+        .map_err(|detail| HubError::NoModel { repo: repo(), detail })?;
+    for (path, expected) in wanted.sha256 {
+        let announced = files.iter().find(|file| file.path == *path).map(|file| &file.digest);
+        if let Some(Digest::Sha256(found)) = announced
+            && found != expected
+        {
+            let (file, found, expected) = ((*path).to_owned(), found.clone(), (*expected).to_owned());
+            return Err(HubError::Unexpected { repo: repo(), file, found, expected });
+        }
+    }
+    Ok(files)
+}
+
+/// One model on its way into a partial folder.
+struct Fetch<'a> {
+    folder: PathBuf,
+    id: RepoId,
+    /// `None` where nothing but the cache may be used.
+    client: Option<Client<'a>>,
+    cached: Cached,
+    report: &'a dyn Fn(Event<'_>),
+}
+
+impl Fetch<'_> {
+    /// Fetches every file that is not there, and notes what the folder holds.
+    fn all(&self, files: &[RemoteFile]) -> Result<(), HubError> {
+        self.forget_others(files)?;
+        let (bytes, have) =
+            (files.iter().map(|file| file.size).sum(), files.iter().map(|file| self.have(file)).sum());
+        self.check_space(bytes - have)?;
+        (self.report)(Event::Planned { files: files.len(), bytes, have });
+        let mut sha256 = BTreeMap::new();
+        for file in files {
+            (self.report)(Event::File(&file.path));
+            sha256.insert(file.path.clone(), self.one(file)?);
+        }
+        Origin { repo: self.id.repo.clone(), commit: self.id.revision.clone(), sha256 }.write(&self.folder)
+    }
+
+    /// Fetches one file, checks it, and returns its SHA-256. It has its name only once it is whole and right.
+    fn one(&self, file: &RemoteFile) -> Result<String, HubError> {
+        let path = self.folder.join(&file.path);
+        let io = |source| HubError::Io { path: path.clone(), source };
+        if !path.is_file() {
+            let folder = path.parent().unwrap_or(&self.folder);
+            fs::create_dir_all(folder).map_err(io)?;
+            let part = self.part(file);
+            match self.cached.blob(&self.id.repo, &file.digest) {
+                Some(blob) => self.take(file, &blob, &part)?,
+                None => self.download(file, &part)?,
+            }
+            fs::rename(&part, &path).map_err(io)?;
+            sync_folder(folder).map_err(io)?;
+        }
+        match &file.digest {
+            Digest::Sha256(sha256) => Ok(sha256.clone()),
+            Digest::GitBlob(_) => sha256_of(&path).map_err(io),
+        }
+    }
+
+    /// Takes a file out of the cache: as a second name of the same bytes where the file system can do that.
+    fn take(&self, file: &RemoteFile, blob: &Path, part: &Path) -> Result<(), HubError> {
+        let io = |source| HubError::Io { path: part.to_owned(), source };
+        if part.exists() {
+            fs::remove_file(part).map_err(io)?;
+        }
+        let blob = blob.canonicalize().map_err(io)?;
+        fs::hard_link(&blob, part).or_else(|_| fs::copy(&blob, part).map(drop)).map_err(io)?;
+        (self.report)(Event::Received { bytes: file.size });
+        self.check(file, part)
+    }
+
+    /// A part from an earlier attempt may have been damaged since; then the file is fetched once more from its start.
+    fn download(&self, file: &RemoteFile, part: &Path) -> Result<(), HubError> {
+        let Some(client) = &self.client else {
+            return Err(HubError::NotCached {
+                id: self.id.to_string(),
+                cache: None,
+                detail: file.path.clone(),
+            });
+        };
+        let was_begun = part.exists();
+        client.download(&self.id, file, part)?;
+        match self.check(file, part) {
+            Err(HubError::WrongDigest { .. }) if was_begun => {
+                (self.report)(Event::Restarted { bytes: file.size });
+                client.download(&self.id, file, part)?;
+                self.check(file, part)
+            }
+            result => result,
+        }
+    }
+
+    /// Removes `part` when it is not what was announced.
+    fn check(&self, file: &RemoteFile, part: &Path) -> Result<(), HubError> {
+        let io = |source| HubError::Io { path: part.to_owned(), source };
+        let found = file.digest.of_same_kind(part).map_err(io)?;
+        if found == file.digest {
+            return Ok(());
+        }
+        fs::remove_file(part).map_err(io)?;
+        Err(HubError::WrongDigest {
+            repo: self.id.repo.clone(),
+            file: file.path.clone(),
+            found: found.hex().to_owned(),
+            expected: file.digest.hex().to_owned(),
+        })
+    }
+
+    fn part(&self, file: &RemoteFile) -> PathBuf {
+        self.folder.join(format!("{}.part", file.path))
+    }
+
+    /// Bytes of the file that need not be fetched.
+    fn have(&self, file: &RemoteFile) -> u64 {
+        let size = |path: PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
+        if self.folder.join(&file.path).is_file() { file.size } else { size(self.part(file)).min(file.size) }
+    }
+
+    /// Removes what an earlier attempt fetched in another precision.
+    fn forget_others(&self, files: &[RemoteFile]) -> Result<(), HubError> {
+        let kept: HashSet<PathBuf> =
+            files.iter().flat_map(|file| [self.folder.join(&file.path), self.part(file)]).collect();
+        let entries = walkdir::WalkDir::new(&self.folder).into_iter().flatten();
+        for entry in entries.filter(|entry| !entry.path().is_dir() && !kept.contains(entry.path())) {
+            fs::remove_file(entry.path())
+                .map_err(|source| HubError::Io { path: entry.path().to_owned(), source })?;
+        }
+        Ok(())
+    }
+
+    fn check_space(&self, needed: u64) -> Result<(), HubError> {
+        match disk::free_space(&self.folder) {
+            Some(available) if available < needed => {
+                Err(HubError::NoSpace { folder: self.folder.clone(), needed, available })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Makes the names in a folder durable, where the operating system has such a thing.
+fn sync_folder(folder: &Path) -> std::io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}

@@ -1,0 +1,238 @@
+//! The folder of installed models.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::HubError;
+use crate::digest::sha256_of;
+
+/// What pulling leaves in a model's folder.
+const ORIGIN_FILE: &str = "pulled.json";
+
+/// The model that `scripts/setup` installs.
+const OFFLINE: &str = "offline";
+
+/// All models installed for this user.
+#[derive(Clone, Debug)]
+pub struct Store {
+    folder: PathBuf,
+}
+
+/// An installed model.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    /// What it is called here.
+    pub name: String,
+    /// Where it lies.
+    pub folder: PathBuf,
+    /// Where it was pulled from; `None` for one that was put there by other means.
+    pub origin: Option<Origin>,
+}
+
+/// Where a model was pulled from, and what arrived.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Origin {
+    /// `org/name` on Hugging Face.
+    pub repo: String,
+    /// The commit, in 40 hexadecimal digits.
+    pub commit: String,
+    /// Path inside the folder → SHA-256 in lower-case hexadecimal.
+    pub sha256: BTreeMap<String, String>,
+}
+
+/// Held while a model is pulled or removed; let go when dropped, or when the process ends in whatever way.
+pub(super) struct Lock(#[expect(dead_code, reason = "closing the file unlocks it")] File);
+
+impl Store {
+    /// The models in `folder`, which need not exist yet.
+    pub fn new(folder: impl Into<PathBuf>) -> Store {
+        Store { folder: folder.into() }
+    }
+
+    /// The folder of all models.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// All installed models, by name.
+    pub fn installed(&self) -> Vec<Installed> {
+        let entries = self.folder.read_dir().into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut models: Vec<_> = names.filter_map(|name| self.find(&name).ok()).collect();
+        models.sort_by(|a, b| a.name.cmp(&b.name));
+        models
+    }
+
+    /// The installed model of this name.
+    ///
+    /// # Errors
+    /// [`HubError::NotInstalled`], or [`HubError::Name`] when nothing can have this name.
+    pub fn find(&self, name: &str) -> Result<Installed, HubError> {
+        check_model_name(name)?;
+        let folder = self.folder.join(name);
+        if !folder.is_dir() {
+            return Err(HubError::NotInstalled { name: name.to_owned() });
+        }
+        Ok(Installed { name: name.to_owned(), origin: Origin::read(&folder), folder })
+    }
+
+    /// The model that new libraries use: the chosen one, else the offline model.
+    ///
+    /// # Errors
+    /// [`HubError::NotInstalled`] when the chosen one is gone, [`HubError::NoneInstalled`] when none was chosen and the
+    /// offline model is not there either.
+    pub fn default_model(&self) -> Result<Installed, HubError> {
+        match self.default_name() {
+            Some(name) => self.find(&name),
+            None => self.find(OFFLINE).map_err(|_| HubError::NoneInstalled),
+        }
+    }
+
+    /// The name of the model that new libraries use, where one was chosen.
+    pub fn default_name(&self) -> Option<String> {
+        let text = fs::read_to_string(self.default_file()).ok()?;
+        Some(text.trim().to_owned()).filter(|name| check_model_name(name).is_ok())
+    }
+
+    /// Makes `name` the model that new libraries use.
+    ///
+    /// # Errors
+    /// [`HubError::NotInstalled`], or [`HubError::Io`].
+    pub fn set_default(&self, name: &str) -> Result<(), HubError> {
+        self.find(name)?;
+        let (path, new) = (self.default_file(), self.folder.join(".default.new"));
+        let written = fs::write(&new, format!("{name}\n")).and_then(|()| fs::rename(&new, &path));
+        written.map_err(|source| HubError::Io { path, source })
+    }
+
+    /// Removes a model, in one step for everyone who looks on; returns where it was.
+    ///
+    /// # Errors
+    /// [`HubError::NotInstalled`], [`HubError::Locked`] or [`HubError::Io`].
+    pub fn remove(&self, name: &str) -> Result<Installed, HubError> {
+        let model = self.find(name)?;
+        let _lock = self.lock(name)?;
+        let gone = self.partial_folder().join(format!("{name}.removed"));
+        remove_folder(&gone)?;
+        fs::rename(&model.folder, &gone)
+            .map_err(|source| HubError::Io { path: model.folder.clone(), source })?;
+        remove_folder(&gone)?;
+        if self.default_name().as_deref() == Some(name) {
+            let path = self.default_file();
+            fs::remove_file(&path).map_err(|source| HubError::Io { path, source })?;
+        }
+        Ok(model)
+    }
+
+    /// Where models are made before they are whole.
+    pub(super) fn partial_folder(&self) -> PathBuf {
+        self.folder.join(".partial")
+    }
+
+    /// Keeps every other process from pulling or removing `name`.
+    pub(super) fn lock(&self, name: &str) -> Result<Lock, HubError> {
+        let folder = self.partial_folder();
+        fs::create_dir_all(&folder).map_err(|source| HubError::Io { path: folder.clone(), source })?;
+        let path = folder.join(format!("{name}.lock"));
+        let unlockable = |source| HubError::Io { path: path.clone(), source };
+        let file = File::create(&path).map_err(unlockable)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock(file)),
+            Err(TryLockError::WouldBlock) => Err(HubError::Locked { name: name.to_owned() }),
+            Err(TryLockError::Error(source)) => Err(unlockable(source)),
+        }
+    }
+
+    fn default_file(&self) -> PathBuf {
+        self.folder.join("default")
+    }
+}
+
+impl Installed {
+    /// Compares every file with what was pulled; `false` when it was not pulled, and so nothing is known here.
+    ///
+    /// # Errors
+    /// [`HubError::Altered`] or [`HubError::Io`] for the first file that is wrong.
+    pub fn verify(&self) -> Result<bool, HubError> {
+        let Some(origin) = &self.origin else { return Ok(false) };
+        for (file, expected) in &origin.sha256 {
+            let path = self.folder.join(file);
+            let found = sha256_of(&path).map_err(|source| HubError::Io { path: path.clone(), source })?;
+            if found != *expected {
+                let (name, expected) = (self.name.clone(), expected.clone());
+                return Err(HubError::Altered { name, path, found, expected });
+            }
+        }
+        Ok(true)
+    }
+
+    /// All its files with their sizes, by path.
+    pub fn files(&self) -> Vec<(PathBuf, u64)> {
+        let entries = walkdir::WalkDir::new(&self.folder).sort_by_file_name().into_iter().flatten();
+        let files = entries.filter(|entry| entry.path().is_file());
+        files.map(|file| (file.path().to_owned(), file.path().metadata().map_or(0, |m| m.len()))).collect()
+    }
+}
+
+impl Origin {
+    fn read(folder: &Path) -> Option<Origin> {
+        serde_json::from_slice(&fs::read(folder.join(ORIGIN_FILE)).ok()?).ok()
+    }
+
+    pub(super) fn write(&self, folder: &Path) -> Result<(), HubError> {
+        let path = folder.join(ORIGIN_FILE);
+        let json = serde_json::to_vec_pretty(self).expect("plain fields become JSON");
+        let written = File::create(&path).and_then(|mut file| {
+            file.write_all(&json)?;
+            file.sync_all()
+        });
+        written.map_err(|source| HubError::Io { path, source })
+    }
+}
+
+/// Refuses names that would mean another folder than one right below the models'.
+pub(super) fn check_model_name(name: &str) -> Result<(), HubError> {
+    let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+    let is_name = !name.is_empty() && !name.starts_with('.') && name.chars().all(plain) && name != "default";
+    if is_name { Ok(()) } else { Err(HubError::Name { name: name.to_owned() }) }
+}
+
+/// Removes a folder that may not be there.
+pub(super) fn remove_folder(path: &Path) -> Result<(), HubError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(HubError::Io { path: path.to_owned(), source: error })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_inside_the_folder() {
+        for name in ["clip-b32", "ViT-B-32__openai", "größer", "a.b"] {
+            check_model_name(name).unwrap();
+        }
+        for name in ["", ".", "..", ".partial", "a/b", "a\\b", "default", "a b", "a\0"] {
+            assert!(check_model_name(name).is_err(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_lock_is_let_go_when_it_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::new(folder.path());
+        let lock = store.lock("a").unwrap();
+        assert!(matches!(store.lock("a"), Err(HubError::Locked { .. })));
+        store.lock("b").map(drop).unwrap();
+        drop(lock);
+        store.lock("a").map(drop).unwrap();
+    }
+}

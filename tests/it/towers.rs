@@ -1,0 +1,138 @@
+//! What a model does besides answering queries, and how its towers are loaded.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::workspace::Workspace;
+
+#[track_caller]
+fn stdout(workspace: &Workspace, args: &[&str]) -> String {
+    let output = workspace.imgsearch(args).assert().success().get_output().clone();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn labels_are_weighed_without_a_library() {
+    let workspace = Workspace::new();
+    let photo = workspace.photo("a.png", 1);
+    let photo = photo.to_str().unwrap();
+    let labels = workspace.root().join("labels.txt");
+    fs::write(&labels, "a photo of a dog\n\n  a photo of a cat \n").unwrap();
+    let typed = ["classify", photo, "--labels", "a photo of a dog,a photo of a cat"];
+    let text = stdout(&workspace, &typed);
+    assert_eq!(text, stdout(&workspace, &["classify", photo, "--labels-file", labels.to_str().unwrap()]));
+    let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split('\t').collect()).collect();
+    let probabilities: Vec<f64> = lines.iter().map(|line| line[0].parse().unwrap()).collect();
+    assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-3, "{text}");
+    assert!(probabilities.is_sorted_by(|a, b| a >= b) && lines.iter().all(|line| line[2] == photo), "{text}");
+
+    let json = stdout(&workspace, &[&typed[..], &["--format", "jsonl"]].concat());
+    let json: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((&json["path"], &json["labels"][0]["label"]), (&photo.into(), &lines[0][1].into()));
+    // The offline model does not say its logit scale: 100 is taken.
+    let score = |at: usize| json["labels"][at]["score"].as_f64().unwrap();
+    let expected = 1.0 / (1.0 + (100.0 * (score(1) - score(0))).exp());
+    assert!((json["labels"][0]["probability"].as_f64().unwrap() - expected).abs() < 1e-3, "{json}");
+    assert!(!workspace.root().join("library").exists());
+}
+
+#[test]
+fn a_picture_scores_as_it_does_in_a_library() {
+    let workspace = Workspace::new();
+    let photo = workspace.photo("a.png", 1);
+    workspace.index(&[], 0);
+    let stored = workspace.scores()[&photo];
+    let json = stdout(
+        &workspace,
+        &["classify", photo.to_str().unwrap(), "--labels", "a photo", "--format", "jsonl"],
+    );
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let score = json["labels"][0]["score"].as_f64().unwrap();
+    // Stored vectors are rounded to halves.
+    assert!((score - stored).abs() < 1e-3, "{score} instead of {stored}");
+}
+
+#[test]
+fn what_cannot_be_classified_is_named() {
+    let workspace = Workspace::new();
+    let good = workspace.photo("a.png", 1);
+    let bad = workspace.photos().join("b.png");
+    fs::write(&bad, "not a picture").unwrap();
+    let check = |args: &[&str], named: &str| {
+        let failed = workspace.imgsearch(&["classify", good.to_str().unwrap()]).args(args).assert().code(2);
+        failed.stderr(predicates::str::contains(named)).get_output().stdout.len()
+    };
+    assert_eq!(check(&[], "--labels"), 0);
+    assert_eq!(check(&["--labels", " , "], "no labels"), 0);
+    assert_eq!(check(&["--labels-file", "/nowhere"], "/nowhere"), 0);
+    // The others are classified all the same.
+    assert!(check(&[bad.to_str().unwrap(), "--labels", "a cat"], "b.png") > 0);
+    assert!(check(&["/nowhere.jpg", "--labels", "a cat"], "/nowhere.jpg") > 0);
+}
+
+#[test]
+fn the_device_is_the_one_that_works_or_an_error_with_the_loaders_reason() {
+    let workspace = Workspace::new();
+    workspace.photo("a.png", 1);
+    let photos = workspace.photos();
+    let index = |device: &str| {
+        workspace.imgsearch(&["index", "-v", "--device", device, photos.to_str().unwrap()]).assert()
+    };
+    let reason = predicates::str::is_match("cannot run on cuda: .*(?i)(cuda|provider).*\nhint: ").unwrap();
+    index("cuda").code(2).stderr(reason);
+    index("auto").code(0).stderr(predicates::str::contains("the image model runs on cpu"));
+    assert!(stdout(&workspace, &["doctor"]).contains("ok     device: the image model runs on cpu"));
+    index("abacus").code(2).stderr(predicates::str::contains("possible values: auto, cpu, cuda"));
+}
+
+/// The copies of text towers in a cache folder.
+fn copies(workspace: &Workspace) -> Vec<PathBuf> {
+    let folder = workspace.root().join("cache/imgsearch/towers");
+    folder
+        .read_dir()
+        .map_or_else(|_| Vec::new(), |entries| entries.map(|entry| entry.unwrap().path()).collect())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_text_tower_answers_the_same_from_its_copy_and_a_damaged_one_is_made_again() {
+    let workspace = Workspace::new();
+    for seed in 0..5 {
+        workspace.photo(&format!("{seed}.png"), seed);
+    }
+    workspace.index(&[], 0);
+    let query = |cache: &str| {
+        let mut command =
+            workspace.imgsearch(&["query", "a dog on a beach, in the rain", "--format", "jsonl"]);
+        let output = command.env("XDG_CACHE_HOME", workspace.root().join(cache)).assert().success();
+        let lines = String::from_utf8(output.get_output().stdout.clone()).unwrap();
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.map(|line| (line["path"].to_string(), line["score"].as_f64().unwrap())).collect::<Vec<_>>()
+    };
+    // Where there can be no folder there is no copy.
+    fs::write(workspace.root().join("file"), "").unwrap();
+    let without = query("file");
+    #[track_caller]
+    fn check(found: &[(String, f64)], expected: &[(String, f64)]) {
+        for (found, expected) in found.iter().zip(expected) {
+            assert_eq!(found.0, expected.0);
+            assert!((found.1 - expected.1).abs() < 1e-4, "{found:?} instead of {expected:?}");
+        }
+    }
+    check(&query("cache"), &without);
+    let made = copies(&workspace);
+    assert_eq!(made.len(), 1, "{made:?}");
+    let whole = fs::read(&made[0]).unwrap();
+    check(&query("cache"), &without);
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 2] ^= 0x10;
+    for damaged in [&flipped[..], &whole[..whole.len() / 2], b""] {
+        fs::write(&made[0], damaged).unwrap();
+        check(&query("cache"), &without);
+        assert_eq!(copies(&workspace), made);
+        let again = fs::read(&made[0]).unwrap();
+        assert!(again.len() == whole.len() && again != damaged, "it was not made again");
+    }
+}

@@ -1,17 +1,25 @@
 //! What can be typed. The doc comments are the manual; nothing here does I/O.
 
+mod filter;
 mod index;
 mod maintain;
 mod query;
+mod search;
+mod similar;
+mod tags;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use imgsearch::model::Device;
 
+pub(crate) use filter::FilterArgs;
 pub(crate) use index::IndexArgs;
 pub(crate) use maintain::{DoctorArgs, OptimizeArgs, RepairArgs, StatusArgs, VerifyArgs};
-pub(crate) use query::{Format, QueryArgs};
+pub(crate) use query::QueryArgs;
+pub(crate) use search::{Format, SearchArgs};
+pub(crate) use similar::SimilarArgs;
+pub(crate) use tags::{TagsArgs, TagsFormat};
 
 /// Find your own photos by what they show. Everything stays on this machine.
 #[derive(Debug, Parser)]
@@ -78,6 +86,8 @@ pub(crate) struct Common {
 pub(crate) enum Command {
     Index(IndexArgs),
     Query(QueryArgs),
+    Similar(SimilarArgs),
+    Tags(TagsArgs),
     Status(StatusArgs),
     Doctor(DoctorArgs),
     Optimize(OptimizeArgs),

@@ -1,10 +1,14 @@
 //! One function per command: settings in, library called, results rendered.
 
 mod doctor;
+mod filter;
 mod index;
 mod maintain;
 mod query;
+mod search;
+mod similar;
 mod status;
+mod tags;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +39,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
     match cli.command {
         Command::Index(args) => index::run(&settings, args),
         Command::Query(args) => query::run(&settings, &args),
+        Command::Similar(args) => similar::run(&settings, &args),
+        Command::Tags(args) => tags::run(&settings, &args),
         Command::Status(args) => status::run(&settings, &args),
         Command::Doctor(_) => doctor::run(&settings),
         Command::Optimize(_) => maintain::optimize(&settings),

@@ -11,7 +11,7 @@ use super::in_flight::{InFlight, Waiting};
 use super::{Done, IngestError, Job, Outcome, Ready};
 use crate::decode::{DecodeError, Limits, decode, pixels};
 use crate::model::Preprocess;
-use crate::photo::{Details, Photo, Skip, SkipKind, Stamp};
+use crate::photo::{Details, Photo, Skip, SkipKind, Stamp, fingerprint};
 
 /// Pictures above this size are decoded one at a time, whatever the number of threads, so that the memory a run takes
 /// does not grow with the number of cores. No phone or camera of today makes them in ordinary use.
@@ -141,13 +141,6 @@ fn unreadable(job: Job, error: &io::Error) -> Loaded {
             Loaded::Done(vec![Done { path, key, outcome: Outcome::Skipped(skip), entry: None }])
         }
     }
-}
-
-/// BLAKE3, cut to 128 bits: no two different files a person owns share it by chance.
-fn fingerprint(bytes: &[u8]) -> Fingerprint {
-    let mut short = [0; 16];
-    short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
-    Fingerprint(short)
 }
 
 impl From<DecodeError> for Skip {

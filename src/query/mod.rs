@@ -1,33 +1,70 @@
-//! What can be asked: a text, how many answers, and which photos count.
+//! What can be asked: an expression, how many answers, and which photos count.
+
+mod expression;
+mod file_type;
+mod filter;
+mod gazetteer;
+mod period;
+mod place;
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
-use crate::photo::is_under;
+pub use expression::{Expression, ExpressionError, Source, Term, parse};
+pub use file_type::{FILE_TYPES, FileType};
+pub use filter::{Filter, MinSize, NameError, Names, Shape};
+pub use gazetteer::{Gazetteer, Town};
+pub use period::{Period, PeriodError};
+pub use place::{Circle, CircleError, DEFAULT_KM};
 
 /// A question to an [`crate::Engine`].
 #[derive(Clone, Debug)]
 pub struct Query {
     /// What the photos should show.
-    pub text: String,
+    pub expression: Expression,
     /// How many matches at most.
     pub top: NonZeroUsize,
-    /// Matches that score less are left out.
-    pub min_score: Option<f32>,
-    /// Only photos in or below one of these absolute folders; empty for all.
-    pub folders: Vec<PathBuf>,
+    /// Where the matches end.
+    pub cutoff: Cutoff,
+    /// Which photos count.
+    pub filter: Filter,
+    /// In which order they come.
+    pub order: Order,
     /// Compare with every photo, even where a graph would be faster.
     pub exact: bool,
 }
 
 impl Query {
-    /// Whether a filter is set that photos must pass.
-    pub fn is_filtered(&self) -> bool {
-        !self.folders.is_empty()
+    /// The best `top` photos for `expression`, without any condition.
+    pub fn new(expression: Expression, top: NonZeroUsize) -> Query {
+        Query {
+            expression,
+            top,
+            cutoff: Cutoff::None,
+            filter: Filter::default(),
+            order: Order::Score,
+            exact: false,
+        }
     }
+}
 
-    /// Whether the photo with this key passes the filters.
-    pub fn admits(&self, key: &[u8]) -> bool {
-        self.folders.is_empty() || self.folders.iter().any(|folder| is_under(key, folder))
-    }
+/// Where the matches of a query end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cutoff {
+    /// After as many as were asked for.
+    None,
+    /// Before the first that scores less.
+    Score(f32),
+    /// Where relevance ends: photos that other prompts explain as well are left out.
+    Relevance,
+}
+
+/// In which order matches come. Which ones they are, their scores alone decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The best first.
+    Score,
+    /// The newest first, and what has no date last.
+    Date,
+    /// By path, byte by byte.
+    Path,
 }

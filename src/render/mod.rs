@@ -3,6 +3,7 @@
 mod doctor;
 mod matches;
 mod status;
+mod tags;
 mod totals;
 
 use std::io::{self, BufWriter, StdoutLock, Write};

@@ -22,7 +22,7 @@ use directories::ProjectDirs;
 use imgsearch::decode::Limits;
 use imgsearch::engine::{Choice, Vocabulary};
 use imgsearch::ingest::{Event, Plan, Reporter, index};
-use imgsearch::model::{Device, Execution};
+use imgsearch::model::{Device, Execution, Precision};
 use imgsearch::query::{Cutoff, Filter};
 use imgsearch::walk::{Rules, resolve_roots};
 use imgsearch::{Engine, Expression, Library, Model, Query};
@@ -70,7 +70,13 @@ fn main() -> Result<()> {
     let data = ProjectDirs::from("", "", "imgsearch").context("no home folder")?.data_dir().to_owned();
     let model = arguments.next().unwrap_or_else(|| data.join("models/offline"));
     let threads = std::thread::available_parallelism()?.get();
-    let execution = Execution { runtime_places: vec![data.join("runtime")], device: Device::Cpu, threads };
+    let execution = Execution {
+        runtime_places: vec![data.join("runtime")],
+        device: Device::Cpu,
+        threads,
+        precision: Precision::Auto,
+        cache_folder: None,
+    };
     let model = Model::open(&model, execution)?;
     let captions = captions(&folder)?;
     let library = tempfile::tempdir()?;

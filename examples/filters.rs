@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use directories::ProjectDirs;
 use imgsearch::library::Note;
-use imgsearch::model::{Device, Execution};
+use imgsearch::model::{Device, Execution, Precision};
 use imgsearch::photo::{Clock, Details, Photo, Stamp};
 use imgsearch::query::{Circle, Filter, MinSize, Names, Period, Shape};
 use imgsearch::{Library, Model};
@@ -35,7 +35,13 @@ fn main() -> Result<()> {
     let folder = PathBuf::from(arguments.next().context("usage: filters LIBRARY ROWS")?);
     let rows: u64 = arguments.next().context("ROWS is missing")?.to_string_lossy().parse()?;
     let data = ProjectDirs::from("", "", "imgsearch").context("no home folder")?.data_dir().to_owned();
-    let execution = Execution { runtime_places: Vec::new(), device: Device::Cpu, threads: 1 };
+    let execution = Execution {
+        runtime_places: Vec::new(),
+        device: Device::Cpu,
+        threads: 1,
+        precision: Precision::Auto,
+        cache_folder: None,
+    };
     let model = Model::open(&data.join("models/offline"), execution)?;
     let library = Library::new(folder);
     if library.searcher().map_or(0, |searcher| searcher.len()) as u64 != rows {

@@ -57,7 +57,7 @@ fn main() -> Result<()> {
 }
 
 fn make(library: &Library, model: &Model, rows: u64) -> Result<()> {
-    let writer = Writer::open(&library.index_folder(), model.space(), WriterOptions::default())?;
+    let writer = Writer::open(&library.index_folder()?, model.space(), WriterOptions::default())?;
     let mut note = Note::default();
     note.set_model(model.folder());
     writer.set_note(note.encode())?;

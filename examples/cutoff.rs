@@ -106,7 +106,7 @@ fn index_all(library: &Library, model: &Model, files: &[PathBuf], threads: usize
     anyhow::ensure!(missing.is_empty(), "{} photos are not there", missing.len());
     let (rules, limits, now) = (Rules::default(), Limits::default(), SystemTime::now());
     let plan = Plan { roots, gone_roots: Vec::new(), rules, prune: false, threads, limits, now };
-    index(library, model, &plan, &Silent, &AtomicBool::new(false))?;
+    index(&mut library.lock()?, model, &plan, &Silent, &AtomicBool::new(false))?;
     Ok(())
 }
 

@@ -79,7 +79,9 @@ pub(super) fn read_stdin(term: Term) -> Result<Term> {
 
 /// A library that cannot be written to can still be asked; but then `#N` must not seem to mean this query.
 fn remember(settings: &Settings, matches: &[Match]) {
-    let paths = matches.iter().map(|found| found.path.as_path());
+    let mut by_rank: Vec<&Match> = matches.iter().collect();
+    by_rank.sort_by_key(|found| found.rank);
+    let paths = by_rank.into_iter().map(|found| found.path.as_path());
     if let Err(error) = settings.library.remember(paths)
         && settings.verbosity > Verbosity::Quiet
     {

@@ -19,7 +19,7 @@ use imgsearch::decode::Limits;
 use imgsearch::ingest::{Event, Plan, Reporter, index};
 use imgsearch::model::{Device, Execution, Precision, Prompt};
 use imgsearch::walk::{Rules, resolve_roots};
-use imgsearch::{Engine, Library, Model, Query};
+use imgsearch::{Engine, Expression, Library, Model, Query};
 
 /// The ranks that recall is counted at.
 const RANKS: [usize; 3] = [1, 5, 10];
@@ -93,11 +93,11 @@ fn captions(folder: &Path) -> Result<BTreeMap<String, String>> {
 }
 
 /// For each caption the rank of its photo, if it is among the best ten.
-fn ranks(engine: &mut Engine, captions: &BTreeMap<String, String>) -> Result<Vec<Option<usize>>> {
+fn ranks(engine: &mut Engine<'_>, captions: &BTreeMap<String, String>) -> Result<Vec<Option<usize>>> {
     let top = NonZeroUsize::new(10).context("10 is not 0")?;
     let mut ranks = Vec::new();
     for (text, file) in captions {
-        let query = Query { text: text.clone(), top, min_score: None, folders: Vec::new(), exact: true };
+        let query = Query { exact: true, ..Query::new(Expression::text(text), top) };
         let matches = engine.search(&query)?;
         ranks.push(matches.iter().find(|found| found.path.ends_with(file)).map(|found| found.rank));
     }

@@ -87,6 +87,19 @@ def fetch(package, folder):
     return path
 
 
+def data_folder():
+    """What the `directories` crate answers for the application imgsearch."""
+    home = os.path.expanduser("~")
+    if os.name == "nt":
+        roaming = os.environ.get("APPDATA") or os.path.join(home, "AppData", "Roaming")
+        return os.path.join(roaming, "imgsearch", "data")
+    if sys.platform == "darwin":
+        return os.path.join(home, "Library", "Application Support", "imgsearch")
+    xdg = os.environ.get("XDG_DATA_HOME", "")
+    # The XDG specification has relative paths ignored.
+    return os.path.join(xdg if os.path.isabs(xdg) else os.path.join(home, ".local", "share"), "imgsearch")
+
+
 def require_python(version):
     if sys.version_info < version:
         raise Failure(

@@ -195,19 +195,6 @@ def wanted():
     return [Runtime(*RUNTIMES[system, machine]), OfflineModel()] + heif
 
 
-def data_folder():
-    """What the `directories` crate answers for the application imgsearch."""
-    home = os.path.expanduser("~")
-    if os.name == "nt":
-        roaming = os.environ.get("APPDATA") or os.path.join(home, "AppData", "Roaming")
-        return os.path.join(roaming, "imgsearch", "data")
-    if sys.platform == "darwin":
-        return os.path.join(home, "Library", "Application Support", "imgsearch")
-    xdg = os.environ.get("XDG_DATA_HOME", "")
-    # The XDG specification has relative paths ignored.
-    return os.path.join(xdg if os.path.isabs(xdg) else os.path.join(home, ".local", "share"), "imgsearch")
-
-
 def problems(artefact, folder, by_hash):
     """What is wrong with the installed files of `artefact`, one line each."""
     found = []
@@ -269,7 +256,7 @@ def main():
     parser = argparse.ArgumentParser(
         prog="scripts/setup", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", metavar="DIR", default=data_folder(), help="where to install (default: %(default)s)")
+    parser.add_argument("--data", metavar="DIR", default=packages.data_folder(), help="where to install (default: %(default)s)")
     parser.add_argument("--check", action="store_true", help="only check what is installed; change nothing")
     parser.add_argument("--force", action="store_true", help="install again what is there")
     args = parser.parse_args()

@@ -17,10 +17,11 @@ pub mod model;
 pub mod perceptual;
 pub mod photo;
 pub mod query;
+pub mod sidecar;
 pub mod thumbnail;
 pub mod walk;
 
 pub use engine::{Engine, EngineError, Match};
 pub use library::Library;
 pub use model::Model;
-pub use query::Query;
+pub use query::{Expression, Query};

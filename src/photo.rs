@@ -6,7 +6,7 @@
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
-use imgsearch_index::Key;
+use imgsearch_index::{Fingerprint, Key};
 use minicbor::{Decode, Encode};
 
 use crate::decode::{self, Picture};
@@ -116,6 +116,48 @@ pub struct Details {
     /// What it looks like; nothing for what was indexed before this was noted.
     #[n(11)]
     pub perceptual: Option<PerceptualHash>,
+}
+
+/// What filters ask for, read where it lies: for a query that looks at every photo of a large library, to copy the
+/// texts of each would be most of the work.
+#[derive(Clone, Debug, PartialEq, Eq, Decode)]
+pub struct Glance<'a> {
+    /// As [`Details::width`].
+    #[n(0)]
+    pub width: u32,
+    /// As [`Details::height`].
+    #[n(1)]
+    pub height: u32,
+    /// As [`Details::taken_ms`].
+    #[n(3)]
+    pub taken_ms: i64,
+    #[n(6)]
+    latitude_e7: Option<i32>,
+    #[n(7)]
+    longitude_e7: Option<i32>,
+    /// As [`Details::camera`].
+    #[b(8)]
+    pub camera: Option<&'a str>,
+    /// As [`Details::lens`].
+    #[b(9)]
+    pub lens: Option<&'a str>,
+}
+
+impl<'a> Glance<'a> {
+    /// Reads it from what [`Photo::encode`] wrote; `None` for a photo without details.
+    pub fn of(payload: &'a [u8]) -> Option<Glance<'a>> {
+        #[derive(Decode)]
+        struct PhotoGlance<'b> {
+            #[b(3)]
+            details: Option<Glance<'b>>,
+        }
+        minicbor::decode::<PhotoGlance<'a>>(payload).ok()?.details
+    }
+
+    /// Latitude and longitude in degrees.
+    pub fn place(&self) -> Option<(f64, f64)> {
+        Some((f64::from(self.latitude_e7?) / 1e7, f64::from(self.longitude_e7?) / 1e7))
+    }
 }
 
 /// Whose clock tells when a photo was taken.
@@ -269,6 +311,13 @@ impl SkipKind {
     }
 }
 
+/// BLAKE3, cut to 128 bits: no two different files a person owns share it by chance.
+pub fn fingerprint(bytes: &[u8]) -> Fingerprint {
+    let mut short = [0; 16];
+    short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+    Fingerprint(short)
+}
+
 /// The key of an absolute path: its bytes as the operating system has them, so that any file name can be a key.
 /// `None` for a path that is too long for a key, or (off Unix) not valid Unicode.
 pub fn key_of(path: &Path) -> Option<Key> {
@@ -336,6 +385,23 @@ mod tests {
             note: None,
         };
         Details::of(&picture, &STAMP)
+    }
+
+    #[test]
+    fn a_glance_sees_what_is_there() {
+        let known = Details {
+            latitude_e7: Some(-525_100_000),
+            longitude_e7: Some(134_000_000),
+            camera: Some("A".into()),
+            ..details()
+        };
+        let payload = Photo { stamp: STAMP, skip: None, disk: 7, details: Some(known.clone()) }.encode();
+        let glance = Glance::of(&payload).unwrap();
+        assert_eq!((glance.width, glance.height, glance.taken_ms), (300, 400, known.taken_ms));
+        assert_eq!((glance.camera, glance.lens), (Some("A"), None));
+        assert_eq!(glance.place(), Some((-52.51, 13.4)));
+        assert_eq!(Glance::of(b"\x82\x83\x05\x26\x09\xf6"), None);
+        assert_eq!(Glance::of(b"something else"), None);
     }
 
     #[test]

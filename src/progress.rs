@@ -11,6 +11,7 @@ use imgsearch::decode;
 use imgsearch::hub::{self, HubError};
 use imgsearch::ingest::{Event, IngestError, Outcome, Reporter};
 use imgsearch::model::ModelError;
+use imgsearch::query::ExpressionError;
 use imgsearch_index::Error as IndexError;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -226,6 +227,11 @@ pub(crate) fn print_hint(error: &anyhow::Error) {
     }
 }
 
+/// Prints how something was understood.
+pub(crate) fn print_note(text: &str) {
+    print_line(text);
+}
+
 /// Prints what is no error but worth knowing.
 pub(crate) fn print_warning(text: &str) {
     print_line(&format!("warning: {text}"));
@@ -251,8 +257,14 @@ fn hint_of(cause: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<HubError>() {
         return error.hint();
     }
+    if let Some(error) = cause.downcast_ref::<ExpressionError>() {
+        return error.hint().map(str::to_owned);
+    }
     match (cause.downcast_ref::<EngineError>(), cause.downcast_ref::<IngestError>()) {
         (Some(EngineError::Index(error)), _) | (_, Some(IngestError::Index(error))) => hint_of(error),
+        (Some(EngineError::NotRemembered { .. }), _) => {
+            Some("`#N` is a photo of the last query's results: ask that query again".into())
+        }
         (Some(EngineError::Model(error)), _) | (_, Some(IngestError::Model(error))) => hint_of(error),
         _ => None,
     }

@@ -116,6 +116,11 @@ impl Settings {
         }
     }
 
+    /// Where `scripts/places` puts the names of towns.
+    pub(crate) fn places_file(&self) -> Option<PathBuf> {
+        Some(self.data_folder.as_ref()?.join("places.tsv"))
+    }
+
     /// Where set-up puts libheif, or a release archive does.
     pub(crate) fn heif_places(&self) -> Vec<PathBuf> {
         let beside = env::current_exe().ok().and_then(|path| Some(path.parent()?.join("heif")));

@@ -15,7 +15,7 @@ use walkdir::{DirEntry, WalkDir};
 use crate::disk::Disks;
 
 /// Name endings of picture files: those this build reads, and those it can at least name when it skips them.
-const EXTENSIONS: &[&str] = &[
+pub(crate) const EXTENSIONS: &[&str] = &[
     "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "jxl",
     "qoi", // read
     "pnm", "ppm", "pgm", "pbm", "pam", // read
@@ -23,7 +23,7 @@ const EXTENSIONS: &[&str] = &[
 ];
 
 /// Name endings of cameras' RAW files.
-const RAW_EXTENSIONS: &[&str] =
+pub(crate) const RAW_EXTENSIONS: &[&str] =
     &["cr2", "cr3", "nef", "nrw", "arw", "sr2", "dng", "orf", "rw2", "raf", "pef", "srw"];
 
 /// Name endings of the JPEG that a camera writes beside a RAW file of the same name, as cameras spell them.

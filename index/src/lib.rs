@@ -73,7 +73,7 @@ pub use lock::Lock;
 pub use options::{GraphOptions, OptimizeOptions, SearchOptions, WriterOptions};
 pub use record::{Change, Fingerprint, MAX_NOTE_LEN, MAX_PAYLOAD_LEN, Record, StoredRecord};
 pub use repair::{Problem, Report, repair, verify};
-pub use searcher::{Hit, Searcher, Stats};
+pub use searcher::{Hit, Searcher, Stats, Stored};
 pub use selection::Selection;
 pub use space::{MAX_DIM, Space};
 pub use vector::{Vector, VectorError};

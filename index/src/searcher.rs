@@ -15,7 +15,7 @@ use crate::scan::{self, Scored};
 use crate::segment::Segment;
 use crate::selection::{Allowed, Owner, Selection};
 use crate::simd::Kernels;
-use crate::{Error, Key, SearchOptions, Space, StoredRecord, Vector, files};
+use crate::{Error, Fingerprint, Key, SearchOptions, Space, StoredRecord, Vector, files};
 
 /// How many candidates beyond those asked for are compared in high precision, and how many per one asked for. On
 /// 100,000 bench vectors the hits for k = 1, 10 and 100 are then those of a full comparison with the vectors as they
@@ -64,6 +64,12 @@ impl Part {
         Allowed { rows: self.segment.vectors(), dead: &self.dead, filter }
     }
 
+    fn stored(&self, position: usize) -> Result<Stored<'_>, Error> {
+        let record = self.segment.record(position)?.stored();
+        let half_bytes = record.has_vector.then(|| self.segment.checked_half_bytes(position)).transpose()?;
+        Ok(Stored { record, vector: half_bytes.and_then(Vector::from_half_bytes) })
+    }
+
     /// The best of the allowed rows by their codes.
     fn candidates(
         &self,
@@ -110,6 +116,15 @@ pub struct Hit {
     pub score: f32,
     /// The payload of the record.
     pub payload: Vec<u8>,
+}
+
+/// A record together with its vector.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stored<'a> {
+    /// The record.
+    pub record: StoredRecord<'a>,
+    /// Its vector, if it has one.
+    pub vector: Option<Vector>,
 }
 
 /// What an index consists of.
@@ -220,12 +235,49 @@ impl Searcher {
         })
     }
 
-    /// The rows with a vector whose key and payload `keep` accepts. It is called from several threads. A row
-    /// whose record is damaged is selected too, so that a search which would return it fails.
+    /// Every record that has a vector, together with it, in no particular order.
+    pub fn vectors(&self) -> impl Iterator<Item = Result<Stored<'_>, Error>> {
+        self.parts.iter().flat_map(|part| {
+            let living = (0..part.segment.vectors()).filter(|&position| !part.is_dead(position));
+            living.map(|position| part.stored(position))
+        })
+    }
+
+    /// The record under `key`, if there is one.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] for what is read on the way.
+    pub fn get(&self, key: &Key) -> Result<Option<Stored<'_>>, Error> {
+        for part in &self.parts {
+            for position in part.segment.positions_of_key(key)? {
+                if !part.is_dead(position) {
+                    return part.stored(position).map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// The vector of a content, if a record with that fingerprint has one.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] for what is read on the way.
+    pub fn vector_of(&self, fingerprint: &Fingerprint) -> Result<Option<Vector>, Error> {
+        for part in &self.parts {
+            let found = part.segment.positions_of(fingerprint)?;
+            if let Some(position) = found.into_iter().find(|&position| !part.is_dead(position)) {
+                return Ok(part.stored(position)?.vector);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The rows with a vector whose record `keep` accepts. It is called from several threads. A row whose record is
+    /// damaged is selected too, so that a search which would return it fails.
     #[must_use]
-    pub fn select(&self, keep: impl Fn(&[u8], &[u8]) -> bool + Sync) -> Selection {
+    pub fn select(&self, keep: impl Fn(StoredRecord<'_>) -> bool + Sync) -> Selection {
         let kept = |part: &Part, position: usize| {
-            part.segment.record(position).map_or(true, |record| keep(record.key, record.entry.payload))
+            part.segment.record(position).map_or(true, |record| keep(record.stored()))
         };
         let mut words = Vec::new();
         for part in &self.parts {

@@ -1,10 +1,14 @@
 //! What can be typed. The doc comments are the manual; nothing here does I/O.
 
 mod classify;
+mod filter;
 mod index;
 mod maintain;
 mod models;
 mod query;
+mod search;
+mod similar;
+mod tags;
 
 use std::path::PathBuf;
 
@@ -13,12 +17,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use imgsearch::model::{Device, Precision, Prompt};
 
 pub(crate) use classify::{ClassifyArgs, ClassifyFormat};
+pub(crate) use filter::FilterArgs;
 pub(crate) use index::IndexArgs;
 pub(crate) use maintain::{DoctorArgs, OptimizeArgs, RepairArgs, StatusArgs, VerifyArgs};
 pub(crate) use models::{
     DEFAULT_RETRIES, DEFAULT_TIMEOUT, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, PullArgs, RemoveArgs,
 };
-pub(crate) use query::{Format, QueryArgs};
+pub(crate) use query::QueryArgs;
+pub(crate) use search::{Format, SearchArgs};
+pub(crate) use similar::SimilarArgs;
+pub(crate) use tags::{TagsArgs, TagsFormat};
 
 /// Find your own photos by what they show. Everything stays on this machine.
 #[derive(Debug, Parser)]
@@ -103,6 +111,8 @@ pub(crate) enum Command {
     Index(IndexArgs),
     Query(QueryArgs),
     Classify(ClassifyArgs),
+    Similar(SimilarArgs),
+    Tags(TagsArgs),
     Status(StatusArgs),
     Doctor(DoctorArgs),
     Optimize(OptimizeArgs),

@@ -1,70 +1,65 @@
 //! `query`.
 
-use std::num::NonZeroUsize;
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-/// Find the photos that show what a text says.
+use super::search::SearchArgs;
+
+/// Find the photos that show what a text says, or that are like a picture, or both.
+///
+/// An argument that is just `+` or `-` adds or takes away what follows. What begins with `./`, `../` or `/` is a
+/// picture, `#3` the third result of the last query; all else is text. `2:` in front makes a part count double. Parts
+/// are averaged: `dog + puppy` asks for what both mean. A picture that is part of the query is left out of the results,
+/// and so are exact copies of it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   imgsearch query \"sunset over water\"
   imgsearch query a dog in the snow -n 30 --in ~/Photos/2023
-  imgsearch query \"birthday cake\" --format paths -0 | xargs -0 cp -t /tmp/cakes")]
+  imgsearch query \"2:golden retriever\" + ./pool.jpg - fruit
+  imgsearch query \"birthday cake\" --format paths -0 | xargs -0 cp -t /tmp/cakes
+
+A text that would be taken for something else gets a weight or a space in front: `1:+`, `1:10:30 at night`, \" /etc\".")]
 pub(crate) struct QueryArgs {
     /// What the photos should show. Several words need no quotes.
-    #[arg(required = true, value_name = "TEXT")]
-    pub(crate) text: Vec<String>,
+    #[arg(required_unless_present_any = ["like", "queries"], value_name = "TEXT|PICTURE")]
+    pub(crate) words: Vec<OsString>,
 
-    /// How many photos at most.
+    /// Also like this picture: a file, `-` for one on stdin, or a result of the last query; may be given several times.
     ///
-    /// Example: `imgsearch query "a cat" -n 50`
-    #[arg(short = 'n', long, value_name = "N", default_value = "10")]
-    pub(crate) top: NonZeroUsize,
+    /// `2:FILE` makes it count double. `#3` needs quotes or a `=` in most shells, where `#` begins a comment.
+    /// Examples: `imgsearch query in the snow --like dog.jpg`, `imgsearch query --like=#3`
+    #[arg(long, value_name = "FILE|#N|-")]
+    pub(crate) like: Vec<OsString>,
 
-    /// How to print them: `text` for people, `paths` one path a line, `jsonl` one JSON object a line.
+    /// But not this: a text, a picture (`./pool.jpg`), or a result of the last query; may be given several times.
     ///
-    /// The default is `text`, or `paths` with `--null`. Each JSON object has `query`, `rank`, `score` and `path`; a
-    /// path that is not valid Unicode also has `path_base64` with its exact bytes.
-    /// Example: `imgsearch query "a cat" --format jsonl | jq -r .path`
-    #[arg(long, value_enum)]
-    pub(crate) format: Option<Format>,
+    /// Example: `imgsearch query a bowl --minus fruit --minus 0.5:./soup.jpg`
+    #[arg(long, value_name = "TEXT|FILE|#N")]
+    pub(crate) minus: Vec<OsString>,
 
-    /// End each path with a NUL byte instead of a line feed; goes with `--format paths` only.
+    /// How much the parts count, in their order: those without an option, then `--like`, then `--minus`.
     ///
-    /// Example: `imgsearch query "a cat" -0 | xargs -0 ls -l`
-    #[arg(short = '0', long)]
-    pub(crate) null: bool,
+    /// Parts beyond the last weight count 1. The same can be said part by part: `2:dog`.
+    /// Example: `imgsearch query a dog --like pool.jpg --weight 1,0.5`
+    #[arg(long, value_name = "W,…", value_delimiter = ',', value_parser = weight, allow_negative_numbers = true)]
+    pub(crate) weight: Vec<f32>,
 
-    /// Leave out photos that score less (cosine, −1 to 1; good matches depend on the model).
+    /// Answer every line of this file, or of stdin with `-`, as one JSON object a match; the model is loaded once.
     ///
-    /// Example: `imgsearch query "a cat" --min-score 0.3`
-    #[arg(long, value_name = "SCORE", allow_negative_numbers = true, value_parser = score)]
-    pub(crate) min_score: Option<f32>,
+    /// A line is what stands behind `query` on the command line, without quotes: `2:golden retriever - fruit`. Empty
+    /// lines are passed over. A line that cannot be answered is reported with its number, and the others go on.
+    /// Example: `printf 'a cat\na dog\n' | imgsearch query --queries - -n 3`
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["words", "like", "minus", "weight", "null"])]
+    pub(crate) queries: Option<PathBuf>,
 
-    /// Only photos in or below this folder; may be given several times.
-    ///
-    /// Example: `imgsearch query "a cat" --in ~/Photos/2023`
-    #[arg(long = "in", value_name = "DIR")]
-    pub(crate) folders: Vec<PathBuf>,
-
-    /// Compare the text with every photo, even where a graph (HNSW) would be faster and miss one in a hundred.
-    ///
-    /// Example: `imgsearch query "a cat" --exact`
-    #[arg(long)]
-    pub(crate) exact: bool,
+    #[command(flatten)]
+    pub(crate) search: SearchArgs,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Text,
-    Paths,
-    Jsonl,
-}
-
-/// A number that can be compared with scores.
-fn score(text: &str) -> Result<f32, String> {
-    let score: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if score.is_finite() { Ok(score) } else { Err("not a finite number".into()) }
+fn weight(text: &str) -> Result<f32, String> {
+    let weight: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if weight.is_finite() && weight > 0.0 { Ok(weight) } else { Err("not a number above 0".into()) }
 }

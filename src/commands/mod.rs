@@ -2,11 +2,15 @@
 
 mod classify;
 mod doctor;
+mod filter;
 mod index;
 mod maintain;
 mod models;
 mod query;
+mod search;
+mod similar;
 mod status;
+mod tags;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +42,8 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Index(args) => index::run(&settings, args),
         Command::Query(args) => query::run(&settings, &args),
         Command::Classify(args) => classify::run(&settings, &args),
+        Command::Similar(args) => similar::run(&settings, &args),
+        Command::Tags(args) => tags::run(&settings, &args),
         Command::Status(args) => status::run(&settings, &args),
         Command::Doctor(_) => doctor::run(&settings),
         Command::Optimize(_) => maintain::optimize(&settings),

@@ -1,34 +1,118 @@
 //! `query`.
 
-use anyhow::{Result, bail};
-use imgsearch::library::Note;
-use imgsearch::{Engine, Query};
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 
-use super::{Exit, absolute};
+use anyhow::{Context, Result, bail};
+use imgsearch::decode::heif;
+use imgsearch::library::Note;
+use imgsearch::query::{Source, Term, parse};
+use imgsearch::{Engine, EngineError, Expression, Query};
+
+use super::Exit;
+use super::search::{answer, query, read_stdin, show};
 use crate::cli::{Format, QueryArgs};
-use crate::render::{Output, unless_reader_left};
+use crate::progress;
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: &QueryArgs) -> Result<Exit> {
-    let text = args.text.join(" ");
-    if text.trim().is_empty() {
-        bail!("the query is empty");
+    match &args.queries {
+        Some(file) => answer_all(settings, file, args),
+        None => answer(settings, &as_typed(args), terms(args)?, &args.search),
     }
-    if args.null && !matches!(args.format, None | Some(Format::Paths)) {
-        bail!("--null ends paths, and goes with --format paths only");
+}
+
+/// The query as the results name it.
+fn as_typed(args: &QueryArgs) -> String {
+    let QueryArgs { words, like, minus, .. } = args;
+    let mut typed = words.join(OsStr::new(" "));
+    for (sign, parts) in [("+", like), ("-", minus)] {
+        for part in parts {
+            typed.push(if typed.is_empty() { "" } else { " " });
+            typed.push(format!("{sign} "));
+            typed.push(part);
+        }
     }
-    let folders = args.folders.iter().map(|folder| absolute(folder)).collect::<Result<_>>()?;
-    let query = Query { text, top: args.top, min_score: args.min_score, folders, exact: args.exact };
+    typed.to_string_lossy().into_owned()
+}
+
+fn terms(args: &QueryArgs) -> Result<Vec<Term>> {
+    let QueryArgs { words, like, minus, weight, .. } = args;
+    let mut terms = parse(words)?;
+    warn_of_file_names(&terms);
+    for picture in like {
+        terms.push(read_stdin(Term::picture(picture)?)?);
+    }
+    for part in minus {
+        let Term { weight, source } = Term::parse(part)?;
+        terms.push(Term { weight: -weight, source });
+    }
+    if weight.len() > terms.len() {
+        bail!("--weight has {} weights for a query of {} parts", weight.len(), terms.len());
+    }
+    terms.iter_mut().zip(weight).for_each(|(term, weight)| term.weight *= weight);
+    Ok(terms)
+}
+
+/// A picture's name without `./` is text, which is rarely meant where there is such a file.
+fn warn_of_file_names(terms: &[Term]) {
+    for term in terms {
+        if let Source::Text(text) = &term.source
+            && Path::new(text).is_file()
+        {
+            progress::print_warning(&format!("`{text}` is taken as text; `./{text}` is the picture"));
+        }
+    }
+}
+
+/// Batch mode: a line, its answer, the next line, so that another program can ask one thing after the other.
+fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit> {
+    if !matches!(args.search.format, None | Some(Format::Jsonl)) {
+        bail!("--queries prints JSON lines only");
+    }
+    let lines: Box<dyn BufRead> = if file == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        Box::new(BufReader::new(File::open(file).with_context(|| format!("cannot read {}", file.display()))?))
+    };
+    let every = query(settings, Expression::text(String::new()), &args.search)?;
     let searcher = settings.library.searcher()?;
     let model = settings.open_model(&Note::read(searcher.note()))?;
-    let matches = Engine::open(&settings.library, searcher, &model)?.search(&query)?;
-    let mut output = Output::new(settings.stdout_is_terminal);
-    let written = match (args.null, args.format) {
-        (true, _) => output.matches_as_paths(&matches, b'\0'),
-        (false, None | Some(Format::Text)) => output.matches_as_text(&matches),
-        (false, Some(Format::Paths)) => output.matches_as_paths(&matches, b'\n'),
-        (false, Some(Format::Jsonl)) => output.matches_as_jsonl(&query.text, &matches),
-    };
-    unless_reader_left(written.and_then(|()| output.finish()))?;
-    Ok(if matches.is_empty() { Exit::NothingFound } else { Exit::Done })
+    heif::look_in(settings.heif_places());
+    let mut engine = Engine::open(&settings.library, searcher, &model)?;
+    let (mut found, mut failed) = (false, false);
+    for (line, number) in lines.split(b'\n').zip(1..) {
+        let line = line.with_context(|| format!("cannot read {}", file.display()))?;
+        let line = String::from_utf8_lossy(&line).trim().to_owned();
+        if line.is_empty() {
+            continue;
+        }
+        match answer_line(settings, &mut engine, &line, &every) {
+            Ok(exit) => found |= exit == Exit::Done,
+            Err(error) if ends_the_batch(&error) => return Err(error),
+            Err(error) => {
+                failed = true;
+                progress::print_error(&error.context(format!("line {number}")));
+            }
+        }
+    }
+    Ok(match (failed, found) {
+        (true, _) => Exit::Failed,
+        (false, true) => Exit::Done,
+        (false, false) => Exit::NothingFound,
+    })
+}
+
+fn answer_line(settings: &Settings, engine: &mut Engine<'_>, line: &str, every: &Query) -> Result<Exit> {
+    let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+    let matches = engine.search(&Query { expression: Expression::new(parse(&words)?)?, ..every.clone() })?;
+    show(line, &matches, Format::Jsonl, false, settings)
+}
+
+/// Whether the next line would end no better.
+fn ends_the_batch(error: &anyhow::Error) -> bool {
+    let is_io = error.downcast_ref::<io::Error>().is_some();
+    is_io || matches!(error.downcast_ref(), Some(EngineError::Index(_) | EngineError::Model(_)))
 }

@@ -10,7 +10,7 @@ use super::budget::{Budget, Share};
 use super::in_flight::Waiting;
 use super::pipeline::{Done, Job, Passed, Run};
 use super::{IngestError, Outcome};
-use crate::photo::{Skip, SkipKind, Stamp};
+use crate::photo::{self, Skip, SkipKind, Stamp};
 
 /// Bytes of files that may be read and not decoded yet: a dozen or more photos of a phone, and one file of any size.
 const READ_AHEAD: u64 = 64 << 20;
@@ -44,7 +44,7 @@ impl<'a> Reader<'a> {
             }
             Err(error) => return Ok(unreadable(job, &error)),
         };
-        let fingerprint = fingerprint(&bytes);
+        let fingerprint = photo::fingerprint(&bytes);
         // A file that changed in place is embedded even if its content is known: touching a file is how a person
         // asks for that.
         if !job.is_update
@@ -99,11 +99,4 @@ fn unreadable(job: Job, error: &io::Error) -> Passed<Content<'static>> {
             Passed::Done(vec![Done { path, key, outcome: Outcome::Skipped(skip), entry: None }])
         }
     }
-}
-
-/// BLAKE3, cut to 128 bits: no two different files a person owns share it by chance.
-fn fingerprint(bytes: &[u8]) -> Fingerprint {
-    let mut short = [0; 16];
-    short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
-    Fingerprint(short)
 }

@@ -5,12 +5,15 @@
 //! LIBRARY/index-53f0…/      the index of another model's vectors: in use, or being built beside the one in use
 //! LIBRARY/library.json      which one is in use; not there before the first change of model
 //! LIBRARY/writer.lock       the lock of whoever changes any of this
+//! LIBRARY/last-results      what the last query found
+//! LIBRARY/background        the model's vectors of everyday concepts (engine/background.rs)
 //! ```
 //!
 //! An index of another model is filled run by run while the one in use answers. When it has all that the other has,
 //! one atomic replacement of `library.json` puts it into use, and only then the old one is removed. Readers take no
 //! lock: who finds an index gone looks up again which one is in use.
 
+mod kept;
 mod layout;
 mod note;
 

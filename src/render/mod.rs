@@ -5,6 +5,7 @@ mod doctor;
 mod matches;
 mod models;
 mod status;
+mod tags;
 mod totals;
 
 use std::io::{self, BufWriter, StdoutLock, Write};

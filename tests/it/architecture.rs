@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["hub", "library", "query"],
     &["photo"],
     &["model", "perceptual", "thumbnail", "walk"],
-    &["decode", "digest", "disk", "gather"],
+    &["decode", "digest", "disk", "gather", "sidecar"],
 ];
 
 fn layer(module: &str) -> Option<usize> {
@@ -47,6 +47,7 @@ const RE_EXPORTS: &[(&str, &str)] = &[
     ("Match", "engine"),
     ("Library", "library"),
     ("Model", "model"),
+    ("Expression", "query"),
     ("Query", "query"),
 ];
 

@@ -207,6 +207,18 @@ impl Segment {
         Ok(None)
     }
 
+    /// Where rows of this key lie: at most one with a vector and one without.
+    pub(crate) fn positions_of_key(&self, key: &Key) -> Result<Vec<usize>, Error> {
+        let mut found = Vec::new();
+        for range in [0..self.vectors, self.vectors..self.records] {
+            let position = self.first_not_before(range.clone(), key)?;
+            if range.contains(&position) && self.record(position)?.key == key.as_bytes() {
+                found.push(position);
+            }
+        }
+        Ok(found)
+    }
+
     /// The positions of the rows that have a vector and this fingerprint.
     pub(crate) fn positions_of(&self, fingerprint: &Fingerprint) -> Result<Vec<usize>, Error> {
         let prints: &[u32] = self.sections.slice(PRINTS).unwrap_or_default();

@@ -62,7 +62,7 @@ fn ask(dir: &Path) -> Result<Answers, Error> {
     let mut listing: Vec<_> =
         searcher.records().map(|found| (found.key.to_vec(), found.payload.to_vec())).collect();
     listing.sort();
-    let even = searcher.select(|key, _| key.ends_with(b"2"));
+    let even = searcher.select(|record| record.key.ends_with(b"2"));
     let exact = SearchOptions { exact: true, ..SearchOptions::default() };
     Ok(Answers {
         note: searcher.note().map(<[u8]>::to_vec),

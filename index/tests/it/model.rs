@@ -62,7 +62,7 @@ fn check(searcher: &Searcher, state: &State) {
             .collect();
         scores.sort_by(|a, b| b.total_cmp(a));
         scores.truncate(7);
-        let selection = searcher.select(|key, _| keep(key));
+        let selection = searcher.select(|record| keep(record.key));
         let options = SearchOptions { filter: Some(&selection), ..SearchOptions::default() };
         let hits = searcher.search(&query, NonZeroUsize::new(7).unwrap(), &options).unwrap();
         assert_eq!(hits.len(), scores.len());

@@ -98,7 +98,7 @@ fn a_query_must_fit_the_index() {
 fn a_selection_of_another_searcher_is_refused() {
     let index = Fixture::new();
     index.apply(vec![put_at("a", 0.0)]);
-    let selection = index.searcher().select(|_, _| true);
+    let selection = index.searcher().select(|_| true);
     let options = SearchOptions { filter: Some(&selection), ..SearchOptions::default() };
     let refused = index.searcher().search(&at(0.0), NonZeroUsize::MIN, &options).unwrap_err();
     assert!(matches!(refused, Error::ForeignSelection { .. }), "{refused}");

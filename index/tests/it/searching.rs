@@ -2,9 +2,9 @@
 
 use std::num::NonZeroUsize;
 
-use imgsearch_index::{Hit, SearchOptions};
+use imgsearch_index::{Fingerprint, Hit, SearchOptions};
 
-use crate::fixture::{Fixture, at, delete, key, put, put_at};
+use crate::fixture::{Fixture, at, delete, key, put, put_at, put_with};
 
 fn names(hits: &[Hit]) -> Vec<String> {
     hits.iter().map(|hit| String::from_utf8_lossy(hit.key.as_bytes()).into_owned()).collect()
@@ -25,7 +25,7 @@ fn fan() -> Fixture {
 fn check(degrees: f32, k: usize, keep: impl Fn(&[u8], &[u8]) -> bool + Sync, expected: &[&str]) {
     let index = fan();
     let searcher = index.searcher();
-    let selection = searcher.select(keep);
+    let selection = searcher.select(|record| keep(record.key, record.payload));
     let options = SearchOptions { filter: Some(&selection), ..SearchOptions::default() };
     let hits = searcher.search(&at(degrees), NonZeroUsize::new(k).unwrap(), &options).unwrap();
     assert_eq!(names(&hits), expected);
@@ -46,6 +46,26 @@ fn filters_leave_as_many_as_match() {
     check(0.0, 2, |key, _| key >= &b"70"[..], &["70", "80"]);
     check(0.0, 9, |key, _| key == b"90", &["90"]);
     check(0.0, 9, |key, _| key == b"gone" || key == b"nothing", &[]);
+}
+
+#[test]
+fn a_record_is_found_by_its_key_and_its_content() {
+    let index = fan();
+    index.apply(vec![put_with("60", "newer", Some(7), Some(at(61.0))), put_with("none", "", Some(8), None)]);
+    let searcher = index.searcher();
+    let get = |name: &str| searcher.get(&key(name)).unwrap();
+    let newer = get("60").unwrap();
+    assert_eq!(newer.record.payload, b"newer");
+    assert!((newer.vector.unwrap().dot(&at(61.0)) - 1.0).abs() < 1e-3);
+    assert_eq!(get("nothing").unwrap().vector, None);
+    assert_eq!((get("gone"), get("00a"), get("zz")), (None, None, None));
+    let content = |byte| searcher.vector_of(&Fingerprint([byte; 16])).unwrap();
+    assert!((content(7).unwrap().dot(&at(61.0)) - 1.0).abs() < 1e-3);
+    assert_eq!((content(8), content(9)), (None, None));
+    assert_eq!(searcher.vectors().filter(|stored| stored.as_ref().unwrap().vector.is_some()).count(), 10);
+    assert_eq!(searcher.vectors().count(), 10);
+    index.apply(vec![delete("60")]);
+    assert_eq!(index.searcher().vector_of(&Fingerprint([7; 16])).unwrap(), None);
 }
 
 #[test]
@@ -74,9 +94,9 @@ fn selections_count_rows_and_see_payloads() {
     let index = Fixture::new();
     index.apply(vec![put("a", "cat", Some(at(0.0))), put("b", "dog", Some(at(0.0))), put("c", "cat", None)]);
     let searcher = index.searcher();
-    let cats = searcher.select(|_, payload| payload == b"cat");
+    let cats = searcher.select(|record| record.payload == b"cat");
     assert_eq!((cats.len(), cats.is_empty()), (1, false));
-    assert!(searcher.select(|_, _| false).is_empty());
+    assert!(searcher.select(|_| false).is_empty());
     let options = SearchOptions { filter: Some(&cats), ..SearchOptions::default() };
     let hits = searcher.search(&at(0.0), NonZeroUsize::new(5).unwrap(), &options).unwrap();
     assert_eq!((hits[0].payload.as_slice(), &hits[0].key, hits.len()), (&b"cat"[..], &key("a"), 1));

@@ -1,0 +1,156 @@
+//! What do filters cost? Makes a library of photos that do not exist, for `scripts/bench/filters`, and times searches of
+//! it inside one process.
+//!
+//! ```text
+//! cargo run --release --example filters -- LIBRARY ROWS
+//! ```
+//!
+//! The vectors are random ones in the offline model's space; dates, places, cameras and sizes are spread so that the
+//! conditions, all taken together, leave about one photo in four.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use directories::ProjectDirs;
+use imgsearch::library::Note;
+use imgsearch::model::{Device, Execution, Precision};
+use imgsearch::photo::{Clock, Details, Photo, Stamp};
+use imgsearch::query::{Circle, Filter, MinSize, Names, Period, Shape};
+use imgsearch::{Library, Model};
+use imgsearch_index::{Change, Key, Record, SearchOptions, Searcher, Vector, Writer, WriterOptions};
+use jiff::civil::date;
+
+/// Searches of each kind; the median is printed.
+const ROUNDS: usize = 31;
+
+/// 2015-01-01, and the nine years that follow, in milliseconds.
+const FIRST_MS: i64 = 1_420_070_400_000;
+const NINE_YEARS_MS: u64 = 9 * 365 * 86_400_000;
+
+#[expect(clippy::print_stdout, reason = "figures are what this program is for")]
+fn main() -> Result<()> {
+    let mut arguments = std::env::args_os().skip(1);
+    let folder = PathBuf::from(arguments.next().context("usage: filters LIBRARY ROWS")?);
+    let rows: u64 = arguments.next().context("ROWS is missing")?.to_string_lossy().parse()?;
+    let data = ProjectDirs::from("", "", "imgsearch").context("no home folder")?.data_dir().to_owned();
+    let execution = Execution {
+        runtime_places: Vec::new(),
+        device: Device::Cpu,
+        threads: 1,
+        precision: Precision::Auto,
+        cache_folder: None,
+    };
+    let model = Model::open(&data.join("models/offline"), execution)?;
+    let library = Library::new(folder);
+    if library.searcher().map_or(0, |searcher| searcher.len()) as u64 != rows {
+        make(&library, &model, rows)?;
+    }
+    let searcher = library.searcher()?;
+    let filter = every_condition()?;
+    println!("{rows} photos, of which every condition together leaves {}", select(&searcher, &filter).len());
+    let plain = time(|| search(&searcher, None))?;
+    let filtered = time(|| search(&searcher, Some(&filter)))?;
+    println!("plain search {plain:.2} ms, with every condition {filtered:.2} ms");
+    Ok(())
+}
+
+fn make(library: &Library, model: &Model, rows: u64) -> Result<()> {
+    let writer = Writer::open(&library.index_folder()?, model.space(), WriterOptions::default())?;
+    let mut note = Note::default();
+    note.set_model(model.folder());
+    writer.set_note(note.encode())?;
+    let mut numbers = Numbers(7);
+    for first in (0..rows).step_by(1_000) {
+        let puts = (first..rows.min(first + 1_000)).map(|row| put(row, model.space().dim, &mut numbers));
+        writer.apply(puts.collect::<Result<_>>()?)?;
+    }
+    writer.close()?;
+    Ok(())
+}
+
+fn put(row: u64, dim: usize, numbers: &mut Numbers) -> Result<Change> {
+    let upright = numbers.below(8) > 0;
+    let details = Details {
+        width: if upright { 4032 } else { 3024 },
+        height: if upright { 3024 } else { 4032 },
+        orientation: 1,
+        taken_ms: FIRST_MS + i64::try_from(numbers.below(NINE_YEARS_MS))?,
+        offset_minutes: Some(120),
+        clock: Clock::Camera,
+        latitude_e7: Some(525_000_000 + i32::try_from(numbers.below(200_000))?),
+        longitude_e7: Some(134_000_000 + i32::try_from(numbers.below(200_000))?),
+        camera: Some(["Apple iPhone 12 Pro", "Canon EOS R5"][usize::from(numbers.below(8) == 0)].into()),
+        lens: Some("iPhone 12 Pro back triple camera 4.2mm f/1.6".into()),
+        note: None,
+    };
+    let stamp = Stamp { size: 3_000_000 + row, modified_ns: 1_700_000_000_000_000_000, changed_ns: 7 };
+    let payload = Photo { stamp, skip: None, disk: 1, details: Some(details) }.encode();
+    let path = format!("/home/somebody/Pictures/{}/{:02}/IMG_{row:06}.jpg", 2015 + row % 9, 1 + row % 12);
+    let vector = Vector::new((0..dim).map(|_| numbers.unit()).collect())?;
+    Ok(Change::Put {
+        key: Key::new(path)?,
+        record: Record { fingerprint: None, payload },
+        vector: Some(vector),
+    })
+}
+
+fn every_condition() -> Result<Filter> {
+    let today = date(2024, 5, 17);
+    Ok(Filter {
+        folders: vec!["/home/somebody/Pictures".into()],
+        names: Some(Names::new(&["IMG_*.jpg".into()])?),
+        types: vec!["jpeg".parse().map_err(anyhow::Error::msg)?],
+        taken: Period::parse("2017", today)?.onwards().and(Period::parse("2022", today)?.before()),
+        near: Some(Circle { latitude: 52.51, longitude: 13.41, km: 20.0 }),
+        camera: Some("iphone".into()),
+        lens: Some("triple".into()),
+        shape: Some(Shape::Landscape),
+        size: Some(MinSize::Pixels(12e6)),
+    })
+}
+
+fn select(searcher: &Searcher, filter: &Filter) -> imgsearch_index::Selection {
+    searcher.select(|record| filter.admits(&record))
+}
+
+fn search(searcher: &Searcher, filter: Option<&Filter>) -> Result<()> {
+    let dim = searcher.space().dim;
+    let query = Vector::new((0..dim).map(|i| if i % 3 == 0 { 1.0 } else { -0.3 }).collect())?;
+    let selection = filter.map(|filter| select(searcher, filter));
+    let options = SearchOptions { filter: selection.as_ref(), ..SearchOptions::default() };
+    let hits = searcher.search(&query, NonZeroUsize::new(10).context("10 is not 0")?, &options)?;
+    anyhow::ensure!(hits.len() == 10, "{} hits", hits.len());
+    Ok(())
+}
+
+/// The median of some rounds, in milliseconds.
+fn time(work: impl Fn() -> Result<()>) -> Result<f64> {
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        work()?;
+        rounds.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    rounds.sort_by(f64::total_cmp);
+    Ok(rounds[ROUNDS / 2])
+}
+
+/// Numbers that look random and are the same in every run (xorshift64*).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 20) % bound
+    }
+
+    /// −1 to 1.
+    #[expect(clippy::cast_precision_loss, reason = "below two million")]
+    fn unit(&mut self) -> f32 {
+        self.below(2_000_001) as f32 / 1e6 - 1.0
+    }
+}

@@ -1,0 +1,92 @@
+//! What `query` and `similar` have in common: one question, one answer.
+
+use std::io::{self, Read};
+
+use anyhow::{Context, Result, bail};
+use imgsearch::decode::{Limits, heif};
+use imgsearch::library::Note;
+use imgsearch::query::{Cutoff, Source, Term};
+use imgsearch::{Engine, Expression, Match, Query};
+
+use super::Exit;
+use super::filter::filter;
+use crate::cli::{Format, SearchArgs};
+use crate::progress;
+use crate::render::{Output, unless_reader_left};
+use crate::settings::{Settings, Verbosity};
+
+/// Answers one query; `typed` is how the results name it.
+pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &SearchArgs) -> Result<Exit> {
+    if args.null && !matches!(args.format, None | Some(Format::Paths)) {
+        bail!("--null ends paths, and goes with --format paths only");
+    }
+    let query = query(settings, Expression::new(terms)?, args)?;
+    let searcher = settings.library.searcher()?;
+    let model = settings.open_model(&Note::read(searcher.note()))?;
+    heif::look_in(settings.heif_places());
+    let matches = Engine::open(&settings.library, searcher, &model)?.search(&query)?;
+    remember(settings, &matches);
+    let format = args.format.unwrap_or(if args.null { Format::Paths } else { Format::Text });
+    show(typed, &matches, format, args.null, settings)
+}
+
+/// What was asked for.
+pub(super) fn query(settings: &Settings, expression: Expression, args: &SearchArgs) -> Result<Query> {
+    Ok(Query {
+        expression,
+        top: args.top,
+        cutoff: match args.min_score {
+            Some(least) => Cutoff::Score(least),
+            None if args.cutoff => Cutoff::Relevance,
+            None => Cutoff::None,
+        },
+        filter: filter(settings, &args.filter)?,
+        order: args.sort.into(),
+        exact: args.exact,
+    })
+}
+
+/// Prints an answer.
+pub(super) fn show(
+    typed: &str,
+    matches: &[Match],
+    format: Format,
+    null: bool,
+    settings: &Settings,
+) -> Result<Exit> {
+    let mut output = Output::new(settings.stdout_is_terminal);
+    let written = match format {
+        Format::Paths => output.matches_as_paths(matches, if null { b'\0' } else { b'\n' }),
+        Format::Text => output.matches_as_text(matches),
+        Format::Jsonl => output.matches_as_jsonl(typed, matches),
+    };
+    unless_reader_left(written.and_then(|()| output.finish()))?;
+    Ok(if matches.is_empty() { Exit::NothingFound } else { Exit::Done })
+}
+
+/// The picture called `-` is on stdin.
+pub(super) fn read_stdin(term: Term) -> Result<Term> {
+    if term.source != Source::Picture("-".into()) {
+        return Ok(term);
+    }
+    let (mut bytes, most) = (Vec::new(), Limits::default().max_bytes);
+    io::stdin().lock().take(most + 1).read_to_end(&mut bytes).context("cannot read stdin")?;
+    if bytes.len() as u64 > most {
+        bail!("the picture on stdin is longer than the {most} bytes that are read");
+    }
+    Ok(Term { source: Source::Bytes(bytes), ..term })
+}
+
+/// A library that cannot be written to can still be asked; but then `#N` must not seem to mean this query.
+fn remember(settings: &Settings, matches: &[Match]) {
+    let mut by_rank: Vec<&Match> = matches.iter().collect();
+    by_rank.sort_by_key(|found| found.rank);
+    let paths = by_rank.into_iter().map(|found| found.path.as_path());
+    if let Err(error) = settings.library.remember(paths)
+        && settings.verbosity > Verbosity::Quiet
+    {
+        progress::print_warning(&format!(
+            "`#N` does not mean these results, for they cannot be kept: {error}"
+        ));
+    }
+}

@@ -1,0 +1,71 @@
+//! `tags`.
+
+use std::fs;
+
+use anyhow::{Context, Result, bail};
+use imgsearch::Engine;
+use imgsearch::engine::{Choice, Tagged, Vocabulary};
+use imgsearch::library::Note;
+use imgsearch::sidecar::{self, Written};
+
+use super::Exit;
+use super::filter::filter;
+use crate::cli::{TagsArgs, TagsFormat};
+use crate::progress;
+use crate::render::{Output, unless_reader_left};
+use crate::settings::Settings;
+
+pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
+    let vocabulary = vocabulary(args)?;
+    let (filter, choice) =
+        (filter(settings, &args.filter)?, Choice { least: args.min_probability, most: args.top.get() });
+    let searcher = settings.library.searcher()?;
+    let model = settings.open_model(&Note::read(searcher.note()))?;
+    let mut engine = Engine::open(&settings.library, searcher, &model)?;
+    let mut output = Output::new(settings.stdout_is_terminal);
+    let (mut written, mut photos, mut failed) = (Ok(()), 0, false);
+    engine.tag(&vocabulary, &filter, choice, |tagged| {
+        photos += 1;
+        if args.xmp {
+            failed |= !write_sidecar(&tagged);
+        }
+        written = match args.format {
+            TagsFormat::Text => output.tags_as_text(&tagged),
+            TagsFormat::Jsonl => output.tags_as_jsonl(&tagged),
+        };
+        written.is_ok()
+    })?;
+    unless_reader_left(written.and_then(|()| output.finish()))?;
+    Ok(match (failed, photos) {
+        (true, _) => Exit::Failed,
+        (false, 0) => Exit::NothingFound,
+        (false, _) => Exit::Done,
+    })
+}
+
+fn vocabulary(args: &TagsArgs) -> Result<Vocabulary> {
+    let Some(file) = &args.vocabulary else { return Ok(Vocabulary::everyday()) };
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let vocabulary = Vocabulary::parse(&text);
+    if vocabulary.is_empty() {
+        bail!("{} has no labels", file.display());
+    }
+    Ok(vocabulary)
+}
+
+/// Whether the photo's labels are in its sidecar now.
+fn write_sidecar(tagged: &Tagged) -> bool {
+    let labels: Vec<&str> = tagged.labels.iter().map(|label| label.name.as_str()).collect();
+    let file = sidecar::path(&tagged.path);
+    match sidecar::write(&file, &labels) {
+        Ok(Written::Done) => true,
+        Ok(Written::NotOurs) => {
+            progress::print_warning(&format!("left as it is, for it is not imgsearch's: {}", file.display()));
+            false
+        }
+        Err(error) => {
+            progress::print_warning(&format!("cannot write {}: {error}", file.display()));
+            false
+        }
+    }
+}

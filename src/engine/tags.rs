@@ -1,0 +1,148 @@
+//! Labels for photos, out of a vocabulary.
+
+use imgsearch_index::{Stored, Vector};
+use rayon::prelude::*;
+
+use super::background::{Background, concepts};
+use super::{Engine, EngineError, path_of};
+use crate::query::Filter;
+
+/// Photos labelled at once: some milliseconds of every core.
+const PHOTOS_AT_A_TIME: usize = 512;
+
+/// Labels to choose from, each with the prompt that the model is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Vocabulary {
+    entries: Vec<(String, String)>,
+}
+
+impl Vocabulary {
+    /// A few hundred everyday concepts.
+    pub fn everyday() -> Vocabulary {
+        let label = |prompt: &str| {
+            let bare = ["a ", "an ", "the "].iter().find_map(|article| prompt.strip_prefix(article));
+            bare.unwrap_or(prompt).to_owned()
+        };
+        Vocabulary { entries: concepts().map(|prompt| (label(prompt), prompt.to_owned())).collect() }
+    }
+
+    /// One label a line, which is also the prompt. Empty lines, and lines that begin with `#`, are passed over; a label
+    /// that comes again counts once.
+    pub fn parse(text: &str) -> Vocabulary {
+        let mut entries: Vec<(String, String)> = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
+        for line in lines.filter(|line| seen.insert(line.to_owned())) {
+            entries.push((line.to_owned(), line.to_owned()));
+        }
+        Vocabulary { entries }
+    }
+
+    /// Whether there is no label.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// A label that a photo was given.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Label {
+    /// The label.
+    pub name: String,
+    /// How likely it is right, 0 to 1.
+    pub probability: f32,
+}
+
+/// A photo with its labels, the likeliest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tagged {
+    /// The photo's absolute path.
+    pub path: std::path::PathBuf,
+    /// Perhaps none.
+    pub labels: Vec<Label>,
+}
+
+/// Which labels a photo gets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    /// Those at least so likely.
+    pub least: f32,
+    /// So many at most.
+    pub most: usize,
+}
+
+impl Engine<'_> {
+    /// Labels every photo that `filter` admits, and hands it to `visit`, until that returns `false`.
+    ///
+    /// # Errors
+    /// [`EngineError::Model`] when a label cannot be embedded, [`EngineError::Index`] when the index is damaged.
+    pub fn tag(
+        &mut self,
+        vocabulary: &Vocabulary,
+        filter: &Filter,
+        choice: Choice,
+        mut visit: impl FnMut(Tagged) -> bool,
+    ) -> Result<(), EngineError> {
+        let mut prompts = Vec::with_capacity(vocabulary.entries.len());
+        for (_, prompt) in &vocabulary.entries {
+            prompts.push(self.text()?.encode_text(prompt)?);
+        }
+        self.load_background()?;
+        let Some(background) = &self.background else { return Ok(()) };
+        let mut photos = self.searcher.vectors();
+        loop {
+            let some: Vec<Stored<'_>> = photos.by_ref().take(PHOTOS_AT_A_TIME).collect::<Result<_, _>>()?;
+            if some.is_empty() {
+                return Ok(());
+            }
+            let admitted: Vec<&Stored<'_>> =
+                some.iter().filter(|photo| filter.admits(&photo.record)).collect();
+            let tagged: Vec<Tagged> = admitted
+                .into_par_iter()
+                .filter_map(|photo| {
+                    let labels = labels(background, photo.vector.as_ref()?, vocabulary, &prompts, choice);
+                    Some(Tagged { path: path_of(photo.record.key), labels })
+                })
+                .collect();
+            for tagged in tagged {
+                if !visit(tagged) {
+                    return Ok(());
+                }
+            }
+        }
+    }
+}
+
+fn labels(
+    background: &Background,
+    photo: &Vector,
+    vocabulary: &Vocabulary,
+    prompts: &[Vector],
+    choice: Choice,
+) -> Vec<Label> {
+    let yardstick = background.yardstick(photo);
+    let probabilities = prompts.iter().map(|prompt| yardstick.probability(prompt.dot(photo)));
+    let mut likely: Vec<(f32, &str)> = probabilities
+        .zip(&vocabulary.entries)
+        .map(|(probability, (name, _))| (probability, name.as_str()))
+        .filter(|(probability, _)| *probability >= choice.least)
+        .collect();
+    likely.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    likely.truncate(choice.most);
+    likely.into_iter().map(|(probability, name)| Label { name: name.to_owned(), probability }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vocabulary_is_a_line_a_label() {
+        let read = Vocabulary::parse("# pets\n dog \n\ncat\ndog\n");
+        let both = |name: &str| (name.to_owned(), name.to_owned());
+        assert_eq!(read.entries, [both("dog"), both("cat")]);
+        assert!(Vocabulary::parse("\n# nothing\n").is_empty());
+        let everyday = Vocabulary::everyday().entries;
+        assert!(everyday.contains(&("dog".into(), "a dog".into())) && !everyday.is_empty());
+    }
+}

@@ -1,0 +1,100 @@
+//! The parts of an expression → one vector.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use imgsearch_index::{Fingerprint, Key, Vector};
+
+use super::{Engine, EngineError};
+use crate::decode::{Limits, decode};
+use crate::photo::{Photo, Stamp, fingerprint, key_of};
+use crate::query::{Expression, Source};
+
+/// An expression as a direction, and the pictures in it.
+pub(super) struct Asked {
+    pub(super) vector: Vector,
+    pub(super) pictures: Vec<Picture>,
+}
+
+/// What a picture of the query is known by.
+#[derive(Default)]
+pub(super) struct Picture {
+    pub(super) key: Option<Key>,
+    pub(super) fingerprint: Option<Fingerprint>,
+}
+
+impl Engine<'_> {
+    /// The sum of the parts' unit vectors, each times its weight.
+    pub(super) fn ask(&mut self, expression: &Expression) -> Result<Asked, EngineError> {
+        let mut sum = vec![0.0; self.searcher.space().dim];
+        let mut pictures = Vec::new();
+        for term in expression.terms() {
+            let vector = match &term.source {
+                Source::Text(text) => self.text()?.encode_query(text)?,
+                Source::Picture(path) => self.picture(path, &mut pictures)?,
+                Source::Bytes(bytes) => {
+                    self.content("the picture on stdin".as_ref(), bytes, &mut pictures)?
+                }
+                Source::Result(rank) => {
+                    let path =
+                        self.library.remembered(*rank).ok_or(EngineError::NotRemembered { rank: *rank })?;
+                    self.picture(&path, &mut pictures)?
+                }
+            };
+            for (sum, x) in sum.iter_mut().zip(vector.as_slice()) {
+                *sum += term.weight * x;
+            }
+        }
+        let vector = Vector::new(sum).map_err(|_| EngineError::CancelsOut)?;
+        Ok(Asked { vector, pictures })
+    }
+
+    /// A picture file. If the library has it as it is now, neither the file nor the image tower is needed.
+    fn picture(&mut self, path: &Path, pictures: &mut Vec<Picture>) -> Result<Vector, EngineError> {
+        let refuse =
+            |error: std::io::Error| EngineError::Picture { path: path.to_owned(), detail: error.to_string() };
+        let path = path.canonicalize().map_err(refuse)?;
+        let key = key_of(&path);
+        let mut file = File::open(&path).map_err(refuse)?;
+        let stamp = Stamp::of(&file.metadata().map_err(refuse)?);
+        if let Some(key) = &key
+            && let Some(stored) = self.searcher.get(key)?
+            && let Some(photo) = Photo::decode(stored.record.payload)
+            && let Some(vector) = stored.vector
+            && photo.stamp.same_content(&stamp)
+        {
+            let fingerprint = stored.record.fingerprint;
+            pictures.push(Picture { key: Some(key.clone()), fingerprint });
+            return Ok(vector);
+        }
+        let limits = Limits::default();
+        if stamp.size > limits.max_bytes {
+            let detail = format!("{} bytes, at most {} are read", stamp.size, limits.max_bytes);
+            return Err(EngineError::Picture { path, detail });
+        }
+        let mut bytes = Vec::new();
+        file.by_ref().take(limits.max_bytes).read_to_end(&mut bytes).map_err(refuse)?;
+        pictures.push(Picture { key, fingerprint: None });
+        self.content(&path, &bytes, pictures)
+    }
+
+    /// The content of a picture file that is called `name`.
+    fn content(
+        &mut self,
+        name: &Path,
+        bytes: &[u8],
+        pictures: &mut Vec<Picture>,
+    ) -> Result<Vector, EngineError> {
+        let content = fingerprint(bytes);
+        pictures.push(Picture { key: None, fingerprint: Some(content) });
+        if let Some(vector) = self.searcher.vector_of(&content)? {
+            return Ok(vector);
+        }
+        let preprocess = self.model.preprocess();
+        let picture = decode(bytes, &Limits::default(), preprocess.detail())
+            .map_err(|error| EngineError::Picture { path: PathBuf::from(name), detail: error.to_string() })?;
+        let mut vectors = self.image()?.encode_images(&[preprocess.tensor(&picture)])?;
+        vectors.pop().ok_or(EngineError::CancelsOut)
+    }
+}

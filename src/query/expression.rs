@@ -1,0 +1,311 @@
+//! What a query asks for: texts and pictures, each with a weight, added up or taken away.
+//!
+//! The compact form is rclip's: arguments that are just `+` or `-` stand between the parts, a part may begin with its
+//! weight and a colon (`2:golden retriever`), and a part that begins like a path (`./`, `../`, `/` or `file://`) is a
+//! picture. Whatever is neither is text; so a picture in the current folder needs its `./`, and a text that would be
+//! taken for something else gets a weight (`1:+`) or a space in front (`" /etc"`).
+
+use std::ffi::{OsStr, OsString};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+/// A sum of texts and pictures, of which at least one is to be seen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expression {
+    terms: Vec<Term>,
+}
+
+/// One part of an expression.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    /// How much it counts beside the others: finite and not 0; less than 0 for what is taken away.
+    pub weight: f32,
+    /// What it is.
+    pub source: Source,
+}
+
+/// A text or a picture.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// What the photos should show.
+    Text(String),
+    /// A picture file.
+    Picture(PathBuf),
+    /// The content of a picture file.
+    Bytes(Vec<u8>),
+    /// The match that had this rank in the library's last query.
+    Result(NonZeroUsize),
+}
+
+/// Why something that was typed is no expression.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExpressionError {
+    /// Nothing but space.
+    #[error("the query is empty")]
+    Empty,
+    /// Every part is taken away.
+    #[error("the query only takes away: it must also say what the photos should show")]
+    NothingWanted,
+    /// Two signs, or a sign at the end.
+    #[error("nothing follows the `{sign}`")]
+    NothingFollows {
+        /// `+` or `-`.
+        sign: char,
+    },
+    /// A weight of 0, or one beyond all bounds.
+    #[error("the weight of `{part}` must be a number above 0")]
+    Weight {
+        /// The part as it was typed.
+        part: String,
+    },
+    /// A path right behind a text.
+    #[error("`{path}` stands right behind a text")]
+    PathInText {
+        /// The path.
+        path: String,
+    },
+    /// An address on the network.
+    #[error("`{address}` is not fetched: imgsearch stays off the network")]
+    Address {
+        /// The address.
+        address: String,
+    },
+    /// A text with bytes that are not Unicode.
+    #[error("`{text}` is not valid Unicode")]
+    NotUnicode {
+        /// The text, as far as it can be shown.
+        text: String,
+    },
+}
+
+impl ExpressionError {
+    /// What to do next, where that is known.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            ExpressionError::NothingFollows { .. } => {
+                Some("quote a text that has a sign of its own: `\"rock + roll\"`")
+            }
+            ExpressionError::PathInText { .. } => {
+                Some("put `+` or `-` between text and picture, or quote the text as a whole")
+            }
+            ExpressionError::Address { .. } => Some("save the picture, and name the file"),
+            ExpressionError::Weight { .. } => Some("write `-` or `--minus` to take something away"),
+            ExpressionError::Empty | ExpressionError::NothingWanted | ExpressionError::NotUnicode { .. } => {
+                None
+            }
+        }
+    }
+}
+
+impl Expression {
+    /// Puts parts together.
+    ///
+    /// # Errors
+    /// [`ExpressionError::Empty`] or [`ExpressionError::NothingWanted`].
+    pub fn new(terms: Vec<Term>) -> Result<Expression, ExpressionError> {
+        match terms.iter().map(|term| term.weight).reduce(f32::max) {
+            None => Err(ExpressionError::Empty),
+            Some(greatest) if greatest > 0.0 => Ok(Expression { terms }),
+            Some(_) => Err(ExpressionError::NothingWanted),
+        }
+    }
+
+    /// A single text.
+    pub fn text(text: impl Into<String>) -> Expression {
+        Expression { terms: vec![Term { weight: 1.0, source: Source::Text(text.into()) }] }
+    }
+
+    /// Its parts; never empty.
+    pub fn terms(&self) -> &[Term] {
+        &self.terms
+    }
+}
+
+/// The parts of the compact form; none for no words.
+///
+/// # Errors
+/// Any [`ExpressionError`] but [`ExpressionError::NothingWanted`].
+pub fn parse(words: &[OsString]) -> Result<Vec<Term>, ExpressionError> {
+    let mut terms = Vec::new();
+    let mut sign = None;
+    for part in words.chunk_by(|a, b| sign_of(a).is_none() && sign_of(b).is_none()) {
+        match (sign, sign_of(&part[0])) {
+            (Some(sign), Some(_)) => return Err(ExpressionError::NothingFollows { sign }),
+            (None, found @ Some(_)) => sign = found,
+            (_, None) => {
+                let term = part_of(part)?;
+                let weight = if sign.take() == Some('-') { -term.weight } else { term.weight };
+                terms.push(Term { weight, ..term });
+            }
+        }
+    }
+    match sign {
+        Some(sign) => Err(ExpressionError::NothingFollows { sign }),
+        None => Ok(terms),
+    }
+}
+
+fn sign_of(word: &OsStr) -> Option<char> {
+    match word.to_str()? {
+        "+" => Some('+'),
+        "-" => Some('-'),
+        _ => None,
+    }
+}
+
+/// A part whose words, if it is of several, were not quoted.
+fn part_of(words: &[OsString]) -> Result<Term, ExpressionError> {
+    if let Some(path) = words[1..].iter().find(|word| looks_like_path(word) && *word != "/") {
+        return Err(ExpressionError::PathInText { path: path.to_string_lossy().into_owned() });
+    }
+    Term::parse(&words.join(OsStr::new(" ")))
+}
+
+impl Term {
+    /// A text, a path that looks like one, or `#N`; perhaps with a weight.
+    ///
+    /// # Errors
+    /// Any [`ExpressionError`] about one part.
+    pub fn parse(part: &OsStr) -> Result<Term, ExpressionError> {
+        let (weight, source) = weighted(part)?;
+        Ok(Term { weight, source: source_of(source)? })
+    }
+
+    /// A picture file, whatever its path looks like, or `#N`; perhaps with a weight.
+    ///
+    /// # Errors
+    /// [`ExpressionError::Weight`] or [`ExpressionError::Address`].
+    pub fn picture(part: &OsStr) -> Result<Term, ExpressionError> {
+        let (weight, path) = weighted(part)?;
+        refuse_address(path)?;
+        let source = numbered(path).unwrap_or_else(|| Source::Picture(without_scheme(path).into()));
+        Ok(Term { weight, source })
+    }
+}
+
+/// `2:cat` → 2, `cat`.
+fn weighted(part: &OsStr) -> Result<(f32, &OsStr), ExpressionError> {
+    let split = part.to_str().and_then(|part| part.split_once(':'));
+    let is_number =
+        |text: &str| text.parse::<f32>().is_ok() && text.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let Some((number, rest)) = split.filter(|(number, rest)| is_number(number) && !rest.is_empty()) else {
+        return Ok((1.0, part));
+    };
+    let weight = number.parse().unwrap_or(0.0);
+    if weight > 0.0 && f32::is_finite(weight) {
+        return Ok((weight, OsStr::new(rest)));
+    }
+    Err(ExpressionError::Weight { part: part.to_string_lossy().into_owned() })
+}
+
+fn source_of(part: &OsStr) -> Result<Source, ExpressionError> {
+    refuse_address(part)?;
+    if let Some(source) = numbered(part) {
+        return Ok(source);
+    }
+    if looks_like_path(part) {
+        return Ok(Source::Picture(without_scheme(part).into()));
+    }
+    let text = part.to_str().ok_or_else(|| {
+        let text = part.to_string_lossy().into_owned();
+        ExpressionError::NotUnicode { text }
+    })?;
+    if text.trim().is_empty() { Err(ExpressionError::Empty) } else { Ok(Source::Text(text.trim().into())) }
+}
+
+fn refuse_address(part: &OsStr) -> Result<(), ExpressionError> {
+    let address = part.to_str().filter(|part| part.starts_with("https://") || part.starts_with("http://"));
+    address.map_or(Ok(()), |address| Err(ExpressionError::Address { address: address.into() }))
+}
+
+/// `#3`, and no text that only begins so.
+fn numbered(part: &OsStr) -> Option<Source> {
+    part.to_str()?.strip_prefix('#')?.parse().ok().map(Source::Result)
+}
+
+fn looks_like_path(part: &OsStr) -> bool {
+    let starts = |with: &str| part.as_encoded_bytes().starts_with(with.as_bytes());
+    ["./", "../", "/", "file://"].into_iter().any(starts) || cfg!(windows) && Path::new(part).is_absolute()
+}
+
+fn without_scheme(path: &OsStr) -> &OsStr {
+    path.to_str().and_then(|path| path.strip_prefix("file://")).map_or(path, OsStr::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(weight: f32, text: &str) -> Term {
+        Term { weight, source: Source::Text(text.into()) }
+    }
+
+    fn picture(weight: f32, path: &str) -> Term {
+        Term { weight, source: Source::Picture(path.into()) }
+    }
+
+    fn parsed(words: &[&str]) -> Result<Vec<Term>, ExpressionError> {
+        parse(&words.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_compact_form_is_rclips() {
+        #[track_caller]
+        fn check(words: &[&str], expected: &[Term]) {
+            assert_eq!(parsed(words).as_deref(), Ok(expected));
+        }
+        check(&[], &[]);
+        check(&["a", "red", "bicycle"], &[text(1.0, "a red bicycle")]);
+        check(
+            &["2:golden retriever", "+", "./pool.jpg", "-", "fruit"],
+            &[text(2.0, "golden retriever"), picture(1.0, "./pool.jpg"), text(-1.0, "fruit")],
+        );
+        check(&["dog", "-", "0.5:../a", "b.jpg"], &[text(1.0, "dog"), picture(-0.5, "../a b.jpg")]);
+        check(&["-", ".5:cat", "+", "dog"], &[text(-0.5, "cat"), text(1.0, "dog")]);
+        check(&["2.:file:///a.jpg"], &[picture(2.0, "/a.jpg")]);
+        let third = Source::Result(NonZeroUsize::new(3).unwrap());
+        check(&["2:#3"], &[Term { weight: 2.0, source: third }]);
+    }
+
+    #[test]
+    fn what_could_be_two_things_is_one() {
+        #[track_caller]
+        fn check(word: &str, expected: Term) {
+            assert_eq!(parsed(&[word]), Ok(vec![expected]));
+        }
+        check("pool.jpg", text(1.0, "pool.jpg"));
+        check("rock + roll", text(1.0, "rock + roll"));
+        check("1:+", text(1.0, "+"));
+        check("1:10:30 at night", text(1.0, "10:30 at night"));
+        check("note: a cat", text(1.0, "note: a cat"));
+        check("3:", text(1.0, "3:"));
+        check("-1:cat", text(1.0, "-1:cat"));
+        check("inf:cat", text(1.0, "inf:cat"));
+        check(" /etc", text(1.0, "/etc"));
+        check("#1 dad", text(1.0, "#1 dad"));
+        check("#0", text(1.0, "#0"));
+    }
+
+    #[test]
+    fn what_is_no_expression_is_refused() {
+        #[track_caller]
+        fn check(words: &[&str], expected: ExpressionError) {
+            assert_eq!(parsed(words), Err(expected));
+        }
+        check(&[" "], ExpressionError::Empty);
+        check(&["cat", "+"], ExpressionError::NothingFollows { sign: '+' });
+        check(&["cat", "-", "+", "dog"], ExpressionError::NothingFollows { sign: '-' });
+        check(&["0:cat"], ExpressionError::Weight { part: "0:cat".into() });
+        check(&["a", "dog", "./pool.jpg"], ExpressionError::PathInText { path: "./pool.jpg".into() });
+        check(&["http://a/b.jpg"], ExpressionError::Address { address: "http://a/b.jpg".into() });
+        assert_eq!(Expression::new(Vec::new()), Err(ExpressionError::Empty));
+        assert_eq!(Expression::new(vec![text(-1.0, "cat")]), Err(ExpressionError::NothingWanted));
+    }
+
+    #[test]
+    fn an_option_that_takes_pictures_takes_any_path() {
+        assert_eq!(Term::picture(OsStr::new("pool.jpg")), Ok(picture(1.0, "pool.jpg")));
+        assert_eq!(Term::picture(OsStr::new("2:pool.jpg")), Ok(picture(2.0, "pool.jpg")));
+    }
+}

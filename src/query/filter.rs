@@ -1,0 +1,235 @@
+//! Which photos count.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use imgsearch_index::StoredRecord;
+
+use super::{Circle, FileType, Period};
+use crate::photo::{Glance, is_under, path_of};
+
+/// Conditions that a photo must meet, all of them. The default has none.
+///
+/// A photo of which the library does not know what a condition asks for (a screenshot has no camera, and what was
+/// indexed by an early version no size) does not meet it.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In or below one of these absolute folders; empty for all.
+    pub folders: Vec<PathBuf>,
+    /// Called like one of these patterns.
+    pub names: Option<Names>,
+    /// In a file of one of these kinds; empty for all.
+    pub types: Vec<FileType>,
+    /// Taken in this time.
+    pub taken: Option<Period>,
+    /// Taken here.
+    pub near: Option<Circle>,
+    /// Maker and model of the camera have this in them, in upper or lower case.
+    pub camera: Option<String>,
+    /// The lens has this in its name, in upper or lower case.
+    pub lens: Option<String>,
+    /// Wider than high, or not.
+    pub shape: Option<Shape>,
+    /// At least so large.
+    pub size: Option<MinSize>,
+}
+
+impl Filter {
+    /// Whether there is no condition.
+    pub fn is_empty(&self) -> bool {
+        let Filter { folders, names, types, .. } = self;
+        folders.is_empty() && names.is_none() && types.is_empty() && !self.needs_details()
+    }
+
+    fn needs_details(&self) -> bool {
+        let Filter { taken, near, camera, lens, shape, size, .. } = self;
+        taken.is_some()
+            || near.is_some()
+            || camera.is_some()
+            || lens.is_some()
+            || shape.is_some()
+            || size.is_some()
+    }
+
+    /// Whether the photo of this record meets the conditions. What is quick to tell is asked first.
+    pub fn admits(&self, record: &StoredRecord<'_>) -> bool {
+        let Filter { folders, names, types, .. } = self;
+        (folders.is_empty() || folders.iter().any(|folder| is_under(record.key, folder)))
+            && (types.is_empty() || types.iter().any(|kind| kind.is_of(record.key)))
+            && (!self.needs_details() || Glance::of(record.payload).is_some_and(|glance| self.fits(&glance)))
+            && names.as_ref().is_none_or(|names| names.has(record.key))
+    }
+
+    fn fits(&self, glance: &Glance<'_>) -> bool {
+        let Filter { taken, near, camera, lens, shape, size, .. } = self;
+        let has = |found: Option<&str>, wanted: &str| found.is_some_and(|found| has_in_it(found, wanted));
+        taken.is_none_or(|period| period.contains(glance.taken_ms))
+            && shape.is_none_or(|shape| shape == Shape::of(glance.width, glance.height))
+            && size.is_none_or(|size| size.admits(glance.width, glance.height))
+            && camera.as_ref().is_none_or(|camera| has(glance.camera, camera))
+            && lens.as_ref().is_none_or(|lens| has(glance.lens, lens))
+            && near.is_none_or(|circle| {
+                glance.place().is_some_and(|(latitude, longitude)| circle.contains(latitude, longitude))
+            })
+    }
+}
+
+/// Whether `text` has `wanted` in it, upper and lower case being the same.
+fn has_in_it(text: &str, wanted: &str) -> bool {
+    if text.is_ascii() && wanted.is_ascii() {
+        let (text, wanted) = (text.as_bytes(), wanted.as_bytes());
+        return wanted.is_empty() || text.windows(wanted.len()).any(|part| part.eq_ignore_ascii_case(wanted));
+    }
+    text.to_lowercase().contains(&wanted.to_lowercase())
+}
+
+/// Patterns of file names and paths, compiled.
+#[derive(Clone, Debug)]
+pub struct Names {
+    globs: GlobSet,
+}
+
+/// A pattern that is no glob.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{pattern}` is not a glob: {detail}")]
+pub struct NameError {
+    /// The pattern.
+    pub pattern: String,
+    /// What is wrong with it.
+    pub detail: String,
+}
+
+impl Names {
+    /// A pattern without a slash is one of file names; one with slashes is of the last parts of a path, or with a
+    /// slash in front of the whole path. `*` and `?` never stand for a slash, `**` stands for any folders.
+    ///
+    /// # Errors
+    /// [`NameError`] for the first that is no glob.
+    pub fn new(patterns: &[String]) -> Result<Names, NameError> {
+        let mut set = GlobSetBuilder::new();
+        for pattern in patterns {
+            let whole = if pattern.starts_with('/') { pattern.clone() } else { format!("**/{pattern}") };
+            let glob = GlobBuilder::new(&whole).literal_separator(true).build();
+            let refuse = |error: &globset::Error| NameError {
+                pattern: pattern.clone(),
+                detail: error.kind().to_string(),
+            };
+            set.add(glob.map_err(|error| refuse(&error))?);
+        }
+        let globs = set
+            .build()
+            .map_err(|error| NameError { pattern: patterns.join(" "), detail: error.kind().to_string() })?;
+        Ok(Names { globs })
+    }
+
+    /// Whether the file with this key is meant.
+    fn has(&self, key: &[u8]) -> bool {
+        self.globs.is_match(path_of(key))
+    }
+}
+
+/// How a picture's sides compare, seen upright.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Wider than high.
+    Landscape,
+    /// Higher than wide.
+    Portrait,
+    /// As wide as high, to the pixel.
+    Square,
+}
+
+impl Shape {
+    /// The shape of a picture of this size.
+    fn of(width: u32, height: u32) -> Shape {
+        match width.cmp(&height) {
+            std::cmp::Ordering::Greater => Shape::Landscape,
+            std::cmp::Ordering::Less => Shape::Portrait,
+            std::cmp::Ordering::Equal => Shape::Square,
+        }
+    }
+}
+
+/// How large a picture must be at least.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum MinSize {
+    /// So wide and so high, as it is seen upright.
+    Sides(u32, u32),
+    /// So many pixels in all.
+    Pixels(f64),
+}
+
+impl MinSize {
+    fn admits(self, width: u32, height: u32) -> bool {
+        match self {
+            MinSize::Sides(least_width, least_height) => width >= least_width && height >= least_height,
+            MinSize::Pixels(least) => f64::from(width) * f64::from(height) >= least,
+        }
+    }
+}
+
+impl FromStr for MinSize {
+    type Err = &'static str;
+
+    /// `1920x1080`, or `12MP`: millions of pixels.
+    fn from_str(text: &str) -> Result<MinSize, &'static str> {
+        const FORMS: &str = "write 1920x1080 or 12MP";
+        let text = text.trim().to_lowercase();
+        if let Some(millions) = text.strip_suffix("mp") {
+            let millions: f64 = millions.trim().parse().map_err(|_| FORMS)?;
+            return if millions.is_finite() && millions >= 0.0 {
+                Ok(MinSize::Pixels(millions * 1e6))
+            } else {
+                Err(FORMS)
+            };
+        }
+        let (width, height) = text.split_once(['x', '×']).ok_or(FORMS)?;
+        let side = |text: &str| text.trim().parse().map_err(|_| FORMS);
+        Ok(MinSize::Sides(side(width)?, side(height)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_or_refused() {
+        assert_eq!("1920x1080".parse(), Ok(MinSize::Sides(1920, 1080)));
+        assert_eq!("2.5 MP".parse(), Ok(MinSize::Pixels(2.5e6)));
+        for text in ["", "12", "x", "-1MP", "infMP", "1920x", "1e3x2"] {
+            assert!(text.parse::<MinSize>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn globs_are_of_names_or_of_paths() {
+        #[track_caller]
+        fn check(pattern: &str, key: &str, expected: bool) {
+            let names = Names::new(&[pattern.to_owned()]).unwrap();
+            assert_eq!(names.has(key.as_bytes()), expected, "{pattern} {key}");
+        }
+        check("IMG_*.jpg", "/a/b/IMG_1.jpg", true);
+        check("IMG_*.jpg", "/a/IMG_1.jpg/c.png", false);
+        check("b/*.jpg", "/a/b/1.jpg", true);
+        check("b/*.jpg", "/a/b/c/1.jpg", false);
+        check("b/**/*.jpg", "/a/b/c/d/1.jpg", true);
+        check("/a/*.jpg", "/a/1.jpg", true);
+        check("/b/*.jpg", "/a/b/1.jpg", false);
+        check("*.{jpg,png}", "/a/1.png", true);
+        assert_eq!(Names::new(&["[".into()]).unwrap_err().pattern, "[");
+    }
+
+    #[test]
+    fn names_of_cameras_are_found_in_any_case() {
+        #[track_caller]
+        fn check(text: &str, wanted: &str, expected: bool) {
+            assert_eq!(has_in_it(text, wanted), expected, "{text} {wanted}");
+        }
+        check("NIKON Z 6", "nikon", true);
+        check("Canon", "canon eos", false);
+        check("LUMIÈRE", "lumière", true);
+        check("x", "", true);
+    }
+}

@@ -1,0 +1,86 @@
+//! Names of towns → where they are, from a file that `scripts/places` makes out of GeoNames.
+//!
+//! ```text
+//! latitude TAB longitude TAB country TAB name TAB lower-case name TAB … lower-case name TAB LF
+//! ```
+//!
+//! The country is two letters, larger towns stand first, and every name a town is known by is there in lower case.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// The towns of a file.
+#[derive(Debug)]
+pub struct Gazetteer {
+    text: String,
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Town {
+    /// As it is called where it lies, in Latin letters.
+    pub name: String,
+    /// ISO 3166, two letters.
+    pub country: String,
+    /// Degrees north of the equator.
+    pub latitude: f64,
+    /// Degrees east of Greenwich.
+    pub longitude: f64,
+}
+
+impl Gazetteer {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// Whatever the disk says.
+    pub fn read(file: &Path) -> io::Result<Gazetteer> {
+        Ok(Gazetteer { text: fs::read_to_string(file)? })
+    }
+
+    /// The largest town with this name in any language, upper and lower case being the same; in this country, if one
+    /// is named.
+    pub fn find(&self, name: &str, country: Option<&str>) -> Option<Town> {
+        let wanted = format!("\t{}\t", name.trim().to_lowercase());
+        let places = memchr::memmem::find_iter(self.text.as_bytes(), &wanted);
+        let is_in =
+            |town: &Town| country.is_none_or(|country| town.country.eq_ignore_ascii_case(country.trim()));
+        places.filter_map(|at| self.town_at(at)).find(is_in)
+    }
+
+    /// The town that has a name at this place of the text; `None` where that is no name.
+    fn town_at(&self, at: usize) -> Option<Town> {
+        let start = self.text[..at].rfind('\n').map_or(0, |feed| feed + 1);
+        let mut fields = self.text[start..].splitn(5, '\t');
+        let (latitude, longitude) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
+        let (country, name) = (fields.next()?.to_owned(), fields.next()?.to_owned());
+        let names = self.text.len() - fields.next()?.len();
+        (at + 1 >= names).then_some(Town { name, country, latitude, longitude })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOWNS: &str = "48.85\t2.35\tFR\tParis\tparis\tlutèce\t\n\
+                         33.66\t-95.55\tUS\tParis\tparis\t\n\
+                         -33.86\t151.2\tAU\tSydney\tsydney\t悉尼\t\n";
+
+    #[test]
+    fn towns_are_found_by_any_name_the_largest_first() {
+        let gazetteer = Gazetteer { text: TOWNS.into() };
+        #[track_caller]
+        fn check(gazetteer: &Gazetteer, name: &str, country: Option<&str>, expected: Option<f64>) {
+            assert_eq!(gazetteer.find(name, country).map(|town| town.latitude), expected, "{name}");
+        }
+        check(&gazetteer, "Paris", None, Some(48.85));
+        check(&gazetteer, "PARIS ", Some("us"), Some(33.66));
+        check(&gazetteer, "Lutèce", None, Some(48.85));
+        check(&gazetteer, "悉尼", None, Some(-33.86));
+        check(&gazetteer, "Syd", None, None);
+        check(&gazetteer, "2.35", None, None);
+        check(&gazetteer, "", None, None);
+        check(&gazetteer, "sydney", Some("FR"), None);
+    }
+}

@@ -1,0 +1,70 @@
+//! What can be asked: an expression, how many answers, and which photos count.
+
+mod expression;
+mod file_type;
+mod filter;
+mod gazetteer;
+mod period;
+mod place;
+
+use std::num::NonZeroUsize;
+
+pub use expression::{Expression, ExpressionError, Source, Term, parse};
+pub use file_type::{FILE_TYPES, FileType};
+pub use filter::{Filter, MinSize, NameError, Names, Shape};
+pub use gazetteer::{Gazetteer, Town};
+pub use period::{Period, PeriodError};
+pub use place::{Circle, CircleError, DEFAULT_KM};
+
+/// A question to an [`crate::Engine`].
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// What the photos should show.
+    pub expression: Expression,
+    /// How many matches at most.
+    pub top: NonZeroUsize,
+    /// Where the matches end.
+    pub cutoff: Cutoff,
+    /// Which photos count.
+    pub filter: Filter,
+    /// In which order they come.
+    pub order: Order,
+    /// Compare with every photo, even where a graph would be faster.
+    pub exact: bool,
+}
+
+impl Query {
+    /// The best `top` photos for `expression`, without any condition.
+    pub fn new(expression: Expression, top: NonZeroUsize) -> Query {
+        Query {
+            expression,
+            top,
+            cutoff: Cutoff::None,
+            filter: Filter::default(),
+            order: Order::Score,
+            exact: false,
+        }
+    }
+}
+
+/// Where the matches of a query end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Cutoff {
+    /// After as many as were asked for.
+    None,
+    /// Before the first that scores less.
+    Score(f32),
+    /// Where relevance ends: photos that other prompts explain as well are left out.
+    Relevance,
+}
+
+/// In which order matches come. Which ones they are, their scores alone decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The best first.
+    Score,
+    /// The newest first, and what has no date last.
+    Date,
+    /// By path, byte by byte.
+    Path,
+}

@@ -1,0 +1,111 @@
+//! Where a photo was taken: within so many kilometres of a point.
+
+use std::str::FromStr;
+
+/// Kilometres meant where none are named: a town with its surroundings.
+pub const DEFAULT_KM: f64 = 10.0;
+
+/// Mean radius of the Earth, in kilometres (IUGG). Taking it for a sphere is wrong by half a percent at most.
+const EARTH_KM: f64 = 6_371.008_8;
+
+/// Everything within so many kilometres of a point, measured along the ground.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Circle {
+    /// Degrees north of the equator, −90 to 90.
+    pub latitude: f64,
+    /// Degrees east of Greenwich, −180 to 180.
+    pub longitude: f64,
+    /// More than 0.
+    pub km: f64,
+}
+
+/// Why a text is no circle.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{text}` is not LAT,LON or LAT,LON,KM: {detail}")]
+pub struct CircleError {
+    /// As it was typed.
+    pub text: String,
+    /// What is wrong with it.
+    pub detail: &'static str,
+}
+
+impl FromStr for Circle {
+    type Err = CircleError;
+
+    /// `52.52,13.4` or `52.52,13.4,5`: degrees, and kilometres.
+    fn from_str(text: &str) -> Result<Circle, CircleError> {
+        let refuse = |detail| CircleError { text: text.to_owned(), detail };
+        let numbers: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
+        let numbers = numbers.map_err(|_| refuse("these are not numbers"))?;
+        let (latitude, longitude, km) = match numbers[..] {
+            [latitude, longitude] => (latitude, longitude, DEFAULT_KM),
+            [latitude, longitude, km] => (latitude, longitude, km),
+            _ => return Err(refuse("two or three numbers are needed")),
+        };
+        if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
+            return Err(refuse("a latitude is −90 to 90, a longitude −180 to 180"));
+        }
+        if !(km > 0.0 && km.is_finite()) {
+            return Err(refuse("the kilometres must be more than 0"));
+        }
+        Ok(Circle { latitude, longitude, km })
+    }
+}
+
+impl Circle {
+    /// Whether a point, in degrees, lies in it.
+    pub fn contains(&self, latitude: f64, longitude: f64) -> bool {
+        // Most points of a library are far away, which the latitude alone often tells.
+        let apart = (latitude - self.latitude).to_radians().abs() * EARTH_KM;
+        apart <= self.km && self.km_to(latitude, longitude) <= self.km
+    }
+
+    /// By the haversine formula, which keeps its precision for points close together.
+    fn km_to(&self, latitude: f64, longitude: f64) -> f64 {
+        let (here, there) = (self.latitude.to_radians(), latitude.to_radians());
+        let half = |a: f64| (a / 2.0).sin().powi(2);
+        let across = half((longitude - self.longitude).to_radians());
+        let chord = half(there - here) + here.cos() * there.cos() * across;
+        2.0 * EARTH_KM * chord.min(1.0).sqrt().asin()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn circles_are_read_or_refused() {
+        #[track_caller]
+        fn check(text: &str, expected: Result<(f64, f64, f64), &'static str>) {
+            let expected = expected
+                .map(|(latitude, longitude, km)| Circle { latitude, longitude, km })
+                .map_err(|detail| CircleError { text: text.into(), detail });
+            assert_eq!(text.parse(), expected);
+        }
+        check("52.52, 13.4", Ok((52.52, 13.4, DEFAULT_KM)));
+        check("-33.86,151.2,0.5", Ok((-33.86, 151.2, 0.5)));
+        check("Berlin", Err("these are not numbers"));
+        check("1", Err("two or three numbers are needed"));
+        check("91,0", Err("a latitude is −90 to 90, a longitude −180 to 180"));
+        check("nan,0", Err("a latitude is −90 to 90, a longitude −180 to 180"));
+        check("0,0,0", Err("the kilometres must be more than 0"));
+        check("0,0,inf", Err("the kilometres must be more than 0"));
+    }
+
+    #[test]
+    fn distances_are_those_of_the_map() {
+        #[track_caller]
+        fn check(from: (f64, f64), to: (f64, f64), expected_km: f64) {
+            let circle = Circle { latitude: from.0, longitude: from.1, km: expected_km * 1.005 + 0.001 };
+            assert!(circle.contains(to.0, to.1), "{}", circle.km_to(to.0, to.1));
+            let smaller = Circle { km: expected_km * 0.995 - 0.001, ..circle };
+            assert!(expected_km == 0.0 || !smaller.contains(to.0, to.1), "{}", circle.km_to(to.0, to.1));
+        }
+        check((52.52, 13.405), (48.8566, 2.3522), 878.0); // Berlin, Paris
+        check((0.0, 0.0), (0.0, 1.0), 111.19);
+        check((0.0, 179.5), (0.0, -179.5), 111.19); // across the date line
+        check((90.0, 0.0), (89.0, 120.0), 111.19);
+        check((10.0, 10.0), (-10.0, -170.0), 20_015.0); // the other side of the world
+    }
+}

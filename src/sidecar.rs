@@ -1,0 +1,113 @@
+//! XMP sidecars: keywords for a photo in a file beside it, which photo managers read.
+//!
+//! A sidecar that imgsearch wrote ends in a comment with the hash of all before it. Only such a file, as it was
+//! written, is ever replaced: one that another program made or changed may hold somebody's own keywords.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+
+const MARK: &str = "<!-- imgsearch ";
+
+/// What became of a sidecar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It has these keywords now.
+    Done,
+    /// There is one that is not ours; it was not touched.
+    NotOurs,
+}
+
+/// `photo.jpg` → `photo.jpg.xmp`: with the whole name, a RAW file and its JPEG have one each.
+pub fn path(photo: &Path) -> PathBuf {
+    let mut name = OsString::from(photo);
+    name.push(".xmp");
+    name.into()
+}
+
+/// Writes keywords.
+///
+/// # Errors
+/// Whatever the disk says; a sidecar that was there is then as it was.
+pub fn write(sidecar: &Path, keywords: &[&str]) -> io::Result<Written> {
+    let bytes = bytes(keywords);
+    match OpenOptions::new().write(true).create_new(true).open(sidecar) {
+        Ok(mut file) => {
+            file.write_all(&bytes).inspect_err(|_| _ = fs::remove_file(sidecar))?;
+            return Ok(Written::Done);
+        }
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
+    }
+    let is_file = fs::symlink_metadata(sidecar)?.is_file();
+    if !is_file || !is_ours(&fs::read(sidecar)?) {
+        return Ok(Written::NotOurs);
+    }
+    let mut new = OsString::from(sidecar);
+    new.push(format!(".{}", process::id()));
+    let written = fs::write(&new, &bytes).and_then(|()| fs::rename(&new, sidecar));
+    written.inspect_err(|_| _ = fs::remove_file(&new))?;
+    Ok(Written::Done)
+}
+
+fn bytes(keywords: &[&str]) -> Vec<u8> {
+    let mut text = String::from(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\n \
+         <rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\n  \
+         <rdf:Description rdf:about=\"\" xmlns:dc=\"http://purl.org/dc/elements/1.1/\">\n   \
+         <dc:subject>\n    <rdf:Bag>\n",
+    );
+    for keyword in keywords {
+        text.push_str(&format!("     <rdf:li>{}</rdf:li>\n", escaped(keyword)));
+    }
+    text.push_str("    </rdf:Bag>\n   </dc:subject>\n  </rdf:Description>\n </rdf:RDF>\n</x:xmpmeta>\n");
+    let mark = format!("{MARK}{} -->\n", blake3::hash(text.as_bytes()).to_hex());
+    text.push_str(&mark);
+    text.into_bytes()
+}
+
+fn is_ours(bytes: &[u8]) -> bool {
+    let Some(at) = memchr::memmem::rfind(bytes, MARK.as_bytes()) else { return false };
+    let (text, mark) = bytes.split_at(at);
+    mark == format!("{MARK}{} -->\n", blake3::hash(text).to_hex()).as_bytes()
+}
+
+/// As text of XML, without the characters that XML cannot have.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')) {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_our_own_sidecars_are_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let sidecar = path(&folder.path().join("a.jpg"));
+        assert!(sidecar.ends_with("a.jpg.xmp"));
+        let text = || fs::read_to_string(&sidecar).unwrap();
+        assert_eq!(write(&sidecar, &["dog"]).unwrap(), Written::Done);
+        assert_eq!(write(&sidecar, &["cat", "<&>"]).unwrap(), Written::Done);
+        assert!(text().contains("<rdf:li>cat</rdf:li>") && text().contains("&lt;&amp;&gt;"));
+        assert!(!text().contains("dog"));
+        for changed in [text().replace("cat", "my cat"), "theirs".into(), String::new(), text() + "\n"] {
+            fs::write(&sidecar, &changed).unwrap();
+            assert_eq!(write(&sidecar, &["bird"]).unwrap(), Written::NotOurs);
+            assert_eq!(text(), changed);
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left over");
+    }
+}

@@ -40,6 +40,7 @@ fn open(folder: &Path) -> Result<Model> {
     let threads = std::thread::available_parallelism()?.get();
     let execution = Execution {
         precision: Precision::Auto,
+        prompt: None,
         cache_folder: None,
         runtime_places: vec![data.join("runtime")],
         device: Device::Cpu,

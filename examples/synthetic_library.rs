@@ -28,6 +28,7 @@ fn main() -> Result<()> {
     let execution = Execution {
         precision: Precision::Auto,
         cache_folder: None,
+        prompt: None,
         runtime_places: Vec::new(),
         device: Device::Cpu,
         threads: 1,
@@ -67,6 +68,7 @@ fn put(row: usize, random: &mut Random, dim: usize) -> Result<Change> {
         camera: Some("Maker Model 7".into()),
         lens: None,
         note: None,
+        perceptual: None,
     };
     let payload = Photo { stamp, skip: None, disk: 7, details: Some(details) }.encode();
     let mut fingerprint = [0; 16];

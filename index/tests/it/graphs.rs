@@ -182,7 +182,7 @@ fn a_damaged_graph_is_repaired() {
 /// There are as many hits as asked for, or as match, and each of them matches.
 #[track_caller]
 fn check_filter(searcher: &Searcher, keep: impl Fn(u32) -> bool + Sync) {
-    let selection = searcher.select(|key, _| keep(number(key)));
+    let selection = searcher.select(|record| keep(number(record.key)));
     for k in [1, 100, 5_000] {
         for ef in [None, Some(1), Some(k)] {
             let options = SearchOptions { filter: Some(&selection), ef, ..SearchOptions::default() };

@@ -74,7 +74,7 @@ pub struct SearchOptions<'a> {
     pub filter: Option<&'a Selection>,
     /// Compare the query with every row, even where a graph would be faster.
     pub exact: bool,
-    /// How many candidates a walk over a graph keeps: more finds more and takes longer. The default depends on
-    /// how many hits are asked for.
+    /// How many candidates a walk over a graph keeps: more finds more and takes longer. By default 64, and only where
+    /// that is known to find nearly all: for few hits, and in up to 131,072 rows. Otherwise rows are scanned.
     pub ef: Option<usize>,
 }

@@ -32,7 +32,7 @@ const READERS: usize = 4;
 const JOBS_AHEAD: usize = 65_536;
 /// Batches of tensors that may wait for the image tower, so that it never waits for one slow picture, and there is
 /// something to do for all while it loads.
-const BATCHES_AHEAD: usize = 4;
+const BATCHES_AHEAD: usize = 6;
 
 /// What all stages of one run share.
 pub(super) struct Run<'a> {

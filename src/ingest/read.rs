@@ -12,8 +12,8 @@ use super::pipeline::{Done, Job, Passed, Run};
 use super::{IngestError, Outcome};
 use crate::photo::{self, Skip, SkipKind, Stamp};
 
-/// Bytes of files that may be read and not decoded yet: a dozen or more photos of a phone, and one file of any size.
-const READ_AHEAD: u64 = 64 << 20;
+/// Bytes of files that may be read and not decoded yet: several photos of a phone, or one file of any size.
+const READ_AHEAD: u64 = 24 << 20;
 
 /// A file that is to be embedded.
 pub(super) struct Content<'a> {

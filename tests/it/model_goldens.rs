@@ -206,6 +206,9 @@ fn special_tokens_that_a_person_types_are_text() {
         for text in &texts[special..] {
             let tokens = encoder.tokenize(text).unwrap();
             let inner = tokens.iter().skip_while(|id| is_special(id)).collect::<Vec<_>>();
+            // Padding is the same token again and again; before it stands the one that ends the text.
+            let padding = inner.iter().rev().take_while(|id| **id == inner[inner.len() - 1]).count();
+            let inner = &inner[..inner.len() - if padding > 1 { padding } else { 0 }];
             let end = inner.iter().rposition(|id| !is_special(id)).map_or(0, |last| last + 1);
             assert!(!inner[..end].iter().any(|id| is_special(id)), "{} {text:?}: {tokens:?}", case.name);
             assert!(end > 0, "{} {text:?} leaves nothing: {tokens:?}", case.name);

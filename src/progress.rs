@@ -133,8 +133,8 @@ impl Download {
         self.bar.finish_and_clear();
     }
 
-    pub(crate) fn report(&self, event: hub::Event<'_>) {
-        match event {
+    pub(crate) fn report(&self, event: &hub::Event<'_>) {
+        match *event {
             hub::Event::Planned { files, bytes, have } => {
                 self.bar.set_style(plain_style(
                     "{bar:20} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left {wide_msg}",

@@ -55,7 +55,7 @@ fn pull(settings: &Settings, args: &PullArgs) -> Result<Exit> {
 fn fetch(settings: &Settings, access: &Access, wanted: &Wanted) -> Result<()> {
     let store = settings.store()?;
     let progress = Download::new(settings);
-    let pulled = store.pull(access, wanted, settings.execution(), &|event| progress.report(event));
+    let pulled = store.pull(access, wanted, settings.execution(), &|event| progress.report(&event));
     progress.finish();
     let (model, how) = match pulled? {
         Pulled::New(model) => (model, "is installed"),

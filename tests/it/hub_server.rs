@@ -50,8 +50,8 @@ impl Response {
         Response { status, headers: Vec::new(), body: body.into(), cut: None, stall: Duration::ZERO }
     }
 
-    pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Response {
-        self.headers.push((name.to_owned(), value.to_string()));
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Response {
+        self.headers.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -180,7 +180,7 @@ impl Repo {
         };
         let last = content.len() - 1;
         Response::new(206, &content[from..])
-            .with("content-range", format!("bytes {from}-{last}/{}", content.len()))
+            .with("content-range", &format!("bytes {from}-{last}/{}", content.len()))
     }
 
     /// Large files are LFS files with a SHA-256, small ones have their Git digest.

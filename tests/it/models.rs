@@ -224,14 +224,14 @@ fn refusals_say_why_and_what_next() {
 fn what_passes_is_tried_again() {
     for (status, file) in [(429, LISTING), (429, IMAGE), (503, LISTING), (500, IMAGE)] {
         let user = Newcomer::new();
-        let server = failing(file, 1, move |_| Response::new(status, "").with("retry-after", 0));
+        let server = failing(file, 1, move |_| Response::new(status, "").with("retry-after", "0"));
         user.pull(&server, &[], 0, &["trying again in"]);
         assert_eq!(server.asked(file).len(), 2, "{status}");
     }
     let (user, server) = (Newcomer::new(), failing(LISTING, 9, |_| Response::new(503, "")));
     user.pull(&server, &["--retries", "1"], 2, &["status 503", "hint: try again later"]);
     assert_eq!(server.asked(LISTING).len(), 2);
-    let busy = |_| Response::new(429, "").with("retry-after", 999);
+    let busy = |_| Response::new(429, "").with("retry-after", "999");
     let (user, server) = (Newcomer::new(), failing(LISTING, 9, busy));
     user.pull(&server, &[], 2, &["too many requests, and 999 s to wait", "HF_TOKEN"]);
     assert_eq!(server.asked(LISTING).len(), 1);
@@ -273,7 +273,7 @@ fn a_redirect_is_followed_and_the_token_stays_at_home() {
     let server = Server::start(move |request| {
         let is_large = request.path.ends_with(".onnx");
         let elsewhere = format!("http://localhost:{port}{}", request.path);
-        if is_large { Response::new(302, "").with("location", elsewhere) } else { repo.answer(request) }
+        if is_large { Response::new(302, "").with("location", &elsewhere) } else { repo.answer(request) }
     });
     let user = Newcomer::new();
     let mut pull = user.imgsearch(&server.url(), &["models", "pull", "acme/small"]);

@@ -40,6 +40,7 @@ fn main() -> Result<()> {
         device: Device::Cpu,
         threads: 1,
         precision: Precision::Auto,
+        prompt: None,
         cache_folder: None,
     };
     let model = Model::open(&data.join("models/offline"), execution)?;
@@ -59,7 +60,7 @@ fn main() -> Result<()> {
 fn make(library: &Library, model: &Model, rows: u64) -> Result<()> {
     let writer = Writer::open(&library.index_folder()?, model.space(), WriterOptions::default())?;
     let mut note = Note::default();
-    note.set_model(model.folder());
+    note.set_model(model.folder(), model.precision());
     writer.set_note(note.encode())?;
     let mut numbers = Numbers(7);
     for first in (0..rows).step_by(1_000) {
@@ -84,6 +85,7 @@ fn put(row: u64, dim: usize, numbers: &mut Numbers) -> Result<Change> {
         camera: Some(["Apple iPhone 12 Pro", "Canon EOS R5"][usize::from(numbers.below(8) == 0)].into()),
         lens: Some("iPhone 12 Pro back triple camera 4.2mm f/1.6".into()),
         note: None,
+        perceptual: None,
     };
     let stamp = Stamp { size: 3_000_000 + row, modified_ns: 1_700_000_000_000_000_000, changed_ns: 7 };
     let payload = Photo { stamp, skip: None, disk: 1, details: Some(details) }.encode();

@@ -98,6 +98,7 @@ fn payload(row: &Row) -> Vec<u8> {
         camera: known.camera.map(Into::into),
         lens: known.lens.map(Into::into),
         note: None,
+        perceptual: None,
     });
     Photo { stamp: Stamp { size: 1, modified_ns: 2, changed_ns: 3 }, skip: None, disk: 4, details }.encode()
 }

@@ -2,8 +2,13 @@
 
 use clap::Args;
 
+use super::OutputArgs;
+
 /// Show what the library holds.
 #[derive(Debug, Args)]
+#[command(mut_arg("format", |format| format.requires("skipped")))]
+#[command(mut_arg("null", |null| null.requires("skipped")))]
+#[command(mut_arg("fields", |fields| fields.requires("skipped")))]
 #[command(after_help = "\
 Examples:
   imgsearch status
@@ -24,6 +29,9 @@ pub(crate) struct StatusArgs {
     /// Example: `imgsearch status --skipped | grep damaged`
     #[arg(long, conflicts_with = "json")]
     pub(crate) skipped: bool,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 /// Check that everything imgsearch needs is there and works, and say what to do where it does not.

@@ -3,7 +3,9 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+
+use super::OutputArgs;
 
 /// Find the photos that show what a text says.
 #[derive(Debug, Args)]
@@ -23,20 +25,6 @@ pub(crate) struct QueryArgs {
     #[arg(short = 'n', long, value_name = "N", default_value = "10")]
     pub(crate) top: NonZeroUsize,
 
-    /// How to print them: `text` for people, `paths` one path a line, `jsonl` one JSON object a line.
-    ///
-    /// The default is `text`, or `paths` with `--null`. Each JSON object has `query`, `rank`, `score` and `path`; a
-    /// path that is not valid Unicode also has `path_base64` with its exact bytes.
-    /// Example: `imgsearch query "a cat" --format jsonl | jq -r .path`
-    #[arg(long, value_enum)]
-    pub(crate) format: Option<Format>,
-
-    /// End each path with a NUL byte instead of a line feed; goes with `--format paths` only.
-    ///
-    /// Example: `imgsearch query "a cat" -0 | xargs -0 ls -l`
-    #[arg(short = '0', long)]
-    pub(crate) null: bool,
-
     /// Leave out photos that score less (cosine, −1 to 1; good matches depend on the model).
     ///
     /// Example: `imgsearch query "a cat" --min-score 0.3`
@@ -54,13 +42,9 @@ pub(crate) struct QueryArgs {
     /// Example: `imgsearch query "a cat" --exact`
     #[arg(long)]
     pub(crate) exact: bool,
-}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Text,
-    Paths,
-    Jsonl,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 /// A number that can be compared with scores.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::PathBuf;
 
 use imgsearch::photo::{Skip, path_of};
 use imgsearch_index::{Problem, Report};
 use serde::Serialize;
 
 use super::Output;
+use super::record::Field;
 
 /// What `status` shows. The names are the keys of `status --json`.
 #[derive(Debug, Serialize)]
@@ -104,12 +105,21 @@ impl Output {
             }
         }
     }
+}
 
-    /// A skipped file: its reason, a tab, its path.
-    pub(crate) fn skipped(&mut self, path: &Path, skip: &Skip) -> io::Result<()> {
-        write!(self.out, "{skip}\t")?;
-        self.path(path, b'\n')
-    }
+/// A file that was left out.
+pub(crate) struct Skipped {
+    pub(crate) path: PathBuf,
+    pub(crate) skip: Skip,
+}
+
+/// The fields of `status --skipped`.
+pub(crate) fn skipped_fields() -> Vec<Field<Skipped>> {
+    vec![
+        Field::new("reason", |skipped: &Skipped| skipped.skip.to_string().into()).in_text(),
+        Field::new("kind", |skipped: &Skipped| skipped.skip.kind.label().into()),
+        Field::new("path", |skipped: &Skipped| skipped.path.as_path().into()).in_text(),
+    ]
 }
 
 /// An error with its causes.

@@ -1,18 +1,26 @@
-//! What was typed → what it resolves to: flag, then environment, then default.
+//! What was typed → what it resolves to: flag, then environment, then config file, then default.
 //!
 //! The one place that reads the environment and asks what kind of machine this is.
+
+mod config;
+mod defaults;
 
 use std::env;
 use std::io::{IsTerminal, stderr, stdout};
 use std::path::{Path, PathBuf};
 
+use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result};
 use directories::ProjectDirs;
 use imgsearch::library::Note;
 use imgsearch::model::{Device, Execution, Precision};
 use imgsearch::{Library, Model};
+use supports_hyperlinks::Stream;
 
-use crate::cli::Common;
+use crate::cli::{Common, When};
+use crate::terminal::Look;
+
+pub(crate) use defaults::{CommandLine, ConfigFile, Origin, Setting};
 
 /// The model used where none was named and the library has none yet.
 const DEFAULT_MODEL: &str = "offline";
@@ -30,8 +38,11 @@ pub(crate) struct Settings {
     pub(crate) library: Library,
     pub(crate) threads: usize,
     pub(crate) verbosity: Verbosity,
-    pub(crate) stdout_is_terminal: bool,
+    /// What standard output can show.
+    pub(crate) look: Look,
     pub(crate) stderr_is_terminal: bool,
+    /// The command that opens an editor; empty where none is known.
+    pub(crate) editor: String,
     model: Option<PathBuf>,
     device: Device,
     /// The platform's data folder; a user without a home has none.
@@ -42,7 +53,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn resolve(common: Common) -> Result<Settings> {
-        let Common { library, model, device, threads, verbose, quiet } = common;
+        let Common { library, model, device, threads, color, hyperlink, config: _, verbose, quiet } = common;
         let dirs = ProjectDirs::from("", "", "imgsearch");
         let data_folder = dirs.as_ref().map(|dirs| dirs.data_dir().to_owned());
         let library = library.or_else(|| Some(data_folder.as_ref()?.join("library")));
@@ -56,8 +67,9 @@ impl Settings {
                 (false, true) => Verbosity::Verbose,
                 (false, false) => Verbosity::Normal,
             },
-            stdout_is_terminal: stdout().is_terminal(),
+            look: look(color, hyperlink),
             stderr_is_terminal: stderr().is_terminal(),
+            editor: editor(),
             model,
             device: device.into(),
             data_folder,
@@ -120,6 +132,27 @@ impl Settings {
         places.extend(system.map(PathBuf::from));
         places
     }
+}
+
+fn editor() -> String {
+    let named = ["VISUAL", "EDITOR"].into_iter().filter_map(|name| env::var(name).ok());
+    named.into_iter().find(|command| !command.trim().is_empty()).unwrap_or_default()
+}
+
+/// `auto` follows the conventions: colours on a terminal unless `NO_COLOR` or `TERM=dumb` forbids them, anywhere when
+/// `CLICOLOR_FORCE` demands them; links where there are colours and the terminal is known to understand links.
+fn look(color: When, hyperlink: When) -> Look {
+    let colours = match color {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => AutoStream::choice(&stdout()) != ColorChoice::Never,
+    };
+    let hyperlinks = match hyperlink {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => colours && supports_hyperlinks::on(Stream::Stdout),
+    };
+    Look { is_terminal: stdout().is_terminal(), colours, hyperlinks }
 }
 
 /// Folders of an `onnxruntime` installed by pip, in the active virtual environment or for this user.

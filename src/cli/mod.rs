@@ -116,11 +116,10 @@ pub(crate) enum Command {
 impl Command {
     /// Whether the values of options matter to it. What mends or makes files must work when the config file does not.
     pub(crate) fn reads_settings(&self) -> bool {
-        match self {
-            Command::Config(ConfigArgs { action }) => matches!(action, ConfigAction::Show(_)),
-            Command::Completions(_) | Command::Man(_) => false,
-            _ => true,
-        }
+        use ConfigAction::{Edit, Init, Path};
+        let makes_files = |action: &ConfigAction| matches!(action, Path | Init | Edit);
+        !matches!(self, Command::Completions(_) | Command::Man(_))
+            && !matches!(self, Command::Config(ConfigArgs { action }) if makes_files(action))
     }
 }
 

@@ -27,12 +27,7 @@ impl<'o> Csv<'o> {
 
 impl Printer for Csv<'_> {
     fn record(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
-        let texts = cells.iter().map(|cell| match &cell.value {
-            Value::Text(text) if is_formula(text) => {
-                plain(&Value::from(format!("'{text}")), self.look).into_owned()
-            }
-            value => plain(value, self.look).into_owned(),
-        });
+        let texts = cells.iter().map(|cell| guarded(&cell.value, self.look));
         self.writer.write_record(texts).map_err(io_error)
     }
 
@@ -43,10 +38,15 @@ impl Printer for Csv<'_> {
 
 /// The csv crate wraps failures of the writer beneath; whoever looks for a closed pipe needs the inner one.
 fn io_error(error: csv::Error) -> io::Error {
-    match error.into_kind() {
-        csv::ErrorKind::Io(error) => error,
-        other => io::Error::other(format!("{other:?}")),
-    }
+    let text = error.to_string();
+    if let csv::ErrorKind::Io(error) = error.into_kind() { error } else { io::Error::other(text) }
+}
+
+/// A value that no spreadsheet calculates.
+fn guarded(value: &Value<'_>, look: Look) -> Vec<u8> {
+    let plain = plain(value, look);
+    let is_formula = matches!(value, Value::Text(text) if is_formula(text));
+    if is_formula { [b"'", &*plain].concat() } else { plain.into_owned() }
 }
 
 /// Whether a spreadsheet would calculate it (the list is OWASP's, under "CSV injection").

@@ -57,7 +57,6 @@ impl CommandLine {
     ///
     /// # Errors
     /// A config file that cannot be read, and values that an option does not accept.
-    #[expect(clippy::missing_panics_doc, reason = "what clap accepted once it accepts again")]
     pub(crate) fn parse() -> Result<CommandLine> {
         let typed = cli::command().get_matches();
         let cli = from(&typed);

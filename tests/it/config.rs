@@ -167,10 +167,9 @@ fn a_new_file_explains_and_changes_nothing() {
     let template = fs::read_to_string(&file).unwrap();
     assert!(template.lines().all(|line| line.is_empty() || line.starts_with('#')), "{template}");
     assert_eq!(held(&workspace, "top", &[], &["--config", name]), ("10".into(), "default".into()));
-    let set: String = template
-        .lines()
-        .filter_map(|line| line.strip_prefix("# ")?.contains(" = ").then(|| line[2..].to_owned() + "\n"))
-        .collect();
+    let examples =
+        template.lines().filter_map(|line| line.strip_prefix("# ")).filter(|line| line.contains(" = "));
+    let set = examples.collect::<Vec<_>>().join("\n");
     fs::write(&file, set).unwrap();
     assert_eq!(held(&workspace, "top", &[], &["--config", name]).0, "20", "the examples are right");
     let output =

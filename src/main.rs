@@ -6,17 +6,16 @@ mod progress;
 mod render;
 mod settings;
 mod terminal;
+mod usage;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use cli::Cli;
 use commands::Exit;
+use settings::CommandLine;
 
 fn main() -> ExitCode {
     progress::silence_contained_panics();
-    let exit = commands::run(Cli::parse()).unwrap_or_else(|error| {
+    let exit = CommandLine::parse().and_then(commands::run).unwrap_or_else(|error| {
         progress::print_error(&error);
         Exit::Failed
     });

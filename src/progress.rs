@@ -17,6 +17,7 @@ use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::settings::{Settings, Verbosity};
 use crate::terminal::printable;
+use crate::usage::UsageError;
 
 /// Time between lines where stderr is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -248,6 +249,9 @@ pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
 }
 
 fn hint_of(cause: &(dyn Error + 'static)) -> Option<String> {
+    if let Some(error) = cause.downcast_ref::<UsageError>() {
+        return error.way_on().map(str::to_owned);
+    }
     if let Some(error) = cause.downcast_ref::<ModelError>() {
         return error.hint().map(str::to_owned);
     }

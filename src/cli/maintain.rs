@@ -1,9 +1,15 @@
 //! `status`, `doctor`, `optimize`, `verify` and `repair`: what looks at a library as a whole.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
+
+use super::OutputArgs;
 
 /// Show what the library holds.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("listing").args(["skipped", "noted"]))]
+#[command(mut_arg("format", |format| format.requires("listing")))]
+#[command(mut_arg("null", |null| null.requires("listing")))]
+#[command(mut_arg("fields", |fields| fields.requires("listing")))]
 #[command(after_help = "\
 Examples:
   imgsearch status
@@ -28,8 +34,11 @@ pub(crate) struct StatusArgs {
     /// List the photos that are found although something is wrong with them, such as a missing end.
     ///
     /// Example: `imgsearch status --noted`
-    #[arg(long, conflicts_with_all = ["json", "skipped"])]
+    #[arg(long, conflicts_with = "json")]
     pub(crate) noted: bool,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 /// Check that everything imgsearch needs is there and works, and say what to do where it does not.

@@ -3,9 +3,12 @@
 mod classify;
 mod filter;
 mod index;
+mod key;
 mod maintain;
 mod models;
+mod output;
 mod query;
+mod scripting;
 mod search;
 mod similar;
 mod tags;
@@ -13,18 +16,21 @@ mod tags;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use imgsearch::model::{Device, Precision, Prompt};
 
 pub(crate) use classify::{ClassifyArgs, ClassifyFormat};
 pub(crate) use filter::FilterArgs;
 pub(crate) use index::IndexArgs;
+pub(crate) use key::{KEYS, Key, Kind, map_options};
 pub(crate) use maintain::{DoctorArgs, OptimizeArgs, RepairArgs, StatusArgs, VerifyArgs};
 pub(crate) use models::{
     DEFAULT_RETRIES, DEFAULT_TIMEOUT, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, PullArgs, RemoveArgs,
 };
+pub(crate) use output::{Format, OutputArgs, When};
 pub(crate) use query::QueryArgs;
-pub(crate) use search::{Format, SearchArgs};
+pub(crate) use scripting::{CompletionsArgs, ConfigAction, ConfigArgs, ManArgs};
+pub(crate) use search::SearchArgs;
 pub(crate) use similar::SimilarArgs;
 pub(crate) use tags::{TagsArgs, TagsFormat};
 
@@ -54,14 +60,14 @@ pub(crate) struct Common {
     /// Folder that keeps the index [default: `library` in the platform's data folder].
     ///
     /// Example: `imgsearch --library /mnt/nas/.imgsearch query "a dog"`
-    #[arg(long, value_name = "DIR", env = "IMGSEARCH_LIBRARY", global = true)]
+    #[arg(long, value_name = "DIR", global = true)]
     pub(crate) library: Option<PathBuf>,
 
     /// Model: a folder, or the name of an installed one [default: the library's, else the one that `models use` chose].
     ///
     /// `imgsearch models list` shows the names. `scripts/setup` installs `offline`, `imgsearch models pull` others.
     /// Examples: `--model clip-b32`, `--model ./my-clip`
-    #[arg(long, value_name = "DIR|NAME", env = "IMGSEARCH_MODEL", global = true)]
+    #[arg(long, value_name = "DIR|NAME", global = true)]
     pub(crate) model: Option<PathBuf>,
 
     /// Where the image model runs. `auto` takes CUDA where it works, `cuda` fails where it does not.
@@ -93,6 +99,25 @@ pub(crate) struct Common {
     #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) threads: Option<u16>,
 
+    /// Whether to use colours. `auto` does on a terminal, and heeds `NO_COLOR` and `CLICOLOR_FORCE`.
+    ///
+    /// Example: `imgsearch query "a cat" --color always | less -R`
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, global = true)]
+    pub(crate) color: When,
+
+    /// Whether paths are links to click. `auto` makes them on a coloured terminal that is known to understand them.
+    ///
+    /// Example: `imgsearch query "a cat" --hyperlink always`
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, global = true)]
+    pub(crate) hyperlink: When,
+
+    /// Config file [default: `config.toml` in the platform's config folder].
+    ///
+    /// `imgsearch help config` says what it holds. Environment variable: `IMGSEARCH_CONFIG`.
+    /// Example: `imgsearch --config ./nas.toml status`
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+
     /// Say more: name every file that is skipped.
     ///
     /// Example: `imgsearch index -v ~/Photos`
@@ -119,6 +144,9 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Repair(RepairArgs),
     Models(ModelsArgs),
+    Config(ConfigArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 fn device() -> impl TypedValueParser<Value = Device> {
@@ -136,6 +164,21 @@ where
 {
     let names = PossibleValuesParser::new(all.iter().map(|one| name(*one)));
     names.try_map(move |typed| all.iter().copied().find(|one| name(*one) == typed).ok_or("unknown"))
+}
+
+impl Command {
+    /// Whether the values of options matter to it. What mends or makes files must work when the config file does not.
+    pub(crate) fn reads_settings(&self) -> bool {
+        use ConfigAction::{Edit, Init, Path};
+        let makes_files = |action: &ConfigAction| matches!(action, Path | Init | Edit);
+        !matches!(self, Command::Completions(_) | Command::Man(_))
+            && !matches!(self, Command::Config(ConfigArgs { action }) if makes_files(action))
+    }
+}
+
+/// All definitions, as they parse, document and complete what is typed.
+pub(crate) fn command() -> clap::Command {
+    map_options(Cli::command(), &key::document)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -157,18 +200,16 @@ impl From<PromptChoice> for Prompt {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_definitions_are_consistent() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
     fn every_long_option_has_help_with_an_example() {
-        check_examples(&Cli::command());
+        check_examples(&command());
     }
 
     #[track_caller]
@@ -178,5 +219,12 @@ mod tests {
             assert!(help.contains("Example"), "{} {}", command.get_name(), argument.get_id());
         }
         command.get_subcommands().for_each(check_examples);
+    }
+
+    #[test]
+    fn every_key_is_an_option() {
+        for key in KEYS {
+            assert!(key.option(&command()).is_some(), "{}", key.name);
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use clap::{Args, ValueEnum};
 use imgsearch::query::Order;
 
+use super::OutputArgs;
 use super::filter::FilterArgs;
 
 /// Which photos are found, and how they are printed.
@@ -15,20 +16,6 @@ pub(crate) struct SearchArgs {
     /// Example: `imgsearch query "a cat" -n 50`
     #[arg(short = 'n', long, value_name = "N", default_value = "10")]
     pub(crate) top: NonZeroUsize,
-
-    /// How to print them: `text` for people, `paths` one path a line, `jsonl` one JSON object a line.
-    ///
-    /// The default is `text`, or `paths` with `--null`. Each JSON object has `query`, `rank`, `score` and `path`; a
-    /// path that is not valid Unicode also has `path_base64` with its exact bytes.
-    /// Example: `imgsearch query "a cat" --format jsonl | jq -r .path`
-    #[arg(long, value_enum)]
-    pub(crate) format: Option<Format>,
-
-    /// End each path with a NUL byte instead of a line feed; goes with `--format paths` only.
-    ///
-    /// Example: `imgsearch query "a cat" -0 | xargs -0 ls -l`
-    #[arg(short = '0', long)]
-    pub(crate) null: bool,
 
     /// Leave out photos that score less (cosine, −1 to 1; good matches depend on the model).
     ///
@@ -66,13 +53,9 @@ pub(crate) struct SearchArgs {
 
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
-}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    Text,
-    Paths,
-    Jsonl,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

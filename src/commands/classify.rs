@@ -16,7 +16,7 @@ pub(super) fn run(settings: &Settings, args: &ClassifyArgs) -> Result<Exit> {
     // A library that does not read is no reason not to classify.
     let model = settings.open_model(&noted(&settings.library).unwrap_or_default())?;
     let mut classifier = Classifier::open(&model, &labels)?;
-    let mut output = Output::new(settings.stdout_is_terminal);
+    let mut output = Output::new(settings.look);
     let mut exit = Exit::Done;
     for image in &args.images {
         let fits = match classifier.classify(image) {

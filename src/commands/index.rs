@@ -51,7 +51,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     progress.finish();
     let totals = totals?;
     if settings.verbosity > Verbosity::Quiet {
-        let mut output = Output::new(settings.stdout_is_terminal);
+        let mut output = Output::new(settings.look);
         let written = output.totals(&totals, start.elapsed().as_secs_f64()).and_then(|()| output.finish());
         unless_reader_left(written)?;
     }

@@ -30,7 +30,7 @@ pub(super) fn optimize(settings: &Settings) -> Result<Exit> {
     bar.finish_and_clear();
     drop(writer);
     if settings.verbosity > Verbosity::Quiet {
-        let mut output = Output::new(settings.stdout_is_terminal);
+        let mut output = Output::new(settings.look);
         let written = output.status(&status_of(&settings.library, existing(&settings.library)?.as_ref())?);
         unless_reader_left(written.and_then(|()| output.finish()))?;
     }
@@ -49,7 +49,7 @@ pub(super) fn repair(settings: &Settings) -> Result<Exit> {
 /// Shows what `verify` or `repair` finds in each index of the library. A problem is a failure, except where a repair
 /// lost nothing.
 fn each_index(settings: &Settings, read: impl Fn(&Path) -> Result<Report, Error>) -> Result<Exit> {
-    let mut output = Output::new(settings.stdout_is_terminal);
+    let mut output = Output::new(settings.look);
     let mut exit = Exit::Done;
     for folder in settings.library.index_folders()? {
         let report = read(&folder)?;

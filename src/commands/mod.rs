@@ -1,8 +1,10 @@
 //! One function per command: settings in, library called, results rendered.
 
 mod classify;
+mod config;
 mod doctor;
 mod filter;
+mod generate;
 mod index;
 mod maintain;
 mod models;
@@ -21,9 +23,9 @@ use imgsearch::Library;
 use imgsearch::library::Note;
 use imgsearch_index::{Error as IndexError, Searcher};
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, ConfigArgs};
 use crate::progress;
-use crate::settings::Settings;
+use crate::settings::{CommandLine, Settings};
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,9 +38,10 @@ pub(crate) enum Exit {
 }
 
 /// Runs the command that was typed.
-pub(crate) fn run(cli: Cli) -> Result<Exit> {
-    let settings = Settings::resolve(cli.common)?;
-    match cli.command {
+pub(crate) fn run(line: CommandLine) -> Result<Exit> {
+    let CommandLine { cli: Cli { common, command }, config_file, settings: values } = line;
+    let settings = Settings::resolve(common)?;
+    match command {
         Command::Index(args) => index::run(&settings, args),
         Command::Query(args) => query::run(&settings, &args),
         Command::Classify(args) => classify::run(&settings, &args),
@@ -50,6 +53,9 @@ pub(crate) fn run(cli: Cli) -> Result<Exit> {
         Command::Verify(_) => maintain::verify(&settings),
         Command::Repair(_) => maintain::repair(&settings),
         Command::Models(args) => models::run(&settings, &args.command),
+        Command::Config(ConfigArgs { action }) => config::run(&settings, &action, &config_file, &values),
+        Command::Completions(args) => generate::completions(&settings, &args),
+        Command::Man(args) => generate::man(&args),
     }
 }
 

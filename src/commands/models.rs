@@ -75,7 +75,7 @@ fn list(settings: &Settings, args: &ListArgs) -> Result<Exit> {
     let models = installed.iter().map(|model| describe(settings, model));
     let models =
         models.chain(known.map(|known| Ok(Description::of_known(known)))).collect::<Result<Vec<_>>>()?;
-    let mut output = Output::new(settings.stdout_is_terminal);
+    let mut output = Output::new(settings.look);
     let written = if args.json { output.models_as_json(&models) } else { output.models(&models) };
     unless_reader_left(written.and_then(|()| output.finish()))?;
     Ok(Exit::Done)
@@ -91,7 +91,7 @@ fn info(settings: &Settings, args: &InfoArgs) -> Result<Exit> {
         (Err(_), Some(known)) => Description::of_known(known),
         (Err(error), None) => return Err(error.into()),
     };
-    let mut output = Output::new(settings.stdout_is_terminal);
+    let mut output = Output::new(settings.look);
     let written = if args.json { output.models_as_json(&[description]) } else { output.model(&description) };
     unless_reader_left(written.and_then(|()| output.finish()))?;
     Ok(Exit::Done)
@@ -115,7 +115,7 @@ fn verify(settings: &Settings, name: Option<&str>) -> Result<Exit> {
     let models =
         name.map_or_else(|| Ok(store.installed()), |name| store.find(name).map(|model| vec![model]))?;
     let results: Vec<_> = models.iter().map(|model| (model, check(settings, model))).collect();
-    let mut output = Output::new(settings.stdout_is_terminal);
+    let mut output = Output::new(settings.look);
     let written = results.iter().try_for_each(|(model, result)| output.verified(&model.name, result));
     unless_reader_left(written.and_then(|()| output.finish()))?;
     if let Some((_, Err(error))) = results.iter().find(|(_, result)| result.is_err()) {
@@ -166,7 +166,7 @@ fn choose(settings: &Settings, name: &str) -> Result<Exit> {
 /// One line about what was done.
 fn say(settings: &Settings, line: &str) -> Result<()> {
     if settings.verbosity > Verbosity::Quiet {
-        let mut output = Output::new(settings.stdout_is_terminal);
+        let mut output = Output::new(settings.look);
         unless_reader_left(output.line(line).and_then(|()| output.finish()))?;
     }
     Ok(())

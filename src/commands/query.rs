@@ -15,6 +15,7 @@ use super::Exit;
 use super::search::{answer, query, read_stdin, show};
 use crate::cli::{Format, QueryArgs};
 use crate::progress;
+use crate::render::Layout;
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: &QueryArgs) -> Result<Exit> {
@@ -69,7 +70,8 @@ fn warn_of_file_names(terms: &[Term]) {
 
 /// Batch mode: a line, its answer, the next line, so that another program can ask one thing after the other.
 fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit> {
-    if !matches!(args.search.format, None | Some(Format::Jsonl)) {
+    let layout = Layout::of(&args.search.output)?;
+    if layout.format != Format::Jsonl {
         bail!("--queries prints JSON lines only");
     }
     let lines: Box<dyn BufRead> = if file == "-" {
@@ -89,7 +91,7 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
         if line.is_empty() {
             continue;
         }
-        match answer_line(settings, &mut engine, &line, &every) {
+        match answer_line(settings, &mut engine, &line, &every, &layout) {
             Ok(exit) => found |= exit == Exit::Done,
             Err(error) if ends_the_batch(&error) => return Err(error),
             Err(error) => {
@@ -105,10 +107,16 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
     })
 }
 
-fn answer_line(settings: &Settings, engine: &mut Engine<'_>, line: &str, every: &Query) -> Result<Exit> {
+fn answer_line(
+    settings: &Settings,
+    engine: &mut Engine<'_>,
+    line: &str,
+    every: &Query,
+    layout: &Layout,
+) -> Result<Exit> {
     let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
     let matches = engine.search(&Query { expression: Expression::new(parse(&words)?)?, ..every.clone() })?;
-    show(line, &matches, Format::Jsonl, false, settings)
+    show(settings, line, &matches, layout)
 }
 
 /// Whether the next line would end no better.

@@ -1,6 +1,7 @@
 //! What `query` and `similar` have in common: one question, one answer.
 
 use std::io::{self, Read};
+use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
 use imgsearch::decode::{Limits, heif};
@@ -10,24 +11,21 @@ use imgsearch::{Engine, Expression, Match, Query};
 
 use super::Exit;
 use super::filter::filter;
-use crate::cli::{Format, SearchArgs};
+use crate::cli::SearchArgs;
 use crate::progress;
-use crate::render::{Output, unless_reader_left};
+use crate::render::{Found, Layout, Output, Records, match_fields, unless_reader_left};
 use crate::settings::{Settings, Verbosity};
 
 /// Answers one query; `typed` is how the results name it.
 pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &SearchArgs) -> Result<Exit> {
-    if args.null && !matches!(args.format, None | Some(Format::Paths)) {
-        bail!("--null ends paths, and goes with --format paths only");
-    }
+    let layout = Layout::of(&args.output)?;
     let query = query(settings, Expression::new(terms)?, args)?;
     let searcher = settings.library.searcher()?;
     let model = settings.open_model(&Note::read(searcher.note()))?;
     heif::look_in(settings.heif_places());
     let matches = Engine::open(&settings.library, searcher, &model)?.search(&query)?;
     remember(settings, &matches);
-    let format = args.format.unwrap_or(if args.null { Format::Paths } else { Format::Text });
-    show(typed, &matches, format, args.null, settings)
+    show(settings, typed, &matches, &layout)
 }
 
 /// What was asked for.
@@ -35,31 +33,30 @@ pub(super) fn query(settings: &Settings, expression: Expression, args: &SearchAr
     Ok(Query {
         expression,
         top: args.top,
-        cutoff: match args.min_score {
-            Some(least) => Cutoff::Score(least),
-            None if args.cutoff => Cutoff::Relevance,
-            None => Cutoff::None,
-        },
+        cutoff: cutoff(args),
         filter: filter(settings, &args.filter)?,
         order: args.sort.into(),
         exact: args.exact,
     })
 }
 
+/// What is typed wins over a least score in the config file.
+fn cutoff(args: &SearchArgs) -> Cutoff {
+    match args.min_score {
+        _ if args.cutoff => Cutoff::Relevance,
+        Some(least) if !args.all => Cutoff::Score(least),
+        _ => Cutoff::None,
+    }
+}
+
 /// Prints an answer.
-pub(super) fn show(
-    typed: &str,
-    matches: &[Match],
-    format: Format,
-    null: bool,
-    settings: &Settings,
-) -> Result<Exit> {
-    let mut output = Output::new(settings.stdout_is_terminal);
-    let written = match format {
-        Format::Paths => output.matches_as_paths(matches, if null { b'\0' } else { b'\n' }),
-        Format::Text => output.matches_as_text(matches),
-        Format::Jsonl => output.matches_as_jsonl(typed, matches),
-    };
+pub(super) fn show(settings: &Settings, typed: &str, matches: &[Match], layout: &Layout) -> Result<Exit> {
+    let mut output = Output::new(settings.look);
+    let mut records = Records::new(&mut output, layout, match_fields())?;
+    let query: Rc<str> = typed.into();
+    let mut found = matches.iter().map(|found| Found { query: Rc::clone(&query), found: found.clone() });
+    let written = found.try_for_each(|found| records.write(&found)).and_then(|()| records.finish());
+    drop(records);
     unless_reader_left(written.and_then(|()| output.finish()))?;
     Ok(if matches.is_empty() { Exit::NothingFound } else { Exit::Done })
 }

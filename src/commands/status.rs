@@ -1,26 +1,32 @@
 //! `status`.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use anyhow::Result;
 use imgsearch::Library;
 use imgsearch::library::Note;
-use imgsearch::photo::{Photo, Skip, path_of};
+use imgsearch::photo::{Photo, path_of};
 use imgsearch_index::{Searcher, Stats};
 
 use super::{Exit, existing};
 use crate::cli::StatusArgs;
-use crate::render::{Building, Output, Status, unless_reader_left};
+use crate::render::{
+    Building, Layout, Noted, Output, Records, Skipped, Status, noted_fields, skipped_fields,
+    unless_reader_left,
+};
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
     let searcher = existing(&settings.library)?;
-    let mut output = Output::new(settings.stdout_is_terminal);
+    let mut output = Output::new(settings.look);
     let written = if args.skipped {
-        searcher.iter().flat_map(skipped).try_for_each(|(path, skip)| output.remark(&path, &skip))
+        let mut records = Records::new(&mut output, &Layout::of(&args.output)?, skipped_fields())?;
+        let mut files = searcher.iter().flat_map(skipped);
+        files.try_for_each(|file| records.write(&file)).and_then(|()| records.finish())
     } else if args.noted {
-        searcher.iter().flat_map(noted).try_for_each(|(path, note)| output.remark(&path, &note))
+        let mut records = Records::new(&mut output, &Layout::of(&args.output)?, noted_fields())?;
+        let mut photos = searcher.iter().flat_map(noted);
+        photos.try_for_each(|photo| records.write(&photo)).and_then(|()| records.finish())
     } else {
         let status = status_of(&settings.library, searcher.as_ref())?;
         if args.json { output.status_as_json(&status) } else { output.status(&status) }
@@ -32,7 +38,7 @@ pub(super) fn run(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
 pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Result<Status> {
     let note = Note::read(searcher.and_then(Searcher::note));
     let mut by_reason = BTreeMap::new();
-    for (_, skip) in searcher.into_iter().flat_map(skipped) {
+    for Skipped { skip, .. } in searcher.into_iter().flat_map(skipped) {
         *by_reason.entry(skip.kind.label()).or_default() += 1;
     }
     let stats = searcher.map_or_else(Stats::default, Searcher::stats);
@@ -61,17 +67,17 @@ pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Resul
 }
 
 /// The files of a library that have no vector, with the reason.
-fn skipped(searcher: &Searcher) -> impl Iterator<Item = (PathBuf, Skip)> {
+fn skipped(searcher: &Searcher) -> impl Iterator<Item = Skipped> {
     searcher.records().filter(|record| !record.has_vector).filter_map(|record| {
         let skip = Photo::decode(record.payload)?.skip?;
-        Some((path_of(record.key), skip))
+        Some(Skipped { path: path_of(record.key), skip })
     })
 }
 
 /// The photos that were embedded although something is wrong with them, with what it is.
-fn noted(searcher: &Searcher) -> impl Iterator<Item = (PathBuf, String)> {
+fn noted(searcher: &Searcher) -> impl Iterator<Item = Noted> {
     searcher.records().filter(|record| record.has_vector).filter_map(|record| {
         let note = Photo::decode(record.payload)?.details?.note?;
-        Some((path_of(record.key), note))
+        Some(Noted { path: path_of(record.key), note })
     })
 }

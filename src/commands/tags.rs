@@ -22,7 +22,7 @@ pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
     let searcher = settings.library.searcher()?;
     let model = settings.open_model(&Note::read(searcher.note()))?;
     let mut engine = Engine::open(&settings.library, searcher, &model)?;
-    let mut output = Output::new(settings.stdout_is_terminal);
+    let mut output = Output::new(settings.look);
     let (mut written, mut photos, mut failed) = (Ok(()), 0, false);
     engine.tag(&vocabulary, &filter, choice, |tagged| {
         photos += 1;

@@ -30,11 +30,11 @@ impl Output {
     /// The path with its labels below it on a terminal; elsewhere a line for each label: probability, label, path, with
     /// tabs between.
     pub(crate) fn fits_as_text(&mut self, picture: &Path, fits: &[Fit]) -> io::Result<()> {
-        if self.is_terminal {
+        if self.look.is_terminal {
             self.path(picture, b'\n')?;
         }
         for Fit { label, probability, .. } in fits {
-            if self.is_terminal {
+            if self.look.is_terminal {
                 writeln!(self.out, "  {probability:.3}  {label}")?;
             } else {
                 write!(self.out, "{probability:.4}\t{label}\t")?;

@@ -1,26 +1,38 @@
 //! The only writer of stdout.
 
 mod classify;
+mod delimited;
 mod doctor;
+mod json;
 mod matches;
 mod models;
+mod photo;
+mod record;
+mod setting;
 mod status;
+mod table;
 mod tags;
 mod totals;
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::Path;
 
-use crate::terminal::printable;
+use crate::terminal::Look;
 
 pub(crate) use doctor::{Check, Wrong};
+pub(crate) use matches::{Found, match_fields};
 pub(crate) use models::Description;
-pub(crate) use status::{Building, Status};
+pub(crate) use record::{Layout, Records};
+pub(crate) use setting::setting_fields;
+pub(crate) use status::{Building, Noted, Skipped, Status, noted_fields, skipped_fields};
+
+/// What the formats write to.
+type Standard = BufWriter<StdoutLock<'static>>;
 
 /// Standard output, buffered.
 pub(crate) struct Output {
-    out: BufWriter<StdoutLock<'static>>,
-    is_terminal: bool,
+    out: Standard,
+    look: Look,
 }
 
 /// Whoever reads our output has read enough (`imgsearch query … | head -1`): no error, and no reason to hide how the
@@ -33,8 +45,18 @@ pub(crate) fn unless_reader_left(written: io::Result<()>) -> io::Result<()> {
 }
 
 impl Output {
-    pub(crate) fn new(is_terminal: bool) -> Output {
-        Output { out: BufWriter::new(io::stdout().lock()), is_terminal }
+    pub(crate) fn new(look: Look) -> Output {
+        Output { out: BufWriter::new(io::stdout().lock()), look }
+    }
+
+    /// A line that is one path.
+    pub(crate) fn line_with(&mut self, path: &Path) -> io::Result<()> {
+        self.path(path, b'\n')
+    }
+
+    /// A file made for other programs, as it is.
+    pub(crate) fn generated(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.out.write_all(bytes)
     }
 
     /// Passes everything on to whoever reads; called once, at the end.
@@ -48,7 +70,7 @@ impl Output {
     }
 
     fn path(&mut self, path: &Path, end: u8) -> io::Result<()> {
-        self.out.write_all(&printable(path, self.is_terminal))?;
+        self.out.write_all(&self.look.path(path))?;
         self.out.write_all(&[end])
     }
 }

@@ -1,15 +1,15 @@
 //! What a library holds, and what `verify` and `repair` say of it.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::PathBuf;
 
-use imgsearch::photo::path_of;
+use imgsearch::photo::{Skip, path_of};
 use imgsearch_index::{Problem, Report};
 use serde::Serialize;
 
 use super::Output;
+use super::record::Field;
 
 /// What `status` shows. The names are the keys of `status --json`.
 #[derive(Debug, Serialize)]
@@ -110,12 +110,35 @@ impl Output {
             }
         }
     }
+}
 
-    /// A file and what there is to say of it: why it was skipped, say, then a tab and its path.
-    pub(crate) fn remark(&mut self, path: &Path, remark: &impl Display) -> io::Result<()> {
-        write!(self.out, "{remark}\t")?;
-        self.path(path, b'\n')
-    }
+/// A file that was left out.
+pub(crate) struct Skipped {
+    pub(crate) path: PathBuf,
+    pub(crate) skip: Skip,
+}
+
+/// The fields of `status --skipped`.
+pub(crate) fn skipped_fields() -> Vec<Field<Skipped>> {
+    vec![
+        Field::new("reason", |skipped: &Skipped| skipped.skip.to_string().into()).in_text(),
+        Field::new("kind", |skipped: &Skipped| skipped.skip.kind.label().into()),
+        Field::new("path", |skipped: &Skipped| skipped.path.as_path().into()).in_text(),
+    ]
+}
+
+/// A photo that was embedded although something is wrong with it.
+pub(crate) struct Noted {
+    pub(crate) path: PathBuf,
+    pub(crate) note: String,
+}
+
+/// The fields of `status --noted`.
+pub(crate) fn noted_fields() -> Vec<Field<Noted>> {
+    vec![
+        Field::new("note", |noted: &Noted| noted.note.as_str().into()).in_text(),
+        Field::new("path", |noted: &Noted| noted.path.as_path().into()).in_text(),
+    ]
 }
 
 /// An error with its causes.

@@ -9,6 +9,20 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// What programs take from a terminal's environment.
+const TERMINAL: &[&str] = &[
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "COLORTERM",
+    "DOMTERM",
+    "FORCE_HYPERLINK",
+    "KONSOLE_VERSION",
+    "NO_COLOR",
+    "TERM_PROGRAM",
+    "VTE_VERSION",
+    "WT_SESSION",
+];
+
 pub(crate) struct Workspace {
     folder: TempDir,
 }
@@ -17,6 +31,7 @@ impl Workspace {
     pub(crate) fn new() -> Workspace {
         let workspace = Workspace { folder: tempfile::tempdir().unwrap() };
         fs::create_dir(workspace.photos()).unwrap();
+        fs::write(workspace.config(), "").unwrap();
         workspace
     }
 
@@ -36,14 +51,28 @@ impl Workspace {
         path
     }
 
+    /// The config file; empty until a test writes one.
+    pub(crate) fn config(&self) -> PathBuf {
+        self.root().join("config.toml")
+    }
+
     /// `imgsearch ARGS` on this workspace's library, with nothing taken from the user's own settings.
     pub(crate) fn imgsearch(&self, args: &[&str]) -> Command {
-        let mut command = Command::cargo_bin("imgsearch").unwrap();
+        Command::from_std(self.process(args))
+    }
+
+    /// The same as a plain process.
+    pub(crate) fn process(&self, args: &[&str]) -> std::process::Command {
+        let mut command = std::process::Command::new(assert_cmd::cargo::cargo_bin("imgsearch"));
+        let own = |name: &str| name.starts_with("IMGSEARCH_") || TERMINAL.contains(&name);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(own)) {
+            command.env_remove(name);
+        }
         command
-            .env_remove("IMGSEARCH_MODEL")
             .env_remove("ORT_DYLIB_PATH")
-            .env("IMGSEARCH_LIBRARY", self.root().join("library"));
-        command.args(args);
+            .env("IMGSEARCH_LIBRARY", self.root().join("library"))
+            .env("IMGSEARCH_CONFIG", self.config())
+            .args(args);
         command
     }
 

@@ -1,20 +1,28 @@
-//! What was typed → what it resolves to: flag, then environment, then default.
+//! What was typed → what it resolves to: flag, then environment, then config file, then default.
 //!
 //! The one place that reads the environment and asks what kind of machine this is.
+
+mod config;
+mod defaults;
 
 use std::env;
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result};
 use directories::ProjectDirs;
 use imgsearch::hub::{Access, Store};
 use imgsearch::library::Note;
 use imgsearch::model::{Device, Execution, Precision, Prompt};
 use imgsearch::{Library, Model};
+use supports_hyperlinks::Stream;
 
-use crate::cli::Common;
+use crate::cli::{Common, When};
+use crate::terminal::Look;
+
+pub(crate) use defaults::{CommandLine, ConfigFile, Origin, Setting};
 
 /// How much is said on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,10 +37,13 @@ pub(crate) struct Settings {
     pub(crate) library: Library,
     pub(crate) threads: usize,
     pub(crate) verbosity: Verbosity,
-    pub(crate) stdout_is_terminal: bool,
+    /// What standard output can show.
+    pub(crate) look: Look,
     pub(crate) stderr_is_terminal: bool,
     /// Whether there is someone to answer a question.
     pub(crate) can_ask: bool,
+    /// The command that opens an editor; empty where none is known.
+    pub(crate) editor: String,
     model: Option<PathBuf>,
     device: Device,
     prompt: Option<Prompt>,
@@ -45,7 +56,8 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn resolve(common: Common) -> Result<Settings> {
-        let Common { library, model, device, precision, prompt, threads, verbose, quiet } = common;
+        let Common { library, model, device, precision, prompt, threads, .. } = common;
+        let Common { color, hyperlink, verbose, quiet, .. } = common;
         let dirs = ProjectDirs::from("", "", "imgsearch");
         let data_folder = dirs.as_ref().map(|dirs| dirs.data_dir().to_owned());
         let library = library.or_else(|| Some(data_folder.as_ref()?.join("library")));
@@ -59,9 +71,10 @@ impl Settings {
                 (false, true) => Verbosity::Verbose,
                 (false, false) => Verbosity::Normal,
             },
-            stdout_is_terminal: stdout().is_terminal(),
+            look: look(color, hyperlink),
             stderr_is_terminal: stderr().is_terminal(),
             can_ask: !quiet && stderr().is_terminal() && stdin().is_terminal(),
+            editor: editor(),
             model,
             device,
             precision,
@@ -180,6 +193,27 @@ fn either_case(name: &str) -> Option<String> {
 /// What Hugging Face's tools take for yes.
 fn is_true(value: &str) -> bool {
     ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str())
+}
+
+fn editor() -> String {
+    let named = ["VISUAL", "EDITOR"].into_iter().filter_map(|name| env::var(name).ok());
+    named.into_iter().find(|command| !command.trim().is_empty()).unwrap_or_default()
+}
+
+/// `auto` follows the conventions: colours on a terminal unless `NO_COLOR` or `TERM=dumb` forbids them, anywhere when
+/// `CLICOLOR_FORCE` demands them; links where there are colours and the terminal is known to understand links.
+fn look(color: When, hyperlink: When) -> Look {
+    let colours = match color {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => AutoStream::choice(&stdout()) != ColorChoice::Never,
+    };
+    let hyperlinks = match hyperlink {
+        When::Always => true,
+        When::Never => false,
+        When::Auto => colours && supports_hyperlinks::on(Stream::Stdout),
+    };
+    Look { is_terminal: stdout().is_terminal(), colours, hyperlinks }
 }
 
 /// Folders of an `onnxruntime` installed by pip, in the active virtual environment or for this user.

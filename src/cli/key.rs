@@ -1,0 +1,76 @@
+//! Options that can be set for good: in the config file under their own name, or in the environment.
+
+use clap::{Arg, Command};
+
+/// An option that has a place in the config file.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Key {
+    /// Its name on the command line without the dashes.
+    pub(crate) name: &'static str,
+    pub(crate) kind: Kind,
+    /// What the template of a config file shows, as TOML.
+    pub(crate) example: &'static str,
+}
+
+/// What TOML must have for a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// One of an option's own words.
+    Word,
+    Integer,
+    /// A number with or without a fraction.
+    Number,
+    /// A path; `~/` is the home folder, and a relative one starts at the config file's folder.
+    Path,
+    /// A path as above where it has a separator, else a name.
+    PathOrName,
+    /// Several texts. The environment cannot set them, having one text for each variable.
+    Texts,
+}
+
+/// In the order in which they are listed.
+pub(crate) const KEYS: &[Key] = &[
+    Key { name: "library", kind: Kind::Path, example: "\"~/Pictures/.imgsearch\"" },
+    Key { name: "model", kind: Kind::PathOrName, example: "\"offline\"" },
+    Key { name: "device", kind: Kind::Word, example: "\"cpu\"" },
+    Key { name: "threads", kind: Kind::Integer, example: "2" },
+    Key { name: "exclude", kind: Kind::Texts, example: "[\"*.gif\", \"Screenshots\"]" },
+    Key { name: "top", kind: Kind::Integer, example: "20" },
+    Key { name: "min-score", kind: Kind::Number, example: "0.2" },
+    Key { name: "format", kind: Kind::Word, example: "\"paths\"" },
+    Key { name: "color", kind: Kind::Word, example: "\"never\"" },
+    Key { name: "hyperlink", kind: Kind::Word, example: "\"always\"" },
+];
+
+impl Key {
+    pub(crate) fn named(name: &str) -> Option<&'static Key> {
+        KEYS.iter().find(|key| key.name == name)
+    }
+
+    /// `min-score` is set by `IMGSEARCH_MIN_SCORE`.
+    pub(crate) fn variable(&self) -> Option<String> {
+        let name = self.name.replace('-', "_").to_uppercase();
+        (self.kind != Kind::Texts).then(|| format!("IMGSEARCH_{name}"))
+    }
+
+    /// The option itself, as the first command that has it defines it.
+    pub(crate) fn option(&self, command: &Command) -> Option<Arg> {
+        let own = command.get_arguments().find(|option| option.get_long() == Some(self.name)).cloned();
+        own.or_else(|| command.get_subcommands().find_map(|command| self.option(command)))
+    }
+}
+
+/// Changes every option of a command and of those below it.
+pub(crate) fn map_options(command: Command, change: &impl Fn(Arg) -> Arg) -> Command {
+    command.mut_args(change).mut_subcommands(|command| map_options(command, change))
+}
+
+/// Says in the manual of an option how else it can be set.
+pub(super) fn document(option: Arg) -> Arg {
+    let Some(key) = option.get_long().and_then(Key::named) else { return option };
+    let Some(help) = option.get_long_help() else { return option };
+    let variable = key.variable().map(|name| format!(", or the environment variable `{name}`"));
+    let places = format!("Config file: `{} = {}`{}", key.name, key.example, variable.unwrap_or_default());
+    let help = format!("{help}\n{places}.");
+    option.long_help(help)
+}

@@ -1,0 +1,108 @@
+//! The formats `csv` and `tsv`.
+//!
+//! `csv` is made for spreadsheets: quoted as RFC 4180 has it, with a line feed at the end of each line, and a text that
+//! a spreadsheet would take for a formula gets an apostrophe in front. `tsv` is made for scripts: one record a line
+//! whatever it holds, because tabs, line ends and backslashes within values are written as `\t`, `\n`, `\r` and `\\`;
+//! undone, they are the exact value. Paths have their exact bytes in both.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use super::Standard;
+use super::record::{Cell, Printer, Value};
+use crate::terminal::{Look, escape_controls, printable};
+
+pub(super) struct Csv<'o> {
+    writer: csv::Writer<&'o mut Standard>,
+    look: Look,
+}
+
+impl<'o> Csv<'o> {
+    pub(super) fn new(out: &'o mut Standard, look: Look, names: &[&str]) -> io::Result<Csv<'o>> {
+        let mut writer = csv::Writer::from_writer(out);
+        writer.write_record(names).map_err(io_error)?;
+        Ok(Csv { writer, look })
+    }
+}
+
+impl Printer for Csv<'_> {
+    fn record(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
+        let texts = cells.iter().map(|cell| guarded(&cell.value, self.look));
+        self.writer.write_record(texts).map_err(io_error)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+/// The csv crate wraps failures of the writer beneath; whoever looks for a closed pipe needs the inner one.
+fn io_error(error: csv::Error) -> io::Error {
+    let text = error.to_string();
+    if let csv::ErrorKind::Io(error) = error.into_kind() { error } else { io::Error::other(text) }
+}
+
+/// A value that no spreadsheet calculates.
+fn guarded(value: &Value<'_>, look: Look) -> Vec<u8> {
+    let plain = plain(value, look);
+    let is_formula = matches!(value, Value::Text(text) if is_formula(text));
+    if is_formula { [b"'", &*plain].concat() } else { plain.into_owned() }
+}
+
+/// Whether a spreadsheet would calculate it (the list is OWASP's, under "CSV injection").
+fn is_formula(text: &str) -> bool {
+    text.starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
+pub(super) struct Tsv<'o> {
+    out: &'o mut Standard,
+    look: Look,
+}
+
+impl<'o> Tsv<'o> {
+    pub(super) fn new(out: &'o mut Standard, look: Look, names: &[&str]) -> io::Result<Tsv<'o>> {
+        writeln!(out, "{}", names.join("\t"))?;
+        Ok(Tsv { out, look })
+    }
+}
+
+impl Printer for Tsv<'_> {
+    fn record(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
+        let texts: Vec<_> =
+            cells.iter().map(|cell| escape_separators(&plain(&cell.value, self.look))).collect();
+        self.out.write_all(&texts.join(&b'\t'))?;
+        self.out.write_all(b"\n")
+    }
+}
+
+fn escape_separators(bytes: &[u8]) -> Vec<u8> {
+    let mut escaped = Vec::with_capacity(bytes.len());
+    for &byte in bytes {
+        match byte {
+            b'\t' => escaped.extend(br"\t"),
+            b'\n' => escaped.extend(br"\n"),
+            b'\r' => escaped.extend(br"\r"),
+            b'\\' => escaped.extend(br"\\"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// A value as a machine reads it; what would move a terminal's cursor is escaped on a terminal.
+fn plain<'a>(value: &'a Value<'a>, look: Look) -> Cow<'a, [u8]> {
+    match value {
+        Value::Absent => Cow::Borrowed(b""),
+        Value::Text(text) if look.is_terminal => Cow::Owned(escape_controls(text).into_owned().into_bytes()),
+        Value::Text(text) => Cow::Borrowed(text.as_bytes()),
+        Value::Path(path) => printable(path, look.is_terminal),
+        Value::Count(number) | Value::Bytes(number) => owned(number),
+        Value::Number(number) => owned(number),
+        Value::Score(score) => owned(score),
+        Value::Flag(flag) => owned(flag),
+    }
+}
+
+fn owned(value: &impl ToString) -> Cow<'static, [u8]> {
+    Cow::Owned(value.to_string().into_bytes())
+}

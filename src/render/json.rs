@@ -1,0 +1,99 @@
+//! The formats `json` and `jsonl`.
+//!
+//! JSON is Unicode: a path that is not has its exact bytes in a second key, `path_base64` beside `path`. Control
+//! characters are always escaped, which JSON allows and which keeps a terminal safe.
+
+use std::io::{self, Write};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use imgsearch::photo::path_bytes;
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
+use super::Standard;
+use super::record::{Cell, Printer, Value};
+
+/// One object a line.
+pub(super) struct Jsonl<'o> {
+    out: &'o mut Standard,
+}
+
+impl<'o> Jsonl<'o> {
+    pub(super) fn new(out: &'o mut Standard) -> Jsonl<'o> {
+        Jsonl { out }
+    }
+}
+
+impl Printer for Jsonl<'_> {
+    fn record(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
+        writeln!(self.out, "{}", object(cells)?)
+    }
+}
+
+/// One array, with an object a line.
+pub(super) struct Json<'o> {
+    out: &'o mut Standard,
+    is_first: bool,
+}
+
+impl<'o> Json<'o> {
+    pub(super) fn new(out: &'o mut Standard) -> io::Result<Json<'o>> {
+        write!(out, "[")?;
+        Ok(Json { out, is_first: true })
+    }
+}
+
+impl Printer for Json<'_> {
+    fn record(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
+        let between = if self.is_first { "\n" } else { ",\n" };
+        self.is_first = false;
+        write!(self.out, "{between}{}", object(cells)?)
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let end = if self.is_first { "]\n" } else { "\n]\n" };
+        write!(self.out, "{end}")
+    }
+}
+
+fn object(cells: &[Cell<'_>]) -> io::Result<String> {
+    let text = serde_json::to_string(&Object(cells))?;
+    if !text.contains(char::is_control) {
+        return Ok(text);
+    }
+    // serde_json escapes those below U+0020; terminals obey those around U+0090 too.
+    let escape = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
+    Ok(text.chars().map(escape).collect())
+}
+
+struct Object<'a>(&'a [Cell<'a>]);
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for Cell { name, value } in self.0 {
+            map.serialize_entry(name, value)?;
+            if let Value::Path(path) = value
+                && path.to_str().is_none()
+                && let Some(bytes) = path_bytes(path)
+            {
+                map.serialize_entry(&format!("{name}_base64"), &BASE64_STANDARD.encode(bytes))?;
+            }
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Value<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Value::Absent => serializer.serialize_none(),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Path(path) => serializer.serialize_str(&path.to_string_lossy()),
+            Value::Count(number) | Value::Bytes(number) => serializer.serialize_u64(*number),
+            Value::Number(number) => serializer.serialize_f64(*number),
+            Value::Score(score) => serializer.serialize_f32(*score),
+            Value::Flag(flag) => serializer.serialize_bool(*flag),
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! What is known of a photo, as fields of a record.
+
+use imgsearch::photo::{Clock, Details, Photo};
+use jiff::Timestamp;
+use jiff::tz::Offset;
+
+use super::record::{Field, Value};
+
+/// The fields of a record that stands for a photo; `photo` finds it in the record.
+pub(crate) fn photo_fields<R: 'static>(photo: fn(&R) -> Option<&Photo>) -> Vec<Field<R>> {
+    let of_file = |name, read: fn(&Photo) -> Value<'_>| {
+        Field::new(name, move |record| photo(record).map_or(Value::Absent, read))
+    };
+    let of_picture = |name, read: fn(&Details) -> Value<'_>| {
+        Field::new(name, move |record| {
+            photo(record).and_then(|photo| photo.details.as_ref()).map_or(Value::Absent, read)
+        })
+    };
+    vec![
+        of_picture("taken", |details| taken(details).into()),
+        of_picture("taken_from", |details| taken_from(details).into()),
+        of_picture("latitude", |details| details.latitude_e7.map(degrees).into()),
+        of_picture("longitude", |details| details.longitude_e7.map(degrees).into()),
+        of_picture("camera", |details| details.camera.as_deref().into()),
+        of_picture("lens", |details| details.lens.as_deref().into()),
+        of_picture("width", |details| details.width.into()),
+        of_picture("height", |details| details.height.into()),
+        of_picture("orientation", |details| orientation(details).into()),
+        of_file("size", |photo| Value::Bytes(photo.stamp.size)),
+        of_file("modified", |photo| modified(photo).into()),
+        of_picture("note", |details| details.note.as_deref().into()),
+    ]
+}
+
+/// ISO 8601 on the clock that was looked at, with its offset from UTC where that is known.
+fn taken(details: &Details) -> Option<String> {
+    let clock = Timestamp::from_millisecond(details.taken_ms).ok()?;
+    let Some(minutes) = details.offset_minutes else {
+        return Some(Offset::UTC.to_datetime(clock).to_string());
+    };
+    let offset = Offset::from_seconds(i32::from(minutes) * 60).ok()?;
+    let time = offset.to_timestamp(Offset::UTC.to_datetime(clock)).ok()?;
+    Some(time.display_with_offset(offset).to_string())
+}
+
+fn taken_from(details: &Details) -> &'static str {
+    match details.clock {
+        Clock::Camera => "camera",
+        Clock::File => "file",
+    }
+}
+
+fn orientation(details: &Details) -> &'static str {
+    match details.width.cmp(&details.height) {
+        std::cmp::Ordering::Greater => "landscape",
+        std::cmp::Ordering::Less => "portrait",
+        std::cmp::Ordering::Equal => "square",
+    }
+}
+
+fn degrees(ten_millionths: i32) -> f64 {
+    f64::from(ten_millionths) / 1e7
+}
+
+/// RFC 3339, in UTC.
+fn modified(photo: &Photo) -> Option<String> {
+    Timestamp::from_nanosecond(photo.stamp.modified_ns.into()).ok().map(|time| time.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_the_clocks_with_its_offset() {
+        #[track_caller]
+        fn check(taken_ms: i64, offset_minutes: Option<i16>, expected: Option<&str>) {
+            let details = Details {
+                width: 1,
+                height: 1,
+                orientation: 1,
+                taken_ms,
+                offset_minutes,
+                clock: Clock::Camera,
+                latitude_e7: None,
+                longitude_e7: None,
+                camera: None,
+                lens: None,
+                note: None,
+            };
+            assert_eq!(taken(&details).as_deref(), expected);
+        }
+        check(1_683_376_496_000, None, Some("2023-05-06T12:34:56"));
+        check(1_683_376_496_000, Some(120), Some("2023-05-06T12:34:56+02:00"));
+        check(1_683_376_496_500, Some(-210), Some("2023-05-06T12:34:56.5-03:30"));
+        check(-1, Some(0), Some("1969-12-31T23:59:59.999+00:00"));
+        check(i64::MAX, None, None);
+    }
+}

@@ -1,0 +1,328 @@
+//! Records: what a command lists, one after the other, in the format that was asked for.
+//!
+//! Every command that lists things does so through [`Records`], so that `--format`, `--fields` and `-0` mean the same
+//! everywhere and a new format is written once. A command
+//!
+//! 1. flattens [`crate::cli::OutputArgs`] into its arguments,
+//! 2. names its fields, each with how to read it from a record, in the order in which machines see them:
+//!
+//!    ```ignore
+//!    fn fields() -> Vec<Field<Installed>> {
+//!        vec![
+//!            Field::new("name", |model: &Installed| model.name.as_str().into()).in_text(),
+//!            Field::new("bytes", |model: &Installed| Value::Bytes(model.bytes)).in_text(),
+//!            Field::new("path", |model: &Installed| model.folder.as_path().into()),
+//!        ]
+//!    }
+//!    ```
+//!
+//! 3. writes its records:
+//!
+//!    ```ignore
+//!    let mut output = Output::new(settings.look);
+//!    let mut records = Records::new(&mut output, &Layout::of(&args.output)?, fields())?;
+//!    let written = models.iter().try_for_each(|model| records.write(model));
+//!    unless_reader_left(written.and_then(|()| records.finish()).and_then(|()| output.finish()))?;
+//!    ```
+//!
+//! 4. and describes its fields in `docs/FORMATS.md`; a test below holds that page and the fields together.
+//!
+//! All fields are in the machine formats unless `--fields` says otherwise; those marked [`Field::in_text`] are in
+//! `text`. The field called `path` is the one that `--format paths` prints. [`photo_fields`](super::photo::photo_fields) are
+//! the fields of any record that stands for a photo.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::Path;
+
+use anyhow::Result;
+
+use super::delimited::{Csv, Tsv};
+use super::json::{Json, Jsonl};
+use super::table::{Paths, Table};
+use super::{Output, Standard};
+use crate::cli::{Format, OutputArgs};
+use crate::terminal::Look;
+use crate::usage::{UsageError, nearest};
+
+/// One thing that is known of each record.
+pub(crate) struct Field<R> {
+    name: &'static str,
+    in_text: Shown,
+    read: Read<R>,
+}
+
+type Read<R> = Box<dyn Fn(&R) -> Value<'_>>;
+
+/// Where `text` has a field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Always,
+    OnTerminal,
+    OnRequest,
+}
+
+impl<R> Field<R> {
+    /// A field under its stable name, and how to read it.
+    pub(crate) fn new(name: &'static str, read: impl Fn(&R) -> Value<'_> + 'static) -> Field<R> {
+        Field { name, in_text: Shown::OnRequest, read: Box::new(read) }
+    }
+
+    /// It is a column of `text`.
+    pub(crate) fn in_text(self) -> Field<R> {
+        Field { in_text: Shown::Always, ..self }
+    }
+
+    /// It is a column of `text`, but only where a person sees it.
+    pub(crate) fn on_terminal(self) -> Field<R> {
+        Field { in_text: Shown::OnTerminal, ..self }
+    }
+
+    fn is_in_text(&self, look: Look) -> bool {
+        match self.in_text {
+            Shown::Always => true,
+            Shown::OnTerminal => look.is_terminal,
+            Shown::OnRequest => false,
+        }
+    }
+}
+
+/// What a field holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Value<'a> {
+    /// Nothing is known: `null` in JSON, empty elsewhere.
+    Absent,
+    Text(Cow<'a, str>),
+    Path(Cow<'a, Path>),
+    Count(u64),
+    /// A size in bytes: a number for machines, with a unit for people.
+    Bytes(u64),
+    Number(f64),
+    /// A score, which people see rounded.
+    Score(f32),
+    Flag(bool),
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Value<'a> {
+        Value::Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Value<'_> {
+    fn from(text: String) -> Self {
+        Value::Text(Cow::Owned(text))
+    }
+}
+
+impl<'a> From<&'a Path> for Value<'a> {
+    fn from(path: &'a Path) -> Value<'a> {
+        Value::Path(Cow::Borrowed(path))
+    }
+}
+
+impl From<u64> for Value<'_> {
+    fn from(count: u64) -> Self {
+        Value::Count(count)
+    }
+}
+
+impl From<u32> for Value<'_> {
+    fn from(count: u32) -> Self {
+        Value::Count(count.into())
+    }
+}
+
+impl From<usize> for Value<'_> {
+    fn from(count: usize) -> Self {
+        Value::Count(count as u64)
+    }
+}
+
+impl From<f64> for Value<'_> {
+    fn from(number: f64) -> Self {
+        Value::Number(number)
+    }
+}
+
+impl From<bool> for Value<'_> {
+    fn from(flag: bool) -> Self {
+        Value::Flag(flag)
+    }
+}
+
+impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
+    fn from(value: Option<T>) -> Value<'a> {
+        value.map_or(Value::Absent, Into::into)
+    }
+}
+
+/// One field of one record.
+pub(super) struct Cell<'a> {
+    pub(super) name: &'static str,
+    pub(super) value: Value<'a>,
+}
+
+/// One of the formats. It writes its heading when it is made.
+pub(super) trait Printer {
+    fn record(&mut self, cells: &[Cell<'_>]) -> io::Result<()>;
+
+    /// Writes what comes behind the last record.
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The format that was asked for, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Layout {
+    pub(crate) format: Format,
+    /// What ends each path of `paths`.
+    end: u8,
+    /// Names of the fields to be printed, in this order; `None` for the format's own choice.
+    fields: Option<Vec<String>>,
+}
+
+impl Layout {
+    /// # Errors
+    /// When options contradict each other.
+    pub(crate) fn of(args: &OutputArgs) -> Result<Layout, UsageError> {
+        let OutputArgs { format, null, fields } = args;
+        if *null && *format != Format::Paths {
+            let error = UsageError::new("--null ends paths, and goes with --format paths only");
+            return Err(error.hint("leave out --format: --null alone prints paths"));
+        }
+        if !fields.is_empty() && *format == Format::Paths {
+            let error = UsageError::new("--fields chooses among columns, and --format paths has only one");
+            return Err(error.hint("use --format tsv or --format jsonl"));
+        }
+        let end = if *null { b'\0' } else { b'\n' };
+        Ok(Layout { format: *format, end, fields: (!fields.is_empty()).then(|| fields.clone()) })
+    }
+}
+
+/// Writes records to standard output.
+pub(crate) struct Records<'o, R> {
+    fields: Vec<Field<R>>,
+    printer: Box<dyn Printer + 'o>,
+}
+
+impl<'o, R> Records<'o, R> {
+    /// # Errors
+    /// A field that the records do not have, `paths` of records that have none, and failures of standard output.
+    pub(crate) fn new(
+        output: &'o mut Output,
+        layout: &Layout,
+        fields: Vec<Field<R>>,
+    ) -> Result<Records<'o, R>> {
+        let look = output.look;
+        let fields = chosen(layout, look, fields)?;
+        let names: Vec<_> = fields.iter().map(|field| field.name).collect();
+        let printer = printer(&mut output.out, look, layout, names)?;
+        Ok(Records { fields, printer })
+    }
+
+    pub(crate) fn write(&mut self, record: &R) -> io::Result<()> {
+        let cell = |field: &Field<R>| Cell { name: field.name, value: (field.read)(record) };
+        let cells: Vec<_> = self.fields.iter().map(cell).collect();
+        self.printer.record(&cells)
+    }
+
+    /// Writes what comes behind the last record; called once, at the end.
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
+        self.printer.finish()
+    }
+}
+
+fn printer<'o>(
+    out: &'o mut Standard,
+    look: Look,
+    layout: &Layout,
+    names: Vec<&'static str>,
+) -> io::Result<Box<dyn Printer + 'o>> {
+    Ok(match layout.format {
+        Format::Text => Box::new(Table::new(out, look, names)),
+        Format::Paths => Box::new(Paths::new(out, look, layout.end)),
+        Format::Jsonl => Box::new(Jsonl::new(out)),
+        Format::Json => Box::new(Json::new(out)?),
+        Format::Csv => Box::new(Csv::new(out, look, &names)?),
+        Format::Tsv => Box::new(Tsv::new(out, look, &names)?),
+    })
+}
+
+/// The fields that are printed, in their order.
+fn chosen<R>(layout: &Layout, look: Look, fields: Vec<Field<R>>) -> Result<Vec<Field<R>>, UsageError> {
+    if let Some(names) = &layout.fields {
+        return picked(names, fields);
+    }
+    Ok(match layout.format {
+        Format::Text => fields.into_iter().filter(|field| field.is_in_text(look)).collect(),
+        Format::Paths => {
+            let path: Vec<_> = fields.into_iter().filter(|field| field.name == "path").collect();
+            if path.is_empty() {
+                let error = UsageError::new("--format paths: this command lists nothing that has a path");
+                return Err(error.hint("use --format tsv or --format jsonl"));
+            }
+            path
+        }
+        Format::Jsonl | Format::Json | Format::Csv | Format::Tsv => fields,
+    })
+}
+
+/// The fields with these names. A name may be given once, as JSON has each key once.
+fn picked<R>(names: &[String], mut fields: Vec<Field<R>>) -> Result<Vec<Field<R>>, UsageError> {
+    let known: Vec<_> = fields.iter().map(|field| field.name).collect();
+    let mut picked = Vec::new();
+    for name in names {
+        let Some(at) = fields.iter().position(|field| field.name == name) else {
+            return Err(not_picked(name, &known));
+        };
+        picked.push(fields.remove(at));
+    }
+    Ok(picked)
+}
+
+fn not_picked(name: &str, known: &[&'static str]) -> UsageError {
+    if known.contains(&name) {
+        return UsageError::new(format!("--fields names `{name}` twice"));
+    }
+    let error = UsageError::new(format!("--fields: these records have no field `{name}`"));
+    error.hint(match nearest(name, known.iter().copied()) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("the fields are {}", known.join(", ")),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::photo::photo_fields;
+    use crate::render::{match_fields, noted_fields, setting_fields, skipped_fields};
+
+    /// The names in the first column of a section's table.
+    fn documented(section: &str) -> Vec<&'static str> {
+        let page = include_str!("../../docs/FORMATS.md");
+        let section = page.split("\n## ").find(|text| text.starts_with(section)).unwrap();
+        let cells = section.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+        let mut names: Vec<_> =
+            cells.flat_map(|cell| cell.split("`, `").map(|name| name.trim_matches('`'))).collect();
+        if section.contains("(#photos)") {
+            names.extend(documented("Photos"));
+        }
+        names
+    }
+
+    #[test]
+    fn the_formats_page_has_every_field_in_its_place() {
+        #[track_caller]
+        fn check<R>(section: &str, fields: &[Field<R>]) {
+            let names: Vec<_> = fields.iter().map(|field| field.name).collect();
+            assert_eq!(documented(section), names, "{section}");
+        }
+        check("Photos\n", &photo_fields(|(): &()| None));
+        check("`query` and `similar`\n", &match_fields());
+        check("`status --skipped`\n", &skipped_fields());
+        check("`status --noted`\n", &noted_fields());
+        check("`config show`\n", &setting_fields());
+    }
+}

@@ -1,0 +1,174 @@
+//! What the environment and the config file say becomes the defaults of the options, so that whatever is typed wins,
+//! and every value passes the same checks wherever it comes from.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use anyhow::{Context, Result};
+use clap::builder::OsStr as ClapStr;
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
+use directories::{BaseDirs, ProjectDirs};
+
+use super::config::{self, Entry, Folders};
+use crate::cli::{self, Cli, KEYS, Key};
+use crate::usage::UsageError;
+
+/// The variable that names the config file.
+const CONFIG_VARIABLE: &str = "IMGSEARCH_CONFIG";
+
+/// What was typed, and what holds where nothing was.
+pub(crate) struct CommandLine {
+    pub(crate) cli: Cli,
+    pub(crate) config_file: ConfigFile,
+    /// One for each key, in their order.
+    pub(crate) settings: Vec<Setting>,
+}
+
+/// Where the config file is. Only one that was named has to be there.
+pub(crate) struct ConfigFile {
+    /// A user without a home has none.
+    pub(crate) path: Option<PathBuf>,
+    is_named: bool,
+}
+
+/// The value an option has when nothing is typed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    pub(crate) key: &'static Key,
+    /// None where the program finds one by itself.
+    pub(crate) values: Vec<OsString>,
+    pub(crate) origin: Origin,
+}
+
+/// Where a value comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    Default,
+    /// The config file; line and column from 1.
+    File(PathBuf, (usize, usize)),
+    /// The environment variable of this name.
+    Environment(String),
+}
+
+impl CommandLine {
+    /// Parses what was typed. Mistakes in it, `--help` and `--version` end the process here.
+    ///
+    /// # Errors
+    /// A config file that cannot be read, and values that an option does not accept.
+    pub(crate) fn parse() -> Result<CommandLine> {
+        let typed = cli::command().get_matches();
+        let cli = from(&typed);
+        let config_file = ConfigFile::find(cli.common.config.as_deref());
+        if !cli.command.reads_settings() {
+            return Ok(CommandLine { cli, config_file, settings: Vec::new() });
+        }
+        let command = cli::command();
+        let settings = settings(&command, &config_file)?;
+        if settings.iter().all(|setting| setting.origin == Origin::Default) {
+            return Ok(CommandLine { cli, config_file, settings });
+        }
+        let command = cli::map_options(command, &|option| with_default(option, &settings));
+        Ok(CommandLine { cli: from(&command.get_matches()), config_file, settings })
+    }
+}
+
+fn from(matches: &ArgMatches) -> Cli {
+    Cli::from_arg_matches(matches).unwrap_or_else(|error| error.format(&mut Cli::command()).exit())
+}
+
+impl ConfigFile {
+    fn find(typed: Option<&Path>) -> ConfigFile {
+        let named = typed.map(Path::to_owned).or_else(|| variable(CONFIG_VARIABLE).map(PathBuf::from));
+        let is_named = named.is_some();
+        let usual = || Some(ProjectDirs::from("", "", "imgsearch")?.config_dir().join("config.toml"));
+        ConfigFile { path: named.or_else(usual), is_named }
+    }
+
+    fn entries(&self) -> Result<Vec<Entry>> {
+        let Some(path) = &self.path else { return Ok(Vec::new()) };
+        let path = std::path::absolute(path)?;
+        let text = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.is_named => {
+                return Ok(Vec::new());
+            }
+            read => read.with_context(|| format!("cannot read the config file {}", path.display()))?,
+        };
+        let home = BaseDirs::new();
+        let home = home.as_ref().map(BaseDirs::home_dir);
+        let of_file = path.parent().unwrap_or(&path);
+        Ok(config::parse(&text, &path, Folders { of_file, home })?)
+    }
+}
+
+/// What the environment says; an empty variable says nothing.
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
+}
+
+/// The value of every key, checked.
+fn settings(command: &clap::Command, file: &ConfigFile) -> Result<Vec<Setting>> {
+    let mut entries = file.entries()?;
+    let mut settings = Vec::new();
+    for key in KEYS {
+        let option = key.option(command).context("every key is an option")?;
+        let entry = entries.iter().position(|entry| entry.key == key).map(|at| entries.swap_remove(at));
+        let setting = setting(key, &option, entry, file);
+        for value in &setting.values {
+            accept(&option, value).map_err(|why| setting.refused(value, &why))?;
+        }
+        settings.push(setting);
+    }
+    Ok(settings)
+}
+
+fn setting(key: &'static Key, option: &Arg, entry: Option<Entry>, file: &ConfigFile) -> Setting {
+    let set = key.variable().and_then(|name| Some((variable(&name)?, name)));
+    let (values, origin) = match (set, entry, &file.path) {
+        (Some((value, name)), ..) => (vec![value], Origin::Environment(name)),
+        (None, Some(entry), Some(path)) => (entry.values, Origin::File(path.clone(), entry.place)),
+        (None, ..) => {
+            (option.get_default_values().iter().map(|value| value.to_os_string()).collect(), Origin::Default)
+        }
+    };
+    Setting { key, values, origin }
+}
+
+impl Setting {
+    fn refused(&self, value: &OsStr, why: &str) -> UsageError {
+        let (name, value) = (self.key.name, value.to_string_lossy());
+        let what = format!("`{name}` cannot be `{value}`: {why}");
+        match &self.origin {
+            Origin::Default => UsageError::new(what),
+            Origin::File(path, place) => UsageError::new(config::at(path, *place, &what)),
+            Origin::Environment(name) => UsageError::new(format!("environment variable {name}: {what}")),
+        }
+    }
+}
+
+/// Has the option's own parser look at a value.
+fn accept(option: &Arg, value: &OsStr) -> Result<(), String> {
+    let trial = Arg::new("value").long("value").value_parser(option.get_value_parser().clone());
+    let mut argument = OsString::from("--value=");
+    argument.push(value);
+    let command = clap::Command::new("check").no_binary_name(true).arg(trial);
+    command.try_get_matches_from([argument]).map(|_| ()).map_err(|error| {
+        if let Some(ContextValue::Strings(values)) = error.get(ContextKind::ValidValue) {
+            return format!("it is one of {}", values.join(", "));
+        }
+        std::error::Error::source(&error).map_or_else(|| "it is no value".to_owned(), ToString::to_string)
+    })
+}
+
+/// An option of the same name that knows fewer words (`tags --format`) keeps its own default where it does not know one.
+fn with_default(option: Arg, settings: &[Setting]) -> Arg {
+    let is_its = |setting: &&Setting| option.get_long() == Some(setting.key.name);
+    let accepts = |setting: &Setting| setting.values.iter().all(|value| accept(&option, value).is_ok());
+    match settings.iter().find(is_its) {
+        Some(setting) if setting.origin != Origin::Default && accepts(setting) => {
+            option.default_values(setting.values.iter().map(|value| ClapStr::from(value.clone())))
+        }
+        _ => option,
+    }
+}

@@ -1,0 +1,31 @@
+//! Mistakes in what was typed or configured, with a way on.
+
+/// What is wrong, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub(crate) struct UsageError {
+    what: String,
+    hint: Option<String>,
+}
+
+impl UsageError {
+    pub(crate) fn new(what: impl Into<String>) -> UsageError {
+        UsageError { what: what.into(), hint: None }
+    }
+
+    pub(crate) fn hint(self, hint: impl Into<String>) -> UsageError {
+        UsageError { hint: Some(hint.into()), ..self }
+    }
+
+    pub(crate) fn way_on(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+}
+
+/// The name among `known` that was probably meant. Jaro-Winkler similarity above 0.8 is what clap uses too: it
+/// catches a slip of one or two letters and lets unrelated words go.
+pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let scored = known.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
+    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    (best.0 > 0.8).then_some(best.1)
+}

@@ -87,6 +87,7 @@ mod tests {
                 camera: None,
                 lens: None,
                 note: None,
+                perceptual: None,
             };
             assert_eq!(taken(&details).as_deref(), expected);
         }

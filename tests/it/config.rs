@@ -120,7 +120,7 @@ fn mistakes_are_named_with_their_place() {
     check("# ä\nthreads = 0", "2:11", &["`threads`", "1..=512"]);
     check("top = -1", "1:7", &["`top`"]);
     check("min-score = nan", "1:13", &["finite"]);
-    check("top = 1\ntop = 2", "2:1", &["top"]);
+    check("top = 1\ntop = 2", "2:1", &["duplicate key"]);
     check("top = ", "1:7", &[]);
 }
 

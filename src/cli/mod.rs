@@ -87,8 +87,7 @@ pub(crate) struct Common {
 
     /// What is put around a query's text [default: what the model says, else `off`].
     ///
-    /// `photo` asks for “a photo of TEXT”, `ensemble` for the average of several such captions. Single words may find
-    /// better with either, whole sentences do not.
+    /// `photo` asks for “a photo of TEXT”, `ensemble` for the average of several such captions.
     /// Example: `imgsearch query --prompt photo lighthouse`
     #[arg(long, value_enum, global = true)]
     pub(crate) prompt: Option<PromptChoice>,

@@ -21,16 +21,18 @@ use std::thread::ScopedJoinHandle;
 
 use imgsearch_index::Space;
 
-pub use crate::digest::sha256_of;
 pub use device::Device;
 pub use error::ModelError;
+pub use layout::Layout;
 pub use preprocess::Preprocess;
 pub use prompt::Prompt;
 pub use runtime::Runtime;
 pub use session::{ImageEncoder, TextEncoder};
 
+use crate::digest::sha256_of;
+
 use instant::TowerCopy;
-use layout::{Layout, ModelConfig};
+use layout::ModelConfig;
 use tokenizer::Tokenizer;
 
 /// Which files of a model are taken, where it has its towers in several precisions.

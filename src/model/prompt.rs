@@ -1,7 +1,7 @@
 //! How a query's text is put to a model: alone, as a caption, or as several captions whose vectors are averaged.
 //!
-//! CLIP was trained on captions, and single words do better as one (OpenAI's prompt ensembles). What people search with
-//! is often a caption already, so that nothing is put around it unless the model or the user says so.
+//! CLIP was trained on captions. What people search with is often one already, so that nothing is put around it unless the
+//! model or the user says so.
 
 use serde::Deserialize;
 
@@ -9,8 +9,7 @@ use serde::Deserialize;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Prompt {
-    /// Nothing. The default: `examples/recall.rs` on 239 photos with 1,193 captions found
-    /// no gain in anything else; it prints the figures again.
+    /// Nothing. The default, as it changes nothing that a person typed; `examples/recall.rs` compares the others with it.
     #[default]
     Off,
     /// “a photo of”.

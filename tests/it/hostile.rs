@@ -27,7 +27,7 @@ impl Numbers {
 fn seeds() -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens");
     let paths = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let pictures = paths.filter(|path| !path.to_str().unwrap().ends_with(".ref.png"));
+    let pictures = paths.filter(|path| path.is_file() && !path.to_str().unwrap().ends_with(".ref.png"));
     let mut seeds: Vec<_> = pictures
         .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(path).unwrap()))
         .filter(|(_, bytes)| bytes.len() < 80_000)

@@ -179,6 +179,17 @@ fn a_damaged_graph_is_repaired() {
     assert_eq!(index.searcher().len(), ROWS as usize);
 }
 
+/// Walks would miss some of so many, and nobody has said how many candidates to keep.
+#[test]
+fn many_hits_are_scanned_for() {
+    let index = Index::filled();
+    let searcher = index.searcher();
+    for of in (ROWS..ROWS + 200).step_by(20) {
+        let exact = search(&searcher, of, 100, &SearchOptions { exact: true, ..SearchOptions::default() });
+        assert_eq!(search(&searcher, of, 100, &SearchOptions::default()), exact);
+    }
+}
+
 /// There are as many hits as asked for, or as match, and each of them matches.
 #[track_caller]
 fn check_filter(searcher: &Searcher, keep: impl Fn(u32) -> bool + Sync) {

@@ -35,6 +35,17 @@ fn scored(lines: &[Value]) -> Vec<(String, f64)> {
     lines.iter().map(|line| (name(line["path"].as_str().unwrap()), line["score"].as_f64().unwrap())).collect()
 }
 
+/// Checks that two queries of one meaning have one answer. Their scores differ in the last digits when one of them
+/// loads the text tower as it was exported and the next a copy of it, optimised.
+#[track_caller]
+fn same(found: &[Value], expected: &[Value]) {
+    let (found, expected) = (scored(found), scored(expected));
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(&expected) {
+        assert!(found.0 == expected.0 && (found.1 - expected.1).abs() < 1e-4, "{found:?}, not {expected:?}");
+    }
+}
+
 #[track_caller]
 fn names(workspace: &Workspace, args: &[&str]) -> Vec<String> {
     scored(&lines(workspace, args)).into_iter().map(|(name, _)| name).collect()
@@ -56,9 +67,9 @@ fn the_long_form_and_the_compact_form_are_one() {
     let workspace = indexed();
     #[track_caller]
     fn check(workspace: &Workspace, long: &[&str], compact: &[&str]) {
-        let (long, compact) = (scored(&lines(workspace, long)), scored(&lines(workspace, compact)));
+        let (long, compact) = (lines(workspace, long), lines(workspace, compact));
         assert!(!long.is_empty());
-        assert_eq!(long, compact);
+        same(&long, &compact);
     }
     check(
         &workspace,
@@ -141,9 +152,9 @@ fn results_can_be_named_in_the_next_query() {
     refused(&workspace, &["similar", "#1"], &["no result 1", "hint"]);
     let first = lines(&workspace, &["query", "a dog", "--sort", "path"]);
     let second_best = first.iter().find(|line| line["rank"] == 2).unwrap()["path"].as_str().unwrap();
-    let by_path = scored(&lines(&workspace, &["query", "x", "+", second_best]));
+    let by_path = lines(&workspace, &["query", "x", "+", second_best]);
     lines(&workspace, &["query", "a dog", "--sort", "path"]);
-    assert_eq!(scored(&lines(&workspace, &["query", "x", "+", "#2"])), by_path);
+    same(&lines(&workspace, &["query", "x", "+", "#2"]), &by_path);
     refused(&workspace, &["similar", "#99"], &["no result 99"]);
 }
 
@@ -193,7 +204,7 @@ fn a_batch_answers_line_by_line_and_goes_on_after_a_bad_one() {
     let queries: Vec<&str> = found.iter().map(|line| line["query"].as_str().unwrap()).collect();
     assert_eq!(queries, ["a dog", "a dog", "2:a cat - ./a/2.jpg", "2:a cat - ./a/2.jpg"]);
     let alone = lines(&workspace, &["query", "2:a cat", "-", "./a/2.jpg", "-n", "2"]);
-    assert_eq!(scored(&found[2..]), scored(&alone));
+    same(&found[2..], &alone);
     let nothing =
         workspace.imgsearch(&["query", "--queries", "-", "--in", "/nowhere"]).write_stdin("x\n").output();
     assert_eq!(nothing.unwrap().status.code(), Some(1));

@@ -8,6 +8,7 @@ pub mod classify;
 pub mod decode;
 pub mod digest;
 pub mod disk;
+pub mod duplicates;
 pub mod engine;
 pub mod gather;
 pub mod hub;

@@ -52,7 +52,7 @@ fn coloured(name: &[u8]) -> Vec<u8> {
 }
 
 /// A `file:` URI of an absolute path. Without a host it means this machine.
-fn uri(path: &Path) -> Option<String> {
+pub(crate) fn uri(path: &Path) -> Option<String> {
     let bytes = path_bytes(path).filter(|_| path.is_absolute())?;
     let slashed: Vec<u8> = if MAIN_SEPARATOR == '/' {
         bytes.to_vec()

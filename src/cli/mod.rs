@@ -1,6 +1,7 @@
 //! What can be typed. The doc comments are the manual; nothing here does I/O.
 
 mod classify;
+mod duplicates;
 mod filter;
 mod index;
 mod key;
@@ -10,6 +11,7 @@ mod output;
 mod query;
 mod scripting;
 mod search;
+mod see;
 mod similar;
 mod tags;
 
@@ -20,6 +22,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use imgsearch::model::{Device, Precision, Prompt};
 
 pub(crate) use classify::{ClassifyArgs, ClassifyFormat};
+pub(crate) use duplicates::{DuplicatesArgs, Part};
 pub(crate) use filter::FilterArgs;
 pub(crate) use index::IndexArgs;
 pub(crate) use key::{KEYS, Key, Kind, map_options};
@@ -31,6 +34,7 @@ pub(crate) use output::{Format, OutputArgs, When};
 pub(crate) use query::QueryArgs;
 pub(crate) use scripting::{CompletionsArgs, ConfigAction, ConfigArgs, ManArgs};
 pub(crate) use search::SearchArgs;
+pub(crate) use see::SeeArgs;
 pub(crate) use similar::SimilarArgs;
 pub(crate) use tags::{TagsArgs, TagsFormat};
 
@@ -136,6 +140,7 @@ pub(crate) enum Command {
     Query(QueryArgs),
     Classify(ClassifyArgs),
     Similar(SimilarArgs),
+    Duplicates(DuplicatesArgs),
     Tags(TagsArgs),
     Status(StatusArgs),
     Doctor(DoctorArgs),

@@ -52,7 +52,9 @@ pub(crate) struct QueryArgs {
     /// A line is what stands behind `query` on the command line, without quotes: `2:golden retriever - fruit`. Empty
     /// lines are passed over. A line that cannot be answered is reported with its number, and the others go on.
     /// Example: `printf 'a cat\na dog\n' | imgsearch query --queries - -n 3`
-    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["words", "like", "minus", "weight", "null"])]
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = [
+        "words", "like", "minus", "weight", "null", "collapse", "html", "open", "copy_to", "link_to",
+    ])]
     pub(crate) queries: Option<PathBuf>,
 
     #[command(flatten)]

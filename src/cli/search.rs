@@ -7,6 +7,7 @@ use imgsearch::query::Order;
 
 use super::OutputArgs;
 use super::filter::FilterArgs;
+use super::see::{CollapseArgs, SeeArgs};
 
 /// Which photos are found, and how they are printed.
 #[derive(Debug, Args)]
@@ -53,6 +54,12 @@ pub(crate) struct SearchArgs {
 
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
+
+    #[command(flatten)]
+    pub(crate) collapse: CollapseArgs,
+
+    #[command(flatten)]
+    pub(crate) see: SeeArgs,
 
     #[command(flatten)]
     pub(crate) output: OutputArgs,

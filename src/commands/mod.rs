@@ -3,6 +3,7 @@
 mod classify;
 mod config;
 mod doctor;
+mod duplicates;
 mod filter;
 mod generate;
 mod index;
@@ -10,6 +11,7 @@ mod maintain;
 mod models;
 mod query;
 mod search;
+mod see;
 mod similar;
 mod status;
 mod tags;
@@ -46,6 +48,7 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         Command::Query(args) => query::run(&settings, &args),
         Command::Classify(args) => classify::run(&settings, &args),
         Command::Similar(args) => similar::run(&settings, &args),
+        Command::Duplicates(args) => duplicates::run(&settings, &args),
         Command::Tags(args) => tags::run(&settings, &args),
         Command::Status(args) => status::run(&settings, &args),
         Command::Doctor(_) => doctor::run(&settings),

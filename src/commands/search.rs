@@ -9,9 +9,9 @@ use imgsearch::library::Note;
 use imgsearch::query::{Cutoff, Source, Term};
 use imgsearch::{Engine, Expression, Match, Query};
 
-use super::Exit;
 use super::filter::filter;
-use crate::cli::SearchArgs;
+use super::{Exit, see};
+use crate::cli::{Format, SearchArgs};
 use crate::progress;
 use crate::render::{Found, Layout, Output, Records, match_fields, unless_reader_left};
 use crate::settings::{Settings, Verbosity};
@@ -19,13 +19,18 @@ use crate::settings::{Settings, Verbosity};
 /// Answers one query; `typed` is how the results name it.
 pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &SearchArgs) -> Result<Exit> {
     let layout = Layout::of(&args.output)?;
+    see::check(&args.see)?;
     let query = query(settings, Expression::new(terms)?, args)?;
     let searcher = settings.library.searcher()?;
     let model = settings.open_model(&Note::read(searcher.note()))?;
     heif::look_in(settings.heif_places());
-    let matches = Engine::open(&settings.library, searcher, &model)?.search(&query)?;
+    let mut engine = Engine::open(&settings.library, searcher, &model)?;
+    let is_collapsed = args.collapse.is_on(args.output.format == Format::Text);
+    let matches = if is_collapsed { engine.search_collapsed(&query) } else { engine.search(&query) }?;
     remember(settings, &matches);
-    show(settings, typed, &matches, &layout)
+    let exit = show(settings, typed, &matches, &layout)?;
+    let is_done = see::see(settings, typed, &matches, &args.see)?;
+    Ok(if is_done { exit } else { Exit::Failed })
 }
 
 /// What was asked for.

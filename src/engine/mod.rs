@@ -1,6 +1,7 @@
 //! The API boundary: a model and an index; a [`Query`] in, ranked matches out.
 
 mod background;
+mod collapse;
 mod tags;
 mod terms;
 
@@ -50,6 +51,8 @@ pub struct Match {
     pub path: PathBuf,
     /// What is remembered of it; `None` when a newer version wrote it.
     pub photo: Option<Photo>,
+    /// How many near-duplicates it stands for; none unless they were to be collapsed.
+    pub similar: usize,
 }
 
 impl<'a> Engine<'a> {
@@ -184,7 +187,7 @@ impl Match {
 
     fn of(hit: Hit, rank: usize) -> Match {
         let Hit { key, score, payload } = hit;
-        Match { rank, score, path: path_of(key.as_bytes()), photo: Photo::decode(&payload) }
+        Match { rank, score, path: path_of(key.as_bytes()), photo: Photo::decode(&payload), similar: 0 }
     }
 }
 

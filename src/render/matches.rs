@@ -18,6 +18,7 @@ pub(crate) fn match_fields() -> Vec<Field<Found>> {
         Field::new("query", |record: &Found| (&*record.query).into()),
         Field::new("rank", |record: &Found| record.found.rank.into()).on_terminal(),
         Field::new("score", |record: &Found| Value::Score(record.found.score)).in_text(),
+        Field::new("similar", |record: &Found| record.found.similar.into()).on_terminal(),
         Field::new("path", |record: &Found| record.found.path.as_path().into()).in_text(),
     ];
     fields.extend(photo_fields(|record: &Found| record.found.photo.as_ref()));

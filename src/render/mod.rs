@@ -3,6 +3,8 @@
 mod classify;
 mod delimited;
 mod doctor;
+mod duplicates;
+mod html;
 mod json;
 mod matches;
 mod models;
@@ -20,6 +22,8 @@ use std::path::Path;
 use crate::terminal::Look;
 
 pub(crate) use doctor::{Check, Wrong};
+pub(crate) use duplicates::{Listed, duplicate_fields};
+pub(crate) use html::{Figure, Section, contact_sheet};
 pub(crate) use matches::{Found, match_fields};
 pub(crate) use models::Description;
 pub(crate) use record::{Layout, Records};

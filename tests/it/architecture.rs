@@ -12,7 +12,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli", "terminal", "usage"],
     // Above this line the binary, below it the library.
     &["classify", "engine", "ingest"],
-    &["hub", "library", "query"],
+    &["duplicates", "hub", "library", "query"],
     &["photo"],
     &["model", "perceptual", "thumbnail", "walk"],
     &["decode", "digest", "disk", "gather", "sidecar"],

@@ -199,6 +199,6 @@ fn a_terminal_is_safe_from_names_in_every_format() {
         assert!(!shown.contains('\x1b'), "{format}: {shown:?}");
     }
     let table = shown(&workspace, &["--color", "never"], &[]);
-    assert!(table.split_whitespace().take(4).eq(["rank", "score", "path", "1"]), "{table}");
+    assert!(table.split_whitespace().take(5).eq(["rank", "score", "similar", "path", "1"]), "{table}");
     assert_eq!(table.lines().count(), 4, "{table}");
 }

@@ -182,7 +182,7 @@ fn queries_that_are_none_are_refused() {
 #[test]
 fn a_text_that_is_also_a_file_name_is_text_and_said_to_be() {
     let workspace = indexed();
-    let mut command = workspace.imgsearch(&["query", "4.jpg", "-n", "9"]);
+    let mut command = workspace.imgsearch(&["query", "4.jpg", "-n", "9", "--no-collapse"]);
     let output = command.current_dir(workspace.photos().join("b")).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("warning") && stderr.contains("`./4.jpg`"), "{stderr}");

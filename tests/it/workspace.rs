@@ -165,3 +165,32 @@ pub(crate) fn encoded(seed: u32, format: ImageFormat) -> Vec<u8> {
     DynamicImage::ImageRgb8(pixels).write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
 }
+
+/// A picture of 150 × 100 pixels of waves of all frequencies that perceptual hashes look at, the higher the weaker, as
+/// photos have them. No other seed makes a similar one.
+pub(crate) fn scene(seed: u32) -> RgbImage {
+    let (width, height) = (150, 100);
+    let wave = |frequency: u32, at: u32, of: u32| {
+        (f64::from(frequency) * (f64::from(at) + 0.5) / f64::from(of) * std::f64::consts::PI).cos()
+    };
+    let table = |of: u32| -> Vec<Vec<f64>> {
+        (0..16).map(|frequency| (0..of).map(|at| wave(frequency, at, of)).collect()).collect()
+    };
+    let (across, down) = (table(width), table(height));
+    let mut state = seed;
+    let mut strengths = Vec::new();
+    for (x, y) in (0..16u32).flat_map(|x| (0..16u32).map(move |y| (x, y))) {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let sign = if state >> 31 == 0 { 1.0 } else { -1.0 };
+        strengths.push((x as usize, y as usize, sign * 12.0 / f64::from(x + y + 1)));
+    }
+    RgbImage::from_fn(width, height, |x, y| {
+        let of = |&(fx, fy, strength): &(usize, usize, f64)| {
+            strength * across[fx][x as usize] * down[fy][y as usize]
+        };
+        let value = 128.0 + strengths[1..].iter().map(of).sum::<f64>();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+        let byte = |value: f64| value as u8;
+        Rgb([byte(value), byte(value / 2.0 + 40.0), byte(255.0 - value)])
+    })
+}

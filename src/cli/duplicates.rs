@@ -1,0 +1,100 @@
+//! `duplicates`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use imgsearch::duplicates::{Keep, Likeness};
+
+use super::OutputArgs;
+
+/// List photos that are there more than once. Nothing is ever deleted.
+///
+/// A photo of each group is marked as the one to keep, and comes first. Photos that are gone or have changed since they
+/// were indexed are left out, and so are links to a photo already listed.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  imgsearch duplicates
+  imgsearch duplicates ~/Photos/2023 --similar
+  imgsearch duplicates --exact --print rest -0 | xargs -0 -p rm")]
+pub(crate) struct DuplicatesArgs {
+    /// Folders to look at [default: the whole library].
+    #[arg(value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) likeness: LikenessArgs,
+
+    /// Which photo of a group to keep.
+    ///
+    /// `best` has the most pixels, of those the most bytes; `oldest` was taken first; `largest` has the most bytes.
+    /// Example: `imgsearch duplicates --keep oldest`
+    #[arg(long, value_enum, default_value_t = KeepChoice::Best)]
+    pub(crate) keep: KeepChoice,
+
+    /// Print only the photos to keep, or only the rest of each group.
+    ///
+    /// Example: `imgsearch duplicates --print rest --format paths > look-at-these.txt`
+    #[arg(long, value_enum)]
+    pub(crate) print: Option<Part>,
+
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
+}
+
+/// How much alike photos must be; each takes in those before it.
+#[derive(Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct LikenessArgs {
+    /// Files of the same bytes only.
+    ///
+    /// Example: `imgsearch duplicates --exact`
+    #[arg(long)]
+    pub(crate) exact: bool,
+
+    /// Also the same picture saved again: in another format, quality or size, or turned. This is the default.
+    ///
+    /// Example: `imgsearch duplicates --re-encoded ~/Photos ~/Phone`
+    #[arg(long)]
+    pub(crate) re_encoded: bool,
+
+    /// Also shots of one burst, and pictures with a little cut off.
+    ///
+    /// Looks up each photo's nearest, which takes a while in large libraries.
+    /// Example: `imgsearch duplicates --similar ~/Photos/2023/07`
+    #[arg(long)]
+    pub(crate) similar: bool,
+}
+
+impl From<&LikenessArgs> for Likeness {
+    fn from(args: &LikenessArgs) -> Likeness {
+        match args {
+            LikenessArgs { exact: true, .. } => Likeness::Exact,
+            LikenessArgs { similar: true, .. } => Likeness::Similar,
+            LikenessArgs { .. } => Likeness::ReEncoded,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeepChoice {
+    Best,
+    Oldest,
+    Largest,
+}
+
+impl From<KeepChoice> for Keep {
+    fn from(choice: KeepChoice) -> Keep {
+        match choice {
+            KeepChoice::Best => Keep::Best,
+            KeepChoice::Oldest => Keep::Oldest,
+            KeepChoice::Largest => Keep::Largest,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    Keep,
+    Rest,
+}

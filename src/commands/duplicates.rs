@@ -1,0 +1,70 @@
+//! `duplicates`.
+
+use std::sync::atomic::Ordering;
+
+use anyhow::Result;
+use imgsearch::duplicates::{Duplicate, Found, Group, Watch, find, present};
+
+use super::{Exit, absolute, stop_on_ctrl_c};
+use crate::cli::{DuplicatesArgs, Part};
+use crate::progress::{self, print_warning};
+use crate::render::{Layout, Listed, Output, Records, duplicate_fields, unless_reader_left};
+use crate::settings::{Settings, Verbosity};
+
+pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
+    let layout = Layout::of(&args.output)?;
+    let folders = args.paths.iter().map(|folder| absolute(folder)).collect::<Result<Vec<_>>>()?;
+    let searcher = settings.library.searcher()?;
+    let (cancel, bar) = (stop_on_ctrl_c()?, progress::rows_bar(settings));
+    let watch = Watch {
+        progress: &|done, total| {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        },
+        cancelled: &|| cancel.load(Ordering::Relaxed),
+    };
+    let found = find(&searcher, &folders, (&args.likeness).into(), args.keep.into(), watch);
+    bar.finish_and_clear();
+    let Some(Found { groups, without_hash }) = found? else { return Ok(Exit::Interrupted) };
+    let (groups, absent) = present(groups);
+    if settings.verbosity > Verbosity::Quiet {
+        warn(absent, without_hash);
+    }
+    let is_empty = groups.is_empty();
+    let mut output = Output::new(settings.look);
+    let mut records = Records::new(&mut output, &layout, duplicate_fields())?;
+    let mut listed = groups.into_iter().zip(1..).flat_map(listed).filter(|photo| is_asked(photo, args.print));
+    let written = listed.try_for_each(|photo| records.write(&photo)).and_then(|()| records.finish());
+    drop(records);
+    unless_reader_left(written.and_then(|()| output.finish()))?;
+    Ok(if is_empty { Exit::NothingFound } else { Exit::Done })
+}
+
+fn warn(absent: usize, without_hash: usize) {
+    if absent > 0 {
+        print_warning(&format!(
+            "{absent} photos are left out: they are gone, have changed since they were indexed, or are links to another"
+        ));
+    }
+    if without_hash > 0 {
+        print_warning(&format!(
+            "{without_hash} photos were indexed by an earlier version and are compared by their bytes only: \
+             index them into a new library to compare what they show"
+        ));
+    }
+}
+
+fn listed((group, number): (Group, usize)) -> impl Iterator<Item = Listed> {
+    let Group { likeness, photos } = group;
+    let listed = move |(at, duplicate): (usize, Duplicate)| Listed {
+        group: number,
+        likeness,
+        is_kept: at == 0,
+        duplicate,
+    };
+    photos.into_iter().enumerate().map(listed)
+}
+
+fn is_asked(photo: &Listed, part: Option<Part>) -> bool {
+    part.is_none_or(|part| photo.is_kept == (part == Part::Keep))
+}

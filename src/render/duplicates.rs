@@ -1,0 +1,36 @@
+//! Duplicates: one record for each photo, group after group.
+
+use imgsearch::duplicates::{Duplicate, Likeness};
+
+use super::photo::photo_fields;
+use super::record::{Field, Value};
+
+/// One photo of a group.
+pub(crate) struct Listed {
+    /// The number of its group, from 1.
+    pub(crate) group: usize,
+    pub(crate) likeness: Likeness,
+    /// Whether it is the one to keep.
+    pub(crate) is_kept: bool,
+    pub(crate) duplicate: Duplicate,
+}
+
+/// The fields of a photo that is there more than once.
+pub(crate) fn duplicate_fields() -> Vec<Field<Listed>> {
+    let mut fields = vec![
+        Field::new("group", |listed: &Listed| listed.group.into()).in_text(),
+        Field::new("likeness", |listed: &Listed| name(listed.likeness).into()).in_text(),
+        Field::new("keep", |listed: &Listed| Value::Flag(listed.is_kept)).in_text(),
+        Field::new("path", |listed: &Listed| listed.duplicate.path.as_path().into()).in_text(),
+    ];
+    fields.extend(photo_fields(|listed: &Listed| Some(&listed.duplicate.photo)));
+    fields
+}
+
+fn name(likeness: Likeness) -> &'static str {
+    match likeness {
+        Likeness::Exact => "exact",
+        Likeness::ReEncoded => "re-encoded",
+        Likeness::Similar => "similar",
+    }
+}

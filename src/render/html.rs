@@ -1,0 +1,124 @@
+//! A contact sheet: one HTML file that needs nothing else, no network and no script.
+//!
+//! Names of photos are untrusted; the template escapes them. Photos are in it as thumbnails, and link to the files.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::terminal::uri;
+
+/// One question and its answers.
+pub(crate) struct Section {
+    pub(crate) title: String,
+    pub(crate) figures: Vec<Figure>,
+}
+
+/// One photo.
+pub(crate) struct Figure {
+    pub(crate) path: PathBuf,
+    /// A number that belongs to it, such as its score; may be empty.
+    pub(crate) note: String,
+    /// A JPEG, or why there is none.
+    pub(crate) thumbnail: Result<Vec<u8>, String>,
+}
+
+/// Images come from the page itself, and nothing else may run or load, whatever a file name contains.
+const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
+
+const STYLE: &str = "
+:root { color-scheme: light dark; --soft: light-dark(#667, #99a); --card: light-dark(#fff, #202226); }
+body { margin: 0 auto; max-width: 1200px; padding: 2rem 1.25rem 4rem; font: 16px/1.5 system-ui, sans-serif;
+  background: light-dark(#f4f4f6, #131417); color: light-dark(#16181d, #e8e9ec); }
+h1 { font-size: 1rem; font-weight: 500; color: var(--soft); margin: 0; }
+h2 { font-size: 1.5rem; font-weight: 600; margin: 2.5rem 0 .75rem; overflow-wrap: anywhere; }
+.photos { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 260px), 1fr)); gap: 1rem; }
+figure { margin: 0; background: var(--card); border-radius: 12px; overflow: hidden; box-shadow: 0 1px 3px #0003; }
+figure a { display: block; height: 220px; color: var(--soft); text-decoration: none; }
+figure img { display: block; width: 100%; height: 100%; object-fit: contain; background: #0001; }
+figure p { display: grid; place-items: center; height: 100%; box-sizing: border-box; padding: 1rem; margin: 0; }
+figcaption { display: flex; justify-content: space-between; gap: 1rem; padding: .6rem .9rem; font-size: .85rem; }
+figcaption span:first-child { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.note { color: var(--soft); font-variant-numeric: tabular-nums; white-space: nowrap; }
+";
+
+/// The page.
+pub(crate) fn contact_sheet(sections: &[Section]) -> String {
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                title { "imgsearch" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                h1 { "imgsearch" }
+                @for section in sections { (rendered(section)) }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn rendered(section: &Section) -> Markup {
+    html! {
+        section {
+            h2 { (section.title) }
+            div.photos { @for figure in &section.figures { (framed(figure)) } }
+        }
+    }
+}
+
+fn framed(figure: &Figure) -> Markup {
+    let Figure { path, note, thumbnail } = figure;
+    let name = name(path);
+    html! {
+        figure {
+            a href=[uri(path)] title=(path.to_string_lossy()) {
+                @match thumbnail {
+                    Ok(jpeg) => { img loading="lazy" alt=(name) src=(data_uri(jpeg)); }
+                    Err(reason) => { p { (reason) } }
+                }
+            }
+            figcaption { span { (name) } span.note { (note) } }
+        }
+    }
+}
+
+/// What a person calls the file.
+fn name(path: &Path) -> Cow<'_, str> {
+    path.file_name().map_or_else(|| path.to_string_lossy(), OsStr::to_string_lossy)
+}
+
+fn data_uri(jpeg: &[u8]) -> String {
+    format!("data:image/jpeg;base64,{}", base64::prelude::BASE64_STANDARD.encode(jpeg))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(path: &str, title: &str, thumbnail: Result<Vec<u8>, String>, expected: &[&str]) {
+        let figures = vec![Figure { path: path.into(), note: "0.31".into(), thumbnail }];
+        let page = contact_sheet(&[Section { title: title.into(), figures }]);
+        for part in expected {
+            assert!(page.contains(part), "{part} in\n{page}");
+        }
+        assert!(!page.contains("<script>"), "{page}");
+    }
+
+    #[test]
+    fn names_are_escaped_and_photos_linked() {
+        let no = || Err("not an image <script>".to_owned());
+        check("/a/x.jpg", "a cat", Ok(vec![1, 2, 3]), &["href=\"file:///a/x.jpg\"", "base64,AQID", "0.31"]);
+        check("/<script>.jpg", "<script>", no(), &["&lt;script&gt;.jpg", "file:///%3Cscript%3E.jpg"]);
+        check("/a b\"'.jpg", "", no(), &["file:///a%20b%22%27.jpg", "not an image &lt;script&gt;"]);
+    }
+}

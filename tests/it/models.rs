@@ -249,12 +249,9 @@ fn an_answer_that_is_none_is_named() {
     }
     let empty = Server::of(Repo(vec![("README.md", b"nothing".to_vec())]));
     Newcomer::new().pull(&empty, &[], 2, &["acme/small is no model", "hint"]);
-    check(
-        &mut Newcomer::new().imgsearch("", &["models", "pull", "clipb32"]),
-        2,
-        &["`clipb32`", "models list"],
-    );
-    let mut hidden = Newcomer::new().imgsearch("", &["models", "pull", "acme/small", "--name", "../x"]);
+    let user = Newcomer::new();
+    check(&mut user.imgsearch("", &["models", "pull", "clipb32"]), 2, &["`clipb32`", "models list"]);
+    let mut hidden = user.imgsearch("", &["models", "pull", "acme/small", "--name", "../x"]);
     check(&mut hidden, 2, &["`../x`"]);
 }
 
@@ -379,7 +376,8 @@ fn a_known_model_is_known_by_its_content() {
             request.path.starts_with("/api/models/Xenova/clip-vit-base-patch32/revision/4c1807b7");
         if is_listing { Response::new(200, repo.listing().to_string()) } else { Response::new(404, "") }
     });
-    let mut pull = Newcomer::new().imgsearch(&server.url(), &["models", "pull", "clip-b32"]);
+    let user = Newcomer::new();
+    let mut pull = user.imgsearch(&server.url(), &["models", "pull", "clip-b32"]);
     check(&mut pull, 2, &["onnx/vision_model.onnx", "knows it as fd6e1402", "hint"]);
     assert_eq!(server.log().len(), 1);
 }

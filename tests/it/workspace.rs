@@ -9,8 +9,9 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What programs take from a terminal's environment.
+/// What programs take from a terminal's environment. (`CI` is taken for a terminal of many colours.)
 const TERMINAL: &[&str] = &[
+    "CI",
     "CLICOLOR",
     "CLICOLOR_FORCE",
     "COLORTERM",

@@ -16,7 +16,7 @@ use super::OutputArgs;
 Examples:
   imgsearch duplicates
   imgsearch duplicates ~/Photos/2023 --similar
-  imgsearch duplicates --exact --print rest -0 | xargs -0 -p rm")]
+  imgsearch duplicates --exact --print rest -0 | xargs -0 ls -l")]
 pub(crate) struct DuplicatesArgs {
     /// Folders to look at [default: the whole library].
     #[arg(value_name = "PATH")]

@@ -62,7 +62,7 @@ fn note(found: &Match) -> String {
 /// Writes the page as a whole, or not at all.
 fn write_page(file: &Path, sections: &[Section]) -> Result<()> {
     let mut new = file.as_os_str().to_owned();
-    new.push(".new");
+    new.push(format!(".{}", std::process::id()));
     let new = PathBuf::from(new);
     let written = fs::write(&new, contact_sheet(sections)).and_then(|()| fs::rename(&new, file));
     written

@@ -74,6 +74,7 @@ impl Catalog {
 
     /// Opens the database in the folder, or creates an empty one. The caller holds the index's lock.
     pub(crate) fn open(path: &Path, cache_bytes: u64) -> Result<Catalog, Error> {
+        remove_unfinished_snapshots(path)?;
         // Nothing is written behind the caller's back: each batch is flushed, and no thread does it again.
         let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None);
         let db = ask(path, || open_when_released(&config))?;
@@ -328,6 +329,23 @@ fn database_file(path: &Path) -> PathBuf {
     path.join("db")
 }
 
+/// sled writes what it knows of its log to `snap.….generating` whenever it opens a database, then takes the name's end
+/// away; but it would read one that a killed process left half written as if it were whole, and call the database
+/// corrupt. The snapshot before it is still there.
+fn remove_unfinished_snapshots(path: &Path) -> Result<(), Error> {
+    let entries = match std::fs::read_dir(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(Error::io("read", path))?,
+    };
+    for entry in entries {
+        let path = entry.map_err(Error::io("read", path))?.path();
+        if path.extension().is_some_and(|extension| extension == "generating") {
+            std::fs::remove_file(&path).map_err(Error::io("remove", &path))?;
+        }
+    }
+    Ok(())
+}
+
 /// A database that was closed a moment ago keeps its own lock until its threads have ended, some milliseconds
 /// later. The index's lock is ours, so there is nobody else to wait for.
 fn open_when_released(config: &sled::Config) -> sled::Result<sled::Db> {
@@ -387,6 +405,17 @@ mod tests {
         assert_eq!(catalog.space().unwrap(), None);
         catalog.initialise(&space()).unwrap();
         assert_eq!(catalog.space().unwrap(), Some(space()));
+    }
+
+    #[test]
+    fn a_snapshot_that_was_never_finished_does_no_harm() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("catalog");
+        let catalog = Catalog::open(&path, 1 << 20).unwrap();
+        catalog.initialise(&space()).unwrap();
+        drop(catalog);
+        std::fs::write(path.join("snap.7FFFFFFFFFFFFFFF.generating"), [0; 20]).unwrap();
+        assert_eq!(Catalog::open(&path, 1 << 20).unwrap().space().unwrap(), Some(space()));
     }
 
     #[test]

@@ -49,11 +49,19 @@ pub(crate) fn best(
     wanted: usize,
     allowed: &Allowed<'_>,
 ) -> Result<Vec<Scored>, Error> {
-    let tasks = (0..allowed.words()).into_par_iter().step_by(WORDS_PER_TASK);
-    let found = tasks.map(|first| {
+    let first_scan = allowed.filter.is_none() && segment.is_first_scan();
+    let firsts = (0..allowed.words()).into_par_iter().step_by(WORDS_PER_TASK);
+    // What one task has found goes on into the next one of the same core, so that there is soon little to push.
+    let begin = || Task { segment, query, top: Top::new(wanted), products: Vec::new() };
+    let tasks = firsts.try_fold(begin, |mut task, first| {
         let last = allowed.words().min(first + WORDS_PER_TASK);
-        Task { segment, query, top: Top::new(wanted), products: Vec::new() }.run(first..last, allowed)
+        if first_scan {
+            segment.bring_in_codes(first * 64..allowed.rows.min(last * 64));
+        }
+        task.run(first..last, allowed)?;
+        Ok(task)
     });
+    let found = tasks.map(|task: Result<Task<'_>, Error>| Ok(task?.top));
     Ok(found.try_reduce(|| Top::new(wanted), |a, b| Ok(a.merge(b)))?.into_vec())
 }
 
@@ -66,7 +74,7 @@ struct Task<'a> {
 }
 
 impl Task<'_> {
-    fn run(mut self, words: std::ops::Range<usize>, allowed: &Allowed<'_>) -> Result<Top, Error> {
+    fn run(&mut self, words: std::ops::Range<usize>, allowed: &Allowed<'_>) -> Result<(), Error> {
         for word in words {
             let bits = allowed.word(word);
             if bits == allowed.all_of(word) {
@@ -75,7 +83,7 @@ impl Task<'_> {
                 self.compare_some(word * 64, bits)?;
             }
         }
-        Ok(self.top)
+        Ok(())
     }
 
     fn compare_all(&mut self, first: usize, count: usize) -> Result<(), Error> {

@@ -23,7 +23,9 @@
 
 mod write;
 
+use std::ops::Range;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use half::f16;
 
@@ -84,6 +86,8 @@ pub(crate) struct Segment {
     least_row: u64,
     greatest_row: u64,
     sections: Sections,
+    /// Whether all codes were brought into memory for a scan.
+    brought_in: AtomicBool,
 }
 
 impl Segment {
@@ -96,7 +100,16 @@ impl Segment {
         let Shape { least_row, greatest_row, .. } = shape;
         let (vectors, records) = (number(shape.vectors)?, number(shape.records)?);
         let dim = number(shape.dim)?;
-        let segment = Segment { id, dim, vectors, records, least_row, greatest_row, sections };
+        let segment = Segment {
+            id,
+            dim,
+            vectors,
+            records,
+            least_row,
+            greatest_row,
+            sections,
+            brought_in: AtomicBool::new(false),
+        };
         if !segment.lengths_fit().unwrap_or(false) {
             return Err(segment.sections.damaged("the sections do not fit the shape"));
         }
@@ -153,6 +166,17 @@ impl Segment {
     /// The codes of all rows.
     pub(crate) fn codes(&self) -> &[u8] {
         self.sections.bytes(CODES)
+    }
+
+    /// Whether a scan has yet to bring the codes into memory, which it is expected to do then.
+    pub(crate) fn is_first_scan(&self) -> bool {
+        !self.brought_in.swap(true, Ordering::Relaxed)
+    }
+
+    /// Brings the codes of some rows into memory.
+    pub(crate) fn bring_in_codes(&self, rows: Range<usize>) {
+        let stride = stride(self.dim);
+        self.sections.bring_in(CODES, rows.start * stride..rows.end * stride);
     }
 
     pub(crate) fn heads(&self) -> &[Head] {

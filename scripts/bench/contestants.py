@@ -1,0 +1,93 @@
+"""What scripts/bench/index and scripts/bench/cold share: the model, rclip's data folder, the build, and how a run is
+timed. Standard library only.
+
+The model is a CLIP ViT-B/32 of 256 pixels with random weights (scripts/random_clip), which rclip and imgsearch run from
+the very same files.
+"""
+
+import gzip
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+RCLIP = "rclip==3.3.0"
+RCLIP_MODEL = "ViT-B-32-256-datacomp_s34b_b86k"  # the folder rclip looks for its model in
+IMAGE_SIZE = 256
+
+QUANTIZE = """
+import sys
+from onnxruntime.quantization import QuantType, quantize_dynamic
+quantize_dynamic(sys.argv[1], sys.argv[2], per_channel=True, weight_type=QuantType.QInt8)
+"""
+
+
+def make_models(work, tower):
+    """The folders of the fp32 model, and of the same one with its file `tower` quantised (dynamic, per channel)."""
+    fp32, int8 = work / "fp32", work / "int8"
+    if not (fp32 / "model.json").exists():
+        subprocess.run([ROOT / "scripts/random_clip", fp32, "--image-size", str(IMAGE_SIZE)], check=True)
+    if not (int8 / "model.json").exists():
+        # In a process of its own: the memory of whoever starts a program counts as the program's at its start.
+        int8.mkdir(exist_ok=True)
+        subprocess.run([sys.executable, "-c", QUANTIZE, fp32 / tower, int8 / tower], check=True)
+        for name in {"visual.onnx", "textual.onnx", "tokenizer.json"} - {tower}:
+            link(fp32 / name, int8 / name)
+        model = json.loads((fp32 / "model.json").read_text())
+        model["name"] += "-int8"
+        model["sha256"][tower] = hashlib.sha256((int8 / tower).read_bytes()).hexdigest()
+        (int8 / "model.json").write_text(json.dumps(model, indent=2))
+    return fp32, int8
+
+
+def rclip_command(data, model, *args):
+    """`rclip` with its data in `data`, where it finds the model it would otherwise download; and its environment."""
+    home = data / "rclip"
+    for folder in (RCLIP_MODEL, "tokenizer"):
+        (home / folder).mkdir(parents=True, exist_ok=True)
+    for name in ("visual.onnx", "textual.onnx"):
+        link(model / name, home / RCLIP_MODEL / name)
+    merges = json.loads((model / "tokenizer.json").read_text())["model"]["merges"]
+    merges = (merge if isinstance(merge, str) else " ".join(merge) for merge in merges)
+    with gzip.open(home / "tokenizer" / "bpe_simple_vocab_16e6.txt.gz", "wt", encoding="utf-8") as file:
+        file.write("\n".join(["# merges", *merges, ""]))
+    return [Path(sys.executable).parent / "rclip", *args], {"XDG_DATA_HOME": str(data)}
+
+
+def link(target, name):
+    name.unlink(missing_ok=True)
+    name.symlink_to(target)
+
+
+def build(example):
+    """imgsearch, and one of its examples, as a user would build them."""
+    command = ["cargo", "build", "--release", "--quiet", "--locked", "--bin", "imgsearch", "--example", example]
+    subprocess.run(command, cwd=ROOT, check=True)
+    release = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
+    return release / "imgsearch", release / "examples" / example
+
+
+class Run:
+    """What a process wrote and took, from start to exit: `answer`, `seconds`, `cpu_seconds` and `peak_mb`."""
+
+    def __init__(self, command, cwd=None, env=None):
+        with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as complaint:
+            begin = time.monotonic()
+            process = subprocess.Popen(
+                list(map(str, command)), cwd=cwd, env={**os.environ, **(env or {})}, stdout=answer, stderr=complaint,
+            )
+            _, status, usage = os.wait4(process.pid, 0)
+            self.seconds = time.monotonic() - begin
+            process.returncode = os.waitstatus_to_exitcode(status)
+            answer.seek(0)
+            complaint.seek(0)
+            self.answer = answer.read()
+            if process.returncode != 0:
+                sys.exit("{} failed:\n{}".format(command[0], complaint.read().decode(errors="replace")))
+        self.cpu_seconds = usage.ru_utime + usage.ru_stime
+        self.peak_mb = usage.ru_maxrss / 1024

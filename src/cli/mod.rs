@@ -67,11 +67,13 @@ pub(crate) struct Common {
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) library: Option<PathBuf>,
 
-    /// Model: a folder, or the name of an installed one [default: the library's, else the one that `models use` chose].
+    /// Model: a folder, an archive of one, or the name of an installed one [default: the library's, else the one that
+    /// `models use` chose].
     ///
-    /// `imgsearch models list` shows the names. `scripts/setup` installs `offline`, `imgsearch models pull` others.
-    /// Examples: `--model clip-b32`, `--model ./my-clip`
-    #[arg(long, value_name = "DIR|NAME", global = true)]
+    /// `imgsearch models list` shows the names. `scripts/setup` installs `offline`, `imgsearch models pull` others. An
+    /// archive (zip, tar or tar.gz) is installed first, once, under what the file is called.
+    /// Examples: `--model clip-b32`, `--model ./my-clip`, `--model my-clip.zip`
+    #[arg(long, value_name = "DIR|FILE|NAME", global = true)]
     pub(crate) model: Option<PathBuf>,
 
     /// Where the image model runs. `auto` takes CUDA where it works, `cuda` fails where it does not.

@@ -50,7 +50,7 @@ pub(crate) struct ListArgs {
     pub(crate) json: bool,
 }
 
-/// Fetch a model from Hugging Face, or from its cache on this computer.
+/// Fetch a model from Hugging Face, or from its cache on this computer, or out of an archive.
 ///
 /// Only the files that are needed are fetched, and each is compared with the digest that the server announces. Stopped
 /// at any time, nothing is half installed: the same command goes on with what has arrived.
@@ -59,13 +59,15 @@ pub(crate) struct ListArgs {
 Examples:
   imgsearch models pull clip-b32
   imgsearch models pull immich-app/ViT-B-16-SigLIP__webli --name siglip
-  imgsearch models pull Xenova/clip-vit-base-patch16@main --text-precision fp32")]
+  imgsearch models pull Xenova/clip-vit-base-patch16@main --text-precision fp32
+  imgsearch models pull ~/Downloads/clip.zip")]
 pub(crate) struct PullArgs {
-    /// A name that `models list` shows, or a Hugging Face id, perhaps with a commit, branch or tag.
-    #[arg(value_name = "NAME|ORG/NAME[@REVISION]")]
+    /// A name that `models list` shows, a Hugging Face id, perhaps with a commit, branch or tag, or a zip, tar or tar.gz
+    /// file of a model folder.
+    #[arg(value_name = "NAME|ORG/NAME[@REVISION]|FILE")]
     pub(crate) source: String,
 
-    /// What to call it here [default: its short name, or the part behind the slash].
+    /// What to call it here [default: its short name, the part behind the slash, or what the file is called].
     ///
     /// Example: `imgsearch models pull Xenova/clip-vit-base-patch16 --name b16`
     #[arg(long, value_name = "NAME")]
@@ -106,8 +108,8 @@ impl PullArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imgsearch models info clip-b32")]
 pub(crate) struct InfoArgs {
-    /// An installed model, or one that `models list` shows.
-    #[arg(value_name = "NAME")]
+    /// An installed model, one that `models list` shows, or an archive, which is installed first.
+    #[arg(value_name = "NAME|FILE")]
     pub(crate) name: String,
 
     /// Print one JSON object, with the keys of `models list --json` and `folder`, `commit` and `files`.

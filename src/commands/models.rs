@@ -1,10 +1,13 @@
 //! `models`.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 use imgsearch::Model;
-use imgsearch::hub::{Access, HubError, Installed, KNOWN, Known, Precisions, Pulled, RECOMMENDED, Wanted};
+use imgsearch::hub::{
+    Event, HubError, Installed, KNOWN, Known, Precisions, Pulled, RECOMMENDED, Store, Wanted,
+};
 
 use super::{Exit, noted};
 use crate::cli::{DEFAULT_RETRIES, DEFAULT_TIMEOUT, InfoArgs, ListArgs, ModelsCommand, PullArgs, RemoveArgs};
@@ -30,7 +33,8 @@ pub(super) fn offer_if_none(settings: &Settings) -> Result<()> {
     match Known::named(RECOMMENDED) {
         Some(known) if is_first && settings.can_ask && progress::ask(&offer(known)) => {
             let wanted = Wanted::parse(known.name, None, Precisions::default())?;
-            fetch(settings, &settings.access(DEFAULT_TIMEOUT, DEFAULT_RETRIES), &wanted)
+            let access = settings.access(DEFAULT_TIMEOUT, DEFAULT_RETRIES);
+            install(settings, |store, report| store.pull(&access, &wanted, settings.execution(), report))
         }
         _ => Err(error),
     }
@@ -45,17 +49,33 @@ fn offer(known: &Known) -> String {
 }
 
 fn pull(settings: &Settings, args: &PullArgs) -> Result<Exit> {
+    let archive = Path::new(&args.source);
+    if archive.is_file() {
+        return unpack(settings, args, archive);
+    }
     let wanted = Wanted::parse(&args.source, args.name.as_deref(), args.precisions())?;
     let access = settings.access(Duration::from_secs(args.timeout), args.retries);
-    fetch(settings, &access, &wanted)?;
+    install(settings, |store, report| store.pull(&access, &wanted, settings.execution(), report))?;
     Ok(Exit::Done)
 }
 
-/// Pulls a model, and makes it the one for new libraries where there was none.
-fn fetch(settings: &Settings, access: &Access, wanted: &Wanted) -> Result<()> {
+fn unpack(settings: &Settings, args: &PullArgs, archive: &Path) -> Result<Exit> {
+    if args.precisions() != Precisions::default() {
+        bail!("{} is taken whole: precisions choose among the files of a server", archive.display());
+    }
+    let name = args.name.as_deref();
+    install(settings, |store, report| store.unpack(archive, name, settings.execution(), report))?;
+    Ok(Exit::Done)
+}
+
+/// Installs a model, and makes it the one for new libraries where there was none.
+fn install(
+    settings: &Settings,
+    by: impl FnOnce(&Store, &dyn Fn(Event<'_>)) -> Result<Pulled, HubError>,
+) -> Result<()> {
     let store = settings.store()?;
     let progress = Download::new(settings);
-    let pulled = store.pull(access, wanted, settings.execution(), &|event| progress.report(&event));
+    let pulled = by(&store, &|event| progress.report(&event));
     progress.finish();
     let (model, how) = match pulled? {
         Pulled::New(model) => (model, "is installed"),
@@ -82,7 +102,13 @@ fn list(settings: &Settings, args: &ListArgs) -> Result<Exit> {
 }
 
 fn info(settings: &Settings, args: &InfoArgs) -> Result<Exit> {
-    let description = match (settings.store()?.find(&args.name), Known::named(&args.name)) {
+    let (store, archive) = (settings.store()?, Path::new(&args.name));
+    let found = if archive.is_file() {
+        store.unpack(archive, None, settings.execution(), &|_| ()).map(Pulled::into_model)
+    } else {
+        store.find(&args.name)
+    };
+    let description = match (found, Known::named(&args.name)) {
         (Ok(model), _) => {
             let mut description = describe(settings, &model)?;
             description.lies_in(&model);

@@ -200,10 +200,18 @@ pub enum HubError {
         /// The stated one.
         expected: String,
     },
-    /// What was pulled is whole, and is not a model that imgsearch reads.
-    #[error("{id} was fetched, and cannot be used")]
+    /// An archive that no model comes out of.
+    #[error("cannot unpack {path}: {detail}", path = path.display())]
+    Archive {
+        /// The archive.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
+    },
+    /// What was pulled or unpacked is whole, and is not a model that imgsearch reads.
+    #[error("{id} is whole, and cannot be used")]
     Unreadable {
-        /// The model.
+        /// The model, or the archive.
         id: String,
         /// Why.
         source: ModelError,
@@ -245,7 +253,7 @@ impl HubError {
             HubError::Locked { .. } => "wait until it has ended",
             HubError::Taken { name, .. } => {
                 return Some(format!(
-                    "choose another name with `--name`, or run `imgsearch models remove {name}` first"
+                    "choose another name with `imgsearch models pull … --name`, or run `imgsearch models remove {name}` first"
                 ));
             }
             HubError::NotInstalled { .. } => "`imgsearch models list` shows what is",
@@ -261,6 +269,10 @@ impl HubError {
                 return Some(format!(
                     "remove it with `imgsearch models remove {name} --force` and pull it again"
                 ));
+            }
+            HubError::Archive { .. } => {
+                "nothing was installed: a zip, tar or tar.gz file of a whole model folder is needed; this one may have \
+                 arrived damaged"
             }
             HubError::Unreadable { .. } | HubError::NoModel { .. } => {
                 "`imgsearch models list` names models that work; scripts/export_clip.py exports others"

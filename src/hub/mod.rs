@@ -7,10 +7,13 @@
 //! MODELS/.partial/NAME.lock   held while NAME is pulled or removed
 //! ```
 //!
+//! A model may also come in an archive (`unpack.rs`), and lies here like any other afterwards.
+//!
 //! Nothing is taken on trust: the server says what a revision holds and under which SHA-256 (or Git blob), and what
 //! arrives is compared with that, wherever it came from: the server, an earlier attempt, or a Hugging Face cache
 //! folder. A file without a digest is refused.
 
+mod archive;
 mod cache;
 mod client;
 mod error;
@@ -19,6 +22,7 @@ mod listing;
 mod pull;
 mod select;
 mod store;
+mod unpack;
 
 use std::path::PathBuf;
 use std::time::Duration;

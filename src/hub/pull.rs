@@ -37,6 +37,15 @@ pub enum Pulled {
     Before(Installed),
 }
 
+impl Pulled {
+    /// The model that is there now.
+    pub fn into_model(self) -> Installed {
+        match self {
+            Pulled::New(model) | Pulled::Before(model) => model,
+        }
+    }
+}
+
 /// What happens meanwhile.
 #[derive(Debug)]
 pub enum Event<'a> {
@@ -150,16 +159,12 @@ impl Store {
         if installed.origin.as_ref().filter(same).is_some() {
             return Ok(Some(installed));
         }
-        let from = installed.origin.map(|origin| format!("{}@{}", origin.repo, origin.commit));
-        Err(HubError::Taken {
-            name: wanted.name.clone(),
-            installed: from.unwrap_or_else(|| installed.folder.display().to_string()),
-            wanted: format!("{}@{}, {} files", wanted.id.repo, listing.commit, files.len()),
-        })
+        let wanted = format!("{}@{}, {} files", wanted.id.repo, listing.commit, files.len());
+        Err(installed.has_the_name(wanted))
     }
 
     /// Gives a whole and checked folder its name, and takes the remains of other attempts away.
-    fn install(&self, name: &str, folder: &Path) -> Result<(), HubError> {
+    pub(super) fn install(&self, name: &str, folder: &Path) -> Result<(), HubError> {
         let target = self.folder().join(name);
         let io = |source| HubError::Io { path: target.clone(), source };
         fs::rename(folder, &target).map_err(io)?;

@@ -11,7 +11,7 @@ use super::HubError;
 use crate::digest::sha256_of;
 
 /// What pulling leaves in a model's folder.
-const ORIGIN_FILE: &str = "pulled.json";
+pub(super) const ORIGIN_FILE: &str = "pulled.json";
 
 /// The model that `scripts/setup` installs.
 const OFFLINE: &str = "offline";
@@ -29,16 +29,16 @@ pub struct Installed {
     pub name: String,
     /// Where it lies.
     pub folder: PathBuf,
-    /// Where it was pulled from; `None` for one that was put there by other means.
+    /// Where it was pulled from, or which archive; `None` for one that was put there by other means.
     pub origin: Option<Origin>,
 }
 
 /// Where a model was pulled from, and what arrived.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// `org/name` on Hugging Face.
+    /// `org/name` on Hugging Face, or what the archive is called.
     pub repo: String,
-    /// The commit, in 40 hexadecimal digits.
+    /// The commit, in 40 hexadecimal digits, or the archive's SHA-256, in 64.
     pub commit: String,
     /// Path inside the folder → SHA-256 in lower-case hexadecimal.
     pub sha256: BTreeMap<String, String>,
@@ -170,6 +170,16 @@ impl Installed {
         Ok(true)
     }
 
+    /// The error of whoever wants something else under its name.
+    pub(super) fn has_the_name(self, wanted: String) -> HubError {
+        let from = self.origin.map(|origin| format!("{}@{}", origin.repo, origin.commit));
+        HubError::Taken {
+            name: self.name,
+            installed: from.unwrap_or_else(|| self.folder.display().to_string()),
+            wanted,
+        }
+    }
+
     /// All its files with their sizes, by path.
     pub fn files(&self) -> Vec<(PathBuf, u64)> {
         let entries = walkdir::WalkDir::new(&self.folder).sort_by_file_name().into_iter().flatten();
@@ -179,7 +189,7 @@ impl Installed {
 }
 
 impl Origin {
-    fn read(folder: &Path) -> Option<Origin> {
+    pub(super) fn read(folder: &Path) -> Option<Origin> {
         serde_json::from_slice(&fs::read(folder.join(ORIGIN_FILE)).ok()?).ok()
     }
 

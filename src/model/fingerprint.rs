@@ -20,7 +20,7 @@ struct Note {
 
 /// The sha256 of the file at `path`, in lower-case hexadecimal: remembered in the folder `cache`, else worked out and
 /// then remembered. A cache that cannot be read or written is as good as none.
-pub(super) fn sha256_remembered(path: &Path, cache: Option<&Path>) -> io::Result<String> {
+pub(crate) fn sha256_remembered(path: &Path, cache: Option<&Path>) -> io::Result<String> {
     let path = path.canonicalize()?;
     let name = blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex();
     let file = cache.map(|cache| cache.join("sha256").join(format!("{}.json", &name[..32])));

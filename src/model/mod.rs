@@ -15,6 +15,7 @@ mod tokenizer;
 mod tower;
 mod version;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::thread::ScopedJoinHandle;
@@ -28,6 +29,8 @@ pub use preprocess::Preprocess;
 pub use prompt::Prompt;
 pub use runtime::Runtime;
 pub use session::{ImageEncoder, TextEncoder};
+
+pub(crate) use fingerprint::sha256_remembered;
 
 use crate::digest::sha256_of;
 
@@ -121,6 +124,10 @@ impl Model {
     /// [`ModelError::Unknown`], [`ModelError::Missing`], [`ModelError::Config`] and others about the folder's files.
     pub fn open(folder: &Path, execution: Execution) -> Result<Model, ModelError> {
         let config = ModelConfig::read(folder, execution.precision)?;
+        // Texts are embedded long after the pictures: not before then would a missing file show.
+        for path in [config.image.file.as_path(), &config.text.file, config.text.vocabulary.path()] {
+            fs::metadata(path).map_err(|source| ModelError::Missing { path: path.to_owned(), source })?;
+        }
         let id = space_id(&config, execution.cache_folder.as_deref())?;
         let space = Space { id, label: config.name.clone(), dim: config.embed_dim };
         Ok(Model { folder: folder.to_owned(), config, space, execution, runtime: OnceLock::new() })
@@ -184,7 +191,7 @@ impl Model {
     /// A tower alone on a thread waits for no other thread: measured with ViT-B/32 of 8 bits on two cores, two towers
     /// take 46 CPU ms a photo and one on two threads 57 (`scripts/bench/index` shows what a run makes of it).
     pub fn image_sessions(&self) -> usize {
-        let bytes = std::fs::metadata(&self.config.image.file).map_or(u64::MAX, |file| file.len());
+        let bytes = fs::metadata(&self.config.image.file).map_or(u64::MAX, |file| file.len());
         usize::try_from(ALL_WEIGHTS / bytes.max(1)).unwrap_or(usize::MAX).clamp(1, self.execution.threads)
     }
 
@@ -249,8 +256,7 @@ fn join<T>(handle: ScopedJoinHandle<'_, T>) -> T {
 fn space_id(config: &ModelConfig, cache: Option<&Path>) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
     for path in [&config.image.file].into_iter().chain(&config.image.data) {
-        let hash =
-            config.sha256.get(path).cloned().map_or_else(|| fingerprint::sha256_remembered(path, cache), Ok);
+        let hash = config.sha256.get(path).cloned().map_or_else(|| sha256_remembered(path, cache), Ok);
         let hash = hash.map_err(|source| ModelError::Missing { path: path.clone(), source })?;
         hasher.update(hash.to_ascii_lowercase().as_bytes());
     }
@@ -260,8 +266,6 @@ fn space_id(config: &ModelConfig, cache: Option<&Path>) -> Result<String, ModelE
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     #[test]

@@ -95,8 +95,13 @@ impl Settings {
         Ok(Model::open(&folder, Execution { precision, ..self.execution() })?)
     }
 
-    /// A path, or a plain name of a folder that is here, is a folder; any other plain name an installed model.
+    /// A file is an archive. A path, or a plain name of a folder that is here, is a folder; any other plain name an
+    /// installed model.
     fn model_folder(&self, choice: &Path) -> Result<PathBuf> {
+        if choice.is_file() {
+            let unpacked = self.store()?.unpack(choice, None, self.execution(), &|_| ())?;
+            return Ok(unpacked.into_model().folder);
+        }
         let is_name = choice.components().count() == 1 && !choice.is_dir();
         if is_name { Ok(self.store()?.folder().join(choice)) } else { Ok(std::path::absolute(choice)?) }
     }

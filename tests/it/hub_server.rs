@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -162,6 +163,16 @@ impl Repo {
             ("tokenizer.json", b"{}".to_vec()),
             ("visual/model.armnn", b"not needed".to_vec()),
         ])
+    }
+
+    /// Everything in a folder.
+    pub(crate) fn of_folder(folder: &Path) -> Repo {
+        let files = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
+        let files = files.filter(|file| file.file_type().is_file()).map(|file| {
+            let path = file.path().strip_prefix(folder).unwrap().to_str().unwrap().replace('\\', "/");
+            (&*path.leak(), std::fs::read(file.path()).unwrap())
+        });
+        Repo(files.collect())
     }
 
     /// The listing and the files, with ranges, as Hugging Face does.

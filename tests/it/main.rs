@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod architecture;
+mod archives;
 mod broken_files;
 mod change_of_model;
 mod commands;
@@ -19,6 +20,7 @@ mod incremental;
 mod manual;
 mod model_goldens;
 mod models;
+mod pulled_layouts;
 mod queries;
 mod see;
 mod tags;

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 /// What a tower of 32 bits must reach.
-const LEAST_COSINE: f32 = 0.9999;
+pub(crate) const LEAST_COSINE: f32 = 0.9999;
 
 /// The folder of each model, and the layout it is in.
 const MODELS: &[(&str, &str)] = &[
@@ -32,35 +32,35 @@ const MODELS: &[(&str, &str)] = &[
 
 /// What all models were given.
 #[derive(Deserialize)]
-struct Inputs {
+pub(crate) struct Inputs {
     /// Files in `tests/goldens`.
-    pictures: Vec<String>,
-    texts: Vec<String>,
+    pub(crate) pictures: Vec<String>,
+    pub(crate) texts: Vec<String>,
     /// From here on texts spell special tokens, which reference tokenizers fall for.
-    special: usize,
+    pub(crate) special: usize,
 }
 
 /// What its reference code made of that with one model.
 #[derive(Deserialize)]
-struct Golden {
-    images: Vec<Vec<f32>>,
-    texts: Vec<Vec<f32>>,
+pub(crate) struct Golden {
+    pub(crate) images: Vec<Vec<f32>>,
+    pub(crate) texts: Vec<Vec<f32>>,
     /// With at most one token of padding.
     tokens: Vec<Vec<u32>>,
     special_ids: Vec<u32>,
 }
 
 /// The committed models, or others that `scripts/model_goldens` made.
-fn goldens() -> PathBuf {
+pub(crate) fn goldens() -> PathBuf {
     let committed = || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models");
     std::env::var_os("IMGSEARCH_MODEL_GOLDENS").map_or_else(committed, PathBuf::from)
 }
 
-fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> T {
+pub(crate) fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> T {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-fn inputs() -> Inputs {
+pub(crate) fn inputs() -> Inputs {
     read(&goldens().join("inputs.json"))
 }
 
@@ -111,7 +111,7 @@ impl Case {
     }
 }
 
-fn execution(cache_folder: Option<PathBuf>) -> Execution {
+pub(crate) fn execution(cache_folder: Option<PathBuf>) -> Execution {
     let data = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
     Execution {
         runtime_places: vec![data.join("runtime")],
@@ -124,7 +124,7 @@ fn execution(cache_folder: Option<PathBuf>) -> Execution {
 }
 
 /// The cosine of two vectors, of which the golden one is rounded to four digits.
-fn cosine(found: &Vector, golden: &[f32]) -> f32 {
+pub(crate) fn cosine(found: &Vector, golden: &[f32]) -> f32 {
     found.dot(&Vector::new(golden.to_vec()).unwrap())
 }
 
@@ -142,18 +142,10 @@ fn layouts_are_told_by_their_files() {
 fn pictures_have_the_references_vectors() {
     let pictures = inputs().pictures;
     assert!(pictures.len() >= 50, "{}", pictures.len());
-    let bytes = pictures.iter().map(|name| {
-        fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)).unwrap()
-    });
-    let bytes: Vec<_> = bytes.collect();
     let mut wrong = Vec::new();
     for (case, _) in Case::all() {
         let model = case.model();
-        let preprocess = model.preprocess();
-        let tensor = |bytes: &Vec<u8>| -> Array3<f32> {
-            preprocess.tensor(&decode(bytes, &Limits::default(), preprocess.detail()).unwrap())
-        };
-        let tensors: Vec<_> = bytes.iter().map(tensor).collect();
+        let tensors: Vec<_> = pictures.iter().map(|name| picture(&model, name)).collect();
         let mut encoder = model.image_encoder().unwrap();
         let vectors = tensors.chunks(8).flat_map(|batch| encoder.encode_images(batch).unwrap());
         for ((vector, golden), name) in vectors.zip(&case.golden.images).zip(&pictures) {
@@ -188,6 +180,13 @@ fn texts_have_the_references_tokens_and_vectors() {
         }
     }
     assert!(wrong.is_empty(), "{} are off:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// What the model makes of the golden picture `name`.
+pub(crate) fn picture(model: &Model, name: &str) -> Array3<f32> {
+    let bytes = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)).unwrap();
+    let preprocess = model.preprocess();
+    preprocess.tensor(&decode(&bytes, &Limits::default(), preprocess.detail()).unwrap())
 }
 
 /// Whether one begins with the other, and what follows is the same token again and again.

@@ -12,14 +12,14 @@ use crate::hub_server::{COMMIT, Repo, Response, Server, git_blob, sha256};
 use crate::workspace::Workspace;
 
 /// A user who has nothing yet.
-struct Newcomer(Workspace);
+pub(crate) struct Newcomer(pub(crate) Workspace);
 
 impl Newcomer {
-    fn new() -> Newcomer {
+    pub(crate) fn new() -> Newcomer {
         Newcomer(Workspace::new())
     }
 
-    fn models(&self) -> PathBuf {
+    pub(crate) fn models(&self) -> PathBuf {
         self.0.root().join("data/imgsearch/models")
     }
 
@@ -33,11 +33,19 @@ impl Newcomer {
     }
 
     /// `imgsearch ARGS` with data, cache and server of its own.
-    fn imgsearch(&self, endpoint: &str, args: &[&str]) -> Command {
+    pub(crate) fn imgsearch(&self, endpoint: &str, args: &[&str]) -> Command {
         let mut command = self.0.imgsearch(args);
-        for name in
-            ["HF_TOKEN", "HF_HOME", "HF_HUB_OFFLINE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"]
-        {
+        for name in [
+            "HF_TOKEN",
+            "HF_TOKEN_PATH",
+            "HF_HOME",
+            "HF_HUB_OFFLINE",
+            "HF_HUB_DISABLE_IMPLICIT_TOKEN",
+            "HTTP_PROXY",
+            "HTTPS_PROXY",
+            "ALL_PROXY",
+            "NO_PROXY",
+        ] {
             command.env_remove(name).env_remove(name.to_lowercase());
         }
         command
@@ -55,14 +63,14 @@ impl Newcomer {
     }
 
     #[track_caller]
-    fn stdout(&self, args: &[&str]) -> String {
+    pub(crate) fn stdout(&self, args: &[&str]) -> String {
         let output = self.imgsearch("http://127.0.0.1:1", args).assert().success().get_output().clone();
         String::from_utf8(output.stdout).unwrap()
     }
 }
 
 #[track_caller]
-fn check(command: &mut Command, exit: i32, named: &[&str]) {
+pub(crate) fn check(command: &mut Command, exit: i32, named: &[&str]) {
     let output = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(exit), "{stderr}");

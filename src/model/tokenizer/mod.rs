@@ -42,7 +42,7 @@ impl Vocabulary {
     }
 
     /// The file to name when something is wrong.
-    fn path(&self) -> &Path {
+    pub(in crate::model) fn path(&self) -> &Path {
         match self {
             Vocabulary::Json(path)
             | Vocabulary::ClipMerges(path)

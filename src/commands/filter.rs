@@ -1,13 +1,14 @@
 //! The conditions that were typed → the filter they mean.
 
 use anyhow::{Context, Result, bail};
-use imgsearch::query::{Circle, DEFAULT_KM, Filter, Gazetteer, Names, Period};
+use imgsearch::query::{Circle, DEFAULT_KM, Filter, Gazetteer, Names, Period, Town};
 use jiff::tz::TimeZone;
 
 use super::absolute;
 use crate::cli::FilterArgs;
 use crate::progress;
 use crate::settings::{Settings, Verbosity};
+use crate::usage::UsageError;
 
 /// # Errors
 /// For what cannot be read, and for times that have nothing in common.
@@ -39,16 +40,7 @@ fn circle(settings: &Settings, near: &str) -> Result<Circle> {
         [name, country] => (name, Some(country)),
         _ => bail!("--near: `{near}` is neither LAT,LON[,KM] nor TOWN[,COUNTRY][,KM]"),
     };
-    let file = settings.places_file().context("this user has no home folder: name the place as LAT,LON")?;
-    let gazetteer = Gazetteer::read(&file).with_context(|| {
-        format!(
-            "--near: towns are known by name once `scripts/places` was run; cannot read {}",
-            file.display()
-        )
-    })?;
-    let Some(town) = gazetteer.find(name, country) else {
-        bail!("--near: there is no town `{near}` of 15,000 people or more: name the place as LAT,LON");
-    };
+    let town = town(settings, name, country)?;
     if settings.verbosity > Verbosity::Quiet {
         progress::print_note(&format!(
             "near {}, {}: {},{}",
@@ -56,6 +48,24 @@ fn circle(settings: &Settings, near: &str) -> Result<Circle> {
         ));
     }
     format!("{},{},{km}", town.latitude, town.longitude).parse().context("--near")
+}
+
+/// The town of this name, if names of towns are here.
+fn town(settings: &Settings, name: &str, country: Option<&str>) -> Result<Town, UsageError> {
+    let by_numbers = "name the place as LAT,LON: `--near 52.52,13.40`";
+    let Some(file) = settings.places_file() else {
+        let error = UsageError::new("--near: this user has no home folder to keep names of towns in");
+        return Err(error.hint(by_numbers));
+    };
+    let gazetteer = Gazetteer::read(&file).map_err(|error| {
+        let error = format!("--near: cannot read the names of towns in {}: {error}", file.display());
+        UsageError::new(error).hint(format!("run `scripts/places` once to fetch them, or {by_numbers}"))
+    })?;
+    gazetteer.find(name, country).ok_or_else(|| {
+        let country = country.map(|country| format!(" in `{}`", country.trim())).unwrap_or_default();
+        let error = format!("--near: there is no town `{}`{country} of 15,000 people or more", name.trim());
+        UsageError::new(error).hint(by_numbers)
+    })
 }
 
 fn taken(args: &FilterArgs) -> Result<Option<Period>> {

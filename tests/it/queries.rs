@@ -324,7 +324,7 @@ fn towns_are_known_by_name_once_their_names_are_there() {
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     };
     let (code, _, stderr) = query("Berlin");
-    assert!(code == Some(2) && stderr.contains("scripts/places"), "{stderr}");
+    assert!(code == Some(2) && stderr.contains("\nhint: run `scripts/places`"), "{stderr}");
     fs::create_dir(workspace.root().join("imgsearch")).unwrap();
     let towns = "52.52\t13.41\tDE\tBerlin\tberlin\t\n44.47\t-71.18\tUS\tBerlin\tberlin\t\n";
     fs::write(workspace.root().join("imgsearch/places.tsv"), towns).unwrap();
@@ -335,7 +335,10 @@ fn towns_are_known_by_name_once_their_names_are_there() {
     assert_eq!(query("Berlin, de, 2000").1.lines().count(), 1);
     assert_eq!(query("Berlin, de, 2500").1.lines().count(), 2);
     let (code, _, stderr) = query("Atlantis");
-    assert!(code == Some(2) && stderr.contains("no town `Atlantis`"), "{stderr}");
+    assert!(
+        code == Some(2) && stderr.contains("no town `Atlantis`") && stderr.contains("\nhint: "),
+        "{stderr}"
+    );
 }
 
 #[test]

@@ -11,6 +11,6 @@ require_python() {
 }
 
 require_rust() {
-    require cargo "install Rust 1.89 or newer: https://rustup.rs"
+    require cargo "install Rust 1.90 or newer: https://rustup.rs"
     require cc "install a C compiler: sudo apt-get install build-essential, sudo dnf install gcc, or xcode-select --install"
 }

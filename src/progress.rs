@@ -210,6 +210,17 @@ pub(crate) fn silence_contained_panics() {
     }));
 }
 
+/// Gives a terminal that is taken over back before a panic is reported on it. Contained panics leave it as it is.
+pub(crate) fn give_back_on_panic(give_back: fn()) {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() != Some(decode::THREAD) {
+            give_back();
+        }
+        report(panic);
+    }));
+}
+
 /// Says that Ctrl-C was understood.
 pub(crate) fn print_stopping() {
     print_line("\nstopping after the current batch; press Ctrl-C again to stop at once");

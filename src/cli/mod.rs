@@ -1,5 +1,6 @@
 //! What can be typed. The doc comments are the manual; nothing here does I/O.
 
+mod browse;
 mod classify;
 mod duplicates;
 mod filter;
@@ -21,6 +22,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use imgsearch::model::{Device, Precision, Prompt};
 
+pub(crate) use browse::BrowseArgs;
 pub(crate) use classify::{ClassifyArgs, ClassifyFormat};
 pub(crate) use duplicates::{DuplicatesArgs, Part};
 pub(crate) use filter::FilterArgs;
@@ -142,6 +144,7 @@ pub(crate) enum Command {
     Query(QueryArgs),
     Classify(ClassifyArgs),
     Similar(SimilarArgs),
+    Browse(BrowseArgs),
     Duplicates(DuplicatesArgs),
     Tags(TagsArgs),
     Status(StatusArgs),

@@ -14,6 +14,7 @@ pub(crate) struct OutputArgs {
     #[arg(long, value_enum, default_value = "text", hide_default_value = true)]
     #[arg(default_value_ifs([
         ("null", ArgPredicate::IsPresent, "paths"),
+        ("preview", ArgPredicate::IsPresent, "text"),
         ("queries", ArgPredicate::IsPresent, "jsonl"),
     ]))]
     pub(crate) format: Format,

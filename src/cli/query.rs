@@ -53,7 +53,7 @@ pub(crate) struct QueryArgs {
     /// lines are passed over. A line that cannot be answered is reported with its number, and the others go on.
     /// Example: `printf 'a cat\na dog\n' | imgsearch query --queries - -n 3`
     #[arg(long, value_name = "FILE|-", conflicts_with_all = [
-        "words", "like", "minus", "weight", "null", "collapse", "html", "open", "copy_to", "link_to",
+        "words", "like", "minus", "weight", "null", "collapse", "preview", "html", "open", "copy_to", "link_to",
     ])]
     pub(crate) queries: Option<PathBuf>,
 

@@ -7,6 +7,12 @@ use clap::Args;
 /// Options of the commands that find photos.
 #[derive(Debug, Args)]
 pub(crate) struct SeeArgs {
+    /// Draw the photos on the terminal, above the list: in pixels with kitty, iTerm2 or sixel, else in blocks of colour.
+    ///
+    /// Example: `imgsearch query "a cat" --preview`
+    #[arg(long, conflicts_with = "null")]
+    pub(crate) preview: bool,
+
     /// Write a page with the photos in it, small, to look at in a browser. FILE is replaced; it needs no other files.
     ///
     /// Example: `imgsearch query "a cat" -n 100 --html cats.html`

@@ -1,5 +1,6 @@
 //! One function per command: settings in, library called, results rendered.
 
+mod browse;
 mod classify;
 mod config;
 mod doctor;
@@ -48,6 +49,7 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         Command::Query(args) => query::run(&settings, &args),
         Command::Classify(args) => classify::run(&settings, &args),
         Command::Similar(args) => similar::run(&settings, &args),
+        Command::Browse(args) => browse::run(&settings, &args),
         Command::Duplicates(args) => duplicates::run(&settings, &args),
         Command::Tags(args) => tags::run(&settings, &args),
         Command::Status(args) => status::run(&settings, &args),

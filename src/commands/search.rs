@@ -19,7 +19,7 @@ use crate::settings::{Settings, Verbosity};
 /// Answers one query; `typed` is how the results name it.
 pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &SearchArgs) -> Result<Exit> {
     let layout = Layout::of(&args.output)?;
-    see::check(&args.see)?;
+    see::check(settings, &args.see, args.output.format)?;
     let query = query(settings, Expression::new(terms)?, args)?;
     let searcher = settings.library.searcher()?;
     let model = settings.open_model(&Note::read(searcher.note()))?;
@@ -28,6 +28,7 @@ pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &
     let is_collapsed = args.collapse.is_on(args.output.format == Format::Text);
     let matches = if is_collapsed { engine.search_collapsed(&query) } else { engine.search(&query) }?;
     remember(settings, &matches);
+    see::preview(settings, &matches, &args.see)?;
     let exit = show(settings, typed, &matches, &layout)?;
     let is_done = see::see(settings, typed, &matches, &args.see)?;
     Ok(if is_done { exit } else { Exit::Failed })

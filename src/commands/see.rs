@@ -1,9 +1,10 @@
-//! What is done with photos that were found, besides listing them: a page, a folder, the opener.
+//! What is done with photos that were found, besides listing them: a preview, a page, a folder, the opener.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use image::RgbImage;
 use imgsearch::Match;
 use imgsearch::decode::{self, Limits};
 use imgsearch::gather::{Placed, Way, place};
@@ -12,10 +13,13 @@ use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
 use super::absolute;
-use crate::cli::SeeArgs;
+use crate::cli::{Format, SeeArgs};
 use crate::progress;
-use crate::render::{Figure, Section, contact_sheet};
+use crate::render::{
+    Figure, LEAST, Output, Painter, Section, Tile, caption, contact_sheet, fits_a_tile, unless_reader_left,
+};
 use crate::settings::{Settings, Verbosity};
+use crate::usage::UsageError;
 
 /// Pixels of a page's thumbnails on their longer side: twice what a page shows them at, for fine screens.
 const PAGE_SIDE: u32 = 480;
@@ -23,11 +27,51 @@ const PAGE_SIDE: u32 = 480;
 const MOST_WINDOWS: usize = 20;
 
 /// Checks, before anything is searched for, that what is asked can be done.
-pub(super) fn check(args: &SeeArgs) -> Result<()> {
+pub(super) fn check(settings: &Settings, args: &SeeArgs, format: Format) -> Result<()> {
+    if args.preview {
+        check_terminal(settings, "--preview")?;
+        if format != Format::Text {
+            let error = UsageError::new("--preview draws among text, and goes with --format text only");
+            return Err(error.hint("`--html FILE` writes a page beside any format").into());
+        }
+    }
     if let Some(into) = args.copy_to.as_ref().or(args.link_to.as_ref()) {
         fs::create_dir_all(into).with_context(|| format!("cannot make the folder {}", into.display()))?;
     }
     Ok(())
+}
+
+/// Checks that pictures can be drawn on standard output.
+pub(super) fn check_terminal(settings: &Settings, what: &str) -> Result<(), UsageError> {
+    if !settings.look.is_terminal {
+        let error = UsageError::new(format!("{what} draws on a terminal, and stdout is none"));
+        return Err(error.hint("`imgsearch query TEXT --html FILE` writes a page of photos instead"));
+    }
+    if !settings.look.colours {
+        let error = UsageError::new(format!("{what} draws in colours, and they are switched off"));
+        return Err(error.hint("`--color always` uses them in spite of `NO_COLOR` or `TERM=dumb`"));
+    }
+    if !fits_a_tile() {
+        let error = UsageError::new(format!("{what} needs a larger terminal"));
+        return Err(error.hint(format!("{} columns and {} lines are the least", LEAST.0, LEAST.1)));
+    }
+    Ok(())
+}
+
+/// Draws the matches on the terminal, if that was asked for.
+pub(super) fn preview(settings: &Settings, matches: &[Match], args: &SeeArgs) -> Result<()> {
+    if !args.preview || matches.is_empty() {
+        return Ok(());
+    }
+    let painter = Painter::ask();
+    let pictures = thumbnails(settings, matches, painter.side(), |picture| painter.paint(picture))?;
+    let tiles = matches.iter().zip(&pictures).map(|(found, picture)| Tile {
+        picture: Some(picture.as_ref().map_err(String::as_str)),
+        caption: caption(found),
+    });
+    let mut output = Output::new(settings.look);
+    let drawn = output.preview(&tiles.collect::<Vec<_>>()).and_then(|()| output.finish());
+    Ok(unless_reader_left(drawn)?)
 }
 
 /// Puts the matches on a page and into a folder, and opens them, as far as that was asked for. Whether all could be
@@ -45,7 +89,7 @@ pub(super) fn see(settings: &Settings, title: &str, matches: &[Match], args: &Se
 
 /// The matches as a part of a page.
 fn section(settings: &Settings, title: &str, matches: &[Match]) -> Result<Section> {
-    let pictures = thumbnails(settings, matches)?;
+    let pictures = thumbnails(settings, matches, PAGE_SIDE, |picture| Ok(jpeg(&picture)))?;
     let figure =
         |(found, thumbnail): (&Match, _)| Figure { path: found.path.clone(), note: note(found), thumbnail };
     let figures = matches.iter().zip(pictures).map(figure).collect();
@@ -116,14 +160,17 @@ fn open_one(path: &Path) -> Result<()> {
     open::that_detached(path).with_context(|| format!("nothing here opens {}", path.display()))
 }
 
-/// The thumbnail of each match as a JPEG, or why there is none, made on all cores.
-fn thumbnails(settings: &Settings, matches: &[Match]) -> Result<Vec<Result<Vec<u8>, String>>> {
+/// What `finish` makes of the thumbnail of each match, or why there is none, on all cores.
+fn thumbnails<T: Send>(
+    settings: &Settings,
+    matches: &[Match],
+    side: u32,
+    finish: impl Fn(RgbImage) -> Result<T, String> + Sync,
+) -> Result<Vec<Result<T, String>>> {
     let named = |_: usize| decode::THREAD.to_owned();
     let pool = ThreadPoolBuilder::new().num_threads(settings.threads).thread_name(named).build()?;
     let made = |found: &Match| {
-        let picture =
-            thumbnail(&found.path, PAGE_SIDE, &Limits::default()).map_err(|error| error.to_string())?;
-        Ok(jpeg(&picture))
+        finish(thumbnail(&found.path, side, &Limits::default()).map_err(|error| error.to_string())?)
     };
     Ok(pool.install(|| matches.par_iter().map(made).collect()))
 }

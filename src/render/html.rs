@@ -2,13 +2,12 @@
 //!
 //! Names of photos are untrusted; the template escapes them. Photos are in it as thumbnails, and link to the files.
 
-use std::borrow::Cow;
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::photo::name;
 use crate::terminal::uri;
 
 /// One question and its answers.
@@ -89,11 +88,6 @@ fn framed(figure: &Figure) -> Markup {
             figcaption { span { (name) } span.note { (note) } }
         }
     }
-}
-
-/// What a person calls the file.
-fn name(path: &Path) -> Cow<'_, str> {
-    path.file_name().map_or_else(|| path.to_string_lossy(), OsStr::to_string_lossy)
 }
 
 fn data_uri(jpeg: &[u8]) -> String {

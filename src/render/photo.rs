@@ -1,10 +1,19 @@
 //! What is known of a photo, as fields of a record.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::path::Path;
+
 use imgsearch::photo::{Clock, Details, Photo};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
 use super::record::{Field, Value};
+
+/// What a person calls the file.
+pub(crate) fn name(path: &Path) -> Cow<'_, str> {
+    path.file_name().map_or_else(|| path.to_string_lossy(), OsStr::to_string_lossy)
+}
 
 /// The fields of a record that stands for a photo; `photo` finds it in the record.
 pub(crate) fn photo_fields<R: 'static>(photo: fn(&R) -> Option<&Photo>) -> Vec<Field<R>> {

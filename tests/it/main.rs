@@ -7,6 +7,7 @@
 mod architecture;
 mod archives;
 mod broken_files;
+mod browse;
 mod change_of_model;
 mod commands;
 mod config;

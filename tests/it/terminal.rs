@@ -1,26 +1,137 @@
-//! The real binary on a pseudo-terminal.
+//! A pseudo-terminal to run the real binary on: what it shows, what is typed on it, what it says it can do.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::process::Command;
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
-/// Runs a command with all its streams on a terminal; returns its exit code and what the terminal was sent.
-pub(crate) fn on_terminal(mut command: Command) -> (i32, String) {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap();
-    let name = std::ffi::OsStr::from_bytes(name.as_bytes());
-    let program_side = File::options().read(true).write(true).open(name).unwrap();
-    let stream = || program_side.try_clone().unwrap();
-    let mut child = command.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap();
-    drop((command, program_side));
-    let mut bytes = Vec::new();
-    // When the last program has closed its side, Linux reports an error where others report an end.
-    _ = File::from(terminal).read_to_end(&mut bytes);
-    let code = child.wait().unwrap().code().unwrap();
-    (code, String::from_utf8(bytes).unwrap().replace("\r\n", "\n"))
+/// What terminals answer when they are asked what they can do. All end with "I am well".
+pub(crate) const PLAIN: &str = "\x1b[0n";
+pub(crate) const SIXEL: &str = "\x1b[?62;4c\x1b[6;20;10t\x1b[0n";
+pub(crate) const KITTY: &str = "\x1b_Gi=31;OK\x1b\\\x1b[6;20;10t\x1b[0n";
+/// The last of the questions, "how are you?".
+const QUESTION: &[u8] = b"\x1b[5n";
+
+/// After so long something that was to come never will: a machine with other things to do may take some seconds.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// A terminal with a program on it.
+pub(crate) struct Screen {
+    child: Child,
+    terminal: File,
+    shown: Arc<Mutex<Shown>>,
+    reader: JoinHandle<()>,
+}
+
+struct Shown {
+    parser: vt100::Parser,
+    sent: Vec<u8>,
+}
+
+impl Screen {
+    /// Runs a command on a terminal of 80 × 30 that answers like this.
+    pub(crate) fn run(mut command: Command, answer: &'static str) -> Screen {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&terminal).unwrap();
+        unlockpt(&terminal).unwrap();
+        let name = ptsname(&terminal, Vec::new()).unwrap();
+        let name = std::ffi::OsStr::from_bytes(name.as_bytes());
+        let program_side = File::options().read(true).write(true).open(name).unwrap();
+        let terminal = File::from(terminal);
+        set_size(&terminal, 80, 30);
+        let stream = || program_side.try_clone().unwrap();
+        let child = command.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap();
+        let shown = Shown { parser: vt100::Parser::new(30, 80, 0), sent: Vec::new() };
+        let shown = Arc::new(Mutex::new(shown));
+        let (theirs, ours) = (terminal.try_clone().unwrap(), Arc::clone(&shown));
+        let reader = std::thread::spawn(move || read(theirs, &ours, answer));
+        Screen { child, terminal, shown, reader }
+    }
+
+    pub(crate) fn press(&mut self, keys: &str) {
+        self.terminal.write_all(keys.as_bytes()).unwrap();
+    }
+
+    pub(crate) fn resize(&self, columns: u16, lines: u16) {
+        self.shown.lock().unwrap().parser.screen_mut().set_size(lines, columns);
+        set_size(&self.terminal, columns, lines);
+        // The kernel tells only programs that this terminal controls.
+        kill_process(Pid::from_child(&self.child), Signal::WINCH).unwrap();
+    }
+
+    /// The text on the screen.
+    pub(crate) fn text(&self) -> String {
+        self.shown.lock().unwrap().parser.screen().contents()
+    }
+
+    /// Waits until the screen shows this.
+    #[track_caller]
+    pub(crate) fn shows(&self, what: &str) {
+        self.until(what, |screen| screen.text().contains(what));
+    }
+
+    #[track_caller]
+    pub(crate) fn until(&self, what: &str, is_so: impl Fn(&Screen) -> bool) {
+        let start = Instant::now();
+        while !is_so(self) {
+            assert!(start.elapsed() < PATIENCE, "never `{what}` on:\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Whether the screen is one that will be taken away again, and whether keys go to the program unseen.
+    pub(crate) fn is_taken(&self) -> (bool, bool) {
+        let cooked = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+        let is_cooked = tcgetattr(&self.terminal).unwrap().local_modes.contains(cooked);
+        (self.shown.lock().unwrap().parser.screen().alternate_screen(), !is_cooked)
+    }
+
+    /// Waits for the end, and checks that the terminal is left as it was; returns the exit code and everything that was
+    /// sent to it.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> (i32, String) {
+        let start = Instant::now();
+        let status = loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < PATIENCE, "never ended:\n{}", self.text());
+            std::thread::sleep(Duration::from_millis(20));
+        };
+        assert_eq!(self.is_taken(), (false, false), "left otherwise than it was:\n{}", self.text());
+        self.reader.join().unwrap();
+        let sent = self.shown.lock().unwrap().sent.clone();
+        (status.code().unwrap(), String::from_utf8(sent).unwrap().replace("\r\n", "\n"))
+    }
+}
+
+/// Runs a command that asks nothing; returns its exit code and what the terminal was sent.
+pub(crate) fn on_terminal(command: Command) -> (i32, String) {
+    Screen::run(command, PLAIN).end()
+}
+
+fn set_size(terminal: &File, columns: u16, lines: u16) {
+    let size = Winsize { ws_row: lines, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+    tcsetwinsize(terminal, size).unwrap();
+}
+
+/// When the last program has closed its side, Linux reports an error where others report an end.
+fn read(mut terminal: File, shown: &Mutex<Shown>, answer: &str) {
+    let mut bytes = [0; 4096];
+    while let Ok(length @ 1..) = terminal.read(&mut bytes) {
+        let mut shown = shown.lock().unwrap();
+        let before = shown.sent.len().saturating_sub(QUESTION.len() - 1);
+        shown.sent.extend_from_slice(&bytes[..length]);
+        shown.parser.process(&bytes[..length]);
+        if shown.sent[before..].windows(QUESTION.len()).any(|window| window == QUESTION) {
+            terminal.write_all(answer.as_bytes()).unwrap();
+        }
+    }
 }

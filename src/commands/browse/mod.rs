@@ -1,0 +1,129 @@
+//! `browse`.
+//!
+//! Three things go on at once: this thread draws and reads keys, one thread answers queries with the model it has
+//! loaded once, and some decode thumbnails. They talk through channels; the screen never waits for the others.
+
+mod answers;
+mod state;
+mod thumbnails;
+
+use std::io::{IsTerminal, stdin};
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use imgsearch::decode::heif;
+use imgsearch::library::Note;
+use imgsearch::{Engine, Expression, Query};
+use ratatui::crossterm::event::{self, Event};
+
+use super::filter::filter;
+use super::{Exit, see};
+use crate::cli::BrowseArgs;
+use crate::progress;
+use crate::render::{Painter, Screen, Tile, View, caption, give_back, name};
+use crate::settings::Settings;
+use crate::usage::UsageError;
+
+use answers::{Answerer, Answers};
+use state::{Action, State};
+use thumbnails::Thumbnails;
+
+/// How many photos can be paged through. Whoever wants more asks for something more special.
+const MOST: NonZeroUsize = NonZeroUsize::new(200).expect("not zero");
+/// How long a key is waited for while answers or thumbnails may come: below what is seen as a delay.
+const TICK: Duration = Duration::from_millis(30);
+/// The same while nothing is to come.
+const IDLE: Duration = Duration::from_secs(1);
+
+pub(super) fn run(settings: &Settings, args: &BrowseArgs) -> Result<Exit> {
+    see::check_terminal(settings, "browse")?;
+    if !stdin().is_terminal() {
+        let error = UsageError::new("browse reads keys from a terminal, and stdin is none");
+        return Err(error.hint("`imgsearch query` needs no terminal").into());
+    }
+    let every = Query {
+        filter: filter(settings, &args.filter)?,
+        ..Query::new(Expression::text(String::new()), MOST)
+    };
+    let searcher = settings.library.searcher()?;
+    let model = settings.open_model(&Note::read(searcher.note()))?;
+    heif::look_in(settings.heif_places());
+    let engine = Engine::open(&settings.library, searcher, &model)?;
+    let answerer = Answerer { engine, every, is_collapsed: args.collapse.is_on(true) };
+    progress::give_back_on_panic(give_back);
+    std::thread::scope(|scope| {
+        let answers = Answers::start(scope, answerer);
+        let mut screen = Screen::take()?;
+        let thumbnails = Thumbnails::start(&Painter::ask(), settings.threads);
+        let state = State::new(args.words.join(" "), screen.size()?);
+        browse(&mut screen, state, &answers, thumbnails)
+    })?;
+    Ok(Exit::Done)
+}
+
+/// Reads keys and draws until the person has enough.
+fn browse(
+    screen: &mut Screen,
+    mut state: State,
+    answers: &Answers<'_>,
+    mut thumbnails: Thumbnails,
+) -> Result<()> {
+    answers.ask(state.question().clone());
+    let mut is_changed = true;
+    loop {
+        if let Some(answer) = answers.take() {
+            state.show(answer);
+            is_changed = true;
+        }
+        is_changed |= thumbnails.take();
+        if is_changed {
+            thumbnails.want(&state.on_screen().map(|found| found.path.as_path()).collect::<Vec<_>>());
+            screen.draw(&view(&state, &thumbnails))?;
+        }
+        if answers.have_ended() {
+            bail!("the thread that answers has ended");
+        }
+        let is_waiting = state.is_waiting() || thumbnails.are_pending();
+        if !event::poll(if is_waiting { TICK } else { IDLE })? {
+            is_changed = false;
+            continue;
+        }
+        is_changed = true;
+        match act(&mut state, event::read()?) {
+            Action::Draw => {}
+            Action::PaintAnew => thumbnails.clear(),
+            Action::Ask => answers.ask(state.question().clone()),
+            Action::Open(path) => {
+                if let Err(error) = open::that_detached(&path) {
+                    state.say(format!("cannot open it: {error}"));
+                }
+            }
+            Action::Quit => return Ok(()),
+        }
+    }
+}
+
+fn act(state: &mut State, event: Event) -> Action {
+    match event {
+        Event::Key(key) if key.is_press() => state.press(key),
+        Event::Paste(text) => state.insert(&text),
+        Event::Resize(columns, lines) => state.resize((columns, lines)),
+        Event::Key(_) | Event::Mouse(_) | Event::FocusGained | Event::FocusLost => Action::Draw,
+    }
+}
+
+fn view<'a>(state: &'a State, thumbnails: &'a Thumbnails) -> View<'a> {
+    let tiles = state.on_screen().map(|found| {
+        let picture = thumbnails.of(&found.path);
+        Tile { picture: picture.map(|made| made.as_ref().map_err(String::as_str)), caption: caption(found) }
+    });
+    let question = state.question();
+    View {
+        query: &question.text,
+        like: question.like.as_deref().map(name),
+        tiles: tiles.collect(),
+        chosen: state.chosen_on_screen(),
+        status: state.status(),
+    }
+}

@@ -1,0 +1,99 @@
+//! Thumbnails of photos, made on threads of their own and kept while they may be looked at again.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::thread::Builder;
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use imgsearch::decode::{self, Limits};
+use imgsearch::thumbnail::thumbnail;
+
+use crate::render::{Painted, Painter};
+
+/// Thumbnails that are kept: some screens full of them, at up to a megabyte each.
+const KEPT: usize = 60;
+
+/// A photo as the terminal shows it, or why not.
+pub(super) type Made = Result<Painted, String>;
+
+pub(super) struct Thumbnails {
+    ready: HashMap<PathBuf, Made>,
+    /// Those that are wanted or being made.
+    pending: HashSet<PathBuf>,
+    wanted: Sender<PathBuf>,
+    /// To drop what is not wanted any more.
+    waiting: Receiver<PathBuf>,
+    made: Receiver<(PathBuf, Made)>,
+}
+
+impl Thumbnails {
+    /// Starts the threads. They end when this is dropped, and nobody waits for the picture that each is at.
+    pub(super) fn start(painter: &Painter, threads: usize) -> Thumbnails {
+        let (wanted, waiting) = unbounded::<PathBuf>();
+        let (sender, made) = unbounded();
+        for _ in 0..threads {
+            let (painter, waiting, sender) = (painter.clone(), waiting.clone(), sender.clone());
+            let work = move || {
+                for path in waiting {
+                    let picture = make(&path, &painter);
+                    if sender.send((path, picture)).is_err() {
+                        break;
+                    }
+                }
+            };
+            // One thread less only makes it slower; with none at all there are no pictures.
+            _ = Builder::new().name(decode::THREAD.to_owned()).spawn(work);
+        }
+        Thumbnails { ready: HashMap::new(), pending: HashSet::new(), wanted, waiting, made }
+    }
+
+    /// The photo's thumbnail, once it is made.
+    pub(super) fn of(&self, path: &Path) -> Option<&Made> {
+        self.ready.get(path)
+    }
+
+    /// Has these made, and nothing else that was wanted and is not begun.
+    pub(super) fn want(&mut self, paths: &[&Path]) {
+        let is_missing = |path: &&&Path| !self.ready.contains_key(**path) && !self.pending.contains(**path);
+        if paths.iter().find(is_missing).is_none() {
+            return;
+        }
+        for dropped in self.waiting.try_iter() {
+            self.pending.remove(&dropped);
+        }
+        if self.ready.len() > KEPT {
+            self.ready.retain(|path, _| paths.contains(&path.as_path()));
+        }
+        for path in paths {
+            if !self.ready.contains_key(*path) && self.pending.insert((*path).to_owned()) {
+                // The threads end only with this.
+                _ = self.wanted.send((*path).to_owned());
+            }
+        }
+    }
+
+    /// Takes in what was made; whether there was something.
+    pub(super) fn take(&mut self) -> bool {
+        let mut is_new = false;
+        for (path, picture) in self.made.try_iter() {
+            self.pending.remove(&path);
+            self.ready.insert(path, picture);
+            is_new = true;
+        }
+        is_new
+    }
+
+    pub(super) fn are_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// Forgets all that were made, because the terminal may have.
+    pub(super) fn clear(&mut self) {
+        self.ready.clear();
+    }
+}
+
+fn make(path: &Path, painter: &Painter) -> Made {
+    let picture = thumbnail(path, painter.side(), &Limits::default()).map_err(|error| error.to_string())?;
+    painter.paint(picture)
+}

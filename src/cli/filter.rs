@@ -40,7 +40,7 @@ pub(crate) struct FilterArgs {
     /// Only photos taken in that year, in that month, or on that day.
     ///
     /// Examples: `--on 2023-12-24`, `--on 2019`, `--on yesterday`
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub(crate) on: Option<String>,
 
     /// Only photos taken within KM kilometres [10] of a point in degrees, or of a town; needs a camera that writes where
@@ -55,25 +55,25 @@ pub(crate) struct FilterArgs {
     /// Only photos from a camera with this in the name of its maker or model, in upper or lower case.
     ///
     /// Examples: `--camera iphone`, `--camera "EOS R5"`
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(crate) camera: Option<String>,
 
     /// Only photos taken through a lens with this in its name.
     ///
     /// Example: `imgsearch query portrait --lens 85mm`
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(crate) lens: Option<String>,
 
     /// Only photos that are wider than high, higher than wide, or as wide as high, seen upright.
     ///
     /// Example: `imgsearch query mountains --orientation landscape`
-    #[arg(long, value_enum, value_name = "SHAPE")]
+    #[arg(long, value_enum, value_name = "SHAPE", hide_short_help = true)]
     pub(crate) orientation: Option<Orientation>,
 
     /// Only photos that are at least so wide and so high, or have so many million pixels.
     ///
     /// Examples: `--min-size 1920x1080`, `--min-size 12MP`
-    #[arg(long, value_name = "WxH|MP")]
+    #[arg(long, value_name = "WxH|MP", hide_short_help = true)]
     pub(crate) min_size: Option<MinSize>,
 
     /// Only files of this type, by their ending: jpeg, png, heic, raw and others; may be several, with commas.

@@ -60,8 +60,9 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Options of every command.
+/// Options of every command. Short help has the few that are used from day to day.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub(crate) struct Common {
     /// Folder that keeps the index [default: `library` in the platform's data folder].
     ///
@@ -82,7 +83,7 @@ pub(crate) struct Common {
     ///
     /// `imgsearch index -v` and `imgsearch doctor` say where it really runs.
     /// Example: `imgsearch index --device cuda ~/Photos`
-    #[arg(long, value_name = "DEVICE", default_value = "auto", global = true, value_parser = device())]
+    #[arg(long, value_name = "DEVICE", default_value = "auto", global = true, value_parser = device(), hide_short_help = true)]
     pub(crate) device: Device,
 
     /// Which files of a model are used that comes in several precisions [default: the library's, else `auto`].
@@ -90,39 +91,39 @@ pub(crate) struct Common {
     /// `auto` takes an image model that loses nothing and a text model that starts fast. Another image model makes
     /// other vectors: for a library that is a change of model.
     /// Example: `imgsearch index --precision int8 --model ./clip ~/Photos`
-    #[arg(long, value_name = "PRECISION", global = true, value_parser = precision())]
+    #[arg(long, value_name = "PRECISION", global = true, value_parser = precision(), hide_short_help = true)]
     pub(crate) precision: Option<Precision>,
 
     /// What is put around a query's text [default: what the model says, else `off`].
     ///
     /// `photo` asks for “a photo of TEXT”, `ensemble` for the average of several such captions.
     /// Example: `imgsearch query --prompt photo lighthouse`
-    #[arg(long, value_enum, global = true)]
+    #[arg(long, value_enum, global = true, hide_short_help = true)]
     pub(crate) prompt: Option<PromptChoice>,
 
     /// Threads that decode photos, and threads of the model [default: one of each for each core].
     ///
     /// Example: `imgsearch index --threads 1 ~/Photos` keeps fewer than two cores busy.
-    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=512))]
+    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=512), hide_short_help = true)]
     pub(crate) threads: Option<u16>,
 
     /// Whether to use colours. `auto` does on a terminal, and heeds `NO_COLOR` and `CLICOLOR_FORCE`.
     ///
     /// Example: `imgsearch query "a cat" --color always | less -R`
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, global = true)]
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, global = true, hide_short_help = true)]
     pub(crate) color: When,
 
     /// Whether paths are links to click. `auto` makes them on a coloured terminal that is known to understand them.
     ///
     /// Example: `imgsearch query "a cat" --hyperlink always`
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, global = true)]
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, global = true, hide_short_help = true)]
     pub(crate) hyperlink: When,
 
     /// Config file [default: `config.toml` in the platform's config folder].
     ///
     /// `imgsearch help config` says what it holds. Environment variable: `IMGSEARCH_CONFIG`.
     /// Example: `imgsearch --config ./nas.toml status`
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, hide_short_help = true)]
     pub(crate) config: Option<PathBuf>,
 
     /// Say more: name every file that is skipped.

@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 
 /// The options that a command which lists things flattens into its own.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "How they are printed")]
 pub(crate) struct OutputArgs {
     /// How to print the results: for people, as bare paths, as JSON, or as a table.
     ///
@@ -28,7 +29,7 @@ pub(crate) struct OutputArgs {
     /// Print these fields, in this order; separated by commas.
     ///
     /// Example: `imgsearch query "a cat" --format csv --fields taken,score,path`
-    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', hide_short_help = true)]
     pub(crate) fields: Vec<String>,
 }
 

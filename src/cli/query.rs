@@ -44,7 +44,7 @@ pub(crate) struct QueryArgs {
     ///
     /// Parts beyond the last weight count 1. The same can be said part by part: `2:dog`.
     /// Example: `imgsearch query a dog --like pool.jpg --weight 1,0.5`
-    #[arg(long, value_name = "W,…", value_delimiter = ',', value_parser = weight, allow_negative_numbers = true)]
+    #[arg(long, value_name = "W,…", value_delimiter = ',', value_parser = weight, allow_negative_numbers = true, hide_short_help = true)]
     pub(crate) weight: Vec<f32>,
 
     /// Answer every line of this file, or of stdin with `-`, as one JSON object a match; the model is loaded once.

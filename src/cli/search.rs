@@ -30,26 +30,26 @@ pub(crate) struct SearchArgs {
     /// right depends on the model: `examples/cutoff.rs` measures it, and with the offline model it is not clearly
     /// better than the best `--min-score`, which nobody knows beforehand. The first time takes a second or some.
     /// Example: `imgsearch query "a saxophone" --cutoff`
-    #[arg(long, conflicts_with = "min_score", overrides_with = "all")]
+    #[arg(long, conflicts_with = "min_score", overrides_with = "all", hide_short_help = true)]
     pub(crate) cutoff: bool,
 
     /// Leave nothing out for its score: as many photos as were asked for. The default; undoes `--cutoff`.
     ///
     /// Example: `imgsearch query "a saxophone" --cutoff --all`
-    #[arg(long, conflicts_with = "min_score", overrides_with = "cutoff")]
+    #[arg(long, conflicts_with = "min_score", overrides_with = "cutoff", hide_short_help = true)]
     pub(crate) all: bool,
 
     /// In which order the photos found are printed: the best, the newest, or by path. Which ones are found, and their
     /// ranks, only the scores decide.
     ///
     /// Example: `imgsearch query "a cat" -n 100 --sort date`
-    #[arg(long, value_enum, default_value_t = Sort::Score)]
+    #[arg(long, value_enum, default_value_t = Sort::Score, hide_short_help = true)]
     pub(crate) sort: Sort,
 
     /// Compare with every photo, even where a graph (HNSW) would be faster and miss one in a hundred.
     ///
     /// Example: `imgsearch query "a cat" --exact`
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub(crate) exact: bool,
 
     #[command(flatten)]

@@ -6,6 +6,7 @@ use clap::Args;
 
 /// Options of the commands that find photos.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "What is done with them")]
 pub(crate) struct SeeArgs {
     /// Draw the photos on the terminal, above the list: in pixels with kitty, iTerm2 or sixel, else in blocks of colour.
     ///
@@ -16,7 +17,7 @@ pub(crate) struct SeeArgs {
     /// Write a page with the photos in it, small, to look at in a browser. FILE is replaced; it needs no other files.
     ///
     /// Example: `imgsearch query "a cat" -n 100 --html cats.html`
-    #[arg(long, value_name = "FILE", hide_short_help = true)]
+    #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
 
     /// Open what was found: the page of `--html`, the folder of `--copy-to` or `--link-to`, else each photo.
@@ -40,6 +41,7 @@ pub(crate) struct SeeArgs {
 
 /// Whether near-duplicates are shown as one.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "What is done with them")]
 pub(crate) struct CollapseArgs {
     /// Show only the best of near-duplicates, such as the shots of a burst, and how many more there are.
     ///

@@ -5,8 +5,8 @@ use std::fs;
 
 use crate::workspace::Workspace;
 
-/// Lines and columns of short help at most: two laptop screens. `query`, which has the most options, takes 76 lines.
-const SHORT: (usize, usize) = (80, 120);
+/// Lines and columns of short help at most: a large window. `query`, which has the most options, takes 55 lines.
+const SHORT: (usize, usize) = (55, 120);
 
 fn stdout(workspace: &Workspace, args: &[&str]) -> String {
     let output = workspace.imgsearch(args).env("COLUMNS", "120").assert().success().get_output().clone();

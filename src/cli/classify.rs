@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+
+use super::OutputArgs;
 
 /// Tell which of some labels fits a picture best. Needs a model, and no library.
 ///
@@ -14,7 +16,7 @@ use clap::{Args, ValueEnum};
 #[command(after_help = "\
 Examples:
   imgsearch classify cat.jpg --labels \"a photo of a cat,a photo of a dog\"
-  imgsearch classify *.jpg --labels-file animals.txt --format jsonl")]
+  imgsearch classify *.jpg --labels-file animals.txt --format csv")]
 pub(crate) struct ClassifyArgs {
     /// The pictures.
     #[arg(required = true, value_name = "IMAGE")]
@@ -32,17 +34,6 @@ pub(crate) struct ClassifyArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) labels_file: Option<PathBuf>,
 
-    /// How to print them: `text` for people, `jsonl` one JSON object a picture.
-    ///
-    /// Each object has `path` and `labels`, the best first, each with `label`, `probability` and `score` (the cosine); a
-    /// path that is not valid Unicode also has `path_base64` with its exact bytes.
-    /// Example: `imgsearch classify a.jpg --labels "a cat,a dog" --format jsonl | jq -r .labels[0].label`
-    #[arg(long, value_enum, default_value_t = ClassifyFormat::Text)]
-    pub(crate) format: ClassifyFormat,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ClassifyFormat {
-    Text,
-    Jsonl,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }

@@ -23,7 +23,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use imgsearch::model::{Device, Precision, Prompt};
 
 pub(crate) use browse::BrowseArgs;
-pub(crate) use classify::{ClassifyArgs, ClassifyFormat};
+pub(crate) use classify::ClassifyArgs;
 pub(crate) use duplicates::{DuplicatesArgs, Part};
 pub(crate) use filter::FilterArgs;
 pub(crate) use index::IndexArgs;
@@ -38,7 +38,7 @@ pub(crate) use scripting::{CompletionsArgs, ConfigAction, ConfigArgs, ManArgs};
 pub(crate) use search::SearchArgs;
 pub(crate) use see::SeeArgs;
 pub(crate) use similar::SimilarArgs;
-pub(crate) use tags::{TagsArgs, TagsFormat};
+pub(crate) use tags::TagsArgs;
 
 /// Find your own photos by what they show. Everything stays on this machine.
 #[derive(Debug, Parser)]

@@ -3,8 +3,9 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
+use super::OutputArgs;
 use super::filter::FilterArgs;
 
 /// Give photos labels out of a list, for browsing and export.
@@ -15,7 +16,7 @@ use super::filter::FilterArgs;
 #[command(after_help = "\
 Examples:
   imgsearch tags --in ~/Photos/2023
-  imgsearch tags --vocabulary pets.txt --min-probability 0.5 --format jsonl
+  imgsearch tags --vocabulary pets.txt --format jsonl | jq -r .label | sort | uniq -c
   imgsearch tags --xmp -n 5")]
 pub(crate) struct TagsArgs {
     /// The labels: a text file with one a line [default: some five hundred everyday concepts, in English].
@@ -38,13 +39,6 @@ pub(crate) struct TagsArgs {
     #[arg(short = 'n', long, value_name = "N", default_value = "10")]
     pub(crate) top: NonZeroUsize,
 
-    /// How to print them: `text` for people, `jsonl` one JSON object a photo with `path` and `tags`.
-    ///
-    /// A path that is not valid Unicode also has `path_base64` with its exact bytes.
-    /// Example: `imgsearch tags --format jsonl | jq -r '.tags[].label' | sort | uniq -c`
-    #[arg(long, value_enum, default_value_t = TagsFormat::Text)]
-    pub(crate) format: TagsFormat,
-
     /// Also write the labels beside each photo as `NAME.EXT.xmp`, where photo managers look for keywords.
     ///
     /// Photos are not touched. A sidecar that imgsearch did not write, or that was changed since, is left as it is and
@@ -55,12 +49,9 @@ pub(crate) struct TagsArgs {
 
     #[command(flatten)]
     pub(crate) filter: FilterArgs,
-}
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TagsFormat {
-    Text,
-    Jsonl,
+    #[command(flatten)]
+    pub(crate) output: OutputArgs,
 }
 
 fn probability(text: &str) -> Result<f32, String> {

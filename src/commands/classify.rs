@@ -1,22 +1,26 @@
 //! `classify`.
 
+use std::path::Path;
+use std::rc::Rc;
+
 use anyhow::{Context, Result, bail};
 use imgsearch::classify::{Classifier, ClassifyError};
 use imgsearch::decode::heif;
 
 use super::{Exit, noted};
-use crate::cli::{ClassifyArgs, ClassifyFormat};
+use crate::cli::ClassifyArgs;
 use crate::progress;
-use crate::render::{Output, unless_reader_left};
+use crate::render::{Fitting, Layout, Output, Records, fit_fields, unless_reader_left};
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: &ClassifyArgs) -> Result<Exit> {
-    let labels = labels(args)?;
+    let (labels, layout) = (labels(args)?, Layout::of(&args.output)?);
     heif::look_in(settings.heif_places());
     // A library that does not read is no reason not to classify.
     let model = settings.open_model(&noted(&settings.library).unwrap_or_default())?;
     let mut classifier = Classifier::open(&model, &labels)?;
     let mut output = Output::new(settings.look);
+    let mut records = Records::new(&mut output, &layout, fit_fields())?;
     let mut exit = Exit::Done;
     for image in &args.images {
         let fits = match classifier.classify(image) {
@@ -28,12 +32,13 @@ pub(super) fn run(settings: &Settings, args: &ClassifyArgs) -> Result<Exit> {
                 continue;
             }
         };
-        unless_reader_left(match args.format {
-            ClassifyFormat::Text => output.fits_as_text(image, &fits),
-            ClassifyFormat::Jsonl => output.fits_as_jsonl(image, &fits),
-        })?;
+        let path: Rc<Path> = image.as_path().into();
+        let mut fits = fits.into_iter();
+        unless_reader_left(fits.try_for_each(|fit| records.write(&Fitting { path: Rc::clone(&path), fit })))?;
     }
-    unless_reader_left(output.finish())?;
+    let written = records.finish();
+    drop(records);
+    unless_reader_left(written.and_then(|()| output.finish()))?;
     Ok(exit)
 }
 

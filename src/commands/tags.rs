@@ -1,6 +1,8 @@
 //! `tags`.
 
 use std::fs;
+use std::path::Path;
+use std::rc::Rc;
 
 use anyhow::{Context, Result, bail};
 use imgsearch::Engine;
@@ -10,33 +12,35 @@ use imgsearch::sidecar::{self, Written};
 
 use super::Exit;
 use super::filter::filter;
-use crate::cli::{TagsArgs, TagsFormat};
+use crate::cli::TagsArgs;
 use crate::progress;
-use crate::render::{Output, unless_reader_left};
+use crate::render::{Layout, Output, Records, Tag, tag_fields, unless_reader_left};
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
-    let vocabulary = vocabulary(args)?;
+    let (vocabulary, layout) = (vocabulary(args)?, Layout::of(&args.output)?);
     let (filter, choice) =
         (filter(settings, &args.filter)?, Choice { least: args.min_probability, most: args.top.get() });
     let searcher = settings.library.searcher()?;
     let model = settings.open_model(&Note::read(searcher.note()))?;
     let mut engine = Engine::open(&settings.library, searcher, &model)?;
     let mut output = Output::new(settings.look);
-    let (mut written, mut photos, mut failed) = (Ok(()), 0, false);
+    let mut records = Records::new(&mut output, &layout, tag_fields())?;
+    let (mut written, mut tags, mut failed) = (Ok(()), 0, false);
     engine.tag(&vocabulary, &filter, choice, |tagged| {
-        photos += 1;
         if args.xmp {
             failed |= !write_sidecar(&tagged);
         }
-        written = match args.format {
-            TagsFormat::Text => output.tags_as_text(&tagged),
-            TagsFormat::Jsonl => output.tags_as_jsonl(&tagged),
-        };
+        tags += tagged.labels.len();
+        let path: Rc<Path> = tagged.path.into();
+        let mut labels = tagged.labels.into_iter();
+        written = labels.try_for_each(|label| records.write(&Tag { path: Rc::clone(&path), label }));
         written.is_ok()
     })?;
+    let written = written.and_then(|()| records.finish());
+    drop(records);
     unless_reader_left(written.and_then(|()| output.finish()))?;
-    Ok(match (failed, photos) {
+    Ok(match (failed, tags) {
         (true, _) => Exit::Failed,
         (false, 0) => Exit::NothingFound,
         (false, _) => Exit::Done,

@@ -1,11 +1,11 @@
 //! The only writer of stdout.
 
-mod classify;
 mod delimited;
 mod doctor;
 mod duplicates;
 mod html;
 mod json;
+mod labels;
 mod matches;
 mod models;
 mod photo;
@@ -15,7 +15,6 @@ mod screen;
 mod setting;
 mod status;
 mod table;
-mod tags;
 mod totals;
 
 use std::io::{self, BufWriter, StdoutLock, Write};
@@ -26,6 +25,7 @@ use crate::terminal::Look;
 pub(crate) use doctor::{Check, Wrong};
 pub(crate) use duplicates::{Listed, duplicate_fields};
 pub(crate) use html::{Figure, Section, contact_sheet};
+pub(crate) use labels::{Fitting, Tag, fit_fields, tag_fields};
 pub(crate) use matches::{Found, match_fields};
 pub(crate) use models::Description;
 pub(crate) use photo::name;

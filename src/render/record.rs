@@ -297,7 +297,9 @@ fn not_picked(name: &str, known: &[&'static str]) -> UsageError {
 mod tests {
     use super::*;
     use crate::render::photo::photo_fields;
-    use crate::render::{match_fields, noted_fields, setting_fields, skipped_fields};
+    use crate::render::{
+        duplicate_fields, fit_fields, match_fields, noted_fields, setting_fields, skipped_fields, tag_fields,
+    };
 
     /// The names in the first column of a section's table.
     fn documented(section: &str) -> Vec<&'static str> {
@@ -321,6 +323,9 @@ mod tests {
         }
         check("Photos\n", &photo_fields(|(): &()| None));
         check("`query` and `similar`\n", &match_fields());
+        check("`duplicates`\n", &duplicate_fields());
+        check("`tags`\n", &tag_fields());
+        check("`classify`\n", &fit_fields());
         check("`status --skipped`\n", &skipped_fields());
         check("`status --noted`\n", &noted_fields());
         check("`config show`\n", &setting_fields());

@@ -161,12 +161,10 @@ fn accept(option: &Arg, value: &OsStr) -> Result<(), String> {
     })
 }
 
-/// An option of the same name that knows fewer words (`tags --format`) keeps its own default where it does not know one.
 fn with_default(option: Arg, settings: &[Setting]) -> Arg {
     let is_its = |setting: &&Setting| option.get_long() == Some(setting.key.name);
-    let accepts = |setting: &Setting| setting.values.iter().all(|value| accept(&option, value).is_ok());
     match settings.iter().find(is_its) {
-        Some(setting) if setting.origin != Origin::Default && accepts(setting) => {
+        Some(setting) if setting.origin != Origin::Default => {
             option.default_values(setting.values.iter().map(|value| ClapStr::from(value.clone())))
         }
         _ => option,

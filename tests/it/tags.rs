@@ -33,20 +33,31 @@ fn photos_are_labelled_out_of_the_vocabulary_and_in_sidecars() {
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect();
-    assert_eq!(lines.len(), 3);
-    for line in &lines {
-        let tags = line["tags"].as_array().unwrap();
+    assert_eq!(lines.len(), 9);
+    for tags in lines.chunks(3) {
         let probabilities: Vec<f64> = tags.iter().map(|tag| tag["probability"].as_f64().unwrap()).collect();
-        assert_eq!(tags.len(), 3);
+        assert!(tags.iter().all(|tag| tag["path"] == tags[0]["path"]), "{tags:?}");
         assert!(
             probabilities.is_sorted_by(|a, b| a >= b)
                 && probabilities.iter().all(|p| (0.0..=1.0).contains(p))
         );
     }
-    let best = lines[0]["tags"][0]["label"].as_str().unwrap();
+    let first = workspace.photos().join("1.png");
+    let best = lines.iter().find(|tag| tag["path"] == first.to_str().unwrap()).unwrap();
+    let best = best["label"].as_str().unwrap();
     let text = stdout(&workspace, &[&every[..], &["-n", "1", "--glob", "*.jpg"]].concat(), 0);
-    assert_eq!(text.lines().count(), 2, "{text}");
-    assert!(text.starts_with(workspace.photos().to_str().unwrap()));
+    let columns: Vec<&str> = text.trim_end().split('\t').collect();
+    assert_eq!(
+        (columns.len(), columns[2]),
+        (3, workspace.photos().join("2.jpg").to_str().unwrap()),
+        "{text}"
+    );
+    let paths = stdout(
+        &workspace,
+        &[&every[..], &["-n", "1", "--in", workspace.photos().to_str().unwrap(), "-0"]].concat(),
+        0,
+    );
+    assert_eq!(paths.matches('\0').count(), 3, "{paths}");
 
     let before = fs::read(workspace.photos().join("1.png")).unwrap();
     fs::write(workspace.photos().join("2.jpg.xmp"), "somebody's own").unwrap();
@@ -64,7 +75,8 @@ fn photos_are_labelled_out_of_the_vocabulary_and_in_sidecars() {
 #[test]
 fn the_everyday_vocabulary_needs_no_file_and_the_cutoff_leaves_out() {
     let workspace = indexed();
-    assert_eq!(stdout(&workspace, &["tags", "--min-probability", "1"], 0).lines().count(), 3);
+    assert_eq!(stdout(&workspace, &["tags", "--min-probability", "0", "-n", "2"], 0).lines().count(), 6);
+    assert_eq!(stdout(&workspace, &["tags", "--min-probability", "1"], 1), "");
     stdout(&workspace, &["tags", "--in", "/nowhere"], 1);
     // Coloured squares show none of this.
     let query = ["query", "a steam engine in a railway station", "--format", "paths"];

@@ -28,13 +28,13 @@ fn labels_are_weighed_without_a_library() {
     assert!((probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-3, "{text}");
     assert!(probabilities.is_sorted_by(|a, b| a >= b) && lines.iter().all(|line| line[2] == photo), "{text}");
 
-    let json = stdout(&workspace, &[&typed[..], &["--format", "jsonl"]].concat());
+    let json = stdout(&workspace, &[&typed[..], &["--format", "json"]].concat());
     let json: Value = serde_json::from_str(&json).unwrap();
-    assert_eq!((&json["path"], &json["labels"][0]["label"]), (&photo.into(), &lines[0][1].into()));
+    assert_eq!((&json[0]["path"], &json[0]["label"]), (&photo.into(), &lines[0][1].into()));
     // The offline model does not say its logit scale: 100 is taken.
-    let score = |at: usize| json["labels"][at]["score"].as_f64().unwrap();
+    let score = |at: usize| json[at]["score"].as_f64().unwrap();
     let expected = 1.0 / (1.0 + (100.0 * (score(1) - score(0))).exp());
-    assert!((json["labels"][0]["probability"].as_f64().unwrap() - expected).abs() < 1e-3, "{json}");
+    assert!((json[0]["probability"].as_f64().unwrap() - expected).abs() < 1e-3, "{json}");
     assert!(!workspace.root().join("library").exists());
 }
 
@@ -49,7 +49,7 @@ fn a_picture_scores_as_it_does_in_a_library() {
         &["classify", photo.to_str().unwrap(), "--labels", "a photo", "--format", "jsonl"],
     );
     let json: Value = serde_json::from_str(&json).unwrap();
-    let score = json["labels"][0]["score"].as_f64().unwrap();
+    let score = json["score"].as_f64().unwrap();
     // Stored vectors are rounded to halves.
     assert!((score - stored).abs() < 1e-3, "{score} instead of {stored}");
 }

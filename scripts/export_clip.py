@@ -6,6 +6,9 @@ SOURCE is one of
                             `open_clip.list_pretrained()` names them
   open_clip:NAME/FILE.pt    the same with weights of your own (fine-tuned)
   open_clip:NAME            the same with random weights, to try things out
+  open_clip:FOLDER          a folder with open_clip_config.json, weights and, if
+                            it is not CLIP's, the tokenizer
+  open_clip:hf-hub:ORG/NAME such a folder on Hugging Face
   hf:NAME or hf:FOLDER      a CLIPModel or SiglipModel of Hugging Face's
 
 OUT gets image.onnx, text.onnx, tokenizer.json and model.json. Batches may be of
@@ -68,7 +71,12 @@ class Failure(Exception):
 def from_open_clip(spec):
     import open_clip
 
-    name, _, weights = spec.partition("/")
+    if os.path.isfile(os.path.join(spec, "open_clip_config.json")):
+        name, weights = "local-dir:" + spec, None
+    elif spec.startswith("hf-hub:"):
+        name, weights = spec, None
+    else:
+        name, _, weights = spec.partition("/")
     model, _, _ = open_clip.create_model_and_transforms(name, pretrained=weights or None)
     config = open_clip.get_model_config(name)
     return open_clip_checkpoint(spec, model, config["text_cfg"], open_clip.get_tokenizer(name))
@@ -121,22 +129,23 @@ def towers():
             return functional.normalize(getattr(self.model, self.features)(x), dim=-1)
 
     class ShortTexts(torch.nn.Module):
-        """open_clip's `CLIP.encode_text`, which wants every text filled up, for texts as long as they are."""
+        """open_clip's causal text towers, which want every text filled up, for texts as long as they are. Of a `CLIP` they
+        are part of the model itself, of a `CustomTextCLIP` its `text`."""
 
-        def __init__(self, model):
+        def __init__(self, tower):
             super().__init__()
-            self.model = model
+            self.tower = tower
+            self.pool = getattr(tower, "text_pool_type", None) or tower.pool_type
+            self.end = getattr(tower, "text_eos_id", None) or getattr(tower, "eos_id", None)
 
         def forward(self, ids):
             from open_clip.transformer import text_global_pool
 
-            model, length = self.model, ids.shape[1]
-            x = model.token_embedding(ids) + model.positional_embedding[:length]
-            x = model.transformer(x, attn_mask=None if model.attn_mask is None else model.attn_mask[:length, :length])
-            x = text_global_pool(
-                model.ln_final(x), ids, model.text_pool_type, eos_token_id=getattr(model, "text_eos_id", None)
-            )
-            projection = model.text_projection
+            tower, length = self.tower, ids.shape[1]
+            x = tower.token_embedding(ids) + tower.positional_embedding[:length]
+            x = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])
+            x = text_global_pool(tower.ln_final(x), ids, self.pool, eos_token_id=self.end)
+            projection = tower.text_projection
             if projection is not None:
                 x = projection(x) if isinstance(projection, torch.nn.Linear) else x @ projection
             return functional.normalize(x, dim=-1)
@@ -312,8 +321,11 @@ def exportable(module):
 
     copied = copy.deepcopy(module)
     replace(copied)
-    is_open_clip_text = getattr(module, "features", None) == "encode_text" and hasattr(module.model, "token_embedding")
-    return short_texts(copied.model) if is_open_clip_text else copied
+    if getattr(module, "features", None) != "encode_text":
+        return copied
+    tower = copied.model if hasattr(copied.model, "token_embedding") else copied.model.text
+    is_causal = getattr(tower, "attn_mask", None) is not None and getattr(tower, "cls_emb", None) is None
+    return short_texts(tower) if is_causal else copied
 
 
 def image_inputs(checkpoint, count):
@@ -343,7 +355,10 @@ def compare(module, path, batches):
     for given, asked in batches:
         with torch.no_grad():
             expected = module(asked).numpy()
-        found = session.run(None, {name: given.numpy()})[0].astype("float32")
+        try:
+            found = session.run(None, {name: given.numpy()})[0].astype("float32")
+        except Exception as error:  # of a type that ONNX Runtime does not export
+            raise Failure("ONNX Runtime cannot run the {} of shape {}: {}".format(name, tuple(given.shape), error))
         cosines = (expected * found).sum(-1) / ((expected**2).sum(-1) * (found**2).sum(-1)) ** 0.5
         least = min(least, float(cosines.min()))
     return least

@@ -1,7 +1,8 @@
 //! Models worth choosing from. What is not known for certain is left out, not guessed.
 //!
 //! Dimensions and picture sizes are those of open_clip's model configurations; download sizes those that Hugging Face
-//! shows for the files that are fetched. A revision is pinned where its whole commit hash is known; `main` is resolved
+//! shows for the files that are fetched (of mobileclip-s0 and nllb-b16 for their towers). Digests of mobileclip-s0 and
+//! siglip2-b16 are those that the programs Schist and Imchlite check their downloads of the same files with. A revision is pinned where its whole commit hash is known; `main` is resolved
 //! when it is pulled, and noted in `pulled.json`.
 
 use super::Precisions;
@@ -123,12 +124,15 @@ pub const KNOWN: &[Known] = &[
     Known {
         name: "mobileclip-s0",
         repo: "Xenova/mobileclip_s0",
-        revision: "main",
+        revision: "757d59c9c6870a76a4b0306f05f5061bca15c39f",
         precisions: EXACT,
-        sha256: &[],
+        sha256: &[
+            ("onnx/vision_model.onnx", "17d3c037b1d488c10c50e09f6009ea5a198caef4e0e8f4ea5617b7cb2d067ac0"),
+            ("onnx/text_model.onnx", "f6e9bd5742bfc515889e901634d8a2ff2a57fab8564e4ad3760e800b1a51b77c"),
+        ],
         image_size: 256,
         embed_dim: 512,
-        megabytes: None,
+        megabytes: Some(215),
         languages: "English",
         license: Some("Apple AMLR"),
         recall: &[],
@@ -184,7 +188,10 @@ pub const KNOWN: &[Known] = &[
         repo: "immich-app/ViT-B-16-SigLIP2__webli",
         revision: "main",
         precisions: AUTO,
-        sha256: &[],
+        sha256: &[
+            ("visual/model.onnx", "fee10c729875dd203d94f396ac3d664e301d39c977ef6d92e7f467a2a716f0b0"),
+            ("textual/model.onnx", "fc9991b415d7d0fac7ed540e875fd08a647c8a1abba99f12542531b004c4b68f"),
+        ],
         image_size: 224,
         embed_dim: 768,
         megabytes: Some(1500),
@@ -257,7 +264,7 @@ pub const KNOWN: &[Known] = &[
         sha256: &[],
         image_size: 384,
         embed_dim: 768,
-        megabytes: None,
+        megabytes: Some(2030),
         languages: "201",
         license: Some("CC-BY-NC-4.0"),
         recall: &[("en", 68.41), ("de", 84.81), ("zh", 72.65), ("ar", 73.19)],

@@ -1,5 +1,7 @@
 //! Small models in every layout → what their reference code makes of pictures and texts (`scripts/model_goldens`).
 
+mod clip_tokens;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

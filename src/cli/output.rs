@@ -13,9 +13,10 @@ pub(crate) struct OutputArgs {
     /// describes all of them. The default is `paths` with `--null`, `jsonl` with `--queries`, else `text`.
     /// Example: `imgsearch query "a cat" --format jsonl | jq -r .path`
     #[arg(long, value_enum, default_value = "text", hide_default_value = true)]
+    // A flag that stands before this option is always present, with the value it has.
     #[arg(default_value_ifs([
         ("null", ArgPredicate::IsPresent, "paths"),
-        ("preview", ArgPredicate::IsPresent, "text"),
+        ("preview", ArgPredicate::Equals("true".into()), "text"),
         ("queries", ArgPredicate::IsPresent, "jsonl"),
     ]))]
     pub(crate) format: Format,

@@ -50,10 +50,11 @@ pub(crate) struct QueryArgs {
     /// Answer every line of this file, or of stdin with `-`, as one JSON object a match; the model is loaded once.
     ///
     /// A line is what stands behind `query` on the command line, without quotes: `2:golden retriever - fruit`. Empty
-    /// lines are passed over. A line that cannot be answered is reported with its number, and the others go on.
+    /// lines are passed over. A line that cannot be answered is reported with its number, and the others go on. `--html`
+    /// puts all answers on one page.
     /// Example: `printf 'a cat\na dog\n' | imgsearch query --queries - -n 3`
     #[arg(long, value_name = "FILE|-", conflicts_with_all = [
-        "words", "like", "minus", "weight", "null", "collapse", "preview", "html", "open", "copy_to", "link_to",
+        "words", "like", "minus", "weight", "null", "collapse", "preview", "open", "copy_to", "link_to",
     ])]
     pub(crate) queries: Option<PathBuf>,
 

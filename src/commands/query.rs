@@ -9,10 +9,10 @@ use anyhow::{Context, Result, bail};
 use imgsearch::decode::heif;
 use imgsearch::library::Note;
 use imgsearch::query::{Source, Term, parse};
-use imgsearch::{Engine, EngineError, Expression, Query};
+use imgsearch::{Engine, EngineError, Expression, Match, Query};
 
-use super::Exit;
 use super::search::{answer, query, read_stdin, show};
+use super::{Exit, see};
 use crate::cli::{Format, QueryArgs};
 use crate::progress;
 use crate::render::Layout;
@@ -84,7 +84,7 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
     let model = settings.open_model(&Note::read(searcher.note()))?;
     heif::look_in(settings.heif_places());
     let mut engine = Engine::open(&settings.library, searcher, &model)?;
-    let (mut found, mut failed) = (false, false);
+    let (mut found, mut failed, mut sections) = (false, false, Vec::new());
     for (line, number) in lines.split(b'\n').zip(1..) {
         let line = line.with_context(|| format!("cannot read {}", file.display()))?;
         let line = String::from_utf8_lossy(&line).trim().to_owned();
@@ -92,13 +92,21 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
             continue;
         }
         match answer_line(settings, &mut engine, &line, &every, &layout) {
-            Ok(exit) => found |= exit == Exit::Done,
+            Ok(matches) => {
+                found |= !matches.is_empty();
+                if args.search.see.html.is_some() {
+                    sections.push(see::section(settings, &line, &matches)?);
+                }
+            }
             Err(error) if ends_the_batch(&error) => return Err(error),
             Err(error) => {
                 failed = true;
                 progress::print_error(&error.context(format!("line {number}")));
             }
         }
+    }
+    if let Some(page) = &args.search.see.html {
+        see::write_page(page, &sections)?;
     }
     Ok(match (failed, found) {
         (true, _) => Exit::Failed,
@@ -113,10 +121,11 @@ fn answer_line(
     line: &str,
     every: &Query,
     layout: &Layout,
-) -> Result<Exit> {
+) -> Result<Vec<Match>> {
     let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
     let matches = engine.search(&Query { expression: Expression::new(parse(&words)?)?, ..every.clone() })?;
-    show(settings, line, &matches, layout)
+    show(settings, line, &matches, layout)?;
+    Ok(matches)
 }
 
 /// Whether the next line would end no better.

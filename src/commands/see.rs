@@ -88,7 +88,7 @@ pub(super) fn see(settings: &Settings, title: &str, matches: &[Match], args: &Se
 }
 
 /// The matches as a part of a page.
-fn section(settings: &Settings, title: &str, matches: &[Match]) -> Result<Section> {
+pub(super) fn section(settings: &Settings, title: &str, matches: &[Match]) -> Result<Section> {
     let pictures = thumbnails(settings, matches, PAGE_SIDE, |picture| Ok(jpeg(&picture)))?;
     let figure =
         |(found, thumbnail): (&Match, _)| Figure { path: found.path.clone(), note: note(found), thumbnail };
@@ -104,7 +104,7 @@ fn note(found: &Match) -> String {
 }
 
 /// Writes the page as a whole, or not at all.
-fn write_page(file: &Path, sections: &[Section]) -> Result<()> {
+pub(super) fn write_page(file: &Path, sections: &[Section]) -> Result<()> {
     let mut new = file.as_os_str().to_owned();
     new.push(format!(".{}", std::process::id()));
     let new = PathBuf::from(new);

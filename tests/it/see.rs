@@ -53,6 +53,26 @@ fn a_page_holds_the_photos() {
 }
 
 #[test]
+fn many_queries_share_a_page() {
+    let workspace = indexed(&["a.png", "b.png"]);
+    let page = workspace.root().join("page.html");
+    let args = ["query", "--queries", "-", "-n", "1", "--html", page.to_str().unwrap()];
+    let output = workspace
+        .imgsearch(&args)
+        .write_stdin("a cat\ndog +\na <dog>\n")
+        .assert()
+        .code(2)
+        .get_output()
+        .clone();
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 2);
+    assert!(String::from_utf8(output.stderr).unwrap().contains("line 2"));
+    let html = fs::read_to_string(&page).unwrap();
+    assert_eq!(html.matches("data:image/jpeg;base64,").count(), 2, "{html}");
+    assert!(html.contains("<h2>a cat</h2>") && html.contains("<h2>a &lt;dog&gt;</h2>"), "{html}");
+    assert_eq!(html.matches("<h2>").count(), 2, "{html}");
+}
+
+#[test]
 fn photos_are_gathered_and_nothing_is_overwritten() {
     let workspace = indexed(&["1/a.png", "2/a.png", "2/b.png"]);
     let album = workspace.root().join("album");
@@ -89,6 +109,8 @@ fn contradictions_are_refused() {
 #[track_caller]
 fn previewed(args: &[&str], answer: &'static str, code: i32) -> String {
     let workspace = indexed(&["a.png", "b.png", "c.png", "d.png"]);
+    // What is typed wins over this.
+    fs::write(workspace.config(), "format = \"paths\"").unwrap();
     let mut command = workspace.process(&["query", "a photo", "--preview", "--no-collapse"]);
     command.args(args).env("TERM", "xterm-256color");
     let (found, sent) = Screen::run(command, answer).end();

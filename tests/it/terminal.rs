@@ -24,10 +24,21 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 /// A terminal with a program on it.
 pub(crate) struct Screen {
-    child: Child,
+    program: Program,
     terminal: File,
     shown: Arc<Mutex<Shown>>,
     reader: JoinHandle<()>,
+}
+
+/// A program that does not outlive a test that fails.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended.
+        _ = self.0.kill();
+        _ = self.0.wait();
+    }
 }
 
 struct Shown {
@@ -47,12 +58,12 @@ impl Screen {
         let terminal = File::from(terminal);
         set_size(&terminal, 80, 30);
         let stream = || program_side.try_clone().unwrap();
-        let child = command.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap();
+        let program = Program(command.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap());
         let shown = Shown { parser: vt100::Parser::new(30, 80, 0), sent: Vec::new() };
         let shown = Arc::new(Mutex::new(shown));
         let (theirs, ours) = (terminal.try_clone().unwrap(), Arc::clone(&shown));
         let reader = std::thread::spawn(move || read(theirs, &ours, answer));
-        Screen { child, terminal, shown, reader }
+        Screen { program, terminal, shown, reader }
     }
 
     pub(crate) fn press(&mut self, keys: &str) {
@@ -63,7 +74,7 @@ impl Screen {
         self.shown.lock().unwrap().parser.screen_mut().set_size(lines, columns);
         set_size(&self.terminal, columns, lines);
         // The kernel tells only programs that this terminal controls.
-        kill_process(Pid::from_child(&self.child), Signal::WINCH).unwrap();
+        kill_process(Pid::from_child(&self.program.0), Signal::WINCH).unwrap();
     }
 
     /// The text on the screen.
@@ -99,7 +110,7 @@ impl Screen {
     pub(crate) fn end(mut self) -> (i32, String) {
         let start = Instant::now();
         let status = loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
+            if let Some(status) = self.program.0.try_wait().unwrap() {
                 break status;
             }
             assert!(start.elapsed() < PATIENCE, "never ended:\n{}", self.text());

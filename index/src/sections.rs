@@ -86,6 +86,19 @@ impl Sections {
         self.table[section].0.clone()
     }
 
+    /// Tells the kernel that a whole section is going to be read. What it has to fetch from disk it then keeps, and maps,
+    /// in large pages.
+    pub(crate) fn expect_whole(&self, section: usize) {
+        #[cfg(target_os = "linux")]
+        {
+            let Range { start, end } = self.range(section);
+            // It is advice: a kernel that does not take it reads small pages.
+            self.map.advise_range(memmap2::Advice::HugePage, start, end - start).ok();
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = section;
+    }
+
     /// Has the kernel map a part of a section, and read it where it is not in memory, in one call. Mapped where they are
     /// touched, sixteen pages at a time, a gigabyte of them takes 16,000 interruptions.
     pub(crate) fn bring_in(&self, section: usize, part: Range<usize>) {

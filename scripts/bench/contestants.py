@@ -47,16 +47,15 @@ def make_models(work, tower):
 
 def rclip_command(data, model, *args):
     """`rclip` with its data in `data`, where it finds the model it would otherwise download; and its environment."""
-    home = data / "rclip"
     for folder in (RCLIP_MODEL, "tokenizer"):
-        (home / folder).mkdir(parents=True, exist_ok=True)
+        (data / folder).mkdir(parents=True, exist_ok=True)
     for name in ("visual.onnx", "textual.onnx"):
-        link(model / name, home / RCLIP_MODEL / name)
+        link(model / name, data / RCLIP_MODEL / name)
     merges = json.loads((model / "tokenizer.json").read_text())["model"]["merges"]
     merges = (merge if isinstance(merge, str) else " ".join(merge) for merge in merges)
-    with gzip.open(home / "tokenizer" / "bpe_simple_vocab_16e6.txt.gz", "wt", encoding="utf-8") as file:
+    with gzip.open(data / "tokenizer" / "bpe_simple_vocab_16e6.txt.gz", "wt", encoding="utf-8") as file:
         file.write("\n".join(["# merges", *merges, ""]))
-    return [Path(sys.executable).parent / "rclip", *args], {"XDG_DATA_HOME": str(data)}
+    return [Path(sys.executable).parent / "rclip", *args], {"RCLIP_DATADIR": str(data)}
 
 
 def link(target, name):

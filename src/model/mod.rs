@@ -3,6 +3,7 @@
 mod device;
 mod error;
 mod fingerprint;
+mod heap;
 mod instant;
 mod layout;
 mod onnx;

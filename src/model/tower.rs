@@ -11,7 +11,7 @@ use ort::session::{Session, SessionInputValue};
 use ort::value::DynValue;
 
 use super::ports::{Element, Embedding, Port};
-use super::{Device, ModelError, Runtime};
+use super::{Device, ModelError, Runtime, heap};
 
 /// One ONNX file whose inputs are known, and one of whose outputs is `[batch, embed_dim]`.
 pub(super) struct Tower {
@@ -112,7 +112,8 @@ pub(super) fn load(
     let refuse = |error: ort::Error| ModelError::Load { path: file.to_owned(), detail: error.to_string() };
     let on = |device: Device| {
         let builder = configured(runtime, threads).map_err(refuse)?;
-        let session = with_provider(builder, device)?.commit_from_file(file).map_err(refuse)?;
+        let session =
+            heap::giving_back(|| with_provider(builder, device)?.commit_from_file(file).map_err(refuse))?;
         Ok(Loaded { session, device, content: None })
     };
     if device != Device::Auto {

@@ -24,6 +24,7 @@ mod models;
 mod pulled_layouts;
 mod queries;
 mod see;
+mod slow_pictures;
 mod tags;
 mod terminal;
 mod towers;

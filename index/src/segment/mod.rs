@@ -170,7 +170,11 @@ impl Segment {
 
     /// Whether a scan has yet to bring the codes into memory, which it is expected to do then.
     pub(crate) fn is_first_scan(&self) -> bool {
-        !self.brought_in.swap(true, Ordering::Relaxed)
+        let is_first = !self.brought_in.swap(true, Ordering::Relaxed);
+        if is_first {
+            self.sections.expect_whole(CODES);
+        }
+        is_first
     }
 
     /// Brings the codes of some rows into memory.

@@ -29,7 +29,8 @@ const DEFAULT_EF: usize = 64;
 
 /// Unless the caller says how many candidates to keep, only searches for so few hits, in so few rows, walk: a wrong
 /// answer would be worse than a slow one. Of 100 hits in 100,000 rows, walks with 400 candidates find 0.936, and of 10
-/// hits in 1,000,000 rows, in four graphs, walks with the default find 0.79; a scan takes 2.7 and 24 ms on two cores.
+/// hits in 1,000,000 rows, in four graphs, walks with the default find 0.80; a scan takes 2.7 and 18 ms on two cores
+/// (`scripts/bench/ann`).
 const WALKED_HITS: usize = 16;
 const WALKED_ROWS: usize = 131_072;
 

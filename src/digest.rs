@@ -54,16 +54,24 @@ impl Digest {
 /// # Errors
 /// When the file cannot be read.
 pub fn sha256_of(path: &Path) -> io::Result<String> {
-    hash(Sha256::new(), File::open(path)?)
+    sha256_watched(path, &|_| ())
+}
+
+/// The same, for someone who waits: `progress` is told how many bytes each step read.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn sha256_watched(path: &Path, progress: &dyn Fn(u64)) -> io::Result<String> {
+    hash(Sha256::new(), File::open(path)?, progress)
 }
 
 fn git_blob_of(path: &Path) -> io::Result<String> {
     let file = File::open(path)?;
     let header = format!("blob {}\0", file.metadata()?.len());
-    hash(Sha1::new_with_prefix(header), file)
+    hash(Sha1::new_with_prefix(header), file, &|_| ())
 }
 
-fn hash(mut hasher: impl sha2::Digest, file: File) -> io::Result<String> {
+fn hash(mut hasher: impl sha2::Digest, file: File, progress: &dyn Fn(u64)) -> io::Result<String> {
     let mut reader = BufReader::with_capacity(1 << 20, file);
     loop {
         let chunk = reader.fill_buf()?;
@@ -73,12 +81,25 @@ fn hash(mut hasher: impl sha2::Digest, file: File) -> io::Result<String> {
         hasher.update(chunk);
         let read = chunk.len();
         reader.consume(read);
+        progress(read as u64);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_byte_is_told_to_who_waits() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, vec![7; 3_000_000]).unwrap();
+        let steps = std::cell::RefCell::new(Vec::new());
+        let digest = sha256_watched(&path, &|bytes| steps.borrow_mut().push(bytes)).unwrap();
+        assert_eq!(digest, sha256_of(&path).unwrap());
+        assert_eq!(steps.borrow().iter().sum::<u64>(), 3_000_000);
+        assert!(steps.borrow().len() > 1);
+    }
 
     #[test]
     fn digests_are_those_of_sha256sum_and_git() {

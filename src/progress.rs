@@ -114,6 +114,15 @@ pub(crate) fn rows_bar(settings: &Settings) -> ProgressBar {
     )
 }
 
+/// A bar that counts bytes of files that are read.
+pub(crate) fn bytes_bar(settings: &Settings, bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(bytes), draw_target(settings));
+    bar.with_style(plain_style(BYTES))
+}
+
+/// Of bars that count bytes.
+const BYTES: &str = "{bar:20} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left {wide_msg}";
+
 /// Shows how a model is fetched.
 pub(crate) struct Download {
     bar: ProgressBar,
@@ -137,9 +146,7 @@ impl Download {
     pub(crate) fn report(&self, event: &hub::Event<'_>) {
         match *event {
             hub::Event::Planned { files, bytes, have } => {
-                self.bar.set_style(plain_style(
-                    "{bar:20} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left {wide_msg}",
-                ));
+                self.bar.set_style(plain_style(BYTES));
                 self.bar.set_length(bytes);
                 self.bar.set_position(have);
                 self.bar.reset_eta();

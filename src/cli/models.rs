@@ -20,7 +20,8 @@ Examples:
   imgsearch models pull clip-b32
   imgsearch index --model clip-b32 ~/Photos
 
-Environment: HF_TOKEN for private and gated models, HF_ENDPOINT for a mirror, HF_HUB_OFFLINE=1 to use nothing but
+Environment: HF_TOKEN for private and gated models, else what `huggingface-cli login` wrote down (HF_TOKEN_PATH),
+neither with HF_HUB_DISABLE_IMPLICIT_TOKEN=1; HF_ENDPOINT for a mirror, HF_HUB_OFFLINE=1 to use nothing but
 the Hugging Face cache (HF_HUB_CACHE, HF_HOME), HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.")]
 pub(crate) struct ModelsArgs {
     #[command(subcommand)]

@@ -8,6 +8,7 @@ use imgsearch::Model;
 use imgsearch::hub::{
     Event, HubError, Installed, KNOWN, Known, Precisions, Pulled, RECOMMENDED, Store, Wanted,
 };
+use indicatif::ProgressBar;
 
 use super::{Exit, noted};
 use crate::cli::{DEFAULT_RETRIES, DEFAULT_TIMEOUT, InfoArgs, ListArgs, ModelsCommand, PullArgs, RemoveArgs};
@@ -140,7 +141,10 @@ fn verify(settings: &Settings, name: Option<&str>) -> Result<Exit> {
     let store = settings.store()?;
     let models =
         name.map_or_else(|| Ok(store.installed()), |name| store.find(name).map(|model| vec![model]))?;
-    let results: Vec<_> = models.iter().map(|model| (model, check(settings, model))).collect();
+    let bytes = models.iter().flat_map(Installed::files).map(|(_, bytes)| bytes).sum();
+    let bar = progress::bytes_bar(settings, bytes);
+    let results: Vec<_> = models.iter().map(|model| (model, check(settings, model, &bar))).collect();
+    bar.finish_and_clear();
     let mut output = Output::new(settings.look);
     let written = results.iter().try_for_each(|(model, result)| output.verified(&model.name, result));
     unless_reader_left(written.and_then(|()| output.finish()))?;
@@ -152,9 +156,11 @@ fn verify(settings: &Settings, name: Option<&str>) -> Result<Exit> {
 }
 
 /// Whether a model is what it was when it was installed: as pulled, or as its own `model.json` says.
-fn check(settings: &Settings, model: &Installed) -> Result<()> {
-    if !model.verify()? {
-        Model::open(&model.folder, settings.execution())?.verify()?;
+fn check(settings: &Settings, model: &Installed, bar: &ProgressBar) -> Result<()> {
+    bar.set_message(model.name.clone());
+    let progress = |bytes| bar.inc(bytes);
+    if !model.verify(&progress)? {
+        Model::open(&model.folder, settings.execution())?.verify(&progress)?;
     }
     Ok(())
 }

@@ -5,10 +5,10 @@
 mod config;
 mod defaults;
 
-use std::env;
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{env, fs};
 
 use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result};
@@ -124,7 +124,7 @@ impl Settings {
         let no_proxy = either_case("NO_PROXY").unwrap_or_default();
         Access {
             endpoint: endpoint.trim_end_matches('/').to_owned(),
-            token: variable("HF_TOKEN"),
+            token: token(),
             proxy: schemes.into_iter().find_map(either_case),
             no_proxy: no_proxy.split(',').map(|host| host.trim().to_owned()).collect(),
             offline: variable("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value)),
@@ -174,15 +174,30 @@ impl Settings {
     }
 }
 
-/// The folder of Hugging Face's own tools for what they downloaded.
-fn hub_cache() -> Option<PathBuf> {
+/// Hugging Face's own tools keep what they need here.
+fn hub_home() -> Option<PathBuf> {
     let home = || directories::BaseDirs::new().map(|dirs| dirs.home_dir().join(".cache"));
-    let hub = |folder: PathBuf| folder.join("hub");
-    let path = |name: &str| variable(name).map(PathBuf::from);
-    path("HF_HUB_CACHE").or_else(|| path("HF_HOME").map(hub)).or_else(|| {
-        let caches = path("XDG_CACHE_HOME").or_else(home)?;
-        Some(hub(caches.join("huggingface")))
-    })
+    path("HF_HOME").or_else(|| Some(path("XDG_CACHE_HOME").or_else(home)?.join("huggingface")))
+}
+
+/// Their folder for what they downloaded.
+fn hub_cache() -> Option<PathBuf> {
+    path("HF_HUB_CACHE").or_else(|| Some(hub_home()?.join("hub")))
+}
+
+/// Who asks: as the environment says, else as `huggingface-cli login` wrote down. Like those tools this leaves both out
+/// where nothing is to be sent that was not given with the very request.
+fn token() -> Option<String> {
+    if variable("HF_HUB_DISABLE_IMPLICIT_TOKEN").is_some_and(|value| is_true(&value)) {
+        return None;
+    }
+    let file = || path("HF_TOKEN_PATH").or_else(|| Some(hub_home()?.join("token")));
+    let token = variable("HF_TOKEN").or_else(|| fs::read_to_string(file()?).ok())?;
+    Some(token.trim().to_owned()).filter(|token| !token.is_empty())
+}
+
+fn path(name: &str) -> Option<PathBuf> {
+    variable(name).map(PathBuf::from)
 }
 
 /// An environment variable, unless it is empty or no Unicode.

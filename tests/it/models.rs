@@ -9,6 +9,8 @@ use assert_cmd::Command;
 use serde_json::Value;
 
 use crate::hub_server::{COMMIT, Repo, Response, Server, git_blob, sha256};
+#[cfg(unix)]
+use crate::terminal::on_terminal;
 use crate::workspace::Workspace;
 
 /// A user who has nothing yet.
@@ -50,6 +52,7 @@ impl Newcomer {
         }
         command
             .env("XDG_DATA_HOME", self.0.root().join("data"))
+            .env("HF_HOME", self.0.root().join("hf"))
             .env("HF_HUB_CACHE", self.cache())
             .env("HF_ENDPOINT", endpoint);
         command
@@ -286,6 +289,53 @@ fn a_redirect_is_followed_and_the_token_stays_at_home() {
     assert!(server.log().iter().all(|request| request.headers["authorization"] == "Bearer secret"));
     assert_eq!(store.log().len(), 2);
     assert!(store.log().iter().all(|request| !request.headers.contains_key("authorization")));
+}
+
+#[test]
+fn the_token_is_the_environments_or_that_of_a_login() {
+    #[track_caller]
+    fn check_sent(file: &str, token: &str, variables: &[(&str, &str)], expected: Option<&str>) {
+        let (user, server) = (Newcomer::new(), Server::of(Repo::small()));
+        let path = user.0.root().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, token).unwrap();
+        let mut pull = user.imgsearch(&server.url(), &["models", "pull", "acme/small"]);
+        pull.current_dir(user.0.root()).envs(variables.iter().copied());
+        check(&mut pull, 0, &[]);
+        for request in server.log() {
+            let sent = request.headers.get("authorization").map(String::as_str);
+            assert_eq!(sent, expected, "{variables:?}");
+        }
+    }
+    let (login, other) = ("hf/token", "elsewhere/token");
+    check_sent(login, "secret\n", &[], Some("Bearer secret"));
+    check_sent(login, " \n", &[], None);
+    check_sent(login, "secret", &[("HF_TOKEN", "mine")], Some("Bearer mine"));
+    check_sent(login, "secret", &[("HF_TOKEN", "mine"), ("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")], None);
+    check_sent(login, "secret", &[("HF_HUB_DISABLE_IMPLICIT_TOKEN", "0")], Some("Bearer secret"));
+    check_sent(other, "secret", &[], None);
+    check_sent(other, "secret", &[("HF_TOKEN_PATH", "elsewhere/token")], Some("Bearer secret"));
+    check_sent(other, "secret", &[("HF_HOME", "elsewhere")], Some("Bearer secret"));
+}
+
+#[test]
+#[cfg(unix)]
+fn who_verifies_a_large_model_sees_how_far_it_is() {
+    let user = Newcomer::new();
+    let mut repo = Repo::small();
+    // Without an origin or a digest for it, what lies there is not looked at.
+    repo.0.retain(|(name, _)| ["model.json", "image.onnx", "text.onnx", "tokenizer.json"].contains(name));
+    for (name, content) in &repo.0 {
+        fs::create_dir_all(user.models().join("small")).unwrap();
+        fs::write(user.models().join("small").join(name), content).unwrap();
+    }
+    let mut verify = user.0.process(&["models", "verify"]);
+    verify.env("XDG_DATA_HOME", user.0.root().join("data")).env("TERM", "xterm");
+    let (code, shown) = on_terminal(verify);
+    assert!(code == 0 && shown.contains("ok     small"), "{shown}");
+    assert!(shown.contains(" left small") && shown.contains("KiB/391.04 KiB"), "{shown}");
+    let quiet = user.stdout(&["models", "verify"]);
+    assert_eq!(quiet, "ok     small\n");
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn goldens() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens")
 }
 
-/// The preprocessing of a model that exists only as its `model.json`; its tensors hold 0..1.
+/// The preprocessing of a model of a `model.json` and empty files; its tensors hold 0..1.
 fn preprocess(mode: &str, interpolation: &str) -> Preprocess {
     let folder = tempfile::tempdir().unwrap();
     let json = serde_json::json!({
@@ -34,6 +34,7 @@ fn preprocess(mode: &str, interpolation: &str) -> Preprocess {
         "text": {"file": "t", "tokenizer": "k", "context_length": 2}, "sha256": {"i": "0"},
     });
     fs::write(folder.path().join("model.json"), json.to_string()).unwrap();
+    ["i", "t", "k"].iter().for_each(|name| fs::write(folder.path().join(name), "").unwrap());
     let execution = Execution {
         runtime_places: Vec::new(),
         device: Device::Cpu,

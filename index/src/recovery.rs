@@ -19,7 +19,7 @@ use crate::{Error, Key, Space, files};
 const WASTEFUL: u64 = 3;
 
 /// Below so many bytes it does not matter. The crash test's catalogs are small, and are to be compacted now and then.
-const LEAST_COMPACTED: u64 = if cfg!(test) { 2 << 20 } else { 16 << 20 };
+const LEAST_COMPACTED: u64 = if cfg!(test) { 768 << 10 } else { 16 << 20 };
 
 /// How many records are put back at a time.
 const ROWS_PER_BATCH: usize = 1_000;

@@ -105,8 +105,9 @@ mod tests {
 
     #[test]
     fn one_that_takes_too_long_is_left_behind_and_the_next_is_decoded() {
+        // Large enough that it is not decoded before this thread has its turn again, however busy the machine.
         let mut png = std::io::Cursor::new(Vec::new());
-        image::RgbImage::new(2_000, 2_000).write_to(&mut png, image::ImageFormat::Png).unwrap();
+        image::RgbImage::new(6_000, 6_000).write_to(&mut png, image::ImageFormat::Png).unwrap();
         let png = png.into_inner();
         let mut worker = Worker::new(Limits { max_time: Duration::ZERO, ..Limits::default() });
         let too_slow = worker.decode(png.clone(), Detail::Full).unwrap();
@@ -114,7 +115,7 @@ mod tests {
         worker.limits = Limits::default();
         for _ in 0..2 {
             let picture = worker.decode(png.clone(), Detail::Full).unwrap();
-            assert_eq!(picture.unwrap().full_size, (2_000, 2_000));
+            assert_eq!(picture.unwrap().full_size, (6_000, 6_000));
         }
         while worker.left_behind() > 0 {
             std::thread::yield_now();

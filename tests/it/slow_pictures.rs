@@ -43,10 +43,10 @@ fn run(workspace: &Workspace, library: &Path, max_time: Duration) -> Result<Tota
     index(&mut Library::new(library).lock().unwrap(), &model, &plan, &Silent, &AtomicBool::new(false))
 }
 
-/// Adds pictures that take some tens of milliseconds each to decode.
+/// Adds pictures that take more than a tenth of a second each to decode.
 fn large_pictures(workspace: &Workspace, count: u8) {
     for number in 1..=count {
-        let picture = RgbImage::from_pixel(4_000, 4_000, Rgb([number; 3]));
+        let picture = RgbImage::from_pixel(6_000, 6_000, Rgb([number; 3]));
         let path = workspace.photos().join(format!("large {number}.png"));
         picture.save_with_format(path, ImageFormat::Png).unwrap();
     }

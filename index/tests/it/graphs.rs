@@ -27,7 +27,7 @@ impl Index {
 
     fn writer(&self) -> Writer {
         let space = Space { id: "id".into(), label: "label".into(), dim: DIM };
-        let graph = GraphOptions { m: 6, ef_construction: 20 };
+        let graph = GraphOptions { m: 8, ef_construction: 40 };
         let options = WriterOptions { graph, segment_rows: 4_100, ..WriterOptions::default() };
         Writer::open(self.0.path(), &space, options).unwrap()
     }
@@ -82,7 +82,7 @@ fn search(searcher: &Searcher, of: u32, k: usize, options: &SearchOptions<'_>) -
     searcher.search(&vector(of), NonZeroUsize::new(k).unwrap(), options).unwrap()
 }
 
-/// How many of the ten best of 50 queries a walk finds. With so few links some are missed.
+/// How many of the ten best of 50 queries a walk finds: of graphs built on two threads, which differ, 498 to 500.
 fn found_by_walks(searcher: &Searcher) -> usize {
     let of_query = |of: u32| {
         let exact = search(searcher, of, 10, &SearchOptions { exact: true, ..SearchOptions::default() });
@@ -103,7 +103,8 @@ fn a_full_segment_gets_its_graph_while_indexing() {
     writer.close().unwrap();
     let stats = index.searcher().stats();
     assert_eq!((stats.graph_rows, index.graphs().len()), (ROWS as usize, 1));
-    assert!(found_by_walks(&index.searcher()) >= 450);
+    let found = found_by_walks(&index.searcher());
+    assert!(found >= 480, "{found}");
 }
 
 /// The thread that builds graphs while indexing once built the same ones beside `optimize`.
@@ -116,7 +117,8 @@ fn optimize_builds_every_graph_once() {
     assert!(writer.optimize(&OptimizeOptions::default()).unwrap());
     writer.close().unwrap();
     assert_eq!((index.searcher().stats().graph_rows, index.graphs().len()), (ROWS as usize, 1));
-    assert!(found_by_walks(&index.searcher()) >= 450);
+    let found = found_by_walks(&index.searcher());
+    assert!(found >= 480, "{found}");
 }
 
 #[test]
@@ -161,7 +163,8 @@ fn a_graph_that_both_sides_have_lost_is_built_again() {
     fs::remove_dir_all(index.0.path().join("catalog")).unwrap();
     index.writer().close().unwrap();
     assert_eq!((index.searcher().stats().graph_rows, index.graphs().len()), (ROWS as usize, 1));
-    assert!(found_by_walks(&index.searcher()) >= 450);
+    let found = found_by_walks(&index.searcher());
+    assert!(found >= 480, "{found}");
 }
 
 #[test]

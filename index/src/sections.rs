@@ -90,13 +90,25 @@ impl Sections {
     /// in large pages.
     pub(crate) fn expect_whole(&self, section: usize) {
         #[cfg(target_os = "linux")]
-        {
-            let Range { start, end } = self.range(section);
-            // It is advice: a kernel that does not take it reads small pages.
-            self.map.advise_range(memmap2::Advice::HugePage, start, end - start).ok();
-        }
+        self.advise(section, memmap2::Advice::HugePage);
         #[cfg(not(target_os = "linux"))]
         let _ = section;
+    }
+
+    /// Tells the kernel that little of a section is going to be read, here and there, so that it does not map 2 MB for
+    /// each row that is looked at.
+    pub(crate) fn expect_little(&self, section: usize) {
+        #[cfg(target_os = "linux")]
+        self.advise(section, memmap2::Advice::NoHugePage);
+        #[cfg(not(target_os = "linux"))]
+        let _ = section;
+    }
+
+    /// It is only advice: a kernel without large pages refuses it, and loses nothing.
+    #[cfg(target_os = "linux")]
+    fn advise(&self, section: usize, advice: memmap2::Advice) {
+        let Range { start, end } = self.range(section);
+        self.map.advise_range(advice, start, end - start).ok();
     }
 
     /// Has the kernel map a part of a section, and read it where it is not in memory, in one call. Mapped where they are

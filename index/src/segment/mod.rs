@@ -113,6 +113,8 @@ impl Segment {
         if !segment.lengths_fit().unwrap_or(false) {
             return Err(segment.sections.damaged("the sections do not fit the shape"));
         }
+        segment.sections.expect_little(HALVES);
+        segment.sections.expect_little(RECORDS);
         Ok(segment)
     }
 

@@ -7,8 +7,8 @@
 /// Does `work`, and has the memory that it frees given back to the system at once.
 ///
 /// While ONNX Runtime loads a tower it holds the weights twice, as they were read and as it wants them. Of the half it
-/// frees glibc would keep most for later: indexing with ViT-B/32 of 32 bits had its peak at 793 MB, and has it at 506
-/// (`scripts/bench/index`). Other allocators are left as they are.
+/// frees glibc would keep most for later: indexing with ViT-B/32 of 32 bits had its peak at 730 to 910 MB, and has it at
+/// 550 to 580 (`scripts/bench/index`). Other allocators are left as they are.
 pub(super) fn giving_back<T>(work: impl FnOnce() -> T) -> T {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {

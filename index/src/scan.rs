@@ -49,7 +49,7 @@ pub(crate) fn best(
     wanted: usize,
     allowed: &Allowed<'_>,
 ) -> Result<Vec<Scored>, Error> {
-    let first_scan = allowed.filter.is_none() && segment.is_first_scan();
+    let first_scan = allowed.filter.is_none() && segment.begin_scan();
     let firsts = (0..allowed.words()).into_par_iter().step_by(WORDS_PER_TASK);
     // What one task has found goes on into the next one of the same core, so that there is soon little to push.
     let begin = || Task { segment, query, top: Top::new(wanted), products: Vec::new() };

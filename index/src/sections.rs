@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
 
-use crate::{Error, files, map};
+use crate::map::{self, Reading};
+use crate::{Error, files};
 
 /// Sections begin at multiples of this: a cache line, and the widest vector register.
 const ALIGNMENT: usize = 64;
@@ -86,42 +87,10 @@ impl Sections {
         self.table[section].0.clone()
     }
 
-    /// Tells the kernel that a whole section is going to be read. What it has to fetch from disk it then keeps, and maps,
-    /// in large pages.
-    pub(crate) fn expect_whole(&self, section: usize) {
-        #[cfg(target_os = "linux")]
-        self.advise(section, memmap2::Advice::HugePage);
-        #[cfg(not(target_os = "linux"))]
-        let _ = section;
-    }
-
-    /// Tells the kernel that little of a section is going to be read, here and there, so that it does not map 2 MB for
-    /// each row that is looked at.
-    pub(crate) fn expect_little(&self, section: usize) {
-        #[cfg(target_os = "linux")]
-        self.advise(section, memmap2::Advice::NoHugePage);
-        #[cfg(not(target_os = "linux"))]
-        let _ = section;
-    }
-
-    /// It is only advice: a kernel without large pages refuses it, and loses nothing.
-    #[cfg(target_os = "linux")]
-    fn advise(&self, section: usize, advice: memmap2::Advice) {
-        let Range { start, end } = self.range(section);
-        self.map.advise_range(advice, start, end - start).ok();
-    }
-
-    /// Has the kernel map a part of a section, and read it where it is not in memory, in one call. Mapped where they are
-    /// touched, sixteen pages at a time, a gigabyte of them takes 16,000 interruptions.
-    pub(crate) fn bring_in(&self, section: usize, part: Range<usize>) {
-        #[cfg(target_os = "linux")]
-        {
-            let start = self.range(section).start + part.start;
-            // A kernel before 5.14 does not know this advice. Then pages come as they are touched.
-            self.map.advise_range(memmap2::Advice::PopulateRead, start, part.len()).ok();
-        }
-        #[cfg(not(target_os = "linux"))]
-        let _ = (section, part);
+    /// Tells the kernel how a part of a section is going to be read.
+    pub(crate) fn advise(&self, section: usize, part: Range<usize>, reading: Reading) {
+        let start = self.range(section).start;
+        map::advise(&self.map, start + part.start..start + part.end, reading);
     }
 
     /// A section as numbers; `None` where its length is no multiple of theirs.
@@ -285,6 +254,25 @@ mod tests {
         assert_eq!((sections.bytes(0), sections.bytes(2)), (&b"abc"[..], &b"the last"[..]));
         assert_eq!(sections.bytes(1), [[1; 60].as_slice(), &[2; 10]].concat());
         assert!((0..3).all(|section| sections.range(section).start.is_multiple_of(ALIGNMENT)));
+        sections.verify().unwrap();
+    }
+
+    #[test]
+    fn sections_of_many_pieces_are_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let numbers =
+            |seed: u32| (0..PIECE as u32).map(move |i| (i.wrapping_mul(0x9e37_79b1) ^ seed).to_le_bytes());
+        let (first, last) =
+            (numbers(1).flatten().collect::<Vec<_>>(), numbers(2).flatten().collect::<Vec<_>>());
+        let mut writer = SectionsWriter::create(&path, KIND, &[first.len(), 1]).unwrap();
+        // Four pieces each: one of them in parts that end anywhere, the other at once.
+        first.chunks(700_001).for_each(|part| writer.write(0, part).unwrap());
+        writer.write(2, &last).unwrap();
+        writer.write(1, b"x").unwrap();
+        writer.finish().unwrap();
+        let sections = Sections::open(&path, KIND).unwrap();
+        assert!(sections.bytes(0) == first && sections.bytes(1) == b"x" && sections.bytes(2) == last);
         sections.verify().unwrap();
     }
 

@@ -4,7 +4,7 @@
     expect(unsafe_code, reason = "there is no safe `mallopt`")
 )]
 
-/// Does `work`, and has the memory that it frees given back to the system at once.
+/// Does `work`, and has the memory that this process frees meanwhile given back to the system at once.
 ///
 /// While ONNX Runtime loads a tower it holds the weights twice, as they were read and as it wants them. Of the half it
 /// frees glibc would keep most for later: indexing with ViT-B/32 of 32 bits had its peak at 730 to 910 MB, and has it at

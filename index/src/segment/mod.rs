@@ -30,6 +30,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use half::f16;
 
 use crate::codes::{Head, stride};
+use crate::map::Reading;
 use crate::record::{Entry, EntryRef};
 use crate::sections::{Kind, Sections};
 use crate::{Error, Fingerprint, Key, Space, StoredRecord, files};
@@ -86,8 +87,8 @@ pub(crate) struct Segment {
     least_row: u64,
     greatest_row: u64,
     sections: Sections,
-    /// Whether all codes were brought into memory for a scan.
-    brought_in: AtomicBool,
+    /// Whether a scan of all codes has begun.
+    is_scanned: AtomicBool,
 }
 
 impl Segment {
@@ -108,13 +109,15 @@ impl Segment {
             least_row,
             greatest_row,
             sections,
-            brought_in: AtomicBool::new(false),
+            is_scanned: AtomicBool::new(false),
         };
         if !segment.lengths_fit().unwrap_or(false) {
             return Err(segment.sections.damaged("the sections do not fit the shape"));
         }
-        segment.sections.expect_little(HALVES);
-        segment.sections.expect_little(RECORDS);
+        for section in [HALVES, RECORDS] {
+            let whole = 0..segment.sections.range(section).len();
+            segment.sections.advise(section, whole, Reading::Rows);
+        }
         Ok(segment)
     }
 
@@ -170,11 +173,11 @@ impl Segment {
         self.sections.bytes(CODES)
     }
 
-    /// Whether a scan has yet to bring the codes into memory, which it is expected to do then.
-    pub(crate) fn is_first_scan(&self) -> bool {
-        let is_first = !self.brought_in.swap(true, Ordering::Relaxed);
+    /// Whether no scan has begun before this one, which is to bring the codes into memory then.
+    pub(crate) fn begin_scan(&self) -> bool {
+        let is_first = !self.is_scanned.swap(true, Ordering::Relaxed);
         if is_first {
-            self.sections.expect_whole(CODES);
+            self.sections.advise(CODES, 0..self.codes().len(), Reading::Whole);
         }
         is_first
     }
@@ -182,7 +185,7 @@ impl Segment {
     /// Brings the codes of some rows into memory.
     pub(crate) fn bring_in_codes(&self, rows: Range<usize>) {
         let stride = stride(self.dim);
-        self.sections.bring_in(CODES, rows.start * stride..rows.end * stride);
+        self.sections.advise(CODES, rows.start * stride..rows.end * stride, Reading::Now);
     }
 
     pub(crate) fn heads(&self) -> &[Head] {

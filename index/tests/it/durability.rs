@@ -2,6 +2,9 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use imgsearch_index::{Writer, WriterOptions};
 
 use crate::fixture::{Fixture, put_at};
 
@@ -32,16 +35,31 @@ fn a_dropped_writer_loses_nothing() {
     assert_eq!(index.searcher().len(), 5);
 }
 
+/// What one writer has applied and goes on to hold open is published by itself: here after five rows, or some time.
+#[test]
+fn rows_are_published_while_the_writer_stays_open() {
+    #[track_caller]
+    fn check(rows: usize, publish_rows: usize, publish_interval: Duration) {
+        let index = Fixture::new();
+        let options = WriterOptions { publish_rows, publish_interval, ..WriterOptions::default() };
+        let writer = Writer::open(&index.dir(), &crate::fixture::space(), options).unwrap();
+        writer.apply((0..rows).map(|i| put_at(&i.to_string(), 0.0)).collect()).unwrap();
+        let begin = Instant::now();
+        while index.searcher().len() < rows {
+            assert!(begin.elapsed() < Duration::from_secs(60), "never published");
+            std::thread::yield_now();
+        }
+    }
+    const NEVER: Duration = Duration::from_secs(3_600);
+    check(5, 5, NEVER);
+    check(1, 1_000, Duration::from_millis(20));
+}
+
 /// Runs as the child of the test below; on its own it does nothing.
 #[test]
 fn child_that_writes_until_it_is_killed() {
     let Ok(dir) = std::env::var(CHILD_DIR) else { return };
-    let writer = imgsearch_index::Writer::open(
-        dir.as_ref(),
-        &crate::fixture::space(),
-        imgsearch_index::WriterOptions::default(),
-    )
-    .unwrap();
+    let writer = Writer::open(dir.as_ref(), &crate::fixture::space(), WriterOptions::default()).unwrap();
     let mut stdout = std::io::stdout();
     for batch in 0.. {
         // Both or neither may be there: a batch is one thing.

@@ -262,9 +262,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
         let numbers =
-            |seed: u32| (0..PIECE as u32).map(move |i| (i.wrapping_mul(0x9e37_79b1) ^ seed).to_le_bytes());
-        let (first, last) =
-            (numbers(1).flatten().collect::<Vec<_>>(), numbers(2).flatten().collect::<Vec<_>>());
+            |seed: u8| (0..4 * PIECE).map(move |i| i.wrapping_mul(0x9e37_79b1).to_le_bytes()[3] ^ seed);
+        let (first, last) = (numbers(1).collect::<Vec<_>>(), numbers(2).collect::<Vec<_>>());
         let mut writer = SectionsWriter::create(&path, KIND, &[first.len(), 1]).unwrap();
         // Four pieces each: one of them in parts that end anywhere, the other at once.
         first.chunks(700_001).for_each(|part| writer.write(0, part).unwrap());

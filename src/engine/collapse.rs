@@ -4,11 +4,11 @@ use std::num::NonZeroUsize;
 
 use imgsearch_index::Vector;
 
+use super::terms::Asked;
 use super::{Engine, EngineError, Match, in_order};
 use crate::Query;
 use crate::duplicates::cosine_needed;
 use crate::photo::Details;
-use crate::query::Order;
 
 /// How many times as many matches are looked at as are to be shown: at once, since most photos stand alone, and again
 /// each time that was not enough.
@@ -21,11 +21,13 @@ impl Engine<'_> {
     /// # Errors
     /// As [`Engine::search`].
     pub fn search_collapsed(&mut self, query: &Query) -> Result<Vec<Match>, EngineError> {
-        let mut wider = Query { order: Order::Score, ..query.clone() };
+        let Asked { vector, pictures } = self.ask(&query.expression)?;
+        let filter = self.select(&query.filter, &pictures);
+        let mut top = query.top;
         loop {
-            wider.top = wider.top.saturating_mul(WIDER);
-            let matches = self.search(&wider)?;
-            let is_all = matches.len() < wider.top.get();
+            top = top.saturating_mul(WIDER);
+            let matches = self.best(&vector, filter.as_ref(), query, top)?;
+            let is_all = matches.len() < top.get();
             let mut best = self.collapsed(matches)?;
             if is_all || best.len() >= query.top.get() {
                 best.truncate(query.top.get());

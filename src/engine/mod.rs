@@ -79,19 +79,29 @@ impl<'a> Engine<'a> {
     pub fn search(&mut self, query: &Query) -> Result<Vec<Match>, EngineError> {
         let Asked { vector, pictures } = self.ask(&query.expression)?;
         let filter = self.select(&query.filter, &pictures);
-        let options = SearchOptions { filter: filter.as_ref(), exact: query.exact, ef: None };
-        let top = match query.cutoff {
-            Cutoff::None | Cutoff::Score(_) => query.top,
-            Cutoff::Relevance => query.top.saturating_add(SPARE_HITS),
+        Ok(in_order(self.best(&vector, filter.as_ref(), query, query.top)?, query.order))
+    }
+
+    /// The best `top` matches of a query whose vector and filter are made, best first.
+    fn best(
+        &mut self,
+        vector: &Vector,
+        filter: Option<&Selection>,
+        query: &Query,
+        top: NonZeroUsize,
+    ) -> Result<Vec<Match>, EngineError> {
+        let options = SearchOptions { filter, exact: query.exact, ef: None };
+        let looked_at = match query.cutoff {
+            Cutoff::None | Cutoff::Score(_) => top,
+            Cutoff::Relevance => top.saturating_add(SPARE_HITS),
         };
-        let mut hits = self.searcher.search(&vector, top, &options)?;
+        let mut hits = self.searcher.search(vector, looked_at, &options)?;
         match query.cutoff {
             Cutoff::None => {}
             Cutoff::Score(least) => hits.retain(|hit| hit.score >= least),
             Cutoff::Relevance => hits = self.relevant(hits)?,
         }
-        let matches = hits.into_iter().zip(1..=query.top.get()).map(|(hit, rank)| Match::of(hit, rank));
-        Ok(in_order(matches.collect(), query.order))
+        Ok(hits.into_iter().zip(1..=top.get()).map(|(hit, rank)| Match::of(hit, rank)).collect())
     }
 
     /// The vector of a match; `None` when its photo is not in the library any more.

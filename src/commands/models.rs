@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use imgsearch::Model;
 use imgsearch::hub::{
-    Event, HubError, Installed, KNOWN, Known, Precisions, Pulled, RECOMMENDED, Store, Wanted,
+    Event, HubError, Installed, KNOWN, Known, Precisions, Pulled, RECOMMENDED, Store, Wanted, is_archive,
 };
 use indicatif::ProgressBar;
 
@@ -51,7 +51,7 @@ fn offer(known: &Known) -> String {
 
 fn pull(settings: &Settings, args: &PullArgs) -> Result<Exit> {
     let archive = Path::new(&args.source);
-    if archive.is_file() {
+    if is_archive(archive) {
         return unpack(settings, args, archive);
     }
     let wanted = Wanted::parse(&args.source, args.name.as_deref(), args.precisions())?;
@@ -104,7 +104,7 @@ fn list(settings: &Settings, args: &ListArgs) -> Result<Exit> {
 
 fn info(settings: &Settings, args: &InfoArgs) -> Result<Exit> {
     let (store, archive) = (settings.store()?, Path::new(&args.name));
-    let found = if archive.is_file() {
+    let found = if is_archive(archive) {
         store.unpack(archive, None, settings.execution(), &|_| ()).map(Pulled::into_model)
     } else {
         store.find(&args.name)
@@ -115,8 +115,8 @@ fn info(settings: &Settings, args: &InfoArgs) -> Result<Exit> {
             description.lies_in(&model);
             description
         }
-        (Err(_), Some(known)) => Description::of_known(known),
-        (Err(error), None) => return Err(error.into()),
+        (Err(HubError::NotInstalled { .. }), Some(known)) => Description::of_known(known),
+        (Err(error), _) => return Err(error.into()),
     };
     let mut output = Output::new(settings.look);
     let written = if args.json { output.models_as_json(&[description]) } else { output.model(&description) };

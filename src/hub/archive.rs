@@ -15,7 +15,10 @@ use super::{Event, HubError};
 use crate::disk;
 
 /// Exporters that keep each weight in a file of its own make hundreds.
-const MOST_FILES: usize = 10_000;
+const MOST_ENTRIES: usize = 10_000;
+
+/// How deep folders may lie in each other: each entry can make so many.
+const MOST_LEVELS: usize = 16;
 
 /// How many times its own size an archive may unpack to. As tar.gz the offline model unpacks to 1.1 times, the small
 /// models of `tests/goldens/models`, which are tokenizers for the most part, to 3.4 at most.
@@ -46,7 +49,7 @@ pub(super) fn unpack_into(
     remove_folder(folder)?;
     fs::create_dir_all(folder).map_err(io)?;
     let limit = size.saturating_mul(MOST_GROWTH).max(SMALL);
-    let mut unpacking = Unpacking { archive, folder, files: 0, limit, left: limit, report };
+    let mut unpacking = Unpacking { archive, folder, entries: 0, limit, left: limit, report };
     match start.as_slice() {
         [b'P', b'K', 3 | 5, ..] => unpacking.zip(file)?,
         [0x1f, 0x8b, ..] => unpacking.tar(GzDecoder::new(io::BufReader::new(file)))?,
@@ -78,8 +81,8 @@ fn check_end(file: &mut File) -> io::Result<()> {
 struct Unpacking<'a> {
     archive: &'a Path,
     folder: &'a Path,
-    /// So far.
-    files: usize,
+    /// Files and folders so far.
+    entries: usize,
     /// Bytes that may come out, in all and from now on.
     limit: u64,
     left: u64,
@@ -128,7 +131,7 @@ impl Unpacking<'_> {
         io::copy(&mut content, &mut io::sink()).map(drop).map_err(damaged)
     }
 
-    fn folder(&self, name: &str) -> Result<(), HubError> {
+    fn folder(&mut self, name: &str) -> Result<(), HubError> {
         let Some(path) = self.place(name.trim_end_matches('/'))? else { return Ok(()) };
         fs::create_dir_all(&path).map_err(|error| self.refused(name, &path, error))
     }
@@ -137,14 +140,7 @@ impl Unpacking<'_> {
     fn file(&mut self, name: &str, size: u64, content: &mut dyn Read) -> Result<(), HubError> {
         let Some(path) = self.place(name)? else { return Ok(()) };
         (self.report)(Event::File(name));
-        self.files += 1;
-        self.left = match self.left.checked_sub(size) {
-            Some(left) if self.files <= MOST_FILES => left,
-            _ => {
-                let detail = format!("it has more than {MOST_FILES} files or {} bytes", self.limit);
-                return Err(wrong(self.archive, detail));
-            }
-        };
+        self.left = self.left.checked_sub(size).ok_or_else(|| self.too_large())?;
         let refused = |error| self.refused(name, &path, error);
         fs::create_dir_all(path.parent().unwrap_or(self.folder)).map_err(refused)?;
         let mut out = File::create_new(&path).map_err(refused)?;
@@ -169,14 +165,25 @@ impl Unpacking<'_> {
     }
 
     /// Where something belongs; nowhere what macOS adds on its own, and the folder itself.
-    fn place(&self, name: &str) -> Result<Option<PathBuf>, HubError> {
+    fn place(&mut self, name: &str) -> Result<Option<PathBuf>, HubError> {
         let plain = name.strip_prefix("./").unwrap_or(name);
         let is_added = |part: &str| part == "__MACOSX" || part == ".DS_Store" || part.starts_with("._");
         if ["", "."].contains(&plain) || plain.split('/').any(is_added) {
             return Ok(None);
         }
         check_name(&self.archive.display().to_string(), plain)?;
+        self.entries += 1;
+        if self.entries > MOST_ENTRIES || plain.split('/').count() > MOST_LEVELS {
+            return Err(self.too_large());
+        }
         Ok(Some(self.folder.join(plain)))
+    }
+
+    fn too_large(&self) -> HubError {
+        let limit = self.limit;
+        let detail =
+            format!("it has more than {MOST_ENTRIES} entries, {MOST_LEVELS} levels or {limit} bytes");
+        wrong(self.archive, detail)
     }
 
     /// Why the disk does not take `name`: because of what the archive holds, or because of the disk.
@@ -316,14 +323,20 @@ mod tests {
         // More than a model can have: as it says, and as it is.
         let mut large = tar::Builder::new(Vec::new());
         large.append(&header("a", tar::EntryType::Regular, SMALL + 1), io::empty()).unwrap();
-        check(&large.into_inner().unwrap(), "more than 10000 files or 67108864 bytes");
+        check(&large.into_inner().unwrap(), "more than 10000 entries, 16 levels or 67108864 bytes");
         let zeros = vec![0; usize::try_from(SMALL + 1).unwrap()];
-        check(&zip(&[("a", std::str::from_utf8(&zeros).unwrap())]), "more than 10000 files");
-        let many: Vec<_> = (0..=MOST_FILES).map(|number| number.to_string()).collect();
+        check(&zip(&[("a", std::str::from_utf8(&zeros).unwrap())]), "more than 10000 entries");
+        let many: Vec<_> = (0..=MOST_ENTRIES).map(|number| number.to_string()).collect();
         check(
             &tar(&many.iter().map(|name| (name.as_str(), "")).collect::<Vec<_>>()),
-            "more than 10000 files",
+            "more than 10000 entries",
         );
+        check(&tar(&[("a/".repeat(MOST_LEVELS) + "b", "")]), "16 levels");
+        let mut folders = tar::Builder::new(Vec::new());
+        for name in many.iter().map(|name| name.clone() + "/") {
+            folders.append(&header(&name, tar::EntryType::Directory, 0), io::empty()).unwrap();
+        }
+        check(&folders.into_inner().unwrap(), "more than 10000 entries");
         check(b"", "no zip, tar or tar.gz");
         check(&[b'x'; 1000], "no zip, tar or tar.gz");
         check(&gz(b"no tar"), "cannot unpack");

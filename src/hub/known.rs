@@ -2,8 +2,8 @@
 //!
 //! Dimensions and picture sizes are those of open_clip's model configurations; download sizes those that Hugging Face
 //! shows for the files that are fetched (of mobileclip-s0 and nllb-b16 for their towers). Digests of mobileclip-s0 and
-//! siglip2-b16 are those that the programs Schist and Imchlite check their downloads of the same files with. A revision is pinned where its whole commit hash is known; `main` is resolved
-//! when it is pulled, and noted in `pulled.json`.
+//! siglip2-b16 are those that the programs Schist and Imchlite check their downloads of the same files with. A revision
+//! is pinned where its whole commit hash is known; `main` is resolved when it is pulled, and noted in `pulled.json`.
 
 use super::Precisions;
 use crate::model::Precision;

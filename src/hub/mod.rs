@@ -32,6 +32,7 @@ pub use known::{KNOWN, Known, RECALL_SOURCE, RECOMMENDED};
 pub use pull::{Event, Pulled, Wanted};
 pub use select::Precisions;
 pub use store::{Installed, Origin, Store};
+pub use unpack::is_archive;
 
 /// How Hugging Face, or what stands in its place, is reached.
 #[derive(Clone, Debug)]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::HubError;
+use super::listing::check_name;
 use crate::digest::sha256_watched;
 
 /// What pulling leaves in a model's folder.
@@ -192,7 +193,10 @@ impl Installed {
 
 impl Origin {
     pub(super) fn read(folder: &Path) -> Option<Origin> {
-        serde_json::from_slice(&fs::read(folder.join(ORIGIN_FILE)).ok()?).ok()
+        let origin: Origin = serde_json::from_slice(&fs::read(folder.join(ORIGIN_FILE)).ok()?).ok()?;
+        // An archive may bring this file, and name files that are not the model's.
+        let is_inside = |file: &String| check_name(&origin.repo, file).is_ok();
+        origin.sha256.keys().all(is_inside).then_some(origin)
     }
 
     pub(super) fn write(&self, folder: &Path) -> Result<(), HubError> {

@@ -16,6 +16,13 @@ use crate::model::{Execution, Model, sha256_remembered};
 /// Endings that a model's name does without.
 const ENDINGS: &[&str] = &[".tar.gz", ".tgz", ".tar", ".zip"];
 
+/// Whether this names an archive: a file, and none that only happens to be called what an installed model is.
+pub fn is_archive(named: &Path) -> bool {
+    let name = named.to_string_lossy().to_ascii_lowercase();
+    let is_path = named.components().count() > 1 || ENDINGS.iter().any(|ending| name.ends_with(ending));
+    is_path && named.is_file()
+}
+
 impl Store {
     /// Installs the model that an archive holds, under `name` or what the file is called, unless it is installed.
     /// When this fails, nothing is.
@@ -44,8 +51,7 @@ impl Store {
         let made = unpack_into(archive, &partial, report)
             .and_then(|folder| admit(archive, &name, sha256, &folder, execution).map(|()| folder))
             .and_then(|folder| self.install(&name, &folder));
-        remove_folder(&partial)?;
-        made?;
+        made.and(remove_folder(&partial))?;
         Ok(Pulled::New(self.find(&name)?))
     }
 
@@ -86,10 +92,9 @@ fn admit(
     Model::open(folder, execution)
         .and_then(|model| model.verify(&|_| ()))
         .map_err(|source| HubError::Unreadable { id: archive.display().to_string(), source })?;
-    let before = model.origin.as_ref().map(|origin| origin.repo.clone());
-    let file_name = || archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    // Whatever it says of itself: nobody vouches for what is in an archive.
     Origin {
-        repo: before.unwrap_or_else(file_name),
+        repo: archive.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         commit: sha256,
         sha256: digests(&model).map_err(|source| HubError::Io { path: folder.to_owned(), source })?,
     }
@@ -107,4 +112,22 @@ fn digests(model: &Installed) -> io::Result<BTreeMap<String, String>> {
         }
     }
     Ok(digests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_called_like_a_model_is_no_archive() {
+        #[track_caller]
+        fn check(named: &str, expected: bool) {
+            assert_eq!(is_archive(Path::new(named)), expected, "{named}");
+        }
+        // Tests run in the package's folder.
+        check("Cargo.toml", false);
+        check("./Cargo.toml", true);
+        check("./src", false);
+        check("missing.zip", false);
+    }
 }

@@ -13,7 +13,7 @@ use std::{env, fs};
 use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result};
 use directories::ProjectDirs;
-use imgsearch::hub::{Access, Store};
+use imgsearch::hub::{Access, Store, is_archive};
 use imgsearch::library::Note;
 use imgsearch::model::{Device, Execution, Precision, Prompt};
 use imgsearch::{Library, Model};
@@ -98,7 +98,7 @@ impl Settings {
     /// A file is an archive. A path, or a plain name of a folder that is here, is a folder; any other plain name an
     /// installed model.
     fn model_folder(&self, choice: &Path) -> Result<PathBuf> {
-        if choice.is_file() {
+        if is_archive(choice) {
             let unpacked = self.store()?.unpack(choice, None, self.execution(), &|_| ())?;
             return Ok(unpacked.into_model().folder);
         }

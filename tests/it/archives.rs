@@ -147,5 +147,13 @@ fn what_is_no_whole_model_is_not_installed() {
     let origin = r#"{"repo": "acme/small", "commit": "c", "sha256": {"config.json": "00"}}"#;
     pulled.0.push(("pulled.json", origin.into()));
     check_refused("a.zip", &zip(&pulled), &["config.json was altered"]);
+    // What else it says of itself is not believed.
+    let mut lying = model();
+    let origin = r#"{"repo": "\u001b[2J", "commit": "c", "sha256": {"/dev/zero": "00", "../x": "00"}}"#;
+    lying.0.push(("pulled.json", origin.into()));
+    let user = Newcomer::new();
+    let lying = kept(&user, "lying.zip", &zip(&lying));
+    let info: Value = serde_json::from_str(&user.stdout(&["models", "info", &lying, "--json"])).unwrap();
+    assert_eq!(info["repo"], "lying.zip");
     check_refused("...zip", &whole, &["cannot be the name of a model"]);
 }

@@ -1,5 +1,7 @@
 //! `browse` on a terminal.
 
+use rustix::process::Signal;
+
 use crate::terminal::{KITTY, PLAIN, Screen};
 use crate::workspace::Workspace;
 
@@ -52,6 +54,17 @@ fn what_is_typed_is_searched_for() {
     screen.until("an empty query", |screen| !screen.text().contains("snow"));
     screen.press("\x1b");
     ends(screen);
+}
+
+#[test]
+fn the_terminal_is_given_back_when_the_program_is_ended_from_outside() {
+    let workspace = indexed(1);
+    for signal in [Signal::TERM, Signal::HUP] {
+        let screen = browse(&workspace, &[], PLAIN);
+        screen.shows("search:");
+        screen.signal(signal);
+        assert_eq!(screen.end().0, 130);
+    }
 }
 
 #[test]

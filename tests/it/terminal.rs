@@ -74,7 +74,11 @@ impl Screen {
         self.shown.lock().unwrap().parser.screen_mut().set_size(lines, columns);
         set_size(&self.terminal, columns, lines);
         // The kernel tells only programs that this terminal controls.
-        kill_process(Pid::from_child(&self.program.0), Signal::WINCH).unwrap();
+        self.signal(Signal::WINCH);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.program.0), signal).unwrap();
     }
 
     /// The text on the screen.

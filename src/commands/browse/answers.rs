@@ -36,7 +36,7 @@ pub(super) struct Answerer<'a> {
 }
 
 impl<'scope> Answers<'scope> {
-    /// Starts the thread; it ends when this is dropped.
+    /// Starts the thread.
     pub(super) fn start<'a: 'scope>(
         scope: &'scope Scope<'scope, '_>,
         mut answerer: Answerer<'a>,
@@ -64,6 +64,13 @@ impl<'scope> Answers<'scope> {
     /// The last answer that has come since it was asked for the last time.
     pub(super) fn take(&self) -> Option<Answer> {
         self.answers.try_iter().last()
+    }
+
+    /// Ends the thread, once it has answered what it is at. Its panic was reported when it happened.
+    pub(super) fn end(self) {
+        let Answers { questions, answers, thread } = self;
+        drop((questions, answers));
+        _ = thread.join();
     }
 
     /// Whether a panic has ended the thread.

@@ -18,7 +18,7 @@ use imgsearch::{Engine, Expression, Query};
 use ratatui::crossterm::event::{self, Event};
 
 use super::filter::filter;
-use super::{Exit, see};
+use super::{Exit, exit_at_once, see};
 use crate::cli::BrowseArgs;
 use crate::progress;
 use crate::render::{Painter, Screen, Tile, View, caption, give_back, name};
@@ -52,12 +52,20 @@ pub(super) fn run(settings: &Settings, args: &BrowseArgs) -> Result<Exit> {
     let engine = Engine::open(&settings.library, searcher, &model)?;
     let answerer = Answerer { engine, every, is_collapsed: args.collapse.is_on(true) };
     progress::give_back_on_panic(give_back);
+    // Ctrl-C is a key here; this is for whoever ends the process from outside, or closes the terminal.
+    ctrlc::set_handler(|| {
+        give_back();
+        exit_at_once();
+    })?;
     std::thread::scope(|scope| {
         let answers = Answers::start(scope, answerer);
         let mut screen = Screen::take()?;
         let thumbnails = Thumbnails::start(&Painter::ask(), settings.threads);
         let state = State::new(args.words.join(" "), screen.size()?);
-        browse(&mut screen, state, &answers, thumbnails)
+        let done = browse(&mut screen, state, &answers, thumbnails);
+        drop(screen);
+        answers.end();
+        done
     })?;
     Ok(Exit::Done)
 }

@@ -1,7 +1,8 @@
 //! What a person who waits sees, on stderr: a bar on a terminal, a line now and then elsewhere; and errors.
 
+use std::borrow::Cow;
 use std::error::Error;
-use std::io::{Write, stderr};
+use std::io::{IsTerminal, Write, stderr};
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -16,7 +17,7 @@ use imgsearch_index::Error as IndexError;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::settings::{Settings, Verbosity};
-use crate::terminal::printable;
+use crate::terminal::{escape_controls, printable};
 use crate::usage::UsageError;
 
 /// Time between lines where stderr is not a terminal.
@@ -256,9 +257,13 @@ pub(crate) fn print_warning(text: &str) {
     print_line(&format!("warning: {text}"));
 }
 
-/// Whoever closed stderr does not want to know.
-fn print_line(line: &str) {
-    _ = writeln!(stderr(), "{line}");
+/// Whoever closed stderr does not want to know. File names can hold what a terminal would obey.
+fn print_line(text: &str) {
+    let is_terminal = stderr().is_terminal();
+    for line in text.split('\n') {
+        let line = if is_terminal { escape_controls(line) } else { Cow::Borrowed(line) };
+        _ = writeln!(stderr(), "{line}");
+    }
 }
 
 /// What to do next, where the error's kind tells.

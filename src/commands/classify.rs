@@ -34,7 +34,10 @@ pub(super) fn run(settings: &Settings, args: &ClassifyArgs) -> Result<Exit> {
         };
         let path: Rc<Path> = image.as_path().into();
         let mut fits = fits.into_iter();
-        unless_reader_left(fits.try_for_each(|fit| records.write(&Fitting { path: Rc::clone(&path), fit })))?;
+        if let Err(error) = fits.try_for_each(|fit| records.write(&Fitting { path: Rc::clone(&path), fit })) {
+            unless_reader_left(Err(error))?;
+            return Ok(exit);
+        }
     }
     let written = records.finish();
     drop(records);

@@ -34,8 +34,11 @@ pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
         tags += tagged.labels.len();
         let path: Rc<Path> = tagged.path.into();
         let mut labels = tagged.labels.into_iter();
-        written = labels.try_for_each(|label| records.write(&Tag { path: Rc::clone(&path), label }));
-        written.is_ok()
+        if written.is_ok() {
+            written = labels.try_for_each(|label| records.write(&Tag { path: Rc::clone(&path), label }));
+        }
+        // Sidecars are written whether or not somebody reads on.
+        args.xmp || written.is_ok()
     })?;
     let written = written.and_then(|()| records.finish());
     drop(records);

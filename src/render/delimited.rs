@@ -45,7 +45,11 @@ fn io_error(error: csv::Error) -> io::Error {
 /// A value that no spreadsheet calculates.
 fn guarded(value: &Value<'_>, look: Look) -> Vec<u8> {
     let plain = plain(value, look);
-    let is_formula = matches!(value, Value::Text(text) if is_formula(text));
+    let is_formula = match value {
+        Value::Text(text) => is_formula(text),
+        Value::Path(path) => is_formula(&path.to_string_lossy()),
+        _ => false,
+    };
     if is_formula { [b"'", &*plain].concat() } else { plain.into_owned() }
 }
 

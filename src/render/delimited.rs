@@ -45,11 +45,8 @@ fn io_error(error: csv::Error) -> io::Error {
 /// A value that no spreadsheet calculates.
 fn guarded(value: &Value<'_>, look: Look) -> Vec<u8> {
     let plain = plain(value, look);
-    let is_formula = match value {
-        Value::Text(text) => is_formula(text),
-        Value::Path(path) => is_formula(&path.to_string_lossy()),
-        _ => false,
-    };
+    let is_formula = matches!(value, Value::Text(text) if is_formula(text))
+        || matches!(value, Value::Path(path) if is_formula(&path.to_string_lossy()));
     if is_formula { [b"'", &*plain].concat() } else { plain.into_owned() }
 }
 

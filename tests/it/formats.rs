@@ -122,6 +122,12 @@ fn a_spreadsheet_calculates_no_query() {
     let workspace = indexed();
     let args = ["query", "--format", "csv", "--fields", "query", "-n", "1", "--", "=1+1"];
     assert_eq!(text(&workspace, &args), "query\n'=1+1\n");
+    // A path is one that begins so only where it was typed.
+    workspace.photo("=1+1.png", 1);
+    let args = ["classify", "=1+1.png", "--labels", "x", "--format", "csv", "--fields", "path"];
+    let output =
+        workspace.imgsearch(&args).current_dir(workspace.photos()).assert().code(0).get_output().clone();
+    assert_eq!(output.stdout, b"path\n'=1+1.png\n");
     let args = ["query", "--format", "tsv", "--fields", "query", "-n", "1", "--", "=1+1"];
     assert_eq!(text(&workspace, &args), "query\n=1+1\n");
 }

@@ -3,12 +3,11 @@
 //! As CLIP's own example does it: the picture and each label become a vector, and their cosines a share of belief.
 
 use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use imgsearch_index::Vector;
 
-use crate::decode::{DecodeError, Limits, decode};
+use crate::decode::{Limits, PictureError, decode_in_time, read};
 use crate::model::{ImageEncoder, Model, ModelError, Preprocess};
 
 /// What OpenAI's models were trained to, and no further: `logit_scale` was clipped there (CLIP paper, 2.5). Taken where
@@ -21,6 +20,7 @@ pub struct Classifier {
     preprocess: Preprocess,
     activation: Activation,
     labels: Vec<(String, Vector)>,
+    limits: Limits,
 }
 
 /// A label, and how well it fits a picture.
@@ -86,7 +86,19 @@ impl Classifier {
         let embed = |label: &String| Ok((label.clone(), text.encode_text(label)?));
         let labels = labels.iter().map(embed).collect::<Result<_, ModelError>>()?;
         let (image, preprocess) = (model.image_encoder()?, model.preprocess());
-        Ok(Classifier { image, preprocess, activation: Activation::of(model), labels })
+        Ok(Classifier {
+            image,
+            preprocess,
+            activation: Activation::of(model),
+            labels,
+            limits: Limits::default(),
+        })
+    }
+
+    /// The same with other limits on pictures than the default ones.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Classifier {
+        Classifier { limits, ..self }
     }
 
     /// How well each label fits the picture in `file`, the best first.
@@ -94,8 +106,8 @@ impl Classifier {
     /// # Errors
     /// [`ClassifyError`].
     pub fn classify(&mut self, file: &Path) -> Result<Vec<Fit>, ClassifyError> {
-        let limits = Limits::default();
-        let picture = decode(&read(file, limits.max_bytes)?, &limits, self.preprocess.detail())?;
+        let file = File::open(file).map_err(PictureError::File)?;
+        let picture = decode_in_time(read(file, &self.limits)?, &self.limits, self.preprocess.detail())?;
         let vectors = self.image.encode_images(&[self.preprocess.tensor(&picture)])?;
         let cosine = |label: &Vector| -> f32 {
             let picture = vectors.iter().flat_map(|vector| vector.as_slice());
@@ -112,29 +124,13 @@ impl Classifier {
     }
 }
 
-/// The bytes of a file that is not too large.
-fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, ClassifyError> {
-    let file = File::open(path)?;
-    let size = file.metadata()?.len();
-    if size > max_bytes {
-        let detail = format!("{size} bytes, at most {max_bytes} are read");
-        return Err(DecodeError::TooLarge { detail }.into());
-    }
-    let mut bytes = Vec::new();
-    file.take(max_bytes).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 /// Why a picture was not classified.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClassifyError {
-    /// The file cannot be read.
-    #[error("cannot read it: {0}")]
-    Read(#[from] io::Error),
-    /// Its content is no picture that can be decoded.
+    /// The file is no picture that can be decoded.
     #[error(transparent)]
-    Decode(#[from] DecodeError),
+    Picture(#[from] PictureError),
     /// The model fails.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -4,6 +4,7 @@
 //! [`Query`] with the nearest ones. The library never prints, exits or reads the environment; what it needs from
 //! outside (folders, time, whether to stop) are arguments.
 
+mod budget;
 pub mod classify;
 pub mod decode;
 pub mod digest;

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use imgsearch::EngineError;
-use imgsearch::decode;
+use imgsearch::decode::{self, PictureError};
 use imgsearch::hub::{self, HubError};
 use imgsearch::ingest::{Event, IngestError, Outcome, Reporter};
 use imgsearch::model::ModelError;
@@ -284,6 +284,9 @@ fn hint_of(cause: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<HubError>() {
         return error.hint();
     }
+    if let Some(error) = cause.downcast_ref::<PictureError>() {
+        return error.hint().map(str::to_owned);
+    }
     if let Some(error) = cause.downcast_ref::<ExpressionError>() {
         return error.hint().map(str::to_owned);
     }
@@ -292,6 +295,7 @@ fn hint_of(cause: &(dyn Error + 'static)) -> Option<String> {
         (Some(EngineError::NotRemembered { .. }), _) => {
             Some("`#N` is a photo of the last query's results: ask that query again".into())
         }
+        (Some(EngineError::Picture { error, .. }), _) => hint_of(error),
         (Some(EngineError::Model(error)), _) | (_, Some(IngestError::Model(error))) => hint_of(error),
         _ => None,
     }

@@ -1,7 +1,6 @@
 //! Small upright versions of photo files, to be looked at.
 
 use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 
 use fast_image_resize::images::{Image, ImageRef};
@@ -9,33 +8,39 @@ use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, RgbImage};
 
-use crate::decode::{DecodeError, Detail, Limits, decode};
+use crate::budget::Budget;
+use crate::decode::{self, Detail, Limits, PictureError, decode_in_time};
 
 /// JPEG quality of thumbnails in pages: what Pillow and most cameras' previews take by default; nobody prints them.
 const QUALITY: u8 = 80;
 
-/// Why there is no thumbnail.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ThumbnailError {
-    /// The file does not read.
-    #[error("{0}")]
-    File(#[source] io::Error),
-    /// Its content is no picture that can be shown.
-    #[error(transparent)]
-    Picture(#[from] DecodeError),
+/// Makes thumbnails of one size, on any number of threads at a time.
+pub struct Thumbnailer {
+    side: u32,
+    limits: Limits,
+    /// What all pictures being decoded may take together: as much as one of them may alone.
+    memory: Budget,
 }
 
-/// The photo at `path`, upright, in its own shape, in a square of `side` pixels. A smaller one is left as it is.
-///
-/// # Errors
-/// [`ThumbnailError`]; no file makes this function panic.
-pub fn thumbnail(path: &Path, side: u32, limits: &Limits) -> Result<RgbImage, ThumbnailError> {
-    let bytes = read(path, limits)?;
-    let picture = decode(&bytes, limits, Detail::ShortSide(side))?;
-    let mut small = DynamicImage::ImageRgb8(fitted(picture.pixels, side));
-    small.apply_orientation(picture.orientation);
-    Ok(small.into_rgb8())
+impl Thumbnailer {
+    /// For thumbnails in a square of `side` pixels.
+    pub fn new(side: u32, limits: Limits) -> Thumbnailer {
+        Thumbnailer { side, limits, memory: Budget::new(limits.max_memory) }
+    }
+
+    /// The photo at `path`, upright, in its own shape. A smaller one is left as it is.
+    ///
+    /// # Errors
+    /// [`PictureError`]; no file makes this function panic.
+    pub fn make(&self, path: &Path) -> Result<RgbImage, PictureError> {
+        let bytes = decode::read(File::open(path).map_err(PictureError::File)?, &self.limits)?;
+        let detail = Detail::ShortSide(self.side);
+        let _memory = self.memory.take(decode::memory(&bytes, detail));
+        let picture = decode_in_time(bytes, &self.limits, detail)?;
+        let mut small = DynamicImage::ImageRgb8(fitted(picture.pixels, self.side));
+        small.apply_orientation(picture.orientation);
+        Ok(small.into_rgb8())
+    }
 }
 
 /// The bytes of a JPEG of `picture`.
@@ -45,18 +50,6 @@ pub fn jpeg(picture: &RgbImage) -> Vec<u8> {
     let encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
     picture.write_with_encoder(encoder).expect("the encoder takes RGB, and writing to a Vec cannot fail");
     bytes
-}
-
-fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, ThumbnailError> {
-    let file = File::open(path).map_err(ThumbnailError::File)?;
-    let mut bytes = Vec::new();
-    // One byte more than is allowed tells that there are more.
-    file.take(limits.max_bytes + 1).read_to_end(&mut bytes).map_err(ThumbnailError::File)?;
-    if bytes.len() as u64 > limits.max_bytes {
-        let detail = format!("more than {} bytes", limits.max_bytes);
-        return Err(DecodeError::TooLarge { detail }.into());
-    }
-    Ok(bytes)
 }
 
 /// Scaled down, if needed, until neither side is longer than `side`.
@@ -79,6 +72,9 @@ fn fitted(pixels: RgbImage, side: u32) -> RgbImage {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
+
     use super::*;
 
     #[track_caller]
@@ -86,7 +82,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         RgbImage::new(size.0, size.1).save(&path).unwrap();
-        let small = thumbnail(&path, 64, &Limits::default()).unwrap();
+        let small = Thumbnailer::new(64, Limits::default()).make(&path).unwrap();
         assert_eq!(small.dimensions(), expected);
         assert_eq!(image::load_from_memory(&jpeg(&small)).unwrap().into_rgb8().dimensions(), expected);
     }
@@ -105,9 +101,29 @@ mod tests {
         let path = folder.path().join("a.jpg");
         std::fs::write(&path, "not a picture").unwrap();
         let limits = Limits::default();
-        let error = |path: &Path, limits: &Limits| thumbnail(path, 64, limits).unwrap_err().to_string();
-        assert_eq!(error(&path, &limits), "not an image");
-        assert_eq!(error(&path, &Limits { max_bytes: 4, ..limits }), "too large: more than 4 bytes");
-        assert!(error(&folder.path().join("b.jpg"), &limits).contains("No such file"));
+        let error = |path: &Path, limits| Thumbnailer::new(64, limits).make(path).unwrap_err().to_string();
+        assert_eq!(error(&path, limits), "not an image");
+        assert_eq!(error(&path, Limits { max_bytes: 4, ..limits }), "too large: more than 4 bytes");
+        assert!(error(&folder.path().join("b.jpg"), limits).contains("No such file"));
+    }
+
+    #[test]
+    fn a_thumbnail_waits_for_memory() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.png");
+        RgbImage::new(64, 64).save(&path).unwrap();
+        let (thumbnailer, made) = (Thumbnailer::new(64, Limits::default()), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            let others = thumbnailer.memory.take(u64::MAX);
+            let thread = scope.spawn(|| {
+                thumbnailer.make(&path).unwrap();
+                made.store(true, Ordering::SeqCst);
+            });
+            // More than it would take, if it did not wait.
+            std::thread::sleep(Duration::from_millis(100));
+            assert!(!made.load(Ordering::SeqCst));
+            drop(others);
+            thread.join().unwrap();
+        });
     }
 }

@@ -1,10 +1,10 @@
 //! What `query` and `similar` have in common: one question, one answer.
 
-use std::io::{self, Read};
+use std::io::stdin;
 use std::rc::Rc;
 
-use anyhow::{Context, Result, bail};
-use imgsearch::decode::{Limits, heif};
+use anyhow::{Context, Result};
+use imgsearch::decode::{self, Limits, heif};
 use imgsearch::library::Note;
 use imgsearch::query::{Cutoff, Source, Term};
 use imgsearch::{Engine, Expression, Match, Query};
@@ -72,11 +72,8 @@ pub(super) fn read_stdin(term: Term) -> Result<Term> {
     if term.source != Source::Picture("-".into()) {
         return Ok(term);
     }
-    let (mut bytes, most) = (Vec::new(), Limits::default().max_bytes);
-    io::stdin().lock().take(most + 1).read_to_end(&mut bytes).context("cannot read stdin")?;
-    if bytes.len() as u64 > most {
-        bail!("the picture on stdin is longer than the {most} bytes that are read");
-    }
+    let bytes =
+        decode::read(stdin().lock(), &Limits::default()).context("cannot read the picture on stdin")?;
     Ok(Term { source: Source::Bytes(bytes), ..term })
 }
 

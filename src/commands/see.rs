@@ -8,7 +8,7 @@ use image::RgbImage;
 use imgsearch::Match;
 use imgsearch::decode::{self, Limits};
 use imgsearch::gather::{Placed, Way, place};
-use imgsearch::thumbnail::{jpeg, thumbnail};
+use imgsearch::thumbnail::{Thumbnailer, jpeg};
 use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
@@ -169,8 +169,7 @@ fn thumbnails<T: Send>(
 ) -> Result<Vec<Result<T, String>>> {
     let named = |_: usize| decode::THREAD.to_owned();
     let pool = ThreadPoolBuilder::new().num_threads(settings.threads).thread_name(named).build()?;
-    let made = |found: &Match| {
-        finish(thumbnail(&found.path, side, &Limits::default()).map_err(|error| error.to_string())?)
-    };
+    let thumbnailer = Thumbnailer::new(side, Limits::default());
+    let made = |found: &Match| finish(thumbnailer.make(&found.path).map_err(|error| error.to_string())?);
     Ok(pool.install(|| matches.par_iter().map(made).collect()))
 }

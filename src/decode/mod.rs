@@ -4,6 +4,7 @@
 //! says why; a decoder that panics is contained and reported the same way. Callers say how much detail they want,
 //! because a small version of a large picture often costs a fraction of the whole.
 
+mod file;
 mod format;
 pub mod heif;
 #[cfg(feature = "mozjpeg")]
@@ -21,6 +22,7 @@ use std::time::Duration;
 use image::metadata::Orientation;
 use image::{ImageFormat, RgbImage};
 
+pub use file::{PictureError, decode_in_time, read};
 use format::Format;
 pub use metadata::{Metadata, Place, Taken};
 pub use worker::Worker;

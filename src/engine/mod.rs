@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use imgsearch_index::{Error as IndexError, Hit, SearchOptions, Searcher, Selection, Vector};
 
+use crate::decode::{Limits, PictureError};
 use crate::model::{ImageEncoder, Model, ModelError, TextEncoder};
 use crate::photo::{Photo, key_of, path_bytes, path_of};
 use crate::query::{Cutoff, Filter, Order};
@@ -38,6 +39,7 @@ pub struct Engine<'a> {
     text: Option<TextEncoder>,
     image: Option<ImageEncoder>,
     background: Option<Background>,
+    limits: Limits,
 }
 
 /// One photo of an answer.
@@ -66,7 +68,14 @@ impl<'a> Engine<'a> {
         model: &'a Model,
     ) -> Result<Engine<'a>, EngineError> {
         check_space(library, &searcher, model)?;
-        Ok(Engine { library, model, searcher, text: None, image: None, background: None })
+        let limits = Limits::default();
+        Ok(Engine { library, model, searcher, text: None, image: None, background: None, limits })
+    }
+
+    /// The same with other limits on the pictures of a query than the default ones.
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Engine<'a> {
+        Engine { limits, ..self }
     }
 
     /// The best matches, best first; none is no error. Pictures that are part of the query, and exact copies of
@@ -228,12 +237,12 @@ pub enum EngineError {
     #[error(transparent)]
     Model(#[from] ModelError),
     /// A picture of the query cannot be used.
-    #[error("cannot look at {path}: {detail}", path = path.display())]
+    #[error("cannot look at {path}: {error}", path = path.display())]
     Picture {
         /// The file.
         path: PathBuf,
         /// Why.
-        detail: String,
+        error: PictureError,
     },
     /// A result was named that the last query did not have.
     #[error("the last query on this library has no result {rank}")]

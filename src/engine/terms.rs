@@ -1,13 +1,12 @@
 //! The parts of an expression → one vector.
 
 use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use imgsearch_index::{Fingerprint, Key, Vector};
 
 use super::{Engine, EngineError};
-use crate::decode::{Limits, decode};
+use crate::decode::{PictureError, decode_in_time, read};
 use crate::photo::{Photo, Stamp, fingerprint, key_of};
 use crate::query::{Expression, Source};
 
@@ -34,7 +33,7 @@ impl Engine<'_> {
                 Source::Text(text) => self.text()?.encode_query(text)?,
                 Source::Picture(path) => self.picture(path, &mut pictures)?,
                 Source::Bytes(bytes) => {
-                    self.content("the picture on stdin".as_ref(), bytes, &mut pictures)?
+                    self.content("the picture on stdin".as_ref(), bytes.clone(), &mut pictures)?
                 }
                 Source::Result(rank) => {
                     let path =
@@ -52,12 +51,11 @@ impl Engine<'_> {
 
     /// A picture file. If the library has it as it is now, neither the file nor the image tower is needed.
     fn picture(&mut self, path: &Path, pictures: &mut Vec<Picture>) -> Result<Vector, EngineError> {
-        let refuse =
-            |error: std::io::Error| EngineError::Picture { path: path.to_owned(), detail: error.to_string() };
-        let path = path.canonicalize().map_err(refuse)?;
-        let key = key_of(&path);
-        let mut file = File::open(&path).map_err(refuse)?;
-        let stamp = Stamp::of(&file.metadata().map_err(refuse)?);
+        let unread = |error| refused(path, PictureError::File(error));
+        let path = &path.canonicalize().map_err(unread)?;
+        let key = key_of(path);
+        let file = File::open(path).map_err(unread)?;
+        let stamp = Stamp::of(&file.metadata().map_err(unread)?);
         if let Some(key) = &key
             && let Some(stored) = self.searcher.get(key)?
             && let Some(photo) = Photo::decode(stored.record.payload)
@@ -68,33 +66,31 @@ impl Engine<'_> {
             pictures.push(Picture { key: Some(key.clone()), fingerprint });
             return Ok(vector);
         }
-        let limits = Limits::default();
-        if stamp.size > limits.max_bytes {
-            let detail = format!("{} bytes, at most {} are read", stamp.size, limits.max_bytes);
-            return Err(EngineError::Picture { path, detail });
-        }
-        let mut bytes = Vec::new();
-        file.by_ref().take(limits.max_bytes).read_to_end(&mut bytes).map_err(refuse)?;
+        let bytes = read(file, &self.limits).map_err(|error| refused(path, error))?;
         pictures.push(Picture { key, fingerprint: None });
-        self.content(&path, &bytes, pictures)
+        self.content(path, bytes, pictures)
     }
 
     /// The content of a picture file that is called `name`.
     fn content(
         &mut self,
         name: &Path,
-        bytes: &[u8],
+        bytes: Vec<u8>,
         pictures: &mut Vec<Picture>,
     ) -> Result<Vector, EngineError> {
-        let content = fingerprint(bytes);
+        let content = fingerprint(&bytes);
         pictures.push(Picture { key: None, fingerprint: Some(content) });
         if let Some(vector) = self.searcher.vector_of(&content)? {
             return Ok(vector);
         }
         let preprocess = self.model.preprocess();
-        let picture = decode(bytes, &Limits::default(), preprocess.detail())
-            .map_err(|error| EngineError::Picture { path: PathBuf::from(name), detail: error.to_string() })?;
+        let picture =
+            decode_in_time(bytes, &self.limits, preprocess.detail()).map_err(|error| refused(name, error))?;
         let mut vectors = self.image()?.encode_images(&[preprocess.tensor(&picture)])?;
         vectors.pop().ok_or(EngineError::CancelsOut)
     }
+}
+
+fn refused(path: &Path, error: PictureError) -> EngineError {
+    EngineError::Picture { path: path.to_owned(), error }
 }

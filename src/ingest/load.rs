@@ -3,11 +3,11 @@
 use imgsearch_index::Fingerprint;
 use ndarray::Array3;
 
-use super::budget::Budget;
 use super::in_flight::Waiting;
 use super::pipeline::{Done, Passed, Run};
 use super::read::Content;
 use super::{IngestError, Outcome};
+use crate::budget::Budget;
 use crate::decode::{self, DecodeError, Worker};
 use crate::model::Preprocess;
 use crate::photo::{Details, Skip, SkipKind};

@@ -3,7 +3,6 @@
 //! A file that cannot be read is an outcome; only what makes going on pointless is an error. Whatever was stored when
 //! the run ends, by itself, by an error or by cancelling, stays stored.
 
-mod budget;
 mod embed;
 mod in_flight;
 mod load;

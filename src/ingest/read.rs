@@ -6,10 +6,10 @@ use std::path::Path;
 
 use imgsearch_index::Fingerprint;
 
-use super::budget::{Budget, Share};
 use super::in_flight::Waiting;
 use super::pipeline::{Done, Job, Passed, Run};
 use super::{IngestError, Outcome};
+use crate::budget::{Budget, Share};
 use crate::photo::{self, Skip, SkipKind, Stamp};
 
 /// Bytes of files that may be read and not decoded yet: several photos of a phone, or one file of any size.

@@ -15,7 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["duplicates", "hub", "library", "query"],
     &["photo"],
     &["model", "perceptual", "thumbnail", "walk"],
-    &["decode", "digest", "disk", "gather", "sidecar"],
+    &["budget", "decode", "digest", "disk", "gather", "sidecar"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

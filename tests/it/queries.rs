@@ -177,6 +177,10 @@ fn queries_that_are_none_are_refused() {
     check(&["query", "--queries", "-", "--format", "text"], &["JSON"]);
     fs::write(workspace.photos().join("text.png"), "no picture").unwrap();
     check(&["similar", "text.png"], &["text.png", "not an image"]);
+    fs::write(workspace.photos().join("a.pdf"), "%PDF-1.4").unwrap();
+    check(&["similar", "a.pdf"], &["a.pdf", "unsupported: PDF", "hint", "JPEG"]);
+    fs::File::create(workspace.photos().join("large.png")).unwrap().set_len((256 << 20) + 1).unwrap();
+    check(&["similar", "large.png"], &["large.png", "too large", "hint", "JPEG"]);
 }
 
 #[test]

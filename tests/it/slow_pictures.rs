@@ -1,16 +1,20 @@
 //! Pictures that are not decoded in time, in whole runs of the library's own pipeline.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime};
 
 use image::{ImageFormat, Rgb, RgbImage};
+use imgsearch::classify::Classifier;
 use imgsearch::decode::Limits;
 use imgsearch::ingest::{Event, IngestError, Plan, Reporter, Totals, index};
 use imgsearch::model::{Execution, Precision};
 use imgsearch::photo::SkipKind;
+use imgsearch::query::{Source, Term};
+use imgsearch::thumbnail::Thumbnailer;
 use imgsearch::walk::{Rules, resolve_roots};
-use imgsearch::{Library, Model};
+use imgsearch::{Engine, EngineError, Expression, Library, Model, Query};
 
 use crate::model_goldens::execution;
 use crate::workspace::Workspace;
@@ -21,14 +25,15 @@ impl Reporter for Silent {
     fn report(&self, _: Event<'_>) {}
 }
 
+fn model() -> Model {
+    let data = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
+    let execution = Execution { precision: Precision::Auto, ..execution(None) };
+    Model::open(&data.join("models/offline"), execution).unwrap()
+}
+
 /// Indexes the workspace's photos with the offline model on one thread, each within `max_time`.
 fn run(workspace: &Workspace, library: &Path, max_time: Duration) -> Result<Totals, IngestError> {
-    let data = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
-    let model = Model::open(
-        &data.join("models/offline"),
-        Execution { precision: Precision::Auto, ..execution(None) },
-    )
-    .unwrap();
+    let model = model();
     std::fs::create_dir_all(library).unwrap();
     let plan = Plan {
         roots: resolve_roots(&[workspace.photos()]).0,
@@ -74,4 +79,33 @@ fn a_run_gives_up_when_decoders_are_stuck_and_keeps_what_it_has() {
     let ended = run(&workspace, &library, Duration::from_millis(1));
     assert!(matches!(&ended, Err(IngestError::Stuck { path, .. }) if path.exists()), "{ended:?}");
     assert_eq!(Library::new(&library).searcher().unwrap().len(), 1);
+}
+
+#[test]
+fn whoever_waits_for_a_picture_is_told_that_it_takes_too_long() {
+    let workspace = Workspace::new();
+    workspace.photo("0.png", 0);
+    let library = workspace.root().join("library");
+    run(&workspace, &library, Limits::default().max_time).unwrap();
+    large_pictures(&workspace, 1);
+    let large = workspace.photos().join("large 1.png");
+
+    let limits = Limits { max_time: Duration::ZERO, ..Limits::default() };
+    let told = "not decoded after 0 s";
+    let error = Thumbnailer::new(64, limits).make(&large).unwrap_err();
+    assert_eq!(error.to_string(), told);
+    assert!(error.hint().is_some());
+
+    let model = model();
+    let mut classifier = Classifier::open(&model, &["a dog".into()]).unwrap().with_limits(limits);
+    assert_eq!(classifier.classify(&large).unwrap_err().to_string(), told);
+
+    let library = Library::new(&library);
+    let engine = Engine::open(&library, library.searcher().unwrap(), &model).unwrap();
+    let mut engine = engine.with_limits(limits);
+    for source in [Source::Bytes(std::fs::read(&large).unwrap()), Source::Picture(large)] {
+        let expression = Expression::new(vec![Term { weight: 1.0, source }]).unwrap();
+        let error = engine.search(&Query::new(expression, NonZeroUsize::MIN)).unwrap_err();
+        assert!(matches!(error, EngineError::Picture { .. }) && error.to_string().ends_with(told), "{error}");
+    }
 }

@@ -2,11 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::Builder;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use imgsearch::decode::{self, Limits};
-use imgsearch::thumbnail::thumbnail;
+use imgsearch::thumbnail::Thumbnailer;
 
 use crate::render::{Painted, Painter};
 
@@ -31,11 +32,13 @@ impl Thumbnails {
     pub(super) fn start(painter: &Painter, threads: usize) -> Thumbnails {
         let (wanted, waiting) = unbounded::<PathBuf>();
         let (sender, made) = unbounded();
+        let thumbnailer = Arc::new(Thumbnailer::new(painter.side(), Limits::default()));
         for _ in 0..threads {
-            let (painter, waiting, sender) = (painter.clone(), waiting.clone(), sender.clone());
+            let (painter, thumbnailer) = (painter.clone(), Arc::clone(&thumbnailer));
+            let (waiting, sender) = (waiting.clone(), sender.clone());
             let work = move || {
                 for path in waiting {
-                    let picture = make(&path, &painter);
+                    let picture = make(&path, &thumbnailer, &painter);
                     if sender.send((path, picture)).is_err() {
                         break;
                     }
@@ -93,7 +96,6 @@ impl Thumbnails {
     }
 }
 
-fn make(path: &Path, painter: &Painter) -> Made {
-    let picture = thumbnail(path, painter.side(), &Limits::default()).map_err(|error| error.to_string())?;
-    painter.paint(picture)
+fn make(path: &Path, thumbnailer: &Thumbnailer, painter: &Painter) -> Made {
+    painter.paint(thumbnailer.make(path).map_err(|error| error.to_string())?)
 }

@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// So many bytes, and how many of them are free.
-pub(super) struct Budget {
+pub(crate) struct Budget {
     bytes: u64,
     free: Mutex<u64>,
     freed: Condvar,
@@ -13,18 +13,18 @@ pub(super) struct Budget {
 }
 
 /// A part of a budget, given back when dropped.
-pub(super) struct Share<'a> {
+pub(crate) struct Share<'a> {
     budget: &'a Budget,
     bytes: u64,
 }
 
 impl Budget {
-    pub(super) fn new(bytes: u64) -> Budget {
+    pub(crate) fn new(bytes: u64) -> Budget {
         Budget { bytes, free: Mutex::new(bytes), freed: Condvar::new(), turn: Mutex::new(()) }
     }
 
     /// Waits until so many bytes are free, and takes them. More than the whole budget is the whole budget.
-    pub(super) fn take(&self, bytes: u64) -> Share<'_> {
+    pub(crate) fn take(&self, bytes: u64) -> Share<'_> {
         let bytes = bytes.min(self.bytes);
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.freed.wait_while(self.free(), |free| *free < bytes);

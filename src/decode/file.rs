@@ -1,0 +1,63 @@
+//! Pictures that somebody waits for: a file is read and decoded within the limits, or there is a reason why not.
+
+use std::io::{self, Read};
+
+use super::{DecodeError, Detail, Limits, Picture, Worker};
+
+/// Why a file gave no picture.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PictureError {
+    /// The file does not read.
+    #[error("{0}")]
+    File(#[source] io::Error),
+    /// Its content is no picture that can be shown.
+    #[error(transparent)]
+    Picture(#[from] DecodeError),
+    /// The operating system gives no thread to decode on.
+    #[error("cannot start another thread: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl PictureError {
+    /// What to do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            PictureError::Picture(
+                DecodeError::TooLarge { .. } | DecodeError::TooSlow { .. } | DecodeError::Unsupported { .. },
+            ) => Some("save the picture as a JPEG, and smaller if it is large, and take that"),
+            PictureError::Picture(
+                DecodeError::Empty
+                | DecodeError::NotAnImage
+                | DecodeError::Damaged { .. }
+                | DecodeError::Panicked { .. },
+            )
+            | PictureError::File(_)
+            | PictureError::Thread(_) => None,
+        }
+    }
+}
+
+/// The bytes of a file that is not too long.
+///
+/// # Errors
+/// [`PictureError::File`], and [`DecodeError::TooLarge`].
+pub fn read(file: impl Read, limits: &Limits) -> Result<Vec<u8>, PictureError> {
+    let mut bytes = Vec::new();
+    // One byte more than is allowed tells that there are more.
+    file.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(PictureError::File)?;
+    if bytes.len() as u64 > limits.max_bytes {
+        let detail = format!("more than {} bytes", limits.max_bytes);
+        return Err(DecodeError::TooLarge { detail }.into());
+    }
+    Ok(bytes)
+}
+
+/// As [`decode()`](super::decode()), and [`DecodeError::TooSlow`] when [`Limits::max_time`] is over: the thread that decodes
+/// is left to itself.
+///
+/// # Errors
+/// [`PictureError`] says why there is no picture.
+pub fn decode_in_time(bytes: Vec<u8>, limits: &Limits, detail: Detail) -> Result<Picture, PictureError> {
+    Ok(Worker::new(*limits).decode(bytes, detail).map_err(PictureError::Thread)??)
+}

@@ -7,7 +7,7 @@ use std::path::Path;
 use image::{DynamicImage, RgbImage, imageops};
 use serde_json::Value;
 
-use crate::terminal::{KITTY, PLAIN, SIXEL, Screen};
+use crate::terminal::{ITERM2, KITTY, PLAIN, SIXEL, Screen};
 use crate::workspace::{Workspace, scene};
 
 fn indexed(names: &[&str]) -> Workspace {
@@ -113,6 +113,9 @@ fn previewed(args: &[&str], answer: &'static str, code: i32) -> String {
     fs::write(workspace.config(), "format = \"paths\"").unwrap();
     let mut command = workspace.process(&["query", "a photo", "--preview", "--no-collapse"]);
     command.args(args).env("TERM", "xterm-256color");
+    if answer == ITERM2 {
+        command.env("TERM_PROGRAM", "iTerm.app");
+    }
     let (found, sent) = Screen::run(command, answer).end();
     assert_eq!(found, code, "{sent}");
     sent
@@ -132,6 +135,7 @@ fn previews_are_drawn_as_the_terminal_can() {
     check(PLAIN, "▀");
     check(SIXEL, "\x1bP");
     check(KITTY, "\x1b_Gq=2");
+    check(ITERM2, "\x1b]1337;File=inline=1;");
     // This one never answers.
     check("", "▀");
 }

@@ -16,6 +16,8 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 pub(crate) const PLAIN: &str = "\x1b[0n";
 pub(crate) const SIXEL: &str = "\x1b[?62;4c\x1b[6;20;10t\x1b[0n";
 pub(crate) const KITTY: &str = "\x1b_Gi=31;OK\x1b\\\x1b[6;20;10t\x1b[0n";
+/// iTerm2 is known by the environment; what it answers is how large a cell is.
+pub(crate) const ITERM2: &str = "\x1b[6;20;10t\x1b[0n";
 /// The last of the questions, "how are you?".
 const QUESTION: &[u8] = b"\x1b[5n";
 

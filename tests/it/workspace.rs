@@ -18,6 +18,7 @@ const TERMINAL: &[&str] = &[
     "DOMTERM",
     "FORCE_HYPERLINK",
     "KONSOLE_VERSION",
+    "LC_TERMINAL",
     "NO_COLOR",
     "TERM_PROGRAM",
     "VTE_VERSION",

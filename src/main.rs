@@ -14,10 +14,19 @@ use commands::Exit;
 use settings::CommandLine;
 
 fn main() -> ExitCode {
+    keep_to_this_machine();
     progress::silence_contained_panics();
     let exit = CommandLine::parse().and_then(commands::run).unwrap_or_else(|error| {
         progress::print_error(&error);
         Exit::Failed
     });
     ExitCode::from(exit as u8)
+}
+
+/// Has ONNX Runtime collect nothing. The builds of PyPI otherwise keep a device id and a database of events in the cache
+/// folder from the moment their environment is made; its own switch comes only after that, and 10 ms later.
+#[expect(unsafe_code, reason = "there is no safe way to tell a library that is loaded later")]
+fn keep_to_this_machine() {
+    // SAFETY: no other thread runs yet.
+    unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
 }

@@ -68,7 +68,8 @@ fn warn_of_file_names(terms: &[Term]) {
     }
 }
 
-/// Batch mode: a line, its answer, the next line, so that another program can ask one thing after the other.
+/// Batch mode: a line, its answer, the next line, so that another program can ask one thing after the other. It ends
+/// with the lines, or when nobody reads the answers any more.
 fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit> {
     let layout = Layout::of(&args.search.output)?;
     if layout.format != Format::Jsonl {
@@ -91,11 +92,14 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
         if line.is_empty() {
             continue;
         }
-        match answer_line(settings, &mut engine, &line, &every, &layout) {
+        match answer_line(&mut engine, &line, &every) {
             Ok(matches) => {
                 found |= !matches.is_empty();
+                let is_read = show(settings, &line, &matches, &layout)?;
                 if args.search.see.html.is_some() {
                     sections.push(see::section(settings, &line, &matches)?);
+                } else if !is_read {
+                    break;
                 }
             }
             Err(error) if ends_the_batch(&error) => return Err(error),
@@ -115,21 +119,12 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
     })
 }
 
-fn answer_line(
-    settings: &Settings,
-    engine: &mut Engine<'_>,
-    line: &str,
-    every: &Query,
-    layout: &Layout,
-) -> Result<Vec<Match>> {
+fn answer_line(engine: &mut Engine<'_>, line: &str, every: &Query) -> Result<Vec<Match>> {
     let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
-    let matches = engine.search(&Query { expression: Expression::new(parse(&words)?)?, ..every.clone() })?;
-    show(settings, line, &matches, layout)?;
-    Ok(matches)
+    Ok(engine.search(&Query { expression: Expression::new(parse(&words)?)?, ..every.clone() })?)
 }
 
 /// Whether the next line would end no better.
 fn ends_the_batch(error: &anyhow::Error) -> bool {
-    let is_io = error.downcast_ref::<io::Error>().is_some();
-    is_io || matches!(error.downcast_ref(), Some(EngineError::Index(_) | EngineError::Model(_)))
+    matches!(error.downcast_ref(), Some(EngineError::Index(_) | EngineError::Model(_)))
 }

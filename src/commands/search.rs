@@ -1,6 +1,7 @@
 //! What `query` and `similar` have in common: one question, one answer.
 
 use std::io::stdin;
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
@@ -22,16 +23,21 @@ pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &
     see::check(settings, &args.see, args.output.format)?;
     let query = query(settings, Expression::new(terms)?, args)?;
     let searcher = settings.library.searcher()?;
-    let model = settings.open_model(&Note::read(searcher.note()))?;
+    // The process ends with its answer: to take tokenizer and tower apart before would be a tenth of its time.
+    let model = ManuallyDrop::new(settings.open_model(&Note::read(searcher.note()))?);
     heif::look_in(settings.heif_places());
-    let mut engine = Engine::open(&settings.library, searcher, &model)?;
+    let mut engine = ManuallyDrop::new(Engine::open(&settings.library, searcher, &model)?);
     let is_collapsed = args.collapse.is_on(args.output.format == Format::Text);
     let matches = if is_collapsed { engine.search_collapsed(&query) } else { engine.search(&query) }?;
     remember(settings, &matches);
     see::preview(settings, &matches, &args.see)?;
-    let exit = show(settings, typed, &matches, &layout)?;
+    show(settings, typed, &matches, &layout)?;
     let is_done = see::see(settings, typed, &matches, &args.see)?;
-    Ok(if is_done { exit } else { Exit::Failed })
+    Ok(match (is_done, matches.is_empty()) {
+        (false, _) => Exit::Failed,
+        (true, true) => Exit::NothingFound,
+        (true, false) => Exit::Done,
+    })
 }
 
 /// What was asked for.
@@ -55,16 +61,18 @@ fn cutoff(args: &SearchArgs) -> Cutoff {
     }
 }
 
-/// Prints an answer.
-pub(super) fn show(settings: &Settings, typed: &str, matches: &[Match], layout: &Layout) -> Result<Exit> {
+/// Prints an answer, and says whether anybody still reads.
+pub(super) fn show(settings: &Settings, typed: &str, matches: &[Match], layout: &Layout) -> Result<bool> {
     let mut output = Output::new(settings.look);
     let mut records = Records::new(&mut output, layout, match_fields())?;
     let query: Rc<str> = typed.into();
     let mut found = matches.iter().map(|found| Found { query: Rc::clone(&query), found: found.clone() });
     let written = found.try_for_each(|found| records.write(&found)).and_then(|()| records.finish());
     drop(records);
-    unless_reader_left(written.and_then(|()| output.finish()))?;
-    Ok(if matches.is_empty() { Exit::NothingFound } else { Exit::Done })
+    let written = written.and_then(|()| output.finish());
+    let is_read = written.is_ok();
+    unless_reader_left(written)?;
+    Ok(is_read)
 }
 
 /// The picture called `-` is on stdin.

@@ -1,7 +1,10 @@
 //! What can be asked on the command line: expressions, pictures, filters, batches.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -212,6 +215,34 @@ fn a_batch_answers_line_by_line_and_goes_on_after_a_bad_one() {
     let nothing =
         workspace.imgsearch(&["query", "--queries", "-", "--in", "/nowhere"]).write_stdin("x\n").output();
     assert_eq!(nothing.unwrap().status.code(), Some(1));
+}
+
+#[test]
+fn a_batch_ends_when_nobody_reads_its_answers() {
+    let workspace = indexed();
+    let mut command = workspace.process(&["query", "-n", "1", "--queries", "-"]);
+    let mut batch = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut questions, answers) = (batch.stdin.take().unwrap(), batch.stdout.take().unwrap());
+    writeln!(questions, "a dog").unwrap();
+    BufReader::new(answers).read_line(&mut String::new()).unwrap();
+    // The answers are closed now, the questions are not.
+    writeln!(questions, "a cat").unwrap();
+    let ended = (0..3000).find_map(|_| {
+        std::thread::sleep(Duration::from_millis(20));
+        batch.try_wait().unwrap()
+    });
+    batch.kill().unwrap();
+    assert_eq!(ended.and_then(|status| status.code()), Some(0));
+}
+
+#[test]
+fn the_runtime_collects_nothing() {
+    let workspace = indexed();
+    let cache = workspace.root().join("cache");
+    let mut command = workspace.imgsearch(&["query", "a dog", "-n", "1"]);
+    command.env("XDG_CACHE_HOME", &cache).env_remove("ORT_DISABLE_TELEMETRY").assert().success();
+    let kept: Vec<_> = fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(kept, ["imgsearch"]);
 }
 
 /// Photos of two cameras, with dates and places, as EXIF has them.

@@ -9,14 +9,14 @@ use super::{DecodeError, Detail, Limits, Picture, Worker};
 #[non_exhaustive]
 pub enum PictureError {
     /// The file does not read.
-    #[error("{0}")]
-    File(#[source] io::Error),
+    #[error(transparent)]
+    File(io::Error),
     /// Its content is no picture that can be shown.
     #[error(transparent)]
     Picture(#[from] DecodeError),
     /// The operating system gives no thread to decode on.
     #[error("cannot start another thread: {0}")]
-    Thread(#[source] io::Error),
+    Thread(io::Error),
 }
 
 impl PictureError {

@@ -1,5 +1,6 @@
 //! The parts of an expression → one vector.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::path::Path;
 
@@ -33,7 +34,7 @@ impl Engine<'_> {
                 Source::Text(text) => self.text()?.encode_query(text)?,
                 Source::Picture(path) => self.picture(path, &mut pictures)?,
                 Source::Bytes(bytes) => {
-                    self.content("the picture on stdin".as_ref(), bytes.clone(), &mut pictures)?
+                    self.content("the picture on stdin".as_ref(), bytes.into(), &mut pictures)?
                 }
                 Source::Result(rank) => {
                     let path =
@@ -68,14 +69,14 @@ impl Engine<'_> {
         }
         let bytes = read(file, &self.limits).map_err(|error| refused(path, error))?;
         pictures.push(Picture { key, fingerprint: None });
-        self.content(path, bytes, pictures)
+        self.content(path, bytes.into(), pictures)
     }
 
     /// The content of a picture file that is called `name`.
     fn content(
         &mut self,
         name: &Path,
-        bytes: Vec<u8>,
+        bytes: Cow<'_, [u8]>,
         pictures: &mut Vec<Picture>,
     ) -> Result<Vector, EngineError> {
         let content = fingerprint(&bytes);
@@ -84,8 +85,8 @@ impl Engine<'_> {
             return Ok(vector);
         }
         let preprocess = self.model.preprocess();
-        let picture =
-            decode_in_time(bytes, &self.limits, preprocess.detail()).map_err(|error| refused(name, error))?;
+        let picture = decode_in_time(bytes.into_owned(), &self.limits, preprocess.detail())
+            .map_err(|error| refused(name, error))?;
         let mut vectors = self.image()?.encode_images(&[preprocess.tensor(&picture)])?;
         vectors.pop().ok_or(EngineError::CancelsOut)
     }

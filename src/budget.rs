@@ -32,6 +32,12 @@ impl Budget {
         Share { budget: self, bytes }
     }
 
+    /// Whether somebody waits for room, or is about to look for it.
+    #[cfg(test)]
+    pub(crate) fn is_waited_for(&self) -> bool {
+        self.turn.try_lock().is_err()
+    }
+
     /// No thread panics while it holds the number.
     fn free(&self) -> MutexGuard<'_, u64> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)

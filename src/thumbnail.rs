@@ -72,9 +72,6 @@ fn fitted(pixels: RgbImage, side: u32) -> RgbImage {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::Duration;
-
     use super::*;
 
     #[track_caller]
@@ -112,16 +109,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         RgbImage::new(64, 64).save(&path).unwrap();
-        let (thumbnailer, made) = (Thumbnailer::new(64, Limits::default()), AtomicBool::new(false));
+        let thumbnailer = Thumbnailer::new(64, Limits::default());
         std::thread::scope(|scope| {
             let others = thumbnailer.memory.take(u64::MAX);
-            let thread = scope.spawn(|| {
-                thumbnailer.make(&path).unwrap();
-                made.store(true, Ordering::SeqCst);
-            });
-            // More than it would take, if it did not wait.
-            std::thread::sleep(Duration::from_millis(100));
-            assert!(!made.load(Ordering::SeqCst));
+            let thread = scope.spawn(|| thumbnailer.make(&path).unwrap());
+            while !thumbnailer.memory.is_waited_for() {
+                assert!(!thread.is_finished(), "it did not wait");
+                std::thread::yield_now();
+            }
             drop(others);
             thread.join().unwrap();
         });

@@ -28,7 +28,7 @@ pub(crate) struct ClassifyArgs {
     #[arg(long, value_name = "LABELS", value_delimiter = ',', required_unless_present = "labels_file")]
     pub(crate) labels: Vec<String>,
 
-    /// A file with one label a line, in UTF-8; empty lines do not count.
+    /// A file with one label a line, in UTF-8; empty lines, and lines that begin with `#`, do not count.
     ///
     /// Example: `imgsearch classify a.jpg --labels-file animals.txt`
     #[arg(long, value_name = "FILE")]

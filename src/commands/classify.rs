@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use imgsearch::classify::{Classifier, ClassifyError};
 use imgsearch::decode::heif;
 
-use super::{Exit, noted};
+use super::{Exit, noted, read_vocabulary};
 use crate::cli::ClassifyArgs;
 use crate::progress;
 use crate::render::{Fitting, Layout, Output, Records, fit_fields, unless_reader_left};
@@ -47,15 +47,11 @@ pub(super) fn run(settings: &Settings, args: &ClassifyArgs) -> Result<Exit> {
 
 /// What was typed, then what is in the file.
 fn labels(args: &ClassifyArgs) -> Result<Vec<String>> {
-    let file = match &args.labels_file {
-        Some(path) => {
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
-        }
-        None => String::new(),
-    };
-    let all = args.labels.iter().map(String::as_str).chain(file.lines());
-    let labels: Vec<String> =
-        all.map(str::trim).filter(|label| !label.is_empty()).map(str::to_owned).collect();
+    let typed = args.labels.iter().map(|label| label.trim()).filter(|label| !label.is_empty());
+    let mut labels: Vec<String> = typed.map(str::to_owned).collect();
+    if let Some(file) = &args.labels_file {
+        labels.extend(read_vocabulary(file)?.labels().map(str::to_owned));
+    }
     if labels.is_empty() {
         bail!("there are no labels");
     }

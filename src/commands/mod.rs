@@ -21,8 +21,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use imgsearch::Library;
+use imgsearch::engine::Vocabulary;
 use imgsearch::library::Note;
 use imgsearch_index::{Error as IndexError, Searcher};
 
@@ -86,6 +87,16 @@ fn exit_at_once() {
 /// Comparable with the paths in a library: absolute, and without symbolic links where it exists.
 fn absolute(folder: &Path) -> Result<PathBuf> {
     Ok(folder.canonicalize().or_else(|_| std::path::absolute(folder))?)
+}
+
+/// The labels in a file; none is an error.
+fn read_vocabulary(file: &Path) -> Result<Vocabulary> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let vocabulary = Vocabulary::parse(&text);
+    if vocabulary.is_empty() {
+        bail!("{} has no labels", file.display());
+    }
+    Ok(vocabulary)
 }
 
 /// What the last run noted; nothing where there was none.

@@ -1,24 +1,25 @@
 //! `tags`.
 
-use std::fs;
 use std::path::Path;
 use std::rc::Rc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use imgsearch::Engine;
 use imgsearch::engine::{Choice, Tagged, Vocabulary};
 use imgsearch::library::Note;
 use imgsearch::sidecar::{self, Written};
 
-use super::Exit;
 use super::filter::filter;
+use super::{Exit, read_vocabulary};
 use crate::cli::TagsArgs;
 use crate::progress;
 use crate::render::{Layout, Output, Records, Tag, tag_fields, unless_reader_left};
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
-    let (vocabulary, layout) = (vocabulary(args)?, Layout::of(&args.output)?);
+    let vocabulary =
+        args.vocabulary.as_deref().map_or_else(|| Ok(Vocabulary::everyday()), read_vocabulary)?;
+    let layout = Layout::of(&args.output)?;
     let (filter, choice) =
         (filter(settings, &args.filter)?, Choice { least: args.min_probability, most: args.top.get() });
     let searcher = settings.library.searcher()?;
@@ -48,16 +49,6 @@ pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
         (false, 0) => Exit::NothingFound,
         (false, _) => Exit::Done,
     })
-}
-
-fn vocabulary(args: &TagsArgs) -> Result<Vocabulary> {
-    let Some(file) = &args.vocabulary else { return Ok(Vocabulary::everyday()) };
-    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let vocabulary = Vocabulary::parse(&text);
-    if vocabulary.is_empty() {
-        bail!("{} has no labels", file.display());
-    }
-    Ok(vocabulary)
 }
 
 /// Whether the photo's labels are in its sidecar now.

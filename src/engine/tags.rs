@@ -38,6 +38,11 @@ impl Vocabulary {
         Vocabulary { entries }
     }
 
+    /// The labels, in order.
+    pub fn labels(&self) -> impl Iterator<Item = &str> {
+        self.entries.iter().map(|(label, _)| label.as_str())
+    }
+
     /// Whether there is no label.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()

@@ -19,7 +19,7 @@ fn labels_are_weighed_without_a_library() {
     let photo = workspace.photo("a.png", 1);
     let photo = photo.to_str().unwrap();
     let labels = workspace.root().join("labels.txt");
-    fs::write(&labels, "a photo of a dog\n\n  a photo of a cat \n").unwrap();
+    fs::write(&labels, "# pets\na photo of a dog\n\n  a photo of a cat \n").unwrap();
     let typed = ["classify", photo, "--labels", "a photo of a dog,a photo of a cat"];
     let text = stdout(&workspace, &typed);
     assert_eq!(text, stdout(&workspace, &["classify", photo, "--labels-file", labels.to_str().unwrap()]));

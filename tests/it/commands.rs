@@ -1,5 +1,7 @@
 //! What each command prints and how it ends.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::workspace::Workspace;
@@ -26,6 +28,37 @@ fn fails(workspace: &Workspace, args: &[&str], exit: i32, named: &[&str]) {
     for name in named {
         assert!(stderr.contains(name), "`{name}` in:\n{stderr}");
     }
+}
+
+#[test]
+fn quiet_says_nothing_but_results() {
+    let workspace = Workspace::new();
+    workspace.photo("a.png", 1);
+    let photos = workspace.photos();
+    fs::write(photos.join("b.png"), "no picture").unwrap();
+    let index = ["index", "-q", "--sessions", "2", photos.to_str().unwrap()];
+    // How it ended is told by the exit code alone.
+    workspace.imgsearch(&index).assert().code(2).stdout("").stderr("");
+    let output = workspace.imgsearch(&["query", "--quiet", "a dog"]).assert().success().stderr("");
+    assert_eq!(output.get_output().stdout.iter().filter(|byte| **byte == b'\n').count(), 1);
+}
+
+#[test]
+fn a_precision_that_a_model_does_not_have_is_refused() {
+    let workspace = Workspace::new();
+    workspace.photo("a.png", 1);
+    let (photos, model) =
+        (workspace.photos(), concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/models/clip-transformers"));
+    let args = ["index", "--model", model, photos.to_str().unwrap(), "--precision"];
+    fails(
+        &workspace,
+        &[&args[..], &["int8"]].concat(),
+        2,
+        &["vision_model_int8.onnx", "hint: name another precision"],
+    );
+    fails(&workspace, &[&args[..], &["int4"]].concat(), 2, &["int4", "fp32"]);
+    stdout(&workspace, &[&args[..], &["fp32"]].concat());
+    assert_eq!(workspace.status()["images"], 1);
 }
 
 #[test]

@@ -65,6 +65,7 @@ fn check(args: &[&str], expected: &[&str]) {
 fn each_likeness_takes_in_those_before_it() {
     check(&["--exact"], &["0.png", "0-copy.png"]);
     check(&[], &["0.png", "0-copy.png", "0-small.jpg", "0-turned.jpg"]);
+    check(&["--re-encoded"], &["0.png", "0-copy.png", "0-small.jpg", "0-turned.jpg"]);
     check(&["--similar"], &["0.png", "0-copy.png", "0-small.jpg", "0-turned.jpg", "0-cut.png"]);
     check(&["--print", "keep"], &["0.png"]);
     check(&["--print", "rest", "--exact"], &["0-copy.png"]);
@@ -79,6 +80,26 @@ fn one_photo_of_each_group_is_kept() {
     // Of the two with the most pixels and bytes the older one.
     assert!(kept[0]["path"].as_str().unwrap().ends_with("/0.png"));
     assert!(lines.iter().all(|line| line["likeness"] == "similar" && line["size"].is_u64()), "{lines:?}");
+}
+
+#[test]
+fn which_one_is_kept_can_be_chosen() {
+    let workspace = Workspace::new();
+    let picture = scene(1);
+    save(&workspace, "best.jpg", &picture);
+    save(&workspace, "largest.bmp", &imageops::thumbnail(&picture, 140, 93));
+    save(&workspace, "oldest.jpg", &imageops::thumbnail(&picture, 75, 50));
+    let oldest = fs::File::options().write(true).open(workspace.photos().join("oldest.jpg")).unwrap();
+    oldest.set_modified(UNIX_EPOCH).unwrap();
+    workspace.index(&[], 0);
+    let kept = |args: &[&str]| {
+        let lines = lines(&workspace, &[args, &["--print", "keep"]].concat());
+        names(&lines).into_iter().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(kept(&[]), ["best.jpg"]);
+    assert_eq!(kept(&["--keep", "best"]), ["best.jpg"]);
+    assert_eq!(kept(&["--keep", "largest"]), ["largest.bmp"]);
+    assert_eq!(kept(&["--keep", "oldest"]), ["oldest.jpg"]);
 }
 
 #[test]

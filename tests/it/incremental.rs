@@ -164,6 +164,16 @@ fn what_was_named_is_indexed_and_stays_though_the_rules_leave_it_out() {
     workspace.index(&[], 0).check(&[("removed", 1)]);
 }
 
+#[test]
+fn hidden_files_are_indexed_on_request() {
+    let workspace = Workspace::new();
+    for (name, seed) in [("seen.png", 1), (".hidden/a.png", 2), (".b.png", 3), (".Trash/c.png", 4)] {
+        workspace.photo(name, seed);
+    }
+    workspace.index(&[], 0).check(&[("embedded", 1)]);
+    workspace.index(&["--include-hidden"], 0).check(&[("embedded", 2), ("unchanged", 1)]);
+}
+
 /// Needs the right to mount; where that is missing the rule is still tested piece by piece in `disk.rs`.
 #[test]
 #[cfg(target_os = "linux")]

@@ -55,6 +55,13 @@ fn every_command_is_explained_with_an_example() {
 }
 
 #[test]
+fn the_version_is_told() {
+    let expected = format!("imgsearch {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(stdout(&Workspace::new(), &["--version"]), expected);
+    assert_eq!(stdout(&Workspace::new(), &["-V"]), expected);
+}
+
+#[test]
 fn short_help_is_short() {
     let workspace = Workspace::new();
     for command in manual(&workspace).keys() {

@@ -236,6 +236,16 @@ fn a_batch_ends_when_nobody_reads_its_answers() {
 }
 
 #[test]
+fn a_prompt_is_put_around_texts() {
+    let workspace = indexed();
+    let caption = lines(&workspace, &["query", "a photo of a dog"]);
+    same(&lines(&workspace, &["query", "--prompt", "photo", "a dog"]), &caption);
+    same(&lines(&workspace, &["query", "--prompt", "off", "a photo of a dog"]), &caption);
+    let scores = |prompt| scored(&lines(&workspace, &["query", "--prompt", prompt, "a dog"]));
+    assert!(scores("ensemble") != scores("photo") && scores("photo") != scores("off"));
+}
+
+#[test]
 fn the_runtime_collects_nothing() {
     let workspace = indexed();
     let cache = workspace.root().join("cache");

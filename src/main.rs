@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 }
 
 /// Has ONNX Runtime collect nothing. The builds of PyPI otherwise keep a device id and a database of events in the cache
-/// folder from the moment their environment is made; its own switch comes only after that, and 10 ms later.
+/// folder from the moment their environment is made, which is before its own switch can be used.
 #[expect(unsafe_code, reason = "there is no safe way to tell a library that is loaded later")]
 fn keep_to_this_machine() {
     // SAFETY: no other thread runs yet.

@@ -23,7 +23,7 @@ pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &
     see::check(settings, &args.see, args.output.format)?;
     let query = query(settings, Expression::new(terms)?, args)?;
     let searcher = settings.library.searcher()?;
-    // The process ends with its answer: to take tokenizer and tower apart before would be a tenth of its time.
+    // The process ends with its answer: to take tokenizer and tower apart before would take a tenth as long again.
     let model = ManuallyDrop::new(settings.open_model(&Note::read(searcher.note()))?);
     heif::look_in(settings.heif_places());
     let mut engine = ManuallyDrop::new(Engine::open(&settings.library, searcher, &model)?);

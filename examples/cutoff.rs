@@ -106,8 +106,8 @@ fn index_all(library: &Library, model: &Model, files: &[PathBuf], threads: usize
     let (roots, missing) = resolve_roots(files);
     anyhow::ensure!(missing.is_empty(), "{} photos are not there", missing.len());
     let (rules, limits, now) = (Rules::default(), Limits::default(), SystemTime::now());
-    let sessions = None;
-    let plan = Plan { roots, gone_roots: Vec::new(), rules, prune: false, threads, sessions, limits, now };
+    let batches = None;
+    let plan = Plan { roots, gone_roots: Vec::new(), rules, prune: false, threads, batches, limits, now };
     index(&mut library.lock()?, model, &plan, &Silent, &AtomicBool::new(false))?;
     Ok(())
 }

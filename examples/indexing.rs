@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use directories::ProjectDirs;
 use imgsearch::decode::{Limits, decode};
-use imgsearch::model::{Device, Execution, Precision, Preprocess};
+use imgsearch::model::{Device, Execution, ImageEncoder, Precision, Preprocess};
 use imgsearch::{Library, Model};
 use imgsearch_index::{Searcher, Writer, WriterOptions};
 use ndarray::Array3;
@@ -66,19 +66,31 @@ fn decode_alone(model: &Model, photos: &[PathBuf]) -> Result<()> {
 }
 
 fn embed_alone(model: &Model, photos: &[PathBuf]) -> Result<()> {
-    let threads = std::thread::available_parallelism()?.get() / model.image_sessions();
-    let (preprocess, mut encoder) = (model.preprocess(), model.image_encoder_on(threads)?);
+    let (preprocess, encoder) = (model.preprocess(), model.image_encoder_on(1)?);
     let photos: Vec<_> = photos.iter().take(BATCH).collect();
     let tensors =
         photos.iter().map(|photo| tensor(&fs::read(photo)?, &preprocess)).collect::<Result<Vec<_>>>()?;
-    for _ in 0..WARM_UP {
-        encoder.encode_images(&tensors)?;
-    }
+    let batches = std::thread::available_parallelism()?.get();
+    let encoders = (1..batches).map_while(|_| encoder.share()).collect::<Vec<_>>();
+    let mut encoders: Vec<_> = encoders.into_iter().chain([encoder]).collect();
+    // Side by side as there, on caches and memory that are shared.
+    let mut embed_all = |rounds: usize| -> Result<()> {
+        std::thread::scope(|scope| {
+            let embed = |encoder: &mut ImageEncoder| {
+                (0..rounds).try_for_each(|_| encoder.encode_images(&tensors).map(drop))
+            };
+            let threads: Vec<_> =
+                encoders.iter_mut().map(|encoder| scope.spawn(move || embed(encoder))).collect();
+            for thread in threads {
+                thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
+            }
+            Ok(())
+        })
+    };
+    embed_all(WARM_UP)?;
     let begin = cpu_ms();
-    for _ in 0..ROUNDS {
-        encoder.encode_images(&tensors)?;
-    }
-    report(begin, ROUNDS * tensors.len());
+    embed_all(ROUNDS)?;
+    report(begin, ROUNDS * batches * tensors.len());
     Ok(())
 }
 

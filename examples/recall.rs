@@ -76,8 +76,8 @@ fn index_all(library: &Library, model: &Model, images: &Path, threads: usize) ->
     let (roots, missing) = resolve_roots(&[images.to_owned()]);
     anyhow::ensure!(missing.is_empty(), "{} is not there", images.display());
     let (rules, limits, now) = (Rules::default(), Limits::default(), SystemTime::now());
-    let sessions = None;
-    let plan = Plan { roots, gone_roots: Vec::new(), rules, prune: false, threads, sessions, limits, now };
+    let batches = None;
+    let plan = Plan { roots, gone_roots: Vec::new(), rules, prune: false, threads, batches, limits, now };
     Ok(index(&mut library.lock()?, model, &plan, &Silent, &AtomicBool::new(false))?.embedded)
 }
 

@@ -47,12 +47,13 @@ pub(crate) struct IndexArgs {
     /// Example: `imgsearch index --prune /media/old-disk`
     #[arg(long)]
     pub(crate) prune: bool,
-    /// Image models that run side by side on the CPU [default: one for each thread while they are small].
+
+    /// Batches of photos embedded side by side on the CPU [default: one for each thread, 8 at most].
     ///
-    /// Each takes memory of its own, and `--threads` are shared out among them.
-    /// Example: `imgsearch index --sessions 1 ~/Photos` takes the least memory.
+    /// `--threads` are shared out among them; fewer batches take less memory and more time.
+    /// Example: `imgsearch index --batches 1 ~/Photos`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
-    pub(crate) sessions: Option<u16>,
+    pub(crate) batches: Option<u16>,
 
     /// Run with the lowest priority, so that everything else on this machine goes first.
     ///

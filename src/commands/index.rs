@@ -15,7 +15,7 @@ use crate::render::{Output, unless_reader_left};
 use crate::settings::{Settings, Verbosity};
 
 pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
-    let IndexArgs { paths, exclude, include_hidden, follow_symlinks, prune, sessions, nice } = args;
+    let IndexArgs { paths, exclude, include_hidden, follow_symlinks, prune, batches, nice } = args;
     if nice {
         // Threads inherit it, so it comes before the first of them.
         give_way()?;
@@ -42,7 +42,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         rules: Rules { exclude, include_hidden, follow_symlinks },
         prune,
         threads: settings.threads,
-        sessions: sessions.map(usize::from),
+        batches: batches.map(usize::from),
         limits: Limits::default(),
         now: SystemTime::now(),
     };

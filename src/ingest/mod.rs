@@ -42,8 +42,8 @@ pub struct Plan {
     pub prune: bool,
     /// Threads that decode.
     pub threads: usize,
-    /// Image towers that run side by side on a CPU; `None` leaves it to [`Model::image_sessions`].
-    pub sessions: Option<usize>,
+    /// Batches embedded side by side on a CPU, which share the threads; `None` is one a thread, and not too many.
+    pub batches: Option<usize>,
     /// What a file may cost.
     pub limits: Limits,
     /// The time, noted as the time of the last run.

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! walk ── jobs ──→ read ── contents ──→ decode ── tensors ──→ embed ── done ──→ store
-//! (1 thread)        │ (READERS)          │ (threads)           (sessions)     (the calling thread)
+//! (1 thread)        │ (READERS)          │ (threads)           (batches)      (the calling thread)
 //!                   └─ known contents ───┴─ skips ───────────────────────────↗
 //! ```
 //!

@@ -61,10 +61,10 @@ pub(super) fn load_text(
     if let Some(content) = content
         && let Ok(session) = mapped(runtime, &content, threads)
     {
-        return Ok(Loaded { session, device: Device::Cpu, content: Some(content) });
+        return Ok(Loaded { session, device: Device::Cpu, _content: Some(content) });
     }
     match make(runtime, tower, threads, &path) {
-        Ok(session) => Ok(Loaded { session, device: Device::Cpu, content: None }),
+        Ok(session) => Ok(Loaded { session, device: Device::Cpu, _content: None }),
         Err(_) => load(runtime, tower, Device::Cpu, threads),
     }
 }

@@ -3,7 +3,6 @@
 mod device;
 mod error;
 mod fingerprint;
-mod heap;
 mod instant;
 mod layout;
 mod onnx;
@@ -104,10 +103,6 @@ pub struct Execution {
     pub threads: usize,
 }
 
-/// Bytes of weights in all image towers that run side by side: two of ViT-B/32 of 8 bits, one of 32 bits. What a tower
-/// takes at its peak is about twice its weights.
-const ALL_WEIGHTS: u64 = 256 << 20;
-
 /// A model folder that was read and understood. Its towers, and ONNX Runtime itself, are loaded when first asked for.
 #[derive(Debug)]
 pub struct Model {
@@ -184,16 +179,6 @@ impl Model {
     pub fn image_encoder_on(&self, threads: usize) -> Result<ImageEncoder, ModelError> {
         let (image, embed_dim) = (&self.config.image, self.config.embed_dim);
         ImageEncoder::open(self.runtime()?, image, embed_dim, self.execution.device, threads)
-    }
-
-    /// How many image towers may run side by side on a CPU without taking too much memory: one a thread if they are
-    /// small.
-    ///
-    /// A tower alone on a thread waits for no other thread: measured with ViT-B/32 of 8 bits on two cores, two towers
-    /// take 46 CPU ms a photo and one on two threads 57 (`scripts/bench/index` shows what a run makes of it).
-    pub fn image_sessions(&self) -> usize {
-        let bytes = fs::metadata(&self.config.image.file).map_or(u64::MAX, |file| file.len());
-        usize::try_from(ALL_WEIGHTS / bytes.max(1)).unwrap_or(usize::MAX).clamp(1, self.execution.threads)
     }
 
     /// Loads the text tower, its tokenizer and ONNX Runtime, side by side. It is made to start fast: who embeds

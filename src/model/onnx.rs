@@ -1,4 +1,4 @@
-//! The outside of an ONNX file: its inputs, its outputs, and the files its weights lie in.
+//! An ONNX file without its weights: its inputs, its outputs, the files its weights lie in, and its graph.
 //!
 //! ONNX Runtime tells the first two as well, but only after loading hundreds of megabytes. This reads the few fields
 //! that matter (of `onnx.proto`) and seeks over the rest, which takes about a millisecond.
@@ -15,6 +15,10 @@ use super::ports::{Dim, Element, Port};
 const LONGEST_NAME: u64 = 1 << 16;
 /// Graphs lie in the branches of control flow, a few levels deep; more is an attack on the stack.
 const DEEPEST: u32 = 16;
+/// Weights of fewer bytes stay in an outline.
+const SMALL: u64 = 1 << 10;
+/// A file whose outline is longer has no weights that could be left out.
+const LONGEST_OUTLINE: usize = 64 << 20;
 
 /// What an ONNX file says about itself.
 #[derive(Debug, Default)]
@@ -32,9 +36,7 @@ impl Graph {
     /// [`ModelError::Missing`] when it cannot be read, [`ModelError::Config`] when it is no ONNX file.
     pub(crate) fn read(path: &Path) -> Result<Graph, ModelError> {
         let missing = |source| ModelError::Missing { path: path.to_owned(), source };
-        let file = File::open(path).map_err(missing)?;
-        let length = file.metadata().map_err(missing)?.len();
-        let reader = Reader { bytes: BufReader::with_capacity(1 << 14, file), position: 0, depth: 0 };
+        let (reader, length) = Reader::open(path).map_err(missing)?;
         match reader.model(length) {
             Ok(graph) if !graph.inputs.is_empty() && !graph.outputs.is_empty() => Ok(graph),
             Ok(_) => Err(not_onnx(path, "it has no graph with inputs and outputs")),
@@ -46,6 +48,30 @@ impl Graph {
     }
 }
 
+/// The file at `path` with each weight replaced by the place in `path` where it lies, as `external_data` of
+/// `onnx.proto`; those must be looked up in the file's folder.
+///
+/// ONNX Runtime maps such weights, where it would hold those of a whole file twice while it loads them: as they were
+/// parsed, and as it wants them.
+///
+/// # Errors
+/// What reading says; [`ErrorKind::Unsupported`] where there is nothing to gain.
+pub(crate) fn outline(path: &Path) -> io::Result<Vec<u8>> {
+    let location = path.file_name().and_then(|name| name.to_str()).ok_or(ErrorKind::Unsupported)?;
+    let (mut reader, length) = Reader::open(path)?;
+    let mut outline = Vec::new();
+    reader.each_field(length, |reader, number, field| match (number, field) {
+        (7, Field::Bytes { end }) => {
+            let mut graph = Vec::new();
+            reader.outline_graph(end, location, &mut graph)?;
+            put_bytes(&mut outline, 7, &graph);
+            Ok(())
+        }
+        (number, field) => reader.copy(number, &field, &mut outline),
+    })?;
+    Ok(outline)
+}
+
 fn not_onnx(path: &Path, detail: &str) -> ModelError {
     ModelError::Config { path: path.to_owned(), detail: format!("is not a whole ONNX file: {detail}") }
 }
@@ -53,7 +79,14 @@ fn not_onnx(path: &Path, detail: &str) -> ModelError {
 /// A field's value: a number, or the place where its bytes end.
 enum Field {
     Number(u64),
-    Bytes { end: u64 },
+    /// Of four or eight bytes.
+    Fixed {
+        kind: u64,
+        end: u64,
+    },
+    Bytes {
+        end: u64,
+    },
 }
 
 /// Protocol buffers' wire format, read forwards.
@@ -61,6 +94,15 @@ struct Reader<R> {
     bytes: BufReader<R>,
     position: u64,
     depth: u32,
+}
+
+impl Reader<File> {
+    /// The file at `path`, and how long it is.
+    fn open(path: &Path) -> io::Result<(Reader<File>, u64)> {
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        Ok((Reader { bytes: BufReader::with_capacity(1 << 14, file), position: 0, depth: 0 }, length))
+    }
 }
 
 impl<R: Read + io::Seek> Reader<R> {
@@ -202,7 +244,11 @@ impl<R: Read + io::Seek> Reader<R> {
                     each(self, tag >> 3, Field::Number(number))?;
                     self.position
                 }
-                1 => self.position + 8,
+                kind @ (1 | 5) => {
+                    let field_end = self.position + if kind == 1 { 8 } else { 4 };
+                    each(self, tag >> 3, Field::Fixed { kind, end: field_end })?;
+                    field_end
+                }
                 2 => {
                     let length = self.varint()?;
                     let field_end = self.position.checked_add(length).filter(|field_end| *field_end <= end);
@@ -210,13 +256,79 @@ impl<R: Read + io::Seek> Reader<R> {
                     each(self, tag >> 3, Field::Bytes { end: field_end })?;
                     field_end
                 }
-                5 => self.position + 4,
                 _ => return Err(bad("a field is of no known kind")),
             };
             self.skip_to(field_end)?;
         }
         self.depth -= 1;
         if self.position == end { Ok(()) } else { Err(bad("a field ends outside of its message")) }
+    }
+
+    /// Writes the graph without its weights.
+    fn outline_graph(&mut self, end: u64, location: &str, outline: &mut Vec<u8>) -> io::Result<()> {
+        self.each_field(end, |reader, number, field| match (number, field) {
+            (5, Field::Bytes { end }) => {
+                let mut tensor = Vec::new();
+                reader.outline_tensor(end, location, &mut tensor)?;
+                put_bytes(outline, 5, &tensor);
+                Ok(())
+            }
+            (number, field) => reader.copy(number, &field, outline),
+        })
+    }
+
+    /// Writes the tensor, with the place of its content where that is large.
+    fn outline_tensor(&mut self, end: u64, location: &str, outline: &mut Vec<u8>) -> io::Result<()> {
+        let mut place = None;
+        self.each_field(end, |reader, number, field| match (number, field) {
+            (9, Field::Bytes { end }) if end - reader.position >= SMALL => {
+                place = Some((reader.position, end - reader.position));
+                Ok(())
+            }
+            // Nobody knows where the others of its files are looked up, once this one is elsewhere.
+            (13, _) => Err(ErrorKind::Unsupported.into()),
+            (number, field) => reader.copy(number, &field, outline),
+        })?;
+        let Some((offset, length)) = place else { return Ok(()) };
+        let entries = [
+            ("location", location.to_owned()),
+            ("offset", offset.to_string()),
+            ("length", length.to_string()),
+        ];
+        for (key, value) in entries {
+            let mut entry = Vec::new();
+            put_bytes(&mut entry, 1, key.as_bytes());
+            put_bytes(&mut entry, 2, value.as_bytes());
+            put_bytes(outline, 13, &entry);
+        }
+        // `data_location` is `EXTERNAL`.
+        put_varint(outline, 14 << 3);
+        put_varint(outline, 1);
+        Ok(())
+    }
+
+    /// Writes the field as it is.
+    fn copy(&mut self, number: u64, field: &Field, outline: &mut Vec<u8>) -> io::Result<()> {
+        let (kind, end) = match field {
+            Field::Number(value) => {
+                put_varint(outline, number << 3);
+                put_varint(outline, *value);
+                return Ok(());
+            }
+            Field::Fixed { kind, end } => (*kind, *end),
+            Field::Bytes { end } => (2, *end),
+        };
+        let length = end - self.position;
+        if length > LONGEST_OUTLINE.saturating_sub(outline.len()) as u64 {
+            return Err(ErrorKind::Unsupported.into());
+        }
+        put_varint(outline, number << 3 | kind);
+        if kind == 2 {
+            put_varint(outline, length);
+        }
+        let read = Read::by_ref(&mut self.bytes).take(length).read_to_end(outline)? as u64;
+        self.position += read;
+        if read == length { Ok(()) } else { Err(ErrorKind::UnexpectedEof.into()) }
     }
 
     fn skip_to(&mut self, end: u64) -> io::Result<()> {
@@ -257,6 +369,79 @@ impl<R: Read + io::Seek> Reader<R> {
     }
 }
 
+fn put_varint(into: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        into.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    into.push(value.to_le_bytes()[0]);
+}
+
+fn put_bytes(into: &mut Vec<u8>, number: u64, bytes: &[u8]) {
+    put_varint(into, number << 3 | 2);
+    put_varint(into, bytes.len() as u64);
+    into.extend_from_slice(bytes);
+}
+
 fn bad(detail: &str) -> io::Error {
     io::Error::new(ErrorKind::InvalidData, detail.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn message(number: u64, content: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put_bytes(&mut bytes, number, content);
+        bytes
+    }
+
+    /// A file with two weights, of which one has this content, and a field of each kind around them.
+    fn file(content: &[u8]) -> Vec<u8> {
+        let tensor =
+            |name: &str, content: &[u8]| message(5, &[&message(8, name.as_bytes()), content].concat());
+        let weights = [tensor("small", &message(9, b"123")), tensor("large", content)].concat();
+        let graph = [message(1, b"node"), weights, message(2, b"name")].concat();
+        let fixed = [&[9 << 3 | 1][..], &[1; 8], &[10 << 3 | 5], &[2; 4]].concat();
+        [&[1 << 3, 10][..], &fixed, &message(7, &graph), &message(8, b"opset")].concat()
+    }
+
+    #[test]
+    fn an_outline_is_the_file_with_places_for_weights() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tower.onnx");
+        let weights = [7; 3000];
+        let whole = file(&message(9, &weights));
+        fs::write(&path, &whole).unwrap();
+        let offset = whole.windows(weights.len()).position(|window| window == weights).unwrap();
+        let entry = |(key, value): (&str, &str)| {
+            message(13, &[message(1, key.as_bytes()), message(2, value.as_bytes())].concat())
+        };
+        let entries =
+            [("location", "tower.onnx"), ("offset", &offset.to_string()), ("length", "3000")].map(entry);
+        let external = [14 << 3, 1];
+        assert_eq!(outline(&path).unwrap(), file(&[&entries.concat()[..], &external].concat()));
+    }
+
+    #[test]
+    fn what_has_no_outline_is_said_to_have_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("tower.onnx");
+        let whole = file(&message(9, &[7; 3000]));
+        let opset = message(8, b"opset").len();
+        // Cut between two fields it would be a whole file, of fewer.
+        let cuts = (30..whole.len() - opset).chain(whole.len() - opset + 1..whole.len());
+        for length in cuts {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(outline(&path).is_err(), "cut after {length} bytes");
+        }
+        let external = message(7, &message(5, &message(13, b"")));
+        fs::write(&path, external).unwrap();
+        assert_eq!(outline(&path).unwrap_err().kind(), ErrorKind::Unsupported);
+        fs::write(&path, message(7, &message(1, &vec![0; LONGEST_OUTLINE + 1]))).unwrap();
+        assert_eq!(outline(&path).unwrap_err().kind(), ErrorKind::Unsupported);
+    }
 }

@@ -32,6 +32,13 @@ impl ImageEncoder {
         Ok(ImageEncoder { tower, input, preprocess: config.preprocess.clone() })
     }
 
+    /// Another encoder on the same loaded tower, for another thread: it takes memory for what it computes, but none for
+    /// weights. `None` where the tower runs on a device that does one thing at a time.
+    pub fn share(&self) -> Option<ImageEncoder> {
+        let ImageEncoder { tower, input, preprocess } = self;
+        Some(ImageEncoder { tower: tower.share()?, input: input.clone(), preprocess: preprocess.clone() })
+    }
+
     /// One unit vector for each tensor of [`super::Preprocess::tensor`], in the same order.
     ///
     /// # Errors
@@ -46,7 +53,7 @@ impl ImageEncoder {
             let views: Vec<_> = tensors.iter().map(|tensor| tensor.view()).collect();
             let batch = ndarray::stack(Axis(0), &views).map_err(|error| self.tower.failed(&error))?;
             let pixels = self.pixels(batch).map_err(|error| self.tower.failed(&error))?;
-            vectors.extend(self.tower.run(vec![(&self.input.name, pixels)], tensors.len())?);
+            vectors.extend(self.tower.run(&[(&self.input.name, pixels)], tensors.len())?);
         }
         Ok(vectors)
     }
@@ -160,8 +167,9 @@ impl TextEncoder {
         let mut inputs = vec![(ids_input, ids)];
         inputs.extend(mask.as_ref().map(|mask| (mask, is_text)));
         let values = inputs.into_iter().map(|(input, row)| Ok((input.name.as_str(), integers(input, row)?)));
-        let values = values.collect::<Result<_, ort::Error>>().map_err(|error| self.tower.failed(&error))?;
-        let mut vectors = self.tower.run(values, 1)?;
+        let values =
+            values.collect::<Result<Vec<_>, ort::Error>>().map_err(|error| self.tower.failed(&error))?;
+        let mut vectors = self.tower.run(&values, 1)?;
         vectors.pop().ok_or_else(|| self.tower.failed(&"no output"))
     }
 }

@@ -166,8 +166,8 @@ fn what_must_be_absent_is_absent() {
         "unsafe_code",
         &[
             "src/main.rs",
-            "src/model/heap.rs",
             "src/model/instant.rs",
+            "src/model/tower.rs",
             "src/model/version.rs",
             "src/decode/heif/library.rs",
         ],

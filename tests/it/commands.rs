@@ -36,7 +36,7 @@ fn quiet_says_nothing_but_results() {
     workspace.photo("a.png", 1);
     let photos = workspace.photos();
     fs::write(photos.join("b.png"), "no picture").unwrap();
-    let index = ["index", "-q", "--sessions", "2", photos.to_str().unwrap()];
+    let index = ["index", "-q", "--batches", "2", photos.to_str().unwrap()];
     // How it ended is told by the exit code alone.
     workspace.imgsearch(&index).assert().code(2).stdout("").stderr("");
     let output = workspace.imgsearch(&["query", "--quiet", "a dog"]).assert().success().stderr("");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use imgsearch::Model;
 use imgsearch::decode::{Limits, decode};
-use imgsearch::model::{Device, Execution, Precision};
+use imgsearch::model::{Device, Execution, ImageEncoder, Precision};
 use imgsearch_index::Vector;
 use ndarray::Array3;
 use serde::Deserialize;
@@ -158,6 +158,28 @@ fn pictures_have_the_references_vectors() {
         }
     }
     assert!(wrong.is_empty(), "{} are off:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn batches_side_by_side_give_what_they_give_one_after_another() {
+    let pictures = inputs().pictures;
+    for (case, _) in Case::all() {
+        let model = case.model();
+        let tensors: Vec<_> = pictures.iter().map(|name| picture(&model, name)).collect();
+        let mut encoder = model.image_encoder().unwrap();
+        let all = |encoder: &mut ImageEncoder| -> Vec<Vector> {
+            tensors.chunks(2).flat_map(|batch| encoder.encode_images(batch).unwrap()).collect()
+        };
+        let expected = all(&mut encoder);
+        let others: Vec<_> = (0..3).map(|_| encoder.share().unwrap()).collect();
+        drop(encoder);
+        std::thread::scope(|scope| {
+            let threads = others.into_iter().map(|mut other| scope.spawn(move || all(&mut other)));
+            for thread in threads.collect::<Vec<_>>() {
+                assert!(thread.join().unwrap() == expected, "{}", case.name);
+            }
+        });
+    }
 }
 
 #[test]

@@ -41,7 +41,7 @@ fn run(workspace: &Workspace, library: &Path, max_time: Duration) -> Result<Tota
         rules: Rules::default(),
         prune: false,
         threads: 1,
-        sessions: None,
+        batches: None,
         limits: Limits { max_time, ..Limits::default() },
         now: SystemTime::now(),
     };

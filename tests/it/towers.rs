@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 
+use imgsearch::Model;
 use serde_json::Value;
 
+use crate::model_goldens::execution;
 use crate::workspace::Workspace;
 
 #[track_caller]
@@ -85,6 +87,21 @@ fn the_device_is_the_one_that_works_or_an_error_with_the_loaders_reason() {
     index("auto").code(0).stderr(predicates::str::contains("the image model runs on cpu"));
     assert!(stdout(&workspace, &["doctor"]).contains("ok     device: the image model runs on cpu"));
     index("abacus").code(2).stderr(predicates::str::contains("possible values: auto, cpu, cuda"));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_weights_of_an_image_tower_are_mapped_not_read() {
+    let data = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
+    let folder = tempfile::tempdir().unwrap();
+    for entry in data.join("models/offline").read_dir().unwrap() {
+        let entry = entry.unwrap();
+        // Links, as a cache of Hugging Face has them.
+        std::os::unix::fs::symlink(entry.path(), folder.path().join(entry.file_name())).unwrap();
+    }
+    let _loaded = Model::open(folder.path(), execution(None)).unwrap().image_encoder().unwrap();
+    let maps = fs::read_to_string("/proc/self/maps").unwrap();
+    assert!(maps.lines().any(|line| line.ends_with("models/offline/image.onnx")), "{maps}");
 }
 
 /// The copies of text towers in a cache folder.

@@ -1,8 +1,10 @@
-//! Pictures that are not decoded in time, in whole runs of the library's own pipeline.
+//! Pictures that are not decoded or read in time, in whole runs of the library's own pipeline.
 
+use std::fs;
 use std::num::NonZeroUsize;
-use std::path::Path;
-use std::sync::atomic::AtomicBool;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, SystemTime};
 
 use image::{ImageFormat, Rgb, RgbImage};
@@ -33,8 +35,17 @@ fn model() -> Model {
 
 /// Indexes the workspace's photos with the offline model on one thread, each within `max_time`.
 fn run(workspace: &Workspace, library: &Path, max_time: Duration) -> Result<Totals, IngestError> {
+    run_reporting(workspace, library, max_time, &Silent)
+}
+
+fn run_reporting(
+    workspace: &Workspace,
+    library: &Path,
+    max_time: Duration,
+    reporter: &dyn Reporter,
+) -> Result<Totals, IngestError> {
     let model = model();
-    std::fs::create_dir_all(library).unwrap();
+    fs::create_dir_all(library).unwrap();
     let plan = Plan {
         roots: resolve_roots(&[workspace.photos()]).0,
         gone_roots: Vec::new(),
@@ -45,7 +56,56 @@ fn run(workspace: &Workspace, library: &Path, max_time: Duration) -> Result<Tota
         limits: Limits { max_time, ..Limits::default() },
         now: SystemTime::now(),
     };
-    index(&mut Library::new(library).lock().unwrap(), &model, &plan, &Silent, &AtomicBool::new(false))
+    index(&mut Library::new(library).lock().unwrap(), &model, &plan, reporter, &AtomicBool::new(false))
+}
+
+/// Makes the first files, in the order of the walk, ones that nobody has answered yet when they are opened.
+#[cfg(target_os = "linux")]
+struct SlowDisk {
+    slow: Vec<PathBuf>,
+    queued: AtomicUsize,
+    finished: Sender<PathBuf>,
+}
+
+#[cfg(target_os = "linux")]
+impl Reporter for SlowDisk {
+    fn report(&self, event: Event<'_>) {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        if let Event::Finished { path, .. } = event {
+            self.finished.send(path.to_owned()).unwrap();
+        }
+        // Told before a reader can get at it.
+        if let Event::Queued = event
+            && let Some(path) = self.slow.get(self.queued.fetch_add(1, Ordering::Relaxed))
+        {
+            fs::remove_file(path).unwrap();
+            mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        }
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn everything_else_goes_on_while_a_disk_is_slow_to_answer() {
+    let workspace = Workspace::new();
+    let photos: Vec<_> = (0..16).map(|seed| workspace.photo(&format!("{seed:02}.png"), seed)).collect();
+    let (slow, others) = photos.split_at(3);
+    let contents: Vec<_> = slow.iter().map(|path| fs::read(path).unwrap()).collect();
+    let (finished, paths) = channel();
+    let disk = SlowDisk { slow: slow.to_vec(), queued: AtomicUsize::new(0), finished };
+    let library = workspace.root().join("library");
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| run_reporting(&workspace, &library, Limits::default().max_time, &disk));
+        // None comes if nothing else goes on: then the slow files are answered for the run to end.
+        let mut before: Vec<_> =
+            others.iter().map_while(|_| paths.recv_timeout(Duration::from_secs(120)).ok()).collect();
+        for (path, content) in slow.iter().zip(contents) {
+            fs::write(path, content).unwrap();
+        }
+        assert_eq!(run.join().unwrap().unwrap().embedded, 16);
+        before.sort();
+        assert_eq!(before, others);
+    });
 }
 
 /// Adds pictures that take more than a tenth of a second each to decode.
@@ -103,7 +163,7 @@ fn whoever_waits_for_a_picture_is_told_that_it_takes_too_long() {
     let library = Library::new(&library);
     let engine = Engine::open(&library, library.searcher().unwrap(), &model).unwrap();
     let mut engine = engine.with_limits(limits);
-    for source in [Source::Bytes(std::fs::read(&large).unwrap()), Source::Picture(large)] {
+    for source in [Source::Bytes(fs::read(&large).unwrap()), Source::Picture(large)] {
         let expression = Expression::new(vec![Term { weight: 1.0, source }]).unwrap();
         let error = engine.search(&Query::new(expression, NonZeroUsize::MIN)).unwrap_err();
         assert!(matches!(error, EngineError::Picture { .. }) && error.to_string().ends_with(told), "{error}");

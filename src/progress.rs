@@ -131,10 +131,20 @@ pub(crate) struct Download {
 }
 
 impl Download {
-    pub(crate) fn new(settings: &Settings) -> Download {
+    /// From a server.
+    pub(crate) fn asking(settings: &Settings) -> Download {
+        Download::new(settings, "asking what there is to fetch".into())
+    }
+
+    /// Out of an archive.
+    pub(crate) fn unpacking(settings: &Settings, archive: &Path) -> Download {
+        Download::new(settings, format!("reading {}", archive.to_string_lossy().escape_debug()))
+    }
+
+    fn new(settings: &Settings, message: String) -> Download {
         let bar = ProgressBar::with_draw_target(Some(0), draw_target(settings));
         bar.set_style(plain_style("{spinner} {wide_msg}"));
-        bar.set_message("asking what there is to fetch");
+        bar.set_message(message);
         bar.enable_steady_tick(Duration::from_millis(200));
         Download { bar, verbosity: settings.verbosity }
     }

@@ -23,7 +23,7 @@ IMAGE_SIZE = 256
 QUANTIZE = """
 import sys
 from onnxruntime.quantization import QuantType, quantize_dynamic
-types = ["MatMul", "Gemm"]  # as scripts/export_clip.py: a convolution of 8 bits is slower than one of 32
+types = ["Gather", "Gemm", "MatMul"]  # a convolution of 8 bits is slower than one of 32
 quantize_dynamic(sys.argv[1], sys.argv[2], per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=types)
 """
 

@@ -89,7 +89,8 @@ pub(crate) struct Common {
     /// Which files of a model are used that comes in several precisions [default: the library's, else `auto`].
     ///
     /// `auto` takes an image model that loses nothing and a text model that starts fast. Another image model makes
-    /// other vectors: for a library that is a change of model.
+    /// other vectors: for a library that is a change of model. Only Hugging Face's exports come in several precisions;
+    /// to ask any other model for one is an error.
     /// Example: `imgsearch index --precision int8 --model ./clip ~/Photos`
     #[arg(long, value_name = "PRECISION", global = true, value_parser = precision(), hide_short_help = true)]
     pub(crate) precision: Option<Precision>,

@@ -7,7 +7,7 @@ use anyhow::{Result, bail};
 use imgsearch::classify::{Classifier, ClassifyError};
 use imgsearch::decode::heif;
 
-use super::{Exit, noted, read_vocabulary};
+use super::{Exit, noted, open_model, read_vocabulary};
 use crate::cli::ClassifyArgs;
 use crate::progress;
 use crate::render::{Fitting, Layout, Output, Records, fit_fields, unless_reader_left};
@@ -17,7 +17,7 @@ pub(super) fn run(settings: &Settings, args: &ClassifyArgs) -> Result<Exit> {
     let (labels, layout) = (labels(args)?, Layout::of(&args.output)?);
     heif::look_in(settings.heif_places());
     // A library that does not read is no reason not to classify.
-    let model = settings.open_model(&noted(&settings.library).unwrap_or_default())?;
+    let model = open_model(settings, &noted(&settings.library).unwrap_or_default())?;
     let mut classifier = Classifier::open(&model, &labels)?;
     let mut output = Output::new(settings.look);
     let mut records = Records::new(&mut output, &layout, fit_fields())?;

@@ -3,10 +3,11 @@
 use anyhow::Result;
 use imgsearch::Model;
 use imgsearch::decode::heif;
+use imgsearch::digest::sha256_of;
 use imgsearch::engine::check_space;
 use imgsearch::model::Runtime;
 
-use super::{Exit, existing, noted};
+use super::{Exit, existing, noted, open_model};
 use crate::progress;
 use crate::render::{Check, Output, Wrong, unless_reader_left};
 use crate::settings::Settings;
@@ -25,7 +26,7 @@ fn checks(settings: &Settings) -> Vec<Check> {
         let result = result.map_err(|error| Wrong { hint: progress::hint(&error), error });
         Check { what, result }
     };
-    let model = settings.open_model(&noted(&settings.library).unwrap_or_default());
+    let model = open_model(settings, &noted(&settings.library).unwrap_or_default());
     match model {
         Ok(model) => vec![
             check("ONNX Runtime", model.runtime().map_err(Into::into).map(describe)),
@@ -53,7 +54,7 @@ fn describe(runtime: &Runtime) -> String {
 }
 
 fn check_model(model: &Model) -> Result<String> {
-    let files = match model.verify(&|_| ())? {
+    let files = match model.verify(&sha256_of)? {
         0 => format!("in {}'s layout, which has no checksums", model.layout()),
         _ => "files as published".to_owned(),
     };

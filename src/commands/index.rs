@@ -8,7 +8,7 @@ use imgsearch::decode::{Limits, heif};
 use imgsearch::ingest::{self, Plan};
 use imgsearch::walk::{Rules, resolve_roots};
 
-use super::{Exit, absolute, models, noted, stop_on_ctrl_c};
+use super::{Exit, absolute, models, noted, open_model, stop_on_ctrl_c};
 use crate::cli::IndexArgs;
 use crate::progress::{self, Progress};
 use crate::render::{Output, unless_reader_left};
@@ -34,7 +34,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     settings.library.create()?;
     // Before the library is asked for its model: nobody changes it from here on.
     let mut library = settings.library.lock()?;
-    let model = settings.open_model(&noted(&settings.library)?)?;
+    let model = open_model(settings, &noted(&settings.library)?)?;
     heif::look_in(settings.heif_places());
     let plan = Plan {
         roots,

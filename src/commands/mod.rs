@@ -22,13 +22,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
-use imgsearch::Library;
 use imgsearch::engine::Vocabulary;
+use imgsearch::hub::is_archive;
 use imgsearch::library::Note;
+use imgsearch::model::{Execution, Precision};
+use imgsearch::{Library, Model};
 use imgsearch_index::{Error as IndexError, Searcher};
 
 use crate::cli::{Cli, Command, ConfigArgs};
-use crate::progress;
+use crate::progress::{self, Download};
 use crate::settings::{CommandLine, Settings};
 
 /// How the process ends.
@@ -97,6 +99,36 @@ fn read_vocabulary(file: &Path) -> Result<Vocabulary> {
         bail!("{} has no labels", file.display());
     }
     Ok(vocabulary)
+}
+
+/// The model that was asked for, else the one the library was indexed with, else the default one.
+fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
+    let (folder, noted) = match (&settings.model, note.model()) {
+        (Some(choice), _) => (model_folder(settings, choice)?, None),
+        (None, Some(folder)) => (folder, note.precision()),
+        (None, None) => (settings.store()?.default_model()?.folder, None),
+    };
+    let precision = settings.precision.or(noted).unwrap_or_default();
+    let model = Model::open(&folder, Execution { precision, ..settings.execution() })?;
+    if settings.precision.is_some_and(|asked| asked != Precision::Auto) && !model.layout().has_precisions() {
+        let (name, precision) = (&model.space().label, precision.name());
+        bail!("{name} is in one precision only, and {precision} was asked for: leave --precision out");
+    }
+    Ok(model)
+}
+
+/// A file is an archive. A path, or a plain name of a folder that is here, is a folder; any other plain name an
+/// installed model.
+fn model_folder(settings: &Settings, choice: &Path) -> Result<PathBuf> {
+    if is_archive(choice) {
+        let progress = Download::unpacking(settings, choice);
+        let unpacked =
+            settings.store()?.unpack(choice, None, settings.execution(), &|event| progress.report(&event));
+        progress.finish();
+        return Ok(unpacked?.into_model().folder);
+    }
+    let is_name = choice.components().count() == 1 && !choice.is_dir();
+    if is_name { Ok(settings.store()?.folder().join(choice)) } else { Ok(std::path::absolute(choice)?) }
 }
 
 /// What the last run noted; nothing where there was none.

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use imgsearch::Model;
+use imgsearch::digest::sha256_watched;
 use imgsearch::hub::{
     Event, HubError, Installed, KNOWN, Known, Precisions, Pulled, RECOMMENDED, Store, Wanted, is_archive,
 };
 use indicatif::ProgressBar;
 
-use super::{Exit, noted};
+use super::{Exit, noted, open_model};
 use crate::cli::{DEFAULT_RETRIES, DEFAULT_TIMEOUT, InfoArgs, ListArgs, ModelsCommand, PullArgs, RemoveArgs};
 use crate::progress::{self, Download};
 use crate::render::{Description, Output, unless_reader_left};
@@ -29,13 +30,16 @@ pub(super) fn run(settings: &Settings, command: &ModelsCommand) -> Result<Exit> 
 
 /// Where there is no model at all, and someone to ask, offers to fetch the recommended one.
 pub(super) fn offer_if_none(settings: &Settings) -> Result<()> {
-    let Err(error) = settings.open_model(&noted(&settings.library)?) else { return Ok(()) };
+    let Err(error) = open_model(settings, &noted(&settings.library)?) else { return Ok(()) };
     let is_first = matches!(error.downcast_ref(), Some(HubError::NoneInstalled));
     match Known::named(RECOMMENDED) {
         Some(known) if is_first && settings.can_ask && progress::ask(&offer(known)) => {
             let wanted = Wanted::parse(known.name, None, Precisions::default())?;
             let access = settings.access(DEFAULT_TIMEOUT, DEFAULT_RETRIES);
-            install(settings, |store, report| store.pull(&access, &wanted, settings.execution(), report))
+            let progress = Download::asking(settings);
+            install(settings, &progress, |store, report| {
+                store.pull(&access, &wanted, settings.execution(), report)
+            })
         }
         _ => Err(error),
     }
@@ -56,7 +60,8 @@ fn pull(settings: &Settings, args: &PullArgs) -> Result<Exit> {
     }
     let wanted = Wanted::parse(&args.source, args.name.as_deref(), args.precisions())?;
     let access = settings.access(Duration::from_secs(args.timeout), args.retries);
-    install(settings, |store, report| store.pull(&access, &wanted, settings.execution(), report))?;
+    let progress = Download::asking(settings);
+    install(settings, &progress, |store, report| store.pull(&access, &wanted, settings.execution(), report))?;
     Ok(Exit::Done)
 }
 
@@ -65,17 +70,18 @@ fn unpack(settings: &Settings, args: &PullArgs, archive: &Path) -> Result<Exit> 
         bail!("{} is taken whole: precisions choose among the files of a server", archive.display());
     }
     let name = args.name.as_deref();
-    install(settings, |store, report| store.unpack(archive, name, settings.execution(), report))?;
+    let progress = Download::unpacking(settings, archive);
+    install(settings, &progress, |store, report| store.unpack(archive, name, settings.execution(), report))?;
     Ok(Exit::Done)
 }
 
 /// Installs a model, and makes it the one for new libraries where there was none.
 fn install(
     settings: &Settings,
+    progress: &Download,
     by: impl FnOnce(&Store, &dyn Fn(Event<'_>)) -> Result<Pulled, HubError>,
 ) -> Result<()> {
     let store = settings.store()?;
-    let progress = Download::new(settings);
     let pulled = by(&store, &|event| progress.report(&event));
     progress.finish();
     let (model, how) = match pulled? {
@@ -105,7 +111,10 @@ fn list(settings: &Settings, args: &ListArgs) -> Result<Exit> {
 fn info(settings: &Settings, args: &InfoArgs) -> Result<Exit> {
     let (store, archive) = (settings.store()?, Path::new(&args.name));
     let found = if is_archive(archive) {
-        store.unpack(archive, None, settings.execution(), &|_| ()).map(Pulled::into_model)
+        let progress = Download::unpacking(settings, archive);
+        let unpacked = store.unpack(archive, None, settings.execution(), &|event| progress.report(&event));
+        progress.finish();
+        unpacked.map(Pulled::into_model)
     } else {
         store.find(&args.name)
     };
@@ -158,9 +167,9 @@ fn verify(settings: &Settings, name: Option<&str>) -> Result<Exit> {
 /// Whether a model is what it was when it was installed: as pulled, or as its own `model.json` says.
 fn check(settings: &Settings, model: &Installed, bar: &ProgressBar) -> Result<()> {
     bar.set_message(model.name.clone());
-    let progress = |bytes| bar.inc(bytes);
-    if !model.verify(&progress)? {
-        Model::open(&model.folder, settings.execution())?.verify(&progress)?;
+    let sha256_of = |path: &Path| sha256_watched(path, &|bytes| bar.inc(bytes));
+    if !model.verify(&sha256_of)? {
+        Model::open(&model.folder, settings.execution())?.verify(&sha256_of)?;
     }
     Ok(())
 }

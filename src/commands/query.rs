@@ -12,7 +12,7 @@ use imgsearch::query::{Source, Term, parse};
 use imgsearch::{Engine, EngineError, Expression, Match, Query};
 
 use super::search::{answer, query, read_stdin, show};
-use super::{Exit, see};
+use super::{Exit, open_model, see};
 use crate::cli::{Format, QueryArgs};
 use crate::progress;
 use crate::render::Layout;
@@ -82,7 +82,7 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
     };
     let every = query(settings, Expression::text(String::new()), &args.search)?;
     let searcher = settings.library.searcher()?;
-    let model = settings.open_model(&Note::read(searcher.note()))?;
+    let model = open_model(settings, &Note::read(searcher.note()))?;
     heif::look_in(settings.heif_places());
     let mut engine = Engine::open(&settings.library, searcher, &model)?;
     let (mut found, mut failed, mut sections) = (false, false, Vec::new());

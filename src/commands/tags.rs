@@ -10,7 +10,7 @@ use imgsearch::library::Note;
 use imgsearch::sidecar::{self, Written};
 
 use super::filter::filter;
-use super::{Exit, read_vocabulary};
+use super::{Exit, open_model, read_vocabulary};
 use crate::cli::TagsArgs;
 use crate::progress;
 use crate::render::{Layout, Output, Records, Tag, tag_fields, unless_reader_left};
@@ -23,7 +23,7 @@ pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
     let (filter, choice) =
         (filter(settings, &args.filter)?, Choice { least: args.min_probability, most: args.top.get() });
     let searcher = settings.library.searcher()?;
-    let model = settings.open_model(&Note::read(searcher.note()))?;
+    let model = open_model(settings, &Note::read(searcher.note()))?;
     let mut engine = Engine::open(&settings.library, searcher, &model)?;
     let mut output = Output::new(settings.look);
     let mut records = Records::new(&mut output, &layout, tag_fields())?;

@@ -20,6 +20,9 @@ const MOST_ENTRIES: usize = 10_000;
 /// How deep folders may lie in each other: each entry can make so many.
 const MOST_LEVELS: usize = 16;
 
+/// What a tar file may say of one of its files besides the header: its name, where that is long, times, owners.
+const LONGEST_EXTENSION: u64 = 1 << 16;
+
 /// How many times its own size an archive may unpack to. As tar.gz the offline model unpacks to 1.1 times, the small
 /// models of `tests/goldens/models`, which are tokenizers for the most part, to 3.4 at most.
 const MOST_GROWTH: u64 = 50;
@@ -114,10 +117,17 @@ impl Unpacking<'_> {
         // Headers and padding come on top of what files hold.
         let mut content = content.take(self.limit.saturating_mul(2));
         let mut tar = tar::Archive::new(&mut content);
-        for entry in tar.entries().map_err(damaged)? {
+        let mut long_name = None;
+        // Left to itself, the crate would hold a name of any length.
+        for entry in tar.entries().map_err(damaged)?.raw(true) {
             let mut entry = entry.map_err(damaged)?;
-            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let (kind, size) = (entry.header().entry_type(), entry.size());
+            if kind.is_gnu_longname() || kind.is_pax_local_extensions() {
+                long_name = self.long_name(kind, &mut entry)?.or(long_name);
+                continue;
+            }
+            let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+            let name = String::from_utf8_lossy(&name).into_owned();
             if kind.is_dir() {
                 self.folder(&name)?;
             } else if kind.is_file() {
@@ -129,6 +139,31 @@ impl Unpacking<'_> {
         }
         // Behind the last file gzip has the checksum of it all.
         io::copy(&mut content, &mut io::sink()).map(drop).map_err(damaged)
+    }
+
+    /// The name that an entry gives the next one, where its header has no room for it.
+    fn long_name(&self, kind: tar::EntryType, entry: &mut impl Read) -> Result<Option<Vec<u8>>, HubError> {
+        let damaged = |error: io::Error| wrong(self.archive, error.to_string());
+        let mut content = Vec::new();
+        entry.take(LONGEST_EXTENSION + 1).read_to_end(&mut content).map_err(damaged)?;
+        if content.len() as u64 > LONGEST_EXTENSION {
+            return Err(wrong(self.archive, format!("it has a name of more than {LONGEST_EXTENSION} bytes")));
+        }
+        if kind.is_gnu_longname() {
+            let end = content.iter().position(|byte| *byte == 0).unwrap_or(content.len());
+            content.truncate(end);
+            return Ok(Some(content));
+        }
+        let mut name = None;
+        for extension in tar::PaxExtensions::new(&content) {
+            let extension = extension.map_err(damaged)?;
+            match extension.key_bytes() {
+                b"path" => name = Some(extension.value_bytes().to_vec()),
+                b"size" => return Err(wrong(self.archive, "it has a file of 8 GiB or more".to_owned())),
+                _ => {}
+            }
+        }
+        Ok(name)
     }
 
     fn folder(&mut self, name: &str) -> Result<(), HubError> {
@@ -296,6 +331,33 @@ mod tests {
         with_folders.truncate(4 * 512);
         with_folders.extend(tar(MODEL));
         check(&with_folders);
+    }
+
+    #[test]
+    fn long_names_come_out_and_endless_ones_are_refused() {
+        let long = "a".repeat(150) + "/" + &"b".repeat(200);
+        let mut gnu = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(1);
+        gnu.append_data(&mut header, &long, b"x".as_slice()).unwrap();
+        let mut pax = tar::Builder::new(Vec::new());
+        pax.append_pax_extensions([("mtime", b"1.5".as_slice()), ("path", long.as_bytes())]).unwrap();
+        pax.append(&self::header("short", tar::EntryType::Regular, 1), b"x".as_slice()).unwrap();
+        for archive in [gnu, pax] {
+            let whole = unpacked(&archive.into_inner().unwrap());
+            assert_eq!(whole, Ok([("b".repeat(200), "x".to_owned())].into()));
+        }
+        // A thousand times as long as what it is packed in.
+        for kind in [tar::EntryType::GNULongName, tar::EntryType::XHeader] {
+            let mut tar = tar::Builder::new(Vec::new());
+            let size = 64 << 20;
+            tar.append(&self::header("x", kind, size), io::repeat(b'a').take(size)).unwrap();
+            let error = unpacked(&gz(&tar.into_inner().unwrap())).unwrap_err();
+            assert!(error.contains("a name of more than 65536 bytes"), "{error}");
+        }
+        let mut huge = tar::Builder::new(Vec::new());
+        huge.append_pax_extensions([("size", b"9000000000".as_slice())]).unwrap();
+        assert!(unpacked(&huge.into_inner().unwrap()).unwrap_err().contains("8 GiB"));
     }
 
     #[test]

@@ -278,7 +278,7 @@ impl HubError {
                 "`imgsearch models list` names models that work; scripts/export_clip.py exports others"
             }
             HubError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
-                "the disk is full: free some space and run the same command again, what has arrived is kept"
+                "the disk is full: free some space and run the same command again"
             }
             HubError::Name { .. }
             | HubError::Setting { .. }

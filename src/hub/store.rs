@@ -9,7 +9,6 @@ use serde::{Deserialize, Serialize};
 
 use super::HubError;
 use super::listing::check_name;
-use crate::digest::sha256_watched;
 
 /// What pulling leaves in a model's folder.
 pub(super) const ORIGIN_FILE: &str = "pulled.json";
@@ -154,17 +153,16 @@ impl Store {
 }
 
 impl Installed {
-    /// Compares every file with what was pulled; `false` when it was not pulled, and so nothing is known here.
-    /// `progress` is told how many bytes each step read.
+    /// Compares what `sha256_of` says of every file with what was pulled; `false` when it was not pulled, and so nothing
+    /// is known here.
     ///
     /// # Errors
     /// [`HubError::Altered`] or [`HubError::Io`] for the first file that is wrong.
-    pub fn verify(&self, progress: &dyn Fn(u64)) -> Result<bool, HubError> {
+    pub fn verify(&self, sha256_of: &dyn Fn(&Path) -> io::Result<String>) -> Result<bool, HubError> {
         let Some(origin) = &self.origin else { return Ok(false) };
         for (file, expected) in &origin.sha256 {
             let path = self.folder.join(file);
-            let found = sha256_watched(&path, progress)
-                .map_err(|source| HubError::Io { path: path.clone(), source })?;
+            let found = sha256_of(&path).map_err(|source| HubError::Io { path: path.clone(), source })?;
             if found != *expected {
                 let (name, expected) = (self.name.clone(), expected.clone());
                 return Err(HubError::Altered { name, path, found, expected });

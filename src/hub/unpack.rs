@@ -83,35 +83,41 @@ fn name_of(archive: &Path) -> String {
 fn admit(
     archive: &Path,
     name: &str,
-    sha256: String,
+    commit: String,
     folder: &Path,
     execution: Execution,
 ) -> Result<(), HubError> {
     let model = Installed { name: name.to_owned(), folder: folder.to_owned(), origin: Origin::read(folder) };
-    model.verify(&|_| ()).map_err(|error| wrong(archive, error.to_string()))?;
+    let unreadable = |source| HubError::Io { path: folder.to_owned(), source };
+    let sha256 = digests(&model).map_err(unreadable)?;
+    let known =
+        |path: &Path| sha256.get(&name_in(folder, path)?).cloned().ok_or(io::ErrorKind::NotFound.into());
+    model.verify(&known).map_err(|error| wrong(archive, error.to_string()))?;
     Model::open(folder, execution)
-        .and_then(|model| model.verify(&|_| ()))
+        .and_then(|model| model.verify(&known))
         .map_err(|source| HubError::Unreadable { id: archive.display().to_string(), source })?;
     // Whatever it says of itself: nobody vouches for what is in an archive.
-    Origin {
-        repo: archive.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        commit: sha256,
-        sha256: digests(&model).map_err(|source| HubError::Io { path: folder.to_owned(), source })?,
-    }
-    .write(folder)
+    Origin { repo: archive.file_name().unwrap_or_default().to_string_lossy().into_owned(), commit, sha256 }
+        .write(folder)
 }
 
 /// The SHA-256 of every file, by its path with `/`.
 fn digests(model: &Installed) -> io::Result<BTreeMap<String, String>> {
     let mut digests = BTreeMap::new();
     for (path, _) in model.files() {
-        let name = path.strip_prefix(&model.folder).map_err(io::Error::other)?;
-        let name: Vec<_> = name.components().map(|part| part.as_os_str().to_string_lossy()).collect();
-        if name != [ORIGIN_FILE] {
-            digests.insert(name.join("/"), sha256_of(&path)?);
+        let name = name_in(&model.folder, &path)?;
+        if name != ORIGIN_FILE {
+            digests.insert(name, sha256_of(&path)?);
         }
     }
     Ok(digests)
+}
+
+/// The path of a file in `folder`, with `/`.
+fn name_in(folder: &Path, path: &Path) -> io::Result<String> {
+    let name = path.strip_prefix(folder).map_err(io::Error::other)?;
+    let parts: Vec<_> = name.components().map(|part| part.as_os_str().to_string_lossy()).collect();
+    Ok(parts.join("/"))
 }
 
 #[cfg(test)]

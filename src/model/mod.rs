@@ -15,10 +15,10 @@ mod tokenizer;
 mod tower;
 mod version;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::thread::ScopedJoinHandle;
+use std::{fs, io};
 
 use imgsearch_index::Space;
 
@@ -31,8 +31,6 @@ pub use runtime::Runtime;
 pub use session::{ImageEncoder, TextEncoder};
 
 pub(crate) use fingerprint::sha256_remembered;
-
-use crate::digest::sha256_watched;
 
 use instant::TowerCopy;
 use layout::ModelConfig;
@@ -215,15 +213,15 @@ impl Model {
         Ok(self.runtime.get_or_init(|| runtime))
     }
 
-    /// Compares every file with the sha256 that the model states for it; answers how many there are. `progress` is told
-    /// how many bytes each step read.
+    /// Compares what `sha256_of` says of every file with the sha256 that the model states for it; answers how many
+    /// there are.
     ///
     /// # Errors
     /// [`ModelError::Missing`] or [`ModelError::Altered`] for the first file that is wrong.
-    pub fn verify(&self, progress: &dyn Fn(u64)) -> Result<usize, ModelError> {
+    pub fn verify(&self, sha256_of: &dyn Fn(&Path) -> io::Result<String>) -> Result<usize, ModelError> {
         for (path, expected) in &self.config.sha256 {
-            let found = sha256_watched(path, progress)
-                .map_err(|source| ModelError::Missing { path: path.clone(), source })?;
+            let found =
+                sha256_of(path).map_err(|source| ModelError::Missing { path: path.clone(), source })?;
             if !found.eq_ignore_ascii_case(expected) {
                 return Err(ModelError::Altered { path: path.clone(), found, expected: expected.clone() });
             }

@@ -13,10 +13,9 @@ use std::{env, fs};
 use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result};
 use directories::ProjectDirs;
-use imgsearch::hub::{Access, Store, is_archive};
-use imgsearch::library::Note;
+use imgsearch::Library;
+use imgsearch::hub::{Access, Store};
 use imgsearch::model::{Device, Execution, Precision, Prompt};
-use imgsearch::{Library, Model};
 use supports_hyperlinks::Stream;
 
 use crate::cli::{Common, When};
@@ -44,10 +43,11 @@ pub(crate) struct Settings {
     pub(crate) can_ask: bool,
     /// The command that opens an editor; empty where none is known.
     pub(crate) editor: String,
-    model: Option<PathBuf>,
+    /// The model that was asked for: a folder, an archive, or the name of an installed one.
+    pub(crate) model: Option<PathBuf>,
+    pub(crate) precision: Option<Precision>,
     device: Device,
     prompt: Option<Prompt>,
-    precision: Option<Precision>,
     /// The platform's data folder; a user without a home has none.
     data_folder: Option<PathBuf>,
     /// The platform's folder for what can be made again.
@@ -82,28 +82,6 @@ impl Settings {
             data_folder,
             cache_folder: dirs.map(|dirs| dirs.cache_dir().to_owned()),
         })
-    }
-
-    /// The model that was asked for, else the one the library was indexed with, else the default one.
-    pub(crate) fn open_model(&self, note: &Note) -> Result<Model> {
-        let (folder, noted) = match (&self.model, note.model()) {
-            (Some(choice), _) => (self.model_folder(choice)?, None),
-            (None, Some(folder)) => (folder, note.precision()),
-            (None, None) => (self.store()?.default_model()?.folder, None),
-        };
-        let precision = self.precision.or(noted).unwrap_or_default();
-        Ok(Model::open(&folder, Execution { precision, ..self.execution() })?)
-    }
-
-    /// A file is an archive. A path, or a plain name of a folder that is here, is a folder; any other plain name an
-    /// installed model.
-    fn model_folder(&self, choice: &Path) -> Result<PathBuf> {
-        if is_archive(choice) {
-            let unpacked = self.store()?.unpack(choice, None, self.execution(), &|_| ())?;
-            return Ok(unpacked.into_model().folder);
-        }
-        let is_name = choice.components().count() == 1 && !choice.is_dir();
-        if is_name { Ok(self.store()?.folder().join(choice)) } else { Ok(std::path::absolute(choice)?) }
     }
 
     /// The installed models.

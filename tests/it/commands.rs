@@ -57,6 +57,8 @@ fn a_precision_that_a_model_does_not_have_is_refused() {
         &["vision_model_int8.onnx", "hint: name another precision"],
     );
     fails(&workspace, &[&args[..], &["int4"]].concat(), 2, &["int4", "fp32"]);
+    let offline = ["index", photos.to_str().unwrap(), "--precision", "int8"];
+    fails(&workspace, &offline, 2, &["in one precision only", "leave --precision out"]);
     stdout(&workspace, &[&args[..], &["fp32"]].concat());
     assert_eq!(workspace.status()["images"], 1);
 }

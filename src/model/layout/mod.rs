@@ -63,6 +63,13 @@ pub enum Layout {
     Rclip,
 }
 
+impl Layout {
+    /// Whether it may have its towers in several precisions.
+    pub fn has_precisions(self) -> bool {
+        self == Layout::Transformers
+    }
+}
+
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

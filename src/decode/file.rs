@@ -1,8 +1,13 @@
 //! Pictures that somebody waits for: a file is read and decoded within the limits, or there is a reason why not.
 
 use std::io::{self, Read};
+use std::sync::{Mutex, PoisonError};
 
+use super::worker::LeftBehind;
 use super::{DecodeError, Detail, Limits, Picture, Worker};
+
+/// The threads that [`decode_in_time`] has left to themselves.
+static LEFT_BEHIND: Mutex<LeftBehind> = Mutex::new(LeftBehind::new());
 
 /// Why a file gave no picture.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +19,9 @@ pub enum PictureError {
     /// Its content is no picture that can be shown.
     #[error(transparent)]
     Picture(#[from] DecodeError),
+    /// Pictures that took too long are still being decoded, and there are enough of them.
+    #[error("too many pictures are still being decoded that took too long")]
+    Stuck,
     /// The operating system gives no thread to decode on.
     #[error("cannot start another thread: {0}")]
     Thread(io::Error),
@@ -33,6 +41,7 @@ impl PictureError {
                 | DecodeError::Panicked { .. },
             )
             | PictureError::File(_)
+            | PictureError::Stuck
             | PictureError::Thread(_) => None,
         }
     }
@@ -54,10 +63,17 @@ pub fn read(file: impl Read, limits: &Limits) -> Result<Vec<u8>, PictureError> {
 }
 
 /// As [`decode()`](super::decode()), and [`DecodeError::TooSlow`] when [`Limits::max_time`] is over: the thread that decodes
-/// is left to itself.
+/// is left to itself. While there are too many of those in this process, nothing is decoded.
 ///
 /// # Errors
 /// [`PictureError`] says why there is no picture.
 pub fn decode_in_time(bytes: Vec<u8>, limits: &Limits, detail: Detail) -> Result<Picture, PictureError> {
-    Ok(Worker::new(*limits).decode(bytes, detail).map_err(PictureError::Thread)??)
+    let left_behind = || LEFT_BEHIND.lock().unwrap_or_else(PoisonError::into_inner);
+    if left_behind().are_too_many() {
+        return Err(PictureError::Stuck);
+    }
+    let mut worker = Worker::new(*limits);
+    let decoded = worker.decode(bytes, detail);
+    left_behind().join(worker.left_behind);
+    Ok(decoded.map_err(PictureError::Thread)??)
 }

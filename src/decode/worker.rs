@@ -7,13 +7,20 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::{DecodeError, Detail, Limits, Picture, THREAD, decode};
 
+/// Threads that are left to themselves before no more pictures are tried: each may hold as much memory as the limits
+/// allow.
+const MOST_LEFT_BEHIND: usize = 4;
+
 /// Decodes on a thread of its own, one picture at a time. When one takes longer than [`Limits::max_time`], the thread
 /// is left to itself and the next picture gets another one.
 pub struct Worker {
     limits: Limits,
     thread: Option<Thread>,
-    left: Vec<JoinHandle<()>>,
+    pub(super) left_behind: LeftBehind,
 }
+
+/// Threads that were left to themselves.
+pub(super) struct LeftBehind(Vec<JoinHandle<()>>);
 
 /// A thread that waits for work, or is at it.
 struct Thread {
@@ -27,7 +34,7 @@ struct Thread {
 impl Worker {
     /// A worker that has no thread yet.
     pub fn new(limits: Limits) -> Worker {
-        Worker { limits, thread: None, left: Vec::new() }
+        Worker { limits, thread: None, left_behind: LeftBehind::new() }
     }
 
     /// As [`decode()`], and [`DecodeError::TooSlow`] when the time is over.
@@ -48,17 +55,31 @@ impl Worker {
                 Ok(result)
             }
             Err(RecvTimeoutError::Timeout) => {
-                self.left.push(thread.give_way());
+                self.left_behind.0.push(thread.give_way());
                 Ok(Err(DecodeError::TooSlow { seconds: self.limits.max_time.as_secs() }))
             }
             Err(RecvTimeoutError::Disconnected) => Err(ended()),
         }
     }
 
-    /// How many threads that were left to themselves are still at it.
-    pub fn left_behind(&mut self) -> usize {
-        self.left.retain(|thread| !thread.is_finished());
-        self.left.len()
+    /// Whether too many threads that were left to themselves are still at it.
+    pub fn is_stuck(&mut self) -> bool {
+        self.left_behind.are_too_many()
+    }
+}
+
+impl LeftBehind {
+    pub(super) const fn new() -> LeftBehind {
+        LeftBehind(Vec::new())
+    }
+
+    pub(super) fn are_too_many(&mut self) -> bool {
+        self.0.retain(|thread| !thread.is_finished());
+        self.0.len() > MOST_LEFT_BEHIND
+    }
+
+    pub(super) fn join(&mut self, others: LeftBehind) {
+        self.0.extend(others.0);
     }
 }
 
@@ -117,8 +138,6 @@ mod tests {
             let picture = worker.decode(png.clone(), Detail::Full).unwrap();
             assert_eq!(picture.unwrap().full_size, (6_000, 6_000));
         }
-        while worker.left_behind() > 0 {
-            std::thread::yield_now();
-        }
+        assert!(!worker.is_stuck());
     }
 }

@@ -12,10 +12,6 @@ use crate::decode::{self, DecodeError, Worker};
 use crate::model::Preprocess;
 use crate::photo::{Details, Skip, SkipKind};
 
-/// Pictures that one thread may leave behind while they are still being decoded, before the run gives up: each may hold
-/// as much memory as the limits allow.
-const MOST_LEFT_BEHIND: usize = 4;
-
 /// A picture ready for the image tower, and how it is stored afterwards.
 pub(super) struct Ready {
     pub(super) done: Done,
@@ -49,7 +45,7 @@ impl<'a> Loader<'a> {
         drop(share);
         let picture = match decoded {
             Ok(picture) => picture,
-            Err(DecodeError::TooSlow { seconds }) if worker.left_behind() > MOST_LEFT_BEHIND => {
+            Err(DecodeError::TooSlow { seconds }) if worker.is_stuck() => {
                 return Err(IngestError::Stuck { path: file.job.path, seconds });
             }
             Err(error) => return Ok(self.refused(file, fingerprint, error)),

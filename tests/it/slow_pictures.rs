@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use image::{ImageFormat, Rgb, RgbImage};
 use imgsearch::classify::Classifier;
-use imgsearch::decode::Limits;
+use imgsearch::decode::{Limits, PictureError};
 use imgsearch::ingest::{Event, IngestError, Plan, Reporter, Totals, index};
 use imgsearch::model::{Execution, Precision};
 use imgsearch::photo::SkipKind;
@@ -163,9 +163,12 @@ fn whoever_waits_for_a_picture_is_told_that_it_takes_too_long() {
     let library = Library::new(&library);
     let engine = Engine::open(&library, library.searcher().unwrap(), &model).unwrap();
     let mut engine = engine.with_limits(limits);
-    for source in [Source::Bytes(fs::read(&large).unwrap()), Source::Picture(large)] {
+    for source in [Source::Bytes(fs::read(&large).unwrap()), Source::Picture(large.clone())] {
         let expression = Expression::new(vec![Term { weight: 1.0, source }]).unwrap();
         let error = engine.search(&Query::new(expression, NonZeroUsize::MIN)).unwrap_err();
         assert!(matches!(error, EngineError::Picture { .. }) && error.to_string().ends_with(told), "{error}");
     }
+    // They are all still being decoded, and some more may be.
+    let is_stuck = |_| matches!(Thumbnailer::new(64, limits).make(&large), Err(PictureError::Stuck));
+    assert!((0..20).any(is_stuck));
 }

@@ -30,6 +30,9 @@ impl Runtime {
     /// Loads the first ONNX Runtime found in `places`, each of which is the library file itself or a folder that
     /// may hold one. A process has one for good: every later call answers the same, whatever its `places`.
     ///
+    /// Builds from PyPI write down that they ran, in the user's cache folder, unless the environment variable
+    /// `ORT_DISABLE_TELEMETRY` is set before this. That is for the program to do, as the command `imgsearch` does.
+    ///
     /// # Errors
     /// [`ModelError::RuntimeMissing`] when no place has one, [`ModelError::RuntimeRefused`] when the one found does
     /// not load or is too old.

@@ -271,7 +271,7 @@ impl<R: Read + io::Seek> Reader<R> {
                 let mut tensor = Vec::new();
                 reader.outline_tensor(end, location, &mut tensor)?;
                 put_bytes(outline, 5, &tensor);
-                Ok(())
+                if outline.len() > LONGEST_OUTLINE { Err(ErrorKind::Unsupported.into()) } else { Ok(()) }
             }
             (number, field) => reader.copy(number, &field, outline),
         })

@@ -107,7 +107,7 @@ impl Tower {
 ///
 /// [`Session::run`] does the same behind `&mut`, because not every execution provider bears runs side by side. The
 /// CPU's does: "it can then be used in multiple threads" (onnxruntime issues 114 and 13571); on other devices
-/// [`Tower::share`] shares nothing. `tests/it/towers.rs` compares runs side by side with one after the other.
+/// [`Tower::share`] shares nothing. `tests/it/model_goldens.rs` compares runs side by side with one after the other.
 fn run(
     session: &Session,
     inputs: &[(&str, SessionInputValue<'_>)],
@@ -115,7 +115,8 @@ fn run(
 ) -> Result<DynValue, ort::Error> {
     let name = |name: &str| CString::new(name).map_err(|error| ort::Error::new(error.to_string()));
     let names = inputs.iter().map(|(of, _)| name(of)).collect::<Result<Vec<_>, _>>()?;
-    let (names, output): (Vec<_>, _) = (names.iter().map(|name| name.as_ptr()).collect(), name(output)?);
+    let output = name(output)?;
+    let name_pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
     let values: Vec<_> = inputs.iter().map(|(_, value)| value.ptr()).collect();
     let (session_ptr, options, mut made) = (session.ptr().cast_mut(), ptr::null(), ptr::null_mut());
     // SAFETY: names and values are as many as it is told and live until it returns; null options are the default ones;
@@ -124,7 +125,7 @@ fn run(
         (ort::api().Run)(
             session_ptr,
             options,
-            names.as_ptr(),
+            name_pointers.as_ptr(),
             values.as_ptr(),
             values.len(),
             &output.as_ptr(),
@@ -167,6 +168,7 @@ pub(super) fn load(
         {
             return Ok(Loaded { session, device, _content: None });
         }
+        // Whatever was wrong with its outline, the file itself loads or is the one to say why not.
         let builder = configured(runtime, threads).map_err(refuse)?;
         let session = with_provider(builder, device)?.commit_from_file(file).map_err(refuse)?;
         Ok(Loaded { session, device, _content: None })

@@ -1,5 +1,6 @@
 //! A CLIP-family model folder → vectors. Does no search and opens no photo.
 
+mod class_token;
 mod device;
 mod error;
 mod fingerprint;

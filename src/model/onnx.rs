@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::io::{self, BufRead, BufReader, Cursor, ErrorKind, Read, Seek};
 use std::path::Path;
 
 use super::ModelError;
@@ -46,6 +46,14 @@ impl Graph {
             Err(error) => Err(missing(error)),
         }
     }
+
+    /// Reads a file that lies in memory.
+    ///
+    /// # Errors
+    /// What reading says.
+    pub(super) fn parse(model: &[u8]) -> io::Result<Graph> {
+        Reader::over(model).model(model.len() as u64)
+    }
 }
 
 /// The file at `path` with each weight replaced by the place in `path` where it lies, as `external_data` of
@@ -77,7 +85,7 @@ fn not_onnx(path: &Path, detail: &str) -> ModelError {
 }
 
 /// A field's value: a number, or the place where its bytes end.
-enum Field {
+pub(super) enum Field {
     Number(u64),
     /// Of four or eight bytes.
     Fixed {
@@ -90,7 +98,7 @@ enum Field {
 }
 
 /// Protocol buffers' wire format, read forwards.
-struct Reader<R> {
+pub(super) struct Reader<R> {
     bytes: BufReader<R>,
     position: u64,
     depth: u32,
@@ -101,11 +109,22 @@ impl Reader<File> {
     fn open(path: &Path) -> io::Result<(Reader<File>, u64)> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
-        Ok((Reader { bytes: BufReader::with_capacity(1 << 14, file), position: 0, depth: 0 }, length))
+        Ok((Reader::new(file), length))
     }
 }
 
-impl<R: Read + io::Seek> Reader<R> {
+impl<'a> Reader<Cursor<&'a [u8]>> {
+    /// What lies in memory.
+    pub(super) fn over(bytes: &'a [u8]) -> Self {
+        Reader::new(Cursor::new(bytes))
+    }
+}
+
+impl<R: Read + Seek> Reader<R> {
+    fn new(bytes: R) -> Reader<R> {
+        Reader { bytes: BufReader::with_capacity(1 << 14, bytes), position: 0, depth: 0 }
+    }
+
     fn model(mut self, length: u64) -> io::Result<Graph> {
         let mut graph = Graph::default();
         self.each_field(length, |reader, number, field| match (number, field) {
@@ -180,7 +199,7 @@ impl<R: Read + io::Seek> Reader<R> {
         Ok(name)
     }
 
-    fn port(&mut self, end: u64) -> io::Result<Port> {
+    pub(super) fn port(&mut self, end: u64) -> io::Result<Port> {
         let (mut name, mut element, mut dims) = (String::new(), Element::Other, Vec::new());
         self.each_field(end, |reader, number, field| match (number, field) {
             (1, Field::Bytes { end }) => reader.text(end).map(|text| name = text),
@@ -227,7 +246,7 @@ impl<R: Read + io::Seek> Reader<R> {
     }
 
     /// Calls `each` with every field up to `end`, and skips what it leaves unread.
-    fn each_field(
+    pub(super) fn each_field(
         &mut self,
         end: u64,
         mut each: impl FnMut(&mut Self, u64, Field) -> io::Result<()>,
@@ -302,17 +321,15 @@ impl<R: Read + io::Seek> Reader<R> {
             put_bytes(outline, 13, &entry);
         }
         // `data_location` is `EXTERNAL`.
-        put_varint(outline, 14 << 3);
-        put_varint(outline, 1);
+        put_number(outline, 14, 1);
         Ok(())
     }
 
     /// Writes the field as it is.
-    fn copy(&mut self, number: u64, field: &Field, outline: &mut Vec<u8>) -> io::Result<()> {
+    pub(super) fn copy(&mut self, number: u64, field: &Field, outline: &mut Vec<u8>) -> io::Result<()> {
         let (kind, end) = match field {
             Field::Number(value) => {
-                put_varint(outline, number << 3);
-                put_varint(outline, *value);
+                put_number(outline, number, *value);
                 return Ok(());
             }
             Field::Fixed { kind, end } => (*kind, *end),
@@ -357,15 +374,32 @@ impl<R: Read + io::Seek> Reader<R> {
         Ok(byte)
     }
 
-    fn text(&mut self, end: u64) -> io::Result<String> {
+    /// Integers that are there one by one, or packed.
+    pub(super) fn integers(&mut self, field: &Field, into: &mut Vec<i64>) -> io::Result<()> {
+        match field {
+            Field::Number(number) => into.push(number.cast_signed()),
+            Field::Bytes { end } => {
+                while self.position < *end {
+                    into.push(self.varint()?.cast_signed());
+                }
+            }
+            Field::Fixed { .. } => return Err(bad("a number is of another kind")),
+        }
+        Ok(())
+    }
+
+    pub(super) fn bytes(&mut self, end: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
         let length = end - self.position;
-        if length > LONGEST_NAME {
+        self.position += Read::by_ref(&mut self.bytes).take(length).read_to_end(&mut bytes)? as u64;
+        if self.position == end { Ok(bytes) } else { Err(ErrorKind::UnexpectedEof.into()) }
+    }
+
+    pub(super) fn text(&mut self, end: u64) -> io::Result<String> {
+        if end - self.position > LONGEST_NAME {
             return Err(bad("a name is too long"));
         }
-        let mut text = vec![0; usize::try_from(length).map_err(|_| bad("a name is too long"))?];
-        self.bytes.read_exact(&mut text)?;
-        self.position = end;
-        String::from_utf8(text).map_err(|_| bad("a name is not Unicode"))
+        String::from_utf8(self.bytes(end)?).map_err(|_| bad("a name is not Unicode"))
     }
 }
 
@@ -377,7 +411,12 @@ fn put_varint(into: &mut Vec<u8>, mut value: u64) {
     into.push(value.to_le_bytes()[0]);
 }
 
-fn put_bytes(into: &mut Vec<u8>, number: u64, bytes: &[u8]) {
+pub(super) fn put_number(into: &mut Vec<u8>, number: u64, value: u64) {
+    put_varint(into, number << 3);
+    put_varint(into, value);
+}
+
+pub(super) fn put_bytes(into: &mut Vec<u8>, number: u64, bytes: &[u8]) {
     put_varint(into, number << 3 | 2);
     put_varint(into, bytes.len() as u64);
     into.extend_from_slice(bytes);

@@ -17,7 +17,7 @@ use ort::session::{Session, SessionInputValue};
 use ort::value::DynValue;
 
 use super::ports::{Element, Embedding, Port};
-use super::{Device, ModelError, Runtime, onnx};
+use super::{Device, ModelError, Runtime, class_token, onnx};
 
 /// One ONNX file whose inputs are known, and one of whose outputs is `[batch, embed_dim]`.
 pub(super) struct Tower {
@@ -188,9 +188,13 @@ fn from_outline(runtime: &Runtime, file: &Path, threads: usize) -> Result<Sessio
     let file = file.canonicalize().map_err(refused)?;
     let folder = file.parent().and_then(Path::to_str).ok_or_else(|| ort::Error::new("no folder"))?;
     let outline = onnx::outline(&file).map_err(refused)?;
-    configured(runtime, threads)?
-        .with_config_entry("session.model_external_initializers_file_folder_path", folder)?
-        .commit_from_memory(&outline)
+    let session = |model: &[u8]| {
+        configured(runtime, threads)?
+            .with_config_entry("session.model_external_initializers_file_folder_path", folder)?
+            .commit_from_memory(model)
+    };
+    let shorter = class_token::taken_early(&outline).ok().and_then(|model| session(&model).ok());
+    shorter.map_or_else(|| session(&outline), Ok)
 }
 
 /// What all sessions have in common.

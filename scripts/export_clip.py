@@ -33,6 +33,10 @@ import sys
 import tempfile
 import warnings
 
+sys.dont_write_bytecode = True  # a clone stays as it was
+
+import quantize
+
 EXAMPLES = """examples:
   scripts/export_clip.py open_clip:ViT-B-32/laion2b_s34b_b79k ~/clip
   scripts/export_clip.py hf:google/siglip-base-patch16-224 ~/siglip --text int8
@@ -371,25 +375,6 @@ def to_half(path):
     onnx.save(convert_float_to_float16(onnx.load(path), keep_io_types=True), path)
 
 
-def to_int8(path, calibration):
-    """Weights of matrix products in 8 bits, per channel; with `calibration` what they are multiplied by as well, else
-    that is quantised as it comes (dynamic)."""
-    from onnxruntime import quantization as q
-    from onnxruntime.quantization.shape_inference import quant_pre_process
-
-    prepared = path + ".prepared"
-    quant_pre_process(path, prepared, skip_symbolic_shape=True)
-    types = ["MatMul", "Gemm"]
-    if calibration is None:
-        q.quantize_dynamic(prepared, path, op_types_to_quantize=types, per_channel=True, weight_type=q.QuantType.QInt8)
-    else:
-        q.quantize_static(
-            prepared, path, calibration, op_types_to_quantize=types, per_channel=True, quant_format=q.QuantFormat.QDQ,
-            activation_type=q.QuantType.QUInt8, weight_type=q.QuantType.QInt8,
-        )
-    os.remove(prepared)
-
-
 class Photos:
     """Pictures to calibrate with, prepared as the model wants them; what onnxruntime calls a CalibrationDataReader."""
 
@@ -438,7 +423,7 @@ def write(checkpoint, folder, image="fp32", text="fp32", photos=None):
             raise Failure("the {} tower in ONNX differs from the checkpoint: cosine {:.6f}".format(name, least))
         if precision != "fp32":
             calibration = Photos(photos, checkpoint.preprocess) if photos and name == "image" else None
-            to_half(path) if precision == "fp16" else to_int8(path, calibration)
+            to_half(path) if precision == "fp16" else quantize.to_int8(path, path, calibration)
             kind = precision + (", static" if calibration else ", dynamic" if precision == "int8" else "")
             report(name, kind, compare(module, path, batches))
     checkpoint.write_tokenizer(folder)

@@ -20,11 +20,12 @@ RCLIP = "rclip==3.3.0"
 RCLIP_MODEL = "ViT-B-32-256-datacomp_s34b_b86k"  # the folder rclip looks for its model in
 IMAGE_SIZE = 256
 
+# In a process of its own: the memory of whoever starts a program counts as the program's at its start.
 QUANTIZE = """
 import sys
-from onnxruntime.quantization import QuantType, quantize_dynamic
-types = ["Gather", "Gemm", "MatMul"]  # a convolution of 8 bits is slower than one of 32
-quantize_dynamic(sys.argv[1], sys.argv[2], per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=types)
+sys.path[:0] = [sys.argv[1]]
+import quantize
+quantize.to_int8(*sys.argv[2:], types=[*quantize.PRODUCTS, "Gather"])
 """
 
 
@@ -34,9 +35,9 @@ def make_models(work, tower):
     if not (fp32 / "model.json").exists():
         subprocess.run([ROOT / "scripts/random_clip", fp32, "--image-size", str(IMAGE_SIZE)], check=True)
     if not (int8 / "model.json").exists():
-        # In a process of its own: the memory of whoever starts a program counts as the program's at its start.
         int8.mkdir(exist_ok=True)
-        subprocess.run([sys.executable, "-c", QUANTIZE, fp32 / tower, int8 / tower], check=True)
+        scripts = ROOT / "scripts"
+        subprocess.run([sys.executable, "-c", QUANTIZE, scripts, fp32 / tower, int8 / tower], check=True)
         for name in {"visual.onnx", "textual.onnx", "tokenizer.json"} - {tower}:
             link(fp32 / name, int8 / name)
         model = json.loads((fp32 / "model.json").read_text())

@@ -1,5 +1,6 @@
 //! Fourth stage: tensors → vectors, in batches.
 
+use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
@@ -22,32 +23,35 @@ const BATCH_WITHIN: Duration = Duration::from_millis(500);
 ///
 /// On a CPU it runs on several batches side by side, as many as there are threads: a batch alone on a thread waits for
 /// no other thread. Measured with ViT-B/32 on two cores, two batches take 114 CPU ms a photo, and one on two threads 127.
-pub(super) fn embed(run: &Run<'_>, ready: &Receiver<Ready>, done: &Sender<Done>) -> Result<(), IngestError> {
-    let Some(first) = next_batch(ready) else { return Ok(()) };
+pub(super) fn embed(
+    run: &Run<'_>,
+    pictures: Pictures<Ready>,
+    done: &Sender<Done>,
+) -> Result<(), IngestError> {
     let threads = run.plan.threads;
     let batches = run.plan.batches.unwrap_or(threads.min(MOST_BATCHES));
+    let next_batch = || pictures.next_batch(batches);
+    let Some(first) = next_batch() else { return Ok(()) };
     let encoder = run.model.image_encoder_on((threads / batches).max(1))?;
     run.reporter.report(Event::ModelLoaded(encoder.device()));
     std::thread::scope(|scope| {
-        let others = (1..batches)
-            .map_while(|_| encoder.share())
-            .map(|encoder| scope.spawn(|| run.ended(encode(run, encoder, None, ready, done))));
+        let others = (1..batches).map_while(|_| encoder.share()).map(|encoder| {
+            scope.spawn(|| run.ended(encode(run, encoder, std::iter::from_fn(next_batch), done)))
+        });
         let others: Vec<_> = others.collect();
-        let ended = run.ended(encode(run, encoder, Some(first), ready, done));
+        let all = std::iter::once(first).chain(std::iter::from_fn(next_batch));
+        let ended = run.ended(encode(run, encoder, all, done));
         others.into_iter().map(join).chain([ended]).collect()
     })
 }
 
-/// Embeds the batch that is there, and all that follow.
 fn encode(
     run: &Run<'_>,
     mut encoder: ImageEncoder,
-    first: Option<Vec<Ready>>,
-    ready: &Receiver<Ready>,
+    batches: impl Iterator<Item = Vec<Ready>>,
     done: &Sender<Done>,
 ) -> Result<(), IngestError> {
-    let rest = std::iter::from_fn(|| next_batch(ready));
-    for batch in first.into_iter().chain(rest) {
+    for batch in batches {
         if run.should_stop() {
             break;
         }
@@ -66,13 +70,57 @@ fn encode(
     Ok(())
 }
 
-/// Up to [`BATCH`] pictures, fewer when no more come in time; `None` at the end.
-fn next_batch(ready: &Receiver<Ready>) -> Option<Vec<Ready>> {
-    let mut batch = vec![ready.recv().ok()?];
-    let deadline = Instant::now() + BATCH_WITHIN;
-    while batch.len() < BATCH {
-        let Ok(next) = ready.recv_deadline(deadline) else { break };
-        batch.push(next);
+/// The pictures that come to be embedded.
+pub(super) struct Pictures<T> {
+    pub(super) ready: Receiver<T>,
+    /// Held by whoever may still send some.
+    pub(super) senders: Weak<()>,
+}
+
+impl<T> Pictures<T> {
+    /// Up to [`BATCH`] pictures, fewer when no more come in time; `None` at the end.
+    ///
+    /// What is left at the end is shared among `batches` threads, so that none waits for another's last batch.
+    fn next_batch(&self, batches: usize) -> Option<Vec<T>> {
+        let mut batch = vec![self.ready.recv().ok()?];
+        let deadline = Instant::now() + BATCH_WITHIN;
+        while batch.len() < BATCH {
+            let share = (batch.len() + self.ready.len()).div_ceil(batches);
+            if self.senders.strong_count() == 0 && batch.len() >= share {
+                break;
+            }
+            let Ok(next) = self.ready.recv_deadline(deadline) else { break };
+            batch.push(next);
+        }
+        Some(batch)
     }
-    Some(batch)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crossbeam_channel::unbounded;
+
+    use super::*;
+
+    #[test]
+    fn what_is_left_at_the_end_is_shared() {
+        #[track_caller]
+        fn check(left: usize, batches: usize, expected: &[usize]) {
+            let ((sender, ready), decoding) = (unbounded(), Arc::new(()));
+            let pictures = Pictures { ready, senders: Arc::downgrade(&decoding) };
+            (0..BATCH + left).for_each(|picture| sender.send(picture).unwrap());
+            assert_eq!(pictures.next_batch(batches).unwrap().len(), BATCH, "before the end");
+            drop((sender, decoding));
+            let lengths: Vec<_> =
+                std::iter::from_fn(|| pictures.next_batch(batches)).map(|b| b.len()).collect();
+            assert_eq!(lengths, expected, "{left} pictures, {batches} batches");
+        }
+        check(6, 1, &[4, 2]);
+        check(6, 2, &[3, 2, 1]);
+        check(11, 2, &[4, 4, 2, 1]);
+        check(2, 8, &[1, 1]);
+        check(0, 2, &[]);
+    }
 }

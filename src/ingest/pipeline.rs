@@ -10,12 +10,14 @@
 //! whose channel is closed ends, and with it the stages before it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use imgsearch_index::{Fingerprint, Key, Record, Searcher, Vector, Writer};
 
+use super::embed::Pictures;
 use super::in_flight::{InFlight, Waiting};
 use super::load::Loader;
 use super::read::{Content, Reader};
@@ -146,6 +148,8 @@ impl<'a> Run<'a> {
         let (job_sender, jobs) = bounded::<Job>(JOBS_AHEAD);
         let (content_sender, contents) = bounded::<Content<'_>>(READERS);
         let (tensor_sender, tensors) = bounded(BATCHES_AHEAD * embed::BATCH);
+        let decoding = Arc::new(());
+        let pictures = Pictures { ready: tensors, senders: Arc::downgrade(&decoding) };
         let (done_sender, done) = bounded::<Done>(store::FILES);
         let (reader, loader) = (Reader::new(self), Loader::new(self));
         std::thread::scope(|scope| {
@@ -163,13 +167,16 @@ impl<'a> Run<'a> {
             for _ in 0..self.plan.threads {
                 let (contents, mut worker) = (contents.clone(), Worker::new(self.plan.limits));
                 let (loader, next, done) = (&loader, tensor_sender.clone(), done_sender.clone());
-                let stage =
-                    move || self.pass(&contents, &next, &done, |content| loader.load(content, &mut worker));
+                let decoding = decoding.clone();
+                let stage = move || {
+                    let _decoding = decoding;
+                    self.pass(&contents, &next, &done, |content| loader.load(content, &mut worker))
+                };
                 stages.push(self.start(scope, decode::THREAD, stage)?);
             }
             // A channel closes when nobody is left at its other end.
-            drop((jobs, content_sender, contents, tensor_sender));
-            let stage = move || embed::embed(self, &tensors, &done_sender);
+            drop((jobs, content_sender, contents, tensor_sender, decoding));
+            let stage = move || embed::embed(self, pictures, &done_sender);
             stages.push(self.start(scope, "embed", stage)?);
             let stored = self.ended(store::store(self, &done));
             drop(done);

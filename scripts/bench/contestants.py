@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RCLIP = "rclip==3.3.0"
 RCLIP_MODEL = "ViT-B-32-256-datacomp_s34b_b86k"  # the folder rclip looks for its model in
 IMAGE_SIZE = 256
+TOWERS = ("visual.onnx", "textual.onnx")
 
 # In a process of its own: the memory of whoever starts a program counts as the program's at its start.
 QUANTIZE = """
@@ -29,20 +30,21 @@ quantize.to_int8(*sys.argv[2:], types=[*quantize.PRODUCTS, "Gather"])
 """
 
 
-def make_models(work, tower):
-    """The folders of the fp32 model, and of the same one with its file `tower` quantised (dynamic, per channel)."""
+def make_models(work, quantised=TOWERS):
+    """The folders of the fp32 model, and of the same one with these towers quantised (dynamic, per channel)."""
     fp32, int8 = work / "fp32", work / "int8"
     if not (fp32 / "model.json").exists():
         subprocess.run([ROOT / "scripts/random_clip", fp32, "--image-size", str(IMAGE_SIZE)], check=True)
     if not (int8 / "model.json").exists():
         int8.mkdir(exist_ok=True)
-        scripts = ROOT / "scripts"
-        subprocess.run([sys.executable, "-c", QUANTIZE, scripts, fp32 / tower, int8 / tower], check=True)
-        for name in {"visual.onnx", "textual.onnx", "tokenizer.json"} - {tower}:
-            link(fp32 / name, int8 / name)
         model = json.loads((fp32 / "model.json").read_text())
         model["name"] += "-int8"
-        model["sha256"][tower] = hashlib.sha256((int8 / tower).read_bytes()).hexdigest()
+        for name in {*TOWERS, "tokenizer.json"} - {*quantised}:
+            link(fp32 / name, int8 / name)
+        for tower in quantised:
+            command = [sys.executable, "-c", QUANTIZE, ROOT / "scripts", fp32 / tower, int8 / tower]
+            subprocess.run(command, check=True)
+            model["sha256"][tower] = hashlib.sha256((int8 / tower).read_bytes()).hexdigest()
         (int8 / "model.json").write_text(json.dumps(model, indent=2))
     return fp32, int8
 
@@ -51,7 +53,7 @@ def rclip_command(data, model, *args):
     """`rclip` with its data in `data`, where it finds the model it would otherwise download; and its environment."""
     for folder in (RCLIP_MODEL, "tokenizer"):
         (data / folder).mkdir(parents=True, exist_ok=True)
-    for name in ("visual.onnx", "textual.onnx"):
+    for name in TOWERS:
         link(model / name, data / RCLIP_MODEL / name)
     merges = json.loads((model / "tokenizer.json").read_text())["model"]["merges"]
     merges = (merge if isinstance(merge, str) else " ".join(merge) for merge in merges)

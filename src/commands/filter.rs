@@ -1,5 +1,7 @@
 //! The conditions that were typed → the filter they mean.
 
+use std::cell::LazyCell;
+
 use anyhow::{Context, Result, bail};
 use imgsearch::query::{Circle, DEFAULT_KM, Filter, Gazetteer, Names, Period, Town};
 use jiff::tz::TimeZone;
@@ -69,9 +71,10 @@ fn town(settings: &Settings, name: &str, country: Option<&str>) -> Result<Town, 
 }
 
 fn taken(args: &FilterArgs) -> Result<Option<Period>> {
-    let today = jiff::Timestamp::now().to_zoned_datetime(TimeZone::system()).date();
+    // To find the system's time zone takes milliseconds, which queries without a period need not wait for.
+    let today = LazyCell::new(|| jiff::Timestamp::now().to_zoned_datetime(TimeZone::system()).date());
     let read = |option: &str, text: &Option<String>| {
-        let period = text.as_ref().map(|text| Period::parse(text, today));
+        let period = text.as_ref().map(|text| Period::parse(text, *today));
         period.transpose().with_context(|| option.to_owned())
     };
     let after = read("--after", &args.after)?.map(Period::onwards);

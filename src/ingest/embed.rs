@@ -25,7 +25,7 @@ const BATCH_WITHIN: Duration = Duration::from_millis(500);
 /// no other thread. Measured with ViT-B/32 on two cores, two batches take 114 CPU ms a photo, and one on two threads 127.
 pub(super) fn embed(
     run: &Run<'_>,
-    pictures: Pictures<Ready>,
+    pictures: &Pictures<Ready>,
     done: &Sender<Done>,
 ) -> Result<(), IngestError> {
     let threads = run.plan.threads;

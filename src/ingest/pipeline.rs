@@ -176,7 +176,7 @@ impl<'a> Run<'a> {
             }
             // A channel closes when nobody is left at its other end.
             drop((jobs, content_sender, contents, tensor_sender, decoding));
-            let stage = move || embed::embed(self, pictures, &done_sender);
+            let stage = move || embed::embed(self, &pictures, &done_sender);
             stages.push(self.start(scope, "embed", stage)?);
             let stored = self.ended(store::store(self, &done));
             drop(done);

@@ -65,7 +65,7 @@ impl Frame {
 }
 
 /// The next segment: its marker, its payload and what follows.
-fn segment(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub(super) fn segment(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let start = bytes.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF))?;
     let [_, marker, high, low] = *bytes.get(start..start + 4)? else { return None };
     let body = &bytes[start + 2..];

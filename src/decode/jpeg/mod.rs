@@ -9,10 +9,12 @@
 //! libjpeg-turbo-rs is a young rewrite with much unsafe code of its own.
 
 mod frame;
+mod scans;
 
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::io::{self, BufRead, Read};
+use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use image::RgbImage;
@@ -24,6 +26,9 @@ use frame::Frame;
 
 /// How the C library's fatal errors begin when the `mozjpeg` crate throws them.
 const FATAL: &str = "libjpeg fatal error: ";
+
+/// The marker behind the last scan.
+const END_OF_IMAGE: &[u8] = b"\xFF\xD9";
 
 /// Decodes a JPEG with no more detail than wanted.
 pub(super) fn decode(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Decoded, DecodeError> {
@@ -47,14 +52,22 @@ pub(super) fn memory(bytes: &[u8], detail: Detail) -> Option<u64> {
 
 fn decode_throwing(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Decoded, DecodeError> {
     let ran_out = Cell::new(false);
-    let source = Source { rest: bytes, ran_out: &ran_out };
-    let builder = Decompress::builder().with_markers(&[Marker::APP(1)]);
-    let mut jpeg = builder.from_reader(source).map_err(|error| damaged(&error))?;
+    let open = |bytes, end| {
+        let builder = Decompress::builder().with_markers(&[Marker::APP(1)]);
+        builder.from_reader(Source { rest: bytes, end, ran_out: &ran_out }).map_err(|error| damaged(&error))
+    };
+    let mut jpeg = open(bytes, b"")?;
     let full_size = size(&jpeg)?;
     limits.check_size(full_size)?;
     Frame::of(bytes).ok_or_else(|| damaged(&"no frame header"))?.check(bytes, limits)?;
     let exif = segments(&jpeg, 1, b"Exif\0\0").take(1).map(<[u8]>::to_vec).collect();
     let eighths = eighths_for(full_size, if is_lopsided(&jpeg) { detail.doubled() } else { detail });
+    let needed = scans::needed(bytes, eighths);
+    if needed.len() < bytes.len() {
+        jpeg = open(needed, END_OF_IMAGE)?;
+        // Would guess at what was left out.
+        jpeg.do_block_smoothing(false);
+    }
     jpeg.scale(eighths);
     let is_inks = matches!(jpeg.color_space(), ColorSpace::JCS_CMYK | ColorSpace::JCS_YCCK);
     let (pixels, complete_rows) = if is_inks {
@@ -146,17 +159,24 @@ fn inks_to_rgb(inks: &[u8]) -> Vec<u8> {
 /// The file's bytes, with a memory of being asked for more than there are.
 struct Source<'a> {
     rest: &'a [u8],
+    /// What comes after those.
+    end: &'static [u8],
     ran_out: &'a Cell<bool>,
 }
 
 impl Read for Source<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.rest.read(buffer)
+        let read = self.fill_buf()?.read(buffer)?;
+        self.consume(read);
+        Ok(read)
     }
 }
 
 impl BufRead for Source<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.rest.is_empty() {
+            self.rest = mem::take(&mut self.end);
+        }
         self.ran_out.set(self.ran_out.get() || self.rest.is_empty());
         Ok(self.rest)
     }
@@ -248,6 +268,16 @@ mod tests {
         assert!(most.note.is_some_and(|note| note.starts_with("ends after ")));
         let little = decode(&file[..file.len() / 2], &Limits::default(), Detail::Full);
         assert!(matches!(little, Err(DecodeError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_small_picture_is_made_without_the_last_scan() {
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/progressive-420.jpg");
+        let file = std::fs::read(golden).unwrap();
+        let cut = &file[..file.len() * 9 / 10];
+        let small = [cut, &file].map(|bytes| decoded(bytes, Detail::ShortSide(100)));
+        assert_eq!((&small[0].pixels, &small[0].note), (&small[1].pixels, &None));
+        assert!(decode(cut, &Limits::default(), Detail::Full).is_err());
     }
 
     #[test]

@@ -90,6 +90,7 @@ def patches_of(node, weights, shapes):
     patch = list(kernel.shape[2:])
     is_plain = (
         len(patch) == 2
+        and min(patch) > 1
         and given.get("strides") == patch
         and given.get("group", 1) == 1
         and given.get("auto_pad", b"NOTSET") == b"NOTSET"

@@ -48,7 +48,7 @@ def patches_by_product(model):
     def shape(name, *sizes):
         return constant(name, np.array(sizes, "int64"))
 
-    nodes = []
+    nodes, replaced = [], set()
     for node in graph.node:
         patches = patches_of(node, weights, shapes)
         if patches is None:
@@ -56,7 +56,8 @@ def patches_by_product(model):
             continue
         kernel, (rows, columns) = patches
         width, colours, height, breadth = kernel.shape
-        (pixels, _, *bias), (output,) = node.input, node.output
+        (pixels, weight, *bias), (output,) = node.input, node.output
+        replaced.add(weight)
 
         def add(operator, *inputs, to=None, **attributes):
             to = to or "{}/patches{}".format(output, len(nodes))
@@ -67,13 +68,13 @@ def patches_by_product(model):
         x = add("Transpose", x, perm=[0, 2, 4, 1, 3, 5])
         x = add("Reshape", x, shape(output + "/rows", -1, rows * columns, colours * height * breadth))
         x = add("MatMul", x, constant(output + "/matrix", kernel.reshape(width, -1).T.copy()))
-        x = add("Add", x, *bias) if bias else x
+        x = add("Add", x, *bias) if any(bias) else x
         x = add("Transpose", x, perm=[0, 2, 1])
         add("Reshape", x, shape(output + "/map", -1, width, rows, columns), to=output)
     del graph.node[:]
     graph.node.extend(nodes)
     used = {name for node in nodes for name in node.input}
-    for tensor in [tensor for tensor in graph.initializer if tensor.name not in used]:
+    for tensor in [weights[name] for name in replaced if name not in used]:
         graph.initializer.remove(tensor)
     return model
 
@@ -89,7 +90,7 @@ def patches_of(node, weights, shapes):
     sizes = [dim.dim_value for dim in shapes[node.input[0]]][2:]
     patch = list(kernel.shape[2:])
     is_plain = (
-        len(patch) == 2
+        len(patch) == len(sizes) == 2
         and min(patch) > 1
         and given.get("strides") == patch
         and given.get("group", 1) == 1

@@ -8,8 +8,6 @@ mod settings;
 mod terminal;
 mod usage;
 
-#[cfg(unix)]
-use std::io::Write;
 use std::process::ExitCode;
 
 use commands::Exit;
@@ -22,22 +20,7 @@ fn main() -> ExitCode {
         progress::print_error(&error);
         Exit::Failed
     });
-    end(exit as u8)
-}
-
-/// Ends the process without what ONNX Runtime has registered to run at its end: 4 ms for a query, to free piece by piece
-/// what the system frees at once.
-#[cfg(unix)]
-#[expect(unsafe_code, reason = "there is no safe way to end a process like this")]
-fn end(code: u8) -> ExitCode {
-    std::io::stdout().flush().ok();
-    // SAFETY: nothing of this process is used any more, and what it writes to files is written.
-    unsafe { libc::_exit(code.into()) }
-}
-
-#[cfg(not(unix))]
-fn end(code: u8) -> ExitCode {
-    ExitCode::from(code)
+    ExitCode::from(exit as u8)
 }
 
 /// Has ONNX Runtime collect nothing. The builds of PyPI otherwise keep a device id and a database of events in the cache

@@ -85,8 +85,8 @@ impl<T> Pictures<T> {
         let mut batch = vec![self.ready.recv().ok()?];
         let deadline = Instant::now() + BATCH_WITHIN;
         while batch.len() < BATCH {
-            let share = (batch.len() + self.ready.len()).div_ceil(batches);
-            if self.senders.strong_count() == 0 && batch.len() >= share {
+            let is_end = self.senders.strong_count() == 0;
+            if is_end && batch.len() >= (batch.len() + self.ready.len()).div_ceil(batches) {
                 break;
             }
             let Ok(next) = self.ready.recv_deadline(deadline) else { break };

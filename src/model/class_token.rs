@@ -13,6 +13,8 @@ use std::io::{self, ErrorKind, Read, Seek};
 use super::onnx::{Field, Graph, Reader, put_bytes, put_number};
 use super::ports::Embedding;
 
+/// What makes the tensors that a tail starts from: sums, and what attention makes. Others could lack a dimension.
+const STARTS: [&str; 6] = ["Add", "Cast", "DequantizeLinear", "LayerNormalization", "Reshape", "Transpose"];
 /// The constant `[0]`.
 const FIRST: &str = "imgsearch/first";
 /// The tokens' dimension: `[batch, tokens, width]`.
@@ -101,7 +103,7 @@ impl Nodes {
         for node in &parsed.nodes {
             let [output] = &node.outputs[..] else { continue };
             let constant = match node.operator.as_str() {
-                "Constant" => node.attributes.values().next().map(|attribute| attribute.tensor.clone()),
+                "Constant" => node.attributes.get("value").map(|attribute| attribute.tensor.clone()),
                 // Of weights: they keep their shape.
                 "Cast" | "DequantizeLinear" | "Identity" => {
                     node.inputs.first().and_then(|input| parsed.constants.get(input)).cloned()
@@ -130,8 +132,10 @@ impl Nodes {
                 tail.nodes.insert(at);
                 width = width.or_else(|| self.matrix(node).map(|[_, columns]| columns));
                 read.extend(self.variable(node));
-            } else {
+            } else if STARTS.contains(&node.operator.as_str()) {
                 tail.from.extend(outputs);
+            } else {
+                return None;
             }
         }
         let is_whole = read == made && tail.from.is_subset(&self.of_pixels());
@@ -166,11 +170,16 @@ impl Nodes {
                 | "Identity"
                 | "Mul"
                 | "Pow"
-                | "QuantizeLinear"
                 | "Sigmoid"
                 | "Sqrt"
                 | "Sub"
                 | "Tanh" => are_rows(),
+                // A longer scale would belong to a dimension that is counted from the first.
+                "DequantizeLinear" | "QuantizeLinear" => node.inputs.iter().skip(1).all(|input| {
+                    self.constants
+                        .get(input)
+                        .is_some_and(|constant| constant.dims.iter().all(|dim| *dim == 1))
+                }),
                 "LayerNormalization" => is_last("axis") && are_rows(),
                 "ReduceMean" => {
                     node.inputs.len() == 1

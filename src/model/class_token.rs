@@ -162,7 +162,6 @@ impl Nodes {
                 "MatMul" | "MatMulInteger" => self.matrix(node).is_some(),
                 "Add"
                 | "Cast"
-                | "DequantizeLinear"
                 | "Div"
                 | "DynamicQuantizeLinear"
                 | "Erf"

@@ -42,7 +42,8 @@ def make_models(work, quantised=TOWERS):
         for name in {*TOWERS, "tokenizer.json"} - {*quantised}:
             link(fp32 / name, int8 / name)
         for tower in quantised:
-            command = [sys.executable, "-c", QUANTIZE, ROOT / "scripts", fp32 / tower, int8 / tower]
+            (int8 / tower).unlink(missing_ok=True)  # may be a link to the other
+            command = [sys.executable, "-B", "-c", QUANTIZE, ROOT / "scripts", fp32 / tower, int8 / tower]
             subprocess.run(command, check=True)
             model["sha256"][tower] = hashlib.sha256((int8 / tower).read_bytes()).hexdigest()
         (int8 / "model.json").write_text(json.dumps(model, indent=2))

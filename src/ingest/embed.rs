@@ -30,17 +30,16 @@ pub(super) fn embed(
 ) -> Result<(), IngestError> {
     let threads = run.plan.threads;
     let batches = run.plan.batches.unwrap_or(threads.min(MOST_BATCHES));
-    let next_batch = || pictures.next_batch(batches);
-    let Some(first) = next_batch() else { return Ok(()) };
+    let Some(first) = pictures.next_batch(batches) else { return Ok(()) };
     let encoder = run.model.image_encoder_on((threads / batches).max(1))?;
     run.reporter.report(Event::ModelLoaded(encoder.device()));
     std::thread::scope(|scope| {
-        let others = (1..batches).map_while(|_| encoder.share()).map(|encoder| {
-            scope.spawn(|| run.ended(encode(run, encoder, std::iter::from_fn(next_batch), done)))
-        });
-        let others: Vec<_> = others.collect();
-        let all = std::iter::once(first).chain(std::iter::from_fn(next_batch));
-        let ended = run.ended(encode(run, encoder, all, done));
+        let others: Vec<_> = (1..batches).map_while(|_| encoder.share()).collect();
+        let batches = 1 + others.len();
+        let rest = move || std::iter::from_fn(move || pictures.next_batch(batches));
+        let start = |encoder| scope.spawn(move || run.ended(encode(run, encoder, rest(), done)));
+        let others: Vec<_> = others.into_iter().map(start).collect();
+        let ended = run.ended(encode(run, encoder, std::iter::once(first).chain(rest()), done));
         others.into_iter().map(join).chain([ended]).collect()
     })
 }

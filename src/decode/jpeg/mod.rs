@@ -62,7 +62,8 @@ fn decode_throwing(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Deco
     Frame::of(bytes).ok_or_else(|| damaged(&"no frame header"))?.check(bytes, limits)?;
     let exif = segments(&jpeg, 1, b"Exif\0\0").take(1).map(<[u8]>::to_vec).collect();
     let eighths = eighths_for(full_size, if is_lopsided(&jpeg) { detail.doubled() } else { detail });
-    let needed = scans::needed(bytes, eighths);
+    let has_brightness = matches!(jpeg.color_space(), ColorSpace::JCS_YCbCr | ColorSpace::JCS_GRAYSCALE);
+    let needed = if has_brightness { scans::needed(bytes, eighths) } else { bytes };
     if needed.len() < bytes.len() {
         jpeg = open(needed, END_OF_IMAGE)?;
         // Would guess at what was left out.

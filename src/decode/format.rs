@@ -1,25 +1,51 @@
 //! Which picture format some bytes are of, told by their content.
 
+use std::ops::RangeInclusive;
+
+use image::ImageFormat;
+
 use super::raw;
+
+/// How many bytes of a file [`is_picture`] has to see.
+pub const HEAD: usize = 4 << 10;
 
 /// How formats begin that no build reads, and their names.
 const UNREAD: &[(&[u8], &str)] = &[
     (b"8BPS", "Photoshop"),
     (b"\0\0\0\x0cjP  ", "JPEG 2000"),
     (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"II\xbc", "JPEG XR"),
     (b"gimp xcf", "GIMP"),
-    (b"FOVb", "Sigma RAW"),
-    (b"\0MRM", "Minolta RAW"),
-    (b"%PDF", "PDF"),
-    (b"<svg", "SVG"),
+    (b"ARRI\x12\x34\x56\x78", "ARRI RAW"),
+    (b"qktk", "QuickTake RAW"),
+    (b"qktn", "QuickTake RAW"),
+    (b"\x8aMNG", "MNG"),
+    (b"\x8bJNG", "JNG"),
+    (b"BPG\xfb", "BPG"),
+    (b"#?RGBE", "Radiance HDR"),
+    (PDF, "PDF"),
 ];
+/// Those of them that the `image` crate recognises.
+const UNREAD_BY_IMAGE: &[(ImageFormat, &str)] = &[
+    (ImageFormat::Dds, "DDS"),
+    (ImageFormat::Ico, "Windows icon"),
+    (ImageFormat::Hdr, "Radiance HDR"),
+    (ImageFormat::OpenExr, "OpenEXR"),
+    (ImageFormat::Farbfeld, "farbfeld"),
+];
+/// A document, though it may show a picture.
+const PDF: &[u8] = b"%PDF";
+
+/// Lengths of the header that stands behind a BMP's first 14 bytes, in OS/2 and in Windows.
+const BMP_HEADERS: RangeInclusive<u32> = 12..=124;
 
 /// The picture formats we can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Jpeg,
     /// A format the `image` crate reads.
-    Raster(image::ImageFormat),
+    Raster(ImageFormat),
+    Tiff,
     /// A camera's RAW file, of this kind.
     Raw(&'static str),
     Heic,
@@ -27,6 +53,13 @@ pub(super) enum Format {
     JpegXl,
     /// A format that no build reads.
     Unread(&'static str),
+}
+
+/// Whether a file that begins with these bytes is a picture, in a format that is read or can at least be named. It takes
+/// the first [`HEAD`] bytes, or all there are.
+#[must_use]
+pub fn is_picture(head: &[u8]) -> bool {
+    Format::of(head).is_some() && !head.starts_with(PDF)
 }
 
 impl Format {
@@ -38,30 +71,77 @@ impl Format {
         if let Some(name) = raw::name(bytes) {
             return Some(Format::Raw(name));
         }
-        if let Some(brand) = bytes.get(4..12).and_then(|header| header.strip_prefix(b"ftyp")) {
-            return Format::of_brand(brand);
+        if [b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"].iter().any(|magic| bytes.starts_with(*magic)) {
+            return Some(Format::Tiff);
+        }
+        if bytes.get(4..8) == Some(b"ftyp") {
+            return Format::of_brands(bytes);
         }
         if let Some((_, name)) = UNREAD.iter().find(|(magic, _)| bytes.starts_with(magic)) {
             return Some(Format::Unread(name));
         }
-        let format = image::guess_format(bytes).ok()?;
-        Some(match format.extensions_str().first() {
-            _ if format == image::ImageFormat::Jpeg => Format::Jpeg,
-            _ if format.reading_enabled() => Format::Raster(format),
-            name => Format::Unread(name.copied().unwrap_or("this format")),
-        })
+        if is_svg(bytes) {
+            return Some(Format::Unread("SVG"));
+        }
+        let format = image::guess_format(bytes).ok().filter(|format| is_likely(*format, bytes))?;
+        if format == ImageFormat::Jpeg {
+            return Some(Format::Jpeg);
+        }
+        if format.reading_enabled() {
+            return Some(Format::Raster(format));
+        }
+        let name = UNREAD_BY_IMAGE.iter().find(|(unread, _)| *unread == format);
+        Some(Format::Unread(name.map_or("this format", |(_, name)| name)))
     }
 
-    /// ISO base media files (MP4's container) say what they are in a four-letter brand.
-    fn of_brand(brand: &[u8]) -> Option<Format> {
-        match brand {
-            b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"mif1" | b"msf1" => {
-                Some(Format::Heic)
-            }
-            b"avif" | b"avis" => Some(Format::Avif),
-            _ => None,
-        }
+    /// ISO base media files (MP4's container) say what they are in brands of four letters: their own, four bytes that
+    /// say its version, and those that they can also be read as.
+    fn of_brands(bytes: &[u8]) -> Option<Format> {
+        /// Longest list looked at; that of a picture has some ten brands.
+        const LONGEST: usize = 256;
+        let length = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
+        let brands = bytes.get(8..length.clamp(12, LONGEST).min(bytes.len()))?;
+        let brands =
+            brands.chunks_exact(4).enumerate().filter(|(index, _)| *index != 1).map(|(_, brand)| brand);
+        brands
+            .clone()
+            .find_map(|brand| match brand {
+                b"avif" | b"avis" | b"avio" => Some(Format::Avif),
+                b"heic" | b"heix" | b"hevc" | b"hevx" | b"heim" | b"heis" | b"hevm" | b"hevs" => {
+                    Some(Format::Heic)
+                }
+                b"jp2 " | b"jpx " | b"jpm " | b"mjp2" => Some(Format::Unread("JPEG 2000")),
+                _ => None,
+            })
+            // What these hold is said elsewhere in the file; libheif knows.
+            .or_else(|| {
+                let other: &[&[u8]] =
+                    &[b"mif1", b"mif2", b"msf1", b"miaf", b"avci", b"avcs", b"jpeg", b"jpgs", b"vvic"];
+                brands.into_iter().any(|brand| other.contains(&brand)).then_some(Format::Heic)
+            })
     }
+}
+
+/// Whether the rest looks like such a file, where the format's magic number is so short that many a text begins with it.
+fn is_likely(format: ImageFormat, bytes: &[u8]) -> bool {
+    if format == ImageFormat::Bmp {
+        let length = bytes.get(14..18).and_then(|length| length.try_into().ok()).map(u32::from_le_bytes);
+        return length.is_some_and(|length| BMP_HEADERS.contains(&length));
+    }
+    if format == ImageFormat::Pnm {
+        return bytes.get(2).is_some_and(|byte| byte.is_ascii_whitespace() || *byte == b'#');
+    }
+    // How many pictures there are, and a byte of the first one that is always 0.
+    format != ImageFormat::Ico || matches!(bytes, [_, _, _, _, 1..=u8::MAX, 0, _, _, _, 0, ..])
+}
+
+/// XML whose first element is called `svg`.
+fn is_svg(bytes: &[u8]) -> bool {
+    let head = &bytes[..bytes.len().min(HEAD)];
+    let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    let is_xml =
+        [b"<?xml".as_slice(), b"<!DOCTYPE svg", b"<!--", b"<svg"].iter().any(|start| head.starts_with(start));
+    is_xml && memchr::memmem::find(head, b"<svg").is_some() && memchr::memmem::find(head, b"<html").is_none()
 }
 
 #[cfg(test)]
@@ -75,14 +155,38 @@ mod tests {
             assert_eq!(Format::of(bytes), expected);
         }
         check(b"\xff\xd8\xff\xe0", Some(Format::Jpeg));
-        check(b"\x89PNG\r\n\x1a\n", Some(Format::Raster(image::ImageFormat::Png)));
+        check(b"\x89PNG\r\n\x1a\n", Some(Format::Raster(ImageFormat::Png)));
+        check(b"II*\0\x08\0\0\0", Some(Format::Tiff));
+        check(b"MM\0+\0\x08\0\0", Some(Format::Tiff));
         check(b"\0\0\0\x18ftypheic\0\0\0\0", Some(Format::Heic));
         check(b"\0\0\0\x18ftypavif\0\0\0\0", Some(Format::Avif));
-        check(b"\0\0\0\x18ftypisom\0\0\0\0", None);
+        check(b"\0\0\0\x18ftypmif1\0\0\0\0mif1avif", Some(Format::Avif));
+        check(b"\0\0\0\x18ftypmif1\0\0\0\0mif1miaf", Some(Format::Heic));
+        check(b"\0\0\0\x18ftypmsf1\0\0\0\0hevcmif1", Some(Format::Heic));
+        check(b"\0\0\0\x18ftypisom\0\0\0\0isommp42", None);
+        // The four bytes behind the first brand are no brand.
+        check(b"\0\0\0\x18ftypisomheicisommp42", None);
         check(b"\xff\x0a\0", Some(Format::JpegXl));
         check(b"8BPS\0\x01", Some(Format::Unread("Photoshop")));
-        check(b"DDS \0\0", Some(Format::Unread("dds")));
+        check(b"DDS \0\0", Some(Format::Unread("DDS")));
+        check(b"%PDF-1.7", Some(Format::Unread("PDF")));
+        check(b"\xef\xbb\xbf<?xml version='1.0'?>\n<!-- a --><svg>", Some(Format::Unread("SVG")));
+        check(b"<?xml version='1.0'?><html><svg>", None);
+        check(b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", Some(Format::Raster(ImageFormat::Bmp)));
+        check(b"BMW drivers of the world", None);
+        check(b"P5\n1 1\n255\n\0", Some(Format::Raster(ImageFormat::Pnm)));
+        check(b"P5. The fifth point", None);
+        check(b"\0\0\x01\0\x01\0\x10\x10\0\0", Some(Format::Unread("Windows icon")));
+        check(b"\0\0\x01\0\0\0", None);
         check(b"Dear diary", None);
         check(b"", None);
+    }
+
+    #[test]
+    fn a_document_is_no_picture() {
+        assert!(is_picture(b"\xff\xd8\xff\xe0"));
+        assert!(is_picture(b"8BPS\0\x01"));
+        assert!(!is_picture(b"%PDF-1.7"));
+        assert!(!is_picture(b"\0\0\0\x18ftypqt  \0\0\0\0"));
     }
 }

@@ -4,6 +4,7 @@
 //! says why; a decoder that panics is contained and reported the same way. Callers say how much detail they want,
 //! because a small version of a large picture often costs a fraction of the whole.
 
+mod bmp;
 mod file;
 mod format;
 pub mod heif;
@@ -19,11 +20,12 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use image::RgbImage;
 use image::metadata::Orientation;
-use image::{ImageFormat, RgbImage};
 
 pub use file::{PictureError, decode_in_time, read};
 use format::Format;
+pub use format::{HEAD, is_picture};
 pub use metadata::{Metadata, Place, Taken};
 pub use worker::Worker;
 
@@ -113,16 +115,22 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 256 MiB, 256 megapixels and 1 GiB: above the largest phone pictures (200 megapixels of three bytes), below
-    /// what a decompression bomb claims. Two minutes: such a picture takes some ten seconds of one core of a laptop,
+    /// 256 MiB, 256 megapixels and 2 GiB: above the largest phone pictures (200 megapixels, of which a HEIC takes eight
+    /// bytes each), below what a decompression bomb claims. Two minutes: such a picture takes some ten seconds of one core of a laptop,
     /// and small machines that do other things besides are ten times slower.
     fn default() -> Limits {
         let max_time = Duration::from_secs(120);
-        Limits { max_bytes: 256 << 20, max_pixels: 256 << 20, max_memory: 1 << 30, max_time }
+        Limits { max_bytes: 256 << 20, max_pixels: 256 << 20, max_memory: 2 << 30, max_time }
     }
 }
 
 impl Limits {
+    /// What pictures that are decoded at the same time may take together: 1 GiB, as small machines have little more. One
+    /// that takes more is decoded alone.
+    pub(crate) fn shared_memory(&self) -> u64 {
+        self.max_memory.min(1 << 30)
+    }
+
     fn check_size(&self, (width, height): (u32, u32)) -> Result<(), DecodeError> {
         if width == 0 || height == 0 {
             return Err(DecodeError::Damaged { detail: format!("{width}×{height} pixels") });
@@ -188,6 +196,32 @@ pub enum DecodeError {
     },
 }
 
+/// Longest reason that is given, in characters. Decoders quote what a file says, however long that is.
+const LONGEST_REASON: usize = 200;
+
+impl DecodeError {
+    /// The same with a reason that fits on a line: it goes into a list of skipped files, and into the library.
+    fn bounded(self) -> DecodeError {
+        match self {
+            DecodeError::Unsupported { format } => DecodeError::Unsupported { format: bounded(&format) },
+            DecodeError::Damaged { detail } => DecodeError::Damaged { detail: bounded(&detail) },
+            DecodeError::TooLarge { detail } => DecodeError::TooLarge { detail: bounded(&detail) },
+            DecodeError::Panicked { detail } => DecodeError::Panicked { detail: bounded(&detail) },
+            DecodeError::Empty | DecodeError::NotAnImage | DecodeError::TooSlow { .. } => self,
+        }
+    }
+}
+
+/// The text on one line, and its beginning only if it is long.
+fn bounded(text: &str) -> String {
+    let mut printable = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut bounded: String = printable.by_ref().take(LONGEST_REASON).collect();
+    if printable.next().is_some() {
+        bounded.push('…');
+    }
+    bounded
+}
+
 /// Decodes the picture in `bytes` with at least the detail wanted, if it has it.
 ///
 /// # Errors
@@ -199,6 +233,7 @@ pub fn decode(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Picture, 
     // The decoders hold no state of ours, so there is nothing a panic could leave half-changed.
     catch_unwind(AssertUnwindSafe(|| decode_trusting(bytes, limits, detail)))
         .unwrap_or_else(|panic| Err(DecodeError::Panicked { detail: panic_message(panic.as_ref()) }))
+        .map_err(DecodeError::bounded)
 }
 
 /// Bytes that decoding the picture in `bytes` is going to take, told from its header; 0 where that cannot be read, for
@@ -207,7 +242,7 @@ pub fn memory(bytes: &[u8], detail: Detail) -> u64 {
     let told = || match Format::of(bytes)? {
         Format::Jpeg => jpeg_memory(bytes, detail),
         Format::JpegXl => raster::jpeg_xl_memory(bytes),
-        Format::Raster(ImageFormat::Tiff) => tiff::memory(bytes),
+        Format::Tiff => tiff::memory(bytes),
         Format::Raster(format) => raster::memory(bytes, format),
         Format::Raw(_) => raw::memory(bytes, detail),
         Format::Heic | Format::Avif => heif::memory(bytes),
@@ -222,11 +257,11 @@ fn decode_trusting(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Pict
     let Decoded { pixels, full_size, eighths, orientation, exif, note } = match format {
         Format::Jpeg => decode_jpeg(bytes, limits, detail)?,
         Format::JpegXl => raster::decode_jpeg_xl(bytes, limits)?,
-        Format::Raster(ImageFormat::Tiff) => tiff::decode(bytes, limits)?,
+        Format::Tiff => tiff::decode(bytes, limits)?,
         Format::Raster(format) => raster::decode(bytes, format, limits)?,
         Format::Raw(name) => raw::decode(bytes, name, limits, detail)?,
-        Format::Heic => heif::decode(bytes, "HEIC", limits)?,
-        Format::Avif => heif::decode(bytes, "AVIF", limits)?,
+        Format::Heic => heif::decode(bytes, heif::HEIC, limits)?,
+        Format::Avif => heif::decode(bytes, heif::AVIF, limits)?,
         Format::Unread(name) => return Err(DecodeError::Unsupported { format: name.into() }),
     };
     let metadata = Metadata::read(exif);
@@ -246,7 +281,7 @@ fn jpeg_memory(bytes: &[u8], detail: Detail) -> Option<u64> {
 
 #[cfg(not(feature = "mozjpeg"))]
 fn jpeg_memory(bytes: &[u8], _: Detail) -> Option<u64> {
-    raster::memory(bytes, ImageFormat::Jpeg)
+    raster::memory(bytes, image::ImageFormat::Jpeg)
 }
 
 /// Without the library that can leave detail out, the whole picture is decoded in Rust.
@@ -255,7 +290,7 @@ fn decode_jpeg(bytes: &[u8], limits: &Limits, _: Detail) -> Result<Decoded, Deco
     if !has_end_of_image(bytes) {
         return Err(DecodeError::Damaged { detail: "the picture breaks off".into() });
     }
-    raster::decode(bytes, ImageFormat::Jpeg, limits)
+    raster::decode(bytes, image::ImageFormat::Jpeg, limits)
 }
 
 /// Whether an end-of-image marker follows the JPEG's first scan. Without it the decoder in Rust fills what is missing
@@ -276,16 +311,42 @@ fn has_end_of_image(bytes: &[u8]) -> bool {
     rest.windows(2).any(|pair| pair == [0xff, 0xd9])
 }
 
+/// A file whose tail is missing shows most of its picture, and the rest grey: people want to find it all the same.
+/// With less than three quarters of it the grey would be found for what the photo does not show (a chosen share, not a
+/// measured one).
+fn note_on_missing_rows(complete: usize, announced: usize) -> Result<Option<String>, DecodeError> {
+    if complete == announced {
+        return Ok(None);
+    }
+    let detail = format!("ends after {} % of its rows", complete * 100 / announced);
+    if complete * 4 < announced * 3 { Err(DecodeError::Damaged { detail }) } else { Ok(Some(detail)) }
+}
+
 fn panic_message(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
 }
 
-#[cfg(all(test, not(feature = "mozjpeg")))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn a_reason_is_one_line_of_bounded_length() {
+        #[track_caller]
+        fn check(text: &str, expected: &str) {
+            let detail = text.to_owned();
+            let DecodeError::Damaged { detail } = DecodeError::Damaged { detail }.bounded() else { panic!() };
+            assert_eq!(detail, expected);
+        }
+        check("no end", "no end");
+        check("two\nlines\x1b[2J\n", "two lines [2J");
+        check(&"é".repeat(LONGEST_REASON), &"é".repeat(LONGEST_REASON));
+        check(&"é".repeat(60_000), &format!("{}…", "é".repeat(LONGEST_REASON)));
+    }
+
+    #[test]
+    #[cfg(not(feature = "mozjpeg"))]
     fn a_jpeg_ends_where_its_own_scan_ends() {
         #[track_caller]
         fn check(after_start: &[u8], expected: bool) {

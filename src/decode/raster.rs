@@ -1,22 +1,26 @@
 //! The formats that the `image` crate and those built for it read, whole and in Rust.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 
+use image::error::{ImageFormatHint, UnsupportedError, UnsupportedErrorKind};
 use image::metadata::Orientation;
 use image::{
     ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, RgbImage,
 };
 use jxl_oxide::integration::JxlDecoder;
+use jxl_oxide::{InitializeResult, JxlImage};
 
-use super::{DecodeError, Decoded, Limits};
+use super::{DecodeError, Decoded, Limits, bmp};
 
 /// Decodes one picture: the first of an animation or of several pages.
 pub(super) fn decode(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<Decoded, DecodeError> {
+    let bytes = &readable(bytes, format)?;
     let mut decoder = decoder(bytes, format, allowed(limits)).map_err(from_image_error)?;
     // A broken block of metadata is no reason to refuse good pixels.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let needed = needed(&decoder);
-    pixels(decoder, needed, orientation, limits)
+    pixels(decoder, needed, orientation, Alpha::Separate, limits)
 }
 
 /// Decodes a JPEG XL. Its pixels come upright, whatever a copied EXIF block may say.
@@ -24,17 +28,35 @@ pub(super) fn decode_jpeg_xl(bytes: &[u8], limits: &Limits) -> Result<Decoded, D
     let mut decoder = JxlDecoder::new(bytes).map_err(from_image_error)?;
     decoder.set_limits(allowed(limits)).map_err(from_image_error)?;
     let needed = needed_for_jpeg_xl(&decoder);
-    pixels(decoder, needed, Orientation::NoTransforms, limits)
+    pixels(decoder, needed, Orientation::NoTransforms, jpeg_xl_alpha(bytes), limits)
+}
+
+/// How a JPEG XL stores transparency. `jxl-oxide` delivers the values as they are stored.
+fn jpeg_xl_alpha(bytes: &[u8]) -> Alpha {
+    let mut image = JxlImage::builder().build_uninit();
+    if image.feed_bytes(bytes).is_err() {
+        return Alpha::Separate;
+    }
+    let Ok(InitializeResult::Initialized(image)) = image.try_init() else { return Alpha::Separate };
+    let is_premultiplied =
+        image.image_header().metadata.ec_info.iter().any(|e| e.alpha_associated() == Some(true));
+    if is_premultiplied { Alpha::Premultiplied } else { Alpha::Separate }
 }
 
 /// Bytes that [`decode`] takes.
 pub(super) fn memory(bytes: &[u8], format: ImageFormat) -> Option<u64> {
+    let bytes = &readable(bytes, format).ok()?;
     Some(needed(&decoder(bytes, format, image::Limits::default()).ok()?))
 }
 
 /// Bytes that [`decode_jpeg_xl`] takes.
 pub(super) fn jpeg_xl_memory(bytes: &[u8]) -> Option<u64> {
     Some(needed_for_jpeg_xl(&JxlDecoder::new(bytes).ok()?))
+}
+
+/// The file as the `image` crate takes it.
+fn readable(bytes: &[u8], format: ImageFormat) -> Result<Cow<'_, [u8]>, DecodeError> {
+    if format == ImageFormat::Bmp { bmp::with_windows_header(bytes) } else { Ok(Cow::Borrowed(bytes)) }
 }
 
 fn decoder(bytes: &[u8], format: ImageFormat, limits: image::Limits) -> ImageResult<impl ImageDecoder> {
@@ -71,6 +93,7 @@ fn pixels(
     mut decoder: impl ImageDecoder,
     needed: u64,
     orientation: Orientation,
+    alpha: Alpha,
     limits: &Limits,
 ) -> Result<Decoded, DecodeError> {
     let full_size = decoder.dimensions();
@@ -78,7 +101,7 @@ fn pixels(
     limits.check_memory(needed)?;
     let exif = decoder.exif_metadata().unwrap_or_default().into_iter().collect();
     let picture = DynamicImage::from_decoder(decoder).map_err(from_image_error)?;
-    let pixels = to_rgb(picture);
+    let pixels = to_rgb(picture, alpha);
     Ok(Decoded { pixels, full_size, eighths: 8, orientation: Some(orientation), exif, note: None })
 }
 
@@ -87,7 +110,7 @@ fn pixels(
 /// worst), where saving the same 260 × 260 pixels as a JPEG of quality 75 leaves 0.945, and the nearest other photo
 /// is at 0.80. Transparent pixels are laid over white: logos, scans and screenshots with transparency are drawn for
 /// white pages, and the colour stored under full transparency (mostly black) is one nobody ever sees.
-pub(super) fn to_rgb(picture: DynamicImage) -> RgbImage {
+pub(super) fn to_rgb(picture: DynamicImage, alpha: Alpha) -> RgbImage {
     if !picture.color().has_alpha() {
         return picture.into_rgb8();
     }
@@ -95,29 +118,57 @@ pub(super) fn to_rgb(picture: DynamicImage) -> RgbImage {
     let mut bytes = picture.into_rgba8().into_raw();
     // In place: three bytes are written where four were read before.
     for pixel in 0..bytes.len() / 4 {
-        let alpha = bytes[4 * pixel + 3];
+        let covered = bytes[4 * pixel + 3];
         for channel in 0..3 {
-            bytes[3 * pixel + channel] = over_white(bytes[4 * pixel + channel], alpha);
+            bytes[3 * pixel + channel] = alpha.over_white(bytes[4 * pixel + channel], covered);
         }
     }
     bytes.truncate(bytes.len() / 4 * 3);
     RgbImage::from_raw(width, height, bytes).expect("three bytes for each pixel are left")
 }
 
-/// `colour · alpha + white · (1 - alpha)`, rounded to nearest.
-#[expect(clippy::cast_possible_truncation, reason = "a weighted mean of two bytes is a byte")]
-fn over_white(colour: u8, alpha: u8) -> u8 {
-    let (colour, alpha) = (u32::from(colour), u32::from(alpha));
-    ((colour * alpha + 255 * (255 - alpha) + 127) / 255) as u8
+/// What a pixel's last value says: how much the colour covers of what is behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Alpha {
+    /// The colour is stored as if it covered everything.
+    Separate,
+    /// The colour is already multiplied by it.
+    Premultiplied,
+}
+
+impl Alpha {
+    /// The colour over white: what is covered of the colour and the rest of white, rounded to nearest.
+    #[expect(clippy::cast_possible_truncation, reason = "a weighted mean of two bytes is a byte")]
+    pub(super) fn over_white(self, colour: u8, covered: u8) -> u8 {
+        let white = u8::MAX - covered;
+        match self {
+            Alpha::Separate => {
+                let (colour, covered) = (u32::from(colour), u32::from(covered));
+                ((colour * covered + 255 * u32::from(white) + 127) / 255) as u8
+            }
+            Alpha::Premultiplied => colour.saturating_add(white),
+        }
+    }
 }
 
 fn from_image_error(error: ImageError) -> DecodeError {
     match error {
-        ImageError::Unsupported(error) => DecodeError::Unsupported { format: error.to_string() },
+        ImageError::Unsupported(error) => DecodeError::Unsupported { format: unsupported(&error) },
         ImageError::Limits(error) => DecodeError::TooLarge { detail: error.to_string() },
         error @ (ImageError::Decoding(_)
         | ImageError::Encoding(_)
         | ImageError::Parameter(_)
         | ImageError::IoError(_)) => DecodeError::Damaged { detail: error.to_string() },
     }
+}
+
+/// What is not read, without the crate's words around it.
+fn unsupported(error: &UnsupportedError) -> String {
+    let hint = error.format_hint();
+    let format =
+        if let ImageFormatHint::Exact(format) = hint { format!("{format:?}") } else { "picture".into() };
+    if let UnsupportedErrorKind::GenericFeature(detail) = error.kind() {
+        return format!("this kind of {format} ({detail})");
+    }
+    format!("this kind of {format}")
 }

@@ -22,6 +22,9 @@ pub(super) fn name(bytes: &[u8]) -> Option<&'static str> {
         head if head.starts_with(b"FUJIFILMCCD-RAW ") => Some("RAF"),
         head if &head[4..12] == b"ftypcrx " => Some("CR3"),
         head if head.starts_with(b"IIU\0") => Some("RW2"),
+        head if head.starts_with(b"FOVb") => Some("X3F"),
+        head if head.starts_with(b"\0MRM") => Some("MRW"),
+        head if &head[6..14] == b"HEAPCCDR" => Some("CRW"),
         head if [b"IIRO", b"IIRS", b"MMOR"].iter().any(|magic| head.starts_with(*magic)) => Some("ORF"),
         head if head.starts_with(b"II*\0") && &head[8..10] == b"CR" => Some("CR2"),
         head if head.starts_with(b"II*\0") || head.starts_with(b"MM\0*") => name_of_tiff(bytes),
@@ -30,16 +33,21 @@ pub(super) fn name(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// DNG says what it is. NEF, ARW and others are TIFF files whose first picture says that it is a smaller version of
-/// another; a TIFF reader would take that thumbnail for the photo.
+/// another, or that have one among their pictures that is a sensor's own data; a TIFF reader would take the thumbnail in
+/// front for the photo.
 fn name_of_tiff(bytes: &[u8]) -> Option<&'static str> {
     const SUBFILE_TYPE: u16 = 0x00FE;
+    const INTERPRETATION: u16 = 0x0106;
+    const SENSOR_DATA: [Option<u64>; 2] = [Some(32803), Some(34892)];
     const DNG_VERSION: u16 = 0xC612;
-    let has =
-        |tag, test: fn(u32) -> bool| tiff::entries(bytes).any(|entry| entry.tag == tag && test(entry.value));
-    if has(DNG_VERSION, |_| true) {
+    let directories = tiff::Directory::all(bytes);
+    let first = directories.first()?;
+    if first.values(DNG_VERSION).is_some() {
         return Some("DNG");
     }
-    has(SUBFILE_TYPE, |value| value & 1 == 1).then_some("RAW")
+    let is_smaller = first.number(SUBFILE_TYPE).is_some_and(|value| value & 1 == 1);
+    let has_sensor_data = || directories.iter().any(|of| SENSOR_DATA.contains(&of.number(INTERPRETATION)));
+    (is_smaller || has_sensor_data()).then_some("RAW")
 }
 
 /// Decodes the preview: the smallest that has the detail wanted, else the largest there is.
@@ -169,6 +177,10 @@ mod tests {
             ("RW2", tiff(b"IIU\0", 0x0001, 1, &parts)),
             ("ORF", tiff(b"IIRO", 0x0001, 1, &parts)),
             ("RAF", raf(&parts)),
+            ("X3F", [b"FOVb\0\0\x02\0\0\0\0\0\0\0\0\0".as_slice(), &parts.concat()].concat()),
+            ("MRW", [b"\0MRM\0\0\x02\0\0\0\0\0\0\0\0\0".as_slice(), &parts.concat()].concat()),
+            ("CRW", [b"II\x1a\0\0\0HEAPCCDR\0\0".as_slice(), &parts.concat()].concat()),
+            ("RAW", tiff(b"II*\0", 0x0106, 32803, &parts)),
             ("DNG", tiff(b"II*\0", 0xC612, 0x0401, &parts)),
             ("RAW", tiff(b"II*\0", 0x00FE, 1, &parts)),
         ];

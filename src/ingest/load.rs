@@ -22,14 +22,13 @@ pub(super) struct Ready {
 pub(super) struct Loader<'a> {
     run: &'a Run<'a>,
     preprocess: Preprocess,
-    /// What all pictures being decoded may take together: as much as one of them may alone, whatever the number of
-    /// cores.
+    /// What all pictures that are being decoded may take together, whatever the number of cores.
     memory: Budget,
 }
 
 impl<'a> Loader<'a> {
     pub(super) fn new(run: &'a Run<'a>) -> Loader<'a> {
-        let memory = Budget::new(run.plan.limits.max_memory);
+        let memory = Budget::new(run.plan.limits.shared_memory());
         Loader { run, preprocess: run.model.preprocess(), memory }
     }
 

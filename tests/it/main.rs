@@ -21,6 +21,7 @@ mod incremental;
 mod manual;
 mod model_goldens;
 mod models;
+mod pixels;
 mod pulled_layouts;
 mod queries;
 mod see;

@@ -12,6 +12,7 @@ use std::ptr::{null, null_mut};
 use image::{DynamicImage, RgbImage, RgbaImage};
 
 use super::super::DecodeError;
+use super::super::raster::Alpha;
 
 /// `heif_colorspace_RGB`.
 const RGB: c_int = 1;
@@ -60,6 +61,7 @@ pub(super) struct Library {
     handle_width: unsafe extern "C" fn(Handle) -> c_int,
     handle_height: unsafe extern "C" fn(Handle) -> c_int,
     has_alpha: unsafe extern "C" fn(Handle) -> c_int,
+    is_premultiplied: Option<unsafe extern "C" fn(Handle) -> c_int>,
     metadata_ids: unsafe extern "C" fn(Handle, *const c_char, *mut u32, c_int) -> c_int,
     metadata_size: unsafe extern "C" fn(Handle, u32) -> usize,
     metadata: unsafe extern "C" fn(Handle, u32, *mut c_void) -> HeifError,
@@ -102,6 +104,10 @@ impl Library {
             handle_width: function!(b"heif_image_handle_get_width"),
             handle_height: function!(b"heif_image_handle_get_height"),
             has_alpha: function!(b"heif_image_handle_has_alpha_channel"),
+            // SAFETY: as above; libheif has had it since 1.12.
+            is_premultiplied: unsafe { library.get(b"heif_image_handle_is_premultiplied_alpha") }
+                .ok()
+                .map(|found| *found),
             metadata_ids: function!(b"heif_image_handle_get_list_of_metadata_block_IDs"),
             metadata_size: function!(b"heif_image_handle_get_metadata_size"),
             metadata: function!(b"heif_image_handle_get_metadata"),
@@ -132,13 +138,13 @@ impl Library {
         unsafe { (self.have_decoder)(AV1) != 0 }
     }
 
-    /// The main picture of a file and its Exif block. `check` sees the size before anything is decoded.
+    /// The main picture of a file. `check` sees the size before anything is decoded.
     pub(super) fn decode(
         &self,
         bytes: &[u8],
         name: &str,
         check: impl Fn((u32, u32)) -> Result<(), DecodeError>,
-    ) -> Result<(DynamicImage, Option<Vec<u8>>), DecodeError> {
+    ) -> Result<Heif, DecodeError> {
         // SAFETY: it takes nothing.
         let context = Owned { pointer: unsafe { (self.context_alloc)() }, free: self.context_free };
         if let Some(set_threads) = self.set_threads {
@@ -154,7 +160,7 @@ impl Library {
         // SAFETY: the handle is alive.
         let size = unsafe { ((self.handle_width)(handle.pointer), (self.handle_height)(handle.pointer)) };
         check((u32::try_from(size.0).unwrap_or(0), u32::try_from(size.1).unwrap_or(0)))?;
-        Ok((self.pixels(&handle, name)?, self.exif(&handle)))
+        Ok(Heif { pixels: self.pixels(&handle, name)?, alpha: self.alpha(&handle), exif: self.exif(&handle) })
     }
 
     fn pixels(&self, handle: &Owned, name: &str) -> Result<DynamicImage, DecodeError> {
@@ -197,6 +203,12 @@ impl Library {
         Some((width, height, pixels))
     }
 
+    fn alpha(&self, handle: &Owned) -> Alpha {
+        // SAFETY: the handle is alive.
+        let is_premultiplied = self.is_premultiplied.is_some_and(|ask| unsafe { ask(handle.pointer) != 0 });
+        if is_premultiplied { Alpha::Premultiplied } else { Alpha::Separate }
+    }
+
     fn exif(&self, handle: &Owned) -> Option<Vec<u8>> {
         let mut id = 0;
         // SAFETY: the handle is alive; there is room for the one id asked for.
@@ -210,6 +222,14 @@ impl Library {
         let copied = unsafe { (self.metadata)(handle.pointer, id, block.as_mut_ptr().cast()) };
         (copied.code == 0).then_some(block)
     }
+}
+
+/// A picture as it comes.
+pub(super) struct Heif {
+    pub(super) pixels: DynamicImage,
+    /// How transparency is stored, if there is any.
+    pub(super) alpha: Alpha,
+    pub(super) exif: Option<Vec<u8>>,
 }
 
 /// Something of libheif's that must be given back.

@@ -28,8 +28,8 @@ pub fn look_in(folders: Vec<PathBuf>) {
     let _ = FOLDERS.set(folders);
 }
 
-/// Every libheif there is. They differ in what they read: the wheel that set-up takes has no AV1, and some
-/// distributions leave out HEVC.
+/// Every libheif there is. They differ in what they read: each version refuses files that another takes, and some
+/// distributions leave a codec out.
 fn libraries() -> &'static [Library] {
     LIBRARIES.get_or_init(|| {
         let brought_along = FOLDERS.get().into_iter().flatten().filter_map(|folder| library_in(folder));
@@ -64,6 +64,11 @@ fn is_libheif(path: &Path) -> bool {
     name.trim_start_matches("lib").starts_with("heif")
 }
 
+/// What files are called that hold HEVC, or are of a kind that does not say what it holds.
+pub(super) const HEIC: &str = "HEIC";
+/// What files are called that hold AV1.
+pub(super) const AVIF: &str = "AVIF";
+
 /// The planes that libheif decodes and the RGB it makes of them, in bytes.
 fn needed((width, height): (u32, u32)) -> u64 {
     u64::from(width) * u64::from(height) * 8
@@ -79,23 +84,37 @@ pub(super) fn memory(bytes: &[u8]) -> Option<u64> {
     libraries().iter().find_map(|library| library.decode(bytes, "", look).err().and(size.get())).map(needed)
 }
 
+/// Asks every libheif until one has no error, those first that have the codec. The first error counts: of a library
+/// without the codec it says nothing about the file.
+fn first_that_decodes<T>(
+    name: &str,
+    decode: impl Fn(&Library) -> Result<T, DecodeError>,
+) -> Result<T, DecodeError> {
+    let has_codec =
+        |library: &&Library| if name == AVIF { library.reads_avif() } else { library.reads_heic() };
+    let (with, without): (Vec<_>, Vec<_>) = libraries().iter().partition(has_codec);
+    let mut first = None;
+    for library in with.into_iter().chain(without) {
+        match decode(library) {
+            Ok(decoded) => return Ok(decoded),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    let not_found = || DecodeError::Unsupported { format: format!("{name} (libheif was not found)") };
+    Err(first.unwrap_or_else(not_found))
+}
+
 /// Decodes the main picture of a file. Its pixels come upright.
 pub(super) fn decode(bytes: &[u8], name: &str, limits: &Limits) -> Result<Decoded, DecodeError> {
     let check = |size| {
         limits.check_size(size)?;
         limits.check_memory(needed(size))
     };
-    let mut result = Err(DecodeError::Unsupported { format: format!("{name} (libheif was not found)") });
-    for library in libraries() {
-        if matches!(result, Err(DecodeError::Unsupported { .. })) {
-            result = library.decode(bytes, name, check);
-        }
-    }
-    let (picture, exif) = result?;
-    let pixels = super::raster::to_rgb(picture);
+    let picture = first_that_decodes(name, |library| library.decode(bytes, name, check))?;
+    let pixels = super::raster::to_rgb(picture.pixels, picture.alpha);
     let full_size = pixels.dimensions();
     // Exif in HEIF begins with the distance to the TIFF structure.
-    let exif = exif.and_then(|block| {
+    let exif = picture.exif.and_then(|block| {
         let distance = u32::from_be_bytes(block.get(..4)?.try_into().ok()?);
         block.get(4usize.checked_add(usize::try_from(distance).ok()?)?..).map(<[u8]>::to_vec)
     });

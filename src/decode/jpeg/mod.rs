@@ -21,7 +21,7 @@ use image::RgbImage;
 use mozjpeg::decompress::DecompressStarted;
 use mozjpeg::{ColorSpace, Decompress, Marker};
 
-use super::{DecodeError, Decoded, Detail, Limits};
+use super::{DecodeError, Decoded, Detail, Limits, note_on_missing_rows};
 use frame::Frame;
 
 /// How the C library's fatal errors begin when the `mozjpeg` crate throws them.
@@ -78,7 +78,7 @@ fn decode_throwing(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Deco
         rows(jpeg.rgb(), 3, &ran_out)?
     };
     let (width, height) = (scaled(full_size.0, eighths), scaled(full_size.1, eighths));
-    let note = note_on_missing_rows(complete_rows, height)?;
+    let note = note_on_missing_rows(complete_rows, height as usize)?;
     let pixels = RgbImage::from_raw(width, height, pixels).ok_or_else(|| mismatch(width, height))?;
     Ok(Decoded { pixels, full_size, eighths: eighths.into(), orientation: None, exif, note })
 }
@@ -124,18 +124,6 @@ fn rows(
         complete += usize::from(!ran_out.get());
     }
     Ok((pixels, complete))
-}
-
-/// A file whose tail is missing shows most of its picture, and the rest grey: people want to find it all the same.
-/// With less than three quarters of it the grey would be found for what the photo does not show (a chosen share, not a
-/// measured one).
-fn note_on_missing_rows(complete: usize, height: u32) -> Result<Option<String>, DecodeError> {
-    let height = height as usize;
-    if complete == height {
-        return Ok(None);
-    }
-    let detail = format!("ends after {} % of its rows", complete * 100 / height);
-    if complete * 4 < height * 3 { Err(DecodeError::Damaged { detail }) } else { Ok(Some(detail)) }
 }
 
 /// The payloads of one kind of application segment that begin with `header`, without it.

@@ -1,0 +1,93 @@
+//! BMP as OS/2 2 wrote it, for a decoder that knows the headers of OS/2 1 and of Windows.
+//!
+//! The header of OS/2 2 begins with the fields of Windows' first one, in the same order and sizes. It has others behind
+//! them, and may end after any field from the fourth on; those that are missing are 0.
+
+use std::borrow::Cow;
+
+use super::DecodeError;
+
+/// What stands before the header: the magic number, the file's length, and where the pixels begin.
+const BEFORE: usize = 14;
+/// Where in there the pixels' place stands.
+const PIXELS_AT: usize = 10;
+/// Length of Windows' first header, which begins with that length.
+const WINDOWS: u32 = 40;
+
+/// The file with Windows' header in the place of OS/2's; any other file as it is.
+///
+/// # Errors
+/// Two ways of packing pixels that only OS/2 knows are not read.
+pub(super) fn with_windows_header(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
+    let number = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    let Some(length) = number(BEFORE).filter(|length| is_os2(*length)) else {
+        return Ok(Cow::Borrowed(bytes));
+    };
+    let Some((header, rest)) = bytes[BEFORE..].split_at_checked(length as usize) else {
+        return Err(DecodeError::Damaged { detail: "ends within its header".into() });
+    };
+    let mut fields = header[..header.len().min(WINDOWS as usize)].to_vec();
+    fields.resize(WINDOWS as usize, 0);
+    fields[..4].copy_from_slice(&WINDOWS.to_le_bytes());
+    match (fields[16], fields[14]) {
+        (3, 1) => return Err(DecodeError::Unsupported { format: "BMP packed with fax codes".into() }),
+        (4, 24) => return Err(DecodeError::Unsupported { format: "BMP with runs of 24-bit pixels".into() }),
+        _ => {}
+    }
+    let pixels = number(PIXELS_AT).unwrap_or(0).wrapping_add(WINDOWS).wrapping_sub(length);
+    Ok([&bytes[..PIXELS_AT], &pixels.to_le_bytes(), &fields, rest].concat().into())
+}
+
+/// Windows has headers of 40, 52 and 56 bytes too, and OS/2 1 has one of 12.
+fn is_os2(length: u32) -> bool {
+    matches!(length, 16..=64) && !matches!(length, 40 | 52 | 56)
+}
+
+#[cfg(test)]
+mod tests {
+    use image::ImageFormat;
+
+    use super::*;
+    use crate::decode::{Detail, Limits, decode};
+
+    /// Two red pixels and two green ones above, with a header of OS/2's of that length.
+    fn os2(length: u32, bits: u8, packing: u8) -> Vec<u8> {
+        let mut bytes = b"BM\0\0\0\0\0\0\0\0".to_vec();
+        bytes.extend((14 + length).to_le_bytes());
+        let mut header = length.to_le_bytes().to_vec();
+        header.extend([2, 0, 0, 0, 2, 0, 0, 0, 1, 0, bits, 0, packing]);
+        header.resize(length as usize, 0);
+        bytes.extend(header);
+        bytes.extend([0, 0, 255, 0, 0, 255, 0, 0, 0, 255, 0, 0, 255, 0, 0, 0]);
+        bytes
+    }
+
+    #[test]
+    fn every_header_of_os2_is_read() {
+        for length in [16, 20, 36, 48, 64] {
+            let picture = decode(&os2(length, 24, 0), &Limits::default(), Detail::Full);
+            let pixels = picture.unwrap_or_else(|error| panic!("{length}: {error}")).pixels;
+            assert_eq!(pixels.as_raw(), &[0, 255, 0, 0, 255, 0, 255, 0, 0, 255, 0, 0], "{length}");
+        }
+    }
+
+    #[test]
+    fn what_only_os2_can_unpack_is_named() {
+        #[track_caller]
+        fn check(bytes: &[u8], expected: &str) {
+            let refused = decode(bytes, &Limits::default(), Detail::Full);
+            assert_eq!(refused.err().map(|error| error.to_string()).as_deref(), Some(expected));
+        }
+        check(&os2(64, 1, 3), "unsupported: BMP packed with fax codes");
+        check(&os2(64, 24, 4), "unsupported: BMP with runs of 24-bit pixels");
+        check(&os2(64, 24, 0)[..40], "damaged: ends within its header");
+    }
+
+    #[test]
+    fn other_headers_are_left_alone() {
+        let mut windows = Vec::new();
+        let pixels = image::RgbImage::new(2, 2);
+        pixels.write_to(&mut std::io::Cursor::new(&mut windows), ImageFormat::Bmp).unwrap();
+        assert!(matches!(with_windows_header(&windows), Ok(Cow::Borrowed(_))));
+    }
+}

@@ -1,0 +1,419 @@
+//! What the first directory says about the pixels: how many, where they lie, how they are packed and what they mean.
+
+use super::colour::Colour;
+use super::directory::{Directory, Values};
+use super::samples::{Depth, Number};
+use super::{damaged, unsupported};
+use crate::decode::DecodeError;
+use crate::decode::raster::Alpha;
+
+/// TIFF's numbers for what is read here.
+mod tag {
+    pub(super) const WIDTH: u16 = 256;
+    pub(super) const HEIGHT: u16 = 257;
+    pub(super) const BITS_PER_SAMPLE: u16 = 258;
+    pub(super) const COMPRESSION: u16 = 259;
+    pub(super) const INTERPRETATION: u16 = 262;
+    pub(super) const FILL_ORDER: u16 = 266;
+    pub(super) const STRIP_OFFSETS: u16 = 273;
+    pub(super) const SAMPLES_PER_PIXEL: u16 = 277;
+    pub(super) const ROWS_PER_STRIP: u16 = 278;
+    pub(super) const STRIP_BYTE_COUNTS: u16 = 279;
+    pub(super) const PLANAR_CONFIGURATION: u16 = 284;
+    pub(super) const T4_OPTIONS: u16 = 292;
+    pub(super) const PREDICTOR: u16 = 317;
+    pub(super) const COLOR_MAP: u16 = 320;
+    pub(super) const TILE_WIDTH: u16 = 322;
+    pub(super) const TILE_LENGTH: u16 = 323;
+    pub(super) const TILE_OFFSETS: u16 = 324;
+    pub(super) const TILE_BYTE_COUNTS: u16 = 325;
+    pub(super) const INK_SET: u16 = 332;
+    pub(super) const EXTRA_SAMPLES: u16 = 338;
+    pub(super) const SAMPLE_FORMAT: u16 = 339;
+    pub(super) const JPEG_TABLES: u16 = 347;
+    pub(super) const JPEG_INSIDE: u16 = 513;
+    pub(super) const COEFFICIENTS: u16 = 529;
+    pub(super) const SUBSAMPLING: u16 = 530;
+    pub(super) const BLACK_AND_WHITE: u16 = 532;
+}
+
+/// How the numbers of a part are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compression {
+    None,
+    /// Fax codes of one row each, every row from a byte's beginning on.
+    Huffman,
+    /// Fax codes as a Group 3 machine sends them; some rows may be told by the row above.
+    Fax3 {
+        two_dimensional: bool,
+    },
+    Fax4,
+    Lzw,
+    Jpeg,
+    Deflate,
+    PackBits,
+}
+
+/// What was done to the numbers before they were packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Predictor {
+    None,
+    /// Each is the difference to the one on its left.
+    Difference,
+    /// The same with the bytes of floating-point numbers, the highest of all first.
+    FloatingPoint,
+}
+
+/// The first page.
+pub(super) struct Layout<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) is_little: bool,
+    pub(super) size: (u32, u32),
+    pub(super) compression: Compression,
+    pub(super) predictor: Predictor,
+    /// Whether the bits of the packed bytes begin with the lowest.
+    pub(super) is_reversed: bool,
+    pub(super) depth: Depth,
+    pub(super) colour: Colour,
+    pub(super) alpha: Option<Alpha>,
+    /// Pixels across and down that share their colour, where that is stored coarser than brightness.
+    pub(super) subsampling: Option<(usize, usize)>,
+    /// What all JPEG parts have in common.
+    pub(super) tables: &'a [u8],
+    samples: usize,
+    is_planar: bool,
+    /// Columns and rows of one stored part, a strip or a tile.
+    stored: (usize, usize),
+    is_tiled: bool,
+    offsets: Values<'a>,
+    lengths: Option<Values<'a>>,
+}
+
+/// A strip or a tile.
+pub(super) struct Part {
+    index: usize,
+    pub(super) x: usize,
+    pub(super) y: usize,
+    /// Columns and rows that are stored.
+    pub(super) stored: (usize, usize),
+    /// Those of them inside the picture.
+    pub(super) columns: usize,
+    pub(super) rows: usize,
+}
+
+/// The JPEG that the oldest way of having JPEG in TIFF puts there as a file of its own.
+pub(super) fn jpeg_inside<'a>(directory: &Directory<'a>) -> Option<&'a [u8]> {
+    const OLD_JPEG: u64 = 6;
+    (directory.number(tag::COMPRESSION)? == OLD_JPEG).then_some(())?;
+    let start = usize::try_from(directory.number(tag::JPEG_INSIDE)?).ok()?;
+    directory.bytes().get(start..).filter(|jpeg| jpeg.starts_with(b"\xff\xd8\xff"))
+}
+
+impl<'a> Layout<'a> {
+    /// Reads the directory.
+    ///
+    /// # Errors
+    /// What is missing, or what is not read here.
+    pub(super) fn of(directory: &Directory<'a>) -> Result<Layout<'a>, DecodeError> {
+        let number = |tag| directory.number(tag);
+        let side = |tag, name| {
+            let side = number(tag).and_then(|side| u32::try_from(side).ok()).filter(|side| *side > 0);
+            side.ok_or_else(|| damaged(name))
+        };
+        let size = (side(tag::WIDTH, "no width is given")?, side(tag::HEIGHT, "no height is given")?);
+        let is_tiled = directory.values(tag::TILE_OFFSETS).is_some();
+        let stored = if is_tiled {
+            (side(tag::TILE_WIDTH, "no width of tiles")?, side(tag::TILE_LENGTH, "no height of tiles")?)
+        } else {
+            let rows = number(tag::ROWS_PER_STRIP).and_then(|rows| u32::try_from(rows).ok());
+            (size.0, rows.filter(|rows| *rows > 0).unwrap_or(size.1).min(size.1))
+        };
+        let (offsets, lengths) = if is_tiled {
+            (tag::TILE_OFFSETS, tag::TILE_BYTE_COUNTS)
+        } else {
+            (tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS)
+        };
+        let offsets =
+            directory.values(offsets).ok_or_else(|| damaged("nothing says where the pixels are"))?;
+        let samples = number(tag::SAMPLES_PER_PIXEL).unwrap_or(1);
+        let samples = usize::try_from(samples).ok().filter(|samples| *samples > 0);
+        let samples = samples.ok_or_else(|| damaged("no samples in a pixel"))?;
+        let compression = compression(directory)?;
+        let depth = depth(directory, compression)?;
+        let colour = colour(directory, depth, compression)?;
+        let depth = if matches!(colour, Colour::Palette(_)) { depth.unscaled() } else { depth };
+        let layout = Layout {
+            bytes: directory.bytes(),
+            is_little: directory.is_little(),
+            size,
+            compression,
+            predictor: predictor(directory)?,
+            is_reversed: number(tag::FILL_ORDER) == Some(2) && compression != Compression::Jpeg,
+            depth,
+            alpha: alpha(directory, &colour, samples),
+            subsampling: subsampling(directory, &colour, compression)?,
+            colour,
+            tables: directory.values(tag::JPEG_TABLES).map_or(&[], |values| values.bytes()),
+            samples,
+            is_planar: number(tag::PLANAR_CONFIGURATION) == Some(2) && samples > 1,
+            stored: (stored.0 as usize, stored.1 as usize),
+            is_tiled,
+            offsets,
+            lengths: directory.values(lengths),
+        };
+        layout.check()?;
+        Ok(layout)
+    }
+
+    /// What goes together and what does not.
+    fn check(&self) -> Result<(), DecodeError> {
+        if self.samples < self.colour.samples() {
+            return Err(damaged("fewer samples in a pixel than its colour takes"));
+        }
+        let is_fax =
+            matches!(self.compression, Compression::Huffman | Compression::Fax3 { .. } | Compression::Fax4);
+        if is_fax && (self.samples, self.depth.bits) != (1, 1) {
+            return Err(damaged("fax codes for more than black and white"));
+        }
+        if self.subsampling.is_some() && (self.is_planar || self.predictor != Predictor::None) {
+            return Err(unsupported(
+                "whose colours are coarser than its brightness and stored apart from it",
+            ));
+        }
+        let bits = self.depth.bits;
+        let predicted = match self.predictor {
+            Predictor::None => true,
+            Predictor::Difference => matches!(bits, 8 | 16 | 32 | 64),
+            Predictor::FloatingPoint => self.depth.number == Number::Float,
+        };
+        if predicted {
+            Ok(())
+        } else {
+            Err(unsupported(&format!("of differences between numbers of {bits} bits")))
+        }
+    }
+
+    /// Refuses a file that has most of its parts nowhere, before anybody looks for each of them.
+    pub(super) fn check_parts(&self) -> Result<(), DecodeError> {
+        let (across, down) = self.grid();
+        let planes = if self.is_planar { self.samples } else { 1 };
+        let parts = (across as u64 * down as u64).saturating_mul(planes as u64);
+        if (self.offsets.len() as u64) < parts / 2 {
+            Err(damaged("most parts of the picture are missing"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Bytes that decoding takes: the pixels, and one part as it is unpacked, turned around and spread out.
+    pub(super) fn needed(&self) -> u64 {
+        let pixels = 3 * u64::from(self.size.0) * u64::from(self.size.1);
+        let samples = if self.is_planar { self.planes_needed() } else { self.samples } as u64;
+        let part_pixels = (self.stored.0 as u64).saturating_mul(self.stored.1 as u64);
+        let part = part_pixels.saturating_mul(samples).saturating_mul(u64::from(self.depth.bits)) / 8;
+        pixels.saturating_add(part.saturating_mul(2))
+    }
+
+    /// Strips or tiles across and down.
+    fn grid(&self) -> (usize, usize) {
+        ((self.size.0 as usize).div_ceil(self.stored.0), (self.size.1 as usize).div_ceil(self.stored.1))
+    }
+
+    /// All strips or tiles of one plane.
+    pub(super) fn parts(&self) -> impl Iterator<Item = Part> {
+        let (across, down) = self.grid();
+        let (width, height) = (self.size.0 as usize, self.size.1 as usize);
+        (0..across * down).map(move |index| {
+            let (x, y) = (index % across * self.stored.0, index / across * self.stored.1);
+            let (columns, rows) = ((width - x).min(self.stored.0), (height - y).min(self.stored.1));
+            // A tile is stored whole; the last strip is not.
+            let stored = (self.stored.0, if self.is_tiled { self.stored.1 } else { rows });
+            Part { index, x, y, stored, columns, rows }
+        })
+    }
+
+    /// The packed bytes of a part in one plane; none where the file has none.
+    pub(super) fn data(&self, part: &Part, plane: usize) -> &'a [u8] {
+        let (across, down) = self.grid();
+        let index = plane * across * down + part.index;
+        let found = || {
+            let start = usize::try_from(self.offsets.number(index)?).ok()?;
+            let rest = self.bytes.get(start..)?;
+            // Some programs leave the lengths out, or write 0.
+            let length = self.lengths.and_then(|lengths| lengths.number(index)).filter(|length| *length > 0);
+            let length = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(rest.len());
+            Some(&rest[..length.min(rest.len())])
+        };
+        found().unwrap_or_default()
+    }
+
+    /// Bytes of a row of a part, in one plane.
+    pub(super) fn row_bytes(&self, columns: usize) -> usize {
+        (columns * self.interleaved_in_part() * self.depth.bits as usize).div_ceil(8)
+    }
+
+    /// Samples of a pixel that lie beside each other in a part.
+    pub(super) fn interleaved_in_part(&self) -> usize {
+        if self.is_planar { 1 } else { self.samples }
+    }
+
+    /// Samples of a pixel that lie beside each other once the planes are put together.
+    pub(super) fn interleaved(&self) -> usize {
+        if self.is_planar { self.planes_needed() } else { self.samples }
+    }
+
+    /// Planes to be read: those of the colour, and of transparency.
+    pub(super) fn planes_needed(&self) -> usize {
+        let alpha = usize::from(self.alpha.is_some());
+        if self.is_planar { self.colour.samples() + alpha } else { 1 }
+    }
+
+    /// Whether no number is black or white by itself: grey pictures of measurements have such.
+    pub(super) fn is_stretched(&self) -> bool {
+        let is_fixed = self.depth.number == Number::Unsigned && self.depth.bits <= 16;
+        matches!(self.colour, Colour::Gray { .. }) && !is_fixed
+    }
+}
+
+fn compression(directory: &Directory) -> Result<Compression, DecodeError> {
+    let name = match directory.number(tag::COMPRESSION).unwrap_or(1) {
+        1 => return Ok(Compression::None),
+        2 => return Ok(Compression::Huffman),
+        3 => {
+            let two_dimensional = directory.number(tag::T4_OPTIONS).unwrap_or(0) & 1 == 1;
+            return Ok(Compression::Fax3 { two_dimensional });
+        }
+        4 => return Ok(Compression::Fax4),
+        5 => return Ok(Compression::Lzw),
+        7 => return Ok(Compression::Jpeg),
+        8 | 32946 => return Ok(Compression::Deflate),
+        32773 => return Ok(Compression::PackBits),
+        6 => "JPEG of the old kind",
+        32766 => "NeXT's 2 bits",
+        32809 => "ThunderScan's 4 bits",
+        34661 => "JBIG",
+        34676 | 34677 => "SGI's logarithms",
+        34712 | 33003 | 33005 => "JPEG 2000",
+        34887 => "LERC",
+        34925 => "LZMA",
+        50000 => "Zstandard",
+        50001 => "WebP",
+        50002 | 52546 => "JPEG XL",
+        number => return Err(unsupported(&format!("packed in a way that has the number {number}"))),
+    };
+    Err(unsupported(&format!("packed with {name}")))
+}
+
+fn predictor(directory: &Directory) -> Result<Predictor, DecodeError> {
+    match directory.number(tag::PREDICTOR).unwrap_or(1) {
+        1 => Ok(Predictor::None),
+        2 => Ok(Predictor::Difference),
+        3 => Ok(Predictor::FloatingPoint),
+        number => Err(unsupported(&format!("with predictor {number}"))),
+    }
+}
+
+/// How a sample is stored: all of a pixel alike.
+fn depth(directory: &Directory, compression: Compression) -> Result<Depth, DecodeError> {
+    let alike = |tag, default| {
+        let Some(values) = directory.values(tag) else { return Some(default) };
+        let first = values.number(0)?;
+        (1..values.len()).all(|index| values.number(index) == Some(first)).then_some(first)
+    };
+    let bits = alike(tag::BITS_PER_SAMPLE, 1);
+    let bits = bits.ok_or_else(|| unsupported("whose samples have different numbers of bits"))?;
+    let number = match alike(tag::SAMPLE_FORMAT, 1) {
+        // 4 means that nobody knows.
+        Some(1 | 4) => Number::Unsigned,
+        Some(2) => Number::Signed,
+        Some(3) => Number::Float,
+        Some(_) => return Err(unsupported("of complex numbers")),
+        None => return Err(unsupported("whose samples are numbers of different kinds")),
+    };
+    let is_read = match number {
+        _ if compression == Compression::Jpeg => bits == 8,
+        Number::Unsigned => matches!(bits, 1..=16 | 24 | 32 | 64),
+        Number::Signed => matches!(bits, 8 | 16 | 32 | 64),
+        Number::Float => matches!(bits, 16 | 32 | 64),
+    };
+    let bits = u32::try_from(bits).ok().filter(|_| is_read);
+    let bits = bits.ok_or_else(|| unsupported("whose numbers have an unusual length"))?;
+    Ok(Depth::new(bits, number, directory.is_little()))
+}
+
+fn colour(directory: &Directory, depth: Depth, compression: Compression) -> Result<Colour, DecodeError> {
+    let name = match directory.number(tag::INTERPRETATION) {
+        Some(0) => return Ok(Colour::Gray { is_inverted: true }),
+        Some(1) => return Ok(Colour::Gray { is_inverted: false }),
+        Some(2) => return Ok(Colour::Rgb),
+        Some(3) => return palette(directory, depth),
+        Some(5) if directory.number(tag::INK_SET).unwrap_or(1) == 1 => return Ok(Colour::Inks),
+        // A JPEG's values always use the whole range.
+        Some(6) if depth.bits == 8 => {
+            let range = directory.values(tag::BLACK_AND_WHITE).filter(|_| compression != Compression::Jpeg);
+            return Ok(Colour::ycbcr(directory.values(tag::COEFFICIENTS), range));
+        }
+        Some(8) => return Ok(Colour::Lab { is_signed: true }),
+        Some(9) => return Ok(Colour::Lab { is_signed: false }),
+        Some(4) => "that is a mask",
+        Some(5) => "in inks other than CMYK",
+        Some(6) => "in YCbCr of more than 8 bits",
+        Some(10) => "in ITU's Lab",
+        Some(32803 | 34892) => "that is a camera's sensor data",
+        Some(32844 | 32845) => "in logarithms of brightness",
+        Some(number) => return Err(unsupported(&format!("in colours that have the number {number}"))),
+        None => return Err(damaged("nothing says what the colours mean")),
+    };
+    Err(unsupported(name))
+}
+
+/// All reds, then all greens, then all blues, of 16 bits each.
+fn palette(directory: &Directory, depth: Depth) -> Result<Colour, DecodeError> {
+    if depth.bits > 8 || depth.number != Number::Unsigned {
+        return Err(unsupported(&format!("with a palette for numbers of {} bits", depth.bits)));
+    }
+    let count = 1 << depth.bits;
+    let map = directory.values(tag::COLOR_MAP).filter(|map| map.len() >= 3 * count);
+    let map = map.ok_or_else(|| damaged("the palette is missing"))?;
+    let values: Vec<u64> = (0..3 * count).filter_map(|index| map.number(index)).collect();
+    // Some programs write 8 bits where 16 are meant.
+    let shift = if values.iter().any(|value| *value > 255) { 8 } else { 0 };
+    let byte = |value: &u64| u8::try_from(value >> shift).unwrap_or(u8::MAX);
+    let colours = (0..count).map(|i| [i, count + i, 2 * count + i].map(|at| values.get(at).map_or(0, byte)));
+    Ok(Colour::Palette(colours.collect()))
+}
+
+/// What the first sample behind those of the colour is. Where nothing says it, a fourth sample of RGB is transparency,
+/// as Pillow and most viewers have it.
+fn alpha(directory: &Directory, colour: &Colour, samples: usize) -> Option<Alpha> {
+    if samples <= colour.samples() || matches!(colour, Colour::Palette(_)) {
+        return None;
+    }
+    match directory.number(tag::EXTRA_SAMPLES) {
+        Some(1) => Some(Alpha::Premultiplied),
+        Some(2) => Some(Alpha::Separate),
+        None if matches!(colour, Colour::Rgb) && samples == 4 => Some(Alpha::Separate),
+        _ => None,
+    }
+}
+
+/// JPEG's decoder spreads out colours itself.
+fn subsampling(
+    directory: &Directory,
+    colour: &Colour,
+    compression: Compression,
+) -> Result<Option<(usize, usize)>, DecodeError> {
+    if !matches!(colour, Colour::YCbCr { .. }) || compression == Compression::Jpeg {
+        return Ok(None);
+    }
+    let values = directory.values(tag::SUBSAMPLING);
+    let step = |index| {
+        let step = values.map_or(Some(2), |values| values.number(index))?;
+        [1, 2, 4].into_iter().find(|known| *known as u64 == step)
+    };
+    match (step(0), step(1)) {
+        (Some(1), Some(1)) => Ok(None),
+        (Some(across), Some(down)) => Ok(Some((across, down))),
+        _ => Err(damaged("colours are coarser than brightness by a strange step")),
+    }
+}

@@ -1,0 +1,136 @@
+//! TIFF: the first page, as libtiff sees it.
+//!
+//! The `tiff` crate, which the `image` crate reads TIFF with, gives wrong pixels without a word where bits are stored
+//! in reverse order, takes premultiplied colours for plain ones, and panics at separate planes in tiles. It refuses
+//! palettes, colours stored coarser than brightness, most fax codes, and all but a dozen types of colour. So crates
+//! unpack the data here, and this module reads where the parts of the picture lie and what their numbers mean.
+
+mod colour;
+mod directory;
+mod layout;
+mod samples;
+mod unpack;
+
+use image::RgbImage;
+
+use super::{DecodeError, Decoded, Detail, Limits, decode_jpeg, jpeg_memory, note_on_missing_rows};
+pub(super) use directory::Directory;
+use layout::{Layout, Part};
+use samples::Depth;
+
+/// What a file says of itself is copied up to this length. It stands at the front or, in large files, at the end; a
+/// copy of more than this costs more than it tells.
+const LONGEST_BLOCK: usize = 64 << 20;
+/// What stands where a part of the picture is missing: grey, as JPEG decoders have it.
+const MISSING: u8 = 128;
+
+/// The whole file, as a block of metadata.
+pub(super) fn block(bytes: &[u8]) -> Vec<u8> {
+    if bytes.len() <= LONGEST_BLOCK { bytes.to_vec() } else { Vec::new() }
+}
+
+/// Decodes the first page.
+pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
+    let directory =
+        Directory::first(bytes).ok_or_else(|| damaged("there is no directory of its contents"))?;
+    let mut decoded = match layout::jpeg_inside(&directory) {
+        Some(jpeg) => decode_jpeg(jpeg, limits, Detail::Full)?,
+        None => decode_parts(&Layout::of(&directory)?, limits)?,
+    };
+    decoded.exif = vec![block(bytes)];
+    Ok(decoded)
+}
+
+/// Bytes that [`decode`] takes.
+pub(super) fn memory(bytes: &[u8]) -> Option<u64> {
+    let directory = Directory::first(bytes)?;
+    match layout::jpeg_inside(&directory) {
+        Some(jpeg) => jpeg_memory(jpeg, Detail::Full),
+        None => Some(Layout::of(&directory).ok()?.needed()),
+    }
+}
+
+fn decode_parts(layout: &Layout, limits: &Limits) -> Result<Decoded, DecodeError> {
+    limits.check_size(layout.size)?;
+    limits.check_memory(layout.needed())?;
+    layout.check_parts()?;
+    let (width, height) = layout.size;
+    let mut pixels = vec![MISSING; 3 * width as usize * height as usize];
+    let depth = if layout.is_stretched() { stretched(layout) } else { layout.depth };
+    let (mut whole, mut announced) = (0, 0);
+    let mut row = Vec::new();
+    for part in layout.parts() {
+        let planes = Planes::unpack(layout, &part);
+        (whole, announced) = (whole + planes.complete, announced + part.rows);
+        for y in 0..planes.complete {
+            planes.read(y, depth, part.columns * layout.interleaved_in_part(), &mut row);
+            let start = 3 * (part.x + (part.y + y) * width as usize);
+            let out = &mut pixels[start..start + 3 * part.columns];
+            layout.colour.convert(&row, layout.interleaved(), layout.alpha, out);
+        }
+    }
+    let note = note_on_missing_rows(whole, announced)?;
+    let pixels = RgbImage::from_raw(width, height, pixels).expect("three bytes for each pixel");
+    Ok(Decoded { pixels, full_size: layout.size, eighths: 8, orientation: None, exif: Vec::new(), note })
+}
+
+/// The depth of a grey picture whose numbers have no fixed black and white: from the least to the greatest there is.
+fn stretched(layout: &Layout) -> Depth {
+    let mut range = None;
+    for part in layout.parts() {
+        let planes = Planes::unpack(layout, &part);
+        for y in 0..planes.complete {
+            let row = planes.stored(0, y);
+            range = layout.depth.range(row, part.columns, layout.interleaved_in_part(), range);
+        }
+    }
+    layout.depth.stretched(range)
+}
+
+/// A strip or tile, unpacked: all samples of a pixel together, or one plane for each.
+struct Planes {
+    planes: Vec<Vec<u8>>,
+    row_bytes: usize,
+    /// How many rows inside the picture are there in every plane.
+    complete: usize,
+}
+
+impl Planes {
+    fn unpack(layout: &Layout, part: &Part) -> Planes {
+        let row_bytes = layout.row_bytes(part.stored.0);
+        let planes: Vec<_> =
+            (0..layout.planes_needed()).map(|plane| unpack::part(layout, part, plane)).collect();
+        let complete = planes.iter().map(|plane| plane.len() / row_bytes).min().unwrap_or(0);
+        Planes { planes, row_bytes, complete: complete.min(part.rows) }
+    }
+
+    /// A row of a plane as it is stored.
+    fn stored(&self, plane: usize, y: usize) -> &[u8] {
+        &self.planes[plane][y * self.row_bytes..(y + 1) * self.row_bytes]
+    }
+
+    /// Reads `count` samples from a row of each plane: a byte for each sample, the samples of a pixel together.
+    fn read(&self, y: usize, depth: Depth, count: usize, row: &mut Vec<u8>) {
+        if self.planes.len() == 1 {
+            return depth.read(self.stored(0, y), count, row);
+        }
+        let mut plane = Vec::new();
+        row.resize(count * self.planes.len(), 0);
+        for index in 0..self.planes.len() {
+            depth.read(self.stored(index, y), count, &mut plane);
+            row.iter_mut()
+                .skip(index)
+                .step_by(self.planes.len())
+                .zip(&plane)
+                .for_each(|(to, from)| *to = *from);
+        }
+    }
+}
+
+fn damaged(detail: &str) -> DecodeError {
+    DecodeError::Damaged { detail: detail.to_owned() }
+}
+
+fn unsupported(kind: &str) -> DecodeError {
+    DecodeError::Unsupported { format: format!("TIFF {kind}") }
+}

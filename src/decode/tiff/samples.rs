@@ -1,0 +1,241 @@
+//! The numbers of a row, however many bits they have, as one byte each.
+
+use half::f16;
+
+use super::directory::unsigned;
+
+/// What kind of number a sample is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Number {
+    Unsigned,
+    Signed,
+    Float,
+}
+
+/// How samples are stored, and which numbers become 0 and 255.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Depth {
+    pub(super) bits: u32,
+    pub(super) number: Number,
+    is_little: bool,
+    least: f64,
+    greatest: f64,
+}
+
+impl Depth {
+    /// The least number that fits becomes 0 and the greatest 255; those with a fraction go from 0 to 1.
+    pub(super) fn new(bits: u32, number: Number, is_little: bool) -> Depth {
+        let most = 2f64.powi(i32::try_from(bits).unwrap_or(64));
+        let (least, greatest) = match number {
+            Number::Unsigned => (0.0, most - 1.0),
+            Number::Signed => (-most / 2.0, most / 2.0 - 1.0),
+            Number::Float => (0.0, 1.0),
+        };
+        Depth { bits, number, is_little, least, greatest }
+    }
+
+    /// The same for numbers that are places in a list.
+    pub(super) fn unscaled(self) -> Depth {
+        Depth { least: 0.0, greatest: 255.0, ..self }
+    }
+
+    /// The same with black and white at the ends of what was found. Fractions that stay within 0 and 1 stay as they are.
+    pub(super) fn stretched(self, range: Option<(f64, f64)>) -> Depth {
+        let Some((least, greatest)) = range else { return self };
+        if self.number == Number::Float && least >= 0.0 && greatest <= 1.0 {
+            return self;
+        }
+        Depth { least, greatest, ..self }
+    }
+
+    /// The least and greatest first sample of the pixels of a row, and of `range`.
+    pub(super) fn range(
+        &self,
+        row: &[u8],
+        pixels: usize,
+        samples: usize,
+        range: Option<(f64, f64)>,
+    ) -> Option<(f64, f64)> {
+        let found = (0..pixels).filter_map(|pixel| self.stored(row, pixel * samples));
+        found.filter(|number| number.is_finite()).fold(range, |range, number| {
+            let (least, greatest) = range.unwrap_or((number, number));
+            Some((least.min(number), greatest.max(number)))
+        })
+    }
+
+    /// Reads the first `count` samples of a row.
+    pub(super) fn read(&self, row: &[u8], count: usize, bytes: &mut Vec<u8>) {
+        bytes.clear();
+        match (self.bits, self.number) {
+            (8, Number::Unsigned) => bytes.extend_from_slice(&row[..count.min(row.len())]),
+            (16, Number::Unsigned) => bytes.extend(row.chunks_exact(2).take(count).map(|pair| {
+                let pair = [pair[0], pair[1]];
+                rounded(if self.is_little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) })
+            })),
+            _ => bytes.extend((0..count).map_while(|index| Some(self.scaled(self.stored(row, index)?)))),
+        }
+        bytes.resize(count, 0);
+    }
+
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "casts from floats keep to the range"
+    )]
+    fn scaled(&self, number: f64) -> u8 {
+        let span = (self.greatest - self.least).max(f64::MIN_POSITIVE);
+        ((number - self.least) / span * 255.0).round() as u8
+    }
+
+    /// The sample as it is stored.
+    #[expect(clippy::cast_possible_truncation, reason = "so many bytes were read")]
+    #[expect(clippy::cast_possible_wrap, reason = "the sign is the highest bit")]
+    fn stored(&self, row: &[u8], index: usize) -> Option<f64> {
+        if !self.bits.is_multiple_of(8) {
+            return packed(row, index, self.bits).map(f64::from);
+        }
+        let size = self.bits as usize / 8;
+        let raw = unsigned(row.get(index * size..(index + 1) * size)?, self.is_little)?;
+        Some(match (self.number, self.bits) {
+            (Number::Unsigned, _) => raw as f64,
+            (Number::Signed, bits) => (((raw << (64 - bits)) as i64) >> (64 - bits)) as f64,
+            (Number::Float, 16) => f16::from_bits(raw as u16).into(),
+            (Number::Float, 32) => f32::from_bits(raw as u32).into(),
+            (Number::Float, _) => f64::from_bits(raw),
+        })
+    }
+}
+
+/// A sample of fewer than 16 bits, packed without gaps and with the highest bit first.
+fn packed(row: &[u8], index: usize, bits: u32) -> Option<u32> {
+    let bits = bits as usize;
+    let start = index * bits;
+    let byte = |at: usize| row.get(start / 8 + at).copied().map(u32::from);
+    let three = byte(0)? << 16 | byte(1).unwrap_or(0) << 8 | byte(2).unwrap_or(0);
+    Some(three >> (24 - start % 8 - bits) & ((1 << bits) - 1))
+}
+
+/// 16 bits → 8, to the nearest.
+#[expect(clippy::cast_possible_truncation, reason = "65535 / 257 is 255")]
+fn rounded(number: u16) -> u8 {
+    ((u32::from(number) + 128) / 257) as u8
+}
+
+/// Undoes differences between neighbours in a row, as far apart as a pixel has samples of `bits` each.
+pub(super) fn add_up(row: &mut [u8], samples: usize, bits: u32, is_little: bool) {
+    let size = bits as usize / 8;
+    let distance = samples * size;
+    if size == 1 {
+        return add_up_bytes(row, distance);
+    }
+    for at in (distance..row.len()).step_by(size) {
+        let number = |at: usize| unsigned(&row[at..at + size], is_little).unwrap_or(0);
+        let sum = number(at).wrapping_add(number(at - distance));
+        let number = &mut row[at..at + size];
+        number.copy_from_slice(&sum.to_le_bytes()[..size]);
+        if !is_little {
+            number.reverse();
+        }
+    }
+}
+
+fn add_up_bytes(row: &mut [u8], distance: usize) {
+    for at in distance..row.len() {
+        row[at] = row[at].wrapping_add(row[at - distance]);
+    }
+}
+
+/// Undoes what is done to floating-point numbers: their highest bytes come first, then all the second, and so on, and
+/// each byte is the difference to the one on its left.
+pub(super) fn add_up_floats(row: &mut [u8], samples: usize, bits: u32, is_little: bool) {
+    let size = bits as usize / 8;
+    add_up_bytes(row, samples);
+    let (apart, count) = (row.to_vec(), row.len() / size);
+    for (index, number) in row.chunks_exact_mut(size).enumerate() {
+        for (place, byte) in number.iter_mut().enumerate() {
+            let rank = if is_little { size - 1 - place } else { place };
+            *byte = apart[rank * count + index];
+        }
+    }
+}
+
+/// Spreads out colours that several pixels share: first the brightness of each of them, then the two colours. What
+/// comes out has three bytes a pixel.
+pub(super) fn spread(
+    data: &[u8],
+    (columns, rows): (usize, usize),
+    (across, down): (usize, usize),
+) -> Vec<u8> {
+    let (unit, units) = (across * down + 2, columns.div_ceil(across));
+    // Of rows that are not complete nothing is kept.
+    let rows = (data.len() / (unit * units) * down).min(rows);
+    let mut pixels = Vec::with_capacity(3 * columns * rows);
+    for y in 0..rows {
+        for x in 0..columns {
+            let start = (y / down * units + x / across) * unit;
+            let brightness = start + y % down * across + x % across;
+            pixels.extend([data[brightness], data[start + unit - 2], data[start + unit - 1]]);
+        }
+    }
+    pixels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_every_length_become_bytes() {
+        #[track_caller]
+        fn check(bits: u32, number: Number, row: &[u8], expected: &[u8]) {
+            let mut bytes = Vec::new();
+            Depth::new(bits, number, false).read(row, expected.len(), &mut bytes);
+            assert_eq!(bytes, expected, "{bits} bits, {number:?}");
+        }
+        check(1, Number::Unsigned, &[0b1010_0000], &[255, 0, 255]);
+        check(2, Number::Unsigned, &[0b1101_0010], &[255, 85, 0, 170]);
+        check(6, Number::Unsigned, &[0b1111_1100, 0b0001_0000], &[255, 4]);
+        check(8, Number::Unsigned, &[7, 255], &[7, 255]);
+        check(12, Number::Unsigned, &[0xff, 0xf8, 0x00], &[255, 128]);
+        check(16, Number::Unsigned, &[0xff, 0xff, 0x80, 0x00], &[255, 128]);
+        check(32, Number::Unsigned, &[0xff, 0xff, 0xff, 0xff, 0x80, 0, 0, 0], &[255, 128]);
+        check(8, Number::Signed, &[0x80, 0, 0x7f], &[0, 128, 255]);
+        check(16, Number::Signed, &[0x80, 0, 0x7f, 0xff], &[0, 255]);
+        check(16, Number::Float, &[0x3c, 0, 0x38, 0], &[255, 128]);
+        check(32, Number::Float, &[0x3f, 0x80, 0, 0, 0xbf, 0x80, 0, 0], &[255, 0]);
+        check(64, Number::Float, &[0x3f, 0xe0, 0, 0, 0, 0, 0, 0], &[128]);
+        // What is missing is black.
+        check(8, Number::Unsigned, &[7], &[7, 0]);
+    }
+
+    #[test]
+    fn numbers_without_a_fixed_white_are_stretched() {
+        #[track_caller]
+        fn check(numbers: &[f32], expected: &[u8]) {
+            let row: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
+            let depth = Depth::new(32, Number::Float, false);
+            let depth = depth.stretched(depth.range(&row, numbers.len(), 1, None));
+            let mut bytes = Vec::new();
+            depth.read(&row, numbers.len(), &mut bytes);
+            assert_eq!(bytes, expected);
+        }
+        check(&[0.0, 0.5, 0.25], &[0, 128, 64]);
+        check(&[-10.0, 0.0, 10.0], &[0, 128, 255]);
+        check(&[100.0, 100.0], &[0, 0]);
+        check(&[f32::NAN, 2.0, 4.0], &[0, 0, 255]);
+    }
+
+    #[test]
+    fn differences_are_added_up() {
+        #[track_caller]
+        fn check(bits: u32, samples: usize, row: &[u8], little: bool, expected: &[u8]) {
+            let mut row = row.to_vec();
+            add_up(&mut row, samples, bits, little);
+            assert_eq!(row, expected);
+        }
+        check(8, 1, &[250, 10, 1], true, &[250, 4, 5]);
+        check(8, 3, &[1, 2, 3, 1, 1, 1], true, &[1, 2, 3, 2, 3, 4]);
+        check(16, 1, &[255, 0, 1, 0], true, &[255, 0, 0, 1]);
+        check(16, 1, &[0, 255, 0, 1], false, &[0, 255, 1, 0]);
+    }
+}

@@ -1,0 +1,212 @@
+//! Strips and tiles, unpacked.
+//!
+//! What cannot be unpacked ends there: the rows before it are good, and the caller counts how many there are.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
+use hayro_ccitt::{DecodeSettings, DecoderContext, EncodingMode};
+use weezl::{BitOrder, LzwStatus, decode::Decoder as LzwDecoder};
+use zune_jpeg::JpegDecoder;
+use zune_jpeg::zune_core::bytestream::ZCursor;
+use zune_jpeg::zune_core::options::DecoderOptions;
+
+use super::layout::{Compression, Layout, Part, Predictor};
+use super::samples::{add_up, add_up_floats, spread};
+
+/// The rows of a part in one plane, without what was done to them for better packing. At most as many bytes as the part
+/// has, fewer where the file breaks off.
+pub(super) fn part(layout: &Layout, part: &Part, plane: usize) -> Vec<u8> {
+    let packed = layout.data(part, plane);
+    let packed = if layout.is_reversed { reversed(packed) } else { Cow::Borrowed(packed) };
+    let (columns, rows) = part.stored;
+    let row = layout.row_bytes(columns);
+    let whole = row * rows;
+    let Some((across, down)) = layout.subsampling else {
+        let mut unpacked = unpacked(layout, &packed, part, whole);
+        for row in unpacked.chunks_exact_mut(row) {
+            predict(layout, row);
+        }
+        return unpacked;
+    };
+    let units = columns.div_ceil(across) * rows.div_ceil(down);
+    spread(&unpacked(layout, &packed, part, units * (across * down + 2)), part.stored, (across, down))
+}
+
+fn predict(layout: &Layout, row: &mut [u8]) {
+    let (samples, bits) = (layout.interleaved_in_part(), layout.depth.bits);
+    match layout.predictor {
+        Predictor::None => {}
+        Predictor::Difference => add_up(row, samples, bits, layout.is_little),
+        Predictor::FloatingPoint => add_up_floats(row, samples, bits, layout.is_little),
+    }
+}
+
+fn reversed(bytes: &[u8]) -> Cow<'_, [u8]> {
+    bytes.iter().map(|byte| byte.reverse_bits()).collect()
+}
+
+/// At most `most` bytes.
+fn unpacked(layout: &Layout, packed: &[u8], part: &Part, most: usize) -> Vec<u8> {
+    match layout.compression {
+        Compression::None => packed[..most.min(packed.len())].to_vec(),
+        Compression::Lzw => lzw(packed, most),
+        Compression::Deflate => deflate(packed, most),
+        Compression::PackBits => pack_bits(packed, most),
+        Compression::Huffman => fax(packed, part.stored, EncodingMode::Group3_1D, true),
+        Compression::Fax3 { two_dimensional: false } => {
+            fax(packed, part.stored, EncodingMode::Group3_1D, false)
+        }
+        Compression::Fax3 { two_dimensional: true } => {
+            fax(packed, part.stored, EncodingMode::Group3_2D { k: 0 }, false)
+        }
+        Compression::Fax4 => fax(packed, part.stored, EncodingMode::Group4, false),
+        Compression::Jpeg => {
+            jpeg(layout.tables, packed, part.stored, layout.interleaved_in_part()).unwrap_or_default()
+        }
+    }
+}
+
+fn lzw(packed: &[u8], most: usize) -> Vec<u8> {
+    // Before 1988 codes began with the lowest bit, and became longer one code later. Both begin with the code 256.
+    let is_old = matches!(packed, [0, second, ..] if second & 1 == 1);
+    let mut decoder = if is_old {
+        LzwDecoder::new(BitOrder::Lsb, 8)
+    } else {
+        LzwDecoder::with_tiff_size_switch(BitOrder::Msb, 8)
+    };
+    let (mut unpacked, mut packed, mut length) = (vec![0; most], packed, 0);
+    while length < most {
+        let step = decoder.decode_bytes(packed, &mut unpacked[length..]);
+        packed = &packed[step.consumed_in..];
+        length += step.consumed_out;
+        if !matches!(step.status, Ok(LzwStatus::Ok)) {
+            break;
+        }
+    }
+    unpacked.truncate(length);
+    unpacked
+}
+
+fn deflate(packed: &[u8], most: usize) -> Vec<u8> {
+    let mut unpacked = Vec::with_capacity(most);
+    // What came before an error is kept.
+    let _ = ZlibDecoder::new(packed).take(most as u64).read_to_end(&mut unpacked);
+    unpacked
+}
+
+/// A count and as many bytes as they are, or a negative count and one byte to be repeated.
+fn pack_bits(mut packed: &[u8], most: usize) -> Vec<u8> {
+    let mut unpacked = Vec::with_capacity(most);
+    while let [count, rest @ ..] = packed {
+        let room = most - unpacked.len();
+        packed = match (count.cast_signed(), rest) {
+            (0.., _) => {
+                let (literal, rest) = rest.split_at(rest.len().min(usize::from(*count) + 1));
+                unpacked.extend_from_slice(&literal[..literal.len().min(room)]);
+                rest
+            }
+            (-128, _) => rest,
+            (count, [byte, rest @ ..]) => {
+                let count = usize::from(count.unsigned_abs()) + 1;
+                unpacked.extend(std::iter::repeat_n(*byte, count.min(room)));
+                rest
+            }
+            (_, []) => rest,
+        };
+        if unpacked.len() == most {
+            break;
+        }
+    }
+    unpacked
+}
+
+/// Rows of single bits, of which TIFF has a black one as 1.
+struct FaxRows {
+    bytes: Vec<u8>,
+    row: usize,
+    columns: usize,
+    bit: usize,
+}
+
+fn fax(packed: &[u8], (columns, rows): (usize, usize), encoding: EncodingMode, is_aligned: bool) -> Vec<u8> {
+    let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
+    let settings = DecodeSettings {
+        columns: side(columns),
+        rows: side(rows),
+        end_of_block: true,
+        end_of_line: false,
+        rows_are_byte_aligned: is_aligned,
+        encoding,
+        invert_black: false,
+    };
+    let mut bits = FaxRows { bytes: Vec::new(), row: 0, columns, bit: 0 };
+    // The rows before an error are good.
+    let _ = hayro_ccitt::decode(packed, &mut bits, &mut DecoderContext::new(settings));
+    bits.bytes.truncate(bits.row * columns.div_ceil(8));
+    bits.bytes
+}
+
+impl FaxRows {
+    /// The bytes of the row at hand.
+    fn current(&mut self) -> &mut [u8] {
+        let length = self.columns.div_ceil(8);
+        let start = self.row * length;
+        if self.bytes.len() < start + length {
+            self.bytes.resize(start + length, 0);
+        }
+        &mut self.bytes[start..]
+    }
+}
+
+impl hayro_ccitt::Decoder for FaxRows {
+    fn push_pixel(&mut self, white: bool) {
+        let bit = self.bit;
+        self.bit += 1;
+        if !white && let Some(byte) = self.current().get_mut(bit / 8) {
+            *byte |= 0x80 >> (bit % 8);
+        }
+    }
+
+    fn push_pixel_chunk(&mut self, white: bool, chunk_count: u32) {
+        let start = self.bit / 8;
+        self.bit += 8 * chunk_count as usize;
+        let bytes = self.current().iter_mut().skip(start).take(chunk_count as usize);
+        bytes.for_each(|byte| *byte = if white { 0 } else { 0xff });
+    }
+
+    fn next_line(&mut self) {
+        self.current();
+        self.row += 1;
+        self.bit = 0;
+    }
+}
+
+/// The samples of a JPEG as they are stored in it: what they mean is said by TIFF.
+fn jpeg(tables: &[u8], packed: &[u8], (columns, rows): (usize, usize), samples: usize) -> Option<Vec<u8>> {
+    const START: &[u8] = b"\xff\xd8";
+    const END: &[u8] = b"\xff\xd9";
+    let tables = tables.strip_prefix(START).unwrap_or_default();
+    let tables = tables.strip_suffix(END).unwrap_or(tables);
+    let file = [START, tables, packed.strip_prefix(START)?].concat();
+    let mut decoder = JpegDecoder::new(ZCursor::new(file));
+    // The last strip may be stored with more rows than it has.
+    decoder.set_options(limits(columns, rows));
+    decoder.decode_headers().ok()?;
+    let colours = decoder.input_colorspace()?;
+    decoder.set_options(limits(columns, rows).jpeg_set_out_colorspace(colours));
+    let info = decoder.info()?;
+    if usize::from(info.components) != samples || usize::from(info.width) < columns {
+        return None;
+    }
+    let unpacked = decoder.decode().ok()?;
+    let rows = unpacked.chunks_exact(usize::from(info.width) * samples).take(rows);
+    Some(rows.flat_map(|row| &row[..columns * samples]).copied().collect())
+}
+
+fn limits(columns: usize, rows: usize) -> DecoderOptions {
+    /// What a JPEG's size may be rounded up to: blocks of 8, of which up to 4 share a colour.
+    const BLOCK: usize = 32;
+    DecoderOptions::default().set_max_width(columns + BLOCK).set_max_height(rows + BLOCK)
+}

@@ -172,3 +172,44 @@ fn unsupported(error: &UnsupportedError) -> String {
     }
     format!("this kind of {format}")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bits as JPEG XL packs them, and room for what would follow.
+    fn packed(bits: &str) -> Vec<u8> {
+        let mut bytes = b"\xff\x0a".to_vec();
+        bytes.resize(100, 0);
+        for (index, _) in bits.replace(' ', "").match_indices('1') {
+            bytes[2 + index / 8] |= 1 << (index % 8);
+        }
+        bytes
+    }
+
+    #[test]
+    fn jpeg_xl_says_how_transparency_is_stored() {
+        #[track_caller]
+        fn check(is_associated: &str, expected: Alpha) {
+            // 8 × 8 pixels of 8 bits; one more channel, of 8 bits, that is transparency; sRGB, nothing else.
+            let (size, depth, xyb, rest) = ("1 00000 100", "0 0 0 00 1", "0", "1 00 1");
+            let channel = format!("10 0 00 0 00 00 00 {is_associated}");
+            assert_eq!(jpeg_xl_alpha(&packed(&[size, depth, &channel, xyb, rest].concat())), expected);
+        }
+        check("0", Alpha::Separate);
+        check("1", Alpha::Premultiplied);
+    }
+
+    #[test]
+    fn transparency_of_both_kinds_is_laid_over_white() {
+        #[track_caller]
+        fn check(alpha: Alpha, pixel: [u8; 4], expected: [u8; 3]) {
+            let picture = DynamicImage::ImageRgba8(image::RgbaImage::from_pixel(2, 1, image::Rgba(pixel)));
+            assert_eq!(to_rgb(picture, alpha).into_raw(), [expected, expected].concat(), "{alpha:?}");
+        }
+        check(Alpha::Separate, [200, 100, 0, 51], [244, 224, 204]);
+        check(Alpha::Premultiplied, [40, 20, 0, 51], [244, 224, 204]);
+        check(Alpha::Premultiplied, [0, 0, 0, 0], [255; 3]);
+        check(Alpha::Premultiplied, [255, 9, 0, 255], [255, 9, 0]);
+    }
+}

@@ -84,24 +84,28 @@ pub(super) fn memory(bytes: &[u8]) -> Option<u64> {
     libraries().iter().find_map(|library| library.decode(bytes, "", look).err().and(size.get())).map(needed)
 }
 
-/// Asks every libheif until one has no error, those first that have the codec. The first error counts: of a library
-/// without the codec it says nothing about the file.
-fn first_that_decodes<T>(
-    name: &str,
-    decode: impl Fn(&Library) -> Result<T, DecodeError>,
-) -> Result<T, DecodeError> {
+/// Every libheif, those first that have the codec for such a file.
+fn most_likely_first(name: &str) -> impl Iterator<Item = &'static Library> {
     let has_codec =
         |library: &&Library| if name == AVIF { library.reads_avif() } else { library.reads_heic() };
     let (with, without): (Vec<_>, Vec<_>) = libraries().iter().partition(has_codec);
+    with.into_iter().chain(without)
+}
+
+/// Asks one after the other until one has no error, whatever the error: each version refuses files that another reads.
+/// If all have one, the first counts, for what a library without the codec says is nothing about the file.
+fn first_success<L, T>(
+    libraries: impl Iterator<Item = L>,
+    decode: impl Fn(L) -> Result<T, DecodeError>,
+) -> Option<Result<T, DecodeError>> {
     let mut first = None;
-    for library in with.into_iter().chain(without) {
+    for library in libraries {
         match decode(library) {
-            Ok(decoded) => return Ok(decoded),
-            Err(error) => first = first.or(Some(error)),
+            Ok(decoded) => return Some(Ok(decoded)),
+            Err(error) => first = first.or(Some(Err(error))),
         }
     }
-    let not_found = || DecodeError::Unsupported { format: format!("{name} (libheif was not found)") };
-    Err(first.unwrap_or_else(not_found))
+    first
 }
 
 /// Decodes the main picture of a file. Its pixels come upright.
@@ -110,7 +114,10 @@ pub(super) fn decode(bytes: &[u8], name: &str, limits: &Limits) -> Result<Decode
         limits.check_size(size)?;
         limits.check_memory(needed(size))
     };
-    let picture = first_that_decodes(name, |library| library.decode(bytes, name, check))?;
+    let picture = first_success(most_likely_first(name), |library| library.decode(bytes, name, check))
+        .unwrap_or_else(|| {
+            Err(DecodeError::Unsupported { format: format!("{name} (libheif was not found)") })
+        })?;
     let pixels = super::raster::to_rgb(picture.pixels, picture.alpha);
     let full_size = pixels.dimensions();
     // Exif in HEIF begins with the distance to the TIFF structure.
@@ -126,4 +133,23 @@ pub(super) fn decode(bytes: &[u8], name: &str, limits: &Limits) -> Result<Decode
         exif: exif.into_iter().collect(),
         note: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_library_is_asked_until_one_can() {
+        #[track_caller]
+        fn check(answers: &[Result<u8, &str>], expected: Option<Result<u8, &str>>) {
+            let damaged = |detail: &str| DecodeError::Damaged { detail: detail.to_owned() };
+            let found = first_success(answers.iter(), |answer| answer.map_err(damaged));
+            assert_eq!(found, expected.map(|answer| answer.map_err(damaged)));
+        }
+        check(&[], None);
+        check(&[Ok(1), Ok(2)], Some(Ok(1)));
+        check(&[Err("a"), Err("b"), Ok(3)], Some(Ok(3)));
+        check(&[Err("a"), Err("b")], Some(Err("a")));
+    }
 }

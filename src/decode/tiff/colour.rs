@@ -1,6 +1,10 @@
 //! What the samples of a pixel mean, and the RGB that they make.
 
-use super::directory::Values;
+use super::directory::{Directory, Values, tag};
+use super::layout::Compression;
+use super::samples::{Depth, Number};
+use super::{damaged, unsupported};
+use crate::decode::DecodeError;
 use crate::decode::raster::Alpha;
 
 /// The meaning of a pixel's first samples.
@@ -68,6 +72,91 @@ impl Colour {
             Colour::YCbCr(colours) => colours.rgb(pixel),
             Colour::Lab { is_signed } => lab(pixel, *is_signed),
         }
+    }
+}
+
+/// What the first samples of a pixel are.
+pub(super) fn of(
+    directory: &Directory,
+    depth: Depth,
+    compression: Compression,
+    samples: usize,
+) -> Result<Colour, DecodeError> {
+    let name = match directory.number(tag::INTERPRETATION) {
+        Some(0) => return Ok(Colour::Gray { is_inverted: true }),
+        Some(1) => return Ok(Colour::Gray { is_inverted: false }),
+        Some(2) => return Ok(Colour::Rgb),
+        Some(3) => return palette(directory, depth),
+        Some(5) if directory.number(tag::INK_SET).unwrap_or(1) == 1 => return Ok(Colour::Inks),
+        // A JPEG's values always use the whole range.
+        Some(6) if depth.bits == 8 => {
+            let range = directory.values(tag::BLACK_AND_WHITE).filter(|_| compression != Compression::Jpeg);
+            return Ok(Colour::ycbcr(directory.values(tag::COEFFICIENTS), range));
+        }
+        Some(8) => return Ok(Colour::Lab { is_signed: true }),
+        Some(9) => return Ok(Colour::Lab { is_signed: false }),
+        Some(4) => "that is a mask",
+        Some(5) => "in inks other than CMYK",
+        Some(6) => "in YCbCr of more than 8 bits",
+        Some(10) => "in ITU's Lab",
+        Some(32803 | 34892) => "that is a camera's sensor data",
+        Some(32844 | 32845) => "in logarithms of brightness",
+        Some(number) => return Err(unsupported(&format!("in colours that have the number {number}"))),
+        // As libtiff guesses.
+        None if samples >= 3 => return Ok(Colour::Rgb),
+        None => return Ok(Colour::Gray { is_inverted: compression.is_fax() }),
+    };
+    Err(unsupported(name))
+}
+
+/// All reds, then all greens, then all blues, of 16 bits each.
+fn palette(directory: &Directory, depth: Depth) -> Result<Colour, DecodeError> {
+    if depth.bits > 8 || depth.number != Number::Unsigned {
+        return Err(unsupported(&format!("with a palette for numbers of {} bits", depth.bits)));
+    }
+    let count = 1 << depth.bits;
+    let map = directory.values(tag::COLOR_MAP).filter(|map| map.len() >= 3 * count);
+    let map = map.ok_or_else(|| damaged("the palette is missing"))?;
+    let values: Vec<u64> = (0..3 * count).filter_map(|index| map.number(index)).collect();
+    // Some programs write 8 bits where 16 are meant.
+    let shift = if values.iter().any(|value| *value > 255) { 8 } else { 0 };
+    let byte = |value: &u64| u8::try_from(value >> shift).unwrap_or(u8::MAX);
+    let colours = (0..count).map(|i| [i, count + i, 2 * count + i].map(|at| values.get(at).map_or(0, byte)));
+    Ok(Colour::Palette(colours.collect()))
+}
+
+/// What the first sample behind those of the colour is. Where nothing says it, a fourth sample of RGB is transparency,
+/// as Pillow and most viewers have it.
+pub(super) fn alpha(directory: &Directory, colour: &Colour, samples: usize) -> Option<Alpha> {
+    if samples <= colour.samples() || matches!(colour, Colour::Palette(_)) {
+        return None;
+    }
+    match directory.number(tag::EXTRA_SAMPLES) {
+        Some(1) => Some(Alpha::Premultiplied),
+        Some(2) => Some(Alpha::Separate),
+        None if matches!(colour, Colour::Rgb) && samples == 4 => Some(Alpha::Separate),
+        _ => None,
+    }
+}
+
+/// JPEG's decoder spreads out colours itself.
+pub(super) fn subsampling(
+    directory: &Directory,
+    colour: &Colour,
+    compression: Compression,
+) -> Result<Option<(usize, usize)>, DecodeError> {
+    if !matches!(colour, Colour::YCbCr { .. }) || compression == Compression::Jpeg {
+        return Ok(None);
+    }
+    let values = directory.values(tag::SUBSAMPLING);
+    let step = |index| {
+        let step = values.map_or(Some(2), |values| values.number(index))?;
+        [1, 2, 4].into_iter().find(|known| *known as u64 == step)
+    };
+    match (step(0), step(1)) {
+        (Some(1), Some(1)) => Ok(None),
+        (Some(across), Some(down)) => Ok(Some((across, down))),
+        _ => Err(damaged("colours are coarser than brightness by a strange step")),
     }
 }
 

@@ -175,6 +175,37 @@ impl<'a> Values<'a> {
     }
 }
 
+/// TIFF's numbers for what is read here.
+pub(super) mod tag {
+    pub(in crate::decode::tiff) const WIDTH: u16 = 256;
+    pub(in crate::decode::tiff) const HEIGHT: u16 = 257;
+    pub(in crate::decode::tiff) const BITS_PER_SAMPLE: u16 = 258;
+    pub(in crate::decode::tiff) const COMPRESSION: u16 = 259;
+    pub(in crate::decode::tiff) const INTERPRETATION: u16 = 262;
+    pub(in crate::decode::tiff) const FILL_ORDER: u16 = 266;
+    pub(in crate::decode::tiff) const STRIP_OFFSETS: u16 = 273;
+    pub(in crate::decode::tiff) const ORIENTATION: u16 = 274;
+    pub(in crate::decode::tiff) const SAMPLES_PER_PIXEL: u16 = 277;
+    pub(in crate::decode::tiff) const ROWS_PER_STRIP: u16 = 278;
+    pub(in crate::decode::tiff) const STRIP_BYTE_COUNTS: u16 = 279;
+    pub(in crate::decode::tiff) const PLANAR_CONFIGURATION: u16 = 284;
+    pub(in crate::decode::tiff) const T4_OPTIONS: u16 = 292;
+    pub(in crate::decode::tiff) const PREDICTOR: u16 = 317;
+    pub(in crate::decode::tiff) const COLOR_MAP: u16 = 320;
+    pub(in crate::decode::tiff) const TILE_WIDTH: u16 = 322;
+    pub(in crate::decode::tiff) const TILE_LENGTH: u16 = 323;
+    pub(in crate::decode::tiff) const TILE_OFFSETS: u16 = 324;
+    pub(in crate::decode::tiff) const TILE_BYTE_COUNTS: u16 = 325;
+    pub(in crate::decode::tiff) const INK_SET: u16 = 332;
+    pub(in crate::decode::tiff) const EXTRA_SAMPLES: u16 = 338;
+    pub(in crate::decode::tiff) const SAMPLE_FORMAT: u16 = 339;
+    pub(in crate::decode::tiff) const JPEG_TABLES: u16 = 347;
+    pub(in crate::decode::tiff) const JPEG_INSIDE: u16 = 513;
+    pub(in crate::decode::tiff) const COEFFICIENTS: u16 = 529;
+    pub(in crate::decode::tiff) const SUBSAMPLING: u16 = 530;
+    pub(in crate::decode::tiff) const BLACK_AND_WHITE: u16 = 532;
+}
+
 /// Whether the file is a BigTIFF.
 fn is_big(bytes: &[u8]) -> bool {
     bytes.starts_with(b"II+\0") || bytes.starts_with(b"MM\0+")

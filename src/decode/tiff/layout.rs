@@ -1,41 +1,13 @@
 //! What the first directory says about the pixels: how many, where they lie, how they are packed and what they mean.
 
-use super::colour::Colour;
-use super::directory::{Directory, Values};
+use image::metadata::Orientation;
+
+use super::colour::{self, Colour};
+use super::directory::{Directory, Values, tag};
 use super::samples::{Depth, Number};
 use super::{damaged, unsupported};
 use crate::decode::DecodeError;
 use crate::decode::raster::Alpha;
-
-/// TIFF's numbers for what is read here.
-mod tag {
-    pub(super) const WIDTH: u16 = 256;
-    pub(super) const HEIGHT: u16 = 257;
-    pub(super) const BITS_PER_SAMPLE: u16 = 258;
-    pub(super) const COMPRESSION: u16 = 259;
-    pub(super) const INTERPRETATION: u16 = 262;
-    pub(super) const FILL_ORDER: u16 = 266;
-    pub(super) const STRIP_OFFSETS: u16 = 273;
-    pub(super) const SAMPLES_PER_PIXEL: u16 = 277;
-    pub(super) const ROWS_PER_STRIP: u16 = 278;
-    pub(super) const STRIP_BYTE_COUNTS: u16 = 279;
-    pub(super) const PLANAR_CONFIGURATION: u16 = 284;
-    pub(super) const T4_OPTIONS: u16 = 292;
-    pub(super) const PREDICTOR: u16 = 317;
-    pub(super) const COLOR_MAP: u16 = 320;
-    pub(super) const TILE_WIDTH: u16 = 322;
-    pub(super) const TILE_LENGTH: u16 = 323;
-    pub(super) const TILE_OFFSETS: u16 = 324;
-    pub(super) const TILE_BYTE_COUNTS: u16 = 325;
-    pub(super) const INK_SET: u16 = 332;
-    pub(super) const EXTRA_SAMPLES: u16 = 338;
-    pub(super) const SAMPLE_FORMAT: u16 = 339;
-    pub(super) const JPEG_TABLES: u16 = 347;
-    pub(super) const JPEG_INSIDE: u16 = 513;
-    pub(super) const COEFFICIENTS: u16 = 529;
-    pub(super) const SUBSAMPLING: u16 = 530;
-    pub(super) const BLACK_AND_WHITE: u16 = 532;
-}
 
 /// How the numbers of a part are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +24,12 @@ pub(super) enum Compression {
     Jpeg,
     Deflate,
     PackBits,
+}
+
+impl Compression {
+    pub(super) fn is_fax(self) -> bool {
+        matches!(self, Compression::Huffman | Compression::Fax3 { .. } | Compression::Fax4)
+    }
 }
 
 /// What was done to the numbers before they were packed.
@@ -106,7 +84,15 @@ pub(super) fn jpeg_inside<'a>(directory: &Directory<'a>) -> Option<&'a [u8]> {
     const OLD_JPEG: u64 = 6;
     (directory.number(tag::COMPRESSION)? == OLD_JPEG).then_some(())?;
     let start = usize::try_from(directory.number(tag::JPEG_INSIDE)?).ok()?;
-    directory.bytes().get(start..).filter(|jpeg| jpeg.starts_with(b"\xff\xd8\xff"))
+    // Others put only tables there, and the picture elsewhere.
+    let is_whole =
+        |jpeg: &&[u8]| jpeg.starts_with(b"\xff\xd8\xff") && memchr::memmem::find(jpeg, b"\xff\xda").is_some();
+    directory.bytes().get(start..).filter(is_whole)
+}
+
+/// How the picture has to be turned to stand upright.
+pub(super) fn orientation(directory: &Directory) -> Option<Orientation> {
+    Orientation::from_exif(u8::try_from(directory.number(tag::ORIENTATION)?).ok()?)
 }
 
 impl<'a> Layout<'a> {
@@ -140,7 +126,7 @@ impl<'a> Layout<'a> {
         let samples = samples.ok_or_else(|| damaged("no samples in a pixel"))?;
         let compression = compression(directory)?;
         let depth = depth(directory, compression)?;
-        let colour = colour(directory, depth, compression)?;
+        let colour = colour::of(directory, depth, compression, samples)?;
         let depth = if matches!(colour, Colour::Palette(_)) { depth.unscaled() } else { depth };
         let layout = Layout {
             bytes: directory.bytes(),
@@ -150,8 +136,8 @@ impl<'a> Layout<'a> {
             predictor: predictor(directory)?,
             is_reversed: number(tag::FILL_ORDER) == Some(2) && compression != Compression::Jpeg,
             depth,
-            alpha: alpha(directory, &colour, samples),
-            subsampling: subsampling(directory, &colour, compression)?,
+            alpha: colour::alpha(directory, &colour, samples),
+            subsampling: colour::subsampling(directory, &colour, compression)?,
             colour,
             tables: directory.values(tag::JPEG_TABLES).map_or(&[], |values| values.bytes()),
             samples,
@@ -170,9 +156,7 @@ impl<'a> Layout<'a> {
         if self.samples < self.colour.samples() {
             return Err(damaged("fewer samples in a pixel than its colour takes"));
         }
-        let is_fax =
-            matches!(self.compression, Compression::Huffman | Compression::Fax3 { .. } | Compression::Fax4);
-        if is_fax && (self.samples, self.depth.bits) != (1, 1) {
+        if self.compression.is_fax() && (self.samples, self.depth.bits) != (1, 1) {
             return Err(damaged("fax codes for more than black and white"));
         }
         if self.subsampling.is_some() && (self.is_planar || self.predictor != Predictor::None) {
@@ -339,81 +323,4 @@ fn depth(directory: &Directory, compression: Compression) -> Result<Depth, Decod
     let bits = u32::try_from(bits).ok().filter(|_| is_read);
     let bits = bits.ok_or_else(|| unsupported("whose numbers have an unusual length"))?;
     Ok(Depth::new(bits, number, directory.is_little()))
-}
-
-fn colour(directory: &Directory, depth: Depth, compression: Compression) -> Result<Colour, DecodeError> {
-    let name = match directory.number(tag::INTERPRETATION) {
-        Some(0) => return Ok(Colour::Gray { is_inverted: true }),
-        Some(1) => return Ok(Colour::Gray { is_inverted: false }),
-        Some(2) => return Ok(Colour::Rgb),
-        Some(3) => return palette(directory, depth),
-        Some(5) if directory.number(tag::INK_SET).unwrap_or(1) == 1 => return Ok(Colour::Inks),
-        // A JPEG's values always use the whole range.
-        Some(6) if depth.bits == 8 => {
-            let range = directory.values(tag::BLACK_AND_WHITE).filter(|_| compression != Compression::Jpeg);
-            return Ok(Colour::ycbcr(directory.values(tag::COEFFICIENTS), range));
-        }
-        Some(8) => return Ok(Colour::Lab { is_signed: true }),
-        Some(9) => return Ok(Colour::Lab { is_signed: false }),
-        Some(4) => "that is a mask",
-        Some(5) => "in inks other than CMYK",
-        Some(6) => "in YCbCr of more than 8 bits",
-        Some(10) => "in ITU's Lab",
-        Some(32803 | 34892) => "that is a camera's sensor data",
-        Some(32844 | 32845) => "in logarithms of brightness",
-        Some(number) => return Err(unsupported(&format!("in colours that have the number {number}"))),
-        None => return Err(damaged("nothing says what the colours mean")),
-    };
-    Err(unsupported(name))
-}
-
-/// All reds, then all greens, then all blues, of 16 bits each.
-fn palette(directory: &Directory, depth: Depth) -> Result<Colour, DecodeError> {
-    if depth.bits > 8 || depth.number != Number::Unsigned {
-        return Err(unsupported(&format!("with a palette for numbers of {} bits", depth.bits)));
-    }
-    let count = 1 << depth.bits;
-    let map = directory.values(tag::COLOR_MAP).filter(|map| map.len() >= 3 * count);
-    let map = map.ok_or_else(|| damaged("the palette is missing"))?;
-    let values: Vec<u64> = (0..3 * count).filter_map(|index| map.number(index)).collect();
-    // Some programs write 8 bits where 16 are meant.
-    let shift = if values.iter().any(|value| *value > 255) { 8 } else { 0 };
-    let byte = |value: &u64| u8::try_from(value >> shift).unwrap_or(u8::MAX);
-    let colours = (0..count).map(|i| [i, count + i, 2 * count + i].map(|at| values.get(at).map_or(0, byte)));
-    Ok(Colour::Palette(colours.collect()))
-}
-
-/// What the first sample behind those of the colour is. Where nothing says it, a fourth sample of RGB is transparency,
-/// as Pillow and most viewers have it.
-fn alpha(directory: &Directory, colour: &Colour, samples: usize) -> Option<Alpha> {
-    if samples <= colour.samples() || matches!(colour, Colour::Palette(_)) {
-        return None;
-    }
-    match directory.number(tag::EXTRA_SAMPLES) {
-        Some(1) => Some(Alpha::Premultiplied),
-        Some(2) => Some(Alpha::Separate),
-        None if matches!(colour, Colour::Rgb) && samples == 4 => Some(Alpha::Separate),
-        _ => None,
-    }
-}
-
-/// JPEG's decoder spreads out colours itself.
-fn subsampling(
-    directory: &Directory,
-    colour: &Colour,
-    compression: Compression,
-) -> Result<Option<(usize, usize)>, DecodeError> {
-    if !matches!(colour, Colour::YCbCr { .. }) || compression == Compression::Jpeg {
-        return Ok(None);
-    }
-    let values = directory.values(tag::SUBSAMPLING);
-    let step = |index| {
-        let step = values.map_or(Some(2), |values| values.number(index))?;
-        [1, 2, 4].into_iter().find(|known| *known as u64 == step)
-    };
-    match (step(0), step(1)) {
-        (Some(1), Some(1)) => Ok(None),
-        (Some(across), Some(down)) => Ok(Some((across, down))),
-        _ => Err(damaged("colours are coarser than brightness by a strange step")),
-    }
 }

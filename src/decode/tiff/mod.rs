@@ -37,6 +37,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
         Some(jpeg) => decode_jpeg(jpeg, limits, Detail::Full)?,
         None => decode_parts(&Layout::of(&directory)?, limits)?,
     };
+    decoded.orientation = layout::orientation(&directory);
     decoded.exif = vec![block(bytes)];
     Ok(decoded)
 }

@@ -159,6 +159,11 @@ pub(super) fn add_up_floats(row: &mut [u8], samples: usize, bits: u32, is_little
     }
 }
 
+/// How many bytes [`spread`] takes.
+pub(super) fn spread_from((columns, rows): (usize, usize), (across, down): (usize, usize)) -> usize {
+    columns.div_ceil(across) * rows.div_ceil(down) * (across * down + 2)
+}
+
 /// Spreads out colours that several pixels share: first the brightness of each of them, then the two colours. What
 /// comes out has three bytes a pixel.
 pub(super) fn spread(

@@ -13,25 +13,31 @@ use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::layout::{Compression, Layout, Part, Predictor};
-use super::samples::{add_up, add_up_floats, spread};
+use super::samples::{add_up, add_up_floats, spread, spread_from};
+
+/// How much longer the packed bytes of a part may be than the others, at worst: fax codes take some 5 bits for a single
+/// pixel.
+const MOST_EXPANSION: usize = 8;
+/// What a JPEG has besides its pixels.
+const LONGEST_HEADERS: usize = 128 << 10;
 
 /// The rows of a part in one plane, without what was done to them for better packing. At most as many bytes as the part
 /// has, fewer where the file breaks off.
 pub(super) fn part(layout: &Layout, part: &Part, plane: usize) -> Vec<u8> {
-    let packed = layout.data(part, plane);
-    let packed = if layout.is_reversed { reversed(packed) } else { Cow::Borrowed(packed) };
     let (columns, rows) = part.stored;
     let row = layout.row_bytes(columns);
-    let whole = row * rows;
-    let Some((across, down)) = layout.subsampling else {
-        let mut unpacked = unpacked(layout, &packed, part, whole);
-        for row in unpacked.chunks_exact_mut(row) {
-            predict(layout, row);
-        }
-        return unpacked;
-    };
-    let units = columns.div_ceil(across) * rows.div_ceil(down);
-    spread(&unpacked(layout, &packed, part, units * (across * down + 2)), part.stored, (across, down))
+    let steps = layout.subsampling;
+    let whole = steps.map_or(row * rows, |steps| spread_from(part.stored, steps));
+    let packed = layout.data(part, plane);
+    // A file may say of each of its parts that the whole file is in it.
+    let packed = &packed[..packed.len().min(LONGEST_HEADERS + MOST_EXPANSION * whole)];
+    let packed = if layout.is_reversed { reversed(packed) } else { Cow::Borrowed(packed) };
+    let mut unpacked = unpacked(layout, &packed, part, whole);
+    if let Some(steps) = steps {
+        return spread(&unpacked, part.stored, steps);
+    }
+    unpacked.chunks_exact_mut(row).for_each(|row| predict(layout, row));
+    unpacked
 }
 
 fn predict(layout: &Layout, row: &mut [u8]) {

@@ -1,7 +1,8 @@
-//! BMP as OS/2 2 wrote it, for a decoder that knows the headers of OS/2 1 and of Windows.
+//! BMP files that the `image` crate takes wrongly, put right before it sees them.
 //!
-//! The header of OS/2 2 begins with the fields of Windows' first one, in the same order and sizes. It has others behind
-//! them, and may end after any field from the fourth on; those that are missing are 0.
+//! It knows the headers of OS/2 1 and of Windows. That of OS/2 2 begins with the fields of Windows' first one, in the
+//! same order and sizes. It has others behind them, and may end after any field from the fourth on; those that are
+//! missing are 0. And some programs say that the pixels begin where the palette does.
 
 use std::borrow::Cow;
 
@@ -14,13 +15,20 @@ const PIXELS_AT: usize = 10;
 /// Length of Windows' first header, which begins with that length.
 const WINDOWS: u32 = 40;
 
-/// The file with Windows' header in the place of OS/2's; any other file as it is.
+/// The file as the `image` crate reads it: mostly as it is.
 ///
 /// # Errors
 /// Two ways of packing pixels that only OS/2 knows are not read.
-pub(super) fn with_windows_header(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
-    let number = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
-    let Some(length) = number(BEFORE).filter(|length| is_os2(*length)) else {
+pub(super) fn put_right(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
+    let mut bytes = with_windows_header(bytes)?;
+    if let Some(place) = behind_the_palette(&bytes) {
+        bytes.to_mut()[PIXELS_AT..BEFORE].copy_from_slice(&place.to_le_bytes());
+    }
+    Ok(bytes)
+}
+
+fn with_windows_header(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
+    let Some(length) = number(bytes, BEFORE).filter(|length| is_os2(*length)) else {
         return Ok(Cow::Borrowed(bytes));
     };
     let Some((header, rest)) = bytes[BEFORE..].split_at_checked(length as usize) else {
@@ -34,8 +42,24 @@ pub(super) fn with_windows_header(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeE
         (4, 24) => return Err(DecodeError::Unsupported { format: "BMP with runs of 24-bit pixels".into() }),
         _ => {}
     }
-    let pixels = number(PIXELS_AT).unwrap_or(0).wrapping_add(WINDOWS).wrapping_sub(length);
+    let pixels = number(bytes, PIXELS_AT).unwrap_or(0).wrapping_add(WINDOWS).wrapping_sub(length);
     Ok([&bytes[..PIXELS_AT], &pixels.to_le_bytes(), &fields, rest].concat().into())
+}
+
+/// Where the pixels are if they are said to be where the palette is.
+fn behind_the_palette(bytes: &[u8]) -> Option<u32> {
+    let length = number(bytes, BEFORE).filter(|length| *length >= WINDOWS)?;
+    let header_end = length.checked_add(14)?;
+    let bits = number(bytes, BEFORE + 14)? & 0xFFFF;
+    let colours = number(bytes, BEFORE + 32)?;
+    let colours = if colours == 0 { 1u32.checked_shl(bits)? } else { colours };
+    (number(bytes, PIXELS_AT)? == header_end && bits <= 8)
+        .then(|| header_end.checked_add(colours.checked_mul(4)?))
+        .flatten()
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
 /// Windows has headers of 40, 52 and 56 bytes too, and OS/2 1 has one of 12.
@@ -88,6 +112,20 @@ mod tests {
         let mut windows = Vec::new();
         let pixels = image::RgbImage::new(2, 2);
         pixels.write_to(&mut std::io::Cursor::new(&mut windows), ImageFormat::Bmp).unwrap();
-        assert!(matches!(with_windows_header(&windows), Ok(Cow::Borrowed(_))));
+        assert!(matches!(put_right(&windows), Ok(Cow::Borrowed(_))));
+    }
+
+    #[test]
+    fn pixels_are_never_where_the_palette_is() {
+        let mut bytes = Vec::new();
+        let pixels = image::GrayImage::from_fn(2, 2, |x, y| image::Luma([u8::from(x == y) * 9]));
+        pixels.write_to(&mut std::io::Cursor::new(&mut bytes), ImageFormat::Bmp).unwrap();
+        for place in [number(&bytes, PIXELS_AT).unwrap(), 54] {
+            bytes[PIXELS_AT..BEFORE].copy_from_slice(&place.to_le_bytes());
+            bytes[BEFORE..BEFORE + 4].copy_from_slice(&WINDOWS.to_le_bytes());
+            let picture = decode(&bytes, &Limits::default(), Detail::Full);
+            let found = picture.unwrap_or_else(|error| panic!("{error}")).pixels;
+            assert_eq!(found.as_raw(), &[9, 9, 9, 0, 0, 0, 0, 0, 0, 9, 9, 9], "{place}");
+        }
     }
 }

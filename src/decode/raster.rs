@@ -1,6 +1,7 @@
 //! The formats that the `image` crate and those built for it read, whole and in Rust.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::io::Cursor;
 
 use image::error::{ImageFormatHint, UnsupportedError, UnsupportedErrorKind};
@@ -56,7 +57,7 @@ pub(super) fn jpeg_xl_memory(bytes: &[u8]) -> Option<u64> {
 
 /// The file as the `image` crate takes it.
 fn readable(bytes: &[u8], format: ImageFormat) -> Result<Cow<'_, [u8]>, DecodeError> {
-    if format == ImageFormat::Bmp { bmp::with_windows_header(bytes) } else { Ok(Cow::Borrowed(bytes)) }
+    if format == ImageFormat::Bmp { bmp::put_right(bytes) } else { Ok(Cow::Borrowed(bytes)) }
 }
 
 fn decoder(bytes: &[u8], format: ImageFormat, limits: image::Limits) -> ImageResult<impl ImageDecoder> {
@@ -155,18 +156,25 @@ fn from_image_error(error: ImageError) -> DecodeError {
     match error {
         ImageError::Unsupported(error) => DecodeError::Unsupported { format: unsupported(&error) },
         ImageError::Limits(error) => DecodeError::TooLarge { detail: error.to_string() },
+        // What is around the decoder's own words says that there is an error, and the name of the format.
         error @ (ImageError::Decoding(_)
         | ImageError::Encoding(_)
         | ImageError::Parameter(_)
-        | ImageError::IoError(_)) => DecodeError::Damaged { detail: error.to_string() },
+        | ImageError::IoError(_)) => {
+            let detail = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            DecodeError::Damaged { detail }
+        }
     }
 }
 
 /// What is not read, without the crate's words around it.
 fn unsupported(error: &UnsupportedError) -> String {
     let hint = error.format_hint();
-    let format =
-        if let ImageFormatHint::Exact(format) = hint { format!("{format:?}") } else { "picture".into() };
+    let format = if let ImageFormatHint::Exact(format) = hint {
+        format!("{format:?}").to_uppercase()
+    } else {
+        "picture".into()
+    };
     if let UnsupportedErrorKind::GenericFeature(detail) = error.kind() {
         return format!("this kind of {format} ({detail})");
     }

@@ -257,9 +257,13 @@ fn worked(error: &HeifError, name: &str) -> Result<(), DecodeError> {
         // SAFETY: a message is a NUL-terminated string that lives until the next call.
         unsafe { CStr::from_ptr(error.message) }.to_string_lossy()
     };
-    let unsupported = UNSUPPORTED.contains(&error.code) || NO_CODEC.contains(&error.subcode);
     Err(match error.code {
-        _ if unsupported => DecodeError::Unsupported { format: format!("{name} ({message})") },
+        _ if NO_CODEC.contains(&error.subcode) => {
+            DecodeError::Unsupported { format: format!("{name} (libheif has no decoder for what it holds)") }
+        }
+        code if UNSUPPORTED.contains(&code) => {
+            DecodeError::Unsupported { format: format!("{name} ({message})") }
+        }
         TOO_LARGE => DecodeError::TooLarge { detail: message.into_owned() },
         _ => DecodeError::Damaged { detail: message.into_owned() },
     })

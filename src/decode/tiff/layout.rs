@@ -125,9 +125,15 @@ impl<'a> Layout<'a> {
         let samples = usize::try_from(samples).ok().filter(|samples| *samples > 0);
         let samples = samples.ok_or_else(|| damaged("no samples in a pixel"))?;
         let compression = compression(directory)?;
-        let depth = depth(directory, compression)?;
+        let depth = depth(directory, compression, samples)?;
         let colour = colour::of(directory, depth, compression, samples)?;
-        let depth = if matches!(colour, Colour::Palette(_)) { depth.unscaled() } else { depth };
+        let depth = match colour {
+            Colour::Palette(_) => depth.unscaled(),
+            Colour::Gray { .. } if depth.bits > 8 => depth,
+            Colour::Gray { .. } | Colour::Rgb | Colour::Inks | Colour::YCbCr(_) | Colour::Lab { .. } => {
+                depth.without_signs()
+            }
+        };
         let layout = Layout {
             bytes: directory.bytes(),
             is_little: directory.is_little(),
@@ -298,11 +304,11 @@ fn predictor(directory: &Directory) -> Result<Predictor, DecodeError> {
 }
 
 /// How a sample is stored: all of a pixel alike.
-fn depth(directory: &Directory, compression: Compression) -> Result<Depth, DecodeError> {
+fn depth(directory: &Directory, compression: Compression, samples: usize) -> Result<Depth, DecodeError> {
     let alike = |tag, default| {
         let Some(values) = directory.values(tag) else { return Some(default) };
         let first = values.number(0)?;
-        (1..values.len()).all(|index| values.number(index) == Some(first)).then_some(first)
+        (1..values.len().min(samples)).all(|index| values.number(index) == Some(first)).then_some(first)
     };
     let bits = alike(tag::BITS_PER_SAMPLE, 1);
     let bits = bits.ok_or_else(|| unsupported("whose samples have different numbers of bits"))?;

@@ -39,6 +39,16 @@ impl Depth {
         Depth { least: 0.0, greatest: 255.0, ..self }
     }
 
+    /// The same where signs mean nothing. Photos that are said to have signed numbers do not have them, and libtiff never
+    /// takes them for such; measurements in greys do.
+    pub(super) fn without_signs(self) -> Depth {
+        if self.number == Number::Signed {
+            Depth::new(self.bits, Number::Unsigned, self.is_little)
+        } else {
+            self
+        }
+    }
+
     /// The same with black and white at the ends of what was found. Fractions that stay within 0 and 1 stay as they are.
     pub(super) fn stretched(self, range: Option<(f64, f64)>) -> Depth {
         let Some((least, greatest)) = range else { return self };
@@ -204,13 +214,21 @@ mod tests {
         check(12, Number::Unsigned, &[0xff, 0xf8, 0x00], &[255, 128]);
         check(16, Number::Unsigned, &[0xff, 0xff, 0x80, 0x00], &[255, 128]);
         check(32, Number::Unsigned, &[0xff, 0xff, 0xff, 0xff, 0x80, 0, 0, 0], &[255, 128]);
-        check(8, Number::Signed, &[0x80, 0, 0x7f], &[0, 128, 255]);
         check(16, Number::Signed, &[0x80, 0, 0x7f, 0xff], &[0, 255]);
         check(16, Number::Float, &[0x3c, 0, 0x38, 0], &[255, 128]);
         check(32, Number::Float, &[0x3f, 0x80, 0, 0, 0xbf, 0x80, 0, 0], &[255, 0]);
         check(64, Number::Float, &[0x3f, 0xe0, 0, 0, 0, 0, 0, 0], &[128]);
         // What is missing is black.
         check(8, Number::Unsigned, &[7], &[7, 0]);
+    }
+
+    #[test]
+    fn signs_that_mean_nothing_are_left_out() {
+        let mut bytes = Vec::new();
+        Depth::new(8, Number::Signed, false).without_signs().read(&[0, 127, 200], 3, &mut bytes);
+        assert_eq!(bytes, [0, 127, 200]);
+        Depth::new(32, Number::Float, false).without_signs().read(&[0x3f, 0x80, 0, 0], 1, &mut bytes);
+        assert_eq!(bytes, [255]);
     }
 
     #[test]

@@ -222,7 +222,7 @@ fn write_versions(picture: &RgbImage, versions: &[Version], number: usize, into:
     Ok(())
 }
 
-/// So many seconds after a noon, as EXIF has it.
+/// So many seconds after the first of May, as EXIF has it.
 fn clock(seconds: usize) -> String {
     let (minutes, hours) = (seconds / 60, seconds / 3600);
     format!("2024:05:{:02} {:02}:{:02}:{:02}", 1 + hours / 24, hours % 24, minutes % 60, seconds % 60)
@@ -276,7 +276,7 @@ fn report(likeness: &str, groups: &[Vec<(usize, usize)>], families: &[Family]) {
     let mut found: BTreeMap<(&str, usize, &str), (usize, usize)> = BTreeMap::new();
     for Family { versions, origin } in families {
         for (version, number) in versions.iter().zip(1..) {
-            found.entry((origin, number, version.name)).or_default().1 += 1;
+            found.entry((*origin, number, version.name)).or_default().1 += 1;
         }
     }
     for group in groups {

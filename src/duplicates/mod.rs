@@ -97,7 +97,7 @@ pub fn find(
         }
         (watch.progress)(at, candidates.len());
         let Candidate { content, duplicate: Duplicate { path, photo } } = candidate;
-        let cosine = |leader: usize| {
+        let cosine = |leader: usize| -> Result<Option<f32>, Error> {
             let leader = &candidates[groups[leader].1[0]].duplicate;
             Ok(vector(searcher, path)?.zip(vector(searcher, &leader.path)?).map(|(a, b)| a.dot(&b)))
         };
@@ -112,6 +112,7 @@ pub fn find(
             }
         }
     }
+    drop(leaders);
     if (watch.cancelled)() {
         return Ok(None);
     }

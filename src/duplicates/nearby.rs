@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     /// A hash of a linear congruential generator's bits, some of them flipped.
-    pub(in crate::duplicates) fn hash(seed: u64, flipped: &[usize]) -> PerceptualHash {
+    fn hash(seed: u64, flipped: &[usize]) -> PerceptualHash {
         let mut state = seed;
         let mut words = [0u16; 16];
         for word in &mut words {
@@ -217,10 +217,7 @@ mod tests {
             near.sort_unstable();
             near
         };
-        assert_eq!(
-            near(("A", 9_001)),
-            [1, 3, 0].into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()
-        );
+        assert_eq!(near(("A", 9_000)), [0, 1, 3]);
         assert_eq!(near(("B", 0)), [2]);
         assert!(near(("C", 0)).is_empty());
     }

@@ -86,6 +86,7 @@ fn put(row: u64, dim: usize, numbers: &mut Numbers) -> Result<Change> {
         lens: Some("iPhone 12 Pro back triple camera 4.2mm f/1.6".into()),
         note: None,
         perceptual: None,
+        look: None,
     };
     let stamp = Stamp { size: 3_000_000 + row, modified_ns: 1_700_000_000_000_000_000, changed_ns: 7 };
     let payload = Photo { stamp, skip: None, disk: 1, details: Some(details) }.encode();

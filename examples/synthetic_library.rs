@@ -69,6 +69,7 @@ fn put(row: usize, random: &mut Random, dim: usize) -> Result<Change> {
         lens: None,
         note: None,
         perceptual: None,
+        look: None,
     };
     let payload = Photo { stamp, skip: None, disk: 7, details: Some(details) }.encode();
     let mut fingerprint = [0; 16];

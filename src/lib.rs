@@ -15,6 +15,7 @@ pub mod gather;
 pub mod hub;
 pub mod ingest;
 pub mod library;
+pub mod look;
 pub mod model;
 pub mod perceptual;
 pub mod photo;

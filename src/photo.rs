@@ -10,6 +10,7 @@ use imgsearch_index::{Fingerprint, Key};
 use minicbor::{Decode, Encode};
 
 use crate::decode::{self, Picture};
+use crate::look::Look;
 use crate::perceptual::PerceptualHash;
 
 /// Raised whenever `decode` learns to read something it used to refuse. A file skipped by an older decoder is tried
@@ -116,6 +117,9 @@ pub struct Details {
     /// What it looks like; nothing for what was indexed before this was noted.
     #[n(11)]
     pub perceptual: Option<PerceptualHash>,
+    /// A small copy, to compare pictures whose hashes agree; nothing for what was indexed before this was noted.
+    #[n(12)]
+    pub look: Option<Look>,
 }
 
 /// What filters ask for, read where it lies: for a query that looks at every photo of a large library, to copy the
@@ -190,6 +194,7 @@ impl Details {
             lens: lens.clone(),
             note: picture.note.clone(),
             perceptual: Some(PerceptualHash::of(picture)),
+            look: Some(Look::of(picture)),
         };
         details.in_file(stamp)
     }

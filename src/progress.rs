@@ -240,8 +240,8 @@ pub(crate) fn give_back_on_panic(give_back: fn()) {
 }
 
 /// Says that Ctrl-C was understood.
-pub(crate) fn print_stopping() {
-    print_line("\nstopping after the current batch; press Ctrl-C again to stop at once");
+pub(crate) fn print_stopping(when: &str) {
+    print_line(&format!("\nstopping{when}; press Ctrl-C again to stop at once"));
 }
 
 /// Prints an error with its causes, and what to do about it.

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use anyhow::Result;
-use imgsearch::duplicates::{Duplicate, Found, Group, Watch, find, present};
+use imgsearch::duplicates::{Duplicate, Found, Group, Keep, Watch, find, present};
 
 use super::{Exit, absolute, stop_on_ctrl_c};
 use crate::cli::{DuplicatesArgs, Part};
@@ -15,7 +15,7 @@ pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
     let layout = Layout::of(&args.output)?;
     let folders = args.paths.iter().map(|folder| absolute(folder)).collect::<Result<Vec<_>>>()?;
     let searcher = settings.library.searcher()?;
-    let (cancel, bar) = (stop_on_ctrl_c()?, progress::rows_bar(settings));
+    let (cancel, bar) = (stop_on_ctrl_c("")?, progress::rows_bar(settings));
     let watch = Watch {
         progress: &|done, total| {
             bar.set_length(total as u64);
@@ -25,46 +25,51 @@ pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
     };
     let found = find(&searcher, &folders, (&args.likeness).into(), args.keep.into(), watch);
     bar.finish_and_clear();
-    let Some(Found { groups, without_hash }) = found? else { return Ok(Exit::Interrupted) };
+    let Some(Found { groups, without_look }) = found? else { return Ok(Exit::Interrupted) };
     let (groups, absent) = present(groups);
     if settings.verbosity > Verbosity::Quiet {
-        warn(absent, without_hash);
+        warn(absent, without_look);
     }
     let is_empty = groups.is_empty();
     let mut output = Output::new(settings.look);
     let mut records = Records::new(&mut output, &layout, duplicate_fields())?;
-    let mut listed = groups.into_iter().zip(1..).flat_map(listed).filter(|photo| is_asked(photo, args.print));
+    let mut listed = groups
+        .into_iter()
+        .zip(1..)
+        .flat_map(|group| listed(group, args.keep.into()))
+        .filter(|photo| is_asked(photo, args.print));
     let written = listed.try_for_each(|photo| records.write(&photo)).and_then(|()| records.finish());
     drop(records);
     unless_reader_left(written.and_then(|()| output.finish()))?;
     Ok(if is_empty { Exit::NothingFound } else { Exit::Done })
 }
 
-fn warn(absent: usize, without_hash: usize) {
+fn warn(absent: usize, without_look: usize) {
     if absent > 0 {
         print_warning(&format!(
             "{absent} photos are left out: they are gone, have changed since they were indexed, or are links to another"
         ));
     }
-    if without_hash > 0 {
+    if without_look > 0 {
         print_warning(&format!(
-            "{without_hash} photos were indexed by an earlier version and are compared by their bytes only: \
-             index them into a new library to compare what they show"
+            "{without_look} photos were indexed by an earlier version and are compared by their bytes only: \
+             run `imgsearch index` again to compare what they show"
         ));
     }
 }
 
-fn listed((group, number): (Group, usize)) -> impl Iterator<Item = Listed> {
+fn listed((group, number): (Group, usize), keep: Keep) -> impl Iterator<Item = Listed> {
     let Group { likeness, photos } = group;
+    let reason = photos.get(1).map(|second| keep.reason(&photos[0], second));
     let listed = move |(at, duplicate): (usize, Duplicate)| Listed {
         group: number,
         likeness,
-        is_kept: at == 0,
+        kept_for: reason.filter(|_| at == 0),
         duplicate,
     };
     photos.into_iter().enumerate().map(listed)
 }
 
 fn is_asked(photo: &Listed, part: Option<Part>) -> bool {
-    part.is_none_or(|part| photo.is_kept == (part == Part::Keep))
+    part.is_none_or(|part| photo.kept_for.is_some() == (part == Part::Keep))
 }

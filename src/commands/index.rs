@@ -8,7 +8,7 @@ use imgsearch::decode::{Limits, heif};
 use imgsearch::ingest::{self, Plan};
 use imgsearch::walk::{Rules, resolve_roots};
 
-use super::{Exit, absolute, models, noted, open_model, stop_on_ctrl_c};
+use super::{AFTER_BATCH, Exit, absolute, models, noted, open_model, stop_on_ctrl_c};
 use crate::cli::IndexArgs;
 use crate::progress::{self, Progress};
 use crate::render::{Output, unless_reader_left};
@@ -46,7 +46,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         limits: Limits::default(),
         now: SystemTime::now(),
     };
-    let (start, cancel, progress) = (Instant::now(), stop_on_ctrl_c()?, Progress::new(settings));
+    let (start, cancel, progress) = (Instant::now(), stop_on_ctrl_c(AFTER_BATCH)?, Progress::new(settings));
     let totals = ingest::index(&mut library, &model, &plan, &progress, &cancel);
     progress.finish();
     let totals = totals?;

@@ -7,7 +7,7 @@ use anyhow::Result;
 use imgsearch_index::{Error, OptimizeOptions, Report, Writer, WriterOptions};
 
 use super::status::status_of;
-use super::{Exit, existing, stop_on_ctrl_c};
+use super::{AFTER_BATCH, Exit, existing, stop_on_ctrl_c};
 use crate::progress;
 use crate::render::{Output, unless_reader_left};
 use crate::settings::{Settings, Verbosity};
@@ -15,7 +15,7 @@ use crate::settings::{Settings, Verbosity};
 pub(super) fn optimize(settings: &Settings) -> Result<Exit> {
     let _lock = settings.library.lock()?;
     let space = settings.library.searcher()?.space().clone();
-    let cancel = stop_on_ctrl_c()?;
+    let cancel = stop_on_ctrl_c(AFTER_BATCH)?;
     let writer = Writer::open(&settings.library.index_folder()?, &space, WriterOptions::default())?;
     let bar = progress::rows_bar(settings);
     let options = OptimizeOptions {

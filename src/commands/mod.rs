@@ -67,15 +67,19 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
     }
 }
 
-/// The flag that the first Ctrl-C sets; the second one ends the process.
-fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+/// When a command that stores what it has done by then stops.
+const AFTER_BATCH: &str = " after the current batch";
+
+/// The flag that the first Ctrl-C sets; the second one ends the process. The person is told `when` it stops: behind
+/// "stopping", or nothing where that is at once.
+fn stop_on_ctrl_c(when: &'static str) -> Result<Arc<AtomicBool>> {
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancel);
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
             exit_at_once();
         }
-        progress::print_stopping();
+        progress::print_stopping(when);
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(cancel)

@@ -2,13 +2,13 @@
 
 use std::num::NonZeroUsize;
 
-use imgsearch_index::Vector;
+use imgsearch_index::Fingerprint;
 
 use super::terms::Asked;
 use super::{Engine, EngineError, Match, in_order};
 use crate::Query;
-use crate::duplicates::cosine_needed;
-use crate::photo::Details;
+use crate::duplicates::{Leaders, Likeness, compares_content};
+use crate::photo::{Details, key_of};
 
 /// How many times as many matches are looked at as are to be shown: at once, since most photos stand alone, and again
 /// each time that was not enough.
@@ -28,33 +28,44 @@ impl Engine<'_> {
             top = top.saturating_mul(WIDER);
             let matches = self.best(&vector, filter.as_ref(), query, top)?;
             let is_all = matches.len() < top.get();
-            let mut best = self.collapsed(matches)?;
+            let best = self.collapsed(matches, query.top.get())?;
             if is_all || best.len() >= query.top.get() {
-                best.truncate(query.top.get());
                 return Ok(in_order(best, query.order));
             }
         }
     }
 
-    /// The matches that are no near-duplicates of better ones.
-    fn collapsed(&self, matches: Vec<Match>) -> Result<Vec<Match>, EngineError> {
-        let mut best: Vec<(Match, Option<Vector>)> = Vec::new();
-        for found in matches {
-            let vector = self.vector_of(&found)?;
-            let twin = best.iter_mut().find(|(other, others)| {
-                let needed = cosine_needed(details(&found), details(other));
-                let cosine = || Some(vector.as_ref()?.dot(others.as_ref()?));
-                needed.is_some_and(|needed| cosine().is_some_and(|cosine| cosine >= needed))
-            });
-            match twin {
-                Some((other, _)) => other.similar += 1,
-                None => {
-                    let rank = best.len() + 1;
-                    best.push((Match { rank, ..found }, vector));
+    /// The first `most` matches that are no near-duplicates of better ones.
+    fn collapsed(&self, matches: Vec<Match>, most: usize) -> Result<Vec<Match>, EngineError> {
+        let mut leaders = Leaders::new(Likeness::Similar);
+        // Of each leader: which match it is, and how many others it stands for.
+        let mut best: Vec<(usize, usize)> = Vec::new();
+        for (at, found) in matches.iter().enumerate() {
+            let content = if compares_content(details(found)) { self.content_of(found)? } else { None };
+            let cosine = |leader: usize| -> Result<Option<f32>, EngineError> {
+                let pair = self.vector_of(found)?.zip(self.vector_of(&matches[best[leader].0])?);
+                Ok(pair.map(|(a, b)| a.dot(&b)))
+            };
+            match leaders.of(content, details(found), cosine)? {
+                Some((leader, _)) => best[leader].1 += 1,
+                None if best.len() < most => {
+                    leaders.add(content, details(found));
+                    best.push((at, 0));
                 }
+                None => {}
             }
         }
-        Ok(best.into_iter().map(|(found, _)| found).collect())
+        drop(leaders);
+        let mut matches: Vec<Option<Match>> = matches.into_iter().map(Some).collect();
+        let best = best.into_iter().zip(1..);
+        let ranked =
+            best.filter_map(|((at, similar), rank)| Some(Match { rank, similar, ..matches[at].take()? }));
+        Ok(ranked.collect())
+    }
+
+    fn content_of(&self, found: &Match) -> Result<Option<Fingerprint>, EngineError> {
+        let Some(key) = key_of(&found.path) else { return Ok(None) };
+        Ok(self.searcher.get(&key)?.and_then(|stored| stored.record.fingerprint))
     }
 }
 

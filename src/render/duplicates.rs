@@ -1,6 +1,6 @@
 //! Duplicates: one record for each photo, group after group.
 
-use imgsearch::duplicates::{Duplicate, Likeness};
+use imgsearch::duplicates::{Duplicate, Likeness, Reason};
 
 use super::photo::photo_fields;
 use super::record::{Field, Value};
@@ -10,8 +10,8 @@ pub(crate) struct Listed {
     /// The number of its group, from 1.
     pub(crate) group: usize,
     pub(crate) likeness: Likeness,
-    /// Whether it is the one to keep.
-    pub(crate) is_kept: bool,
+    /// Why it is the one to keep; `None` if it is not.
+    pub(crate) kept_for: Option<Reason>,
     pub(crate) duplicate: Duplicate,
 }
 
@@ -20,11 +20,23 @@ pub(crate) fn duplicate_fields() -> Vec<Field<Listed>> {
     let mut fields = vec![
         Field::new("group", |listed: &Listed| listed.group.into()).in_text(),
         Field::new("likeness", |listed: &Listed| name(listed.likeness).into()).in_text(),
-        Field::new("keep", |listed: &Listed| Value::Flag(listed.is_kept)).in_text(),
+        Field::new("keep", |listed: &Listed| Value::Flag(listed.kept_for.is_some())).in_text(),
         Field::new("path", |listed: &Listed| listed.duplicate.path.as_path().into()).in_text(),
     ];
     fields.extend(photo_fields(|listed: &Listed| Some(&listed.duplicate.photo)));
+    fields.push(Field::new("reason", |listed: &Listed| listed.kept_for.map(reason).into()).in_text());
     fields
+}
+
+fn reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Metadata => "most metadata",
+        Reason::Format => "original format",
+        Reason::Pixels => "most pixels",
+        Reason::Bytes => "most bytes",
+        Reason::Taken => "oldest",
+        Reason::Path => "first path",
+    }
 }
 
 fn name(likeness: Likeness) -> &'static str {

@@ -97,6 +97,7 @@ mod tests {
                 lens: None,
                 note: None,
                 perceptual: None,
+                look: None,
             };
             assert_eq!(taken(&details).as_deref(), expected);
         }

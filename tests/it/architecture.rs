@@ -12,8 +12,10 @@ const LAYERS: &[&[&str]] = &[
     &["cli", "terminal", "usage"],
     // Above this line the binary, below it the library.
     &["classify", "engine", "ingest"],
-    &["duplicates", "hub", "library", "query"],
+    &["duplicates", "hub", "library"],
+    &["query"],
     &["photo"],
+    &["look"],
     &["model", "perceptual", "thumbnail", "walk"],
     &["budget", "decode", "digest", "disk", "gather", "sidecar"],
 ];

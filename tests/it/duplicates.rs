@@ -8,7 +8,13 @@ use std::time::UNIX_EPOCH;
 use image::{DynamicImage, Rgb, RgbImage, imageops};
 use serde_json::Value;
 
+use crate::queries::exif;
 use crate::workspace::{Workspace, scene};
+
+#[path = "../../examples/duplicates/documents.rs"]
+mod documents;
+
+use documents::{Kind, document};
 
 fn save(workspace: &Workspace, name: &str, picture: &RgbImage) {
     let path = workspace.photos().join(name);
@@ -67,7 +73,7 @@ fn each_likeness_takes_in_those_before_it() {
     check(&[], &["0.png", "0-copy.png", "0-small.jpg", "0-turned.jpg"]);
     check(&["--re-encoded"], &["0.png", "0-copy.png", "0-small.jpg", "0-turned.jpg"]);
     check(&["--similar"], &["0.png", "0-copy.png", "0-small.jpg", "0-turned.jpg", "0-cut.png"]);
-    check(&["--print", "keep"], &["0.png"]);
+    check(&["--print", "keep"], &["0-turned.jpg"]);
     check(&["--print", "rest", "--exact"], &["0-copy.png"]);
 }
 
@@ -77,8 +83,10 @@ fn one_photo_of_each_group_is_kept() {
     let lines = lines(&workspace, &["--similar"]);
     let kept: Vec<_> = lines.iter().filter(|line| line["keep"] == true).collect();
     assert_eq!(kept.len(), 1);
-    // Of the two with the most pixels and bytes the older one.
-    assert!(kept[0]["path"].as_str().unwrap().ends_with("/0.png"));
+    // Of those with the most pixels the only JPEG.
+    assert!(kept[0]["path"].as_str().unwrap().ends_with("/0-turned.jpg"));
+    assert_eq!(kept[0]["reason"], "original format");
+    assert!(lines.iter().all(|line| line["keep"] == true || line["reason"].is_null()), "{lines:?}");
     assert!(lines.iter().all(|line| line["likeness"] == "similar" && line["size"].is_u64()), "{lines:?}");
 }
 
@@ -146,4 +154,127 @@ fn pictures_of_nothing_are_no_duplicates_of_each_other() {
     }
     workspace.index(&[], 0);
     workspace.imgsearch(&["duplicates"]).assert().code(1).stdout("");
+}
+
+/// A JPEG with a camera, a place and this date.
+fn save_dated(workspace: &Workspace, name: &str, picture: &RgbImage, camera: &str, taken: &str) {
+    let mut jpeg = std::io::Cursor::new(Vec::new());
+    let mut encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut jpeg, 90);
+    let exif = exif(camera, "50mm", taken, (48, 6), "N", (11, 30), "E");
+    image::ImageEncoder::set_exif_metadata(&mut encoder, exif).unwrap();
+    picture.write_with_encoder(encoder).unwrap();
+    fs::write(workspace.photos().join(name), jpeg.into_inner()).unwrap();
+}
+
+/// The names of the photos that a query shows.
+fn shown(workspace: &Workspace) -> BTreeSet<String> {
+    let query = ["query", "a document", "-n", "1000", "--collapse", "--format", "paths"];
+    let output = workspace.imgsearch(&query).assert().success().get_output().stdout.clone();
+    let name = |line: &str| line.rsplit('/').next().unwrap().to_owned();
+    String::from_utf8(output).unwrap().lines().map(name).collect()
+}
+
+#[test]
+fn different_documents_on_one_template_are_no_duplicates() {
+    let workspace = Workspace::new();
+    let mut copies = BTreeSet::new();
+    for kind in Kind::ALL {
+        for content in 0..3 {
+            save(&workspace, &format!("{kind:?}-{content}.png"), &document(kind, 0, content));
+        }
+        let first = document(kind, 0, 0);
+        let half =
+            imageops::resize(&first, first.width() / 2, first.height() / 2, imageops::FilterType::Lanczos3);
+        save(&workspace, &format!("{kind:?}-copy.jpg"), &half);
+        copies.extend([format!("{kind:?}-0.png"), format!("{kind:?}-copy.jpg")]);
+    }
+    workspace.index(&[], 0);
+    for likeness in ["--re-encoded", "--similar"] {
+        let lines = lines(&workspace, &[likeness]);
+        assert_eq!(names(&lines), copies.iter().map(String::as_str).collect(), "{likeness}");
+        assert_eq!(lines.last().unwrap()["group"], Kind::ALL.len(), "{lines:?}");
+    }
+    let kinds =
+        |shown: &BTreeSet<String>, content: &str| shown.iter().filter(|name| name.contains(content)).count();
+    let shown = shown(&workspace);
+    assert_eq!((kinds(&shown, "-1."), kinds(&shown, "-2.")), (Kind::ALL.len(), Kind::ALL.len()));
+    assert_eq!(kinds(&shown, "-0.") + kinds(&shown, "-copy."), Kind::ALL.len());
+}
+
+#[test]
+fn other_colours_and_exposures_are_no_copies() {
+    let workspace = Workspace::new();
+    let badge = |colour: [u8; 3]| {
+        RgbImage::from_fn(400, 400, |x, y| {
+            let is_inside = x.abs_diff(200).pow(2) + y.abs_diff(200).pow(2) < 140_u32.pow(2);
+            Rgb(if is_inside && x.abs_diff(200) > 40 { colour } else { [255; 3] })
+        })
+    };
+    save(&workspace, "red.png", &badge([200, 40, 40]));
+    save(&workspace, "green.png", &badge([40, 140, 40]));
+    let photo = scene(1);
+    let changed = |change: fn([u8; 3]) -> [u8; 3]| {
+        let mut photo = photo.clone();
+        photo.pixels_mut().for_each(|pixel| pixel.0 = change(pixel.0));
+        photo
+    };
+    save(&workspace, "photo.png", &photo);
+    save(&workspace, "grey.png", &changed(|[red, ..]| [red; 3]));
+    save(&workspace, "dark.png", &changed(|pixel| pixel.map(|value| value / 5 * 3)));
+    workspace.index(&[], 0);
+    assert_eq!(lines(&workspace, &[]), Vec::<Value>::new());
+    let similar = lines(&workspace, &["--similar"]);
+    assert!(similar.iter().all(|line| line["likeness"] == "similar"), "{similar:?}");
+    assert!(!names(&similar).contains("red.png") && !names(&similar).contains("green.png"), "{similar:?}");
+}
+
+#[test]
+fn unrelated_photos_of_one_date_are_all_shown() {
+    let workspace = Workspace::new();
+    for (seed, taken) in (1..).zip(["1985:01:01 00:00:00", "2010:01:01 00:00:09", "2024:05:06 07:08:00"]) {
+        for shot in 0..2 {
+            save_dated(
+                &workspace,
+                &format!("{seed}-{shot}.jpg"),
+                &scene(2 * seed + shot),
+                "Maker Model",
+                taken,
+            );
+        }
+    }
+    workspace.index(&[], 0);
+    workspace.imgsearch(&["duplicates", "--similar"]).assert().code(1).stdout("");
+    assert_eq!(shown(&workspace).len(), 6);
+}
+
+#[test]
+fn what_tells_most_about_itself_is_kept() {
+    let workspace = Workspace::new();
+    save_dated(&workspace, "photo.jpg", &scene(1), "Pixel", "2019:05:06 07:08:09");
+    let saved = image::open(workspace.photos().join("photo.jpg")).unwrap().into_rgb8();
+    save(&workspace, "a-shared.png", &saved);
+    workspace.index(&[], 0);
+    let lines = lines(&workspace, &[]);
+    assert_eq!(names(&lines), ["photo.jpg", "a-shared.png"].into());
+    assert!(lines[0]["path"].as_str().unwrap().ends_with("/photo.jpg"), "{lines:?}");
+    assert_eq!((&lines[0]["keep"], &lines[0]["reason"]), (&true.into(), &"most metadata".into()));
+}
+
+#[test]
+fn a_search_that_is_cancelled_ends_at_once_without_an_answer() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use imgsearch::duplicates::{Keep, Likeness, Watch, find};
+
+    let workspace = library();
+    let searcher = imgsearch::Library::new(workspace.root().join("library")).searcher().unwrap();
+    let done = AtomicUsize::new(0);
+    let watch = Watch {
+        progress: &|_, _| {
+            done.fetch_add(1, Ordering::Relaxed);
+        },
+        cancelled: &|| done.load(Ordering::Relaxed) >= 2,
+    };
+    let found = find(&searcher, &[], Likeness::Similar, Keep::Best, watch).unwrap();
+    assert_eq!((found, done.into_inner()), (None, 2));
 }

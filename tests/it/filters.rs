@@ -99,6 +99,7 @@ fn payload(row: &Row) -> Vec<u8> {
         lens: known.lens.map(Into::into),
         note: None,
         perceptual: None,
+        look: None,
     });
     Photo { stamp: Stamp { size: 1, modified_ns: 2, changed_ns: 3 }, skip: None, disk: 4, details }.encode()
 }

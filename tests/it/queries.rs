@@ -291,7 +291,7 @@ fn dated() -> Workspace {
 }
 
 /// A TIFF block with what a camera writes: texts, and degrees and minutes of a place.
-fn exif(
+pub(crate) fn exif(
     camera: &str,
     lens: &str,
     taken: &str,

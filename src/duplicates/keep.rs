@@ -1,0 +1,190 @@
+//! Which photo of a group is kept, and why.
+
+use std::cmp::{Ordering, Reverse};
+
+use super::Duplicate;
+use crate::photo::{Clock, Details, path_bytes};
+use crate::query::FILE_TYPES;
+
+/// What cameras save, the most original first. Anything else is made from it: by a converter, an editor or a screenshot.
+const ORIGINAL_TYPES: [&str; 3] = ["raw", "heic", "jpeg"];
+
+/// Which photo of a group is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// The one that tells most about itself; of those the one that is not a small copy, in the format that comes from a
+    /// camera, with the most pixels, with the most bytes, the oldest.
+    Best,
+    /// The one taken first.
+    Oldest,
+    /// The one with the most bytes.
+    Largest,
+}
+
+/// What the photo to keep has more of than the second best of its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Date, place and camera: more of these three are known.
+    Metadata,
+    /// Its format is closer to a camera's.
+    Format,
+    /// Pixels.
+    Pixels,
+    /// Bytes.
+    Bytes,
+    /// Age.
+    Taken,
+    /// Nothing: the paths decide.
+    Path,
+}
+
+/// One question that puts photos in order.
+#[derive(Clone, Copy)]
+enum Question {
+    Metadata,
+    IsSmallCopy,
+    Format,
+    Pixels,
+    Bytes,
+    Taken,
+    Path,
+}
+
+impl Keep {
+    fn questions(self) -> [Question; 7] {
+        use Question::{Bytes, Format, IsSmallCopy, Metadata, Path, Pixels, Taken};
+        match self {
+            Keep::Best => [Metadata, IsSmallCopy, Format, Pixels, Bytes, Taken, Path],
+            Keep::Oldest => [Taken, Metadata, IsSmallCopy, Format, Pixels, Bytes, Path],
+            Keep::Largest => [Bytes, Metadata, IsSmallCopy, Format, Pixels, Taken, Path],
+        }
+    }
+
+    /// The one to keep comes first.
+    pub(super) fn order(self, a: &Duplicate, b: &Duplicate) -> Ordering {
+        self.questions()
+            .into_iter()
+            .fold(Ordering::Equal, |order, question| order.then_with(|| question.order(a, b)))
+    }
+
+    /// Why `kept` comes before `second`.
+    pub fn reason(self, kept: &Duplicate, second: &Duplicate) -> Reason {
+        let decisive = self.questions().into_iter().find(|question| question.order(kept, second).is_ne());
+        match decisive {
+            Some(Question::Metadata) => Reason::Metadata,
+            Some(Question::Format) => Reason::Format,
+            Some(Question::IsSmallCopy | Question::Pixels) => Reason::Pixels,
+            Some(Question::Bytes) => Reason::Bytes,
+            Some(Question::Taken) => Reason::Taken,
+            Some(Question::Path) | None => Reason::Path,
+        }
+    }
+}
+
+impl Question {
+    fn order(self, a: &Duplicate, b: &Duplicate) -> Ordering {
+        match self {
+            Question::Metadata => Reverse(known(a)).cmp(&Reverse(known(b))),
+            Question::IsSmallCopy => Reverse(size_class(a)).cmp(&Reverse(size_class(b))),
+            Question::Format => format_rank(a).cmp(&format_rank(b)),
+            Question::Pixels => Reverse(pixels(a)).cmp(&Reverse(pixels(b))),
+            Question::Bytes => Reverse(a.photo.stamp.size).cmp(&Reverse(b.photo.stamp.size)),
+            Question::Taken => taken(a).cmp(&taken(b)),
+            Question::Path => a.path.cmp(&b.path),
+        }
+    }
+}
+
+/// How many of date, place and camera are known.
+fn known(photo: &Duplicate) -> usize {
+    let Some(details) = &photo.photo.details else { return 0 };
+    let Details { clock, latitude_e7, camera, .. } = details;
+    [*clock != Clock::File, latitude_e7.is_some(), camera.is_some()]
+        .into_iter()
+        .filter(|known| *known)
+        .count()
+}
+
+fn pixels(photo: &Duplicate) -> u64 {
+    photo.photo.details.as_ref().map_or(0, |details| u64::from(details.width) * u64::from(details.height))
+}
+
+/// Photos of one class differ in less than four times the pixels. A copy of half the width is always in a lower class: it
+/// must not be kept for its format alone.
+fn size_class(photo: &Duplicate) -> u32 {
+    pixels(photo).checked_ilog(4).unwrap_or(0)
+}
+
+fn format_rank(photo: &Duplicate) -> usize {
+    let path = path_bytes(&photo.path).unwrap_or_default();
+    let kind = FILE_TYPES.iter().find(|kind| kind.is_of(path));
+    let rank = kind.and_then(|kind| ORIGINAL_TYPES.iter().position(|name| *name == kind.name()));
+    rank.unwrap_or(ORIGINAL_TYPES.len())
+}
+
+fn taken(photo: &Duplicate) -> i64 {
+    let modified = photo.photo.stamp.modified_ns / 1_000_000;
+    photo.photo.details.as_ref().map_or(modified, |details| details.taken_ms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::photo::{Photo, Stamp};
+
+    fn duplicate(path: &str, size: u64, details: Details) -> Duplicate {
+        let stamp = Stamp { size, modified_ns: 0, changed_ns: 0 };
+        let photo = Photo { stamp, skip: None, disk: 0, details: Some(details) };
+        Duplicate { path: path.into(), photo }
+    }
+
+    fn details(width: u32) -> Details {
+        Details {
+            width,
+            height: 300,
+            orientation: 1,
+            taken_ms: 0,
+            offset_minutes: None,
+            clock: Clock::File,
+            latitude_e7: None,
+            longitude_e7: None,
+            camera: None,
+            lens: None,
+            note: None,
+            perceptual: None,
+            look: None,
+        }
+    }
+
+    #[track_caller]
+    fn check(keep: Keep, kept: Duplicate, second: Duplicate, expected: Reason) {
+        assert_eq!(keep.order(&kept, &second), Ordering::Less);
+        assert_eq!(keep.order(&second, &kept), Ordering::Greater);
+        assert_eq!(keep.reason(&kept, &second), expected);
+    }
+
+    #[test]
+    fn the_first_question_that_differs_decides() {
+        let plain = || details(400);
+        let dated = || Details { clock: Clock::Camera, taken_ms: 5, ..plain() };
+        let placed = || Details { latitude_e7: Some(1), longitude_e7: Some(1), ..dated() };
+        let best = |a, b, reason| check(Keep::Best, a, b, reason);
+        best(duplicate("b.jpg", 1, dated()), duplicate("a.raw", 9, details(800)), Reason::Metadata);
+        best(duplicate("b.jpg", 1, placed()), duplicate("a.jpg", 9, dated()), Reason::Metadata);
+        best(duplicate("b.CR2", 1, plain()), duplicate("a.heic", 9, plain()), Reason::Format);
+        best(duplicate("b.heic", 1, plain()), duplicate("a.jpg", 9, plain()), Reason::Format);
+        best(duplicate("b.jpg", 1, plain()), duplicate("a.png", 9, details(420)), Reason::Format);
+        best(duplicate("b.png", 1, plain()), duplicate("a.jpg", 9, details(50)), Reason::Pixels);
+        best(duplicate("b.jpg", 1, details(401)), duplicate("a.jpg", 9, plain()), Reason::Pixels);
+        best(duplicate("b.jpg", 9, plain()), duplicate("a.jpg", 1, plain()), Reason::Bytes);
+        best(duplicate("b.webp", 9, plain()), duplicate("a.png", 1, plain()), Reason::Bytes);
+        best(
+            duplicate("b.jpg", 9, plain()),
+            duplicate("a.jpg", 9, Details { taken_ms: 1, ..plain() }),
+            Reason::Taken,
+        );
+        best(duplicate("a.jpg", 9, plain()), duplicate("b.jpg", 9, plain()), Reason::Path);
+        check(Keep::Oldest, duplicate("b.png", 1, plain()), duplicate("a.jpg", 9, dated()), Reason::Taken);
+        check(Keep::Largest, duplicate("b.png", 9, plain()), duplicate("a.jpg", 1, dated()), Reason::Bytes);
+    }
+}

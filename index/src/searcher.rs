@@ -326,14 +326,14 @@ impl Searcher {
         let wanted = k.get().saturating_mul(CANDIDATES_PER_HIT).saturating_add(SPARE_CANDIDATES);
         keep_best(&mut found, wanted);
         found.par_iter_mut().with_min_len(256).try_for_each(|found| found.score_again(&query))?;
-        found.extend(scan(&scanned, &query, k.get(), options)?);
+        found.extend(scan_parts(&scanned, &query, k.get(), options)?);
         keep_best(&mut found, k.get());
         found.into_iter().map(Found::hit).collect()
     }
 }
 
 /// The best `k` of the allowed rows of some parts, in no order.
-fn scan<'a>(
+fn scan_parts<'a>(
     parts: &[&'a Part],
     query: &Query<'_>,
     k: usize,

@@ -72,7 +72,8 @@ impl Default for OptimizeOptions<'_> {
 pub struct SearchOptions<'a> {
     /// Only these rows, which the same searcher has selected.
     pub filter: Option<&'a Selection>,
-    /// Compare the query with every row, even where a graph would be faster.
+    /// Compare the query with every row, even where a graph would be faster. The hits are then those of a full
+    /// comparison: every score is the [`dot`](crate::Vector::dot) of the query and the stored vector.
     pub exact: bool,
     /// How many candidates a walk over a graph keeps: more finds more and takes longer. By default 64, and only where
     /// that is known to find nearly all: for few hits, and in up to 131,072 rows. Otherwise rows are scanned.

@@ -11,15 +11,13 @@ use rayon::prelude::*;
 use crate::codes::Query;
 use crate::hnsw::Graph;
 use crate::manifest::{Manifest, Named};
-use crate::scan::{self, Scored};
+use crate::scan::{self, Target};
 use crate::segment::Segment;
 use crate::selection::{Allowed, Owner, Selection};
-use crate::simd::Kernels;
+use crate::top::Scored;
 use crate::{Error, Fingerprint, Key, SearchOptions, Space, StoredRecord, Vector, files};
 
-/// How many candidates beyond those asked for are compared in high precision, and how many per one asked for. On
-/// 100,000 bench vectors the hits for k = 1, 10 and 100 are then those of a full comparison with the vectors as they
-/// are kept, in the same order (`scripts/bench/ann` prints it).
+/// How many candidates of walks beyond those asked for are compared in high precision, and how many per one asked for.
 const SPARE_CANDIDATES: usize = 108;
 const CANDIDATES_PER_HIT: usize = 2;
 
@@ -76,26 +74,23 @@ impl Part {
         Ok(Stored { record, vector: half_bytes.and_then(Vector::from_half_bytes) })
     }
 
-    /// The best of the allowed rows by their codes.
-    fn candidates(
+    /// About the best of the allowed rows by their codes; `None` where they are to be scanned instead.
+    fn walk(
         &self,
         query: &Query<'_>,
-        (k, wanted): (usize, usize),
+        k: usize,
         options: &SearchOptions<'_>,
-    ) -> Result<Vec<Scored>, Error> {
+    ) -> Result<Option<Vec<Scored>>, Error> {
         let allowed = self.allowed(options.filter);
-        let graph = self.graph.as_ref().filter(|_| !options.exact);
-        let Some(graph) = graph else { return scan::best(&self.segment, query, wanted, &allowed) };
+        let Some(graph) = self.graph.as_ref().filter(|_| !options.exact) else { return Ok(None) };
         let ef = options.ef.unwrap_or(DEFAULT_EF).max(k);
         let matching = allowed.count();
-        if walk_pays(matching, allowed.rows, ef) {
-            let found = graph.walk(&self.segment, query, ef, &allowed)?;
-            // A filter can leave rows that links between other rows do not lead to in time.
-            if found.len() >= k.min(matching) {
-                return Ok(found);
-            }
+        if !walk_pays(matching, allowed.rows, ef) {
+            return Ok(None);
         }
-        scan::best(&self.segment, query, wanted, &allowed)
+        let found = graph.walk(&self.segment, query, ef, &allowed)?;
+        // A filter can leave rows that links between other rows do not lead to in time.
+        Ok(Some(found).filter(|found| found.len() >= k.min(matching)))
     }
 }
 
@@ -298,7 +293,8 @@ impl Searcher {
     }
 
     /// The `k` records closest to `query`, best first, those equally close in the order of their keys. There
-    /// are fewer only when the index, or the filter, has fewer.
+    /// are fewer only when the index, or the filter, has fewer. A search that is [`exact`](SearchOptions::exact) finds
+    /// what a full comparison with the [`vectors`](Searcher::vectors) finds; any other may miss some.
     ///
     /// # Errors
     /// [`Error::DimensionMismatch`] for a query of another space, [`Error::ForeignSelection`] for a filter that
@@ -319,26 +315,34 @@ impl Searcher {
         let may_walk = options.ef.is_some() || (k.get() <= WALKED_HITS && self.len <= WALKED_ROWS);
         let options = &SearchOptions { exact: options.exact || !may_walk, ..*options };
         let query = Query::new(query);
+        let walks = self.parts.par_iter().map(|part| Ok((part, part.walk(&query, k.get(), options)?)));
+        let (mut found, mut scanned) = (Vec::new(), Vec::new());
+        for (part, walked) in walks.collect::<Result<Vec<_>, Error>>()? {
+            match walked {
+                Some(walked) => found.extend(walked.into_iter().map(|scored| Found { part, scored })),
+                None => scanned.push(part),
+            }
+        }
         let wanted = k.get().saturating_mul(CANDIDATES_PER_HIT).saturating_add(SPARE_CANDIDATES);
-        let mut found = self.candidates(&query, (k.get(), wanted), options)?;
         keep_best(&mut found, wanted);
         found.par_iter_mut().with_min_len(256).try_for_each(|found| found.score_again(&query))?;
+        found.extend(scan_parts(&scanned, &query, k.get(), options)?);
         keep_best(&mut found, k.get());
         found.into_iter().map(Found::hit).collect()
     }
+}
 
-    fn candidates<'a>(
-        &'a self,
-        query: &Query<'_>,
-        wanted: (usize, usize),
-        options: &SearchOptions<'_>,
-    ) -> Result<Vec<Found<'a>>, Error> {
-        let each = self.parts.par_iter().map(|part| {
-            let best = part.candidates(query, wanted, options)?;
-            Ok(best.into_iter().map(|scored| Found { part, scored }).collect())
-        });
-        Ok(each.collect::<Result<Vec<Vec<_>>, Error>>()?.concat())
-    }
+/// The best `k` of the allowed rows of some parts, in no order.
+fn scan_parts<'a>(
+    parts: &[&'a Part],
+    query: &Query<'_>,
+    k: usize,
+    options: &SearchOptions<'_>,
+) -> Result<Vec<Found<'a>>, Error> {
+    let target = |part: &&'a Part| Target { segment: &part.segment, allowed: part.allowed(options.filter) };
+    let targets: Vec<Target<'_>> = parts.iter().map(target).collect();
+    let best = scan::best(&targets, query, k)?;
+    Ok(best.into_iter().map(|(target, scored)| Found { part: parts[target], scored }).collect())
 }
 
 /// The best `k`, best first, equally good ones in the order of their keys.
@@ -357,8 +361,7 @@ impl<'a> Found<'a> {
 
     /// With the halves in place of the codes.
     fn score_again(&mut self, query: &Query<'_>) -> Result<(), Error> {
-        let (halves, inverse_length) = self.part.segment.halves(self.scored.position)?;
-        self.scored.score = Kernels::best().dot_halves(halves, query.components) * inverse_length;
+        self.scored.score = scan::score(&self.part.segment, query, self.scored.position)?;
         Ok(())
     }
 

@@ -14,17 +14,77 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::disk::Disks;
 
-/// Name endings of picture files: those this build reads, and those it can at least name when it skips them.
+/// Name endings of picture files that are read, other than cameras' RAW files. Among the JPEGs, `pjpeg` and `jpg_large`
+/// are what browsers save, and `jpg_original` is what exiftool leaves behind; mpo and jps hold two pictures of one
+/// scene, and insp is a camera's that looks in all directions.
 pub(crate) const EXTENSIONS: &[&str] = &[
-    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "jxl",
-    "qoi", // read
-    "pnm", "ppm", "pgm", "pbm", "pam", // read
-    "heic", "heif", "hif", "avif", // named
+    "jpg",
+    "jpeg",
+    "jpe",
+    "jfif",
+    "jif",
+    "jfi",
+    "pjpeg",
+    "pjpg",
+    "jpg_large",
+    "jpg_original",
+    "mpo",
+    "jps",
+    "insp",
+    "png",
+    "apng",
+    "webp",
+    "gif",
+    "bmp",
+    "dib",
+    "tif",
+    "tiff",
+    "btf",
+    "tf8",
+    "jxl",
+    "qoi",
+    "pnm",
+    "ppm",
+    "pgm",
+    "pbm",
+    "pam",
+    "heic",
+    "heif",
+    "hif",
+    "heics",
+    "heifs",
+    "avif",
+    "avifs",
 ];
 
-/// Name endings of cameras' RAW files.
-pub(crate) const RAW_EXTENSIONS: &[&str] =
-    &["cr2", "cr3", "nef", "nrw", "arw", "sr2", "dng", "orf", "rw2", "raf", "pef", "srw"];
+/// Name endings of picture files that no build reads: such a file is skipped by the name of its format.
+pub(crate) const UNREAD_EXTENSIONS: &[&str] = &[
+    "psd", "psb", "xcf", "jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "jpm", "svg", "svgz", "ico", "cur", "dds",
+    "exr", "hdr", "ff", "jxr", "wdp", "hdp", "tga", "pcx", "xbm", "xpm",
+];
+
+/// Name endings of cameras' RAW files, of every maker that exiftool, LibRaw or Adobe's DNG Converter know.
+pub(crate) const RAW_EXTENSIONS: &[&str] = &[
+    "dng", // Adobe, phones, Leica, Pentax and others
+    "gpr", // GoPro
+    "crw", "cr2", "cr3", // Canon
+    "nef", "nrw", // Nikon
+    "arw", "srf", "sr2", "arq", "ari", // Sony; Arri
+    "raf", // Fujifilm
+    "orf", "ori", // Olympus
+    "raw", "rw2", "rwl", // Panasonic, Leica
+    "pef", "ptx", // Pentax
+    "srw", // Samsung
+    "x3f", // Sigma
+    "3fr", "fff", // Hasselblad, Imacon
+    "iiq", "cap", "eip", "mos", // Phase One, Leaf
+    "mef", // Mamiya
+    "mrw", "mdc", // Minolta
+    "erf", // Epson
+    "dcr", "dcs", "drf", "k25", "kdc", "kc2", // Kodak
+    "bay", // Casio
+    "pxn", "qtk", "rdc", "rwz", "sti", // Logitech, Apple, Ricoh, Rawzor, Sinar
+];
 
 /// Name endings of the JPEG that a camera writes beside a RAW file of the same name, as cameras spell them.
 const BESIDE_RAW: &[&str] = &["JPG", "jpg", "JPEG", "jpeg"];
@@ -245,7 +305,7 @@ fn link(entry: DirEntry, may_be_photo: bool) -> Option<Found> {
 
 fn has_photo_extension(path: &Path) -> bool {
     let extension = path.extension().unwrap_or_default().as_encoded_bytes();
-    let mut known = EXTENSIONS.iter().chain(RAW_EXTENSIONS);
+    let mut known = EXTENSIONS.iter().chain(UNREAD_EXTENSIONS).chain(RAW_EXTENSIONS);
     known.any(|known| extension.eq_ignore_ascii_case(known.as_bytes()))
 }
 

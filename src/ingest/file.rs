@@ -124,6 +124,16 @@ impl Done {
         Done { outcome: Outcome::Skipped(skip), ..self }
     }
 
+    /// What the library will know of the file, if it has a vector.
+    pub(super) fn photo(&self) -> Option<(Photo, Vector)> {
+        match &self.change {
+            Some(Change::Put { record, vector: Some(vector), .. }) => {
+                Some((Photo::decode(&record.payload)?, vector.clone()))
+            }
+            Some(Change::Put { .. } | Change::Delete { .. }) | None => None,
+        }
+    }
+
     /// The content of the file, where it is known.
     pub(super) fn content(&self) -> Option<Fingerprint> {
         match &self.change {

@@ -83,7 +83,7 @@ fn a_raw_file_comes_and_goes_with_what_becomes_of_its_jpeg() {
     pairs.write("a.DNG", &dng(1));
     pairs.0.index(&[], 0).check(&[("embedded", 1)]);
     pairs.check(&["a.DNG"]);
-    let mut expect = |jpeg: &[u8], exit, expected: &[&str]| {
+    let expect = |jpeg: &[u8], exit, expected: &[&str]| {
         pairs.write("a.JPEG", jpeg);
         pairs.0.index(&[], exit);
         pairs.check(expected);

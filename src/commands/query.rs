@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use imgsearch::decode::heif;
 use imgsearch::library::Note;
 use imgsearch::query::{Source, Term, parse};
+use imgsearch::text_file::{Lines, TextError};
 use imgsearch::{Engine, EngineError, Expression, Match, Query};
 
 use super::search::{answer, query, read_stdin, show};
@@ -86,18 +87,26 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
     heif::look_in(settings.heif_places());
     let mut engine = Engine::open(&settings.library, searcher, &model)?;
     let (mut found, mut failed, mut sections) = (false, false, Vec::new());
-    for (line, number) in lines.split(b'\n').zip(1..) {
-        let line = line.with_context(|| format!("cannot read {}", file.display()))?;
-        let line = String::from_utf8_lossy(&line).trim().to_owned();
+    for (line, number) in Lines::of(lines).zip(1..) {
+        let line = match line {
+            Ok(line) => line,
+            Err(error @ TextError::NotUtf8) => {
+                failed = true;
+                progress::print_error(&anyhow::Error::from(error).context(format!("line {number}")));
+                continue;
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+        };
+        let line = line.trim();
         if line.is_empty() {
             continue;
         }
-        match answer_line(&mut engine, &line, &every) {
+        match answer_line(&mut engine, line, &every) {
             Ok(matches) => {
                 found |= !matches.is_empty();
-                let is_read = show(settings, &line, &matches, &layout)?;
+                let is_read = show(settings, line, &matches, &layout)?;
                 if args.search.see.html.is_some() {
-                    sections.push(see::section(settings, &line, &matches)?);
+                    sections.push(see::section(settings, line, &matches)?);
                 } else if !is_read {
                     break;
                 }

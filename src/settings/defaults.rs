@@ -1,15 +1,16 @@
 //! What the environment and the config file say becomes the defaults of the options, so that whatever is typed wins,
 //! and every value passes the same checks wherever it comes from.
 
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use anyhow::{Context, Result};
 use clap::builder::OsStr as ClapStr;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 use directories::{BaseDirs, ProjectDirs};
+use imgsearch::text_file::{self, TextError};
 
 use super::config::{self, Entry, Folders};
 use crate::cli::{self, Cli, KEYS, Key};
@@ -89,8 +90,8 @@ impl ConfigFile {
     fn entries(&self) -> Result<Vec<Entry>> {
         let Some(path) = &self.path else { return Ok(Vec::new()) };
         let path = std::path::absolute(path)?;
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.is_named => {
+        let text = match text_file::read(&path) {
+            Err(TextError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound && !self.is_named => {
                 return Ok(Vec::new());
             }
             read => read.with_context(|| format!("cannot read the config file {}", path.display()))?,

@@ -7,15 +7,15 @@ use std::rc::Rc;
 use anyhow::{Context, Result};
 use imgsearch::decode::{self, Limits, heif};
 use imgsearch::library::Note;
-use imgsearch::query::{Cutoff, Source, Term};
+use imgsearch::query::{Cutoff, Order, Source, Term};
 use imgsearch::{Engine, Expression, Match, Query};
 
 use super::filter::filter;
 use super::{Exit, open_model, see};
-use crate::cli::{Format, SearchArgs};
+use crate::cli::{Format, SearchArgs, Sort};
 use crate::progress;
 use crate::render::{Found, Layout, Output, Records, match_fields, unless_reader_left};
-use crate::settings::{Settings, Verbosity};
+use crate::settings::{Settings, Verbosity, zone};
 
 /// Answers one query; `typed` is how the results name it.
 pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &SearchArgs) -> Result<Exit> {
@@ -47,9 +47,17 @@ pub(super) fn query(settings: &Settings, expression: Expression, args: &SearchAr
         top: args.top,
         cutoff: cutoff(args),
         filter: filter(settings, &args.filter)?,
-        order: args.sort.into(),
+        order: order(args.sort),
         exact: args.exact,
     })
+}
+
+fn order(sort: Sort) -> Order {
+    match sort {
+        Sort::Score => Order::Score,
+        Sort::Date => Order::Date { zone: zone() },
+        Sort::Path => Order::Path,
+    }
 }
 
 /// What is typed wins over a least score in the config file.

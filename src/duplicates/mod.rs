@@ -17,7 +17,7 @@ use imgsearch_index::{Error, Fingerprint, Key, SearchOptions, Searcher};
 use rayon::prelude::*;
 
 use crate::perceptual::PerceptualHash;
-use crate::photo::{Clock, Details, Photo, is_under, key_of, path_of};
+use crate::photo::{Clock, Details, Folder, Photo, key_of, path_of};
 
 pub use present::present;
 use sets::Sets;
@@ -186,7 +186,8 @@ pub fn find(
 }
 
 fn candidates(searcher: &Searcher, folders: &[PathBuf]) -> Vec<Candidate> {
-    let is_asked = |key: &[u8]| folders.is_empty() || folders.iter().any(|folder| is_under(key, folder));
+    let folders: Vec<Folder> = folders.iter().map(Folder::from).collect();
+    let is_asked = |key: &[u8]| folders.is_empty() || folders.iter().any(|folder| folder.has(key));
     let records = searcher.records().filter(|record| record.has_vector && is_asked(record.key));
     records
         .filter_map(|record| {

@@ -31,7 +31,7 @@ impl Engine<'_> {
             let mut best = self.collapsed(matches)?;
             if is_all || best.len() >= query.top.get() {
                 best.truncate(query.top.get());
-                return Ok(in_order(best, query.order));
+                return Ok(in_order(best, &query.order));
             }
         }
     }

@@ -45,8 +45,8 @@ fn path_from(bytes: Vec<u8>) -> PathBuf {
     String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
-/// Does what [`Path::canonicalize`] does. Where a name is not on the disk as it is typed, but exactly one other name has
-/// the same normal form, that one is used.
+/// Does what [`Path::canonicalize`] does. Where a name is not on the disk as it is typed, but exactly one other name
+/// has the same normal form, that one is used.
 ///
 /// # Errors
 /// As [`Path::canonicalize`].

@@ -200,8 +200,8 @@ impl Details {
         details.in_file(stamp)
     }
 
-    /// When it was taken, as a clock on the wall showed it: the camera's own clock, or a clock in `zone` for the time of
-    /// a file. Milliseconds since 1970-01-01 00:00.
+    /// When it was taken, as a clock on the wall showed it: the camera's own clock, or a clock in `zone` for the time
+    /// of a file. Milliseconds since 1970-01-01 00:00.
     pub fn wall_ms(&self, zone: &TimeZone) -> i64 {
         match self.clock {
             Clock::Camera => self.taken_ms,

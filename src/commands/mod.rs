@@ -5,6 +5,7 @@ mod classify;
 mod config;
 mod doctor;
 mod duplicates;
+mod explain;
 mod filter;
 mod generate;
 mod index;

@@ -13,7 +13,7 @@ use imgsearch::text_file::{Lines, TextError};
 use imgsearch::{Engine, EngineError, Expression, Match, Query};
 
 use super::search::{answer, query, read_stdin, show};
-use super::{Exit, open_model, see};
+use super::{Exit, explain, open_model, see};
 use crate::cli::{Format, QueryArgs};
 use crate::progress;
 use crate::render::Layout;
@@ -86,7 +86,7 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
     let model = open_model(settings, &Note::read(searcher.note()))?;
     heif::look_in(settings.heif_places());
     let mut engine = Engine::open(&settings.library, searcher, &model)?;
-    let (mut found, mut failed, mut sections) = (false, false, Vec::new());
+    let (mut asked, mut found, mut failed, mut sections) = (false, false, false, Vec::new());
     for (line, number) in Lines::of(lines).zip(1..) {
         let line = match line {
             Ok(line) => line,
@@ -101,6 +101,7 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
         if line.is_empty() {
             continue;
         }
+        asked = true;
         match answer_line(&mut engine, line, &every) {
             Ok(matches) => {
                 found |= !matches.is_empty();
@@ -120,6 +121,11 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
     }
     if let Some(page) = &args.search.see.html {
         see::write_page(page, &sections)?;
+    }
+    match (failed, found) {
+        (false, false) if asked => explain::nothing_found(settings, &every, &args.search.filter)?,
+        (false, false) => progress::print_warning(&format!("{} has no queries", file.display())),
+        _ => {}
     }
     Ok(match (failed, found) {
         (true, _) => Exit::Failed,

@@ -60,7 +60,7 @@ impl Stretch {
 
 /// What cannot be read as a time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no time: {detail}")]
+#[error("cannot read `{text}` as a date: {detail}")]
 pub struct PeriodError {
     /// As it was typed.
     pub text: String,

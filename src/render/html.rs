@@ -1,7 +1,8 @@
 //! A contact sheet: one HTML file that needs nothing else, no network and no script.
 //!
 //! Names of photos are untrusted: what cannot be seen in them is written out, the template escapes the rest, and `bdi`
-//! keeps names that are read from right to left apart from what is beside them. Photos are in it as thumbnails, and link to the files.
+//! keeps names that are read from right to left apart from what is beside them. Photos are in it as thumbnails, and
+//! link to the files.
 
 use std::path::PathBuf;
 
@@ -70,6 +71,7 @@ fn rendered(section: &Section) -> Markup {
     html! {
         section {
             h2 { (escape(&section.title)) }
+            @if section.figures.is_empty() { p.note { "No photo matches." } }
             div.photos { @for figure in &section.figures { (framed(figure)) } }
         }
     }
@@ -107,6 +109,12 @@ mod tests {
             assert!(page.contains(part), "{part} in\n{page}");
         }
         assert!(!page.contains("<script>"), "{page}");
+    }
+
+    #[test]
+    fn a_page_without_photos_says_so() {
+        let page = contact_sheet(&[Section { title: "a cat".into(), figures: Vec::new() }]);
+        assert!(page.contains("No photo matches."), "{page}");
     }
 
     #[test]

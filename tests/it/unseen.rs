@@ -151,6 +151,8 @@ fn other_commands_and_all_messages_show_it_too() {
     check(&["status", "--library", library], 0, "other\\u{202e}\\nlibrary");
     check(&["status", "--library", library, "--json"], 0, "other\\u202e\\nlibrary");
     check(&["doctor", "--library", library], 0, "other\\u{202e}\\nlibrary");
+    check(&["query", "--no\u{202e}option"], 2, "--no\\u{202e}option");
+    check(&["query", "x", "--type", "no\u{200b}type"], 2, "no\\u{200b}type");
     let page = workspace.root().join("page.html");
     check(&["query", "x \u{202e}y", "--html", page.to_str().unwrap()], 0, "");
     let html = fs::read(&page).unwrap();

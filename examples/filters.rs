@@ -21,6 +21,7 @@ use imgsearch::query::{Circle, Filter, MinSize, Names, Period, Shape};
 use imgsearch::{Library, Model};
 use imgsearch_index::{Change, Key, Record, SearchOptions, Searcher, Vector, Writer, WriterOptions};
 use jiff::civil::date;
+use jiff::tz::TimeZone;
 
 /// Searches of each kind; the median is printed.
 const ROUNDS: usize = 31;
@@ -100,12 +101,12 @@ fn put(row: u64, dim: usize, numbers: &mut Numbers) -> Result<Change> {
 }
 
 fn every_condition() -> Result<Filter> {
-    let today = date(2024, 5, 17);
+    let now = date(2024, 5, 17).at(12, 0, 0, 0).to_zoned_datetime(TimeZone::UTC)?;
     Ok(Filter {
         folders: vec!["/home/somebody/Pictures".into()],
         names: Some(Names::new(&["IMG_*.jpg".into()])?),
         types: vec!["jpeg".parse().map_err(anyhow::Error::msg)?],
-        taken: Period::parse("2017", today)?.onwards().and(Period::parse("2022", today)?.before()),
+        taken: Period::parse("2017", &now)?.onwards().and(Period::parse("2022", &now)?.before()),
         near: Some(Circle { latitude: 52.51, longitude: 13.41, km: 20.0 }),
         camera: Some("iphone".into()),
         lens: Some("triple".into()),

@@ -108,12 +108,8 @@ impl Classifier {
     pub fn classify(&mut self, file: &Path) -> Result<Vec<Fit>, ClassifyError> {
         let file = File::open(file).map_err(PictureError::File)?;
         let picture = decode_in_time(read(file, &self.limits)?, &self.limits, self.preprocess.detail())?;
-        let vectors = self.image.encode_images(&[self.preprocess.tensor(&picture)])?;
-        let cosine = |label: &Vector| -> f32 {
-            let picture = vectors.iter().flat_map(|vector| vector.as_slice());
-            picture.zip(label.as_slice()).map(|(a, b)| a * b).sum()
-        };
-        let scores: Vec<f32> = self.labels.iter().map(|(_, label)| cosine(label)).collect();
+        let vector = self.image.encode_image(self.preprocess.tensor(&picture))?;
+        let scores: Vec<f32> = self.labels.iter().map(|(_, label)| label.dot(&vector)).collect();
         let probabilities = self.activation.apply(&scores);
         let fits = self.labels.iter().zip(scores).zip(probabilities);
         let mut fits: Vec<Fit> = fits

@@ -17,10 +17,12 @@ pub mod ingest;
 pub mod library;
 pub mod look;
 pub mod model;
+pub mod name;
 pub mod perceptual;
 pub mod photo;
 pub mod query;
 pub mod sidecar;
+pub mod text_file;
 pub mod thumbnail;
 pub mod walk;
 

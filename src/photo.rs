@@ -7,10 +7,13 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use imgsearch_index::{Fingerprint, Key};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use minicbor::{Decode, Encode};
 
 use crate::decode::{self, Picture};
 use crate::look::Look;
+use crate::name::{normal, normal_path};
 use crate::perceptual::PerceptualHash;
 
 /// Raised whenever `decode` reads something that it used to refuse, or reads something differently: pixels or metadata.
@@ -147,6 +150,9 @@ pub struct Glance<'a> {
     /// As [`Details::taken_ms`].
     #[n(3)]
     pub taken_ms: i64,
+    /// As [`Details::clock`].
+    #[n(5)]
+    pub clock: Clock,
     #[n(6)]
     latitude_e7: Option<i32>,
     #[n(7)]
@@ -211,6 +217,15 @@ impl Details {
         details.in_file(stamp)
     }
 
+    /// When it was taken, as a clock on the wall showed it: the camera's own clock, or a clock in `zone` for the time
+    /// of a file. Milliseconds since 1970-01-01 00:00.
+    pub fn wall_ms(&self, zone: &TimeZone) -> i64 {
+        match self.clock {
+            Clock::Camera => self.taken_ms,
+            Clock::File => self.taken_ms.saturating_add(offset_ms(zone, self.taken_ms)),
+        }
+    }
+
     /// The same content in another file.
     #[must_use]
     pub fn in_file(mut self, stamp: &Stamp) -> Details {
@@ -220,6 +235,12 @@ impl Details {
         }
         self
     }
+}
+
+/// How far clocks in `zone` are ahead of UTC at this moment.
+fn offset_ms(zone: &TimeZone, utc_ms: i64) -> i64 {
+    let moment = Timestamp::from_millisecond(utc_ms);
+    moment.map_or(0, |moment| i64::from(zone.to_offset(moment).seconds()) * 1_000)
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "at most 180 degrees")]
@@ -400,6 +421,26 @@ pub fn is_under(key: &[u8], folder: &Path) -> bool {
     rest.is_empty() || folder.ends_with(&[SEPARATOR]) || rest[0] == SEPARATOR
 }
 
+/// A folder to look for photos in, by its name in any normal form of Unicode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folder {
+    /// In NFC.
+    path: PathBuf,
+}
+
+impl<P: AsRef<Path> + ?Sized> From<&P> for Folder {
+    fn from(path: &P) -> Folder {
+        Folder { path: normal_path(path.as_ref()).into_owned() }
+    }
+}
+
+impl Folder {
+    /// Whether the photo with this key lies in the folder or somewhere below it.
+    pub fn has(&self, key: &[u8]) -> bool {
+        is_under(&normal(key), &self.path)
+    }
+}
+
 // Separators are ASCII on every platform we build for.
 const SEPARATOR: u8 = std::path::MAIN_SEPARATOR as u8;
 
@@ -456,7 +497,7 @@ mod tests {
         let payload = Photo::read(STAMP, 7, Some(known.clone())).encode();
         let glance = Glance::of(&payload).unwrap();
         assert_eq!((glance.width, glance.height, glance.taken_ms), (300, 400, known.taken_ms));
-        assert_eq!((glance.camera, glance.lens), (Some("A"), None));
+        assert_eq!((glance.clock, glance.camera, glance.lens), (Clock::File, Some("A"), None));
         assert_eq!(glance.place(), Some((-52.51, 13.4)));
         assert_eq!(Glance::of(b"\x82\x83\x05\x26\x09\xf6"), None);
         assert_eq!(Glance::of(b"something else"), None);
@@ -471,6 +512,23 @@ mod tests {
         assert_eq!((moved.taken_ms, moved.clock), (2, Clock::File));
         let dated = Details { clock: Clock::Camera, ..moved.clone() }.in_file(&STAMP);
         assert_eq!(dated.taken_ms, 2);
+    }
+
+    #[test]
+    fn a_file_has_the_time_of_the_zone_and_a_camera_its_own() {
+        #[track_caller]
+        fn check(clock: Clock, taken: &str, zone: &str, expected: &str) {
+            let ms = |time: &str| time.parse::<Timestamp>().unwrap().as_millisecond();
+            let details = Details { clock, taken_ms: ms(taken), ..details() };
+            let zone = TimeZone::posix(zone).unwrap();
+            assert_eq!(details.wall_ms(&zone), ms(expected), "{taken}");
+        }
+        // Los Angeles, in summer and in winter.
+        let pacific = "PST8PDT,M3.2.0,M11.1.0";
+        check(Clock::File, "2024-07-05T06:00:00Z", pacific, "2024-07-04T23:00:00Z");
+        check(Clock::File, "2024-12-05T06:00:00Z", pacific, "2024-12-04T22:00:00Z");
+        check(Clock::Camera, "2024-07-04T23:30:00Z", pacific, "2024-07-04T23:30:00Z");
+        check(Clock::File, "1969-12-31T23:00:00Z", "<+0530>-5:30", "1970-01-01T04:30:00Z");
     }
 
     #[test]
@@ -537,5 +595,18 @@ mod tests {
         check("/a/bc.jpg", "/a/b", false);
         check("/a/b.jpg", "/", true);
         check("/a", "/a/b", false);
+    }
+
+    #[test]
+    fn a_folder_has_photos_whatever_form_its_name_is_in() {
+        #[track_caller]
+        fn check(folder: &str, key: &[u8], expected: bool) {
+            assert_eq!(Folder::from(folder).has(key), expected, "{folder}");
+        }
+        check("/T\u{fc}r", "/Tu\u{308}r/a.jpg".as_bytes(), true);
+        check("/Tu\u{308}r", "/T\u{fc}r/a.jpg".as_bytes(), true);
+        check("/Tu", "/Tu\u{308}r/a.jpg".as_bytes(), false);
+        check("/T\u{fc}r", b"/T\xfcr/a.jpg", false);
+        check("/a", b"/a/\xff.jpg", true);
     }
 }

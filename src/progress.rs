@@ -1,8 +1,7 @@
 //! What a person who waits sees, on stderr: a bar on a terminal, a line now and then elsewhere; and errors.
 
-use std::borrow::Cow;
 use std::error::Error;
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{Write, stderr};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +17,7 @@ use imgsearch_index::Error as IndexError;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::settings::{Settings, Verbosity};
-use crate::terminal::{escape_controls, printable};
+use crate::terminal::{escape, escape_path};
 use crate::usage::UsageError;
 
 /// Time between lines where stderr is not a terminal.
@@ -62,7 +61,7 @@ impl Progress {
     fn unreadable(&self, path: &Path, error: &std::io::Error) {
         let before = self.unreadable.fetch_add(1, Ordering::Relaxed);
         if before < NAMED || self.verbosity == Verbosity::Verbose {
-            self.say(&format!("warning: cannot look at {}: {error}", self.shown(path)));
+            self.say(&format!("warning: cannot look at {}: {error}", escape_path(path)));
         }
     }
 
@@ -71,18 +70,14 @@ impl Progress {
         self.bar.suspend(|| print_line(line));
     }
 
-    fn shown(&self, path: &Path) -> String {
-        String::from_utf8_lossy(&printable(path, self.is_terminal)).into_owned()
-    }
-
     fn finished(&self, path: &Path, outcome: &Outcome) {
         self.bar.inc(1);
         let folder = path.parent().unwrap_or(path);
-        self.bar.set_message(self.shown(folder));
+        self.bar.set_message(escape_path(folder).into_owned());
         if let Outcome::Skipped(skip) = outcome
             && self.verbosity == Verbosity::Verbose
         {
-            self.say(&format!("skipped {}: {skip}", self.shown(path)));
+            self.say(&format!("skipped {}: {skip}", escape_path(path)));
         }
         if !self.is_terminal && self.verbosity > Verbosity::Quiet {
             self.line_now_and_then();
@@ -115,7 +110,7 @@ impl Reporter for Progress {
             Event::Vanished => self.bar.inc(1),
             Event::Unreadable { path, error } => self.unreadable(path, error),
             Event::Kept { folder, photos } if self.verbosity > Verbosity::Quiet => {
-                let folder = self.shown(folder);
+                let folder = escape_path(folder);
                 self.say(&format!("kept {photos} photos below {folder}: their disk is not there"));
             }
             Event::Replacing { .. } | Event::ModelLoaded(_) | Event::Kept { .. } => {}
@@ -154,7 +149,7 @@ impl Download {
 
     /// Out of an archive.
     pub(crate) fn unpacking(settings: &Settings, archive: &Path) -> Download {
-        Download::new(settings, format!("reading {}", archive.to_string_lossy().escape_debug()))
+        Download::new(settings, format!("reading {}", escape_path(archive)))
     }
 
     fn new(settings: &Settings, message: String) -> Download {
@@ -182,7 +177,7 @@ impl Download {
                 self.say(&format!("{files} files, {}{here}", DecimalBytes(bytes)));
             }
             // What the server sends is not to be trusted with the terminal.
-            hub::Event::File(name) => self.bar.set_message(name.escape_debug().to_string()),
+            hub::Event::File(name) => self.bar.set_message(escape(name).into_owned()),
             hub::Event::Received { bytes } => self.bar.inc(bytes),
             hub::Event::Restarted { bytes } => self.bar.dec(bytes),
             hub::Event::Retrying { error, pause } => {
@@ -257,7 +252,8 @@ pub(crate) fn give_back_on_panic(give_back: fn()) {
 
 /// Says that Ctrl-C was understood.
 pub(crate) fn print_stopping(when: &str) {
-    print_line(&format!("\nstopping{when}; press Ctrl-C again to stop at once"));
+    print_line("");
+    print_line(&format!("stopping{when}; press Ctrl-C again to stop at once"));
 }
 
 /// Prints an error with its causes, and what to do about it.
@@ -283,13 +279,9 @@ pub(crate) fn print_warning(text: &str) {
     print_line(&format!("warning: {text}"));
 }
 
-/// Whoever closed stderr does not want to know. File names can hold what a terminal would obey.
-fn print_line(text: &str) {
-    let is_terminal = stderr().is_terminal();
-    for line in text.split('\n') {
-        let line = if is_terminal { escape_controls(line) } else { Cow::Borrowed(line) };
-        _ = writeln!(stderr(), "{line}");
-    }
+/// Prints one line, whatever names are in it. Where stderr is closed nobody wants to know.
+fn print_line(line: &str) {
+    _ = writeln!(stderr(), "{}", escape(line));
 }
 
 /// What to do next, where the error's kind tells.

@@ -1,7 +1,8 @@
-//! How names and numbers look on standard output.
+//! How names and numbers look to people.
 //!
-//! File names are untrusted. On a terminal, control characters in them are escaped, so that no name can move the
-//! cursor or change colours; pipes and files get the exact bytes.
+//! File names and metadata are untrusted. What a person reads is free of characters that move the cursor, change
+//! colours, turn the direction of reading, or cannot be seen: they are written as in source code. Formats for programs
+//! have the exact bytes, except on a terminal.
 
 use std::borrow::Cow;
 use std::path::{MAIN_SEPARATOR, Path};
@@ -34,10 +35,18 @@ impl Look {
         if self.colours { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
 
-    /// A path: safe on a terminal, its folders coloured, and a link to the file (OSC 8).
+    /// A path for people: escaped, its folders coloured, and a link to the file (OSC 8).
     pub(crate) fn path(self, path: &Path) -> Vec<u8> {
-        let name = printable(path, self.is_terminal);
-        let coloured = if self.colours { Cow::Owned(coloured(&name)) } else { name };
+        self.dressed(path, escape_path(path).as_bytes())
+    }
+
+    /// A path for programs: its exact bytes, but on a terminal as people see it.
+    pub(crate) fn exact_path(self, path: &Path) -> Vec<u8> {
+        if self.is_terminal { self.path(path) } else { self.dressed(path, &exact(path)) }
+    }
+
+    fn dressed(self, path: &Path, name: &[u8]) -> Vec<u8> {
+        let coloured = if self.colours { Cow::Owned(coloured(name)) } else { Cow::Borrowed(name) };
         match uri(path).filter(|_| self.hyperlinks) {
             Some(uri) => [format!("\x1b]8;;{uri}\x1b\\").as_bytes(), &coloured, b"\x1b]8;;\x1b\\"].concat(),
             None => coloured.into_owned(),
@@ -63,25 +72,75 @@ pub(crate) fn uri(path: &Path) -> Option<String> {
     Some(format!("file://{}", percent_encode(&slashed, KEPT)))
 }
 
-/// A path's exact bytes, or with control characters escaped for a terminal.
-pub(crate) fn printable(path: &Path, for_terminal: bool) -> Cow<'_, [u8]> {
-    let exact = path_bytes(path).map(Cow::Borrowed);
-    if !for_terminal && let Some(exact) = exact {
-        return exact;
-    }
-    Cow::Owned(escape_controls(&path.to_string_lossy()).into_owned().into_bytes())
+/// A path's exact bytes.
+pub(crate) fn exact(path: &Path) -> Cow<'_, [u8]> {
+    let lossy = || Cow::Owned(path.to_string_lossy().into_owned().into_bytes());
+    path_bytes(path).map_or_else(lossy, Cow::Borrowed)
 }
 
-/// The text with control characters written as in source code.
-pub(crate) fn escape_controls(text: &str) -> Cow<'_, str> {
-    if !text.contains(char::is_control) {
+/// A path as people see it.
+pub(crate) fn escape_path(path: &Path) -> Cow<'_, str> {
+    escape_bytes(path.as_os_str().as_encoded_bytes())
+}
+
+/// The text in these bytes as people see it. Bytes that are not UTF-8 are written as `\xff`.
+pub(crate) fn escape_bytes(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = str::from_utf8(bytes) {
+        return escape(text);
+    }
+    let mut shown = String::new();
+    for chunk in bytes.utf8_chunks() {
+        shown.push_str(&escape(chunk.valid()));
+        chunk.invalid().iter().for_each(|byte| shown.push_str(&format!("\\x{byte:02x}")));
+    }
+    Cow::Owned(shown)
+}
+
+/// The text as people see it: what cannot be seen, or changes how the rest is seen, is written as in source code.
+pub(crate) fn escape(text: &str) -> Cow<'_, str> {
+    escape_with(text, |c| c.escape_default().to_string())
+}
+
+/// The text with `escaped` in place of each character that cannot be seen, or changes how the rest is seen.
+pub(crate) fn escape_with(text: &str, escaped: impl Fn(char) -> String) -> Cow<'_, str> {
+    if !text.contains(is_unseen) {
         return Cow::Borrowed(text);
     }
-    let escaped = text.chars().flat_map(|c| match c.is_control() {
-        true => c.escape_default().collect::<Vec<_>>(),
-        false => vec![c],
-    });
-    Cow::Owned(escaped.collect())
+    let (mut shown, mut before) = (String::with_capacity(text.len()), None);
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        if is_unseen(c) && !is_joiner(before, c, rest.peek().copied()) {
+            shown.push_str(&escaped(c));
+        } else {
+            shown.push(c);
+        }
+        before = Some(c);
+    }
+    Cow::Owned(shown)
+}
+
+/// Control characters; marks, overrides and isolates of direction; characters without width; and the separators of
+/// lines and paragraphs.
+fn is_unseen(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// Whether `c` stands where writing needs it: Persian separates letters with U+200C, and emoji are joined with U+200D.
+fn is_joiner(before: Option<char>, c: char, behind: Option<char>) -> bool {
+    let is_joined = |c: Option<char>| c.is_some_and(|c| !c.is_ascii() && !is_unseen(c));
+    matches!(c, '\u{200c}' | '\u{200d}') && is_joined(before) && is_joined(behind)
 }
 
 #[cfg(test)]
@@ -89,14 +148,38 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hostile_name_is_escaped_on_a_terminal_only() {
+    fn what_cannot_be_seen_is_written_out() {
         #[track_caller]
-        fn check(name: &str, for_terminal: bool, expected: &str) {
-            assert_eq!(printable(Path::new(name), for_terminal), expected.as_bytes());
+        fn check(bytes: &[u8], expected: &str) {
+            assert_eq!(escape_bytes(bytes), expected);
         }
-        check("a\x1b[31m\n.jpg", false, "a\x1b[31m\n.jpg");
-        check("a\x1b[31m\n.jpg", true, "a\\u{1b}[31m\\n.jpg");
-        check("grün 写真.jpg", true, "grün 写真.jpg");
+        check("grün 写真 שלום.jpg".as_bytes(), "grün 写真 שלום.jpg");
+        check(b"a\x1b[31m\n\t\x7f.jpg", "a\\u{1b}[31m\\n\\t\\u{7f}.jpg");
+        check("\u{9b}2J".as_bytes(), "\\u{9b}2J");
+        check("rtl\u{202e}gpj.exe.jpg".as_bytes(), "rtl\\u{202e}gpj.exe.jpg");
+        check("\u{2066}a\u{2069}\u{200f}".as_bytes(), "\\u{2066}a\\u{2069}\\u{200f}");
+        check("a\u{200b}b\u{feff}\u{2060}\u{ad}".as_bytes(), "a\\u{200b}b\\u{feff}\\u{2060}\\u{ad}");
+        check("a\u{2028}b\u{2029}".as_bytes(), "a\\u{2028}b\\u{2029}");
+        check(b"T\xfcr\x1b.jpg", "T\\xfcr\\u{1b}.jpg");
+        // Joiners are part of Persian words and of emoji. Elsewhere they only hide.
+        check("می\u{200c}خواهم 👨\u{200d}👩.jpg".as_bytes(), "می\u{200c}خواهم 👨\u{200d}👩.jpg");
+        check("a\u{200d}b\u{200c}".as_bytes(), "a\\u{200d}b\\u{200c}");
+        check("م\u{200c}\u{200c}خ".as_bytes(), "م\\u{200c}\\u{200c}خ");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn programs_get_the_exact_path_and_terminals_do_not() {
+        use std::os::unix::ffi::OsStrExt;
+        #[track_caller]
+        fn check(is_terminal: bool, expected: &[u8]) {
+            let path = Path::new(std::ffi::OsStr::from_bytes(b"a\n\xff.jpg"));
+            let look = Look { is_terminal, ..Look::default() };
+            assert_eq!(look.exact_path(path), expected);
+            assert_eq!(look.path(path), b"a\\n\\xff.jpg");
+        }
+        check(false, b"a\n\xff.jpg");
+        check(true, b"a\\n\\xff.jpg");
     }
 
     #[cfg(unix)]

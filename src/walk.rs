@@ -18,6 +18,7 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::disk::Disks;
 pub use kind::Kind;
+use crate::name::{canonicalize, normal_path, normal_text};
 
 /// Name endings of picture files that are read, other than cameras' RAW files. Among the JPEGs, `pjpeg` and `jpg_large`
 /// are what browsers save, and `jpg_original` is what exiftool leaves behind; mpo and jps hold two pictures of one
@@ -211,7 +212,7 @@ pub fn resolve_roots(roots: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, io::Erro
     let mut good = BTreeSet::new();
     let mut bad = Vec::new();
     for root in roots {
-        match root.canonicalize() {
+        match canonicalize(root) {
             Ok(root) => _ = good.insert(root),
             Err(error) => bad.push((root.clone(), error)),
         }
@@ -297,7 +298,7 @@ fn in_order(one: &DirEntry, other: &DirEntry) -> Ordering {
     place(one).cmp(&place(other)).then_with(|| one.file_name().cmp(other.file_name()))
 }
 
-/// The user's own exclude patterns, below one root.
+/// The user's own exclude patterns, below one root. Patterns and paths are compared in one normal form.
 #[derive(Debug)]
 pub struct Exclude {
     matcher: Gitignore,
@@ -313,11 +314,11 @@ impl Exclude {
             pattern: pattern.to_owned(),
             detail: error.to_string(),
         };
-        let mut builder = GitignoreBuilder::new(root);
+        let mut builder = GitignoreBuilder::new(normal_path(root));
         // Git takes a lone `[` literally; a person who types one has forgotten something.
         builder.allow_unclosed_class(false);
         for pattern in &rules.exclude {
-            builder.add_line(None, pattern).map_err(|error| refuse(pattern, error))?;
+            builder.add_line(None, &normal_text(pattern)).map_err(|error| refuse(pattern, error))?;
         }
         let matcher = builder.build().map_err(|error| refuse(&rules.exclude.join(" "), error))?;
         Ok(Exclude { matcher })
@@ -325,14 +326,14 @@ impl Exclude {
 
     /// Whether `path`, a file at or below the root, or a folder above it, is excluded.
     pub fn matches(&self, path: &Path) -> bool {
-        let root = self.matcher.path();
+        let (root, path) = (self.matcher.path(), normal_path(path));
         path != root
             && path.starts_with(root)
             && self.matcher.matched_path_or_any_parents(path, false).is_ignore()
     }
 
     fn matches_entry(&self, entry: &DirEntry) -> bool {
-        self.matcher.matched(entry.path(), entry.file_type().is_dir()).is_ignore()
+        self.matcher.matched(normal_path(entry.path()), entry.file_type().is_dir()).is_ignore()
     }
 }
 
@@ -575,6 +576,9 @@ mod tests {
         check("*.gif", "/r/a/b.jpg", false);
         check("/a", "/r/b/a/c.jpg", false);
         check("*", "/elsewhere/a.jpg", false);
+        // `Tür` as it is typed, and as a Mac writes it.
+        check("T\u{fc}r*", "/r/Tu\u{308}r/a.jpg", true);
+        check("Tu\u{308}r.jpg", "/r/T\u{fc}r.jpg", true);
     }
 
     #[test]

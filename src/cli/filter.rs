@@ -25,8 +25,8 @@ pub(crate) struct FilterArgs {
 
     /// Only photos taken then or later: a year, a month, a day, `yesterday`, or `2 weeks ago`.
     ///
-    /// What counts is the clock of the camera, wherever it was; for a photo without a date, when its file was last
-    /// changed, in UTC.
+    /// The clock of the camera counts, wherever it was. A photo without a date counts by the time its file was last
+    /// changed, in your time zone.
     /// Examples: `--after 2023`, `--after 2023-07 --before 2023-09`, `--after "2 weeks ago"`
     #[arg(long, value_name = "TIME")]
     pub(crate) after: Option<String>,

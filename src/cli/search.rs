@@ -3,7 +3,6 @@
 use std::num::NonZeroUsize;
 
 use clap::{Args, ValueEnum};
-use imgsearch::query::Order;
 
 use super::OutputArgs;
 use super::filter::FilterArgs;
@@ -71,16 +70,6 @@ pub(crate) enum Sort {
     Score,
     Date,
     Path,
-}
-
-impl From<Sort> for Order {
-    fn from(sort: Sort) -> Order {
-        match sort {
-            Sort::Score => Order::Score,
-            Sort::Date => Order::Date,
-            Sort::Path => Order::Path,
-        }
-    }
 }
 
 /// A number that can be compared with others.

@@ -3,13 +3,14 @@
 use std::cell::LazyCell;
 
 use anyhow::{Context, Result, bail};
+use imgsearch::photo::Folder;
 use imgsearch::query::{Circle, DEFAULT_KM, Filter, Gazetteer, Names, Period, Town};
-use jiff::tz::TimeZone;
+use jiff::Timestamp;
 
 use super::absolute;
 use crate::cli::FilterArgs;
 use crate::progress;
-use crate::settings::{Settings, Verbosity};
+use crate::settings::{Settings, Verbosity, zone};
 use crate::usage::UsageError;
 
 /// # Errors
@@ -17,7 +18,7 @@ use crate::usage::UsageError;
 pub(super) fn filter(settings: &Settings, args: &FilterArgs) -> Result<Filter> {
     let FilterArgs { folders, glob, near, camera, lens, orientation, min_size, types, .. } = args;
     Ok(Filter {
-        folders: folders.iter().map(|folder| absolute(folder)).collect::<Result<_>>()?,
+        folders: folders.iter().map(|folder| Ok(Folder::from(&absolute(folder)?))).collect::<Result<_>>()?,
         names: if glob.is_empty() { None } else { Some(Names::new(glob)?) },
         types: types.clone(),
         taken: taken(args)?,
@@ -71,10 +72,10 @@ fn town(settings: &Settings, name: &str, country: Option<&str>) -> Result<Town, 
 }
 
 fn taken(args: &FilterArgs) -> Result<Option<Period>> {
-    // To find the system's time zone takes milliseconds, which queries without a period need not wait for.
-    let today = LazyCell::new(|| jiff::Timestamp::now().to_zoned_datetime(TimeZone::system()).date());
+    // Queries without a period need not wait until the time zone is found.
+    let now = LazyCell::new(|| Timestamp::now().to_zoned_datetime(zone()));
     let read = |option: &str, text: &Option<String>| {
-        let period = text.as_ref().map(|text| Period::parse(text, *today));
+        let period = text.as_ref().map(|text| Period::parse(text, &now));
         period.transpose().with_context(|| option.to_owned())
     };
     let after = read("--after", &args.after)?.map(Period::onwards);

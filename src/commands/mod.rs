@@ -5,6 +5,7 @@ mod classify;
 mod config;
 mod doctor;
 mod duplicates;
+mod explain;
 mod filter;
 mod generate;
 mod index;
@@ -26,6 +27,8 @@ use imgsearch::engine::Vocabulary;
 use imgsearch::hub::is_archive;
 use imgsearch::library::Note;
 use imgsearch::model::{Execution, Precision};
+use imgsearch::name::canonicalize;
+use imgsearch::text_file;
 use imgsearch::{Library, Model};
 use imgsearch_index::{Error as IndexError, Searcher};
 
@@ -92,12 +95,12 @@ fn exit_at_once() {
 
 /// Comparable with the paths in a library: absolute, and without symbolic links where it exists.
 fn absolute(folder: &Path) -> Result<PathBuf> {
-    Ok(folder.canonicalize().or_else(|_| std::path::absolute(folder))?)
+    Ok(canonicalize(folder).or_else(|_| std::path::absolute(folder))?)
 }
 
 /// The labels in a file; none is an error.
 fn read_vocabulary(file: &Path) -> Result<Vocabulary> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = text_file::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let vocabulary = Vocabulary::parse(&text);
     if vocabulary.is_empty() {
         bail!("{} has no labels", file.display());
@@ -132,7 +135,10 @@ fn model_folder(settings: &Settings, choice: &Path) -> Result<PathBuf> {
         return Ok(unpacked?.into_model().folder);
     }
     let is_name = choice.components().count() == 1 && !choice.is_dir();
-    if is_name { Ok(settings.store()?.folder().join(choice)) } else { Ok(std::path::absolute(choice)?) }
+    if is_name {
+        return Ok(settings.store()?.find(&choice.to_string_lossy())?.folder);
+    }
+    Ok(std::path::absolute(choice)?)
 }
 
 /// What the last run noted; nothing where there was none.

@@ -9,10 +9,11 @@ use anyhow::{Context, Result, bail};
 use imgsearch::decode::heif;
 use imgsearch::library::Note;
 use imgsearch::query::{Source, Term, parse};
+use imgsearch::text_file::{Lines, TextError};
 use imgsearch::{Engine, EngineError, Expression, Match, Query};
 
 use super::search::{answer, query, read_stdin, show};
-use super::{Exit, open_model, see};
+use super::{Exit, explain, open_model, see};
 use crate::cli::{Format, QueryArgs};
 use crate::progress;
 use crate::render::Layout;
@@ -85,19 +86,28 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
     let model = open_model(settings, &Note::read(searcher.note()))?;
     heif::look_in(settings.heif_places());
     let mut engine = Engine::open(&settings.library, searcher, &model)?;
-    let (mut found, mut failed, mut sections) = (false, false, Vec::new());
-    for (line, number) in lines.split(b'\n').zip(1..) {
-        let line = line.with_context(|| format!("cannot read {}", file.display()))?;
-        let line = String::from_utf8_lossy(&line).trim().to_owned();
+    let (mut asked, mut found, mut failed, mut sections) = (false, false, false, Vec::new());
+    for (line, number) in Lines::of(lines).zip(1..) {
+        let line = match line {
+            Ok(line) => line,
+            Err(error @ TextError::NotUtf8) => {
+                failed = true;
+                progress::print_error(&anyhow::Error::from(error).context(format!("line {number}")));
+                continue;
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", file.display())),
+        };
+        let line = line.trim();
         if line.is_empty() {
             continue;
         }
-        match answer_line(&mut engine, &line, &every) {
+        asked = true;
+        match answer_line(&mut engine, line, &every) {
             Ok(matches) => {
                 found |= !matches.is_empty();
-                let is_read = show(settings, &line, &matches, &layout)?;
+                let is_read = show(settings, line, &matches, &layout)?;
                 if args.search.see.html.is_some() {
-                    sections.push(see::section(settings, &line, &matches)?);
+                    sections.push(see::section(settings, line, &matches)?);
                 } else if !is_read {
                     break;
                 }
@@ -111,6 +121,11 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
     }
     if let Some(page) = &args.search.see.html {
         see::write_page(page, &sections)?;
+    }
+    match (failed, found) {
+        (false, false) if asked => explain::nothing_found(settings, &every, &args.search.filter)?,
+        (false, false) => progress::print_warning(&format!("{} has no queries", file.display())),
+        _ => {}
     }
     Ok(match (failed, found) {
         (true, _) => Exit::Failed,

@@ -7,15 +7,15 @@ use std::rc::Rc;
 use anyhow::{Context, Result};
 use imgsearch::decode::{self, Limits, heif};
 use imgsearch::library::Note;
-use imgsearch::query::{Cutoff, Source, Term};
+use imgsearch::query::{Cutoff, Order, Source, Term};
 use imgsearch::{Engine, Expression, Match, Query};
 
 use super::filter::filter;
-use super::{Exit, open_model, see};
-use crate::cli::{Format, SearchArgs};
+use super::{Exit, explain, open_model, see};
+use crate::cli::{Format, SearchArgs, Sort};
 use crate::progress;
 use crate::render::{Found, Layout, Output, Records, match_fields, unless_reader_left};
-use crate::settings::{Settings, Verbosity};
+use crate::settings::{Settings, Verbosity, zone};
 
 /// Answers one query; `typed` is how the results name it.
 pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &SearchArgs) -> Result<Exit> {
@@ -32,6 +32,10 @@ pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &
     remember(settings, &matches);
     see::preview(settings, &matches, &args.see)?;
     show(settings, typed, &matches, &layout)?;
+    if matches.is_empty() {
+        explain::nothing_found(settings, &query, &args.filter)?;
+    }
+    explain::dates(settings, &matches, &args.filter);
     let is_done = see::see(settings, typed, &matches, &args.see)?;
     Ok(match (is_done, matches.is_empty()) {
         (false, _) => Exit::Failed,
@@ -47,9 +51,17 @@ pub(super) fn query(settings: &Settings, expression: Expression, args: &SearchAr
         top: args.top,
         cutoff: cutoff(args),
         filter: filter(settings, &args.filter)?,
-        order: args.sort.into(),
+        order: order(args.sort),
         exact: args.exact,
     })
+}
+
+fn order(sort: Sort) -> Order {
+    match sort {
+        Sort::Score => Order::Score,
+        Sort::Date => Order::Date { zone: zone() },
+        Sort::Path => Order::Path,
+    }
 }
 
 /// What is typed wins over a least score in the config file.
@@ -94,7 +106,7 @@ fn remember(settings: &Settings, matches: &[Match]) {
         && settings.verbosity > Verbosity::Quiet
     {
         progress::print_warning(&format!(
-            "`#N` does not mean these results, for they cannot be kept: {error}"
+            "these results cannot be saved, so `#1`, `#2` and so on do not mean them in your next query: {error}"
         ));
     }
 }

@@ -10,7 +10,7 @@ use imgsearch::library::Note;
 use imgsearch::sidecar::{self, Written};
 
 use super::filter::filter;
-use super::{Exit, open_model, read_vocabulary};
+use super::{Exit, explain, open_model, read_vocabulary};
 use crate::cli::TagsArgs;
 use crate::progress;
 use crate::render::{Layout, Output, Records, Tag, tag_fields, unless_reader_left};
@@ -44,6 +44,9 @@ pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
     let written = written.and_then(|()| records.finish());
     drop(records);
     unless_reader_left(written.and_then(|()| output.finish()))?;
+    if tags == 0 {
+        explain::no_label(settings, &filter, &args.filter, args.min_probability)?;
+    }
     Ok(match (failed, tags) {
         (true, _) => Exit::Failed,
         (false, 0) => Exit::NothingFound,

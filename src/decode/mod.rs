@@ -4,11 +4,8 @@
 //! says why; a decoder that panics is contained and reported the same way. Callers say how much detail they want,
 //! because a small version of a large picture often costs a fraction of the whole.
 
-<<<<<<< HEAD
 mod bmp;
-=======
 mod contain;
->>>>>>> c
 mod file;
 mod format;
 pub mod heif;
@@ -234,11 +231,6 @@ pub fn decode(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Picture, 
         return Err(DecodeError::Empty);
     }
     // The decoders hold no state of ours, so there is nothing a panic could leave half-changed.
-<<<<<<< HEAD
-    catch_unwind(AssertUnwindSafe(|| decode_trusting(bytes, limits, detail)))
-        .unwrap_or_else(|panic| Err(DecodeError::Panicked { detail: panic_message(panic.as_ref()) }))
-        .map_err(DecodeError::bounded)
-=======
     contained(|| decode_trusting(bytes, limits, detail))
         .unwrap_or_else(|detail| Err(DecodeError::Panicked { detail }))
         .map_err(DecodeError::bounded)
@@ -248,7 +240,6 @@ pub fn decode(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Picture, 
 pub fn decoder(limits: Limits) -> Decoder {
     let work = move |(bytes, detail): (Vec<u8>, Detail)| decode(&bytes, &limits, detail);
     Worker::new("decode", limits.max_time, work)
->>>>>>> c
 }
 
 /// Bytes that decoding the picture in `bytes` is going to take, told from its header; 0 where that cannot be read, for
@@ -326,7 +317,6 @@ fn has_end_of_image(bytes: &[u8]) -> bool {
     rest.windows(2).any(|pair| pair == [0xff, 0xd9])
 }
 
-<<<<<<< HEAD
 /// A file whose tail is missing shows most of its picture, and the rest grey: people want to find it all the same.
 /// With less than three quarters of it the grey would be found for what the photo does not show (a chosen share, not a
 /// measured one).
@@ -339,9 +329,6 @@ fn note_on_missing_rows(complete: usize, announced: usize) -> Result<Option<Stri
 }
 
 #[cfg(test)]
-=======
-#[cfg(all(test, not(feature = "mozjpeg")))]
->>>>>>> c
 mod tests {
     use super::*;
 

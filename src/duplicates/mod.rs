@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use imgsearch_index::{Error, Fingerprint, Searcher, Vector};
 
-use crate::photo::{Photo, is_under, key_of, path_of};
+use crate::photo::{Folder, Photo, key_of, path_of};
 
 pub use keep::{Keep, Reason};
 pub use leaders::{Leaders, compares_content};
@@ -122,7 +122,8 @@ pub fn find(
 }
 
 fn candidates(searcher: &Searcher, folders: &[PathBuf], watch: Watch<'_>) -> Vec<Candidate> {
-    let is_asked = |key: &[u8]| folders.is_empty() || folders.iter().any(|folder| is_under(key, folder));
+    let folders: Vec<Folder> = folders.iter().map(Folder::from).collect();
+    let is_asked = |key: &[u8]| folders.is_empty() || folders.iter().any(|folder| folder.has(key));
     let records = searcher.records().take_while(|_| !(watch.cancelled)());
     records
         .filter(|record| record.has_vector && is_asked(record.key))

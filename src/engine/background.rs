@@ -13,6 +13,8 @@
 
 use imgsearch_index::{Space, Vector};
 
+use crate::text_file;
+
 /// One concept a line; lines that begin with `#` are headings.
 pub(super) const CONCEPTS: &str = include_str!("concepts.txt");
 
@@ -42,7 +44,7 @@ pub(super) struct Yardstick {
 
 /// The concepts, without headings.
 pub(super) fn concepts() -> impl Iterator<Item = &'static str> {
-    CONCEPTS.lines().filter(|line| !line.is_empty() && !line.starts_with('#'))
+    text_file::entries(CONCEPTS)
 }
 
 impl Background {

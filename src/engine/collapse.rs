@@ -30,7 +30,7 @@ impl Engine<'_> {
             let is_all = matches.len() < top.get();
             let best = self.collapsed(matches, query.top.get())?;
             if is_all || best.len() >= query.top.get() {
-                return Ok(in_order(best, query.order));
+                return Ok(in_order(best, &query.order));
             }
         }
     }

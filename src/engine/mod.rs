@@ -9,6 +9,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use imgsearch_index::{Error as IndexError, Hit, SearchOptions, Searcher, Selection, Vector};
+use jiff::tz::TimeZone;
 
 use crate::decode::{Limits, PictureError};
 use crate::model::{ImageEncoder, Model, ModelError, TextEncoder};
@@ -88,7 +89,7 @@ impl<'a> Engine<'a> {
     pub fn search(&mut self, query: &Query) -> Result<Vec<Match>, EngineError> {
         let Asked { vector, pictures } = self.ask(&query.expression)?;
         let filter = self.select(&query.filter, &pictures);
-        Ok(in_order(self.best(&vector, filter.as_ref(), query, query.top)?, query.order))
+        Ok(in_order(self.best(&vector, filter.as_ref(), query, query.top)?, &query.order))
     }
 
     /// The best `top` matches of a query whose vector and filter are made, best first.
@@ -190,18 +191,18 @@ impl<'a> Engine<'a> {
 }
 
 /// Equal ones stay in the order of their ranks.
-fn in_order(mut matches: Vec<Match>, order: Order) -> Vec<Match> {
+fn in_order(mut matches: Vec<Match>, order: &Order) -> Vec<Match> {
     match order {
         Order::Score => {}
-        Order::Date => matches.sort_by_key(|found| std::cmp::Reverse(found.taken_ms())),
+        Order::Date { zone } => matches.sort_by_key(|found| std::cmp::Reverse(found.wall_ms(zone))),
         Order::Path => matches.sort_by(|a, b| path_bytes(&a.path).cmp(&path_bytes(&b.path))),
     }
     matches
 }
 
 impl Match {
-    fn taken_ms(&self) -> Option<i64> {
-        Some(self.photo.as_ref()?.details.as_ref()?.taken_ms)
+    fn wall_ms(&self, zone: &TimeZone) -> Option<i64> {
+        Some(self.photo.as_ref()?.details.as_ref()?.wall_ms(zone))
     }
 
     fn of(hit: Hit, rank: usize) -> Match {

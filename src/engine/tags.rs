@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use super::background::{Background, concepts};
 use super::{Engine, EngineError, path_of};
 use crate::query::Filter;
+use crate::text_file;
 
 /// Photos labelled at once: some milliseconds of every core.
 const PHOTOS_AT_A_TIME: usize = 512;
@@ -26,14 +27,12 @@ impl Vocabulary {
         Vocabulary { entries: concepts().map(|prompt| (label(prompt), prompt.to_owned())).collect() }
     }
 
-    /// One label a line, which is also the prompt. Empty lines, and lines that begin with `#`, are passed over; a label
-    /// that comes again counts once.
+    /// The entries of a list, each of which is a label and its prompt. A label that comes again counts once.
     pub fn parse(text: &str) -> Vocabulary {
         let mut entries: Vec<(String, String)> = Vec::new();
         let mut seen = std::collections::HashSet::new();
-        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'));
-        for line in lines.filter(|line| seen.insert(line.to_owned())) {
-            entries.push((line.to_owned(), line.to_owned()));
+        for label in text_file::entries(text).filter(|label| seen.insert(label.to_owned())) {
+            entries.push((label.to_owned(), label.to_owned()));
         }
         Vocabulary { entries }
     }

@@ -8,6 +8,7 @@ use imgsearch_index::{Fingerprint, Key, Vector};
 
 use super::{Engine, EngineError};
 use crate::decode::{PictureError, decode_in_time, read};
+use crate::name::canonicalize;
 use crate::photo::{Photo, Stamp, fingerprint, key_of};
 use crate::query::{Expression, Source};
 
@@ -53,7 +54,7 @@ impl Engine<'_> {
     /// A picture file. If the library has it as it is now, neither the file nor the image tower is needed.
     fn picture(&mut self, path: &Path, pictures: &mut Vec<Picture>) -> Result<Vector, EngineError> {
         let unread = |error| refused(path, PictureError::File(error));
-        let path = &path.canonicalize().map_err(unread)?;
+        let path = &canonicalize(path).map_err(unread)?;
         let key = key_of(path);
         let file = File::open(path).map_err(unread)?;
         let stamp = Stamp::of(&file.metadata().map_err(unread)?);
@@ -87,8 +88,7 @@ impl Engine<'_> {
         let preprocess = self.model.preprocess();
         let picture = decode_in_time(bytes.into_owned(), &self.limits, preprocess.detail())
             .map_err(|error| refused(name, error))?;
-        let mut vectors = self.image()?.encode_images(&[preprocess.tensor(&picture)])?;
-        vectors.pop().ok_or(EngineError::CancelsOut)
+        Ok(self.image()?.encode_image(preprocess.tensor(&picture))?)
     }
 }
 

@@ -256,7 +256,7 @@ impl HubError {
                     "choose another name with `imgsearch models pull … --name`, or run `imgsearch models remove {name}` first"
                 ));
             }
-            HubError::NotInstalled { .. } => "`imgsearch models list` shows what is",
+            HubError::NotInstalled { name } => return Some(way_to(name)),
             HubError::NoneInstalled => {
                 return Some(format!(
                     "fetch the recommended one with `imgsearch models pull {RECOMMENDED}`{}, or build the offline model \
@@ -287,6 +287,14 @@ impl HubError {
             | HubError::Io { .. } => return None,
         };
         Some(text.to_owned())
+    }
+}
+
+/// How to get the model of this name.
+fn way_to(name: &str) -> String {
+    match Known::named(name) {
+        Some(_) => format!("run `imgsearch models pull {name}`{}", size_text(name)),
+        None => "`imgsearch models list` shows the models there are".to_owned(),
     }
 }
 

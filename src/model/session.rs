@@ -39,6 +39,15 @@ impl ImageEncoder {
         Some(ImageEncoder { tower: tower.share()?, input: input.clone(), preprocess: preprocess.clone() })
     }
 
+    /// The unit vector of one tensor of [`super::Preprocess::tensor`].
+    ///
+    /// # Errors
+    /// As [`ImageEncoder::encode_images`].
+    pub fn encode_image(&mut self, tensor: Array3<f32>) -> Result<Vector, ModelError> {
+        let mut vectors = self.encode_images(&[tensor])?;
+        vectors.pop().ok_or_else(|| self.tower.failed(&"no output"))
+    }
+
     /// One unit vector for each tensor of [`super::Preprocess::tensor`], in the same order.
     ///
     /// # Errors

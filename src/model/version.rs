@@ -1,6 +1,6 @@
 //! Asks a loaded ONNX Runtime library for its version, which `ort` reads and does not tell.
 //!
-//! One of the two unsafe files of this package: two calls into a C library that `ort` has loaded and checked just before.
+//! One of the unsafe files of this package, which ARCHITECTURE.md lists: two calls into a C library that `ort` has loaded and checked just before.
 
 #![expect(unsafe_code, reason = "the version can only be had from the library's C interface")]
 

@@ -1,13 +1,13 @@
 //! Which photos count.
 
-use std::path::PathBuf;
 use std::str::FromStr;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use imgsearch_index::StoredRecord;
 
 use super::{Circle, FileType, Period};
-use crate::photo::{Glance, is_under, path_of};
+use crate::name::{normal, normal_text};
+use crate::photo::{Folder, Glance, path_of};
 
 /// Conditions that a photo must meet, all of them. The default has none.
 ///
@@ -16,7 +16,7 @@ use crate::photo::{Glance, is_under, path_of};
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// In or below one of these absolute folders; empty for all.
-    pub folders: Vec<PathBuf>,
+    pub folders: Vec<Folder>,
     /// Called like one of these patterns.
     pub names: Option<Names>,
     /// In a file of one of these kinds; empty for all.
@@ -55,7 +55,7 @@ impl Filter {
     /// Whether the photo of this record meets the conditions. What is quick to tell is asked first.
     pub fn admits(&self, record: &StoredRecord<'_>) -> bool {
         let Filter { folders, names, types, .. } = self;
-        (folders.is_empty() || folders.iter().any(|folder| is_under(record.key, folder)))
+        (folders.is_empty() || folders.iter().any(|folder| folder.has(record.key)))
             && (types.is_empty() || types.iter().any(|kind| kind.is_of(record.key)))
             && (!self.needs_details() || Glance::of(record.payload).is_some_and(|glance| self.fits(&glance)))
             && names.as_ref().is_none_or(|names| names.has(record.key))
@@ -64,7 +64,7 @@ impl Filter {
     fn fits(&self, glance: &Glance<'_>) -> bool {
         let Filter { taken, near, camera, lens, shape, size, .. } = self;
         let has = |found: Option<&str>, wanted: &str| found.is_some_and(|found| has_in_it(found, wanted));
-        taken.is_none_or(|period| period.contains(glance.taken_ms))
+        taken.is_none_or(|period| period.contains(glance.taken_ms, glance.clock))
             && shape.is_none_or(|shape| shape == Shape::of(glance.width, glance.height))
             && size.is_none_or(|size| size.admits(glance.width, glance.height))
             && camera.as_ref().is_none_or(|camera| has(glance.camera, camera))
@@ -81,10 +81,11 @@ fn has_in_it(text: &str, wanted: &str) -> bool {
         let (text, wanted) = (text.as_bytes(), wanted.as_bytes());
         return wanted.is_empty() || text.windows(wanted.len()).any(|part| part.eq_ignore_ascii_case(wanted));
     }
-    text.to_lowercase().contains(&wanted.to_lowercase())
+    let folded = |text: &str| normal_text(text).to_lowercase();
+    folded(text).contains(&folded(wanted))
 }
 
-/// Patterns of file names and paths, compiled.
+/// Patterns of file names and paths, compiled. They match a name in any normal form of Unicode.
 #[derive(Clone, Debug)]
 pub struct Names {
     globs: GlobSet,
@@ -109,7 +110,8 @@ impl Names {
     pub fn new(patterns: &[String]) -> Result<Names, NameError> {
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
-            let whole = if pattern.starts_with('/') { pattern.clone() } else { format!("**/{pattern}") };
+            let normal = normal_text(pattern);
+            let whole = if pattern.starts_with('/') { normal } else { format!("**/{normal}") };
             let glob = GlobBuilder::new(&whole).literal_separator(true).build();
             let refuse = |error: &globset::Error| NameError {
                 pattern: pattern.clone(),
@@ -125,7 +127,7 @@ impl Names {
 
     /// Whether the file with this key is meant.
     fn has(&self, key: &[u8]) -> bool {
-        self.globs.is_match(path_of(key))
+        self.globs.is_match(path_of(&normal(key)))
     }
 }
 
@@ -218,6 +220,10 @@ mod tests {
         check("/a/*.jpg", "/a/1.jpg", true);
         check("/b/*.jpg", "/a/b/1.jpg", false);
         check("*.{jpg,png}", "/a/1.png", true);
+        // `Tür` as it is typed, and as a Mac writes it.
+        check("T\u{fc}r*", "/a/Tu\u{308}r.jpg", true);
+        check("Tu\u{308}r/*", "/a/T\u{fc}r/1.jpg", true);
+        check("Tu*", "/a/Tu\u{308}r.jpg", false);
         assert_eq!(Names::new(&["[".into()]).unwrap_err().pattern, "[");
     }
 
@@ -230,6 +236,7 @@ mod tests {
         check("NIKON Z 6", "nikon", true);
         check("Canon", "canon eos", false);
         check("LUMIÈRE", "lumière", true);
+        check("LUMIE\u{300}RE", "lumi\u{e8}re", true);
         check("x", "", true);
     }
 }

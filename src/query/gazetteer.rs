@@ -6,9 +6,10 @@
 //!
 //! The country is two letters, larger towns stand first, and every name a town is known by is there in lower case.
 
-use std::fs;
-use std::io;
 use std::path::Path;
+
+use crate::name::normal_text;
+use crate::text_file::{self, TextError};
 
 /// The towns of a file.
 #[derive(Debug)]
@@ -33,15 +34,15 @@ impl Gazetteer {
     /// Reads a file.
     ///
     /// # Errors
-    /// Whatever the disk says.
-    pub fn read(file: &Path) -> io::Result<Gazetteer> {
-        Ok(Gazetteer { text: fs::read_to_string(file)? })
+    /// Any [`TextError`].
+    pub fn read(file: &Path) -> Result<Gazetteer, TextError> {
+        Ok(Gazetteer { text: text_file::read(file)? })
     }
 
     /// The largest town with this name in any language, upper and lower case being the same; in this country, if one
     /// is named.
     pub fn find(&self, name: &str, country: Option<&str>) -> Option<Town> {
-        let wanted = format!("\t{}\t", name.trim().to_lowercase());
+        let wanted = format!("\t{}\t", normal_text(name).trim().to_lowercase());
         let places = memchr::memmem::find_iter(self.text.as_bytes(), &wanted);
         let is_in =
             |town: &Town| country.is_none_or(|country| town.country.eq_ignore_ascii_case(country.trim()));
@@ -77,6 +78,7 @@ mod tests {
         check(&gazetteer, "Paris", None, Some(48.85));
         check(&gazetteer, "PARIS ", Some("us"), Some(33.66));
         check(&gazetteer, "Lutèce", None, Some(48.85));
+        check(&gazetteer, "Lute\u{300}ce", None, Some(48.85));
         check(&gazetteer, "悉尼", None, Some(-33.86));
         check(&gazetteer, "Syd", None, None);
         check(&gazetteer, "2.35", None, None);

@@ -9,11 +9,13 @@ mod place;
 
 use std::num::NonZeroUsize;
 
+use jiff::tz::TimeZone;
+
 pub use expression::{Expression, ExpressionError, Source, Term, parse};
 pub use file_type::{FILE_TYPES, FileType};
 pub use filter::{Filter, MinSize, NameError, Names, Shape};
 pub use gazetteer::{Gazetteer, Town};
-pub use period::{Period, PeriodError};
+pub use period::{Period, PeriodError, Stretch};
 pub use place::{Circle, CircleError, DEFAULT_KM};
 
 /// A question to an [`crate::Engine`].
@@ -59,12 +61,15 @@ pub enum Cutoff {
 }
 
 /// In which order matches come. Which ones they are, their scores alone decide.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The best first.
     Score,
     /// The newest first, and what has no date last.
-    Date,
+    Date {
+        /// The time zone in which the times of files are compared with those of cameras.
+        zone: TimeZone,
+    },
     /// By path, byte by byte.
     Path,
 }

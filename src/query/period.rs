@@ -1,33 +1,66 @@
 //! When a photo was taken, as people say it: years, months, days, and days counted from today.
 //!
-//! A photo's time is what the clock that was looked at showed (its camera's; for a photo without a date, the file
-//! system's in UTC). A period is on that clock too: `2024-01-01` admits what was taken on New Year's Day wherever that
-//! was, and no time zone comes in.
+//! Cameras note what a clock on the wall showed where they were: for them `2024-01-01` is New Year's Day wherever the
+//! photo was taken, and no time zone is needed. A photo without a date has the time of its file, which is a moment: it
+//! belongs to the day that the moment had in the time zone of the person who asks.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Span, ToSpan};
+use jiff::{Span, ToSpan, ZonedDateTime};
 
-/// A stretch of time on the photos' own clocks: from its first millisecond on, and before its last. Counted from
-/// 1970-01-01 00:00.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use crate::photo::Clock;
+
+/// A time in which photos were taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Period {
+    /// For photos with a date: on the wall clock of their place.
+    pub wall: Stretch,
+    /// For photos that have the time of their file: in UTC.
+    pub utc: Stretch,
+}
+
+/// From one millisecond on, and before another. Counted from 1970-01-01 00:00.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
     /// The first millisecond in it.
     pub from_ms: i64,
-    /// The first millisecond behind it.
+    /// The first millisecond after it.
     pub until_ms: i64,
 }
 
-impl Default for Period {
+impl Default for Stretch {
     /// All time.
-    fn default() -> Period {
-        Period { from_ms: i64::MIN, until_ms: i64::MAX }
+    fn default() -> Stretch {
+        Stretch { from_ms: i64::MIN, until_ms: i64::MAX }
+    }
+}
+
+impl Stretch {
+    /// From the first moment of one day on, and before the first moment of another, in this time zone.
+    fn between(start: Date, end: Date, zone: &TimeZone) -> Stretch {
+        // Where clocks skip midnight a day begins with the first moment after it; where they show it twice, with the
+        // first of the two.
+        let ms = |date: Date| zone.to_timestamp(date.to_datetime(jiff::civil::Time::midnight()));
+        let ms = |date| ms(date).map_or(i64::MAX, jiff::Timestamp::as_millisecond);
+        Stretch { from_ms: ms(start), until_ms: ms(end) }
+    }
+
+    fn and(self, other: Stretch) -> Stretch {
+        Stretch { from_ms: self.from_ms.max(other.from_ms), until_ms: self.until_ms.min(other.until_ms) }
+    }
+
+    fn is_empty(self) -> bool {
+        self.from_ms >= self.until_ms
+    }
+
+    fn contains(self, ms: i64) -> bool {
+        (self.from_ms..self.until_ms).contains(&ms)
     }
 }
 
 /// What cannot be read as a time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is no time: {detail}")]
+#[error("cannot read `{text}` as a date: {detail}")]
 pub struct PeriodError {
     /// As it was typed.
     pub text: String,
@@ -38,11 +71,12 @@ pub struct PeriodError {
 const FORMS: &str = "write 2023, 2023-07, 2023-07-14, today, yesterday, or `2 weeks ago`";
 
 impl Period {
-    /// The year, the month or the day that `text` names.
+    /// The year, the month or the day that `text` names to a person for whom it is `now`.
     ///
     /// # Errors
     /// [`PeriodError`] for what is none, or is beyond the years −9999 to 9999.
-    pub fn parse(text: &str, today: Date) -> Result<Period, PeriodError> {
+    pub fn parse(text: &str, now: &ZonedDateTime) -> Result<Period, PeriodError> {
+        let today = now.date();
         let refuse = |detail| PeriodError { text: text.to_owned(), detail };
         let first =
             |year, month, day| Date::new(year, month, day).map_err(|_| refuse("there is no such day"));
@@ -60,33 +94,36 @@ impl Period {
             _ => return Err(refuse(FORMS)),
         };
         let end = start.checked_add(length).map_err(|_| refuse("that is too far ahead"))?;
-        let ms = |date: Date| TimeZone::UTC.to_timestamp(date.to_datetime(jiff::civil::Time::midnight()));
-        let ms = |date| ms(date).map_or(i64::MAX, jiff::Timestamp::as_millisecond);
-        Ok(Period { from_ms: ms(start), until_ms: ms(end) })
+        let in_zone = |zone| Stretch::between(start, end, zone);
+        Ok(Period { wall: in_zone(&TimeZone::UTC), utc: in_zone(now.time_zone()) })
     }
 
     /// What is in both; `None` for nothing.
     pub fn and(self, other: Period) -> Option<Period> {
-        let from_ms = self.from_ms.max(other.from_ms);
-        let until_ms = self.until_ms.min(other.until_ms);
-        (from_ms < until_ms).then_some(Period { from_ms, until_ms })
+        let both = Period { wall: self.wall.and(other.wall), utc: self.utc.and(other.utc) };
+        (!both.wall.is_empty() || !both.utc.is_empty()).then_some(both)
     }
 
     /// From the beginning of this one on.
     #[must_use]
     pub fn onwards(self) -> Period {
-        Period { until_ms: i64::MAX, ..self }
+        let onwards = |stretch| Stretch { until_ms: i64::MAX, ..stretch };
+        Period { wall: onwards(self.wall), utc: onwards(self.utc) }
     }
 
     /// Before the beginning of this one.
     #[must_use]
     pub fn before(self) -> Period {
-        Period { from_ms: i64::MIN, until_ms: self.from_ms }
+        let before = |stretch: Stretch| Stretch { from_ms: i64::MIN, until_ms: stretch.from_ms };
+        Period { wall: before(self.wall), utc: before(self.utc) }
     }
 
-    /// Whether it has this moment.
-    pub fn contains(&self, ms: i64) -> bool {
-        (self.from_ms..self.until_ms).contains(&ms)
+    /// Whether a photo was taken in it that has this time by this clock.
+    pub fn contains(&self, taken_ms: i64, clock: Clock) -> bool {
+        match clock {
+            Clock::Camera => self.wall.contains(taken_ms),
+            Clock::File => self.utc.contains(taken_ms),
+        }
     }
 }
 
@@ -123,8 +160,14 @@ mod tests {
 
     use super::*;
 
-    /// A leap day.
-    const TODAY: Date = date(2024, 2, 29);
+    /// A leap day, in this time zone.
+    fn now(zone: &str) -> ZonedDateTime {
+        date(2024, 2, 29).at(12, 0, 0, 0).to_zoned_datetime(TimeZone::posix(zone).unwrap()).unwrap()
+    }
+
+    fn parse(text: &str) -> Result<Period, PeriodError> {
+        Period::parse(text, &now("UTC0"))
+    }
 
     fn day(year: i16, month: i8, day: i8) -> i64 {
         TimeZone::UTC.to_timestamp(date(year, month, day).at(0, 0, 0, 0)).unwrap().as_millisecond()
@@ -134,9 +177,9 @@ mod tests {
     fn periods_are_read_as_people_write_them() {
         #[track_caller]
         fn check(text: &str, from: (i16, i8, i8), until: (i16, i8, i8)) {
-            let expected =
-                Period { from_ms: day(from.0, from.1, from.2), until_ms: day(until.0, until.1, until.2) };
-            assert_eq!(Period::parse(text, TODAY), Ok(expected), "{text}");
+            let stretch =
+                Stretch { from_ms: day(from.0, from.1, from.2), until_ms: day(until.0, until.1, until.2) };
+            assert_eq!(parse(text), Ok(Period { wall: stretch, utc: stretch }), "{text}");
         }
         check("2023", (2023, 1, 1), (2024, 1, 1));
         check("2023-12", (2023, 12, 1), (2024, 1, 1));
@@ -154,7 +197,7 @@ mod tests {
     fn what_is_no_time_is_refused() {
         #[track_caller]
         fn check(text: &str, detail: &str) {
-            let refused = Period::parse(text, TODAY).unwrap_err();
+            let refused = parse(text).unwrap_err();
             assert!(refused.detail.contains(detail), "{refused}");
         }
         for text in ["", "23", "summer", "2023-", "14.7.2023", "2023-07-14 18:00", "2023-1-1-1"] {
@@ -171,11 +214,41 @@ mod tests {
 
     #[test]
     fn periods_can_be_cut() {
-        let year = Period::parse("2023", TODAY).unwrap();
-        let month = Period::parse("2023-07", TODAY).unwrap();
+        let year = parse("2023").unwrap();
+        let month = parse("2023-07").unwrap();
         assert_eq!(year.and(month), Some(month));
         assert_eq!(month.before().and(month.onwards()), None);
-        assert!(month.contains(day(2023, 7, 1)) && !month.contains(day(2023, 8, 1)));
+        assert!(
+            month.contains(day(2023, 7, 1), Clock::Camera) && !month.contains(day(2023, 8, 1), Clock::Camera)
+        );
         assert_eq!(Period::default().and(year), Some(year));
+    }
+
+    #[test]
+    fn a_file_has_the_day_that_its_moment_had_where_the_person_is() {
+        #[track_caller]
+        fn check(zone: &str, text: &str, from: &str, until: &str) {
+            let period = Period::parse(text, &now(zone)).unwrap();
+            let ms = |time: &str| time.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+            let (from, until) = (ms(from), ms(until));
+            let edges = [from - 1, from, until - 1, until].map(|ms| period.contains(ms, Clock::File));
+            assert_eq!(edges, [false, true, true, false], "{text} is {period:?}");
+        }
+        // Los Angeles: in summer, in winter, and the days of 23 and of 25 hours.
+        let pacific = "PST8PDT,M3.2.0,M11.1.0";
+        check(pacific, "2024-07-04", "2024-07-04T07:00:00Z", "2024-07-05T07:00:00Z");
+        check(pacific, "2024-12-04", "2024-12-04T08:00:00Z", "2024-12-05T08:00:00Z");
+        check(pacific, "2024-03-10", "2024-03-10T08:00:00Z", "2024-03-11T07:00:00Z");
+        check(pacific, "2024-11-03", "2024-11-03T07:00:00Z", "2024-11-04T08:00:00Z");
+        check(pacific, "2024", "2024-01-01T08:00:00Z", "2025-01-01T08:00:00Z");
+        // Clocks that go from 24:00 to 1:00 skip the midnight of 2024-04-01.
+        check("<-04>4<-03>,J91/0,J274/0", "2024-04-01", "2024-04-01T04:00:00Z", "2024-04-02T03:00:00Z");
+        check("<+0530>-5:30", "yesterday", "2024-02-27T18:30:00Z", "2024-02-28T18:30:00Z");
+        // A camera's clock is where the camera was.
+        let fourth = Period::parse("2024-07-04", &now(pacific)).unwrap();
+        assert!(
+            fourth.contains(day(2024, 7, 4), Clock::Camera)
+                && !fourth.contains(day(2024, 7, 5), Clock::Camera)
+        );
     }
 }

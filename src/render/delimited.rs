@@ -10,7 +10,7 @@ use std::io::{self, Write};
 
 use super::Standard;
 use super::record::{Cell, Printer, Value};
-use crate::terminal::{Look, escape_controls, printable};
+use crate::terminal::{Look, escape_bytes, exact};
 
 pub(super) struct Csv<'o> {
     writer: csv::Writer<&'o mut Standard>,
@@ -27,7 +27,7 @@ impl<'o> Csv<'o> {
 
 impl Printer for Csv<'_> {
     fn record(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
-        let texts = cells.iter().map(|cell| guarded(&cell.value, self.look));
+        let texts = cells.iter().map(|cell| seen(guarded(&cell.value), self.look));
         self.writer.write_record(texts).map_err(io_error)
     }
 
@@ -43,8 +43,8 @@ fn io_error(error: csv::Error) -> io::Error {
 }
 
 /// A value that no spreadsheet calculates.
-fn guarded(value: &Value<'_>, look: Look) -> Vec<u8> {
-    let plain = plain(value, look);
+fn guarded(value: &Value<'_>) -> Vec<u8> {
+    let plain = plain(value);
     let is_formula = matches!(value, Value::Text(text) if is_formula(text))
         || matches!(value, Value::Path(path) if is_formula(&path.to_string_lossy()));
     if is_formula { [b"'", &*plain].concat() } else { plain.into_owned() }
@@ -70,7 +70,7 @@ impl<'o> Tsv<'o> {
 impl Printer for Tsv<'_> {
     fn record(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
         let texts: Vec<_> =
-            cells.iter().map(|cell| escape_separators(&plain(&cell.value, self.look))).collect();
+            cells.iter().map(|cell| seen(escape_separators(&plain(&cell.value)), self.look)).collect();
         self.out.write_all(&texts.join(&b'\t'))?;
         self.out.write_all(b"\n")
     }
@@ -90,13 +90,17 @@ fn escape_separators(bytes: &[u8]) -> Vec<u8> {
     escaped
 }
 
-/// A value as a machine reads it; what would move a terminal's cursor is escaped on a terminal.
-fn plain<'a>(value: &'a Value<'a>, look: Look) -> Cow<'a, [u8]> {
+/// The exact bytes for programs; on a terminal what people can see of them.
+fn seen(bytes: Vec<u8>, look: Look) -> Vec<u8> {
+    if look.is_terminal { escape_bytes(&bytes).into_owned().into_bytes() } else { bytes }
+}
+
+/// A value as a program reads it.
+fn plain<'a>(value: &'a Value<'a>) -> Cow<'a, [u8]> {
     match value {
         Value::Absent => Cow::Borrowed(b""),
-        Value::Text(text) if look.is_terminal => Cow::Owned(escape_controls(text).into_owned().into_bytes()),
         Value::Text(text) => Cow::Borrowed(text.as_bytes()),
-        Value::Path(path) => printable(path, look.is_terminal),
+        Value::Path(path) => exact(path),
         Value::Count(number) | Value::Bytes(number) => owned(number),
         Value::Number(number) => owned(number),
         Value::Score(score) => owned(score),

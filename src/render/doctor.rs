@@ -1,6 +1,6 @@
 //! What `doctor` found.
 
-use std::io::{self, Write};
+use std::io;
 
 use super::Output;
 
@@ -20,11 +20,11 @@ impl Output {
     pub(crate) fn check(&mut self, check: &Check) -> io::Result<()> {
         let Check { what, result } = check;
         match result {
-            Ok(detail) => writeln!(self.out, "ok     {what}: {detail}")?,
+            Ok(detail) => self.line(&format!("ok     {what}: {detail}"))?,
             Err(Wrong { error, hint }) => {
-                writeln!(self.out, "wrong  {what}: {error:#}")?;
+                self.line(&format!("wrong  {what}: {error:#}"))?;
                 if let Some(hint) = hint {
-                    writeln!(self.out, "       hint: {hint}")?;
+                    self.line(&format!("       hint: {hint}"))?;
                 }
             }
         }

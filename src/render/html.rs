@@ -1,6 +1,8 @@
 //! A contact sheet: one HTML file that needs nothing else, no network and no script.
 //!
-//! Names of photos are untrusted; the template escapes them. Photos are in it as thumbnails, and link to the files.
+//! Names of photos are untrusted: what cannot be seen in them is written out, the template escapes the rest, and `bdi`
+//! keeps names that are read from right to left apart from what is beside them. Photos are in it as thumbnails, and
+//! link to the files.
 
 use std::path::PathBuf;
 
@@ -8,7 +10,7 @@ use base64::Engine as _;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::photo::name;
-use crate::terminal::uri;
+use crate::terminal::{escape, escape_path, uri};
 
 /// One question and its answers.
 pub(crate) struct Section {
@@ -68,7 +70,8 @@ pub(crate) fn contact_sheet(sections: &[Section]) -> String {
 fn rendered(section: &Section) -> Markup {
     html! {
         section {
-            h2 { (section.title) }
+            h2 { (escape(&section.title)) }
+            @if section.figures.is_empty() { p.note { "No photo matches." } }
             div.photos { @for figure in &section.figures { (framed(figure)) } }
         }
     }
@@ -79,13 +82,13 @@ fn framed(figure: &Figure) -> Markup {
     let name = name(path);
     html! {
         figure {
-            a href=[uri(path)] title=(path.to_string_lossy()) {
+            a href=[uri(path)] title=(escape_path(path)) {
                 @match thumbnail {
                     Ok(jpeg) => { img loading="lazy" alt=(name) src=(data_uri(jpeg)); }
-                    Err(reason) => { p { (reason) } }
+                    Err(reason) => { p { (escape(reason)) } }
                 }
             }
-            figcaption { span { (name) } span.note { (note) } }
+            figcaption { span { bdi { (name) } } span.note { (note) } }
         }
     }
 }
@@ -109,10 +112,22 @@ mod tests {
     }
 
     #[test]
+    fn a_page_without_photos_says_so() {
+        let page = contact_sheet(&[Section { title: "a cat".into(), figures: Vec::new() }]);
+        assert!(page.contains("No photo matches."), "{page}");
+    }
+
+    #[test]
     fn names_are_escaped_and_photos_linked() {
         let no = || Err("not an image <script>".to_owned());
         check("/a/x.jpg", "a cat", Ok(vec![1, 2, 3]), &["href=\"file:///a/x.jpg\"", "base64,AQID", "0.31"]);
         check("/<script>.jpg", "<script>", no(), &["&lt;script&gt;.jpg", "file:///%3Cscript%3E.jpg"]);
+        check(
+            "/rtl\u{202e}gpj.exe.jpg",
+            "\u{2066}",
+            no(),
+            &["<bdi>rtl\\u{202e}gpj.exe.jpg</bdi>", "<h2>\\u{2066}</h2>"],
+        );
         check("/a b\"'.jpg", "", no(), &["file:///a%20b%22%27.jpg", "not an image &lt;script&gt;"]);
     }
 }

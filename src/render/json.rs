@@ -1,7 +1,7 @@
 //! The formats `json` and `jsonl`.
 //!
-//! JSON is Unicode: a path that is not has its exact bytes in a second key, `path_base64` beside `path`. Control
-//! characters are always escaped, which JSON allows and which keeps a terminal safe.
+//! JSON is Unicode: a path that is not has its exact bytes in a second key, `path_base64` beside `path`. Characters that
+//! cannot be seen are always escaped, which JSON allows and which keeps a terminal safe.
 
 use std::io::{self, Write};
 
@@ -12,6 +12,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::Standard;
 use super::record::{Cell, Printer, Value};
+use crate::terminal::escape_with;
 
 /// One object a line.
 pub(super) struct Jsonl<'o> {
@@ -57,13 +58,13 @@ impl Printer for Json<'_> {
 }
 
 fn object(cells: &[Cell<'_>]) -> io::Result<String> {
-    let text = serde_json::to_string(&Object(cells))?;
-    if !text.contains(char::is_control) {
-        return Ok(text);
-    }
-    // serde_json escapes those below U+0020; terminals obey those around U+0090 too.
-    let escape = |c: char| if c.is_control() { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() };
-    Ok(text.chars().map(escape).collect())
+    Ok(escaped(&serde_json::to_string(&Object(cells))?))
+}
+
+/// Text of serde_json, which itself escapes characters below U+0020 only. Line feeds are between values.
+pub(super) fn escaped(json: &str) -> String {
+    let code = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
+    json.split('\n').map(|line| escape_with(line, code)).collect::<Vec<_>>().join("\n")
 }
 
 struct Object<'a>(&'a [Cell<'a>]);

@@ -20,7 +20,7 @@ mod totals;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::Path;
 
-use crate::terminal::Look;
+use crate::terminal::{Look, escape};
 
 pub(crate) use doctor::{Check, Wrong};
 pub(crate) use duplicates::{Listed, duplicate_fields};
@@ -58,9 +58,10 @@ impl Output {
         Output { out: BufWriter::new(io::stdout().lock()), look }
     }
 
-    /// A line that is one path.
+    /// A line that is one path, for programs too.
     pub(crate) fn line_with(&mut self, path: &Path) -> io::Result<()> {
-        self.path(path, b'\n')
+        self.out.write_all(&self.look.exact_path(path))?;
+        self.out.write_all(b"\n")
     }
 
     /// A file made for other programs, as it is.
@@ -73,13 +74,14 @@ impl Output {
         self.out.flush()
     }
 
-    /// One line.
+    /// One line for people, whatever names are in it.
     pub(crate) fn line(&mut self, line: &str) -> io::Result<()> {
-        writeln!(self.out, "{line}")
+        writeln!(self.out, "{}", escape(line))
     }
 
-    fn path(&mut self, path: &Path, end: u8) -> io::Result<()> {
+    /// A path for people, and the end of its line.
+    fn path(&mut self, path: &Path) -> io::Result<()> {
         self.out.write_all(&self.look.path(path))?;
-        self.out.write_all(&[end])
+        self.out.write_all(b"\n")
     }
 }

@@ -8,6 +8,8 @@ use imgsearch::hub::{Installed, Known, RECALL_SOURCE};
 use serde::Serialize;
 
 use super::Output;
+use super::json::escaped;
+use crate::terminal::escape;
 
 /// A model, installed or known or both. The names are the keys of `models list --json`.
 #[derive(Debug, Default, Serialize)]
@@ -108,7 +110,7 @@ impl Output {
                 model.name,
                 model.suits.unwrap_or("")
             );
-            writeln!(self.out, "{}", line.trim_end())?;
+            self.line(line.trim_end())?;
         }
         writeln!(self.out, "\n* installed  > used for new libraries")?;
         writeln!(self.out, "recall: English {RECALL_SOURCE}")
@@ -116,10 +118,7 @@ impl Output {
 
     /// One JSON object a line.
     pub(crate) fn models_as_json(&mut self, models: &[Description]) -> io::Result<()> {
-        models.iter().try_for_each(|model| {
-            serde_json::to_writer(&mut self.out, model)?;
-            writeln!(self.out)
-        })
+        models.iter().try_for_each(|model| writeln!(self.out, "{}", escaped(&serde_json::to_string(model)?)))
     }
 
     /// Everything about one model.
@@ -130,7 +129,7 @@ impl Output {
             (true, false) => "installed",
             (false, _) => "not installed",
         };
-        writeln!(self.out, "name        {name}")?;
+        self.line(&format!("name        {name}"))?;
         writeln!(self.out, "state       {state}")?;
         self.optional("from", repo.as_ref())?;
         self.optional("revision", revision.as_ref())?;
@@ -147,10 +146,10 @@ impl Output {
         }
         let Some(folder) = &model.folder else { return Ok(()) };
         write!(self.out, "folder      ")?;
-        self.path(folder, b'\n')?;
+        self.path(folder)?;
         for DescribedFile { path, bytes, sha256 } in &model.files {
-            write!(self.out, "{bytes:>12}  {:<64}  ", sha256.as_deref().unwrap_or(""))?;
-            self.path(path, b'\n')?;
+            write!(self.out, "{bytes:>12}  {:<64}  ", escape(sha256.as_deref().unwrap_or("")))?;
+            self.path(path)?;
         }
         Ok(())
     }
@@ -158,12 +157,12 @@ impl Output {
     /// What `models verify` found of one model.
     pub(crate) fn verified(&mut self, name: &str, result: &Result<(), anyhow::Error>) -> io::Result<()> {
         match result {
-            Ok(()) => writeln!(self.out, "ok     {name}"),
-            Err(error) => writeln!(self.out, "wrong  {name}: {error:#}"),
+            Ok(()) => self.line(&format!("ok     {name}")),
+            Err(error) => self.line(&format!("wrong  {name}: {error:#}")),
         }
     }
 
     fn optional(&mut self, label: &str, value: Option<&impl std::fmt::Display>) -> io::Result<()> {
-        value.map_or(Ok(()), |value| writeln!(self.out, "{label:<11} {value}"))
+        value.map_or(Ok(()), |value| self.line(&format!("{label:<11} {value}")))
     }
 }

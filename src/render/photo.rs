@@ -1,18 +1,19 @@
 //! What is known of a photo, as fields of a record.
 
 use std::borrow::Cow;
-use std::ffi::OsStr;
 use std::path::Path;
 
 use imgsearch::photo::{Clock, Details, Photo};
 use jiff::Timestamp;
-use jiff::tz::Offset;
+use jiff::tz::{Offset, TimeZone};
 
 use super::record::{Field, Value};
+use crate::settings::zone;
+use crate::terminal::escape_path;
 
 /// What a person calls the file.
 pub(crate) fn name(path: &Path) -> Cow<'_, str> {
-    path.file_name().map_or_else(|| path.to_string_lossy(), OsStr::to_string_lossy)
+    escape_path(path.file_name().map_or(path, Path::new))
 }
 
 /// The fields of a record that stands for a photo; `photo` finds it in the record.
@@ -26,7 +27,7 @@ pub(crate) fn photo_fields<R: 'static>(photo: fn(&R) -> Option<&Photo>) -> Vec<F
         })
     };
     vec![
-        of_picture("taken", |details| taken(details).into()),
+        of_picture("taken", |details| taken(details, zone).into()),
         of_picture("taken_from", |details| taken_from(details).into()),
         of_picture("latitude", |details| details.latitude_e7.map(degrees).into()),
         of_picture("longitude", |details| details.longitude_e7.map(degrees).into()),
@@ -41,9 +42,13 @@ pub(crate) fn photo_fields<R: 'static>(photo: fn(&R) -> Option<&Photo>) -> Vec<F
     ]
 }
 
-/// ISO 8601 on the clock that was looked at, with its offset from UTC where that is known.
-fn taken(details: &Details) -> Option<String> {
+/// ISO 8601 with the offset from UTC where that is known: on the camera's clock, or on one in the `zone` of the person
+/// who asks where only the file has a time.
+fn taken(details: &Details, zone: impl FnOnce() -> TimeZone) -> Option<String> {
     let clock = Timestamp::from_millisecond(details.taken_ms).ok()?;
+    if details.clock == Clock::File {
+        return Some(clock.display_with_offset(zone().to_offset(clock)).to_string());
+    }
     let Some(minutes) = details.offset_minutes else {
         return Some(Offset::UTC.to_datetime(clock).to_string());
     };
@@ -83,14 +88,15 @@ mod tests {
     #[test]
     fn a_time_is_the_clocks_with_its_offset() {
         #[track_caller]
-        fn check(taken_ms: i64, offset_minutes: Option<i16>, expected: Option<&str>) {
+        fn check(clock: Clock, taken_ms: i64, offset_minutes: Option<i16>, expected: Option<&str>) {
+            let zone = || TimeZone::posix("PST8PDT,M3.2.0,M11.1.0").unwrap();
             let details = Details {
                 width: 1,
                 height: 1,
                 orientation: 1,
                 taken_ms,
                 offset_minutes,
-                clock: Clock::Camera,
+                clock,
                 latitude_e7: None,
                 longitude_e7: None,
                 camera: None,
@@ -99,12 +105,16 @@ mod tests {
                 perceptual: None,
                 look: None,
             };
-            assert_eq!(taken(&details).as_deref(), expected);
+            assert_eq!(taken(&details, zone).as_deref(), expected);
         }
-        check(1_683_376_496_000, None, Some("2023-05-06T12:34:56"));
-        check(1_683_376_496_000, Some(120), Some("2023-05-06T12:34:56+02:00"));
-        check(1_683_376_496_500, Some(-210), Some("2023-05-06T12:34:56.5-03:30"));
-        check(-1, Some(0), Some("1969-12-31T23:59:59.999+00:00"));
-        check(i64::MAX, None, None);
+        use Clock::{Camera, File};
+        check(Camera, 1_683_376_496_000, None, Some("2023-05-06T12:34:56"));
+        check(Camera, 1_683_376_496_000, Some(120), Some("2023-05-06T12:34:56+02:00"));
+        check(Camera, 1_683_376_496_500, Some(-210), Some("2023-05-06T12:34:56.5-03:30"));
+        check(Camera, -1, Some(0), Some("1969-12-31T23:59:59.999+00:00"));
+        check(Camera, i64::MAX, None, None);
+        check(File, 1_720_159_200_000, Some(0), Some("2024-07-04T23:00:00-07:00"));
+        check(File, 1_733_378_400_000, Some(0), Some("2024-12-04T22:00:00-08:00"));
+        check(File, i64::MAX, Some(0), None);
     }
 }

@@ -22,7 +22,7 @@ use ratatui_image::{FontSize, Image, Resize};
 
 use super::Output;
 use super::photo::name;
-use crate::terminal::escape_controls;
+use crate::terminal::escape;
 
 /// A tile: a thumbnail and the line below it. Cells are about twice as high as wide, so that the thumbnail has the 4:3 of
 /// most cameras, and two rows of tiles fit on 24 lines.
@@ -110,12 +110,12 @@ impl Tile<'_> {
         match self.picture {
             Some(Ok(picture)) => Image::new(picture).render(area, buffer),
             Some(Err(reason)) => {
-                buffer.set_stringn(area.x, area.y, escape_controls(reason), width, Color::DarkGray);
+                buffer.set_stringn(area.x, area.y, escape(reason), width, Color::DarkGray);
             }
             None => {}
         }
         let line = area.bottom() - 1;
-        buffer.set_stringn(area.x, line, escape_controls(&self.caption), width, Color::Reset);
+        buffer.set_stringn(area.x, line, escape(&self.caption), width, Color::Reset);
     }
 }
 

@@ -17,7 +17,7 @@ use ratatui::widgets::Paragraph;
 use ratatui::{Frame, Terminal};
 
 use super::preview::{GAP, TILE, Tile, tiles_across};
-use crate::terminal::escape_controls;
+use crate::terminal::escape;
 
 /// What is before the query on its line, and what is below it.
 const PROMPT: &str = "search: ";
@@ -92,15 +92,15 @@ impl View<'_> {
         frame.render_widget(Paragraph::new(asked).scroll((0, hidden)), top);
         frame.render_widget(Line::from(HELP).dim(), help);
         self.draw_tiles(middle, frame.buffer_mut());
-        frame.render_widget(Line::from(escape_controls(&self.status)).dim(), bottom);
+        frame.render_widget(Line::from(escape(&self.status)).dim(), bottom);
         frame.set_cursor_position(Position::new(top.x + end - hidden, top.y));
     }
 
     fn query_line(&self) -> Line<'_> {
-        let like = self.like.as_ref().map(|name| format!("[like {}] ", escape_controls(name)));
+        let like = self.like.as_ref().map(|name| format!("[like {}] ", escape(name)));
         let mut spans = vec![PROMPT.dim()];
         spans.extend(like.map(Stylize::bold));
-        spans.push(Span::raw(escape_controls(self.query)));
+        spans.push(Span::raw(escape(self.query)));
         Line::from(spans)
     }
 

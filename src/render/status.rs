@@ -10,8 +10,10 @@ use imgsearch_index::{Problem, Report};
 use serde::{Serialize, Serializer};
 
 use super::Output;
+use super::json::escaped;
 use super::record::Field;
 use super::totals::left_alone;
+use crate::terminal::escape;
 
 /// What `status` shows. The names are the keys of `status --json`.
 #[derive(Debug, Serialize)]
@@ -66,8 +68,8 @@ impl Output {
             building,
         } = status;
         let last = last_indexed.map_or_else(|| "never".to_owned(), local_time);
-        writeln!(self.out, "library       {library}")?;
-        writeln!(self.out, "model         {}", model.as_deref().unwrap_or("none yet"))?;
+        self.line(&format!("library       {library}"))?;
+        self.line(&format!("model         {}", model.as_deref().unwrap_or("none yet")))?;
         writeln!(self.out, "images        {images}")?;
         writeln!(self.out, "skipped       {}", skipped.values().sum::<u64>())?;
         for (label, files) in skipped {
@@ -87,31 +89,30 @@ impl Output {
         )?;
         writeln!(self.out, "last indexed  {last}")?;
         for Building { folder, model, images } in building {
-            writeln!(self.out, "building      {model}: {images} images so far, in {folder}")?;
+            self.line(&format!("building      {model}: {images} images so far, in {folder}"))?;
         }
         Ok(())
     }
 
     pub(crate) fn status_as_json(&mut self, status: &Status) -> io::Result<()> {
-        serde_json::to_writer_pretty(&mut self.out, status)?;
-        writeln!(self.out)
+        writeln!(self.out, "{}", escaped(&serde_json::to_string_pretty(status)?))
     }
 
     /// What `verify` or `repair` found.
     pub(crate) fn report(&mut self, report: &Report) -> io::Result<()> {
         for Problem { key, error, .. } in &report.problems {
-            write!(self.out, "wrong  {}", chain(error))?;
+            write!(self.out, "wrong  {}", escape(&chain(error)))?;
             match key {
                 Some(key) => {
                     write!(self.out, ": ")?;
-                    self.path(&path_of(key.as_bytes()), b'\n')?;
+                    self.path(&path_of(key.as_bytes()))?;
                 }
                 None => writeln!(self.out)?,
             }
         }
         for key in &report.lost {
             write!(self.out, "lost   ")?;
-            self.path(&path_of(key.as_bytes()), b'\n')?;
+            self.path(&path_of(key.as_bytes()))?;
         }
         match (report.is_clean(), report.repaired, report.lost.len()) {
             (true, _, _) => writeln!(self.out, "nothing is wrong: {} records read", report.records),
@@ -165,5 +166,5 @@ fn chain(error: &dyn std::error::Error) -> String {
 }
 
 fn local_time(time: jiff::Timestamp) -> String {
-    time.to_zoned_datetime(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S").to_string()
+    time.to_zoned_datetime(crate::settings::zone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -1,7 +1,7 @@
 //! The formats for people and pipes: `text`, and `paths`.
 //!
 //! On a terminal `text` is a table with a heading, columns as wide as their contents, colours and links; elsewhere its
-//! columns are separated by tabs and nothing is added.
+//! columns are separated by tabs and nothing is added. Both escape what cannot be seen, so that a record is one line.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Standard;
 use super::record::{Cell, Printer, Value};
-use crate::terminal::{DIM, Look, SCORE, escape_controls, printable};
+use crate::terminal::{DIM, Look, SCORE, escape, escape_path};
 
 /// One path after the other.
 pub(super) struct Paths<'o> {
@@ -28,7 +28,7 @@ impl Printer for Paths<'_> {
     fn record(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
         for cell in cells {
             if let Value::Path(path) = &cell.value {
-                self.out.write_all(&self.look.path(path))?;
+                self.out.write_all(&self.look.exact_path(path))?;
                 self.out.write_all(&[self.end])?;
             }
         }
@@ -114,10 +114,9 @@ fn shown(value: &Value<'_>, look: Look) -> Shown {
     let plain = |text: String, is_number| Shown { width: text.width(), bytes: text.into_bytes(), is_number };
     match value {
         Value::Absent => plain(String::new(), false),
-        Value::Text(text) => plain(escape_controls(text).into_owned(), false),
+        Value::Text(text) => plain(escape(text).into_owned(), false),
         Value::Path(path) => {
-            let width = String::from_utf8_lossy(&printable(path, look.is_terminal)).width();
-            Shown { width, bytes: look.path(path), is_number: false }
+            Shown { width: escape_path(path).width(), bytes: look.path(path), is_number: false }
         }
         Value::Bytes(bytes) if look.is_terminal => plain(indicatif::BinaryBytes(*bytes).to_string(), true),
         Value::Count(number) | Value::Bytes(number) => plain(number.to_string(), true),

@@ -80,17 +80,16 @@ impl Output {
     fn replacement(&mut self, replacement: &Replacement) -> io::Result<()> {
         let Replacement { old, new, lacking } = replacement;
         if replacement.is_done() {
-            return writeln!(self.out, "the library is of `{new}` now; the index of `{old}` is gone");
+            return self.line(&format!("the library is of `{new}` now; the index of `{old}` is gone"));
         }
-        writeln!(self.out, "the library stays with `{old}` until that of `{new}` has all its photos")?;
+        self.line(&format!("the library stays with `{old}` until that of `{new}` has all its photos"))?;
         let Some(Lacking { failed, absent }) = lacking else {
             return writeln!(self.out, "  the same command goes on from here");
         };
         if *failed > 0 {
-            writeln!(
-                self.out,
+            self.line(&format!(
                 "  not embedded  {failed}, which `{new}` needs (--exclude does without them)"
-            )?;
+            ))?;
         }
         if *absent > 0 {
             writeln!(self.out, "  absent        {absent}, gone with their disk (--prune does without them)")?;

@@ -1,18 +1,21 @@
 //! What the environment and the config file say becomes the defaults of the options, so that whatever is typed wins,
 //! and every value passes the same checks wherever it comes from.
 
+use std::borrow::Cow;
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use anyhow::{Context, Result};
 use clap::builder::OsStr as ClapStr;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 use directories::{BaseDirs, ProjectDirs};
+use imgsearch::text_file::{self, TextError};
 
 use super::config::{self, Entry, Folders};
 use crate::cli::{self, Cli, KEYS, Key};
+use crate::terminal::escape;
 use crate::usage::UsageError;
 
 /// The variable that names the config file.
@@ -58,7 +61,7 @@ impl CommandLine {
     /// # Errors
     /// A config file that cannot be read, and values that an option does not accept.
     pub(crate) fn parse() -> Result<CommandLine> {
-        let typed = cli::command().get_matches();
+        let typed = matches(cli::command());
         let cli = from(&typed);
         let config_file = ConfigFile::find(cli.common.config.as_deref());
         if !cli.command.reads_settings() {
@@ -70,12 +73,28 @@ impl CommandLine {
             return Ok(CommandLine { cli, config_file, settings });
         }
         let command = cli::map_options(command, &|option| with_default(option, &settings));
-        Ok(CommandLine { cli: from(&command.get_matches()), config_file, settings })
+        Ok(CommandLine { cli: from(&matches(command)), config_file, settings })
     }
 }
 
+fn matches(command: clap::Command) -> ArgMatches {
+    command.try_get_matches().unwrap_or_else(|error| leave(&error))
+}
+
 fn from(matches: &ArgMatches) -> Cli {
-    Cli::from_arg_matches(matches).unwrap_or_else(|error| error.format(&mut Cli::command()).exit())
+    Cli::from_arg_matches(matches).unwrap_or_else(|error| leave(&error.format(&mut Cli::command())))
+}
+
+/// Ends the process with what clap has to say. It quotes what was typed, which may be names of files that a shell put in
+/// the place of a `*`.
+fn leave(error: &clap::Error) -> ! {
+    let text = error.render().to_string();
+    let lines: Vec<_> = text.lines().map(escape).collect();
+    if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) {
+        error.exit();
+    }
+    let text = lines.join("\n") + "\n";
+    clap::Error::raw(error.kind(), text.trim_start_matches("error: ")).exit()
 }
 
 impl ConfigFile {
@@ -89,8 +108,8 @@ impl ConfigFile {
     fn entries(&self) -> Result<Vec<Entry>> {
         let Some(path) = &self.path else { return Ok(Vec::new()) };
         let path = std::path::absolute(path)?;
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.is_named => {
+        let text = match text_file::read(&path) {
+            Err(TextError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound && !self.is_named => {
                 return Ok(Vec::new());
             }
             read => read.with_context(|| format!("cannot read the config file {}", path.display()))?,

@@ -5,10 +5,10 @@
 mod config;
 mod defaults;
 
+use std::env;
 use std::io::{IsTerminal, stderr, stdin, stdout};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
-use std::{env, fs};
 
 use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result};
@@ -16,6 +16,8 @@ use directories::ProjectDirs;
 use imgsearch::Library;
 use imgsearch::hub::{Access, Store};
 use imgsearch::model::{Device, Execution, Precision, Prompt};
+use imgsearch::text_file;
+use jiff::tz::TimeZone;
 use supports_hyperlinks::Stream;
 
 use crate::cli::{Common, When};
@@ -170,8 +172,13 @@ fn token() -> Option<String> {
         return None;
     }
     let file = || path("HF_TOKEN_PATH").or_else(|| Some(hub_home()?.join("token")));
-    let token = variable("HF_TOKEN").or_else(|| fs::read_to_string(file()?).ok())?;
+    let token = variable("HF_TOKEN").or_else(|| text_file::read(&file()?).ok())?;
     Some(token.trim().to_owned()).filter(|token| !token.is_empty())
+}
+
+/// The time zone of the person who asks; UTC where none is known. To find it takes milliseconds the first time.
+pub(crate) fn zone() -> TimeZone {
+    TimeZone::system()
 }
 
 fn path(name: &str) -> Option<PathBuf> {

@@ -17,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["photo"],
     &["look"],
     &["model", "perceptual", "thumbnail", "walk"],
-    &["budget", "decode", "digest", "disk", "gather", "sidecar"],
+    &["budget", "decode", "digest", "disk", "gather", "name", "sidecar", "text_file"],
 ];
 
 fn layer(module: &str) -> Option<usize> {
@@ -154,6 +154,7 @@ fn what_must_be_absent_is_absent() {
         only_in("src", reading, &["src/settings/"]);
     }
     only_in("src", "SystemTime::now", &["src/commands/"]);
+    only_in("src", "TimeZone::system", &["src/settings/"]);
     only_in("src", "ImageReader", &["src/decode/"]);
     only_in("src", "ureq", &["src/hub/client.rs"]);
     only_in("src", "sled", &[]);

@@ -3,15 +3,17 @@
 
 use std::num::NonZeroUsize;
 
-use imgsearch::photo::{Clock, Details, Photo, Stamp};
+use imgsearch::photo::{Clock, Details, Folder, Photo, Stamp};
 use imgsearch::query::{Filter, MinSize, Names, Period, Shape};
 use imgsearch_index::{Change, Key, Record, SearchOptions, Searcher, Space, Vector, Writer, WriterOptions};
-use jiff::civil::{Date, date};
+use jiff::civil::{Date, DateTime, date};
+use jiff::tz::TimeZone;
 
 const ROWS: u32 = 50_000;
 const COMBINATIONS: usize = 500;
 const DIM: usize = 8;
-const TODAY: Date = date(2024, 5, 17);
+/// Of the person who asks: Los Angeles.
+const ZONE: &str = "PST8PDT,M3.2.0,M11.1.0";
 
 const FOLDERS: &[&str] = &["/p/2019", "/p/2019/summer", "/p/2020", "/p/20", "/q"];
 const NAMES: &[&str] = &["IMG_", "DSC", "holiday "];
@@ -53,6 +55,7 @@ struct Row {
 
 struct Known {
     day: Date,
+    clock: Clock,
     place: Option<(f64, f64)>,
     camera: Option<&'static str>,
     lens: Option<&'static str>,
@@ -74,12 +77,23 @@ fn row(number: u32, numbers: &mut Numbers) -> Row {
             1 + i8::try_from(numbers.below(12)).unwrap(),
             1 + i8::try_from(numbers.below(28)).unwrap(),
         ),
+        clock: numbers.of(&[Clock::Camera, Clock::File]),
         place: (numbers.below(3) > 0).then(|| place(numbers)),
         camera: numbers.of(CAMERAS),
         lens: numbers.of(LENSES),
         size: numbers.of(SIZES),
     });
     Row { path, vector, known }
+}
+
+fn zone() -> TimeZone {
+    TimeZone::posix(ZONE).unwrap()
+}
+
+/// Milliseconds of a time on the clock of a camera, or of a file that was changed at this time where the person is.
+fn ms(time: DateTime, clock: Clock) -> i64 {
+    let zone = if clock == Clock::File { zone() } else { TimeZone::UTC };
+    zone.to_timestamp(time).unwrap().as_millisecond()
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "180 degrees at most")]
@@ -90,9 +104,9 @@ fn payload(row: &Row) -> Vec<u8> {
         height: known.size.1,
         orientation: 1,
         // Late in the evening: the last hour of a day is still of it.
-        taken_ms: known.day.at(23, 30, 0, 0).in_tz("UTC").unwrap().timestamp().as_millisecond(),
+        taken_ms: ms(known.day.at(23, 30, 0, 0), known.clock),
         offset_minutes: None,
-        clock: Clock::Camera,
+        clock: known.clock,
         latitude_e7: known.place.map(|place| e7(place.0)),
         longitude_e7: known.place.map(|place| e7(place.1)),
         camera: known.camera.map(Into::into),
@@ -115,7 +129,7 @@ fn condition(kind: usize, filter: &mut Filter, numbers: &mut Numbers) -> Conditi
     match kind {
         0 => {
             let folders = [numbers.of(FOLDERS), numbers.of(FOLDERS)];
-            filter.folders = folders.map(Into::into).to_vec();
+            filter.folders = folders.map(Folder::from).to_vec();
             let folders = folders.map(|folder| format!("{folder}/"));
             Box::new(move |row| folders.iter().any(|folder| row.path.starts_with(folder)))
         }
@@ -173,7 +187,8 @@ fn time(filter: &mut Filter, numbers: &mut Numbers) -> Condition {
     let (year, month) =
         (2015 + i16::try_from(numbers.below(9)).unwrap(), 1 + i8::try_from(numbers.below(12)).unwrap());
     let (text, number) = (format!("{year}-{month:02}"), (year, month));
-    let period = Period::parse(&text, TODAY).unwrap();
+    let now = date(2024, 5, 17).at(12, 0, 0, 0).to_zoned_datetime(zone()).unwrap();
+    let period = Period::parse(&text, &now).unwrap();
     let kind = numbers.below(3);
     filter.taken = Some([period.onwards(), period.before(), period][kind]);
     known(move |known| {

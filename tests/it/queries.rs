@@ -27,7 +27,12 @@ fn indexed() -> Workspace {
 fn lines(workspace: &Workspace, args: &[&str]) -> Vec<Value> {
     let mut command = workspace.imgsearch(args);
     let output = command.args(["--format", "jsonl"]).current_dir(workspace.photos()).output().unwrap();
-    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    // Nothing found, and dates that are only of files, are explained.
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        said.lines().all(|line| line.starts_with("no photo matches") || line.starts_with("the date of")),
+        "{said}"
+    );
     let lines = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
@@ -418,4 +423,71 @@ fn filters_that_cannot_be_read_are_refused() {
     check(&["--orientation", "round"], &["--orientation", "square"]);
     check(&["--glob", "["], &["`[`"]);
     check(&["--sort", "size"], &["--sort", "date"]);
+}
+
+/// What is said on stderr, and the exit code.
+fn said(workspace: &Workspace, args: &[&str]) -> (String, i32) {
+    let output = workspace.imgsearch(args).current_dir(workspace.photos()).output().unwrap();
+    (String::from_utf8(output.stderr).unwrap(), output.status.code().unwrap())
+}
+
+#[test]
+fn who_finds_nothing_is_told_why() {
+    let workspace = dated();
+    let check = |args: &[&str], why: &str| {
+        let (text, code) = said(&workspace, &[&["query", "a photo"], args].concat());
+        assert_eq!((text.trim_end(), code), (format!("no photo matches: {why}").as_str(), 1), "{args:?}");
+        let quiet = said(&workspace, &[&["query", "a photo", "-q"], args].concat());
+        assert_eq!(quiet, (String::new(), 1), "{args:?}");
+    };
+    let nowhere = workspace.photos().join("nope");
+    let nowhere = nowhere.to_str().unwrap();
+    let inside = workspace.photos().join("sub");
+    fs::create_dir(&inside).unwrap();
+    let inside = inside.canonicalize().unwrap();
+    check(&["--in", nowhere], &format!("of 4 photos none lies in {nowhere} (there is no such folder)"));
+    check(&["--in", inside.to_str().unwrap()], &format!("of 4 photos none lies in {}", inside.display()));
+    check(&["--glob", "x*", "--glob", "y"], "of 4 photos none is called like `x*` or `y`");
+    check(&["--type", "heic,raw"], "of 4 photos none is of type `heic` or `raw`");
+    check(&["--on", "1999"], "of 4 photos none was taken then");
+    check(&["--near", "0,0"], "of 4 photos 3 say where they were taken, and none was taken there");
+    check(&["--camera", "leica"], "of 4 photos none is from a camera called `leica`");
+    check(&["--lens", "200mm"], "of 4 photos none is through a lens called `200mm`");
+    check(&["--min-size", "100MP"], "of 4 photos none is so large");
+    check(
+        &["--camera", "canon", "--glob", "plain*"],
+        "of 4 photos some meet each condition, but none meets all of them",
+    );
+    check(&["--min-score", "0.99"], "none of 4 photos scores 0.99 or more");
+    check(&["--min-score", "0.99", "--camera", "nikon"], "none of 1 photo scores 0.99 or more");
+    let plain = Workspace::new();
+    plain.photo("a.png", 1);
+    plain.index(&[], 0);
+    let (text, _) = said(&plain, &["query", "x", "--near", "0,0"]);
+    assert!(text.contains("of 1 photo none says where it was taken, so `--near` finds nothing"), "{text}");
+    let (text, code) = said(&plain, &["similar", "a.png"]);
+    assert!(text.contains("the library has only the picture that was asked for") && code == 1, "{text}");
+    let (text, code) = said(&plain, &["tags", "--min-probability", "1"]);
+    assert_eq!(
+        (text.as_str(), code),
+        ("no photo has a label: no label is as likely as 1 for any of 1 photo\n", 1)
+    );
+    let none = plain.root().join("none.txt");
+    fs::write(&none, "\n").unwrap();
+    let (text, code) = said(&plain, &["query", "--queries", none.to_str().unwrap()]);
+    assert_eq!((text, code), (format!("warning: {} has no queries\n", none.display()), 1));
+    let (text, code) = said(&plain, &["tags", "--in", "/nowhere"]);
+    assert!(
+        text.contains("of 1 photo none lies in /nowhere (there is no such folder)") && code == 1,
+        "{text}"
+    );
+}
+
+#[test]
+fn a_query_for_a_time_says_which_dates_are_of_files() {
+    let workspace = dated();
+    let (text, _) = said(&workspace, &["query", "a photo", "--no-collapse", "--after", "2000"]);
+    assert_eq!(text, "the date of 1 of 4 photos is that of the file, because the photo itself has none\n");
+    assert_eq!(said(&workspace, &["query", "a photo", "--no-collapse"]), (String::new(), 0));
+    assert_eq!(said(&workspace, &["query", "a photo", "--camera", "canon", "--after", "2000"]).0, "");
 }

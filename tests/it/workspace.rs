@@ -53,6 +53,24 @@ impl Workspace {
         path
     }
 
+    /// Writes a small JPEG with these texts in its EXIF data.
+    pub(crate) fn photo_with(
+        &self,
+        name: impl AsRef<Path>,
+        seed: u32,
+        texts: &[(exif::Tag, &str)],
+    ) -> PathBuf {
+        let picture = image::load_from_memory(&encoded(seed, ImageFormat::Png)).unwrap();
+        let mut jpeg = std::io::Cursor::new(Vec::new());
+        let mut encoder = image::codecs::jpeg::JpegEncoder::new(&mut jpeg);
+        image::ImageEncoder::set_exif_metadata(&mut encoder, exif_of(texts)).unwrap();
+        picture.write_with_encoder(encoder).unwrap();
+        let path = self.photos().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, jpeg.into_inner()).unwrap();
+        path
+    }
+
     /// The config file; empty until a test writes one.
     pub(crate) fn config(&self) -> PathBuf {
         self.root().join("config.toml")
@@ -163,6 +181,21 @@ pub(crate) fn look_for_heif() -> bool {
     let is_installed = folder.is_dir();
     imgsearch::decode::heif::look_in(vec![folder]);
     is_installed
+}
+
+/// A TIFF block with these texts.
+fn exif_of(texts: &[(exif::Tag, &str)]) -> Vec<u8> {
+    let field = |(tag, text): &(exif::Tag, &str)| exif::Field {
+        tag: *tag,
+        ifd_num: exif::In::PRIMARY,
+        value: exif::Value::Ascii(vec![text.as_bytes().to_vec()]),
+    };
+    let fields: Vec<_> = texts.iter().map(field).collect();
+    let mut writer = exif::experimental::Writer::new();
+    fields.iter().for_each(|field| writer.push_field(field));
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    writer.write(&mut bytes, true).unwrap();
+    bytes.into_inner()
 }
 
 /// A picture of 48 × 32 pixels, different for each seed, in the bytes of `format`.

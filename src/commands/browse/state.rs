@@ -7,6 +7,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::answers::{Answer, Question};
 use crate::render::grid;
+use crate::terminal::escape_path;
 
 /// What is to be done after a key.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,7 +98,7 @@ impl State {
         match (&self.message, self.matches.get(self.chosen)) {
             (Some(message), _) => message.clone(),
             (None, Some(chosen)) => {
-                format!("{} of {}  {}", self.chosen + 1, self.matches.len(), chosen.path.display())
+                format!("{} of {}  {}", self.chosen + 1, self.matches.len(), escape_path(&chosen.path))
             }
             (None, None) if self.is_waiting() => "searching …".to_owned(),
             (None, None) => String::new(),

@@ -31,6 +31,7 @@ use super::onnx::Graph;
 use super::ports::{Embedding, PixelInput};
 use super::tokenizer::{Clean, Vocabulary};
 use super::{ModelError, Precision, Prompt};
+use crate::text_file::{self, TextError};
 
 /// Everything that has to be known of a model. Names are open_clip's and Hugging Face's.
 #[derive(Debug)]
@@ -198,6 +199,8 @@ fn layout_of(folder: &Path) -> Result<Layout, ModelError> {
     } else if has("visual.onnx") && has("textual.onnx") {
         Ok(Layout::Rclip)
     } else {
+        // A folder that is not there, or not ours to read, is not a model of an unknown layout.
+        fs::read_dir(folder).map_err(|source| ModelError::Missing { path: folder.to_owned(), source })?;
         Err(ModelError::Unknown { folder: folder.to_owned() })
     }
 }
@@ -267,8 +270,11 @@ fn config_error(path: &Path, detail: String) -> ModelError {
 
 /// Reads a JSON file; what is missing or of the wrong type is named by its field.
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
-    let json = fs::read(path).map_err(|source| ModelError::Missing { path: path.to_owned(), source })?;
-    serde_json::from_slice(&json).map_err(|error| config_error(path, error.to_string()))
+    let json = text_file::read(path).map_err(|error| match error {
+        TextError::Io(source) => ModelError::Missing { path: path.to_owned(), source },
+        error => config_error(path, error.to_string()),
+    })?;
+    serde_json::from_str(&json).map_err(|error| config_error(path, error.to_string()))
 }
 
 /// The name of a model that does not say its own: the folder's.

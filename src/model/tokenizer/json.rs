@@ -5,7 +5,6 @@
 //! `tokenizers` with a vocabulary of nothing but the added tokens. Where a file adds tokens that its vocabulary does not
 //! have, their numbers depend on its size: `tokenizers` reads that by itself.
 
-use std::fs;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -14,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokenizers::models::bpe::BPE;
 use tokenizers::{Error, Model, Tokenizer};
+
+use crate::text_file;
 
 #[derive(Deserialize, Serialize)]
 struct File<M> {
@@ -24,7 +25,7 @@ struct File<M> {
 
 /// Reads the file at `path`, whatever kind of vocabulary it has.
 pub(super) fn read(path: &Path) -> Result<Tokenizer, Error> {
-    let json = fs::read_to_string(path)?;
+    let json = text_file::read(path)?;
     let Ok(File { model, rest }) = serde_json::from_str::<File<BPE>>(&json) else {
         return Tokenizer::from_str(&json);
     };
@@ -47,6 +48,8 @@ fn added_only(model: &BPE, rest: &Map<String, Value>) -> Option<AHashMap<String,
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// A vocabulary of bytes as CLIP's, with a few merges, special tokens and an added one.

@@ -1,0 +1,137 @@
+//! What a person should know about an answer, besides its photos: why there are none, and whose dates they have.
+
+use anyhow::Result;
+use imgsearch::Match;
+use imgsearch::photo::Clock;
+use imgsearch::query::{Circle, Cutoff, Filter, Query};
+use imgsearch_index::Searcher;
+
+use crate::cli::FilterArgs;
+use crate::progress::print_note;
+use crate::settings::{Settings, Verbosity};
+
+/// Kilometres from any point on Earth to any other are fewer.
+const ANYWHERE_KM: f64 = 30_000.0;
+
+/// Says how many of the photos found have no date of their own, where dates were asked for.
+pub(super) fn dates(settings: &Settings, matches: &[Match], args: &FilterArgs) {
+    let FilterArgs { after, before, on, .. } = args;
+    let clock = |found: &Match| Some(found.photo.as_ref()?.details.as_ref()?.clock);
+    let undated = matches.iter().filter(|found| clock(found) == Some(Clock::File)).count();
+    let is_asked = [after, before, on].iter().any(|date| date.is_some());
+    if is_asked && undated > 0 && settings.verbosity > Verbosity::Quiet {
+        print_note(&format!(
+            "the date of {undated} of {} is that of the file, because the photo itself has none",
+            photos(matches.len())
+        ));
+    }
+}
+
+/// Says why a query found nothing.
+pub(super) fn nothing_found(settings: &Settings, query: &Query, args: &FilterArgs) -> Result<()> {
+    if settings.verbosity == Verbosity::Quiet {
+        return Ok(());
+    }
+    let searcher = settings.library.searcher()?;
+    let left = admitted(&searcher, &query.filter);
+    let why = match query.cutoff {
+        _ if left == 0 => no_photo_left(&searcher, &query.filter, args),
+        Cutoff::Score(least) => format!("none of {} scores {least} or more", photos(left)),
+        Cutoff::Relevance => {
+            format!("none of {} is likely to show this; `--all` lists the best all the same", photos(left))
+        }
+        Cutoff::None => "the library has only the picture that was asked for, or copies of it".to_owned(),
+    };
+    print_note(&format!("no photo matches: {why}"));
+    Ok(())
+}
+
+/// Says why no photo has a label.
+pub(super) fn no_label(settings: &Settings, filter: &Filter, args: &FilterArgs, least: f32) -> Result<()> {
+    if settings.verbosity == Verbosity::Quiet {
+        return Ok(());
+    }
+    let searcher = settings.library.searcher()?;
+    let why = match admitted(&searcher, filter) {
+        0 => no_photo_left(&searcher, filter, args),
+        left => format!("no label is as likely as {least} for any of {}", photos(left)),
+    };
+    print_note(&format!("no photo has a label: {why}"));
+    Ok(())
+}
+
+/// Why a filter leaves nothing: the first condition that does so by itself, else all of them together.
+fn no_photo_left(searcher: &Searcher, filter: &Filter, args: &FilterArgs) -> String {
+    if searcher.len() == 0 {
+        return "the library is empty".to_owned();
+    }
+    let indexed = photos(searcher.len());
+    let to_blame =
+        conditions(searcher, filter, args).into_iter().find(|(_, alone)| admitted(searcher, alone) == 0);
+    match to_blame {
+        Some((why, _)) => format!("of {indexed} {why}"),
+        None => format!("of {indexed} some meet each condition, but none meets all of them"),
+    }
+}
+
+/// Each condition by itself, with what is said where no photo meets it.
+fn conditions(searcher: &Searcher, filter: &Filter, args: &FilterArgs) -> Vec<(String, Filter)> {
+    let Filter { folders, names, types, taken, near, camera, lens, shape, size } = filter.clone();
+    let any = Filter::default;
+    let mut conditions = Vec::new();
+    if !folders.is_empty() {
+        conditions.push((no_photo_in(args), Filter { folders, ..any() }));
+    }
+    if names.is_some() {
+        conditions.push((format!("none is called like {}", quoted(&args.glob)), Filter { names, ..any() }));
+    }
+    if !types.is_empty() {
+        let named: Vec<_> = types.iter().map(|kind| kind.name()).collect();
+        conditions.push((format!("none is of type {}", quoted(&named)), Filter { types, ..any() }));
+    }
+    if taken.is_some() {
+        conditions.push(("none was taken then".to_owned(), Filter { taken, ..any() }));
+    }
+    if let Some(circle) = near {
+        let anywhere = Filter { near: Some(Circle { km: ANYWHERE_KM, ..circle }), ..any() };
+        let why = match admitted(searcher, &anywhere) {
+            0 => "none says where it was taken, so `--near` finds nothing".to_owned(),
+            placed => format!("{placed} say where they were taken, and none was taken there"),
+        };
+        conditions.push((why, Filter { near, ..any() }));
+    }
+    if let Some(name) = &camera {
+        conditions.push((format!("none is from a camera called `{name}`"), Filter { camera, ..any() }));
+    }
+    if let Some(name) = &lens {
+        conditions.push((format!("none is through a lens called `{name}`"), Filter { lens, ..any() }));
+    }
+    if shape.is_some() {
+        conditions.push(("none has this orientation".to_owned(), Filter { shape, ..any() }));
+    }
+    if size.is_some() {
+        conditions.push(("none is so large".to_owned(), Filter { size, ..any() }));
+    }
+    conditions
+}
+
+/// A folder that is mistyped is the likeliest reason of all.
+fn no_photo_in(args: &FilterArgs) -> String {
+    let folder = |folder: &std::path::PathBuf| {
+        let missing = if folder.exists() { "" } else { " (there is no such folder)" };
+        format!("{}{missing}", folder.display())
+    };
+    format!("none lies in {}", args.folders.iter().map(folder).collect::<Vec<_>>().join(" or "))
+}
+
+fn admitted(searcher: &Searcher, filter: &Filter) -> usize {
+    searcher.select(|record| filter.admits(&record)).len()
+}
+
+fn quoted<T: AsRef<str>>(texts: &[T]) -> String {
+    texts.iter().map(|text| format!("`{}`", text.as_ref())).collect::<Vec<_>>().join(" or ")
+}
+
+fn photos(count: usize) -> String {
+    if count == 1 { "1 photo".to_owned() } else { format!("{count} photos") }
+}

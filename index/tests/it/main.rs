@@ -25,4 +25,6 @@ mod searching;
 #[cfg(test)]
 mod space;
 #[cfg(test)]
+mod truth;
+#[cfg(test)]
 mod writing;

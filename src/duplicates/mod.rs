@@ -13,7 +13,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use imgsearch_index::{Error, Fingerprint, Key, SearchOptions, Searcher};
+use imgsearch_index::{Error, Fingerprint, Key, SearchOptions, Searcher, StoredRecord};
 use rayon::prelude::*;
 
 use crate::perceptual::PerceptualHash;
@@ -168,7 +168,7 @@ pub fn find(
     keep: Keep,
     watch: Watch<'_>,
 ) -> Result<Option<Found>, Error> {
-    let candidates = candidates(searcher, folders);
+    let candidates = candidates(searcher, folders)?;
     let without_hash =
         candidates.iter().filter(|c| c.details().is_none_or(|d| d.perceptual.is_none())).count();
     let mut sets = Sets::new(candidates.len());
@@ -185,15 +185,19 @@ pub fn find(
     Ok(Some(Found { groups: groups(candidates, sets, keep), without_hash }))
 }
 
-fn candidates(searcher: &Searcher, folders: &[PathBuf]) -> Vec<Candidate> {
+fn candidates(searcher: &Searcher, folders: &[PathBuf]) -> Result<Vec<Candidate>, Error> {
     let is_asked = |key: &[u8]| folders.is_empty() || folders.iter().any(|folder| is_under(key, folder));
-    let records = searcher.records().filter(|record| record.has_vector && is_asked(record.key));
-    records
-        .filter_map(|record| {
-            let photo = Photo::decode(record.payload)?;
-            Some(Candidate { key: record.key.to_vec(), fingerprint: record.fingerprint, photo })
-        })
-        .collect()
+    let mut candidates = Vec::new();
+    for record in searcher.records() {
+        let StoredRecord { key, payload, fingerprint, has_vector } = record?;
+        if has_vector
+            && is_asked(key)
+            && let Some(photo) = Photo::decode(payload)
+        {
+            candidates.push(Candidate { key: key.to_vec(), fingerprint, photo });
+        }
+    }
+    Ok(candidates)
 }
 
 fn join_exact(candidates: &[Candidate], sets: &mut Sets) {

@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["photo"],
     &["model", "perceptual", "thumbnail", "walk"],
     &["budget", "decode", "digest", "disk", "gather", "sidecar"],
+    &["files"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

@@ -31,7 +31,7 @@ use imgsearch_index::{Error as IndexError, Searcher};
 
 use crate::cli::{Cli, Command, ConfigArgs};
 use crate::progress::{self, Download};
-use crate::settings::{CommandLine, Settings};
+use crate::settings::{self, CommandLine, Settings};
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ fn exit_at_once() {
 
 /// Comparable with the paths in a library: absolute, and without symbolic links where it exists.
 fn absolute(folder: &Path) -> Result<PathBuf> {
-    Ok(folder.canonicalize().or_else(|_| std::path::absolute(folder))?)
+    folder.canonicalize().or_else(|_| settings::absolute(folder))
 }
 
 /// The labels in a file; none is an error.
@@ -128,7 +128,7 @@ fn model_folder(settings: &Settings, choice: &Path) -> Result<PathBuf> {
         return Ok(unpacked?.into_model().folder);
     }
     let is_name = choice.components().count() == 1 && !choice.is_dir();
-    if is_name { Ok(settings.store()?.folder().join(choice)) } else { Ok(std::path::absolute(choice)?) }
+    if is_name { Ok(settings.store()?.folder().join(choice)) } else { settings::absolute(choice) }
 }
 
 /// What the last run noted; nothing where there was none.

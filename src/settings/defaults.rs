@@ -1,15 +1,17 @@
 //! What the environment and the config file say becomes the defaults of the options, so that whatever is typed wins,
 //! and every value passes the same checks wherever it comes from.
 
+use std::env;
 use std::ffi::{OsStr, OsString};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::builder::OsStr as ClapStr;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 use directories::{BaseDirs, ProjectDirs};
+use imgsearch::files::read_bounded;
 
 use super::config::{self, Entry, Folders};
 use crate::cli::{self, Cli, KEYS, Key};
@@ -17,6 +19,9 @@ use crate::usage::UsageError;
 
 /// The variable that names the config file.
 const CONFIG_VARIABLE: &str = "IMGSEARCH_CONFIG";
+
+/// The largest config file that is read. One with every key takes less than 2 KB.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// What was typed, and what holds where nothing was.
 pub(crate) struct CommandLine {
@@ -88,13 +93,16 @@ impl ConfigFile {
 
     fn entries(&self) -> Result<Vec<Entry>> {
         let Some(path) = &self.path else { return Ok(Vec::new()) };
-        let path = std::path::absolute(path)?;
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound && !self.is_named => {
-                return Ok(Vec::new());
+        let path = super::absolute(path)?;
+        let cannot = || format!("cannot read the config file {}", path.display());
+        let bytes = match read_bounded(&path, MOST_BYTES) {
+            Err(error) if error.kind() == ErrorKind::NotFound && !self.is_named => return Ok(Vec::new()),
+            Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+                return Err(anyhow!("it is larger than 1 MiB").context(cannot()));
             }
-            read => read.with_context(|| format!("cannot read the config file {}", path.display()))?,
+            read => read.with_context(cannot)?,
         };
+        let text = String::from_utf8(bytes).with_context(cannot)?;
         let home = BaseDirs::new();
         let home = home.as_ref().map(BaseDirs::home_dir);
         let of_file = path.parent().unwrap_or(&path);

@@ -11,6 +11,7 @@ pub mod digest;
 pub mod disk;
 pub mod duplicates;
 pub mod engine;
+pub mod files;
 pub mod gather;
 pub mod hub;
 pub mod ingest;

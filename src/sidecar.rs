@@ -7,7 +7,8 @@ use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process;
+
+use crate::files::{Readers, replace};
 
 const MARK: &str = "<!-- imgsearch ";
 
@@ -45,10 +46,7 @@ pub fn write(sidecar: &Path, keywords: &[&str]) -> io::Result<Written> {
     if !is_file || !is_ours(&fs::read(sidecar)?) {
         return Ok(Written::NotOurs);
     }
-    let mut new = OsString::from(sidecar);
-    new.push(format!(".{}", process::id()));
-    let written = fs::write(&new, &bytes).and_then(|()| fs::rename(&new, sidecar));
-    written.inspect_err(|_| _ = fs::remove_file(&new))?;
+    replace(sidecar, &bytes, Readers::AsUsual)?;
     Ok(Written::Done)
 }
 

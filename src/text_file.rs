@@ -3,9 +3,10 @@
 //! Some editors begin a file with a byte order mark (BOM), which is not part of the text. In UTF-8 it is skipped. A
 //! file in UTF-16 is refused with that reason.
 
-use std::fs::File;
 use std::io::{self, BufRead, Read};
 use std::path::Path;
+
+use crate::files::read_bounded;
 
 /// The longest file that is read. The largest we know, the `tokenizer.json` of a multilingual model, has 35 MB.
 const MOST_BYTES: u64 = 128 << 20;
@@ -43,14 +44,18 @@ pub enum TextError {
 /// # Errors
 /// Any [`TextError`].
 pub fn read(path: &Path) -> Result<String, TextError> {
-    let file = File::open(path)?;
-    let length = file.metadata()?.len().min(MOST_BYTES);
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
-    file.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(TextError::TooLong { limit: MOST_BYTES });
+    read_at_most(path, MOST_BYTES)
+}
+
+/// Reads a file of at most `limit` bytes as a whole.
+///
+/// # Errors
+/// Any [`TextError`].
+pub fn read_at_most(path: &Path, limit: u64) -> Result<String, TextError> {
+    match read_bounded(path, limit) {
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => Err(TextError::TooLong { limit }),
+        read => without_mark(read?),
     }
-    without_mark(bytes)
 }
 
 /// The text without its byte order mark.

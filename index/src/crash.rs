@@ -121,8 +121,11 @@ fn run_child(dir: &Path, first: u64, fault: u64, wait: Duration) -> u64 {
 fn check(dir: &Path, least: u64) -> u64 {
     let searcher = Searcher::open(dir).unwrap();
     let number = |payload: &[u8]| u64::from_le_bytes(*payload.first_chunk().unwrap());
-    let seen: BTreeMap<Key, u64> =
-        searcher.records().map(|found| (Key::new(found.key).unwrap(), number(found.payload))).collect();
+    let seen: BTreeMap<Key, u64> = searcher
+        .records()
+        .map(Result::unwrap)
+        .map(|found| (Key::new(found.key).unwrap(), number(found.payload)))
+        .collect();
     let batches = seen.get(&Key::new("batch").unwrap()).map_or(0, |last| last + 1);
     assert!(batches >= least, "{batches} batches are there, {least} were acknowledged");
     assert_eq!(seen, expected(batches));

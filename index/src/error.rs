@@ -137,6 +137,37 @@ impl Error {
         matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
+    /// Whether the operating system refused to read or write, for a reason that says nothing about what the files
+    /// hold: a full disk, a medium or a folder that cannot be written. Such an error is no damage.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        use io::ErrorKind::{
+            FileTooLarge, OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+        };
+        let kinds =
+            [FileTooLarge, OutOfMemory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull];
+        matches!(self, Error::Io { source, .. } if kinds.contains(&source.kind()))
+    }
+
+    /// Names a file by its place in `to` that was read as a copy in `from`.
+    pub(crate) fn move_path(&mut self, from: &Path, to: &Path) {
+        match self {
+            Error::Damaged { path, .. } | Error::Io { path, .. } | Error::Catalog { path, .. } => {
+                if let Ok(rest) = path.strip_prefix(from) {
+                    *path = if rest.as_os_str().is_empty() { to.to_owned() } else { to.join(rest) };
+                }
+            }
+            Error::Missing { .. }
+            | Error::Locked { .. }
+            | Error::SpaceMismatch { .. }
+            | Error::NewerFormat { .. }
+            | Error::UnusableDimension { .. }
+            | Error::DimensionMismatch { .. }
+            | Error::TooLong { .. }
+            | Error::ForeignSelection { .. } => {}
+        }
+    }
+
     /// For `map_err`: what was tried, and with which file.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { path: path.to_owned(), action, source }

@@ -44,6 +44,7 @@ mod files;
 #[cfg(test)]
 mod fuzz;
 mod hnsw;
+mod identity;
 mod key;
 mod lock;
 mod manifest;
@@ -73,7 +74,7 @@ pub use key::{Key, KeyError, MAX_KEY_LEN};
 pub use lock::Lock;
 pub use options::{GraphOptions, OptimizeOptions, SearchOptions, WriterOptions};
 pub use record::{Change, Fingerprint, MAX_NOTE_LEN, MAX_PAYLOAD_LEN, Record, StoredRecord};
-pub use repair::{Problem, Report, repair, verify};
+pub use repair::{Problem, Report, repair, verify, verify_copy};
 pub use searcher::{Hit, Searcher, Stats, Stored};
 pub use selection::Selection;
 pub use space::{MAX_DIM, Space};

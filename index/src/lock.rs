@@ -4,10 +4,10 @@
 //! file holds the process number of whoever locked it last, to tell the others.
 
 use std::fs::{self, File, TryLockError};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
-use crate::Error;
+use crate::{Error, files};
 
 const FILE_NAME: &str = "writer.lock";
 
@@ -34,17 +34,40 @@ impl Lock {
     /// [`Error::Locked`] while another process holds it, and whatever the disk says.
     pub fn acquire(dir: &Path) -> Result<Lock, Error> {
         let path = dir.join(FILE_NAME);
-        let opened = File::options().write(true).create(true).truncate(false).open(&path);
-        let mut file = opened.map_err(Error::io("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(Error::Locked { path: dir.to_owned(), pid: read_pid(&path) });
-            }
-            Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path)(source)),
+        files::make_way(&path)?;
+        if path.is_symlink() {
+            // The process number would be written over the file that it leads to.
+            fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }
+        let opened = files::private().write(true).create(true).truncate(false).open(&path);
+        let mut file = opened.map_err(Error::io("open", &path))?;
+        locked(file.try_lock(), dir)?;
         write_pid(&mut file).map_err(Error::io("write", &path))?;
         Ok(Lock { file })
+    }
+
+    /// Keeps writers away from `dir` without writing anything; several readers may do so at a time. `None` where there
+    /// is no lock file, so that nobody has written anything.
+    ///
+    /// # Errors
+    /// As [`Lock::acquire`].
+    pub(crate) fn acquire_to_read(dir: &Path) -> Result<Option<Lock>, Error> {
+        let path = dir.join(FILE_NAME);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(Error::io("open", &path))?,
+        };
+        locked(file.try_lock_shared(), dir)?;
+        Ok(Some(Lock { file }))
+    }
+}
+
+fn locked(tried: Result<(), TryLockError>, dir: &Path) -> Result<(), Error> {
+    let path = dir.join(FILE_NAME);
+    match tried {
+        Ok(()) => Ok(()),
+        Err(TryLockError::WouldBlock) => Err(Error::Locked { path: dir.to_owned(), pid: read_pid(&path) }),
+        Err(TryLockError::Error(source)) => Err(Error::io("lock", &path)(source)),
     }
 }
 
@@ -71,6 +94,30 @@ mod tests {
         assert!(matches!(&refused, Error::Locked { pid: Some(pid), .. } if *pid == own), "{refused}");
         drop(first);
         Lock::acquire(dir.path()).unwrap();
+    }
+
+    #[test]
+    fn readers_share_it_and_keep_writers_away() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(Lock::acquire_to_read(dir.path()).unwrap().is_none());
+        drop(Lock::acquire(dir.path()).unwrap());
+        let _readers = [(); 2].map(|()| Lock::acquire_to_read(dir.path()).unwrap().unwrap());
+        assert!(matches!(Lock::acquire(dir.path()), Err(Error::Locked { .. })));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_written_through_a_planted_link_or_into_a_folder() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, victim) = (dir.path().join(FILE_NAME), dir.path().join("victim"));
+        fs::write(&victim, "mine").unwrap();
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        drop(Lock::acquire(dir.path()).unwrap());
+        assert_eq!((fs::read_to_string(&victim).unwrap().as_str(), path.is_symlink()), ("mine", false));
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        drop(Lock::acquire(dir.path()).unwrap());
+        assert!(path.is_file());
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! magic     8 bytes
-//! format    u32
+//! format    u32, 2; 1 is the same without the next line
+//! index     u64, which index this belongs to (see IndexId); 0 for none
 //! space     length u32, bytes (see Space)
 //! note      1 byte whether there is one; length u32, bytes
 //! next row  u64: every row below it is in a segment, or dead
@@ -23,17 +24,20 @@ use std::io;
 use std::path::Path;
 
 use crate::hnsw::Graph;
+use crate::identity::IndexId;
 use crate::segment::Segment;
 use crate::{Error, Space, files};
 
 const MAGIC: [u8; 8] = *b"imgmanif";
 
-/// Raised whenever an older version of this crate could misread what is written.
-const FORMAT: u32 = 1;
+/// Raised whenever an older version of this crate could misread what is written. All from 1 on are read.
+const FORMAT: u32 = 2;
 
 /// What an index consists of.
 #[derive(Debug, Clone)]
 pub(crate) struct Manifest {
+    /// `None` in one of an earlier version.
+    pub(crate) index: Option<IndexId>,
     pub(crate) space: Space,
     pub(crate) note: Option<Vec<u8>>,
     pub(crate) next_row: u64,
@@ -111,12 +115,30 @@ impl Named {
 
 impl Manifest {
     pub(crate) fn new(space: Space) -> Manifest {
-        Manifest { space, note: None, next_row: 0, next_id: 1, segments: Vec::new() }
+        Manifest { index: None, space, note: None, next_row: 0, next_id: 1, segments: Vec::new() }
+    }
+
+    /// Whether this can be the manifest of an index with such a catalog: of the same space, and not of another index.
+    pub(crate) fn belongs_to(&self, space: &Space, index: Option<IndexId>) -> bool {
+        self.space == *space && (self.index.is_none() || self.index == index)
+    }
+
+    /// What is wrong with an index where [`Manifest::belongs_to`] says no.
+    pub(crate) fn foreign(dir: &Path) -> Error {
+        Error::Damaged { path: files::manifest(dir), what: "the manifest is that of another index" }
+    }
+
+    /// What is wrong with an index that has records but no manifest.
+    pub(crate) fn missing(dir: &Path) -> Error {
+        Error::Damaged { path: dir.to_owned(), what: "the manifest is missing" }
     }
 
     /// `None` when there is none.
     pub(crate) fn read(dir: &Path) -> Result<Option<Manifest>, Error> {
         let path = files::manifest(dir);
+        if path.is_dir() {
+            return Err(Error::Damaged { path, what: "there is a folder in the place of the manifest" });
+        }
         match fs::read(&path) {
             Ok(bytes) => Manifest::from_file_bytes(&path, &bytes).map(Some),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -134,14 +156,14 @@ impl Manifest {
             return Err(damaged("the checksum of the manifest is wrong"));
         }
         let mut rest = rest;
-        match take_u32(&mut rest) {
-            Some(FORMAT) => {}
+        let format = match take_u32(&mut rest) {
+            Some(format @ 1..=FORMAT) => format,
             Some(found) if found > FORMAT => {
                 return Err(Error::NewerFormat { path: path.to_owned(), found, expected: FORMAT });
             }
             _ => return Err(damaged("there was never such a format")),
-        }
-        read_content(&mut rest)
+        };
+        read_content(&mut rest, format)
             .filter(|_| rest.is_empty())
             .ok_or_else(|| damaged("the manifest is inconsistent"))
     }
@@ -155,9 +177,10 @@ impl Manifest {
 
     /// `None` when a length does not fit its field.
     fn to_file_bytes(&self) -> Option<Vec<u8>> {
-        let Manifest { space, note, next_row, next_id, segments } = self;
+        let Manifest { index, space, note, next_row, next_id, segments } = self;
         let mut bytes = MAGIC.to_vec();
         bytes.extend(FORMAT.to_le_bytes());
+        bytes.extend(IndexId::to_number(*index).to_le_bytes());
         put_bytes(&mut bytes, &space.to_bytes()?)?;
         bytes.push(u8::from(note.is_some()));
         put_bytes(&mut bytes, note.as_deref().unwrap_or_default())?;
@@ -178,7 +201,8 @@ impl Manifest {
     }
 }
 
-fn read_content(rest: &mut &[u8]) -> Option<Manifest> {
+fn read_content(rest: &mut &[u8], format: u32) -> Option<Manifest> {
+    let index = if format < 2 { None } else { IndexId::from_number(take_u64(rest)?) };
     let space = Space::from_bytes(take_bytes(rest)?)?;
     let has_note = take_flag(rest)?;
     let note = take_bytes(rest)?;
@@ -186,7 +210,7 @@ fn read_content(rest: &mut &[u8]) -> Option<Manifest> {
     let (next_row, next_id) = (take_u64(rest)?, take_u64(rest)?);
     let count = take_u32(rest)?;
     let segments = (0..count).map(|_| read_named(rest)).collect::<Option<Vec<Named>>>()?;
-    Some(Manifest { space, note, next_row, next_id, segments })
+    Some(Manifest { index, space, note, next_row, next_id, segments })
 }
 
 fn read_named(rest: &mut &[u8]) -> Option<Named> {
@@ -242,6 +266,7 @@ mod tests {
     fn manifest() -> Manifest {
         let named = Named { id: 5, vectors: 60, records: 70, checksum: 7, graph: None, dead: Vec::new() };
         Manifest {
+            index: IndexId::from_number(77),
             note: Some(b"note".to_vec()),
             next_row: 1 << 40,
             next_id: 9,
@@ -255,6 +280,33 @@ mod tests {
         let (written, path) = (manifest(), Path::new("/p"));
         let read = Manifest::from_file_bytes(path, &written.to_file_bytes().unwrap()).unwrap();
         assert_eq!(format!("{read:?}"), format!("{written:?}"));
+    }
+
+    #[test]
+    fn the_first_format_is_read() {
+        let written = manifest().to_file_bytes().unwrap();
+        let content = [&written[..8], &1u32.to_le_bytes(), &written[20..written.len() - 4]].concat();
+        let bytes = [&content[..], &crc32fast::hash(&content).to_le_bytes()].concat();
+        let read = Manifest::from_file_bytes(Path::new("/p"), &bytes).unwrap();
+        assert_eq!(format!("{read:?}"), format!("{:?}", Manifest { index: None, ..manifest() }));
+    }
+
+    #[test]
+    fn another_index_is_told_by_its_space_or_its_number() {
+        #[track_caller]
+        fn check(of_manifest: u64, space: &str, of_catalog: u64, expected: bool) {
+            let manifest = Manifest { index: IndexId::from_number(of_manifest), ..manifest() };
+            let space = Space { id: space.into(), label: "any".into(), dim: 3 };
+            assert_eq!(manifest.belongs_to(&space, IndexId::from_number(of_catalog)), expected);
+        }
+        check(7, "a", 7, true);
+        check(7, "a", 8, false);
+        check(7, "b", 7, false);
+        // An earlier version wrote the manifest, or both.
+        check(0, "a", 7, true);
+        check(0, "a", 0, true);
+        // No version writes the number into a manifest before it is in the catalog.
+        check(7, "a", 0, false);
     }
 
     /// With the checksum made right again, so that the parser behind it is asked too.
@@ -281,12 +333,12 @@ mod tests {
     #[test]
     fn a_newer_format_is_named() {
         let mut bytes = manifest().to_file_bytes().unwrap();
-        bytes[8] = 2;
+        bytes[8] = 3;
         let content = bytes.len() - 4;
         let checksum = crc32fast::hash(&bytes[..content]);
         bytes[content..].copy_from_slice(&checksum.to_le_bytes());
         let refused = Manifest::from_file_bytes(Path::new("/p"), &bytes).unwrap_err();
-        assert!(matches!(refused, Error::NewerFormat { found: 2, expected: 1, .. }), "{refused}");
+        assert!(matches!(refused, Error::NewerFormat { found: 3, expected: 2, .. }), "{refused}");
     }
 
     proptest::proptest! {

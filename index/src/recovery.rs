@@ -2,6 +2,9 @@
 //!
 //! The catalog is right where both speak: it holds every batch that was acknowledged. Segments are right about
 //! rows that the catalog never had, which happens when it is gone, or was put back from an older copy.
+//!
+//! Files of another index may have been copied here. Then the catalog decides what belongs to it: its vector space and
+//! its number ([`IndexId`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -9,6 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::catalog::Catalog;
+use crate::identity::IndexId;
 use crate::manifest::{Manifest, Named};
 use crate::publication::{Pending, Publication};
 use crate::segment::Segment;
@@ -41,8 +45,8 @@ pub(crate) fn space(dir: &Path, manifest: Option<&Manifest>) -> Result<Option<Sp
     Ok(opened.filter_map(|segment| segment.space().ok()).next())
 }
 
-/// Opens the catalog. One that is missing is made, from what the segments hold. It has its name only when it is
-/// complete, so that after a crash it is missing still.
+/// Opens the catalog, for vectors of `space`. One that is missing is made, from what the segments hold. It has its name
+/// only when it is complete, so that after a crash it is missing still.
 pub(crate) fn catalog(
     dir: &Path,
     space: &Space,
@@ -51,28 +55,52 @@ pub(crate) fn catalog(
 ) -> Result<Catalog, Error> {
     let path = files::catalog(dir);
     let new = files::temporary(&path);
-    remove_folder(&new)?;
-    remove_folder(&path.with_extension("old"))?;
+    files::remove_all(&new)?;
+    files::remove_all(&path.with_extension("old"))?;
     if Catalog::exists(&path) {
         let catalog = Catalog::open(&path, cache_bytes)?;
         // sled opens a file that was cut off at its beginning as a new one.
-        if catalog.space()?.is_some() {
+        if let Some(found) = catalog.space()? {
+            let index = catalog.index()?;
+            if manifest.is_some_and(|manifest| !manifest.belongs_to(&found, index)) {
+                return Err(Manifest::foreign(dir));
+            }
+            check_space(dir, &found, space)?;
+            if index.is_none() {
+                catalog.initialise(&found, IndexId::new())?;
+            }
             return Ok(catalog);
         }
     }
-    remove_folder(&path)?;
+    if let Some(found) = self::space(dir, manifest)? {
+        check_space(dir, &found, space)?;
+    }
+    files::remove_all(&path)?;
     let catalog = Catalog::open(&new, cache_bytes)?;
-    catalog.initialise(space)?;
+    catalog.initialise(space, number_of(manifest))?;
     if let Some(note) = manifest.and_then(|manifest| manifest.note.clone()) {
         catalog.set_note(note)?;
     }
-    for (segment, named) in all_segments(dir, manifest)? {
+    for (segment, named) in all_segments(dir, space, manifest)? {
         restore(&catalog, &segment, &named, 0)?;
     }
     skip_to(&catalog, manifest.map_or(0, |manifest| manifest.next_row))?;
     drop(catalog);
     files::move_into_place(&path)?;
     Catalog::open(&path, cache_bytes)
+}
+
+/// The number of an index whose catalog is made again.
+fn number_of(manifest: Option<&Manifest>) -> IndexId {
+    manifest.and_then(|manifest| manifest.index).unwrap_or_else(IndexId::new)
+}
+
+pub(crate) fn check_space(dir: &Path, found: &Space, expected: &Space) -> Result<(), Error> {
+    if found == expected {
+        return Ok(());
+    }
+    let (found, expected) = (Box::new(found.clone()), Box::new(expected.clone()));
+    Err(Error::SpaceMismatch { path: dir.to_owned(), found, expected })
 }
 
 /// Writes the catalog anew when most of it is space that deleted records have left. Everything in it is published, so
@@ -89,40 +117,35 @@ pub(crate) fn compact(
     }
     let path = files::catalog(dir);
     let (new, old) = (files::temporary(&path), path.with_extension("old"));
-    remove_folder(&new)?;
+    files::remove_all(&new)?;
     let copy = Catalog::open(&new, cache_bytes)?;
     if catalog.copy_to(&copy).is_err() {
         // What cannot be read is found when it is needed, or by `verify`; it is no worse than before.
         drop(copy);
-        remove_folder(&new)?;
+        files::remove_all(&new)?;
         return Ok(catalog);
     }
     drop((copy, catalog));
-    remove_folder(&old)?;
+    files::remove_all(&old)?;
     fs::rename(&path, &old).map_err(Error::io("rename", &path))?;
     files::move_into_place(&path)?;
-    remove_folder(&old)?;
+    files::remove_all(&old)?;
     Catalog::open(&path, cache_bytes)
 }
 
-pub(crate) fn remove_folder(path: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io("remove", path)(error)),
-        _ => Ok(()),
-    }
-}
-
-/// Those that the manifest names, or else all in the folder, of which we cannot tell what is dead.
-fn all_segments(dir: &Path, manifest: Option<&Manifest>) -> Result<Vec<(Segment, Named)>, Error> {
+/// Those that the manifest names, or else all of this space in the folder, of which we cannot tell what is dead.
+fn all_segments(
+    dir: &Path,
+    space: &Space,
+    manifest: Option<&Manifest>,
+) -> Result<Vec<(Segment, Named)>, Error> {
     if let Some(manifest) = manifest {
         let open = |named: &Named| Ok((named.open(dir, manifest.space.dim)?, named.clone()));
         return manifest.segments.iter().map(open).collect();
     }
     let opened = files::segments(dir)?.into_iter().filter_map(|id| Segment::open(dir, id).ok());
-    Ok(opened
-        .map(|segment| (Named::of(&segment), segment))
-        .map(|(named, segment)| (segment, named))
-        .collect())
+    let own = opened.filter(|segment| segment.space().is_ok_and(|found| found == *space));
+    Ok(own.map(|segment| (Named::of(&segment), segment)).map(|(named, segment)| (segment, named)).collect())
 }
 
 /// Puts the living rows of a segment from number `first` on back into the catalog, where it has no later ones.
@@ -172,6 +195,12 @@ fn skip_to(catalog: &Catalog, next_row: u64) -> Result<(), Error> {
     catalog.commit(&batch)
 }
 
+/// Removes the segments that the manifest of another index names, if they were copied here too.
+pub(crate) fn remove_segments(dir: &Path, foreign: &Manifest) -> Result<(), Error> {
+    let here = foreign.segments.iter().filter(|named| named.open(dir, foreign.space.dim).is_ok());
+    here.into_iter().try_for_each(|named| files::remove_all(&files::segment(dir, named.id)))
+}
+
 /// What is published, and what is yet to be. Files that the manifest does not name are removed.
 pub(crate) fn publication(
     dir: &Path,
@@ -179,14 +208,16 @@ pub(crate) fn publication(
     space: &Space,
     manifest: Option<Manifest>,
 ) -> Result<Publication, Error> {
-    let is_new = manifest.is_none();
+    let (is_new, index) = (manifest.is_none(), catalog.index()?);
     let mut manifest = manifest.unwrap_or_else(|| Manifest::new(space.clone()));
+    let has_number = manifest.index == index;
+    manifest.index = index;
     // Numbers that files in the folder have are not given to others while a searcher may have read their names.
     manifest.next_id = manifest.next_id.max(files::free_number(dir)?);
     let (segments, whole) = intact(dir, catalog, &mut manifest);
     if is_new {
         let known = catalog.next_row()?;
-        for (segment, named) in all_segments(dir, None)? {
+        for (segment, named) in all_segments(dir, space, None)? {
             if segment.greatest_row() >= known {
                 restore(catalog, &segment, &named, known)?;
             }
@@ -202,7 +233,7 @@ pub(crate) fn publication(
     let mut publication = Publication::new(manifest, segments);
     publication.pending = pending(catalog, &publication, first)?;
     publication.buried = catalog.tombstones().collect::<Result<_, Error>>()?;
-    publication.note_changed = is_new || catalog.note()? != publication.manifest.note;
+    publication.note_changed = is_new || !has_number || catalog.note()? != publication.manifest.note;
     publication.touch();
     catalog.retain_graphs(|graph| publication.names_graph(graph))?;
     Ok(publication)
@@ -276,19 +307,23 @@ pub(crate) fn rebuild(
 ) -> Result<BTreeSet<Key>, Error> {
     let path = files::catalog(dir);
     let (new, damaged) = (files::temporary(&path), path.with_extension("damaged"));
-    remove_folder(&new)?;
+    files::remove_all(&new)?;
     let catalog = Catalog::open(&new, cache_bytes)?;
-    catalog.initialise(space)?;
     let mut lost = BTreeSet::new();
     let mut salvaged = Salvaged::default();
+    let mut index = None;
     if Catalog::exists(&path)
         && let Ok(old) = Catalog::open(&path, cache_bytes)
+        // Where it cannot say of which model its vectors are, they are no use.
+        && old.space().is_ok_and(|found| found.as_ref() == Some(space))
     {
+        index = old.index().unwrap_or_default();
         salvaged = salvage(&old, &catalog, &mut lost)?;
     }
+    catalog.initialise(space, index.unwrap_or_else(|| number_of(manifest)))?;
     let segments = match manifest {
         Some(manifest) => manifest.segments.clone(),
-        None => all_segments(dir, None)?.into_iter().map(|(_, named)| named).collect(),
+        None => all_segments(dir, space, None)?.into_iter().map(|(_, named)| named).collect(),
     };
     for named in segments {
         if let Ok(segment) = named.open(dir, space.dim) {
@@ -299,12 +334,12 @@ pub(crate) fn rebuild(
     note.map(|note| catalog.set_note(note)).transpose()?;
     skip_to(&catalog, salvaged.next_row.max(manifest.map_or(0, |manifest| manifest.next_row)))?;
     drop(catalog);
-    if path.exists() {
-        remove_folder(&damaged)?;
+    if path.symlink_metadata().is_ok() {
+        files::remove_all(&damaged)?;
         fs::rename(&path, &damaged).map_err(Error::io("rename", &path))?;
     }
     files::move_into_place(&path)?;
-    remove_folder(&damaged)?;
+    files::remove_all(&damaged)?;
     Ok(lost)
 }
 

@@ -150,10 +150,16 @@ impl Searcher {
     /// Opens what was last published of the index in `dir`.
     ///
     /// # Errors
-    /// [`Error::Missing`] when there is no index, [`Error::NewerFormat`], [`Error::Damaged`], and whatever the
-    /// disk says.
+    /// [`Error::Missing`] when there is no index or nothing was published yet, [`Error::NewerFormat`],
+    /// [`Error::Damaged`], and whatever the disk says.
     pub fn open(dir: &Path) -> Result<Searcher, Error> {
-        let read = || Manifest::read(dir)?.ok_or_else(|| Error::Missing { path: dir.to_owned() });
+        let read = || {
+            Manifest::read(dir)?.ok_or_else(|| match files::segments(dir) {
+                // There are none before the first manifest.
+                Ok(segments) if !segments.is_empty() => Manifest::missing(dir),
+                _ => Error::Missing { path: dir.to_owned() },
+            })
+        };
         let mut manifest = read()?;
         loop {
             match Searcher::map(dir, &manifest) {
@@ -228,15 +234,15 @@ impl Searcher {
         }
     }
 
-    /// Every record, in no particular order. One that is damaged is left out; [`verify`](crate::verify) names it.
-    pub fn records(&self) -> impl Iterator<Item = StoredRecord<'_>> {
+    /// Every record, in no particular order; [`Error::Damaged`] in the place of one that cannot be read.
+    pub fn records(&self) -> impl Iterator<Item = Result<StoredRecord<'_>, Error>> {
         self.parts.iter().flat_map(|part| {
             let living = (0..part.segment.len()).filter(|&position| !part.is_dead(position));
-            living.filter_map(|position| Some(part.segment.record(position).ok()?.stored()))
+            living.map(|position| Ok(part.segment.record(position)?.stored()))
         })
     }
 
-    /// Every record that has a vector, together with it, in no particular order.
+    /// Every record that has a vector, together with it, in no particular order; [`Error::Damaged`] as above.
     pub fn vectors(&self) -> impl Iterator<Item = Result<Stored<'_>, Error>> {
         self.parts.iter().flat_map(|part| {
             let living = (0..part.segment.vectors()).filter(|&position| !part.is_dead(position));

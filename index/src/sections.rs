@@ -163,7 +163,7 @@ impl SectionsWriter {
     /// Begins the file under its temporary name. `lengths` are those of all sections but the last.
     pub(crate) fn create(path: &Path, kind: Kind, lengths: &[usize]) -> Result<SectionsWriter, Error> {
         let new = files::temporary(path);
-        let file = File::create(&new).map_err(Error::io("create", &new))?;
+        let file = files::create(&new)?;
         let mut end = table_len(kind.sections) + 4;
         let sections = lengths.iter().chain([&0]).map(|length| {
             let start = end.next_multiple_of(ALIGNMENT);

@@ -5,7 +5,6 @@
 //! will be when the index is next opened for writing.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -18,7 +17,7 @@ use crate::record::Entry;
 use crate::vector::to_half_bytes;
 use crate::{
     Change, Error, Fingerprint, Key, MAX_DIM, MAX_NOTE_LEN, MAX_PAYLOAD_LEN, OptimizeOptions, Record, Space,
-    Vector, WriterOptions, background, recovery,
+    Vector, WriterOptions, background, files, recovery,
 };
 
 /// Changes an index; no other process can at the same time. Threads may share it: their batches take turns.
@@ -62,13 +61,14 @@ impl Writer {
     /// # Errors
     /// [`Error::Locked`] while another process writes it, [`Error::SpaceMismatch`] when it holds vectors of
     /// another space, [`Error::NewerFormat`], [`Error::UnusableDimension`], [`Error::Damaged`] where only
-    /// [`repair`](crate::repair()) can tell what is lost, and whatever the disk says.
+    /// [`repair`](crate::repair()) can tell what is lost or the manifest is that of another index, and whatever the
+    /// disk says.
     pub fn open(dir: &Path, space: &Space, options: WriterOptions) -> Result<Writer, Error> {
         if !(1..=MAX_DIM).contains(&space.dim) {
             let (path, found) = (dir.to_owned(), space.dim);
             return Err(Error::UnusableDimension { path, found, expected: MAX_DIM });
         }
-        fs::create_dir_all(dir).map_err(Error::io("create", dir))?;
+        files::create_folder(dir)?;
         let lock = Lock::acquire(dir)?;
         let shared = Arc::new(Shared::open(dir, space, options, lock)?);
         let threads = background::spawn(&shared)?;
@@ -218,15 +218,12 @@ impl Drop for Writer {
 impl Shared {
     fn open(dir: &Path, space: &Space, options: WriterOptions, lock: Lock) -> Result<Shared, Error> {
         let manifest = recovery::manifest(dir)?;
-        if let Some(found) = recovery::space(dir, manifest.as_ref())? {
-            check_space(dir, found, space)?;
-        }
         let catalog = recovery::catalog(dir, space, manifest.as_ref(), options.cache_bytes)?;
-        check_space(dir, catalog.space()?.unwrap_or_else(|| space.clone()), space)?;
         let mut publication = recovery::publication(dir, &catalog, space, manifest)?;
         publication.publish(dir, &catalog, &options)?;
         publication.remove_what_is_not_named(dir)?;
         let catalog = recovery::compact(dir, catalog, &publication, options.cache_bytes)?;
+        files::make_private(dir);
         let turn = Mutex::new(Turn { publication, graph_failures: 0 });
         let (dir, dim) = (dir.to_owned(), space.dim);
         let (ended, optimizing, bell) = (AtomicBool::new(false), AtomicBool::new(false), Condvar::new());
@@ -305,12 +302,4 @@ impl Shared {
     pub(crate) fn take_turn(&self) -> MutexGuard<'_, Turn> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn check_space(dir: &Path, found: Space, expected: &Space) -> Result<(), Error> {
-    if found == *expected {
-        return Ok(());
-    }
-    let (found, expected) = (Box::new(found), Box::new(expected.clone()));
-    Err(Error::SpaceMismatch { path: dir.to_owned(), found, expected })
 }

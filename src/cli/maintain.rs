@@ -56,7 +56,10 @@ pub(crate) struct DoctorArgs {}
 #[command(after_help = "Example:\n  imgsearch optimize")]
 pub(crate) struct OptimizeArgs {}
 
-/// Read the whole library and compare all checksums; changes nothing.
+/// Read the whole library and compare all checksums. Nothing in it is put right; `repair` does that.
+///
+/// Works on a read-only medium and on a full disk, too: it then needs room for a copy of the catalog (some 2 KB a photo)
+/// in the system's folder for temporary files.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imgsearch verify")]
 pub(crate) struct VerifyArgs {}

@@ -14,8 +14,9 @@ pub(crate) struct SeeArgs {
     #[arg(long, conflicts_with = "null")]
     pub(crate) preview: bool,
 
-    /// Write a page with the photos in it, small, to look at in a browser. FILE is replaced; it needs no other files.
+    /// Write a page with the photos in it, small, to look at in a browser. It needs no other files.
     ///
+    /// An earlier page of imgsearch is replaced. Any other FILE that is there already is an error.
     /// Example: `imgsearch query "a cat" -n 100 --html cats.html`
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,

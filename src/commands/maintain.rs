@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use imgsearch_index::{Error, OptimizeOptions, Report, Writer, WriterOptions};
+use tempfile::Builder;
 
 use super::status::status_of;
 use super::{AFTER_BATCH, Exit, existing, stop_on_ctrl_c};
@@ -38,24 +39,41 @@ pub(super) fn optimize(settings: &Settings) -> Result<Exit> {
 }
 
 pub(super) fn verify(settings: &Settings) -> Result<Exit> {
-    each_index(settings, imgsearch_index::verify)
+    each_index(settings, |folder| match imgsearch_index::verify(folder) {
+        Err(error) if error.is_refusal() => {
+            let scratch = settings.scratch_folder();
+            let cannot =
+                || format!("{error}, and no copy of the catalog can be made in {}", scratch.display());
+            let scratch = Builder::new().prefix("imgsearch-").tempdir_in(&scratch).with_context(cannot)?;
+            Ok(imgsearch_index::verify_copy(folder, scratch.path())?)
+        }
+        report => Ok(report?),
+    })
 }
 
 pub(super) fn repair(settings: &Settings) -> Result<Exit> {
-    let _lock = settings.library.lock()?;
-    each_index(settings, imgsearch_index::repair)
+    let _lock = settings.library.lock_to_repair()?;
+    each_index(settings, |folder| Ok(imgsearch_index::repair(folder)?))
 }
 
 /// Shows what `verify` or `repair` finds in each index of the library. A problem is a failure, except where a repair
 /// lost nothing.
-fn each_index(settings: &Settings, read: impl Fn(&Path) -> Result<Report, Error>) -> Result<Exit> {
+fn each_index(settings: &Settings, read: impl Fn(&Path) -> Result<Report>) -> Result<Exit> {
     let mut output = Output::new(settings.look);
     let mut exit = Exit::Done;
     for folder in settings.library.index_folders()? {
-        let report = read(&folder)?;
+        let report = match read(&folder) {
+            // A run that was killed at its very beginning made the library's folder, and nothing in it.
+            Err(error) if is_missing(&error) && settings.library.folder().is_dir() => Report::default(),
+            report => report?,
+        };
         unless_reader_left(output.report(&report).and_then(|()| output.finish()))?;
         let is_well = report.is_clean() || report.repaired && report.lost.is_empty();
         exit = if is_well { exit } else { Exit::Failed };
     }
     Ok(exit)
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(Error::Missing { .. }))
 }

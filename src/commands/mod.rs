@@ -34,7 +34,7 @@ use imgsearch_index::{Error as IndexError, Searcher};
 
 use crate::cli::{Cli, Command, ConfigArgs};
 use crate::progress::{self, Download};
-use crate::settings::{CommandLine, Settings};
+use crate::settings::{self, CommandLine, Settings};
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ fn exit_at_once() {
 
 /// Comparable with the paths in a library: absolute, and without symbolic links where it exists.
 fn absolute(folder: &Path) -> Result<PathBuf> {
-    Ok(canonicalize(folder).or_else(|_| std::path::absolute(folder))?)
+    canonicalize(folder).or_else(|_| settings::absolute(folder))
 }
 
 /// The labels in a file; none is an error.
@@ -138,7 +138,7 @@ fn model_folder(settings: &Settings, choice: &Path) -> Result<PathBuf> {
     if is_name {
         return Ok(settings.store()?.find(&choice.to_string_lossy())?.folder);
     }
-    Ok(std::path::absolute(choice)?)
+    settings::absolute(choice)
 }
 
 /// What the last run noted; nothing where there was none.

@@ -76,6 +76,7 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
     if layout.format != Format::Jsonl {
         bail!("--queries prints JSON lines only");
     }
+    args.search.see.html.as_deref().map_or(Ok(()), see::check_page)?;
     let lines: Box<dyn BufRead> = if file == "-" {
         Box::new(io::stdin().lock())
     } else {

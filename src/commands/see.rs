@@ -1,12 +1,14 @@
 //! What is done with photos that were found, besides listing them: a preview, a page, a folder, the opener.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use image::RgbImage;
 use imgsearch::Match;
 use imgsearch::decode::Limits;
+use imgsearch::files::{Readers, replace};
 use imgsearch::gather::{Placed, Way, place};
 use imgsearch::thumbnail::{Thumbnailer, jpeg};
 use rayon::ThreadPoolBuilder;
@@ -16,7 +18,8 @@ use super::absolute;
 use crate::cli::{Format, SeeArgs};
 use crate::progress;
 use crate::render::{
-    Figure, LEAST, Output, Painter, Section, Tile, caption, contact_sheet, fits_a_tile, unless_reader_left,
+    Figure, LEAST, Output, Painter, Section, Tile, caption, contact_sheet, fits_a_tile, is_page,
+    unless_reader_left,
 };
 use crate::settings::{Settings, Verbosity};
 use crate::usage::UsageError;
@@ -38,7 +41,26 @@ pub(super) fn check(settings: &Settings, args: &SeeArgs, format: Format) -> Resu
     if let Some(into) = args.copy_to.as_ref().or(args.link_to.as_ref()) {
         fs::create_dir_all(into).with_context(|| format!("cannot make the folder {}", into.display()))?;
     }
-    Ok(())
+    args.html.as_deref().map_or(Ok(()), check_page)
+}
+
+/// Checks that a page may be written here: over nothing, an empty file, or an earlier page of imgsearch, but never over
+/// somebody's photo.
+pub(super) fn check_page(file: &Path) -> Result<()> {
+    let cannot = || format!("cannot write {}", file.display());
+    let metadata = match fs::metadata(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found.with_context(cannot)?,
+    };
+    let mut beginning = Vec::new();
+    if metadata.is_file() {
+        File::open(file).and_then(|file| file.take(1024).read_to_end(&mut beginning)).with_context(cannot)?;
+    }
+    if metadata.is_file() && (beginning.is_empty() || is_page(&beginning)) {
+        return Ok(());
+    }
+    let error = UsageError::new(format!("{} is there, and it is not a page of imgsearch", file.display()));
+    Err(error.hint("choose another name for the page, or move that file away").into())
 }
 
 /// Checks that pictures can be drawn on standard output.
@@ -105,12 +127,8 @@ fn note(found: &Match) -> String {
 
 /// Writes the page as a whole, or not at all.
 pub(super) fn write_page(file: &Path, sections: &[Section]) -> Result<()> {
-    let mut new = file.as_os_str().to_owned();
-    new.push(format!(".{}", std::process::id()));
-    let new = PathBuf::from(new);
-    let written = fs::write(&new, contact_sheet(sections)).and_then(|()| fs::rename(&new, file));
-    written
-        .inspect_err(|_| _ = fs::remove_file(&new))
+    check_page(file)?;
+    replace(file, contact_sheet(sections).as_bytes(), Readers::AsUsual)
         .with_context(|| format!("cannot write {}", file.display()))
 }
 

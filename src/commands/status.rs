@@ -6,7 +6,7 @@ use anyhow::Result;
 use imgsearch::Library;
 use imgsearch::library::Note;
 use imgsearch::photo::{Photo, SkipKind, path_of};
-use imgsearch_index::{Searcher, Stats};
+use imgsearch_index::{Searcher, Stats, StoredRecord};
 
 use super::{Exit, existing};
 use crate::cli::StatusArgs;
@@ -21,12 +21,12 @@ pub(super) fn run(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
     let mut output = Output::new(settings.look);
     let written = if args.skipped {
         let mut records = Records::new(&mut output, &Layout::of(&args.output)?, skipped_fields())?;
-        let mut files = searcher.iter().flat_map(skipped);
-        files.try_for_each(|file| records.write(&file)).and_then(|()| records.finish())
+        let files = searcher.iter().flat_map(skipped).collect::<Result<Vec<_>>>()?;
+        files.iter().try_for_each(|file| records.write(file)).and_then(|()| records.finish())
     } else if args.noted {
         let mut records = Records::new(&mut output, &Layout::of(&args.output)?, noted_fields())?;
-        let mut photos = searcher.iter().flat_map(noted);
-        photos.try_for_each(|photo| records.write(&photo)).and_then(|()| records.finish())
+        let photos = searcher.iter().flat_map(noted).collect::<Result<Vec<_>>>()?;
+        photos.iter().try_for_each(|photo| records.write(photo)).and_then(|()| records.finish())
     } else {
         let status = status_of(&settings.library, searcher.as_ref())?;
         if args.json { output.status_as_json(&status) } else { output.status(&status) }
@@ -38,9 +38,10 @@ pub(super) fn run(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
 pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Result<Status> {
     let note = Note::read(searcher.and_then(Searcher::note));
     let mut by_reason = BTreeMap::new();
-    for Skipped { skip, .. } in searcher.into_iter().flat_map(skipped) {
-        *by_reason.entry(skip.kind.label()).or_default() += 1;
+    for skipped in searcher.into_iter().flat_map(skipped) {
+        *by_reason.entry(skipped?.skip.kind.label()).or_default() += 1;
     }
+    let noted = searcher.into_iter().flat_map(noted).collect::<Result<Vec<_>>>()?.len();
     let stats = searcher.map_or_else(Stats::default, Searcher::stats);
     let building = library.building()?.into_iter().map(|(folder, searcher)| Building {
         folder: folder.display().to_string(),
@@ -54,7 +55,7 @@ pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Resul
         skipped: by_reason,
         not_pictures: note.not_pictures().collect(),
         stood_back: note.stood_back,
-        noted: searcher.map_or(0, |searcher| noted(searcher).count()),
+        noted,
         bytes_on_disk: stats.bytes_on_disk,
         bytes_per_image: stats.bytes_on_disk.checked_div(stats.rows as u64).unwrap_or(0),
         segments: stats.segments,
@@ -70,18 +71,24 @@ pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Resul
 
 /// The files of a library that were left out, with the reason; among them photos that could not be read again, which
 /// keep the vector they had.
-fn skipped(searcher: &Searcher) -> impl Iterator<Item = Skipped> {
+fn skipped(searcher: &Searcher) -> impl Iterator<Item = Result<Skipped>> {
     searcher.records().filter_map(|record| {
-        let photo = Photo::decode(record.payload)?;
-        let skip = photo.skip.or(photo.trouble).filter(|skip| skip.kind != SkipKind::OtherFile)?;
-        Some(Skipped { path: path_of(record.key), skip })
+        let of = |record: StoredRecord<'_>| {
+            let photo = Photo::decode(record.payload)?;
+            let skip = photo.skip.or(photo.trouble).filter(|skip| skip.kind != SkipKind::OtherFile)?;
+            Some(Skipped { path: path_of(record.key), skip })
+        };
+        record.map(of).map_err(Into::into).transpose()
     })
 }
 
 /// The photos that were embedded although something is wrong with them, with what it is.
-fn noted(searcher: &Searcher) -> impl Iterator<Item = Noted> {
-    searcher.records().filter(|record| record.has_vector).filter_map(|record| {
-        let note = Photo::decode(record.payload)?.details?.note?;
-        Some(Noted { path: path_of(record.key), note })
+fn noted(searcher: &Searcher) -> impl Iterator<Item = Result<Noted>> {
+    searcher.records().filter_map(|record| {
+        let of = |record: StoredRecord<'_>| {
+            let note = Photo::decode(record.payload)?.details?.note.filter(|_| record.has_vector)?;
+            Some(Noted { path: path_of(record.key), note })
+        };
+        record.map(of).map_err(Into::into).transpose()
     })
 }

@@ -12,7 +12,7 @@ mod present;
 
 use std::path::{Path, PathBuf};
 
-use imgsearch_index::{Error, Fingerprint, Searcher, Vector};
+use imgsearch_index::{Error, Fingerprint, Searcher, StoredRecord, Vector};
 
 use crate::photo::{Folder, Photo, key_of, path_of};
 
@@ -86,7 +86,7 @@ pub fn find(
     keep: Keep,
     watch: Watch<'_>,
 ) -> Result<Option<Found>, Error> {
-    let mut candidates = candidates(searcher, folders, watch);
+    let mut candidates = candidates(searcher, folders, watch)?;
     candidates.sort_by(|a, b| keep.order(&a.duplicate, &b.duplicate));
     let mut leaders = Leaders::new(likeness);
     // Of each leader: how much alike its group is, and where its photos are, the leader first.
@@ -121,17 +121,24 @@ pub fn find(
     Ok(Some(Found { groups: gathered(groups, candidates), without_look }))
 }
 
-fn candidates(searcher: &Searcher, folders: &[PathBuf], watch: Watch<'_>) -> Vec<Candidate> {
+fn candidates(
+    searcher: &Searcher,
+    folders: &[PathBuf],
+    watch: Watch<'_>,
+) -> Result<Vec<Candidate>, Error> {
     let folders: Vec<Folder> = folders.iter().map(Folder::from).collect();
     let is_asked = |key: &[u8]| folders.is_empty() || folders.iter().any(|folder| folder.has(key));
-    let records = searcher.records().take_while(|_| !(watch.cancelled)());
-    records
-        .filter(|record| record.has_vector && is_asked(record.key))
-        .filter_map(|record| {
-            let duplicate = Duplicate { path: path_of(record.key), photo: Photo::decode(record.payload)? };
-            Some(Candidate { content: record.fingerprint, duplicate })
-        })
-        .collect()
+    let mut candidates = Vec::new();
+    for record in searcher.records().take_while(|_| !(watch.cancelled)()) {
+        let StoredRecord { key, payload, fingerprint, has_vector } = record?;
+        if has_vector
+            && is_asked(key)
+            && let Some(photo) = Photo::decode(payload)
+        {
+            candidates.push(Candidate { content: fingerprint, duplicate: Duplicate { path: path_of(key), photo } });
+        }
+    }
+    Ok(candidates)
 }
 
 fn vector(searcher: &Searcher, path: &Path) -> Result<Option<Vector>, Error> {

@@ -1,7 +1,7 @@
 //! From a name to an installed model: list, choose, fetch what is missing, check, and only then give it its name.
 
 use std::collections::{BTreeMap, HashSet};
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use super::store::{Installed, Origin, Store, check_model_name, remove_folder};
 use super::{Access, HubError, Known, Precisions, RepoId};
 use crate::digest::{Digest, sha256_of};
 use crate::disk;
+use crate::files::sync_folder;
 use crate::model::{Execution, Model, Precision};
 
 /// What is to be pulled.
@@ -322,9 +323,4 @@ impl Fetch<'_> {
             _ => Ok(()),
         }
     }
-}
-
-/// Makes the names in a folder durable, where the operating system has such a thing.
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }

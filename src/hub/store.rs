@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::HubError;
 use super::listing::check_name;
+use crate::files::{Readers, replace_durably};
 
 /// What pulling leaves in a model's folder.
 pub(super) const ORIGIN_FILE: &str = "pulled.json";
@@ -44,8 +45,21 @@ pub struct Origin {
     pub sha256: BTreeMap<String, String>,
 }
 
-/// Held while a model is pulled or removed; let go when dropped, or when the process ends in whatever way.
-pub(super) struct Lock(#[expect(dead_code, reason = "closing the file unlocks it")] File);
+/// Held while a model is pulled or removed; let go when dropped, or when the process ends in any way.
+#[derive(Debug)]
+pub(super) struct Lock {
+    path: PathBuf,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // The file goes first: who has it open already finds that it is no longer the one of this name.
+        fs::remove_file(&self.path).ok();
+        // Closing it would not do: a process that another thread starts at this moment has a copy of it.
+        self.file.unlock().ok();
+    }
+}
 
 impl Store {
     /// The models in `folder`, which need not exist yet.
@@ -104,8 +118,8 @@ impl Store {
     /// [`HubError::NotInstalled`], or [`HubError::Io`].
     pub fn set_default(&self, name: &str) -> Result<(), HubError> {
         self.find(name)?;
-        let (path, new) = (self.default_file(), self.folder.join(".default.new"));
-        let written = fs::write(&new, format!("{name}\n")).and_then(|()| fs::rename(&new, &path));
+        let path = self.default_file();
+        let written = replace_durably(&path, format!("{name}\n").as_bytes(), Readers::AsUsual);
         written.map_err(|source| HubError::Io { path, source })
     }
 
@@ -139,11 +153,16 @@ impl Store {
         fs::create_dir_all(&folder).map_err(|source| HubError::Io { path: folder.clone(), source })?;
         let path = folder.join(format!("{name}.lock"));
         let unlockable = |source| HubError::Io { path: path.clone(), source };
-        let file = File::create(&path).map_err(unlockable)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Lock(file)),
-            Err(TryLockError::WouldBlock) => Err(HubError::Locked { name: name.to_owned() }),
-            Err(TryLockError::Error(source)) => Err(unlockable(source)),
+        loop {
+            let opened = File::options().write(true).create(true).truncate(false).open(&path);
+            let file = opened.map_err(unlockable)?;
+            match file.try_lock() {
+                Ok(()) if is_at(&file, &path) => return Ok(Lock { path, file }),
+                // Another process has removed it since it was opened.
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(HubError::Locked { name: name.to_owned() }),
+                Err(TryLockError::Error(source)) => return Err(unlockable(source)),
+            }
         }
     }
 
@@ -200,18 +219,30 @@ impl Origin {
     pub(super) fn write(&self, folder: &Path) -> Result<(), HubError> {
         let path = folder.join(ORIGIN_FILE);
         let json = serde_json::to_vec_pretty(self).expect("plain fields become JSON");
-        let written = File::create(&path).and_then(|mut file| {
-            file.write_all(&json)?;
-            file.sync_all()
-        });
-        written.map_err(|source| HubError::Io { path, source })
+        replace_durably(&path, &json, Readers::AsUsual).map_err(|source| HubError::Io { path, source })
     }
+}
+
+/// Whether the open file is the one that has this name now.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let both = (file.metadata(), path.metadata());
+    matches!(both, (Ok(a), Ok(b)) if (a.dev(), a.ino()) == (b.dev(), b.ino()))
+}
+
+/// Other systems do not remove a file that is open.
+#[cfg(not(unix))]
+fn is_at(_file: &File, _path: &Path) -> bool {
+    true
 }
 
 /// Refuses names that would mean another folder than one right below the models'.
 pub(super) fn check_model_name(name: &str) -> Result<(), HubError> {
     let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    let is_name = !name.is_empty() && !name.starts_with('.') && name.chars().all(plain) && name != "default";
+    // What begins with a dash would be taken for an option.
+    let is_name =
+        !name.is_empty() && !name.starts_with(['.', '-']) && name.chars().all(plain) && name != "default";
     if is_name { Ok(()) } else { Err(HubError::Name { name: name.to_owned() }) }
 }
 
@@ -234,7 +265,7 @@ mod tests {
         for name in ["clip-b32", "ViT-B-32__openai", "größer", "a.b"] {
             check_model_name(name).unwrap();
         }
-        for name in ["", ".", "..", ".partial", "a/b", "a\\b", "default", "a b", "a\0"] {
+        for name in ["", ".", "..", "-x", "--", ".partial", "a/b", "a\\b", "default", "a b", "a\0"] {
             assert!(check_model_name(name).is_err(), "{name:?}");
         }
     }
@@ -248,5 +279,6 @@ mod tests {
         store.lock("b").map(drop).unwrap();
         drop(lock);
         store.lock("a").map(drop).unwrap();
+        assert_eq!(fs::read_dir(store.partial_folder()).unwrap().count(), 0, "nothing is left over");
     }
 }

@@ -55,9 +55,13 @@ pub(super) fn state(run: &Run<'_>, walked: &Walked) -> Result<Option<Replacement
 fn lacking(run: &Run<'_>, walked: &Walked) -> Result<Option<Lacking>, IngestError> {
     let mut fates = Fates::new(run, walked)?;
     let mut lacking = Lacking::default();
-    for stored in run.replaces.into_iter().flat_map(|old| old.records()).filter(|stored| stored.has_vector) {
+    for stored in run.replaces.into_iter().flat_map(|old| old.records()) {
         if run.should_stop() {
             return Ok(None);
+        }
+        let stored = stored?;
+        if !stored.has_vector {
+            continue;
         }
         let Some(key) = key_of(&path_of(stored.key)) else { continue };
         let old = Photo::decode(stored.payload);

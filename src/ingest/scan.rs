@@ -185,7 +185,11 @@ impl Scan<'_> {
     fn photos_of(&mut self, old: &Searcher) -> Result<(), IngestError> {
         let excludes = excludes(self.run.plan)?;
         let mut disks = Disks::default();
-        for stored in old.records().filter(|stored| stored.has_vector) {
+        for stored in old.records() {
+            let stored = stored?;
+            if !stored.has_vector {
+                continue;
+            }
             let path = path_of(stored.key);
             let is_met = key_of(&path).is_none_or(|key| self.walked.has_seen(&key));
             if is_met || excludes.iter().any(|exclude| exclude.matches(&path)) {

@@ -1,14 +1,19 @@
 //! `library.json`: which of a library's indexes is in use.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use imgsearch_index::{Error, Space};
+use imgsearch_index::{Error, Searcher, Space};
 use serde::{Deserialize, Serialize};
+
+use crate::files::{Readers, read_bounded, replace_durably};
 
 /// The name of a library's first index, and the beginning of the names of all others.
 const FIRST: &str = "index";
+
+/// Far more than the file ever has.
+const MOST_BYTES: u64 = 1 << 20;
 
 /// Names are those of folders in the library's folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,24 +30,39 @@ pub(super) fn name_of(space: &Space) -> String {
     format!("{FIRST}-{}", &blake3::hash(space.id.as_bytes()).to_hex()[..16])
 }
 
-fn is_name(name: &str) -> bool {
+pub(super) fn is_name(name: &str) -> bool {
     let hex = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_hexdigit());
     name == FIRST || name.strip_prefix(FIRST).and_then(|rest| rest.strip_prefix('-')).is_some_and(hex)
 }
 
 impl Layout {
     /// The layout of the library in `folder`.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] where it does not tell which index is in use, or names one that is not there although others
+    /// are; [`Error::Io`].
     pub(super) fn read(folder: &Path) -> Result<Layout, Error> {
+        // Between looking into the file and looking for the index, another one may have been put into its place.
+        Layout::read_once(folder).or_else(|_| Layout::read_once(folder))
+    }
+
+    fn read_once(folder: &Path) -> Result<Layout, Error> {
         let path = path(folder);
-        let json = match fs::read(&path) {
-            Ok(json) => json,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Layout::guessed(folder)),
+        let layout = match read_bounded(&path, MOST_BYTES) {
+            Ok(json) => serde_json::from_slice(&json).ok(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(Layout::guessed(folder)),
+            Err(_) if path.is_dir() => None,
             Err(error) => return Err(super::io("read", &path)(error)),
         };
-        let layout: Option<Layout> = serde_json::from_slice(&json).ok();
         let right = |layout: &Layout| layout.retired.iter().chain([&layout.in_use]).all(|name| is_name(name));
+        let is_there = |layout: &Layout| {
+            let mut others = indexes(folder);
+            others.retain(|name| !layout.retired.contains(name));
+            others.is_empty() || others.contains(&layout.in_use)
+        };
         layout
             .filter(right)
+            .filter(is_there)
             .ok_or(Error::Damaged { path, what: "the file does not say which index is in use" })
     }
 
@@ -58,19 +78,25 @@ impl Layout {
         Layout { in_use, retired: Vec::new() }
     }
 
-    /// Replaces the file, so that whoever reads it finds the old one or this one. Whoever calls it holds the lock.
+    /// Puts a file right that does not tell which index is in use: the one with the most photos is, for another one
+    /// takes its place only when it has all of them.
+    pub(super) fn repair(folder: &Path) -> Result<(), Error> {
+        let Err(Error::Damaged { path, .. }) = Layout::read(folder) else { return Ok(()) };
+        if path.is_dir() {
+            // Nothing of ours is a folder where a file should be.
+            fs::remove_dir(&path).map_err(super::io("remove", &path))?;
+        }
+        let photos = |name: &String| Searcher::open(&folder.join(name)).map_or(0, |searcher| searcher.len());
+        let names = indexes(folder).into_iter();
+        let in_use = names.max_by_key(photos).unwrap_or_else(|| FIRST.to_owned());
+        Layout { in_use, retired: Vec::new() }.write(folder)
+    }
+
+    /// Replaces the file. Whoever calls it holds the lock.
     pub(super) fn write(&self, folder: &Path) -> Result<(), Error> {
-        let (path, new) = (path(folder), folder.join("library.json.tmp"));
+        let path = path(folder);
         let json = serde_json::to_vec(self).expect("plain fields become JSON");
-        let replace = || -> io::Result<()> {
-            let mut file = File::create(&new)?;
-            file.write_all(&json)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            // Windows neither needs nor allows it.
-            if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
-        };
-        replace().map_err(super::io("replace", &path))
+        replace_durably(&path, &json, Readers::Owner).map_err(super::io("replace", &path))
     }
 
     /// The folders of the other indexes, which may take the place of the one in use.
@@ -113,12 +139,32 @@ mod tests {
         check(None, &[], Some("index"));
         check(None, &["index", "index-ab"], Some("index"));
         check(None, &["index-ab"], Some("index-ab"));
-        check(None, &["index-ab", "index-cd"], Some("index"));
-        check(Some(r#"{"in_use": "index-ab"}"#), &["index"], Some("index-ab"));
+        check(None, &["index-ab", "index-cd"], None);
+        check(Some(r#"{"in_use": "index-ab"}"#), &["index"], None);
+        check(Some(r#"{"in_use": "index-ab", "retired": ["index"]}"#), &["index"], Some("index-ab"));
+        check(Some(r#"{"in_use": "index-ab"}"#), &["index", "index-ab"], Some("index-ab"));
         check(Some(r#"{"in_use": "index-ab", "new": 1}"#), &[], Some("index-ab"));
         check(Some(r#"{"in_use": "../index"}"#), &[], None);
         check(Some(r#"{"in_use": "index", "retired": [".."]}"#), &[], None);
         check(Some(r#"{"in_use": "#), &[], None);
+    }
+
+    #[test]
+    fn a_file_that_does_not_tell_is_made_again() {
+        #[track_caller]
+        fn check(damage: impl Fn(&Path)) {
+            let library = tempfile::tempdir().unwrap();
+            for (name, photos) in [("index", 0), ("index-ab", 2), ("index-cd", 1)] {
+                crate::library::tests::index(&library.path().join(name), photos);
+            }
+            damage(&path(library.path()));
+            assert!(Layout::read(library.path()).is_err());
+            Layout::repair(library.path()).unwrap();
+            assert_eq!(Layout::read(library.path()).unwrap().in_use, "index-ab");
+        }
+        check(|file| fs::write(file, "{").unwrap());
+        check(|file| fs::write(file, r#"{"in_use": "index-abc"}"#).unwrap());
+        check(|file| fs::create_dir(file).unwrap());
     }
 
     #[test]

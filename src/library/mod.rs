@@ -9,6 +9,9 @@
 //! LIBRARY/background        the model's vectors of everyday concepts (engine/background.rs)
 //! ```
 //!
+//! Only the owner can read any of it: it holds the paths, times and places of all photos. A library of an earlier version
+//! becomes private when it is next changed.
+//!
 //! An index of another model is filled run by run while the one in use answers. When it has all that the other has,
 //! one atomic replacement of `library.json` puts it into use, and only then the old one is removed. Readers take no
 //! lock: who finds an index gone looks up again which one is in use.
@@ -17,6 +20,7 @@ mod kept;
 mod layout;
 mod note;
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +28,7 @@ use imgsearch_index::{Error, Lock, Searcher, Space, Writer, WriterOptions};
 
 pub use note::Note;
 
+use crate::files;
 use layout::Layout;
 
 /// A library folder; need not exist yet.
@@ -94,7 +99,7 @@ impl Library {
     /// # Errors
     /// [`Error::Io`].
     pub fn create(&self) -> Result<(), Error> {
-        fs::create_dir_all(&self.folder).map_err(io("create", &self.folder))
+        files::create_private_folder(&self.folder).map_err(io("create", &self.folder))
     }
 
     /// Takes the right to change the library, without waiting.
@@ -107,11 +112,46 @@ impl Library {
             return Err(Error::Missing { path: self.folder.clone() });
         }
         let lock = Lock::acquire(&self.folder)?;
+        self.tidy();
         let mut locked =
             LockedLibrary { library: self.clone(), layout: Layout::read(&self.folder)?, _lock: lock };
         locked.remove_retired()?;
         Ok(locked)
     }
+
+    /// Does what [`Library::lock`] does, after putting a `library.json` right that does not tell which index is in use.
+    ///
+    /// # Errors
+    /// As [`Library::lock`].
+    pub fn lock_to_repair(&self) -> Result<LockedLibrary, Error> {
+        if self.folder.is_dir() {
+            let _lock = Lock::acquire(&self.folder)?;
+            Layout::repair(&self.folder)?;
+        }
+        self.lock()
+    }
+
+    /// Removes what killed processes left behind, and makes private what is not. A folder that holds other things, too,
+    /// keeps its own permissions: somebody else may need them.
+    fn tidy(&self) {
+        // Taking the lock wrote to its file.
+        let written = self.folder.join("writer.lock").metadata().and_then(|metadata| metadata.modified());
+        if let Ok(now) = written {
+            files::remove_unfinished(&self.folder, now);
+        }
+        let entries: Vec<_> = fs::read_dir(&self.folder).into_iter().flatten().flatten().collect();
+        let (own, others): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| is_own(&entry.file_name()));
+        own.iter().for_each(|entry| files::make_private(&entry.path()));
+        if others.is_empty() {
+            files::make_private(&self.folder);
+        }
+    }
+}
+
+/// Whether what has this name in a library's folder is a part of the library.
+fn is_own(name: &OsStr) -> bool {
+    let is_part = |name| ["library.json", "last-results", "background", "writer.lock"].contains(&name);
+    name.to_str().is_some_and(|name| is_part(name) || layout::is_name(name)) || files::is_unfinished(name)
 }
 
 /// A library that no other process can change.
@@ -192,4 +232,70 @@ impl LockedLibrary {
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
     move |source| Error::Io { path: path.to_owned(), action, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use imgsearch_index::{Change, Key, Record, Vector};
+
+    use super::*;
+
+    fn space() -> Space {
+        Space { id: "a".into(), label: "A".into(), dim: 2 }
+    }
+
+    /// Makes an index with so many photos.
+    pub(super) fn index(folder: &Path, photos: usize) {
+        let writer = Writer::open(folder, &space(), WriterOptions::default()).unwrap();
+        let put = |photo: usize| Change::Put {
+            key: Key::new(photo.to_string()).unwrap(),
+            record: Record { fingerprint: None, payload: Vec::new() },
+            vector: Some(Vector::new(vec![1.0, 0.0]).unwrap()),
+        };
+        writer.apply((0..photos).map(put).collect()).unwrap();
+        writer.close().unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_library_is_the_owners_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        #[track_caller]
+        fn check(others: &[&str], before: Option<u32>, expected: u32) {
+            let root = tempfile::tempdir().unwrap();
+            let library = Library::new(root.path().join("library"));
+            let set = |mode| fs::set_permissions(library.folder(), fs::Permissions::from_mode(mode)).unwrap();
+            library.create().unwrap();
+            for name in others {
+                fs::write(library.folder().join(name), "").unwrap();
+            }
+            before.into_iter().for_each(set);
+            let mut locked = library.lock().unwrap();
+            let opened = locked.open(&space()).unwrap();
+            library.remember([Path::new("/a")].into_iter()).unwrap();
+            opened.writer.close().unwrap();
+            locked.layout.write(library.folder()).unwrap();
+            let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode(library.folder()), expected);
+            let all = walkdir::WalkDir::new(library.folder()).min_depth(1).into_iter().map(Result::unwrap);
+            let open = all.filter(|entry| mode(entry.path()) & 0o077 != 0);
+            let open: Vec<_> = open.map(|entry| entry.file_name().to_owned()).collect();
+            assert_eq!(open, others);
+        }
+        check(&[], None, 0o700);
+        // One of an earlier version, and one in a folder of photos.
+        check(&[], Some(0o755), 0o700);
+        check(&["photo.jpg"], Some(0o755), 0o755);
+    }
+
+    #[test]
+    fn what_killed_processes_left_is_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let library = Library::new(root.path());
+        let left = root.path().join(".last-results.x.unfinished");
+        let day = std::time::Duration::from_secs(86_400);
+        fs::File::create(&left).unwrap().set_modified(std::time::SystemTime::now() - day).unwrap();
+        drop(library.lock().unwrap());
+        assert!(!left.exists());
+    }
 }

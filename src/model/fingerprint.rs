@@ -8,6 +8,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 
 use crate::digest::sha256_of;
+use crate::files::{Readers, replace};
 
 /// What is remembered of one file. It counts only as long as size and modification time are the same.
 #[derive(PartialEq, Serialize, Deserialize)]
@@ -44,13 +45,9 @@ fn stamp(metadata: &Metadata) -> (u64, u64) {
     (metadata.len(), since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0))
 }
 
-/// Whole or not at all: another process may read it meanwhile.
 fn remember(file: &Path, note: &Note) -> io::Result<()> {
-    let folder = file.parent().unwrap_or(Path::new(""));
-    fs::create_dir_all(folder)?;
-    let unfinished = file.with_extension(format!("{}.tmp", std::process::id()));
-    fs::write(&unfinished, serde_json::to_vec(note)?)?;
-    fs::rename(&unfinished, file)
+    fs::create_dir_all(file.parent().unwrap_or(Path::new("")))?;
+    replace(file, &serde_json::to_vec(note)?, Readers::AsUsual)
 }
 
 #[cfg(test)]

@@ -46,6 +46,15 @@ figcaption span:first-child { overflow: hidden; text-overflow: ellipsis; white-s
 .note { color: var(--soft); font-variant-numeric: tabular-nums; white-space: nowrap; }
 ";
 
+/// How a page says that it is one of ours, near its beginning. Only such a file is replaced by another page.
+const GENERATOR: &str = "imgsearch contact sheet";
+
+/// Whether a file that begins so is a page of ours.
+pub(crate) fn is_page(beginning: &[u8]) -> bool {
+    let mark = format!("<meta name=\"generator\" content=\"{GENERATOR}\">");
+    memchr::memmem::find(beginning, mark.as_bytes()).is_some()
+}
+
 /// The page.
 pub(crate) fn contact_sheet(sections: &[Section]) -> String {
     let page = html! {
@@ -53,6 +62,7 @@ pub(crate) fn contact_sheet(sections: &[Section]) -> String {
         html lang="en" {
             head {
                 meta charset="utf-8";
+                meta name="generator" content=(GENERATOR);
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta http-equiv="Content-Security-Policy" content=(POLICY);
                 title { "imgsearch" }
@@ -108,6 +118,7 @@ mod tests {
         for part in expected {
             assert!(page.contains(part), "{part} in\n{page}");
         }
+        assert!(is_page(&page.as_bytes()[..1024]), "{page}");
         assert!(!page.contains("<script>"), "{page}");
     }
 

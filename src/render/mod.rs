@@ -24,7 +24,7 @@ use crate::terminal::{Look, escape};
 
 pub(crate) use doctor::{Check, Wrong};
 pub(crate) use duplicates::{Listed, duplicate_fields};
-pub(crate) use html::{Figure, Section, contact_sheet};
+pub(crate) use html::{Figure, Section, contact_sheet, is_page};
 pub(crate) use labels::{Fitting, Tag, fit_fields, tag_fields};
 pub(crate) use matches::{Found, match_fields};
 pub(crate) use models::Description;

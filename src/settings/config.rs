@@ -44,7 +44,12 @@ pub(super) fn parse(text: &str, file: &Path, folders: Folders<'_>) -> Result<Vec
         };
         let values = texts(key.kind, value.get_ref(), folders).ok_or_else(|| {
             let (name, found) = (key.name, value.get_ref().type_str());
-            let what = format!("`{name}` is {}, but this is of type {found}", described(key.kind));
+            let what = match value.get_ref() {
+                DeValue::Integer(number) if takes_integers(key.kind) => {
+                    format!("`{name}` cannot be {}: the number is too large", number.as_str())
+                }
+                _ => format!("`{name}` is {}, but this is of type {found}", described(key.kind)),
+            };
             wrong(value.span(), what).hint(format!("for example: `{name} = {}`", key.example))
         })?;
         entries.push(Entry { key, values, place: place(text, value.span().start) });
@@ -71,6 +76,10 @@ fn instead(name: &str) -> String {
     }
 }
 
+fn takes_integers(kind: Kind) -> bool {
+    matches!(kind, Kind::Integer | Kind::Number)
+}
+
 fn described(kind: Kind) -> &'static str {
     match kind {
         Kind::Word => "a string",
@@ -92,7 +101,7 @@ fn texts(kind: Kind, value: &DeValue<'_>, folders: Folders<'_>) -> Option<Vec<Os
             one(folders.resolve(text))
         }
         (Kind::PathOrName, DeValue::String(text)) => one(text.as_ref().into()),
-        (Kind::Integer | Kind::Number, DeValue::Integer(number)) => {
+        (kind, DeValue::Integer(number)) if takes_integers(kind) => {
             one(i64::from_str_radix(number.as_str(), number.radix()).ok()?.to_string().into())
         }
         (Kind::Number, DeValue::Float(number)) => one(number.to_string().into()),

@@ -21,6 +21,9 @@ use crate::usage::UsageError;
 /// The variable that names the config file.
 const CONFIG_VARIABLE: &str = "IMGSEARCH_CONFIG";
 
+/// The largest config file that is read. One with every key takes less than 2 KB.
+const MOST_BYTES: u64 = 1 << 20;
+
 /// What was typed, and what holds where nothing was.
 pub(crate) struct CommandLine {
     pub(crate) cli: Cli,
@@ -107,8 +110,8 @@ impl ConfigFile {
 
     fn entries(&self) -> Result<Vec<Entry>> {
         let Some(path) = &self.path else { return Ok(Vec::new()) };
-        let path = std::path::absolute(path)?;
-        let text = match text_file::read(&path) {
+        let path = super::absolute(path)?;
+        let text = match text_file::read_at_most(&path, MOST_BYTES) {
             Err(TextError::Io(error)) if error.kind() == std::io::ErrorKind::NotFound && !self.is_named => {
                 return Ok(Vec::new());
             }

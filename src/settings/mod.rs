@@ -66,7 +66,7 @@ impl Settings {
         let library = library.context("this user has no home folder: name the library with --library")?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
-            library: Library::new(std::path::absolute(&library)?),
+            library: Library::new(absolute(&library)?),
             threads: threads.map_or(cores, usize::from),
             verbosity: match (quiet, verbose) {
                 (true, _) => Verbosity::Quiet,
@@ -119,6 +119,11 @@ impl Settings {
         Some(self.data_folder.as_ref()?.join("places.tsv"))
     }
 
+    /// The system's folder for files that are needed for a moment.
+    pub(crate) fn scratch_folder(&self) -> PathBuf {
+        env::temp_dir()
+    }
+
     /// Where set-up puts libheif, or a release archive does.
     pub(crate) fn heif_places(&self) -> Vec<PathBuf> {
         let beside = env::current_exe().ok().and_then(|path| Some(path.parent()?.join("heif")));
@@ -152,6 +157,16 @@ impl Settings {
         places.extend(system.map(PathBuf::from));
         places
     }
+}
+
+/// The path from the root. Only a relative path can fail: when the folder that imgsearch was started in is gone.
+pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
+    std::path::absolute(path).with_context(|| {
+        format!(
+            "cannot find {}: the folder that imgsearch was started in is not there any more",
+            path.display()
+        )
+    })
 }
 
 /// Hugging Face's own tools keep what they need here.

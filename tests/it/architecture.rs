@@ -18,6 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["look"],
     &["model", "perceptual", "thumbnail", "walk"],
     &["budget", "decode", "digest", "disk", "gather", "name", "sidecar", "text_file"],
+    &["files"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

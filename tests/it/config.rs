@@ -122,6 +122,16 @@ fn mistakes_are_named_with_their_place() {
     check("min-score = nan", "1:13", &["finite"]);
     check("top = 1\ntop = 2", "2:1", &["duplicate key"]);
     check("top = ", "1:7", &[]);
+    check("top = 99999999999999999999", "1:7", &["`top` cannot be 99999999999999999999", "too large"]);
+}
+
+#[test]
+fn only_so_much_of_a_file_is_read() {
+    let workspace = Workspace::new();
+    let endless =
+        workspace.imgsearch(&["status", "--config", "/dev/zero"]).assert().code(2).get_output().clone();
+    let stderr = String::from_utf8(endless.stderr).unwrap();
+    assert!(stderr.contains("the config file /dev/zero") && stderr.contains("longer than 1048576 bytes"), "{stderr}");
 }
 
 #[test]

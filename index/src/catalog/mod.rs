@@ -10,6 +10,7 @@
 //! |--------------|-----------------------|----------------------------------------------------------|
 //! | schema       | `format`              | `u32`, [`FORMAT`]                                        |
 //! | schema       | `space`               | see [`Space`]                                            |
+//! | schema       | `index`               | `u64`, see [`IndexId`]; absent in earlier versions       |
 //! | schema       | `next row`            | `u64`, the first row number never given; absent for none |
 //! | schema       | `note`                | the caller's bytes                                       |
 //! | records      | key bytes             | see [`Entry`]                                            |
@@ -33,6 +34,7 @@ use std::time::Duration;
 use sled::Transactional;
 use sled::transaction::{ConflictableTransactionError, TransactionError};
 
+use crate::identity::IndexId;
 use crate::record::Entry;
 use crate::{Error, Key, Space};
 pub(crate) use batch::Batch;
@@ -43,6 +45,7 @@ const FORMAT: u32 = 1;
 
 const FORMAT_KEY: &[u8] = b"format";
 const SPACE_KEY: &[u8] = b"space";
+const INDEX_KEY: &[u8] = b"index";
 const NEXT_ROW_KEY: &[u8] = b"next row";
 const NOTE_KEY: &[u8] = b"note";
 
@@ -112,12 +115,21 @@ impl Catalog {
         Space::from_bytes(&bytes).map(Some).ok_or_else(|| self.damaged("the vector space cannot be read"))
     }
 
-    /// Makes a new catalog one for vectors of `space`.
-    pub(crate) fn initialise(&self, space: &Space) -> Result<(), Error> {
+    /// Which index this is the catalog of; `None` for one of an earlier version.
+    pub(crate) fn index(&self) -> Result<Option<IndexId>, Error> {
+        let Some(bytes) = self.schema_value(INDEX_KEY)? else { return Ok(None) };
+        let number = u64::from_le_bytes(self.exactly(&bytes, "the index's number cannot be read")?);
+        Ok(IndexId::from_number(number))
+    }
+
+    /// Makes a new catalog one for vectors of `space`, or gives one of an earlier version its number. Durable when it
+    /// returns.
+    pub(crate) fn initialise(&self, space: &Space, index: IndexId) -> Result<(), Error> {
         let space_bytes = space.to_bytes().ok_or_else(|| self.damaged("the vector space is too large"))?;
         let mut batch = sled::Batch::default();
         batch.insert(FORMAT_KEY, &FORMAT.to_le_bytes());
         batch.insert(SPACE_KEY, space_bytes);
+        batch.insert(INDEX_KEY, &IndexId::to_number(Some(index)).to_le_bytes());
         self.ask(|| self.schema.apply_batch(batch))?;
         self.flush()
     }
@@ -374,7 +386,7 @@ mod tests {
     fn check_format(stored: &[u8], expected: Option<&str>) {
         let dir = tempfile::tempdir().unwrap();
         let catalog = Catalog::open(&dir.path().join("catalog"), 1 << 20).unwrap();
-        catalog.initialise(&space()).unwrap();
+        catalog.initialise(&space(), IndexId::new()).unwrap();
         catalog.schema.insert(FORMAT_KEY, stored).unwrap();
         drop(catalog);
         let found = Catalog::open(&dir.path().join("catalog"), 1 << 20).err().map(|error| error.to_string());
@@ -403,7 +415,7 @@ mod tests {
         let catalog = Catalog::open(&dir.path().join("catalog"), 1 << 20).unwrap();
         assert!(Catalog::exists(&dir.path().join("catalog")));
         assert_eq!(catalog.space().unwrap(), None);
-        catalog.initialise(&space()).unwrap();
+        catalog.initialise(&space(), IndexId::new()).unwrap();
         assert_eq!(catalog.space().unwrap(), Some(space()));
     }
 
@@ -412,7 +424,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("catalog");
         let catalog = Catalog::open(&path, 1 << 20).unwrap();
-        catalog.initialise(&space()).unwrap();
+        catalog.initialise(&space(), IndexId::new()).unwrap();
         drop(catalog);
         std::fs::write(path.join("snap.7FFFFFFFFFFFFFFF.generating"), [0; 20]).unwrap();
         assert_eq!(Catalog::open(&path, 1 << 20).unwrap().space().unwrap(), Some(space()));

@@ -3,6 +3,7 @@
 //! sled answers some damage with an error and some with a panic, in the calling thread. Both become an
 //! [`Error`] that names the catalog, so that whoever called can go on, or repair the index.
 
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -18,13 +19,24 @@ pub(super) fn ask<T>(path: &Path, question: impl FnOnce() -> sled::Result<T>) ->
 
 fn failed(path: &Path, error: sled::Error) -> Error {
     match error {
-        sled::Error::Io(source) => Error::Io { path: path.to_owned(), action: "read or write", source },
+        sled::Error::Io(source) => {
+            Error::Io { path: path.to_owned(), action: "read or write", source: in_words(source) }
+        }
         sled::Error::Corruption { .. } => {
             Error::Damaged { path: path.to_owned(), what: "a page cannot be read" }
         }
         other @ (sled::Error::CollectionNotFound(_)
         | sled::Error::Unsupported(_)
         | sled::Error::ReportableBug(_)) => Error::Catalog { path: path.to_owned(), source: Box::new(other) },
+    }
+}
+
+/// sled keeps only the kind of an error of the system, and in place of its message what `{:?}` makes of it.
+fn in_words(source: io::Error) -> io::Error {
+    match source.kind() {
+        // Then the text is all there is.
+        io::ErrorKind::Other => source,
+        kind => source.raw_os_error().map_or_else(|| kind.into(), io::Error::from_raw_os_error),
     }
 }
 
@@ -43,6 +55,16 @@ impl From<Box<dyn std::any::Any + Send>> for Panic {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn an_error_of_the_system_is_told_in_words() {
+        let full = io::Error::from_raw_os_error(28);
+        let full = io::Error::new(full.kind(), format!("{full:?}"));
+        let error = ask::<()>(Path::new("/p"), || Err(sled::Error::Io(full))).unwrap_err();
+        let said = std::error::Error::source(&error).map(ToString::to_string);
+        assert_eq!(said.as_deref(), Some("no storage space"));
+    }
 
     #[test]
     fn a_panic_becomes_an_error_with_a_way_on() {

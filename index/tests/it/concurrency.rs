@@ -21,7 +21,8 @@ fn child_that_reads_until_all_is_there() {
     while !seen.contains(&b"end"[..]) {
         assert!(Instant::now() < deadline, "the end was never published");
         let Ok(searcher) = Searcher::open(dir.as_ref()) else { panic!("no index") };
-        let found: BTreeSet<Vec<u8>> = searcher.records().map(|record| record.key.to_vec()).collect();
+        let found: BTreeSet<Vec<u8>> =
+            searcher.records().map(Result::unwrap).map(|record| record.key.to_vec()).collect();
         // Keys that are never deleted, once published, stay.
         let lost: Vec<_> = seen.difference(&found).filter(|key| !key.starts_with(b"gone")).collect();
         assert!(lost.is_empty(), "{lost:?}");

@@ -47,6 +47,7 @@ impl Fixture {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let mut lines: Vec<String> = searcher
             .records()
+            .map(|found| found.expect("a readable record"))
             .map(|found| match found.has_vector {
                 true => format!("{}={}", text(found.key), text(found.payload)),
                 false => format!("({}={})", text(found.key), text(found.payload)),

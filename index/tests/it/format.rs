@@ -96,13 +96,13 @@ fn a_newer_format_is_refused_by_name() {
     copy(&fixture("format-1"), &index.dir());
     let path = index.dir().join("manifest");
     let mut bytes = fs::read(&path).unwrap();
-    bytes[8] = 2;
+    bytes[8] = 3;
     let content = bytes.len() - 4;
     let checksum = crc32fast::hash(&bytes[..content]);
     bytes[content..].copy_from_slice(&checksum.to_le_bytes());
     fs::write(&path, bytes).unwrap();
     let newer =
-        |error: Option<Error>| matches!(error, Some(Error::NewerFormat { found: 2, expected: 1, .. }));
+        |error: Option<Error>| matches!(error, Some(Error::NewerFormat { found: 3, expected: 2, .. }));
     assert!(newer(Searcher::open(&index.dir()).err()));
     assert!(newer(Writer::open(&index.dir(), &space(), WriterOptions::default()).err()));
     assert!(newer(verify(&index.dir()).err()));

@@ -27,4 +27,6 @@ mod searching;
 #[cfg(test)]
 mod space;
 #[cfg(test)]
+mod truth;
+#[cfg(test)]
 mod writing;

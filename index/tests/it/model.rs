@@ -49,8 +49,11 @@ type State = BTreeMap<u8, (u8, Option<u16>)>;
 
 /// What a searcher sees is `state`, and its hits are those of a full comparison.
 fn check(searcher: &Searcher, state: &State) {
-    let found: BTreeMap<u8, (u8, bool)> =
-        searcher.records().map(|found| (found.key[1], (found.payload[0], found.has_vector))).collect();
+    let found: BTreeMap<u8, (u8, bool)> = searcher
+        .records()
+        .map(Result::unwrap)
+        .map(|found| (found.key[1], (found.payload[0], found.has_vector)))
+        .collect();
     let expected = state.iter().map(|(&key, &(payload, vector))| (key, (payload, vector.is_some())));
     assert_eq!(found, expected.collect());
     let query = vector(777);

@@ -38,7 +38,7 @@ fn the_longest_payload_fits() {
     let index = Fixture::new();
     let payload = "x".repeat(MAX_PAYLOAD_LEN);
     index.apply(vec![put("a", &payload, None)]);
-    assert_eq!(index.searcher().records().next().unwrap().payload, payload.as_bytes());
+    assert_eq!(index.searcher().records().next().unwrap().unwrap().payload, payload.as_bytes());
 }
 
 #[track_caller]

@@ -1,0 +1,220 @@
+//! Files that take the place of others as a whole, and what only its owner can read.
+//!
+//! A new file is written beside the old one, under a name that nobody can foresee, and then renamed: who reads meanwhile
+//! finds the old bytes or the new ones, and a symbolic link that somebody planted is replaced, never followed.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use tempfile::{Builder, NamedTempFile};
+
+/// Ends the names of files that are not finished.
+const UNFINISHED: &str = ".unfinished";
+
+/// Whatever takes longer was left behind by a process that was killed.
+const LONGEST_WRITING: Duration = Duration::from_secs(3_600);
+
+/// Who can read a file that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Readers {
+    /// Nobody but its owner.
+    Owner,
+    /// Those who can read any new file of this user's.
+    AsUsual,
+}
+
+/// Puts `bytes` in the place of the file at `path`, or makes it. After a power cut it may be as it was before.
+///
+/// # Errors
+/// Whatever the disk says; the file at `path` is as it was then.
+pub fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
+    put(written(path, bytes, readers)?, path)
+}
+
+/// Does what [`replace`] does, and returns only when it holds after a power cut, too.
+///
+/// # Errors
+/// As [`replace`].
+pub fn replace_durably(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
+    let new = written(path, bytes, readers)?;
+    new.as_file().sync_all()?;
+    put(new, path)?;
+    sync_folder(folder_of(path))
+}
+
+fn written(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<NamedTempFile> {
+    let mut prefix = OsStr::new(".").to_owned();
+    prefix.push(path.file_name().unwrap_or_default());
+    prefix.push(".");
+    let mut builder = Builder::new();
+    builder.prefix(&prefix).suffix(UNFINISHED);
+    #[cfg(unix)]
+    if readers == Readers::AsUsual {
+        // The umask takes from this what it takes from any new file.
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    }
+    #[cfg(not(unix))]
+    let _ = readers;
+    let mut new = builder.tempfile_in(folder_of(path))?;
+    new.write_all(bytes)?;
+    Ok(new)
+}
+
+fn put(new: NamedTempFile, path: &Path) -> io::Result<()> {
+    new.persist(path).map(drop).map_err(|error| error.error)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Makes the names in a folder durable. Windows neither needs nor allows it.
+///
+/// # Errors
+/// Whatever the disk says.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
+}
+
+/// The content of a file of at most `most` bytes. A larger one is an error, so that neither `/dev/zero` nor a mistake
+/// fills the memory.
+///
+/// # Errors
+/// [`io::ErrorKind::FileTooLarge`], and whatever the disk says.
+pub fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}
+
+/// Makes a folder that only its owner can look into, unless it is there. The folders above it are made as usual.
+///
+/// # Errors
+/// Whatever the disk says.
+pub fn create_private_folder(folder: &Path) -> io::Result<()> {
+    if let Some(above) = folder.parent() {
+        fs::create_dir_all(above)?;
+    }
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(folder) {
+        Err(_) if folder.is_dir() => Ok(()),
+        made => made,
+    }
+}
+
+/// Takes from everybody but the owner the right to a file or a folder, not to what is in it. Where the system does not
+/// let us, it stays as it is.
+pub fn make_private(path: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let Ok(metadata) = fs::symlink_metadata(path) else { return };
+        let mode = metadata.permissions().mode();
+        if !metadata.is_symlink() && mode & 0o077 != 0 {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700)).ok();
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = path;
+}
+
+/// Whether a file of this name was being written by [`replace`].
+pub fn is_unfinished(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(b".") && name.ends_with(UNFINISHED.as_bytes())
+}
+
+/// Removes from `folder` what killed processes have left unfinished. `now` is the time by the clock of its disk.
+pub fn remove_unfinished(folder: &Path, now: SystemTime) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        let is_old = |time| now.duration_since(time).is_ok_and(|age| age > LONGEST_WRITING);
+        if is_unfinished(&entry.file_name()) && written.is_ok_and(is_old) {
+            fs::remove_file(entry.path()).ok();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn files_are_replaced_as_a_whole_and_nothing_is_left_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        replace(&path, b"one", Readers::Owner).unwrap();
+        replace_durably(&path, b"two", Readers::AsUsual).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        fs::create_dir(folder.path().join("b")).unwrap();
+        replace(&folder.path().join("b"), b"three", Readers::Owner).unwrap_err();
+        assert_eq!(names(folder.path()), ["a", "b"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn private_is_for_the_owner_only() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mode = |name: &str| fs::symlink_metadata(at(name)).unwrap().permissions().mode() & 0o777;
+        replace(&at("own"), b"", Readers::Owner).unwrap();
+        replace(&at("usual"), b"", Readers::AsUsual).unwrap();
+        fs::write(at("plain"), b"").unwrap();
+        assert_eq!((mode("own"), mode("usual")), (0o600, mode("plain")));
+        create_private_folder(&at("above/library")).unwrap();
+        create_private_folder(&at("above/library")).unwrap();
+        assert_eq!(mode("above/library"), 0o700);
+        fs::set_permissions(at("plain"), fs::Permissions::from_mode(0o664)).unwrap();
+        make_private(&at("plain"));
+        assert_eq!(mode("plain"), 0o600);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_planted_link_is_replaced_and_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, victim) = (folder.path().join("a"), folder.path().join("victim"));
+        fs::write(&victim, "mine").unwrap();
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        replace(&path, b"new", Readers::Owner).unwrap();
+        assert_eq!((fs::read(&victim).unwrap(), fs::read(&path).unwrap()), (b"mine".into(), b"new".into()));
+    }
+
+    #[test]
+    fn what_was_left_unfinished_long_ago_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = SystemTime::now();
+        for (name, hours) in [(".a.x.unfinished", 2), (".b.x.unfinished", 0), ("c.unfinished", 2)] {
+            let file = File::create(folder.path().join(name)).unwrap();
+            file.set_modified(now - Duration::from_secs(3_601) * hours).unwrap();
+        }
+        remove_unfinished(folder.path(), now);
+        assert_eq!(names(folder.path()), [".b.x.unfinished", "c.unfinished"]);
+    }
+
+    #[test]
+    fn only_so_many_bytes_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        fs::write(&path, "12345").unwrap();
+        assert_eq!(read_bounded(&path, 5).unwrap(), b"12345");
+        assert_eq!(read_bounded(&path, 4).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+    }
+}

@@ -1,0 +1,211 @@
+//! The state of a library: what is damaged shows, what is not is called whole, and nobody else can read it.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use predicates::prelude::*;
+
+use crate::workspace::Workspace;
+
+fn library(workspace: &Workspace) -> PathBuf {
+    workspace.root().join("library")
+}
+
+fn golden(name: &str) -> String {
+    format!("{}/tests/goldens/models/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A library of three photos.
+fn indexed() -> Workspace {
+    let workspace = Workspace::new();
+    for seed in 0..3 {
+        workspace.photo(&format!("{seed}.png"), seed);
+    }
+    workspace.index(&["--model", &golden("clip-own")], 0);
+    workspace
+}
+
+/// Runs a command; answers what it said on both streams.
+#[track_caller]
+fn said(workspace: &Workspace, args: &[&str], code: i32) -> String {
+    let output = workspace.imgsearch(args).assert().code(code).get_output().clone();
+    String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn a_lost_manifest_shows_and_is_made_again() {
+    let workspace = indexed();
+    fs::remove_file(library(&workspace).join("index/manifest")).unwrap();
+    for command in [&["status"][..], &["doctor"], &["query", "a photo"], &["verify"]] {
+        let said = said(&workspace, command, 2);
+        assert!(said.contains("the manifest is missing in") && said.contains("imgsearch repair"), "{said}");
+    }
+    assert!(said(&workspace, &["repair"], 0).contains("repaired; nothing is lost"));
+    assert_eq!(workspace.status()["images"], 3);
+    said(&workspace, &["verify"], 0);
+}
+
+#[test]
+fn a_library_that_was_hardly_begun_is_no_damage() {
+    #[track_caller]
+    fn check(begin: impl Fn(&Path)) {
+        let workspace = Workspace::new();
+        fs::create_dir(library(&workspace)).unwrap();
+        begin(&library(&workspace));
+        for command in ["verify", "repair"] {
+            assert!(said(&workspace, &[command], 0).contains("nothing is wrong"));
+        }
+        assert_eq!(workspace.status()["images"], 0);
+    }
+    check(|_| {});
+    check(|library| fs::write(library.join("writer.lock"), "1").unwrap());
+    check(|library| fs::create_dir(library.join("index")).unwrap());
+    // A change of model that was killed at once.
+    let workspace = indexed();
+    fs::create_dir(library(&workspace).join("index-0123456789abcdef")).unwrap();
+    said(&workspace, &["verify"], 0);
+    said(&Workspace::new(), &["verify"], 2);
+}
+
+/// The catalog knows the model; another library's manifest, with as many dimensions, must not turn its vectors into
+/// those of another model.
+#[test]
+fn another_librarys_manifest_is_refused() {
+    let (workspace, other) = (indexed(), Workspace::new());
+    other.photo("0.png", 7);
+    other.index(&["--model", &golden("resnet-own")], 0);
+    fs::copy(library(&other).join("index/manifest"), library(&workspace).join("index/manifest")).unwrap();
+    assert!(said(&workspace, &["verify"], 2).contains("the manifest is that of another index"));
+    assert!(said(&workspace, &["repair"], 0).contains("repaired; nothing is lost"));
+    said(&workspace, &["verify"], 0);
+    let status = workspace.status();
+    assert_eq!((&status["images"], &status["model"]), (&3.into(), &"clip-own".into()), "{status}");
+    let photo = workspace.photos().join("0.png");
+    let refused =
+        said(&workspace, &["similar", photo.to_str().unwrap(), "--model", &golden("resnet-own")], 2);
+    assert!(refused.contains("`clip-own` vectors"), "{refused}");
+}
+
+#[test]
+fn a_file_that_does_not_say_which_index_is_in_use_is_repaired() {
+    let workspace = indexed();
+    workspace.index(&["--model", &golden("resnet-own")], 0);
+    let file = library(&workspace).join("library.json");
+    let json = fs::read_to_string(&file).unwrap();
+    for damaged in ["{", &json.replace("index-", "index-0")] {
+        fs::write(&file, damaged).unwrap();
+        assert!(said(&workspace, &["status"], 2).contains("library.json"));
+        said(&workspace, &["repair"], 0);
+        assert_eq!(fs::read_to_string(&file).unwrap(), json);
+    }
+}
+
+/// Runs a system's command; whether it could.
+fn run(program: &str, args: &[&str], at: &Path) -> bool {
+    Command::new(program).args(args).arg(at).output().is_ok_and(|output| output.status.success())
+}
+
+/// Needs the right to mount.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_read_only_or_full_disk_is_no_damage() {
+    use std::io::{Write, stderr};
+    let workspace = Workspace::new();
+    workspace.photo("0.png", 0);
+    fs::create_dir(library(&workspace)).unwrap();
+    if !run("mount", &["-t", "tmpfs", "-o", "size=8m", "none"], &library(&workspace)) {
+        writeln!(stderr(), "skipped: a_read_only_or_full_disk_is_no_damage: mounting is not allowed")
+            .unwrap();
+        return;
+    }
+    workspace.index(&["--model", &golden("clip-own")], 0);
+    let filler = library(&workspace).join("filler");
+    // Until nothing more fits.
+    let full = fs::File::create(&filler).and_then(|mut file| file.write_all(&vec![1; 16 << 20]));
+    let when_full = workspace.imgsearch(&["verify"]).output().unwrap();
+    fs::remove_file(&filler).unwrap();
+    assert!(run("mount", &["-o", "remount,ro"], &library(&workspace)));
+    let when_read_only = workspace.imgsearch(&["verify"]).output().unwrap();
+    assert!(run("umount", &[], &library(&workspace)));
+    assert!(full.is_err());
+    for output in [when_full, when_read_only] {
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.contains("nothing is wrong: 2 records"), "{said}");
+    }
+}
+
+#[test]
+fn nobody_else_can_read_a_library() {
+    let workspace = indexed();
+    workspace.found(&[]);
+    workspace.index(&["--model", &golden("resnet-own")], 0);
+    said(&workspace, &["optimize"], 0);
+    let all = walkdir::WalkDir::new(library(&workspace)).into_iter().map(Result::unwrap);
+    let open = all.filter(|entry| entry.metadata().unwrap().permissions().mode() & 0o077 != 0);
+    assert_eq!(open.map(|entry| entry.path().to_owned()).collect::<Vec<_>>(), [PathBuf::new(); 0]);
+}
+
+#[test]
+fn nothing_is_written_through_planted_links() {
+    let workspace = indexed();
+    let victim = workspace.root().join("victim");
+    fs::write(&victim, "mine").unwrap();
+    let plant = |name: &str| std::os::unix::fs::symlink(&victim, library(&workspace).join(name)).unwrap();
+    fs::remove_file(library(&workspace).join("writer.lock")).unwrap();
+    ["writer.lock", "library.json.tmp", "last-results.tmp", "index/manifest.tmp"].into_iter().for_each(plant);
+    workspace.index(&["--model", &golden("resnet-own")], 0);
+    workspace.found(&[]);
+    assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
+}
+
+#[test]
+fn damaged_results_are_not_believed() {
+    let workspace = indexed();
+    workspace.found(&[]);
+    let similar = ["similar", "#1", "--format", "paths"];
+    assert_eq!(said(&workspace, &similar, 0).lines().count(), 2);
+    for noise in [b"garbage\0".to_vec(), vec![0xff; 1 << 20]] {
+        fs::write(library(&workspace).join("last-results"), noise).unwrap();
+        let said = said(&workspace, &similar, 2);
+        assert!(said.contains("ask that query again") && said.len() < 500, "{said}");
+    }
+}
+
+#[test]
+fn a_page_replaces_only_a_page() {
+    let workspace = indexed();
+    let (photo, page) = (workspace.photos().join("0.png"), workspace.root().join("page.html"));
+    let before = fs::read(&photo).unwrap();
+    let html =
+        |file: &Path, code| said(&workspace, &["query", "a photo", "--html", file.to_str().unwrap()], code);
+    let refused = html(&photo, 2);
+    assert!(refused.contains("not a page of imgsearch") && refused.contains("hint: choose"), "{refused}");
+    let many = ["query", "--queries", "-", "--html", photo.to_str().unwrap()];
+    workspace.imgsearch(&many).write_stdin("a dog\n").assert().code(2).stdout("");
+    assert_eq!(fs::read(&photo).unwrap(), before);
+    html(&workspace.photos(), 2);
+    fs::write(&page, "").unwrap();
+    html(&page, 0);
+    fs::remove_file(&photo).unwrap();
+    html(&page, 0);
+    assert!(fs::read_to_string(&page).unwrap().contains("generator"));
+    fs::write(&page, "<!DOCTYPE html><title>imgsearch</title>").unwrap();
+    html(&page, 2);
+}
+
+#[test]
+fn a_folder_that_is_gone_is_named() {
+    let workspace = Workspace::new();
+    let gone = workspace.root().join("gone");
+    fs::create_dir(&gone).unwrap();
+    let script = format!("rmdir '{}' && exec \"$0\" --library here status", gone.display());
+    let binary = assert_cmd::cargo::cargo_bin("imgsearch");
+    let mut shell = assert_cmd::Command::new("sh");
+    shell.args(["-c", &script]).arg(binary).current_dir(&gone).env("IMGSEARCH_CONFIG", workspace.config());
+    let named = predicate::str::contains("cannot find here").and(predicate::str::contains("started in"));
+    shell.assert().code(2).stderr(named);
+}

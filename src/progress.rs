@@ -99,7 +99,8 @@ impl Reporter for Progress {
     fn report(&self, event: Event<'_>) {
         match event {
             Event::Replacing { old, new, photos } if self.verbosity > Verbosity::Quiet => self.say(&format!(
-                "building an index of `{new}` beside that of `{old}`, which answers until all its {photos} photos are in the new one"
+                "this library was made with the model `{old}`: its {photos} photos are embedded again with `{new}`\n\
+                 queries go on with `{old}` until that is done; you can interrupt it, and the next `index` goes on"
             )),
             Event::Queued => self.bar.inc_length(1),
             Event::WalkEnded => self.bar.set_style(with_eta()),

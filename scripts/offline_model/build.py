@@ -1,11 +1,12 @@
 """Builds the offline model's folder from the weights of its two packages.
 
-    image = unit(softmax(logits / 1.8) · A)      logits: EfficientNet-Lite2
-    text  = unit(unit(MiniLM(text)) - mean)
+    image = unit(unit(softmax(logits / 1.8) · A) + features · R + r)
+    text  = unit((unit(MiniLM(text)) - mean) · M)
 
-A and mean are data of our own (classes.f16); README.md says where they come
-from. The same inputs give the same bytes everywhere, so that set-up pins the
-results: there is no floating-point work here but IEEE double + - * / sqrt.
+EfficientNet-Lite2 gives the logits and the features. A and mean (classes.f16),
+R and r (residual.f16) and M (text_map.f16) are our own; README.md says where
+they come from. The same inputs give the same bytes on every machine, so set-up
+pins the results: the only floating-point work here is IEEE double + - * / sqrt.
 """
 
 import hashlib
@@ -13,9 +14,12 @@ import json
 import os
 import shutil
 
-from .graphs import EMBED_DIM, IMAGE_SIZE, EfficientNetLite2, MiniLm, unit
+from .graphs import EMBED_DIM, FEATURES, IMAGE_SIZE, EfficientNetLite2, MiniLm, unit
 from .onnx_writer import FLOAT, INT64, Graph, value_info
 from .weights import Safetensors, read_pth
+
+# Libraries remember it. A new name goes with every change of the vectors.
+NAME = "offline-lite2-minilm-v2"
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLASSES = 1000
@@ -27,40 +31,55 @@ TEMPERATURE = 1.8
 CONTEXT_LENGTH = 64
 
 
-def build(out, image_weights, text_weights, tokenizer):
+def build(out, sources, residual=None, name=NAME):
     """Writes every file of the model into the folder `out`.
 
-    `image_weights` is the bytes of the `.pth`, `text_weights` those of the
-    safetensors, `tokenizer` those of tokenizer.json, which is kept as it is.
+    `sources` are as sources.read returns them. `residual` is the bytes of R and
+    r, by default those of residual.f16.
     """
-    matrix, mean = read_classes(os.path.join(HERE, "classes.f16"))
+    matrix, mean = split_rows(read("classes.f16"), CLASSES, 1)
+    residual, offset = split_rows(residual or read("residual.f16"), FEATURES, 1)
+    (text_map,) = split_rows(read("text_map.f16"), EMBED_DIM)
     files = {
-        "image.onnx": image_encoder(read_pth(image_weights), matrix),
-        "text.onnx": text_encoder(Safetensors(text_weights), mean),
-        "tokenizer.json": tokenizer,
+        "image.onnx": image_encoder(read_pth(sources.image), matrix, residual, offset),
+        "text.onnx": text_encoder(Safetensors(sources.text), mean, text_map),
+        "tokenizer.json": sources.tokenizer,
     }
-    for name, data in files.items():
-        write(out, name, data)
-    write(out, "model.json", describe(files))
+    for file, data in files.items():
+        write(out, file, data)
+    write(out, "model.json", describe(name, files))
     shutil.copyfile(os.path.join(HERE, "LICENSES"), os.path.join(out, "LICENSES"))
 
 
-def read_classes(path):
-    """The class matrix A and the query mean, both as little-endian f16 bytes."""
-    with open(path, "rb") as file:
-        data = file.read()
-    assert len(data) == 2 * (CLASSES + 1) * EMBED_DIM, path
-    end_of_matrix = 2 * CLASSES * EMBED_DIM
-    return data[:end_of_matrix], data[end_of_matrix:]
+def read(name):
+    with open(os.path.join(HERE, name), "rb") as file:
+        return file.read()
 
 
-def image_encoder(weights, matrix):
+def split_rows(data, *counts):
+    """Splits rows of EMBED_DIM half-precision numbers into consecutive matrices of so many rows each."""
+    row = 2 * EMBED_DIM
+    assert len(data) == row * sum(counts), "expected {} rows, found {} bytes".format(sum(counts), len(data))
+    parts, start = [], 0
+    for count in counts:
+        parts.append(data[start : start + row * count])
+        start += row * count
+    return parts
+
+
+def image_encoder(weights, matrix, residual, offset):
     graph = Graph()
-    logits = EfficientNetLite2(graph, weights).logits("pixel_values")
+    logits, features = EfficientNetLite2(graph, weights).logits_and_features("pixel_values")
     softened = graph.op("Mul", logits, graph.scalar(1 / TEMPERATURE))
     probabilities = graph.op("Softmax", softened, axis=1)
     mixed = graph.op("MatMul", probabilities, graph.weight_f16("classes", (CLASSES, EMBED_DIM), matrix))
-    unit(graph, mixed, output="image_embeds")
+    fitted = graph.op(
+        "Gemm",
+        features,
+        graph.weight_f16("residual", (FEATURES, EMBED_DIM), residual),
+        graph.weight_f16("residual_offset", (EMBED_DIM,), offset),
+    )
+    unit(graph, graph.op("Add", unit(graph, mixed), fitted), output="image_embeds")
     return graph.model(
         "image",
         [value_info("pixel_values", FLOAT, ["batch", 3, IMAGE_SIZE, IMAGE_SIZE])],
@@ -68,11 +87,12 @@ def image_encoder(weights, matrix):
     )
 
 
-def text_encoder(weights, mean):
+def text_encoder(weights, mean, text_map):
     graph = Graph()
     sentences = unit(graph, MiniLm(graph, weights).sentences("input_ids"))
     centred = graph.op("Sub", sentences, graph.weight_f16("query_mean", (EMBED_DIM,), mean))
-    unit(graph, centred, output="text_embeds")
+    mapped = graph.op("MatMul", centred, graph.weight_f16("text_map", (EMBED_DIM, EMBED_DIM), text_map))
+    unit(graph, mapped, output="text_embeds")
     return graph.model(
         "text",
         [value_info("input_ids", INT64, ["batch", "length"])],
@@ -80,17 +100,17 @@ def text_encoder(weights, mean):
     )
 
 
-def describe(files):
+def describe(name, files):
     """model.json: what the program needs to know to run the two encoders."""
     model = {
         "format": 1,
-        "name": "offline-lite2-minilm",
+        "name": name,
         "family": "offline",
         "embed_dim": EMBED_DIM,
         "license": "Apache-2.0",
-        "description": "EfficientNet-Lite2 whose ImageNet class probabilities are mixed into the "
-        "sentence space of all-MiniLM-L6-v2. Good at kinds of things, animals and places; weak at "
-        "colours, attributes, small objects and languages other than English.",
+        "description": "EfficientNet-Lite2, fitted into the sentence space of all-MiniLM-L6-v2. Good at kinds of "
+        "things, animals, food, places and activities; weak at the colours of things, attributes, small objects, "
+        "text in pictures and languages other than English.",
         "image": {
             "file": "image.onnx",
             "image_size": [IMAGE_SIZE, IMAGE_SIZE],

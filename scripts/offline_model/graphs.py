@@ -13,6 +13,19 @@ IMAGE_SIZE = 260
 STAGES = [(1, 1), (3, 2), (3, 2), (4, 2), (4, 1), (5, 2), (1, 1)]
 BATCH_NORM_EPSILON = 1e-3
 
+# A typical colour for each colour word, as (red, green, blue): black, white, gray, red,
+# green, blue, yellow, orange, purple, pink, brown.
+COLOURS = [
+    (0, 0, 0), (255, 255, 255), (128, 128, 128), (200, 20, 20), (30, 140, 40), (30, 60, 200),
+    (240, 220, 30), (250, 140, 20), (120, 40, 150), (250, 150, 190), (110, 70, 30),
+]
+COLOUR_SHARPNESS = 8.0
+
+# The features that R maps: the head's 1280 channels, those of stages 5, 4 and 2
+# (208, 120 and 48), and how much of the photo has each colour.
+FEATURE_STAGES = [5, 4, 2]
+FEATURES = 1280 + 208 + 120 + 48 + len(COLOURS)
+
 # all-MiniLM-L6-v2, a BERT of 6 layers
 EMBED_DIM, LAYERS, HEADS, HEAD_DIM = 384, 6, 12, 32
 LAYER_NORM_EPSILON = 1e-12
@@ -31,17 +44,48 @@ class EfficientNetLite2:
     def __init__(self, graph, weights):
         self.graph, self.weights = graph, weights
 
-    def logits(self, pixels):
-        """Pixels [n,3,260,260] to logits [n,1000]."""
+    def logits_and_features(self, pixels):
+        """Pixels [n,3,260,260] to logits [n,1000] and features [n,FEATURES].
+
+        A feature is the mean of a channel over the photo. Those of the head are
+        never negative; their square root is taken, which fits better.
+        """
+        stages = []
         x, size = self.conv(pixels, IMAGE_SIZE, "_conv_stem", "_bn0", stride=2)
         index = 0
         for repeats, stride in STAGES:
             for repeat in range(repeats):
                 x, size = self.block(x, size, index, 1 if repeat else stride, residual=repeat > 0)
                 index += 1
+            stages.append(x)
         x, size = self.conv(x, size, "_conv_head", "_bn1")
-        x = self.graph.op("Flatten", self.graph.op("GlobalAveragePool", x), axis=1)
-        return self.graph.op("Gemm", x, self.weight("_fc.weight"), self.weight("_fc.bias"), transB=1)
+        x = self.average(x)
+        logits = self.graph.op("Gemm", x, self.weight("_fc.weight"), self.weight("_fc.bias"), transB=1)
+        seen = [self.graph.op("Sqrt", x)] + [self.average(stages[stage]) for stage in FEATURE_STAGES]
+        return logits, self.graph.op("Concat", *seen, self.colours(pixels), axis=1)
+
+    def colours(self, pixels):
+        """The square root of each colour's share of the photo [n,11].
+
+        Each 5 x 5 block of pixels p is shared out among the colours c by
+        softmax(-8 |p - c|²). The term |p|² is the same for all colours, so the
+        softmax needs only 16 p·c - 8 |c|²: a convolution over single blocks.
+        """
+        colours = [[(v - 127) / 128 for v in colour] for colour in COLOURS]
+        weight = [2 * COLOUR_SHARPNESS * v for colour in colours for v in colour]
+        bias = [-COLOUR_SHARPNESS * sum(v * v for v in colour) for colour in colours]
+        blocks = self.graph.op("AveragePool", pixels, kernel_shape=[5, 5], strides=[5, 5])
+        nearness = self.graph.op(
+            "Conv", blocks,
+            self.graph.weight("colours.weight", (len(COLOURS), 3, 1, 1), weight),
+            self.graph.weight("colours.bias", (len(COLOURS),), bias),
+            kernel_shape=[1, 1],
+        )
+        return self.graph.op("Sqrt", self.average(self.graph.op("Softmax", nearness, axis=1)))
+
+    def average(self, x):
+        """Maps [n,c,h,w] to the mean of each channel [n,c]."""
+        return self.graph.op("Flatten", self.graph.op("GlobalAveragePool", x), axis=1)
 
     def block(self, x, size, index, stride, residual):
         """An inverted bottleneck: expand, depthwise, project."""

@@ -124,6 +124,25 @@ fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
     Ok(model)
 }
 
+/// The model of an open index: the one that was asked for, else the one that made the index.
+///
+/// `scripts/setup` may have put a newer model under the noted name. It keeps the older one under the name that
+/// `model.json` gives it, so that the index goes on answering until it is built anew.
+fn open_model_of(settings: &Settings, searcher: &Searcher) -> Result<Model> {
+    let note = Note::read(searcher.note());
+    let model = open_model(settings, &note)?;
+    if settings.model.is_some() || model.space() == searcher.space() {
+        return Ok(model);
+    }
+    let precision = note.precision().unwrap_or_default();
+    let mut installed = settings.store()?.installed().into_iter();
+    let older = installed.find_map(|installed| {
+        let execution = Execution { precision, ..settings.execution() };
+        Model::open(&installed.folder, execution).ok().filter(|model| model.space() == searcher.space())
+    });
+    Ok(older.unwrap_or(model))
+}
+
 /// A file is an archive. A path, or a plain name of a folder that is here, is a folder; any other plain name an
 /// installed model.
 fn model_folder(settings: &Settings, choice: &Path) -> Result<PathBuf> {

@@ -7,13 +7,12 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use imgsearch::decode::heif;
-use imgsearch::library::Note;
 use imgsearch::query::{Source, Term, parse};
 use imgsearch::text_file::{Lines, TextError};
 use imgsearch::{Engine, EngineError, Expression, Match, Query};
 
 use super::search::{answer, query, read_stdin, show};
-use super::{Exit, explain, open_model, see};
+use super::{Exit, explain, open_model_of, see};
 use crate::cli::{Format, QueryArgs};
 use crate::progress;
 use crate::render::Layout;
@@ -84,7 +83,7 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
     };
     let every = query(settings, Expression::text(String::new()), &args.search)?;
     let searcher = settings.library.searcher()?;
-    let model = open_model(settings, &Note::read(searcher.note()))?;
+    let model = open_model_of(settings, &searcher)?;
     heif::look_in(settings.heif_places());
     let mut engine = Engine::open(&settings.library, searcher, &model)?;
     let (mut asked, mut found, mut failed, mut sections) = (false, false, false, Vec::new());

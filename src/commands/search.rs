@@ -6,12 +6,11 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use imgsearch::decode::{self, Limits, heif};
-use imgsearch::library::Note;
 use imgsearch::query::{Cutoff, Order, Source, Term};
 use imgsearch::{Engine, Expression, Match, Query};
 
 use super::filter::filter;
-use super::{Exit, explain, open_model, see};
+use super::{Exit, explain, open_model_of, see};
 use crate::cli::{Format, SearchArgs, Sort};
 use crate::progress;
 use crate::render::{Found, Layout, Output, Records, match_fields, unless_reader_left};
@@ -24,7 +23,7 @@ pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &
     let query = query(settings, Expression::new(terms)?, args)?;
     let searcher = settings.library.searcher()?;
     // The process ends with its answer: to take tokenizer and tower apart before would take a tenth as long again.
-    let model = ManuallyDrop::new(open_model(settings, &Note::read(searcher.note()))?);
+    let model = ManuallyDrop::new(open_model_of(settings, &searcher)?);
     heif::look_in(settings.heif_places());
     let mut engine = ManuallyDrop::new(Engine::open(&settings.library, searcher, &model)?);
     let is_collapsed = args.collapse.is_on(args.output.format == Format::Text);

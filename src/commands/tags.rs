@@ -6,11 +6,10 @@ use std::rc::Rc;
 use anyhow::Result;
 use imgsearch::Engine;
 use imgsearch::engine::{Choice, Tagged, Vocabulary};
-use imgsearch::library::Note;
 use imgsearch::sidecar::{self, Written};
 
 use super::filter::filter;
-use super::{Exit, explain, open_model, read_vocabulary};
+use super::{Exit, explain, open_model_of, read_vocabulary};
 use crate::cli::TagsArgs;
 use crate::progress;
 use crate::render::{Layout, Output, Records, Tag, tag_fields, unless_reader_left};
@@ -23,7 +22,7 @@ pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
     let (filter, choice) =
         (filter(settings, &args.filter)?, Choice { least: args.min_probability, most: args.top.get() });
     let searcher = settings.library.searcher()?;
-    let model = open_model(settings, &Note::read(searcher.note()))?;
+    let model = open_model_of(settings, &searcher)?;
     let mut engine = Engine::open(&settings.library, searcher, &model)?;
     let mut output = Output::new(settings.look);
     let mut records = Records::new(&mut output, &layout, tag_fields())?;

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::workspace::{Summary, Workspace};
 
-const OFFLINE: &str = "offline-lite2-minilm";
+const OFFLINE: &str = "offline-lite2-minilm-v2";
 
 /// Two photos in each of two folders, indexed with the offline model; and another model.
 struct Change {
@@ -84,7 +84,7 @@ fn an_incomplete_index_waits_and_the_next_run_goes_on() {
     let change = Change::new();
     damage(&change.photos[3]);
     let summary = change.run("a", &[], 2);
-    assert!(summary.0.contains("stays with `offline-lite2-minilm`"), "{}", summary.0);
+    assert!(summary.0.contains("stays with `offline-lite2-minilm-v2`"), "{}", summary.0);
     change.check(OFFLINE, 4, Some(3));
     // The library's own model is still the old one, and what is indexed with it is not forgotten later.
     change.workspace.photo("b/4.png", 4);
@@ -133,7 +133,7 @@ fn photos_on_a_disk_that_is_absent_are_waited_for() {
     unplug();
     let summary = change.run("a", &[], 2);
     summary.check(&[("embedded", 1)]);
-    assert!(summary.0.contains("stays with `offline-lite2-minilm`"), "{}", summary.0);
+    assert!(summary.0.contains("stays with `offline-lite2-minilm-v2`"), "{}", summary.0);
     assert!(summary.0.contains("absent        2, gone with their disk"), "{}", summary.0);
     let status = change.workspace.status();
     assert_eq!((&status["model"], &status["building"][0]["images"]), (&json!(OFFLINE), &json!(1)));
@@ -153,6 +153,41 @@ fn a_library_goes_back_and_forth() {
     change.check(OFFLINE, 4, None);
     change.run("a", &[], 0).check(&[("embedded", 4)]);
     change.check("other", 4, None);
+}
+
+/// What happens to a library when `scripts/setup` installs a newer offline model: it keeps the older one under its own
+/// name.
+#[test]
+fn a_library_of_an_older_offline_model_answers_until_it_is_changed() {
+    let workspace = Workspace::new();
+    for (name, seed) in [("a/0.png", 0), ("a/1.png", 1)] {
+        workspace.photo(name, seed);
+    }
+    let installed = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
+    let data = workspace.root().join("data/imgsearch");
+    let models = data.join("models");
+    fs::create_dir_all(&models).unwrap();
+    std::os::unix::fs::symlink(installed.join("runtime"), data.join("runtime")).unwrap();
+    fs::rename(workspace.other_model(), models.join("offline")).unwrap();
+    let run = |args: &[&str]| {
+        let mut command = workspace.imgsearch(args);
+        let output = command.env("XDG_DATA_HOME", workspace.root().join("data")).assert().success();
+        let output = output.get_output().clone();
+        [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap())
+    };
+    let photos = workspace.photos();
+    let photos = photos.to_str().unwrap();
+    let paths = || run(&["query", "a photo", "--format", "paths"])[0].lines().count();
+    run(&["index", photos]);
+
+    fs::rename(models.join("offline"), models.join("other")).unwrap();
+    std::os::unix::fs::symlink(installed.join("models/offline"), models.join("offline")).unwrap();
+    assert_eq!(paths(), 2);
+    let [_, said] = run(&["index", photos]);
+    assert!(said.contains("this library was made with the model `other`"), "{said}");
+    assert!(said.contains(OFFLINE) && said.contains("queries go on"), "{said}");
+    fs::remove_dir_all(models.join("other")).unwrap();
+    assert_eq!(paths(), 2);
 }
 
 #[test]

@@ -138,7 +138,7 @@ impl Workspace {
             std::os::unix::fs::symlink(offline.join(name), other.join(name)).unwrap();
         }
         let json = fs::read_to_string(offline.join("model.json")).unwrap();
-        let json = json.replace("bicubic", "bilinear").replace("offline-lite2-minilm", "other");
+        let json = json.replace("bicubic", "bilinear").replace("offline-lite2-minilm-v2", "other");
         fs::write(other.join("model.json"), json).unwrap();
         other
     }

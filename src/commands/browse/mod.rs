@@ -13,12 +13,11 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use imgsearch::decode::heif;
-use imgsearch::library::Note;
 use imgsearch::{Engine, Expression, Query};
 use ratatui::crossterm::event::{self, Event};
 
 use super::filter::filter;
-use super::{Exit, exit_at_once, open_model, see};
+use super::{Exit, exit_at_once, open_model_of, see};
 use crate::cli::BrowseArgs;
 use crate::progress;
 use crate::render::{Painter, Screen, Tile, View, caption, give_back, name};
@@ -47,7 +46,7 @@ pub(super) fn run(settings: &Settings, args: &BrowseArgs) -> Result<Exit> {
         ..Query::new(Expression::text(String::new()), MOST)
     };
     let searcher = settings.library.searcher()?;
-    let model = open_model(settings, &Note::read(searcher.note()))?;
+    let model = open_model_of(settings, &searcher)?;
     heif::look_in(settings.heif_places());
     let engine = Engine::open(&settings.library, searcher, &model)?;
     let answerer = Answerer { engine, every, is_collapsed: args.collapse.is_on(true) };

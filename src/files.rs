@@ -79,6 +79,15 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
+/// Removes what is at `path` if it is a symbolic link, for a file that is written in place: nothing is to be written where
+/// a planted link leads.
+///
+/// # Errors
+/// Whatever the disk says.
+pub fn remove_link(path: &Path) -> io::Result<()> {
+    if path.is_symlink() { fs::remove_file(path) } else { Ok(()) }
+}
+
 /// The content of a file of at most `most` bytes. A larger one is an error, so that neither `/dev/zero` nor a mistake
 /// fills the memory.
 ///
@@ -195,12 +204,18 @@ mod tests {
         std::os::unix::fs::symlink(&victim, &path).unwrap();
         replace(&path, b"new", Readers::Owner).unwrap();
         assert_eq!((fs::read(&victim).unwrap(), fs::read(&path).unwrap()), (b"mine".into(), b"new".into()));
+        remove_link(&path).unwrap();
+        assert!(path.exists(), "it is a file");
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink(&victim, &path).unwrap();
+        remove_link(&path).unwrap();
+        assert!(!path.is_symlink() && victim.exists());
     }
 
     #[test]
     fn what_was_left_unfinished_long_ago_is_removed() {
         let folder = tempfile::tempdir().unwrap();
-        let now = SystemTime::now();
+        let now = folder.path().metadata().unwrap().modified().unwrap();
         for (name, hours) in [(".a.x.unfinished", 2), (".b.x.unfinished", 0), ("c.unfinished", 2)] {
             let file = File::create(folder.path().join(name)).unwrap();
             file.set_modified(now - Duration::from_secs(3_601) * hours).unwrap();

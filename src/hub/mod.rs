@@ -4,7 +4,7 @@
 //! MODELS/NAME/                a model folder, whole and checked; what was pulled has a `pulled.json`
 //! MODELS/default              the name of the model that new libraries use
 //! MODELS/.partial/NAME@COMMIT what is being pulled; becomes MODELS/NAME by one rename, once all of it is checked
-//! MODELS/.partial/NAME.lock   held while NAME is pulled or removed
+//! MODELS/.partial/NAME.lock   held while NAME is pulled or removed, and there only then
 //! ```
 //!
 //! A model may also come in an archive (`unpack.rs`), and lies here like any other afterwards.

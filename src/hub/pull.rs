@@ -13,7 +13,7 @@ use super::store::{Installed, Origin, Store, check_model_name, remove_folder};
 use super::{Access, HubError, Known, Precisions, RepoId};
 use crate::digest::{Digest, sha256_of};
 use crate::disk;
-use crate::files::sync_folder;
+use crate::files::{self, sync_folder};
 use crate::model::{Execution, Model, Precision};
 
 /// What is to be pulled.
@@ -265,6 +265,7 @@ impl Fetch<'_> {
                 detail: file.path.clone(),
             });
         };
+        files::remove_link(part).map_err(|source| HubError::Io { path: part.to_owned(), source })?;
         let was_begun = part.exists();
         client.download(&self.id, file, part)?;
         match self.check(file, part) {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::HubError;
 use super::listing::check_name;
-use crate::files::{Readers, replace_durably};
+use crate::files::{self, Readers, replace_durably};
 
 /// What pulling leaves in a model's folder.
 pub(super) const ORIGIN_FILE: &str = "pulled.json";
@@ -153,6 +153,7 @@ impl Store {
         fs::create_dir_all(&folder).map_err(|source| HubError::Io { path: folder.clone(), source })?;
         let path = folder.join(format!("{name}.lock"));
         let unlockable = |source| HubError::Io { path: path.clone(), source };
+        files::remove_link(&path).map_err(unlockable)?;
         loop {
             let opened = File::options().write(true).create(true).truncate(false).open(&path);
             let file = opened.map_err(unlockable)?;

@@ -293,8 +293,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let library = Library::new(root.path());
         let left = root.path().join(".last-results.x.unfinished");
-        let day = std::time::Duration::from_secs(86_400);
-        fs::File::create(&left).unwrap().set_modified(std::time::SystemTime::now() - day).unwrap();
+        fs::File::create(&left).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
         drop(library.lock().unwrap());
         assert!(!left.exists());
     }

@@ -7,10 +7,13 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use imgsearch_index::{Fingerprint, Key};
+use jiff::tz::Offset;
+use jiff::{Timestamp, ToSpan};
 use minicbor::{Decode, Encode};
 
-use crate::decode::{self, Picture};
+use crate::decode::{self, Picture, Taken};
 use crate::perceptual::PerceptualHash;
+use crate::sidecar::Sidecars;
 
 /// Raised whenever `decode` learns to read something it used to refuse. A file skipped by an older decoder is tried
 /// again.
@@ -78,7 +81,7 @@ pub struct Photo {
 }
 
 /// What a picture says about itself.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Details {
     /// In pixels, as it is seen upright.
     #[n(0)]
@@ -116,6 +119,65 @@ pub struct Details {
     /// What it looks like; nothing for what was indexed before this was noted.
     #[n(11)]
     pub perceptual: Option<PerceptualHash>,
+    /// How exactly `taken_ms` is known.
+    #[n(13)]
+    #[cbor(default)]
+    pub precision: Precision,
+    /// What somebody called it.
+    #[n(14)]
+    pub title: Option<String>,
+    /// What somebody wrote about it.
+    #[n(15)]
+    pub description: Option<String>,
+    /// Words that somebody filed it under.
+    #[n(16)]
+    #[cbor(default)]
+    pub keywords: Vec<String>,
+    /// What comes from files beside the photo, if there are any.
+    #[n(17)]
+    pub beside: Option<Beside>,
+}
+
+/// What of a photo's details comes from sidecars, and how those looked when they were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Beside {
+    /// As [`Sidecars::stamp`] tells it.
+    #[n(0)]
+    pub stamp: u64,
+    /// The time; then `clock` is [`Clock::Sidecar`].
+    #[n(1)]
+    pub taken: bool,
+    /// Latitude and longitude.
+    #[n(2)]
+    pub place: bool,
+    /// The title.
+    #[n(3)]
+    pub title: bool,
+    /// The description.
+    #[n(4)]
+    pub description: bool,
+    /// The keywords.
+    #[n(5)]
+    pub keywords: bool,
+}
+
+/// How exactly the time of a photo is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Precision {
+    /// To the minute or better.
+    #[default]
+    #[n(0)]
+    Time,
+    /// Only the day.
+    #[n(1)]
+    Day,
+    /// Only the month.
+    #[n(2)]
+    Month,
+    /// Only the year.
+    #[n(3)]
+    Year,
 }
 
 /// What filters ask for, read where it lies: for a query that looks at every photo of a large library, to copy the
@@ -141,6 +203,9 @@ pub struct Glance<'a> {
     /// As [`Details::lens`].
     #[b(9)]
     pub lens: Option<&'a str>,
+    #[n(13)]
+    #[cbor(default)]
+    precision: Precision,
 }
 
 impl<'a> Glance<'a> {
@@ -154,44 +219,147 @@ impl<'a> Glance<'a> {
         minicbor::decode::<PhotoGlance<'a>>(payload).ok()?.details
     }
 
+    /// The first and the last moment at which it may have been taken, which are the same where the time is known.
+    pub fn taken_within(&self) -> (i64, i64) {
+        (self.taken_ms, self.precision.last_ms(self.taken_ms))
+    }
+
     /// Latitude and longitude in degrees.
     pub fn place(&self) -> Option<(f64, f64)> {
         Some((f64::from(self.latitude_e7?) / 1e7, f64::from(self.longitude_e7?) / 1e7))
     }
 }
 
+impl Precision {
+    /// The last millisecond of the day, month or year that begins at `first_ms`.
+    fn last_ms(self, first_ms: i64) -> i64 {
+        let length = match self {
+            Precision::Time => return first_ms,
+            Precision::Day => 1.day(),
+            Precision::Month => 1.month(),
+            Precision::Year => 1.year(),
+        };
+        let end = || {
+            let first = Timestamp::from_millisecond(first_ms).ok()?;
+            let end = Offset::UTC.to_datetime(first).checked_add(length).ok()?;
+            Offset::UTC.to_timestamp(end).ok()
+        };
+        end().map_or(first_ms, |end| end.as_millisecond() - 1)
+    }
+}
+
+impl From<decode::Precision> for Precision {
+    fn from(precision: decode::Precision) -> Precision {
+        match precision {
+            decode::Precision::Time => Precision::Time,
+            decode::Precision::Day => Precision::Day,
+            decode::Precision::Month => Precision::Month,
+            decode::Precision::Year => Precision::Year,
+        }
+    }
+}
+
 /// Whose clock tells when a photo was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub enum Clock {
-    /// The camera's (EXIF).
+    /// The camera's, or whatever else the file itself says.
     #[n(0)]
     Camera,
     /// The file system's: the last modification, for want of anything better.
+    #[default]
     #[n(1)]
     File,
+    /// What a file beside the photo says.
+    #[n(2)]
+    Sidecar,
 }
 
 impl Details {
     /// The details of a decoded picture whose file has this stamp.
     pub fn of(picture: &Picture, stamp: &Stamp) -> Details {
-        let decode::Metadata { taken, place, camera, lens, .. } = &picture.metadata;
+        let decode::Metadata { taken, place, camera, lens, title, description, keywords, .. } =
+            &picture.metadata;
         let (width, height) = picture.upright_size();
-        let details = Details {
+        let mut details = Details {
             width,
             height,
             orientation: picture.orientation.to_exif(),
-            taken_ms: taken.map_or(0, |taken| taken.clock_ms),
-            offset_minutes: taken.and_then(|taken| taken.offset_minutes),
-            clock: if taken.is_some() { Clock::Camera } else { Clock::File },
+            taken_ms: 0,
+            offset_minutes: None,
+            clock: Clock::File,
             latitude_e7: place.map(|place| ten_millionths(place.latitude)),
             longitude_e7: place.map(|place| ten_millionths(place.longitude)),
             camera: camera.clone(),
             lens: lens.clone(),
             note: picture.note.clone(),
             perceptual: Some(PerceptualHash::of(picture)),
+            precision: Precision::Time,
+            title: title.clone(),
+            description: description.clone(),
+            keywords: keywords.clone(),
+            beside: None,
         };
+        if let Some(taken) = taken {
+            details.set_taken(taken, Clock::Camera);
+        }
         details.in_file(stamp)
+    }
+
+    fn set_taken(&mut self, taken: &Taken, clock: Clock) {
+        self.taken_ms = taken.clock_ms;
+        self.offset_minutes = taken.offset_minutes;
+        self.precision = taken.precision.into();
+        self.clock = clock;
+    }
+
+    /// With what the sidecars of this photo say, where the photo itself says nothing. `stamp` is that of the photo.
+    #[must_use]
+    pub fn with_sidecars(self, sidecars: &Sidecars, stamp: &Stamp) -> Details {
+        let mut details = self.without_sidecars(stamp);
+        if sidecars.is_empty() {
+            return details;
+        }
+        let decode::Metadata { taken, place, title, description, keywords, .. } = sidecars.read();
+        let mut beside = Beside { stamp: sidecars.stamp(), ..Beside::default() };
+        if let Some(taken) = taken.filter(|_| details.clock == Clock::File) {
+            details.set_taken(&taken, Clock::Sidecar);
+            beside.taken = true;
+        }
+        if let Some(place) = place.filter(|_| details.latitude_e7.is_none()) {
+            details.latitude_e7 = Some(ten_millionths(place.latitude));
+            details.longitude_e7 = Some(ten_millionths(place.longitude));
+            beside.place = true;
+        }
+        beside.title = details.title.is_none() && title.is_some();
+        details.title = details.title.or(title);
+        beside.description = details.description.is_none() && description.is_some();
+        details.description = details.description.or(description);
+        if details.keywords.is_empty() && !keywords.is_empty() {
+            details.keywords = keywords;
+            beside.keywords = true;
+        }
+        details.beside = Some(beside);
+        details
+    }
+
+    /// What the photo itself says.
+    fn without_sidecars(mut self, stamp: &Stamp) -> Details {
+        let Some(Beside { stamp: _, taken, place, title, description, keywords }) = self.beside.take() else {
+            return self;
+        };
+        if taken {
+            self.clock = Clock::File;
+        }
+        if place {
+            (self.latitude_e7, self.longitude_e7) = (None, None);
+        }
+        self.title = self.title.filter(|_| !title);
+        self.description = self.description.filter(|_| !description);
+        if keywords {
+            self.keywords.clear();
+        }
+        self.in_file(stamp)
     }
 
     /// The same content in another file.
@@ -200,6 +368,7 @@ impl Details {
         if self.clock == Clock::File {
             self.taken_ms = stamp.modified_ns.div_euclid(1_000_000);
             self.offset_minutes = Some(0);
+            self.precision = Precision::Time;
         }
         self
     }

@@ -9,9 +9,6 @@ use image::{ImageFormat, RgbImage};
 
 use super::{DecodeError, Decoded, Limits, raster};
 
-/// What a file says of itself is copied up to this length. It stands at the front or, in large files, at the end; a
-/// copy of more than this costs more than it tells.
-const LONGEST_BLOCK: usize = 64 << 20;
 /// The type of numbers of two bytes.
 const SHORT: u16 = 3;
 
@@ -55,19 +52,12 @@ fn is_little(bytes: &[u8]) -> bool {
     bytes.starts_with(b"II")
 }
 
-/// The whole file, as a block of metadata.
-pub(super) fn block(bytes: &[u8]) -> Vec<u8> {
-    if bytes.len() <= LONGEST_BLOCK { bytes.to_vec() } else { Vec::new() }
-}
-
 /// Decodes the first page.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
-    let mut decoded = match Table::of(bytes) {
-        Some(table) => table.decode(bytes, limits)?,
-        None => raster::decode(bytes, ImageFormat::Tiff, limits)?,
-    };
-    decoded.exif.push(block(bytes));
-    Ok(decoded)
+    match Table::of(bytes) {
+        Some(table) => table.decode(bytes, limits),
+        None => raster::decode(bytes, ImageFormat::Tiff, limits),
+    }
 }
 
 /// Bytes that [`decode`] takes.
@@ -141,14 +131,7 @@ impl Table {
                 pixel.copy_from_slice(&self.colours[number]);
             }
         }
-        Ok(Decoded {
-            pixels,
-            full_size: (width, height),
-            eighths: 8,
-            orientation: None,
-            exif: Vec::new(),
-            note: None,
-        })
+        Ok(Decoded { pixels, full_size: (width, height), eighths: 8, is_upright: false, note: None })
     }
 
     /// One with a palette is said to be grey, for the numbers to come as they are stored.

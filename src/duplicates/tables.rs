@@ -74,23 +74,11 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::photo::{Clock, Details, Photo, Stamp};
+    use crate::photo::{Details, Photo, Stamp};
 
     fn candidate(hash: PerceptualHash) -> Candidate {
-        let details = Details {
-            width: 400,
-            height: 300,
-            orientation: 1,
-            taken_ms: 0,
-            offset_minutes: None,
-            clock: Clock::File,
-            latitude_e7: None,
-            longitude_e7: None,
-            camera: None,
-            lens: None,
-            note: None,
-            perceptual: Some(hash),
-        };
+        let details =
+            Details { width: 400, height: 300, orientation: 1, perceptual: Some(hash), ..Details::default() };
         let stamp = Stamp { size: 1, modified_ns: 0, changed_ns: 0 };
         let photo = Photo { stamp, skip: None, disk: 0, details: Some(details) };
         Candidate { key: Vec::new(), fingerprint: None, photo }

@@ -84,6 +84,12 @@ impl Period {
         Period { from_ms: i64::MIN, until_ms: self.from_ms }
     }
 
+    /// Whether it has everything from the first to the last of these moments: a photo of which only the year is known
+    /// is in no single day of it.
+    pub fn has_all(&self, (first_ms, last_ms): (i64, i64)) -> bool {
+        self.contains(first_ms) && self.contains(last_ms)
+    }
+
     /// Whether it has this moment.
     pub fn contains(&self, ms: i64) -> bool {
         (self.from_ms..self.until_ms).contains(&ms)

@@ -46,6 +46,7 @@ fn io_error(error: csv::Error) -> io::Error {
 fn guarded(value: &Value<'_>, look: Look) -> Vec<u8> {
     let plain = plain(value, look);
     let is_formula = matches!(value, Value::Text(text) if is_formula(text))
+        || matches!(value, Value::List([first, ..]) if is_formula(first))
         || matches!(value, Value::Path(path) if is_formula(&path.to_string_lossy()));
     if is_formula { [b"'", &*plain].concat() } else { plain.into_owned() }
 }
@@ -94,13 +95,20 @@ fn escape_separators(bytes: &[u8]) -> Vec<u8> {
 fn plain<'a>(value: &'a Value<'a>, look: Look) -> Cow<'a, [u8]> {
     match value {
         Value::Absent => Cow::Borrowed(b""),
-        Value::Text(text) if look.is_terminal => Cow::Owned(escape_controls(text).into_owned().into_bytes()),
-        Value::Text(text) => Cow::Borrowed(text.as_bytes()),
+        Value::Text(text) => plain_text(text, look),
+        Value::List(texts) => Cow::Owned(plain_text(&texts.join("; "), look).into_owned()),
         Value::Path(path) => printable(path, look.is_terminal),
         Value::Count(number) | Value::Bytes(number) => owned(number),
         Value::Number(number) => owned(number),
         Value::Score(score) => owned(score),
         Value::Flag(flag) => owned(flag),
+    }
+}
+
+fn plain_text(text: &str, look: Look) -> Cow<'_, [u8]> {
+    match escape_controls(text) {
+        Cow::Owned(escaped) if look.is_terminal => Cow::Owned(escaped.into_bytes()),
+        _ => Cow::Borrowed(text.as_bytes()),
     }
 }
 

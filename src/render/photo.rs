@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::Path;
 
-use imgsearch::photo::{Clock, Details, Photo};
+use imgsearch::photo::{Clock, Details, Photo, Precision};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 
@@ -38,12 +38,25 @@ pub(crate) fn photo_fields<R: 'static>(photo: fn(&R) -> Option<&Photo>) -> Vec<F
         of_file("size", |photo| Value::Bytes(photo.stamp.size)),
         of_file("modified", |photo| modified(photo).into()),
         of_picture("note", |details| details.note.as_deref().into()),
+        of_picture("title", |details| details.title.as_deref().into()),
+        of_picture("description", |details| details.description.as_deref().into()),
+        of_picture("keywords", |details| Value::List(&details.keywords)),
     ]
 }
 
-/// ISO 8601 on the clock that was looked at, with its offset from UTC where that is known.
+/// ISO 8601 on the clock that was looked at, with its offset from UTC where that is known; of a time that is not known
+/// exactly only the day, the month or the year.
 fn taken(details: &Details) -> Option<String> {
     let clock = Timestamp::from_millisecond(details.taken_ms).ok()?;
+    let form = match details.precision {
+        Precision::Time => None,
+        Precision::Day => Some("%Y-%m-%d"),
+        Precision::Month => Some("%Y-%m"),
+        Precision::Year => Some("%Y"),
+    };
+    if let Some(form) = form {
+        return Some(Offset::UTC.to_datetime(clock).strftime(form).to_string());
+    }
     let Some(minutes) = details.offset_minutes else {
         return Some(Offset::UTC.to_datetime(clock).to_string());
     };
@@ -56,6 +69,7 @@ fn taken_from(details: &Details) -> &'static str {
     match details.clock {
         Clock::Camera => "camera",
         Clock::File => "file",
+        Clock::Sidecar => "sidecar",
     }
 }
 
@@ -84,20 +98,7 @@ mod tests {
     fn a_time_is_the_clocks_with_its_offset() {
         #[track_caller]
         fn check(taken_ms: i64, offset_minutes: Option<i16>, expected: Option<&str>) {
-            let details = Details {
-                width: 1,
-                height: 1,
-                orientation: 1,
-                taken_ms,
-                offset_minutes,
-                clock: Clock::Camera,
-                latitude_e7: None,
-                longitude_e7: None,
-                camera: None,
-                lens: None,
-                note: None,
-                perceptual: None,
-            };
+            let details = Details { taken_ms, offset_minutes, ..Details::default() };
             assert_eq!(taken(&details).as_deref(), expected);
         }
         check(1_683_376_496_000, None, Some("2023-05-06T12:34:56"));
@@ -105,5 +106,19 @@ mod tests {
         check(1_683_376_496_500, Some(-210), Some("2023-05-06T12:34:56.5-03:30"));
         check(-1, Some(0), Some("1969-12-31T23:59:59.999+00:00"));
         check(i64::MAX, None, None);
+    }
+
+    #[test]
+    fn a_time_shows_no_more_than_is_known() {
+        #[track_caller]
+        fn check(precision: Precision, expected: &str) {
+            // 1958-07-04 00:00.
+            let details = Details { taken_ms: -362_880_000_000, precision, ..Details::default() };
+            assert_eq!(taken(&details).as_deref(), Some(expected));
+        }
+        check(Precision::Year, "1958");
+        check(Precision::Month, "1958-07");
+        check(Precision::Day, "1958-07-04");
+        check(Precision::Time, "1958-07-04T00:00:00");
     }
 }

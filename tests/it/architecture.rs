@@ -14,8 +14,8 @@ const LAYERS: &[&[&str]] = &[
     &["classify", "engine", "ingest"],
     &["duplicates", "hub", "library", "query"],
     &["photo"],
-    &["model", "perceptual", "thumbnail", "walk"],
-    &["budget", "decode", "digest", "disk", "gather", "sidecar"],
+    &["model", "perceptual", "sidecar", "thumbnail", "walk"],
+    &["budget", "decode", "digest", "disk", "gather"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

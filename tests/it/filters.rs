@@ -97,8 +97,7 @@ fn payload(row: &Row) -> Vec<u8> {
         longitude_e7: known.place.map(|place| e7(place.1)),
         camera: known.camera.map(Into::into),
         lens: known.lens.map(Into::into),
-        note: None,
-        perceptual: None,
+        ..Details::default()
     });
     Photo { stamp: Stamp { size: 1, modified_ns: 2, changed_ns: 3 }, skip: None, disk: 4, details }.encode()
 }

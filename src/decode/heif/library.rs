@@ -60,9 +60,6 @@ pub(super) struct Library {
     handle_width: unsafe extern "C" fn(Handle) -> c_int,
     handle_height: unsafe extern "C" fn(Handle) -> c_int,
     has_alpha: unsafe extern "C" fn(Handle) -> c_int,
-    metadata_ids: unsafe extern "C" fn(Handle, *const c_char, *mut u32, c_int) -> c_int,
-    metadata_size: unsafe extern "C" fn(Handle, u32) -> usize,
-    metadata: unsafe extern "C" fn(Handle, u32, *mut c_void) -> HeifError,
     decode_image: unsafe extern "C" fn(Handle, *mut Image, c_int, c_int, *const c_void) -> HeifError,
     image_release: unsafe extern "C" fn(Image),
     image_width: unsafe extern "C" fn(Image, c_int) -> c_int,
@@ -102,9 +99,6 @@ impl Library {
             handle_width: function!(b"heif_image_handle_get_width"),
             handle_height: function!(b"heif_image_handle_get_height"),
             has_alpha: function!(b"heif_image_handle_has_alpha_channel"),
-            metadata_ids: function!(b"heif_image_handle_get_list_of_metadata_block_IDs"),
-            metadata_size: function!(b"heif_image_handle_get_metadata_size"),
-            metadata: function!(b"heif_image_handle_get_metadata"),
             decode_image: function!(b"heif_decode_image"),
             image_release: function!(b"heif_image_release"),
             image_width: function!(b"heif_image_get_width"),
@@ -132,13 +126,13 @@ impl Library {
         unsafe { (self.have_decoder)(AV1) != 0 }
     }
 
-    /// The main picture of a file and its Exif block. `check` sees the size before anything is decoded.
+    /// The main picture of a file. `check` sees the size before anything is decoded.
     pub(super) fn decode(
         &self,
         bytes: &[u8],
         name: &str,
         check: impl Fn((u32, u32)) -> Result<(), DecodeError>,
-    ) -> Result<(DynamicImage, Option<Vec<u8>>), DecodeError> {
+    ) -> Result<DynamicImage, DecodeError> {
         // SAFETY: it takes nothing.
         let context = Owned { pointer: unsafe { (self.context_alloc)() }, free: self.context_free };
         if let Some(set_threads) = self.set_threads {
@@ -154,7 +148,7 @@ impl Library {
         // SAFETY: the handle is alive.
         let size = unsafe { ((self.handle_width)(handle.pointer), (self.handle_height)(handle.pointer)) };
         check((u32::try_from(size.0).unwrap_or(0), u32::try_from(size.1).unwrap_or(0)))?;
-        Ok((self.pixels(&handle, name)?, self.exif(&handle)))
+        self.pixels(&handle, name)
     }
 
     fn pixels(&self, handle: &Owned, name: &str) -> Result<DynamicImage, DecodeError> {
@@ -195,20 +189,6 @@ impl Library {
             pixels.extend_from_slice(unsafe { std::slice::from_raw_parts(plane.add(y * stride), row) });
         }
         Some((width, height, pixels))
-    }
-
-    fn exif(&self, handle: &Owned) -> Option<Vec<u8>> {
-        let mut id = 0;
-        // SAFETY: the handle is alive; there is room for the one id asked for.
-        let found = unsafe { (self.metadata_ids)(handle.pointer, c"Exif".as_ptr(), &raw mut id, 1) };
-        if found < 1 {
-            return None;
-        }
-        // SAFETY: the handle is alive and the id one of its own.
-        let mut block = vec![0; unsafe { (self.metadata_size)(handle.pointer, id) }];
-        // SAFETY: as above, and there is room for the size that was answered.
-        let copied = unsafe { (self.metadata)(handle.pointer, id, block.as_mut_ptr().cast()) };
-        (copied.code == 0).then_some(block)
     }
 }
 

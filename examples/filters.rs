@@ -87,7 +87,7 @@ fn put(row: u64, dim: usize, numbers: &mut Numbers) -> Result<Change> {
         ..Details::default()
     };
     let stamp = Stamp { size: 3_000_000 + row, modified_ns: 1_700_000_000_000_000_000, changed_ns: 7 };
-    let payload = Photo { stamp, skip: None, disk: 1, details: Some(details) }.encode();
+    let payload = Photo::read(stamp, 1, Some(details)).encode();
     let path = format!("/home/somebody/Pictures/{}/{:02}/IMG_{row:06}.jpg", 2015 + row % 9, 1 + row % 12);
     let vector = Vector::new((0..dim).map(|_| numbers.unit()).collect())?;
     Ok(Change::Put {

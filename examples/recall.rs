@@ -77,7 +77,18 @@ fn index_all(library: &Library, model: &Model, images: &Path, threads: usize) ->
     anyhow::ensure!(missing.is_empty(), "{} is not there", images.display());
     let (rules, limits, now) = (Rules::default(), Limits::default(), SystemTime::now());
     let batches = None;
-    let plan = Plan { roots, gone_roots: Vec::new(), rules, prune: false, threads, batches, limits, now };
+    let plan = Plan {
+        roots,
+        gone_roots: Vec::new(),
+        rules,
+        prune: false,
+        force: false,
+        threads,
+        batches,
+        limits,
+        max_wait: limits.max_time,
+        now,
+    };
     Ok(index(&mut library.lock()?, model, &plan, &Silent, &AtomicBool::new(false))?.embedded)
 }
 

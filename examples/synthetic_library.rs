@@ -68,7 +68,7 @@ fn put(row: usize, random: &mut Random, dim: usize) -> Result<Change> {
         camera: Some("Maker Model 7".into()),
         ..Details::default()
     };
-    let payload = Photo { stamp, skip: None, disk: 7, details: Some(details) }.encode();
+    let payload = Photo::read(stamp, 7, Some(details)).encode();
     let mut fingerprint = [0; 16];
     fingerprint[..8].copy_from_slice(&(row as u64).to_le_bytes());
     let vector = Vector::new((0..dim).map(|_| random.component()).collect())?;

@@ -11,11 +11,17 @@ use std::path::{Path, PathBuf};
 /// the same, so a different id is a reason to keep photos, never to remove them.
 #[cfg(unix)]
 fn identity(path: &Path) -> Option<u64> {
-    use std::hash::{DefaultHasher, Hash, Hasher};
     let stat = rustix::fs::statvfs(path).ok()?;
-    let mut hasher = DefaultHasher::new();
-    (stat.f_fsid, stat.f_blocks, stat.f_frsize).hash(&mut hasher);
-    Some(hasher.finish())
+    Some(number([stat.f_fsid, stat.f_blocks, stat.f_frsize]))
+}
+
+/// A number made of a file system's id, blocks and size of a block. It is stored with every photo, so it has to be the
+/// same for ever.
+#[cfg(unix)]
+fn number(parts: [u64; 3]) -> u64 {
+    let hash = blake3::hash(&parts.map(u64::to_le_bytes).concat());
+    let (first, _) = hash.as_bytes().split_first_chunk().expect("a hash has 32 bytes");
+    u64::from_le_bytes(*first)
 }
 
 /// Elsewhere a disk that is not there takes its drive letter along, and the root does not resolve.
@@ -94,6 +100,12 @@ mod tests {
         let here = disks.of(&file, &file.metadata().unwrap());
         assert_eq!(disks.of_nearest(&folder.path().join("gone/deeper/b")), here);
         assert_eq!(nearest(&folder.path().join("gone/deeper/b")), folder.path());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_disk_has_the_same_number_in_every_version() {
+        assert_eq!(number([1, 2, 3]), 0);
     }
 
     #[test]

@@ -15,9 +15,13 @@ use crate::decode::{self, Picture, Taken};
 use crate::perceptual::PerceptualHash;
 use crate::sidecar::Sidecars;
 
-/// Raised whenever `decode` learns to read something it used to refuse. A file skipped by an older decoder is tried
-/// again.
-pub const DECODER_VERSION: u32 = 3;
+/// Raised whenever `decode` reads something that it used to refuse, or reads something differently: pixels or metadata.
+/// What an older decoder read or skipped is read again by the next run.
+pub const DECODER_VERSION: u32 = 4;
+
+/// Longest text of a decoder or of the operating system that is kept, in characters. A decoder may quote as much of a
+/// file as it likes, and a record has room for 64 KiB in all.
+const LONGEST_TEXT: usize = 300;
 
 /// How a file looked when it was last read: enough to tell, without opening it, that it has not changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
@@ -28,8 +32,8 @@ pub struct Stamp {
     /// Last modification, in nanoseconds since the Unix epoch.
     #[n(1)]
     pub modified_ns: i64,
-    /// Last change of the inode (permissions, owner), in nanoseconds since the Unix epoch; 0 where the platform has
-    /// none. It decides only whether a file that could not be read is worth another try.
+    /// Last change of the inode, in nanoseconds since the Unix epoch; 0 where the platform has none. Whoever replaces
+    /// the content changes it too, and unlike the modification time nobody can set it back.
     #[n(2)]
     pub changed_ns: i64,
 }
@@ -45,7 +49,7 @@ impl Stamp {
         Stamp { size: metadata.len(), modified_ns, changed_ns: changed_ns(metadata) }
     }
 
-    /// Whether the content can be taken to be the same.
+    /// Whether the content is probably the same. Only equal stamps make it sure.
     pub fn same_content(&self, other: &Stamp) -> bool {
         (self.size, self.modified_ns) == (other.size, other.modified_ns)
     }
@@ -78,6 +82,14 @@ pub struct Photo {
     /// What it is a photo of, in numbers; nothing for what was skipped or indexed before there were details.
     #[n(3)]
     pub details: Option<Details>,
+    /// [`DECODER_VERSION`] when it was last read; 0 for what was read before this was noted.
+    #[n(4)]
+    #[cbor(default)]
+    pub decoder_version: u32,
+    /// Why the last run could not read it again. Vector and details are then those of its earlier content, and every
+    /// run tries again.
+    #[n(5)]
+    pub trouble: Option<Skip>,
 }
 
 /// What a picture says about itself.
@@ -292,7 +304,7 @@ impl Details {
             longitude_e7: place.map(|place| ten_millionths(place.longitude)),
             camera: camera.clone(),
             lens: lens.clone(),
-            note: picture.note.clone(),
+            note: picture.note.as_deref().map(one_short_line),
             perceptual: Some(PerceptualHash::of(picture)),
             precision: Precision::Time,
             title: title.clone(),
@@ -380,6 +392,16 @@ fn ten_millionths(degrees: f64) -> i32 {
 }
 
 impl Photo {
+    /// A file that was read by this version's decoder.
+    pub fn read(stamp: Stamp, disk: u64, details: Option<Details>) -> Photo {
+        Photo { stamp, skip: None, disk, details, decoder_version: DECODER_VERSION, trouble: None }
+    }
+
+    /// A file that was left out.
+    pub fn skipped(stamp: Stamp, disk: u64, skip: Skip) -> Photo {
+        Photo { skip: Some(skip), ..Photo::read(stamp, disk, None) }
+    }
+
     /// The bytes to store.
     #[expect(clippy::missing_panics_doc, reason = "writing to a Vec cannot fail")]
     pub fn encode(&self) -> Vec<u8> {
@@ -393,10 +415,18 @@ impl Photo {
 
     /// Whether a file that looks like `now` needs no second look.
     pub fn is_current(&self, now: &Stamp) -> bool {
-        match &self.skip {
-            None => self.stamp.same_content(now),
-            Some(skip) => self.stamp == *now && skip.decoder_version == DECODER_VERSION,
-        }
+        let version = self.skip.as_ref().map_or(self.decoder_version, |skip| skip.decoder_version);
+        self.stamp == *now && version == DECODER_VERSION && self.trouble.is_none()
+    }
+
+    /// Whether the details come from the same pixels, lying the same way: then so does the vector. A photo that was
+    /// stored before there were perceptual hashes cannot tell.
+    pub fn has_pixels_of(&self, details: &Details) -> bool {
+        let look = |details: &Details| {
+            let Details { width, height, orientation, perceptual, .. } = details;
+            perceptual.as_ref().map(|hash| (*width, *height, *orientation, hash.clone()))
+        };
+        self.details.as_ref().and_then(look).is_some_and(|own| Some(own) == look(details))
     }
 }
 
@@ -409,18 +439,32 @@ pub struct Skip {
     /// What exactly was wrong, for a person; may be empty.
     #[n(1)]
     pub detail: String,
-    /// [`DECODER_VERSION`] at the time.
+    /// [`DECODER_VERSION`] at the time; 0 for what every run is to try again.
     #[n(2)]
     pub decoder_version: u32,
 }
 
 impl Skip {
-    /// A skip by this version's decoder. Details come from decoders and files: what would break a line is blanked.
+    /// A skip by this version's decoder. The detail may come from a decoder or from the file itself.
     pub fn new(kind: SkipKind, detail: impl AsRef<str>) -> Skip {
-        let blanked = |c: char| if c.is_control() { ' ' } else { c };
-        let detail = detail.as_ref().trim().chars().map(blanked).collect();
-        Skip { kind, detail, decoder_version: DECODER_VERSION }
+        Skip { kind, detail: one_short_line(detail.as_ref()), decoder_version: DECODER_VERSION }
     }
+
+    /// A skip for a reason that may pass without a change of the file: the next run tries again.
+    pub fn for_now(kind: SkipKind, detail: impl AsRef<str>) -> Skip {
+        Skip { decoder_version: 0, ..Skip::new(kind, detail) }
+    }
+}
+
+/// A text that cannot break a line and is not too long to be stored.
+fn one_short_line(text: &str) -> String {
+    let blanked = |c: char| if c.is_control() { ' ' } else { c };
+    let mut line: String = text.trim().chars().map(blanked).take(LONGEST_TEXT + 1).collect();
+    if let Some((end, _)) = line.char_indices().nth(LONGEST_TEXT) {
+        line.truncate(end);
+        line.push('…');
+    }
+    line
 }
 
 impl std::fmt::Display for Skip {
@@ -458,9 +502,16 @@ pub enum SkipKind {
     /// A bug in a decoder, contained.
     #[n(7)]
     DecoderFailed,
-    /// Not decoded in the time it is given.
+    /// Not read or not decoded in the time it is given.
     #[n(8)]
     TooSlow,
+    /// Read, and refused by the model or the index.
+    #[n(9)]
+    NotStored,
+    /// Its name does not say what it is, and its content is no picture: it counts as a file that is no picture, and
+    /// not as one that was skipped.
+    #[n(10)]
+    OtherFile,
 }
 
 impl SkipKind {
@@ -476,6 +527,8 @@ impl SkipKind {
             SkipKind::DanglingLink => "dangling link",
             SkipKind::DecoderFailed => "decoder failed",
             SkipKind::TooSlow => "too slow",
+            SkipKind::NotStored => "not stored",
+            SkipKind::OtherFile => "other file",
         }
     }
 }
@@ -534,11 +587,11 @@ mod tests {
     #[test]
     fn payloads_come_back_as_they_were() {
         for skip in [None, Some(Skip::new(SkipKind::Damaged, "ends after 3 bytes"))] {
-            let photo = Photo { stamp: STAMP, skip, disk: 7, details: None };
+            let photo = Photo { skip, ..Photo::read(STAMP, 7, None) };
             assert_eq!(Photo::decode(&photo.encode()), Some(photo));
         }
-        let details = Some(details());
-        let photo = Photo { stamp: STAMP, skip: None, disk: 7, details };
+        let trouble = Some(Skip::for_now(SkipKind::Unreadable, "no answer"));
+        let photo = Photo { trouble, ..Photo::read(STAMP, 7, Some(details())) };
         assert_eq!(Photo::decode(&photo.encode()), Some(photo));
         assert_eq!(Photo::decode(b"something else"), None);
         assert_eq!(Photo::decode(b""), None);
@@ -564,7 +617,7 @@ mod tests {
             camera: Some("A".into()),
             ..details()
         };
-        let payload = Photo { stamp: STAMP, skip: None, disk: 7, details: Some(known.clone()) }.encode();
+        let payload = Photo::read(STAMP, 7, Some(known.clone())).encode();
         let glance = Glance::of(&payload).unwrap();
         assert_eq!((glance.width, glance.height, glance.taken_ms), (300, 400, known.taken_ms));
         assert_eq!((glance.camera, glance.lens), (Some("A"), None));
@@ -587,25 +640,54 @@ mod tests {
     #[test]
     fn payloads_of_the_first_version_are_read() {
         // [[5, -7, 9], null], before there were disks and details.
-        let photo = Photo { stamp: STAMP, skip: None, disk: 0, details: None };
+        let photo = Photo { decoder_version: 0, ..Photo::read(STAMP, 0, None) };
         assert_eq!(Photo::decode(b"\x82\x83\x05\x26\x09\xf6"), Some(photo));
     }
 
     #[test]
-    fn a_photo_is_current_until_its_content_or_a_skipped_files_inode_changes() {
+    fn a_photo_is_current_until_its_stamp_or_the_decoder_changes() {
         #[track_caller]
-        fn check(skip: Option<Skip>, now: Stamp, expected: bool) {
-            assert_eq!(Photo { stamp: STAMP, skip, disk: 0, details: None }.is_current(&now), expected);
+        fn check(photo: Photo, expected: bool) {
+            assert_eq!(photo.is_current(&STAMP), expected, "{photo:?}");
         }
-        let unreadable = || Some(Skip::new(SkipKind::Unreadable, ""));
-        let old = Skip { decoder_version: 0, ..Skip::new(SkipKind::Unsupported, "heic") };
-        check(None, STAMP, true);
-        check(None, Stamp { changed_ns: 10, ..STAMP }, true);
-        check(None, Stamp { modified_ns: 10, ..STAMP }, false);
-        check(None, Stamp { size: 10, ..STAMP }, false);
-        check(unreadable(), STAMP, true);
-        check(unreadable(), Stamp { changed_ns: 10, ..STAMP }, false);
-        check(Some(old), STAMP, false);
+        let photo = |stamp| Photo::read(stamp, 0, None);
+        let skipped = |stamp, skip| Photo::skipped(stamp, 0, skip);
+        let unreadable = || Skip::new(SkipKind::Unreadable, "");
+        check(photo(STAMP), true);
+        check(photo(Stamp { changed_ns: 10, ..STAMP }), false);
+        check(photo(Stamp { modified_ns: 10, ..STAMP }), false);
+        check(photo(Stamp { size: 10, ..STAMP }), false);
+        check(Photo { decoder_version: DECODER_VERSION - 1, ..photo(STAMP) }, false);
+        check(Photo { trouble: Some(unreadable()), ..photo(STAMP) }, false);
+        check(skipped(STAMP, unreadable()), true);
+        check(skipped(Stamp { changed_ns: 10, ..STAMP }, unreadable()), false);
+        check(skipped(STAMP, Skip { decoder_version: DECODER_VERSION - 1, ..unreadable() }), false);
+        check(skipped(STAMP, Skip::for_now(SkipKind::TooSlow, "")), false);
+    }
+
+    #[test]
+    fn pixels_are_the_same_where_everything_about_them_is() {
+        #[track_caller]
+        fn check(old: Option<Details>, expected: bool) {
+            assert_eq!(Photo::read(STAMP, 0, old).has_pixels_of(&details()), expected);
+        }
+        check(Some(details()), true);
+        check(Some(Details { camera: Some("missed before".into()), taken_ms: 5, ..details() }), true);
+        check(Some(Details { orientation: 1, ..details() }), false);
+        check(Some(Details { width: 299, ..details() }), false);
+        check(Some(Details { perceptual: None, ..details() }), false);
+        check(None, false);
+    }
+
+    #[test]
+    fn texts_of_decoders_are_short_lines() {
+        #[track_caller]
+        fn check(detail: &str, expected: &str) {
+            assert_eq!(Skip::new(SkipKind::Damaged, detail).detail, expected);
+        }
+        check(" ends\nafter 3 bytes ", "ends after 3 bytes");
+        check(&"ä".repeat(300), &"ä".repeat(300));
+        check(&"ä".repeat(70_000), &format!("{}…", "ä".repeat(300)));
     }
 
     #[test]

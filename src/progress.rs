@@ -5,6 +5,7 @@ use std::error::Error;
 use std::io::{IsTerminal, Write, stderr};
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use imgsearch::EngineError;
@@ -23,12 +24,17 @@ use crate::usage::UsageError;
 /// Time between lines where stderr is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
+/// Folders and files that are named when they cannot be looked at; further ones are only counted.
+const NAMED: usize = 5;
+
 /// Shows a run's progress.
 pub(crate) struct Progress {
     bar: ProgressBar,
     verbosity: Verbosity,
     is_terminal: bool,
     last_line: Mutex<Instant>,
+    /// How many folders and files could not be looked at.
+    unreadable: AtomicUsize,
 }
 
 impl Progress {
@@ -40,12 +46,24 @@ impl Progress {
             verbosity: settings.verbosity,
             is_terminal: settings.stderr_is_terminal,
             last_line: Mutex::new(Instant::now()),
+            unreadable: AtomicUsize::new(0),
         }
     }
 
-    /// Takes the bar off the screen.
+    /// Takes the bar off the screen, and says what was not said above it.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
+        let more = self.unreadable.load(Ordering::Relaxed).saturating_sub(NAMED);
+        if more > 0 && self.verbosity < Verbosity::Verbose {
+            print_warning(&format!("cannot look at {more} more folders or files (-v names them all)"));
+        }
+    }
+
+    fn unreadable(&self, path: &Path, error: &std::io::Error) {
+        let before = self.unreadable.fetch_add(1, Ordering::Relaxed);
+        if before < NAMED || self.verbosity == Verbosity::Verbose {
+            self.say(&format!("warning: cannot look at {}: {error}", self.shown(path)));
+        }
     }
 
     /// Prints a line above the bar.
@@ -95,9 +113,7 @@ impl Reporter for Progress {
             }
             Event::Finished { path, outcome } => self.finished(path, outcome),
             Event::Vanished => self.bar.inc(1),
-            Event::Unreadable { path, error } => {
-                self.say(&format!("warning: cannot look at {}: {error}", self.shown(path)));
-            }
+            Event::Unreadable { path, error } => self.unreadable(path, error),
             Event::Kept { folder, photos } if self.verbosity > Verbosity::Quiet => {
                 let folder = self.shown(folder);
                 self.say(&format!("kept {photos} photos below {folder}: their disk is not there"));
@@ -218,11 +234,11 @@ fn style(template: &str) -> ProgressStyle {
     )
 }
 
-/// Panics on the threads that decode are contained and reported as skipped files; all others are bugs to be seen.
+/// Panics that are contained are told with the files they came from; all others are bugs to be seen.
 pub(crate) fn silence_contained_panics() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() != Some(decode::THREAD) {
+        if !decode::is_contained() {
             default(panic);
         }
     }));
@@ -232,7 +248,7 @@ pub(crate) fn silence_contained_panics() {
 pub(crate) fn give_back_on_panic(give_back: fn()) {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if std::thread::current().name() != Some(decode::THREAD) {
+        if !decode::is_contained() {
             give_back();
         }
         report(panic);

@@ -1,8 +1,12 @@
-//! Roots + rules → candidate photo files. Opens no file.
+//! Roots + rules → the files below them, each with what its name says it is. Opens no file.
 //!
-//! A candidate is a regular file whose name ends like a picture's: opening every file of a home folder to look for
-//! pictures would be slow on a NAS. What the file really is, its content decides later.
+//! Opening every file of a home folder to look for pictures would be slow on a NAS, so names come first: endings of
+//! pictures ([`EXTENSIONS`], [`RAW_EXTENSIONS`], [`UNREAD_EXTENSIONS`]), endings of other files ([`Kind`]), and names
+//! that say nothing. What a file really is, its content decides later.
 
+mod kind;
+
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs::Metadata;
@@ -13,21 +17,82 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::disk::Disks;
+pub use kind::Kind;
 
-/// Name endings of picture files: those this build reads, and those it can at least name when it skips them.
+/// Name endings of picture files that are read, other than cameras' RAW files. Among the JPEGs, `pjpeg` and `jpg_large`
+/// are what browsers save, and `jpg_original` is what exiftool leaves behind; mpo and jps hold two pictures of one
+/// scene, and insp is a camera's that looks in all directions.
 pub(crate) const EXTENSIONS: &[&str] = &[
-    "jpg", "jpeg", "jpe", "jfif", "png", "apng", "webp", "gif", "bmp", "dib", "tif", "tiff", "jxl",
-    "qoi", // read
-    "pnm", "ppm", "pgm", "pbm", "pam", // read
-    "heic", "heif", "hif", "avif", // named
+    "jpg",
+    "jpeg",
+    "jpe",
+    "jfif",
+    "jif",
+    "jfi",
+    "pjpeg",
+    "pjpg",
+    "jpg_large",
+    "jpg_original",
+    "mpo",
+    "jps",
+    "insp",
+    "png",
+    "apng",
+    "webp",
+    "gif",
+    "bmp",
+    "dib",
+    "tif",
+    "tiff",
+    "btf",
+    "tf8",
+    "jxl",
+    "qoi",
+    "pnm",
+    "ppm",
+    "pgm",
+    "pbm",
+    "pam",
+    "heic",
+    "heif",
+    "hif",
+    "heics",
+    "heifs",
+    "avif",
+    "avifs",
 ];
 
-/// Name endings of cameras' RAW files.
-pub(crate) const RAW_EXTENSIONS: &[&str] =
-    &["cr2", "cr3", "nef", "nrw", "arw", "sr2", "dng", "orf", "rw2", "raf", "pef", "srw"];
+/// Name endings of picture files that no build reads: such a file is skipped by the name of its format.
+pub(crate) const UNREAD_EXTENSIONS: &[&str] = &[
+    "psd", "psb", "xcf", "jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "jpm", "svg", "svgz", "ico", "cur", "dds",
+    "exr", "hdr", "ff", "jxr", "wdp", "hdp", "tga", "pcx", "xbm", "xpm",
+];
 
-/// Name endings of the JPEG that a camera writes beside a RAW file of the same name, as cameras spell them.
-const BESIDE_RAW: &[&str] = &["JPG", "jpg", "JPEG", "jpeg"];
+/// Name endings of cameras' RAW files, of every maker that exiftool, LibRaw or Adobe's DNG Converter know.
+pub(crate) const RAW_EXTENSIONS: &[&str] = &[
+    "dng", // Adobe, phones, Leica, Pentax and others
+    "gpr", // GoPro
+    "crw", "cr2", "cr3", // Canon
+    "nef", "nrw", // Nikon
+    "arw", "srf", "sr2", "arq", "ari", // Sony; Arri
+    "raf", // Fujifilm
+    "orf", "ori", // Olympus
+    "raw", "rw2", "rwl", // Panasonic, Leica
+    "pef", "ptx", // Pentax
+    "srw", // Samsung
+    "x3f", // Sigma
+    "3fr", "fff", // Hasselblad, Imacon
+    "iiq", "cap", "eip", "mos", // Phase One, Leaf
+    "mef", // Mamiya
+    "mrw", "mdc", // Minolta
+    "erf", // Epson
+    "dcr", "dcs", "drf", "k25", "kdc", "kc2", // Kodak
+    "bay", // Casio
+    "pxn", "qtk", "rdc", "rwz", "sti", // Logitech, Apple, Ricoh, Rawzor, Sinar
+];
+
+/// Name endings of the JPEG that a camera or a person puts beside a RAW file of the same name.
+const BESIDE_RAW: &[&str] = &["jpg", "jpeg", "jpe", "jfif"];
 
 /// Folders nobody keeps photos in: version control, packages, thumbnails, trash and the NAS makers' own folders.
 /// Skipped even with [`Rules::include_hidden`].
@@ -61,7 +126,8 @@ pub struct Rules {
     pub follow_symlinks: bool,
 }
 
-/// What a walk meets, in the order it meets it.
+/// What a walk meets, in the order it meets it: of each folder first its files, RAW files last among them, then the
+/// folders in it.
 #[derive(Debug)]
 pub enum Found {
     /// A regular file that may be a photo.
@@ -72,7 +138,11 @@ pub enum Found {
         metadata: Metadata,
         /// The disk it is on.
         disk: u64,
+        /// What its name says.
+        name: Name,
     },
+    /// A regular file that is no picture, by its name.
+    NotPicture(Kind),
     /// A symbolic link, named like a photo, whose target is gone.
     DanglingLink(PathBuf),
     /// A symbolic link to a photo or a folder, not followed.
@@ -84,6 +154,43 @@ pub enum Found {
         /// Why.
         error: io::Error,
     },
+}
+
+/// What the name of a file that may be a photo says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Name {
+    /// The file itself was given as a root: it is meant, whatever it is called.
+    Root,
+    /// A JPEG, which may stand for a RAW file of the same name.
+    Jpeg,
+    /// Any other picture.
+    Picture,
+    /// A camera's RAW file.
+    Raw,
+    /// Nothing: only the content can tell.
+    Unknown,
+}
+
+impl Name {
+    fn of(path: &Path) -> Result<Name, Kind> {
+        let ending = path.extension().unwrap_or_default().as_encoded_bytes();
+        let is_of = |known: &[&str]| known.iter().any(|known| ending.eq_ignore_ascii_case(known.as_bytes()));
+        if is_of(BESIDE_RAW) {
+            return Ok(Name::Jpeg);
+        }
+        if is_of(EXTENSIONS) || is_of(UNREAD_EXTENSIONS) {
+            return Ok(Name::Picture);
+        }
+        if is_of(RAW_EXTENSIONS) {
+            return Ok(Name::Raw);
+        }
+        Kind::of(path).map_or(Ok(Name::Unknown), Err)
+    }
+
+    /// Whether it is a picture's.
+    fn is_pictures(self) -> bool {
+        self != Name::Unknown
+    }
 }
 
 /// A pattern of [`Rules::exclude`] that is not a glob.
@@ -112,40 +219,82 @@ pub fn resolve_roots(roots: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, io::Erro
     (good.into_iter().collect(), bad)
 }
 
-/// Walks one root, handing what it meets to `visit`, until that returns `false` or `stop` returns `true`.
-///
-/// # Errors
-/// [`PatternError`] before anything is walked; trouble on the way is a [`Found::Unreadable`].
-pub fn walk(
-    root: &Path,
-    rules: &Rules,
-    stop: impl Fn() -> bool,
-    mut visit: impl FnMut(Found) -> bool,
-) -> Result<(), PatternError> {
-    let exclude = Exclude::new(root, rules)?;
-    let mut disks = Disks::default();
-    let mut entries = WalkDir::new(root).follow_links(rules.follow_symlinks).sort_by_file_name().into_iter();
-    while let Some(entry) = entries.next() {
-        if stop() {
-            break;
-        }
-        let found = match entry {
-            Err(error) => unreadable(error),
-            Ok(entry) if is_left_out(&entry, rules, &exclude) => {
-                if entry.file_type().is_dir() {
-                    entries.skip_current_dir();
-                }
-                None
-            }
-            Ok(entry) => photo(entry, &mut disks),
+/// A walk below one root.
+pub struct Walk {
+    entries: walkdir::IntoIter,
+    rules: Rules,
+    exclude: Exclude,
+    disks: Disks,
+    /// The folder last met that may be listed but not entered.
+    closed: Option<PathBuf>,
+}
+
+impl Walk {
+    /// Begins a walk; nothing is looked at yet.
+    ///
+    /// # Errors
+    /// [`PatternError`]; trouble on the way is a [`Found::Unreadable`].
+    pub fn new(root: &Path, rules: &Rules) -> Result<Walk, PatternError> {
+        let exclude = Exclude::new(root, rules)?;
+        let entries = WalkDir::new(root).follow_links(rules.follow_symlinks).sort_by(in_order).into_iter();
+        Ok(Walk { entries, rules: rules.clone(), exclude, disks: Disks::default(), closed: None })
+    }
+
+    /// What the next entry is; nothing for one that is left out or only leads further.
+    fn look(&mut self, entry: walkdir::Result<DirEntry>) -> Option<Found> {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => return unreadable(error).and_then(|found| self.told_once(found)),
         };
-        if let Some(found) = found
-            && !visit(found)
-        {
-            break;
+        if is_left_out(&entry, &self.rules, &self.exclude) {
+            if entry.file_type().is_dir() {
+                self.entries.skip_current_dir();
+            }
+            return None;
+        }
+        photo(entry, &mut self.disks).and_then(|found| self.told_once(found))
+    }
+
+    /// A folder that may be listed but not entered refuses each of its entries: the folder is told, once.
+    ///
+    /// To look at a file's metadata takes no permission of the file's own, so such a refusal is its folder's.
+    fn told_once(&mut self, found: Found) -> Option<Found> {
+        let Found::Unreadable { path, error } = found else { return Some(found) };
+        let is_refused = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+        let folder = path.parent().filter(|_| is_refused(&error));
+        let Some(folder) = folder.filter(|_| path.symlink_metadata().is_err_and(|error| is_refused(&error)))
+        else {
+            return Some(Found::Unreadable { path, error });
+        };
+        if self.closed.as_deref() == Some(folder) {
+            return None;
+        }
+        let folder = folder.to_owned();
+        self.closed = Some(folder.clone());
+        Some(Found::Unreadable { path: folder, error })
+    }
+}
+
+impl Iterator for Walk {
+    type Item = Found;
+
+    fn next(&mut self) -> Option<Found> {
+        loop {
+            let entry = self.entries.next()?;
+            if let Some(found) = self.look(entry) {
+                return Some(found);
+            }
         }
     }
-    Ok(())
+}
+
+/// Files before folders, so that a folder's files come together; RAW files behind the JPEGs that may stand for them.
+fn in_order(one: &DirEntry, other: &DirEntry) -> Ordering {
+    let place = |entry: &DirEntry| match entry.file_type().is_dir() {
+        true => 2,
+        false => i32::from(Name::of(entry.path()) == Ok(Name::Raw)),
+    };
+    place(one).cmp(&place(other)).then_with(|| one.file_name().cmp(other.file_name()))
 }
 
 /// The user's own exclude patterns, below one root.
@@ -210,23 +359,27 @@ fn is_skipped_folder(name: &OsStr) -> bool {
 
 fn photo(entry: DirEntry, disks: &mut Disks) -> Option<Found> {
     let file_type = entry.file_type();
-    let path = entry.path();
-    let may_be_photo = entry.depth() == 0 || (has_photo_extension(path) && !has_jpeg_beside(path));
+    let name = if entry.depth() == 0 { Ok(Name::Root) } else { Name::of(entry.path()) };
+    let is_named_like_one = name.is_ok_and(Name::is_pictures);
     if file_type.is_symlink() {
-        return link(entry, may_be_photo);
+        return link(entry, is_named_like_one);
     }
-    if file_type.is_dir() || !may_be_photo {
+    if file_type.is_dir() {
         return None;
     }
     if !file_type.is_file() {
         // A pipe or a device would block whoever opens it.
         let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
-        return Some(Found::Unreadable { path: entry.into_path(), error });
+        return is_named_like_one.then(|| Found::Unreadable { path: entry.into_path(), error });
     }
+    let name = match name {
+        Ok(name) => name,
+        Err(kind) => return Some(Found::NotPicture(kind)),
+    };
     Some(match entry.metadata() {
         Ok(metadata) => {
             let disk = disks.of(entry.path(), &metadata);
-            Found::File { path: entry.into_path(), metadata, disk }
+            Found::File { path: entry.into_path(), metadata, disk, name }
         }
         Err(error) => Found::Unreadable { path: entry.into_path(), error: error.into() },
     })
@@ -243,19 +396,6 @@ fn link(entry: DirEntry, may_be_photo: bool) -> Option<Found> {
     }
 }
 
-fn has_photo_extension(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().as_encoded_bytes();
-    let mut known = EXTENSIONS.iter().chain(RAW_EXTENSIONS);
-    known.any(|known| extension.eq_ignore_ascii_case(known.as_bytes()))
-}
-
-/// Whether this is a RAW file that a JPEG of the same shot stands for: finding both would be finding it twice.
-fn has_jpeg_beside(path: &Path) -> bool {
-    let extension = path.extension().unwrap_or_default().as_encoded_bytes();
-    RAW_EXTENSIONS.iter().any(|raw| extension.eq_ignore_ascii_case(raw.as_bytes()))
-        && BESIDE_RAW.iter().any(|jpeg| path.with_extension(jpeg).is_file())
-}
-
 /// A link that leads nowhere is a photo we miss; a link that leads back up is not followed, which is no error.
 fn unreadable(error: walkdir::Error) -> Option<Found> {
     let path = error.path()?.to_owned();
@@ -265,7 +405,8 @@ fn unreadable(error: walkdir::Error) -> Option<Found> {
     let is_link = path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink());
     let error = io::Error::from(error);
     if is_link && error.kind() == io::ErrorKind::NotFound {
-        return has_photo_extension(&path).then_some(Found::DanglingLink(path));
+        let is_named_like_one = Name::of(&path).is_ok_and(Name::is_pictures);
+        return is_named_like_one.then_some(Found::DanglingLink(path));
     }
     Some(Found::Unreadable { path, error })
 }
@@ -285,20 +426,11 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
-        let mut paths = Vec::new();
-        walk(
-            &root,
-            rules,
-            || false,
-            |found| {
-                if let Found::File { path, .. } = found {
-                    paths.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
-                }
-                true
-            },
-        )
-        .unwrap();
-        paths
+        let found = Walk::new(&root, rules).unwrap().filter_map(|found| match found {
+            Found::File { path, .. } => Some(path),
+            _ => None,
+        });
+        found.map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -322,23 +454,79 @@ mod tests {
             assert_eq!(found(&tree, rules), expected);
         }
         let exclude = |pattern: &str| Rules { exclude: vec![pattern.into()], ..Rules::default() };
-        check(&Rules::default(), &["a.JPG", "sub/deep/g.tiff", "sub/f.webp", "x.jpg/h.jpg"]);
-        check(&exclude("deep"), &["a.JPG", "sub/f.webp", "x.jpg/h.jpg"]);
-        check(&exclude("*.webp"), &["a.JPG", "sub/deep/g.tiff", "x.jpg/h.jpg"]);
-        check(&exclude("/sub/*"), &["a.JPG", "x.jpg/h.jpg"]);
+        let always = ["a.JPG", "noextension"];
+        check(&Rules::default(), &[&always[..], &["sub/f.webp", "sub/deep/g.tiff", "x.jpg/h.jpg"]].concat());
+        check(&exclude("deep"), &[&always[..], &["sub/f.webp", "x.jpg/h.jpg"]].concat());
+        check(&exclude("*.webp"), &[&always[..], &["sub/deep/g.tiff", "x.jpg/h.jpg"]].concat());
+        check(&exclude("/sub/*"), &[&always[..], &["x.jpg/h.jpg"]].concat());
         check(
             &Rules { include_hidden: true, ..Rules::default() },
-            &[".cache/b.png", ".hidden.png", "a.JPG", "sub/deep/g.tiff", "sub/f.webp", "x.jpg/h.jpg"],
+            &[
+                ".hidden.png",
+                "a.JPG",
+                "noextension",
+                ".cache/b.png",
+                "sub/f.webp",
+                "sub/deep/g.tiff",
+                "x.jpg/h.jpg",
+            ],
         );
     }
 
     #[test]
-    fn a_raw_file_gives_way_to_the_jpeg_beside_it() {
-        let tree = ["a.CR2", "a.JPG", "b.nef", "c/a.dng", "d.arw", "d.jpeg", "e.raf", "e.png"];
+    fn raw_files_come_behind_the_other_files_of_their_folder() {
+        let tree = ["a.CR2", "a.JPG", "c/a.dng", "c/b.jpg", "d.arw", "d.jpeg", "e.png"];
         assert_eq!(
             found(&tree, &Rules::default()),
-            ["a.JPG", "b.nef", "c/a.dng", "d.jpeg", "e.png", "e.raf"]
+            ["a.JPG", "d.jpeg", "e.png", "a.CR2", "d.arw", "c/b.jpg", "c/a.dng"]
         );
+    }
+
+    #[test]
+    fn names_say_what_a_file_is() {
+        #[track_caller]
+        fn check(name: &str, expected: Result<Name, Kind>) {
+            assert_eq!(Name::of(Path::new(name)), expected, "{name}");
+        }
+        check("a.JPeG", Ok(Name::Jpeg));
+        check("a.psd", Ok(Name::Picture));
+        check("a.3FR", Ok(Name::Raw));
+        check("a.mp4", Err(Kind::Video));
+        check("a.jpeg~2", Ok(Name::Unknown));
+    }
+
+    /// As a user who is not root: the rights of the thread that walks are given up.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_folder_that_may_not_be_entered_is_told_once() {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().canonicalize().unwrap();
+        fs::create_dir_all(root.join("closed/below")).unwrap();
+        for file in ["closed/1.jpg", "closed/2.jpg", "closed/3.png", "closed/below/4.jpg", "open.jpg"] {
+            fs::write(root.join(file), "").unwrap();
+        }
+        let allow = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        allow(&root, 0o755);
+        allow(&root.join("closed"), 0o744);
+        let walk = || {
+            if rustix::process::geteuid().is_root() {
+                let nobody = rustix::thread::Uid::from_raw(65534);
+                rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
+            }
+            Walk::new(&root, &Rules::default()).unwrap().collect::<Vec<_>>()
+        };
+        let found = std::thread::scope(|scope| scope.spawn(walk).join().unwrap());
+        allow(&root.join("closed"), 0o755);
+        let told: Vec<_> = found
+            .iter()
+            .map(|found| match found {
+                Found::File { path, .. } => ("file", path.clone()),
+                Found::Unreadable { path, .. } => ("unreadable", path.clone()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(told, [("file", root.join("open.jpg")), ("unreadable", root.join("closed"))]);
     }
 
     #[test]
@@ -362,21 +550,15 @@ mod tests {
         for (follow_symlinks, files, dangling, not_followed) in [(false, 1, 1, 3), (true, 3, 1, 0)] {
             let rules = Rules { follow_symlinks, ..Rules::default() };
             let mut counts = (0, 0, 0);
-            walk(
-                &root,
-                &rules,
-                || false,
-                |found| {
-                    match found {
-                        Found::File { .. } => counts.0 += 1,
-                        Found::DanglingLink(_) => counts.1 += 1,
-                        Found::LinkNotFollowed => counts.2 += 1,
-                        Found::Unreadable { path, error } => panic!("{path:?}: {error}"),
-                    }
-                    true
-                },
-            )
-            .unwrap();
+            for found in Walk::new(&root, &rules).unwrap() {
+                match found {
+                    Found::File { .. } => counts.0 += 1,
+                    Found::DanglingLink(_) => counts.1 += 1,
+                    Found::LinkNotFollowed => counts.2 += 1,
+                    Found::NotPicture(kind) => panic!("{kind:?}"),
+                    Found::Unreadable { path, error } => panic!("{path:?}: {error}"),
+                }
+            }
             assert_eq!(counts, (files, dangling, not_followed), "follow_symlinks: {follow_symlinks}");
         }
     }

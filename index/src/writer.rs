@@ -145,6 +145,15 @@ impl Writer {
         Ok(())
     }
 
+    /// Whether [`Writer::apply`] would refuse a batch because of this change. It is cheap, so a caller can leave out
+    /// what is refused and keep the rest of a batch.
+    ///
+    /// # Errors
+    /// [`Error::DimensionMismatch`] or [`Error::TooLong`].
+    pub fn check(&self, change: &Change) -> Result<(), Error> {
+        self.shared.check(change)
+    }
+
     /// Applies all the changes or, when it fails, none. Of several changes to one key the last counts. They are
     /// durable when this returns, and published within the time and number of rows of the options. Should that
     /// fail, [`Writer::publish`] and [`Writer::close`] try again and say why.
@@ -265,23 +274,23 @@ impl Shared {
         }
     }
 
-    fn resolve(&self, change: Change) -> Result<(Key, Resolved), Error> {
-        match change {
-            Change::Delete { key } => Ok((key, None)),
-            Change::Put { key, record, vector } => {
-                self.check_len("a payload", record.payload.len(), MAX_PAYLOAD_LEN)?;
-                let half_bytes = vector.map(|vector| self.half_bytes(&vector)).transpose()?;
-                Ok((key, Some((record, half_bytes))))
+    fn check(&self, change: &Change) -> Result<(), Error> {
+        let Change::Put { record, vector, .. } = change else { return Ok(()) };
+        self.check_len("a payload", record.payload.len(), MAX_PAYLOAD_LEN)?;
+        match vector.as_ref().map(Vector::dim) {
+            Some(found) if found != self.dim => {
+                Err(Error::DimensionMismatch { path: self.dir.clone(), found, expected: self.dim })
             }
+            Some(_) | None => Ok(()),
         }
     }
 
-    fn half_bytes(&self, vector: &Vector) -> Result<Vec<u8>, Error> {
-        if vector.dim() != self.dim {
-            let path = self.dir.clone();
-            return Err(Error::DimensionMismatch { path, found: vector.dim(), expected: self.dim });
-        }
-        Ok(to_half_bytes(vector))
+    fn resolve(&self, change: Change) -> Result<(Key, Resolved), Error> {
+        self.check(&change)?;
+        Ok(match change {
+            Change::Delete { key } => (key, None),
+            Change::Put { key, record, vector } => (key, Some((record, vector.as_ref().map(to_half_bytes)))),
+        })
     }
 
     fn check_len(&self, what: &'static str, found: usize, expected: usize) -> Result<(), Error> {

@@ -7,7 +7,8 @@ use clap::Args;
 /// Look at all photos in folders, and remember what they show.
 ///
 /// Run it again whenever you like: photos that have not changed are not read again, photos that are gone leave the
-/// index, and moved or copied ones are recognised. Stop it with Ctrl-C at any time; nothing done so far is lost.
+/// index, and moved or copied ones are recognised. Every other file is counted: the summary says how many videos,
+/// documents and so on were not looked at. Stop it with Ctrl-C at any time; nothing done so far is lost.
 ///
 /// With another `--model` than the library's, a new index is built beside the old one: of PATH, and of every photo the
 /// old one has. Queries are answered by the old one until the new one is complete and takes its place. The same command
@@ -47,6 +48,14 @@ pub(crate) struct IndexArgs {
     /// Example: `imgsearch index --prune /media/old-disk`
     #[arg(long)]
     pub(crate) prune: bool,
+
+    /// Read and decode every photo again, also those that look unchanged.
+    ///
+    /// Dates, places and other details are stored anew. A photo whose pixels are the same keeps its vector; any other is
+    /// embedded again. You hardly ever need this: a file that was replaced is noticed by its size and its times.
+    /// Example: `imgsearch index --force ~/Photos`
+    #[arg(long)]
+    pub(crate) force: bool,
 
     /// Batches of photos embedded side by side on the CPU [default: one for each thread, 8 at most].
     ///

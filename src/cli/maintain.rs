@@ -18,14 +18,17 @@ Examples:
 pub(crate) struct StatusArgs {
     /// Print one JSON object.
     ///
-    /// Keys: `library`, `model`, `images`, `skipped` (reason → files), `noted`, `bytes_on_disk`, `bytes_per_image`,
-    /// `last_indexed`, `segments`, `rows`, `dead_rows`, `graph_rows`, and `building`: for each index of another model
-    /// that is not complete yet its `folder`, `model` and `images`.
+    /// Keys: `library`, `model`, `images`, `skipped` (reason → files), `not_pictures` (kind → files that the last
+    /// run did not look at), `stood_back` (RAW files that stood back for their JPEG in the last run), `noted`,
+    /// `bytes_on_disk`, `bytes_per_image`, `last_indexed`, `segments`, `rows`, `dead_rows`, `graph_rows`, and `building`:
+    /// for each index of another model that is not complete yet its `folder`, `model` and `images`.
     /// Example: `imgsearch status --json | jq .images`
     #[arg(long)]
     pub(crate) json: bool,
 
     /// List the files that were left out, each with its reason.
+    ///
+    /// A photo that could not be read again is listed too, and is still found by what it was.
     ///
     /// Example: `imgsearch status --skipped | grep damaged`
     #[arg(long, conflicts_with = "json")]

@@ -15,7 +15,7 @@ use crate::render::{Output, unless_reader_left};
 use crate::settings::{Settings, Verbosity};
 
 pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
-    let IndexArgs { paths, exclude, include_hidden, follow_symlinks, prune, batches, nice } = args;
+    let IndexArgs { paths, exclude, include_hidden, follow_symlinks, prune, force, batches, nice } = args;
     if nice {
         // Threads inherit it, so it comes before the first of them.
         give_way()?;
@@ -43,7 +43,9 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         prune,
         threads: settings.threads,
         batches: batches.map(usize::from),
+        force,
         limits: Limits::default(),
+        max_wait: Limits::default().max_time,
         now: SystemTime::now(),
     };
     let (start, cancel, progress) = (Instant::now(), stop_on_ctrl_c()?, Progress::new(settings));

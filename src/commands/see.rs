@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use image::RgbImage;
 use imgsearch::Match;
-use imgsearch::decode::{self, Limits};
+use imgsearch::decode::Limits;
 use imgsearch::gather::{Placed, Way, place};
 use imgsearch::thumbnail::{Thumbnailer, jpeg};
 use rayon::ThreadPoolBuilder;
@@ -167,8 +167,7 @@ fn thumbnails<T: Send>(
     side: u32,
     finish: impl Fn(RgbImage) -> Result<T, String> + Sync,
 ) -> Result<Vec<Result<T, String>>> {
-    let named = |_: usize| decode::THREAD.to_owned();
-    let pool = ThreadPoolBuilder::new().num_threads(settings.threads).thread_name(named).build()?;
+    let pool = ThreadPoolBuilder::new().num_threads(settings.threads).build()?;
     let thumbnailer = Thumbnailer::new(side, Limits::default());
     let made = |found: &Match| finish(thumbnailer.make(&found.path).map_err(|error| error.to_string())?);
     Ok(pool.install(|| matches.par_iter().map(made).collect()))

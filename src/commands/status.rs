@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use imgsearch::Library;
 use imgsearch::library::Note;
-use imgsearch::photo::{Photo, path_of};
+use imgsearch::photo::{Photo, SkipKind, path_of};
 use imgsearch_index::{Searcher, Stats};
 
 use super::{Exit, existing};
@@ -52,6 +52,8 @@ pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Resul
         model: searcher.map(|searcher| searcher.space().label.clone()),
         images: stats.rows,
         skipped: by_reason,
+        not_pictures: note.not_pictures().collect(),
+        stood_back: note.stood_back,
         noted: searcher.map_or(0, |searcher| noted(searcher).count()),
         bytes_on_disk: stats.bytes_on_disk,
         bytes_per_image: stats.bytes_on_disk.checked_div(stats.rows as u64).unwrap_or(0),
@@ -66,10 +68,12 @@ pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Resul
     })
 }
 
-/// The files of a library that have no vector, with the reason.
+/// The files of a library that were left out, with the reason; among them photos that could not be read again, which
+/// keep the vector they had.
 fn skipped(searcher: &Searcher) -> impl Iterator<Item = Skipped> {
-    searcher.records().filter(|record| !record.has_vector).filter_map(|record| {
-        let skip = Photo::decode(record.payload)?.skip?;
+    searcher.records().filter_map(|record| {
+        let photo = Photo::decode(record.payload)?;
+        let skip = photo.skip.or(photo.trouble).filter(|skip| skip.kind != SkipKind::OtherFile)?;
         Some(Skipped { path: path_of(record.key), skip })
     })
 }

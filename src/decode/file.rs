@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
 
 use super::worker::LeftBehind;
-use super::{DecodeError, Detail, Limits, Picture, Worker};
+use super::{DecodeError, Detail, Limits, Picture, Waited, decoder};
 
 /// The threads that [`decode_in_time`] has left to themselves.
 static LEFT_BEHIND: Mutex<LeftBehind> = Mutex::new(LeftBehind::new());
@@ -72,8 +72,14 @@ pub fn decode_in_time(bytes: Vec<u8>, limits: &Limits, detail: Detail) -> Result
     if left_behind().are_too_many() {
         return Err(PictureError::Stuck);
     }
-    let mut worker = Worker::new(*limits);
-    let decoded = worker.decode(bytes, detail);
-    left_behind().join(worker.left_behind);
-    Ok(decoded.map_err(PictureError::Thread)??)
+    let mut decoder = decoder(*limits);
+    let waited = decoder.ask((bytes, detail), &|| false);
+    left_behind().join(decoder.left_behind);
+    Ok(match waited.map_err(PictureError::Thread)? {
+        Waited::Done(decoded) => decoded?,
+        Waited::TooSlow | Waited::Stopped => {
+            return Err(DecodeError::TooSlow { seconds: limits.max_time.as_secs() }.into());
+        }
+        Waited::Panicked(detail) => return Err(DecodeError::Panicked { detail }.into()),
+    })
 }

@@ -4,6 +4,7 @@
 //! says why; a decoder that panics is contained and reported the same way. Callers say how much detail they want,
 //! because a small version of a large picture often costs a fraction of the whole.
 
+mod contain;
 mod file;
 mod format;
 pub mod heif;
@@ -16,20 +17,20 @@ mod raw;
 mod tiff;
 mod worker;
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use image::metadata::Orientation;
 use image::{ImageFormat, RgbImage};
 
+pub use contain::{contained, is_contained};
 pub use file::{PictureError, decode_in_time, read};
 use format::Format;
+pub use format::{HEAD, is_picture};
 pub use metadata::{Metadata, Place, Precision, Taken, caption, keywords};
-pub use worker::Worker;
+pub use worker::{Waited, Worker};
 
-/// The name of the threads that decode: their panics are contained and come back as errors.
-pub const THREAD: &str = "decode";
+/// A [`Worker`] that decodes.
+pub type Decoder = Worker<(Vec<u8>, Detail), Result<Picture, DecodeError>>;
 
 /// A decoded picture: the pixels as they are stored, and how to turn them to stand upright.
 ///
@@ -110,7 +111,7 @@ pub struct Limits {
     pub max_pixels: u64,
     /// Most bytes one picture may take while it is decoded.
     pub max_memory: u64,
-    /// Longest that a [`Worker`] waits for one picture.
+    /// Longest that a [`decoder`] waits for one picture.
     pub max_time: Duration,
 }
 
@@ -199,8 +200,14 @@ pub fn decode(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Picture, 
         return Err(DecodeError::Empty);
     }
     // The decoders hold no state of ours, so there is nothing a panic could leave half-changed.
-    catch_unwind(AssertUnwindSafe(|| decode_trusting(bytes, limits, detail)))
-        .unwrap_or_else(|panic| Err(DecodeError::Panicked { detail: panic_message(panic.as_ref()) }))
+    contained(|| decode_trusting(bytes, limits, detail))
+        .unwrap_or_else(|detail| Err(DecodeError::Panicked { detail }))
+}
+
+/// A worker that decodes within [`Limits::max_time`].
+pub fn decoder(limits: Limits) -> Decoder {
+    let work = move |(bytes, detail): (Vec<u8>, Detail)| decode(&bytes, &limits, detail);
+    Worker::new("decode", limits.max_time, work)
 }
 
 /// Bytes that decoding the picture in `bytes` is going to take, told from its header; 0 where that cannot be read, for
@@ -215,7 +222,7 @@ pub fn memory(bytes: &[u8], detail: Detail) -> u64 {
         Format::Heic | Format::Avif => heif::memory(bytes),
         Format::Unread(_) => None,
     };
-    catch_unwind(AssertUnwindSafe(told)).ok().flatten().unwrap_or(0)
+    contained(told).ok().flatten().unwrap_or(0)
 }
 
 /// [`decode`] for decoders that do not panic.
@@ -277,11 +284,6 @@ fn has_end_of_image(bytes: &[u8]) -> bool {
         rest = rest.get(length..).unwrap_or_default();
     }
     rest.windows(2).any(|pair| pair == [0xff, 0xd9])
-}
-
-fn panic_message(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
 }
 
 #[cfg(all(test, not(feature = "mozjpeg")))]

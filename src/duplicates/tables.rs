@@ -80,7 +80,7 @@ mod tests {
         let details =
             Details { width: 400, height: 300, orientation: 1, perceptual: Some(hash), ..Details::default() };
         let stamp = Stamp { size: 1, modified_ns: 0, changed_ns: 0 };
-        let photo = Photo { stamp, skip: None, disk: 0, details: Some(details) };
+        let photo = Photo::read(stamp, 0, Some(details));
         Candidate { key: Vec::new(), fingerprint: None, photo }
     }
 

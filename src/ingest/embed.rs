@@ -4,11 +4,16 @@ use std::sync::Weak;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
+use imgsearch_index::Vector;
+use ndarray::Array3;
 
+use super::file::Done;
 use super::load::Ready;
-use super::pipeline::{Done, Run, join};
+use super::pipeline::{Run, join};
 use super::{Event, IngestError};
+use crate::decode::contained;
 use crate::model::ImageEncoder;
+use crate::photo::{Skip, SkipKind};
 
 /// Photos embedded at once. Measured with ViT-B/32 on one CPU core: 125 ms a photo alone, 119 by twos and 116 by fours;
 /// 40 and 38 with weights of 8 bits. Twos would take 30 MB less, and be a waste of a GPU.
@@ -56,17 +61,39 @@ fn encode(
         }
         let (files, tensors): (Vec<Done>, Vec<_>) =
             batch.into_iter().map(|ready| (ready.done, ready.tensor)).unzip();
-        let vectors = encoder.encode_images(&tensors)?;
-        for (mut file, made) in files.into_iter().zip(vectors) {
-            if let Some((_, vector)) = &mut file.entry {
-                *vector = Some(made);
-            }
+        let vectors = vectors(&mut encoder, &tensors)?;
+        for (file, vector) in files.into_iter().zip(vectors) {
+            let file = match vector {
+                Ok(vector) => file.with_vector(vector),
+                Err(skip) => file.refused(skip),
+            };
             if done.send(file).is_err() {
                 return Ok(());
             }
         }
     }
     Ok(())
+}
+
+/// For each tensor its vector, or why it has none. After a panic they are tried one by one, so that only those that
+/// cause it have none.
+fn vectors(
+    encoder: &mut ImageEncoder,
+    tensors: &[Array3<f32>],
+) -> Result<Vec<Result<Vector, Skip>>, IngestError> {
+    match contained(|| encoder.encode_each(tensors)) {
+        Ok(vectors) => {
+            let why = |error| Skip::new(SkipKind::NotStored, format!("the model made no vector: {error}"));
+            Ok(vectors?.into_iter().map(|vector| vector.map_err(why)).collect())
+        }
+        Err(said) if tensors.len() <= 1 => {
+            Ok(vec![Err(Skip::new(SkipKind::NotStored, format!("the model failed: {said}")))])
+        }
+        Err(_) => {
+            let one_by_one = tensors.chunks(1).map(|tensor| vectors(encoder, tensor));
+            Ok(one_by_one.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+        }
+    }
 }
 
 /// The pictures that come to be embedded.

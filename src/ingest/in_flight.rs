@@ -4,34 +4,28 @@
 //! copy would be embedded.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use imgsearch_index::Fingerprint;
 
-use super::pipeline::Job;
-use crate::photo::Stamp;
-
-/// A file whose content another file of this run has, too.
-pub(super) struct Waiting {
-    pub(super) job: Job,
-    pub(super) stamp: Stamp,
-}
+use super::file::Job;
 
 #[derive(Default)]
 pub(super) struct InFlight {
-    contents: Mutex<HashMap<Fingerprint, Vec<Waiting>>>,
+    contents: Mutex<HashMap<Fingerprint, Vec<Job>>>,
 }
 
 impl InFlight {
-    /// Hands the file back to the first who comes with this content; keeps those who come later until
+    /// Hands the file back to the first that comes with this content; keeps those that come later until
     /// [`InFlight::settle`].
-    pub(super) fn claim(&self, content: Fingerprint, file: Waiting) -> Option<Waiting> {
+    pub(super) fn claim(&self, content: Fingerprint, file: Job) -> Option<Job> {
         match self.contents().entry(content) {
-            std::collections::hash_map::Entry::Vacant(vacant) => {
+            Entry::Vacant(vacant) => {
                 vacant.insert(Vec::new());
                 Some(file)
             }
-            std::collections::hash_map::Entry::Occupied(mut waiting) => {
+            Entry::Occupied(mut waiting) => {
                 waiting.get_mut().push(file);
                 None
             }
@@ -39,12 +33,12 @@ impl InFlight {
     }
 
     /// The content is stored, or refused: gives up the claim, and the files that waited for it.
-    pub(super) fn settle(&self, content: &Fingerprint) -> Vec<Waiting> {
+    pub(super) fn settle(&self, content: &Fingerprint) -> Vec<Job> {
         self.contents().remove(content).unwrap_or_default()
     }
 
     /// No thread panics while it holds the map.
-    fn contents(&self) -> MutexGuard<'_, HashMap<Fingerprint, Vec<Waiting>>> {
+    fn contents(&self) -> MutexGuard<'_, HashMap<Fingerprint, Vec<Job>>> {
         self.contents.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,14 +1,13 @@
 //! Third stage: the bytes of a file → a tensor, or the reason why not.
 
-use imgsearch_index::Fingerprint;
 use ndarray::Array3;
 
-use super::in_flight::Waiting;
-use super::pipeline::{Done, Passed, Run};
+use super::file::{Done, left_out};
+use super::pipeline::{Passed, Run};
 use super::read::Content;
 use super::{IngestError, Outcome};
 use crate::budget::Budget;
-use crate::decode::{self, DecodeError, Worker};
+use crate::decode::{self, DecodeError, Decoder, Waited};
 use crate::model::Preprocess;
 use crate::photo::{Details, Skip, SkipKind};
 
@@ -33,35 +32,45 @@ impl<'a> Loader<'a> {
         Loader { run, preprocess: run.model.preprocess(), memory }
     }
 
+    /// Decodes a file. Where the library has a vector of the same pixels, the file keeps it and only what is known of
+    /// it is new.
     pub(super) fn load(
         &self,
         content: Content<'_>,
-        worker: &mut Worker,
+        decoder: &mut Decoder,
     ) -> Result<Passed<Ready>, IngestError> {
-        let Content { file, fingerprint, bytes, share } = content;
+        let Content { job, fingerprint, known, bytes, share } = content;
         let detail = self.preprocess.detail();
         let memory = self.memory.take(decode::memory(&bytes, detail));
-        let decoded = worker.decode(bytes, detail).map_err(|error| IngestError::Thread { error })?;
+        let waited = decoder.ask((bytes, detail), &|| self.run.should_stop());
         drop(share);
+        let seconds = decoder.max_time().as_secs();
+        let decoded = match waited.map_err(|error| IngestError::Thread { error })? {
+            Waited::Done(decoded) => decoded,
+            Waited::Panicked(detail) => Err(DecodeError::Panicked { detail }),
+            Waited::Stopped => return Ok(Passed::Nothing),
+            Waited::TooSlow if decoder.is_stuck() => {
+                return Err(IngestError::Stuck { path: job.path, seconds });
+            }
+            Waited::TooSlow => Err(DecodeError::TooSlow { seconds }),
+        };
         let picture = match decoded {
             Ok(picture) => picture,
-            Err(DecodeError::TooSlow { seconds }) if worker.is_stuck() => {
-                return Err(IngestError::Stuck { path: file.job.path, seconds });
+            Err(error) => {
+                let in_flight = &self.run.in_flight;
+                return Ok(Passed::Done(left_out(in_flight, job, Some(fingerprint), &Skip::from(error))));
             }
-            Err(error) => return Ok(self.refused(file, fingerprint, error)),
         };
-        let details = Details::of(&picture, &file.stamp);
+        let details = Details::of(&picture, &job.stamp);
+        if let Some((_, vector)) = known.filter(|(known, _)| known.has_pixels_of(&details)) {
+            let outcome = job.outcome(fingerprint, Outcome::Reread);
+            let done = Done::decoded(job, fingerprint, details, Some(vector), outcome);
+            return Ok(Passed::Done(vec![done]));
+        }
         let tensor = self.preprocess.tensor(&picture);
         drop((picture, memory));
-        let done = Done::with_vector(file, fingerprint, Some(details), None, Outcome::Embedded);
+        let done = Done::decoded(job, fingerprint, details, None, Outcome::Embedded);
         Ok(Passed::On(Ready { done, tensor }))
-    }
-
-    /// Leaves out this file and all that wait for its content.
-    fn refused(&self, file: Waiting, fingerprint: Fingerprint, error: DecodeError) -> Passed<Ready> {
-        let skip = Skip::from(error);
-        let files = std::iter::once(file).chain(self.run.in_flight.settle(&fingerprint));
-        Passed::Done(files.map(|file| Done::skipped(file, skip.clone(), Some(fingerprint))).collect())
     }
 }
 

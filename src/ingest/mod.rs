@@ -4,8 +4,10 @@
 //! the run ends, by itself, by an error or by cancelling, stays stored.
 
 mod embed;
+mod file;
 mod in_flight;
 mod load;
+mod pairs;
 mod pipeline;
 mod read;
 mod replacement;
@@ -17,13 +19,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::decode::Limits;
 use crate::library::{LockedLibrary, Note, Opened};
 use crate::model::{Device, Model, ModelError};
 use crate::photo::{Skip, SkipKind};
-use crate::walk::{PatternError, Rules};
+use crate::walk::{Kind, PatternError, Rules};
 
 use pipeline::Run;
 pub use replacement::{Lacking, Replacement};
@@ -44,8 +46,12 @@ pub struct Plan {
     pub threads: usize,
     /// Batches embedded side by side on a CPU, which share the threads; `None` is one a thread, and not too many.
     pub batches: Option<usize>,
+    /// Read and decode every file again, also those that look as they did.
+    pub force: bool,
     /// What a file may cost.
     pub limits: Limits,
+    /// How long to wait for a disk: for one file to be read, or for a walk to go on.
+    pub max_wait: Duration,
     /// The time, noted as the time of the last run.
     pub now: SystemTime,
 }
@@ -55,8 +61,14 @@ pub struct Plan {
 pub enum Outcome {
     /// Embedded and stored.
     Embedded,
+    /// Its content is the one it had: not embedded.
+    Unchanged,
+    /// Read and decoded again, and the pixels were the same: what is known of it is new, the vector is not.
+    Reread,
     /// The same content is known under another path: stored with its vector, not embedded.
     Copied,
+    /// Its name does not say what it is, and its content is no picture.
+    NotPicture,
     /// Left out, for this reason.
     Skipped(Skip),
 }
@@ -117,6 +129,8 @@ pub struct Totals {
     pub embedded: u64,
     /// In the library and as they were.
     pub unchanged: u64,
+    /// Read and decoded again and not embedded, because the pixels were the same.
+    pub reread: u64,
     /// Met under a new path, and gone from an old one.
     pub moved: u64,
     /// Recognised as a copy of another file.
@@ -129,6 +143,10 @@ pub struct Totals {
     pub skipped: BTreeMap<SkipKind, u64>,
     /// Left out in an earlier run, and as they were.
     pub skipped_before: u64,
+    /// No pictures, by kind.
+    pub not_pictures: BTreeMap<Kind, u64>,
+    /// RAW files for which the JPEG beside them is in the library.
+    pub stood_back: u64,
     /// Folders and files that the walk could not look at.
     pub unreadable: u64,
     /// Symbolic links to photos, not followed.
@@ -143,9 +161,21 @@ impl Totals {
     fn add(&mut self, outcome: &Outcome) {
         match outcome {
             Outcome::Embedded => self.embedded += 1,
+            Outcome::Unchanged => self.unchanged += 1,
+            Outcome::Reread => self.reread += 1,
             Outcome::Copied => self.copied += 1,
+            Outcome::NotPicture => *self.not_pictures.entry(Kind::Other).or_default() += 1,
             Outcome::Skipped(skip) => *self.skipped.entry(skip.kind).or_default() += 1,
         }
+    }
+
+    /// All files that were found and not left out by a rule: each is counted in one of these places.
+    pub fn files(&self) -> u64 {
+        let Totals { embedded, unchanged, reread, moved, copied, skipped, skipped_before, .. } = self;
+        let Totals { not_pictures, stood_back, .. } = self;
+        let by_reason = skipped.values().sum::<u64>() + skipped_before;
+        let others = not_pictures.values().sum::<u64>() + stood_back;
+        embedded + unchanged + reread + moved + copied + by_reason + others
     }
 
     /// Whether some file failed in this run, or a change to another model waits for files.
@@ -204,6 +234,10 @@ pub fn index(
     note.set_model(model.folder(), model.precision());
     writer.set_note(note.encode())?;
     let totals = Run::new(&writer, replaces.as_ref(), model, plan, reporter, cancel).whole()?;
+    if !totals.cancelled {
+        note.set_left_out(&totals.not_pictures, totals.stood_back);
+        writer.set_note(note.encode())?;
+    }
     writer.close()?;
     drop(replaces);
     if totals.replacement.as_ref().is_some_and(Replacement::is_done) {

@@ -9,23 +9,24 @@
 //! What waits between stages is bounded in number or in bytes, so memory does not grow with the archive. A stage
 //! whose channel is closed ends, and with it the stages before it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use imgsearch_index::{Fingerprint, Key, Record, Searcher, Vector, Writer};
+use imgsearch_index::{Fingerprint, Searcher, Writer};
 
 use super::embed::Pictures;
-use super::in_flight::{InFlight, Waiting};
+use super::file::{Done, Job, left_out};
+use super::in_flight::InFlight;
 use super::load::Loader;
 use super::read::{Content, Reader};
-use super::store::Copies;
-use super::{Event, IngestError, Outcome, Plan, Reporter, Totals, embed, replacement, scan, store, sweep};
-use crate::decode::{self, Worker};
+use super::scan::Walked;
+use super::store::Store;
+use super::{Event, IngestError, Plan, Reporter, Totals, embed, replacement, scan, store, sweep};
+use crate::decode;
 use crate::model::Model;
-use crate::photo::{Details, Photo, Skip};
+use crate::photo::{Skip, SkipKind};
 
 /// Threads that read files. A NAS answers several at a time sooner than one after the other, and a slow answer to one
 /// keeps nobody waiting. They hardly compute, so their number does not depend on the cores.
@@ -50,67 +51,14 @@ pub(super) struct Run<'a> {
     failed: AtomicBool,
 }
 
-/// A file to look into.
-pub(super) struct Job {
-    pub(super) path: PathBuf,
-    pub(super) key: Key,
-    pub(super) disk: u64,
-    /// The library has a vector of this path's earlier content.
-    pub(super) is_update: bool,
-}
-
-/// A file that is done with, to be stored.
-pub(super) struct Done {
-    pub(super) path: PathBuf,
-    pub(super) key: Key,
-    pub(super) outcome: Outcome,
-    /// What to store; `None` for a file that is to be tried again next time.
-    pub(super) entry: Option<(Record, Option<Vector>)>,
-}
-
-impl Done {
-    /// A file left out: remembered with its reason, so that it is not tried again until it changes.
-    pub(super) fn skipped(file: Waiting, skip: Skip, fingerprint: Option<Fingerprint>) -> Done {
-        let Waiting { job: Job { path, key, disk, .. }, stamp } = file;
-        let payload = Photo { stamp, skip: Some(skip.clone()), disk, details: None }.encode();
-        let entry = Some((Record { fingerprint, payload }, None));
-        Done { path, key, outcome: Outcome::Skipped(skip), entry }
-    }
-
-    /// A file that has a vector, or gets one before it is stored.
-    pub(super) fn with_vector(
-        file: Waiting,
-        content: impl Into<Option<Fingerprint>>,
-        details: Option<Details>,
-        vector: Option<Vector>,
-        outcome: Outcome,
-    ) -> Done {
-        let Waiting { job: Job { path, key, disk, .. }, stamp } = file;
-        let payload = Photo { stamp, skip: None, disk, details }.encode();
-        let record = Record { fingerprint: content.into(), payload };
-        Done { path, key, outcome, entry: Some((record, vector)) }
-    }
-
-    /// A file whose content has a record and a vector already.
-    pub(super) fn copied(file: Waiting, known: &Record, vector: Vector) -> Done {
-        let details = Photo::decode(&known.payload).and_then(|photo| photo.details);
-        let details = details.map(|details| details.in_file(&file.stamp));
-        Done::with_vector(file, known.fingerprint, details, Some(vector), Outcome::Copied)
-    }
-
-    pub(super) fn content(&self) -> Option<Fingerprint> {
-        self.entry.as_ref().and_then(|(record, _)| record.fingerprint)
-    }
-}
-
 /// What a stage made of one file.
 pub(super) enum Passed<T> {
     /// The next stage is to go on with it.
     On(T),
     /// Files to be stored as they are: this one, and those that waited for it.
     Done(Vec<Done>),
-    /// Another file of the same content is being embedded; this one waits for it.
-    Waits,
+    /// Another file of the same content is being embedded and this one waits for it, or the run is to stop.
+    Nothing,
     /// The file was deleted after the walk passed it.
     Vanished,
 }
@@ -134,7 +82,13 @@ impl<'a> Run<'a> {
 
     pub(super) fn whole(&self) -> Result<Totals, IngestError> {
         replacement::announce(self);
-        let (mut totals, copies, walked) = self.pipeline()?;
+        let mut store = Store::new(self.writer, &self.in_flight, self.reporter);
+        let mut walked = self.pipeline(&mut store, |jobs, done| scan::scan(self, jobs, done))?;
+        if walked.has_held() && !self.should_stop() {
+            walked = self.pipeline(&mut store, |jobs, done| scan::scan_held(self, walked, jobs, done))?;
+        }
+        let Store { mut totals, copies, .. } = store;
+        walked.count(&mut totals);
         if !self.should_stop() {
             sweep::remove_gone(self, &walked, copies, &mut totals)?;
         }
@@ -143,8 +97,12 @@ impl<'a> Run<'a> {
         Ok(totals)
     }
 
-    /// Runs all stages to their end.
-    fn pipeline(&self) -> Result<(Totals, Copies, scan::Walked), IngestError> {
+    /// Runs all stages to their end. `scan` is the first of them.
+    fn pipeline(
+        &self,
+        store: &mut Store<'_>,
+        scan: impl FnOnce(&Sender<Job>, &Sender<Done>) -> Result<Walked, IngestError> + Send,
+    ) -> Result<Walked, IngestError> {
         let (job_sender, jobs) = bounded::<Job>(JOBS_AHEAD);
         let (content_sender, contents) = bounded::<Content<'_>>(READERS);
         let (tensor_sender, tensors) = bounded(BATCHES_AHEAD * embed::BATCH);
@@ -156,35 +114,34 @@ impl<'a> Run<'a> {
             let mut stages = Vec::new();
             let walk = {
                 let done = done_sender.clone();
-                scope.spawn(move || self.ended(scan::scan(self, &job_sender, &done)))
+                scope.spawn(move || self.ended(scan(&job_sender, &done)))
             };
             for _ in 0..READERS {
-                let (reader, jobs) = (&reader, jobs.clone());
+                let (reader, jobs, mut opener) = (&reader, jobs.clone(), reader.opener());
                 let (next, done) = (content_sender.clone(), done_sender.clone());
-                let stage = move || self.pass(&jobs, &next, &done, |job| reader.read(job));
+                let stage = move || self.pass(&jobs, &next, &done, |job| reader.read(job, &mut opener));
                 stages.push(self.start(scope, "read", stage)?);
             }
             for _ in 0..self.plan.threads {
-                let (contents, mut worker) = (contents.clone(), Worker::new(self.plan.limits));
+                let (contents, mut decoder) = (contents.clone(), decode::decoder(self.plan.limits));
                 let (loader, next, done) = (&loader, tensor_sender.clone(), done_sender.clone());
                 let decoding = decoding.clone();
                 let stage = move || {
                     let _decoding = decoding;
-                    self.pass(&contents, &next, &done, |content| loader.load(content, &mut worker))
+                    self.pass(&contents, &next, &done, |content| loader.load(content, &mut decoder))
                 };
-                stages.push(self.start(scope, decode::THREAD, stage)?);
+                stages.push(self.start(scope, "load", stage)?);
             }
             // A channel closes when nobody is left at its other end.
             drop((jobs, content_sender, contents, tensor_sender, decoding));
             let stage = move || embed::embed(self, &pictures, &done_sender);
             stages.push(self.start(scope, "embed", stage)?);
-            let stored = self.ended(store::store(self, &done));
+            let stored = self.ended(store.take_all(&done));
             drop(done);
             let walk = join(walk);
             stages.into_iter().try_for_each(join)?;
-            let ((mut totals, copies), walked) = (stored?, walk?);
-            walked.count(&mut totals);
-            Ok((totals, copies, walked))
+            stored?;
+            walk
         })
     }
 
@@ -209,7 +166,7 @@ impl<'a> Run<'a> {
     }
 
     /// A stage that takes files one at a time.
-    fn pass<From, To>(
+    fn pass<From: HasJob, To>(
         &self,
         from: &Receiver<From>,
         next: &Sender<To>,
@@ -220,10 +177,10 @@ impl<'a> Run<'a> {
             if self.should_stop() {
                 break;
             }
-            let sent = match step(file)? {
+            let sent = match stepped(&self.in_flight, file, &mut step)? {
                 Passed::On(file) => next.send(file).is_ok(),
                 Passed::Done(files) => files.into_iter().all(|file| done.send(file).is_ok()),
-                Passed::Waits => true,
+                Passed::Nothing => true,
                 Passed::Vanished => {
                     self.reporter.report(Event::Vanished);
                     true
@@ -237,7 +194,83 @@ impl<'a> Run<'a> {
     }
 }
 
+/// What a stage takes: a file, and the content that other files may wait for.
+trait HasJob {
+    fn job(&self) -> &Job;
+    fn claim(&self) -> Option<Fingerprint>;
+}
+
+impl HasJob for Job {
+    fn job(&self) -> &Job {
+        self
+    }
+
+    fn claim(&self) -> Option<Fingerprint> {
+        None
+    }
+}
+
+impl HasJob for Content<'_> {
+    fn job(&self) -> &Job {
+        &self.job
+    }
+
+    fn claim(&self) -> Option<Fingerprint> {
+        Some(self.fingerprint)
+    }
+}
+
+/// One step with one file. A panic is a bug of ours, and the outcome of that file alone.
+fn stepped<From: HasJob, To>(
+    in_flight: &InFlight,
+    file: From,
+    step: impl FnOnce(From) -> Result<Passed<To>, IngestError>,
+) -> Result<Passed<To>, IngestError> {
+    let (job, claim) = (file.job().clone(), file.claim());
+    decode::contained(|| step(file)).unwrap_or_else(|said| {
+        let skip = Skip::new(SkipKind::DecoderFailed, format!("a bug in imgsearch: {said}"));
+        Ok(Passed::Done(left_out(in_flight, job, claim, &skip)))
+    })
+}
+
 /// What a thread ended with; its panic goes on here.
 pub(super) fn join<T>(handle: ScopedJoinHandle<'_, T>) -> T {
     handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ingest::Outcome;
+    use crate::photo::{Stamp, key_of};
+
+    fn job(path: &str) -> Job {
+        let (path, stamp) = (std::path::Path::new(path), Stamp { size: 1, modified_ns: 2, changed_ns: 3 });
+        let key = key_of(path).unwrap();
+        Job { path: path.to_owned(), key, disk: 1, stamp, by_content: false, embedded: None }
+    }
+
+    struct Claimed(Job);
+
+    impl HasJob for Claimed {
+        fn job(&self) -> &Job {
+            &self.0
+        }
+
+        fn claim(&self) -> Option<Fingerprint> {
+            Some(Fingerprint([7; 16]))
+        }
+    }
+
+    #[test]
+    fn a_panic_is_the_outcome_of_its_file_and_of_those_that_wait_for_it() {
+        let in_flight = InFlight::default();
+        let first = in_flight.claim(Fingerprint([7; 16]), job("/a")).unwrap();
+        assert!(in_flight.claim(Fingerprint([7; 16]), job("/b")).is_none());
+        let passed = stepped::<_, ()>(&in_flight, Claimed(first), |file| panic!("at {:?}", file.0.path));
+        let Ok(Passed::Done(files)) = passed else { panic!("no outcome") };
+        let told: Vec<_> = files.iter().map(|file| (file.path.to_str().unwrap(), &file.outcome)).collect();
+        let skip = Outcome::Skipped(Skip::new(SkipKind::DecoderFailed, "a bug in imgsearch: at \"/a\""));
+        assert_eq!(told, [("/a", &skip), ("/b", &skip)]);
+    }
 }

@@ -1,24 +1,34 @@
 //! Second stage: a file → its bytes, or the vector its content already has.
+//!
+//! Each file is opened and read on a thread that can be left behind, because a disk that does not answer would
+//! otherwise hold up the run for good.
 
-use std::fs::File;
+use std::collections::HashMap;
+use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use imgsearch_index::Fingerprint;
+use imgsearch_index::{Fingerprint, Vector};
 
-use super::in_flight::Waiting;
-use super::pipeline::{Done, Job, Passed, Run};
+use super::file::{Done, Job};
+use super::pipeline::{Passed, Run};
 use super::{IngestError, Outcome};
 use crate::budget::{Budget, Share};
-use crate::photo::{self, Skip, SkipKind, Stamp};
+use crate::decode::{self, Waited, Worker};
+use crate::photo::{self, DECODER_VERSION, Photo, Skip, SkipKind, Stamp};
 
 /// Bytes of files that may be read and not decoded yet: several photos of a phone, or one file of any size.
 const READ_AHEAD: u64 = 24 << 20;
+/// Files that are not read in time before no more are tried of their disk in this run. Each holds a thread.
+const MOST_SLOW: usize = 4;
 
-/// A file that is to be embedded.
+/// A file that is to be decoded.
 pub(super) struct Content<'a> {
-    pub(super) file: Waiting,
+    pub(super) job: Job,
     pub(super) fingerprint: Fingerprint,
+    /// What the library knows of this content from an earlier look.
+    pub(super) known: Option<(Photo, Vector)>,
     pub(super) bytes: Vec<u8>,
     pub(super) share: Share<'a>,
 }
@@ -27,76 +37,157 @@ pub(super) struct Content<'a> {
 pub(super) struct Reader<'a> {
     run: &'a Run<'a>,
     ahead: Budget,
+    /// How many files of each disk were not read in time.
+    slow: Mutex<HashMap<u64, usize>>,
+}
+
+/// A thread that opens and reads files.
+pub(super) type Opener = Worker<Request, io::Result<Opened>>;
+
+/// A file to be opened.
+pub(super) struct Request {
+    path: PathBuf,
+    max_bytes: u64,
+    by_content: bool,
+}
+
+/// What opening a file came to.
+pub(super) enum Opened {
+    Read(Stamp, Vec<u8>),
+    TooLarge(Stamp),
+    /// No picture, where only the content can tell.
+    OtherFile(Stamp),
+    /// We may not read it.
+    Refused(Stamp, io::Error),
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(run: &'a Run<'a>) -> Reader<'a> {
-        Reader { run, ahead: Budget::new(READ_AHEAD) }
+        Reader { run, ahead: Budget::new(READ_AHEAD), slow: Mutex::default() }
     }
 
-    pub(super) fn read(&self, job: Job) -> Result<Passed<Content<'_>>, IngestError> {
-        let (stamp, share, bytes) = match self.open(&job.path) {
-            Ok(Opened::Read(stamp, share, bytes)) => (stamp, share, bytes),
-            Ok(Opened::TooLarge(stamp)) => {
-                let max_bytes = self.run.plan.limits.max_bytes;
-                let detail = format!("{} bytes, at most {max_bytes} are read", stamp.size);
-                return Ok(refused(Waiting { job, stamp }, Skip::new(SkipKind::TooLarge, detail)));
-            }
-            Err(error) => return Ok(unreadable(job, &error)),
-        };
-        let fingerprint = photo::fingerprint(&bytes);
-        // A file that changed in place is embedded even if its content is known: touching a file is how a person
-        // asks for that.
-        if !job.is_update
-            && let Some((record, vector)) = self.run.writer.record_of(&fingerprint)?
-        {
-            return Ok(Passed::Done(vec![Done::copied(Waiting { job, stamp }, &record, vector)]));
+    pub(super) fn opener(&self) -> Opener {
+        Worker::new("open", self.run.plan.max_wait, open)
+    }
+
+    pub(super) fn read(&self, mut job: Job, opener: &mut Opener) -> Result<Passed<Content<'_>>, IngestError> {
+        if self.slow().get(&job.disk).is_some_and(|files| *files >= MOST_SLOW) {
+            return self.unread(job, Skip::for_now(SkipKind::TooSlow, "not read: its disk does not answer"));
         }
-        Ok(match self.run.in_flight.claim(fingerprint, Waiting { job, stamp }) {
-            Some(file) => Passed::On(Content { file, fingerprint, bytes, share }),
-            None => Passed::Waits,
+        let max_bytes = self.run.plan.limits.max_bytes;
+        let is_read = job.stamp.size <= max_bytes;
+        let share = self.ahead.take(if is_read { job.stamp.size } else { 0 });
+        let request = Request { path: job.path.clone(), max_bytes, by_content: job.by_content };
+        let waited = opener.ask(request, &|| self.run.should_stop());
+        let opened = match waited.map_err(|error| IngestError::Thread { error })? {
+            Waited::Done(opened) => opened,
+            Waited::Stopped => return Ok(Passed::Nothing),
+            Waited::Panicked(said) => {
+                let skip = Skip::new(SkipKind::DecoderFailed, said);
+                return Ok(Passed::Done(vec![Done::skipped(job, skip, None)]));
+            }
+            Waited::TooSlow => {
+                *self.slow().entry(job.disk).or_default() += 1;
+                let detail = format!("not read after {} s", opener.max_time().as_secs());
+                return self.unread(job, Skip::for_now(SkipKind::TooSlow, detail));
+            }
+        };
+        match opened {
+            Ok(Opened::Read(stamp, bytes)) => {
+                job.stamp = stamp;
+                self.look_up(job, bytes, share)
+            }
+            Ok(Opened::TooLarge(stamp)) => {
+                job.stamp = stamp;
+                let detail = format!("{} bytes, at most {max_bytes} are read", stamp.size);
+                let skip = Skip::new(SkipKind::TooLarge, detail);
+                Ok(Passed::Done(vec![Done::skipped(job, skip, None)]))
+            }
+            Ok(Opened::OtherFile(stamp)) => {
+                job.stamp = stamp;
+                Ok(Passed::Done(vec![Done::skipped(job, Skip::new(SkipKind::OtherFile, ""), None)]))
+            }
+            Ok(Opened::Refused(stamp, error)) => {
+                job.stamp = stamp;
+                self.unread(job, Skip::new(SkipKind::Unreadable, error.to_string()))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Passed::Vanished),
+            Err(error) => self.unread(job, Skip::for_now(SkipKind::Unreadable, error.to_string())),
+        }
+    }
+
+    /// What the library knows of this content is taken over, unless its record is from an older decoder.
+    fn look_up<'s>(
+        &'s self,
+        job: Job,
+        bytes: Vec<u8>,
+        share: Share<'s>,
+    ) -> Result<Passed<Content<'s>>, IngestError> {
+        let fingerprint = photo::fingerprint(&bytes);
+        let known = self.run.writer.record_of(&fingerprint)?;
+        let known = known.and_then(|(record, vector)| Some((Photo::decode(&record.payload)?, vector)));
+        let is_current = |photo: &Photo| photo.decoder_version == DECODER_VERSION && !self.run.plan.force;
+        if let Some((photo, vector)) = known.as_ref().filter(|(photo, _)| is_current(photo)) {
+            let done = Done::known(job, fingerprint, photo.clone(), vector.clone(), Outcome::Unchanged);
+            return Ok(Passed::Done(vec![done]));
+        }
+        Ok(match self.run.in_flight.claim(fingerprint, job) {
+            Some(job) => Passed::On(Content { job, fingerprint, known, bytes, share }),
+            None => Passed::Nothing,
         })
     }
-    /// Reads a file, when there is room for it. The stamp is taken from the open file before its content, so that a
-    /// change in between makes the file look changed next time.
-    fn open(&self, path: &Path) -> io::Result<Opened<'_>> {
-        let file = File::open(path)?;
-        let stamp = Stamp::of(&file.metadata()?);
-        let max_bytes = self.run.plan.limits.max_bytes;
-        if stamp.size > max_bytes {
-            return Ok(Opened::TooLarge(stamp));
-        }
-        let share = self.ahead.take(stamp.size);
-        let mut bytes = Vec::with_capacity(usize::try_from(stamp.size).unwrap_or_default());
-        file.take(max_bytes).read_to_end(&mut bytes)?;
-        Ok(Opened::Read(stamp, share, bytes))
+
+    /// A file that could not be read. An earlier vector of it is better than none, and is kept with the trouble noted.
+    /// A file that may be anything is no photo that we lack.
+    fn unread(&self, job: Job, skip: Skip) -> Result<Passed<Content<'static>>, IngestError> {
+        let done = match job.embedded {
+            Some(content) => {
+                let photo = self.run.writer.get(&job.key)?.and_then(|record| Photo::decode(&record.payload));
+                let vector = self.run.writer.record_of(&content)?.map(|(_, vector)| vector);
+                match photo.zip(vector) {
+                    Some((photo, vector)) => Done::in_trouble(job, content, photo, vector, skip),
+                    None => Done::skipped(job, skip, None),
+                }
+            }
+            None if job.by_content => Done::unstored(job, Outcome::NotPicture),
+            None => Done::skipped(job, skip, None),
+        };
+        Ok(Passed::Done(vec![done]))
+    }
+
+    /// No thread panics while it holds the map.
+    fn slow(&self) -> MutexGuard<'_, HashMap<u64, usize>> {
+        self.slow.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-enum Opened<'a> {
-    Read(Stamp, Share<'a>, Vec<u8>),
-    TooLarge(Stamp),
+/// Opens and reads a file. A refusal comes with the file's stamp, so that it is not tried again until that changes.
+fn open(request: Request) -> io::Result<Opened> {
+    match read_file(&request) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+            Ok(Opened::Refused(Stamp::of(&fs::metadata(&request.path)?), error))
+        }
+        opened => opened,
+    }
 }
 
-fn refused(file: Waiting, skip: Skip) -> Passed<Content<'static>> {
-    Passed::Done(vec![Done::skipped(file, skip, None)])
-}
-
-/// A new file that we may not read is remembered until its permissions change. Any other trouble (a disk or network
-/// that failed) may pass, and an embedding we have is better than none: then nothing is stored, and the file is tried
-/// again in the next run.
-fn unreadable(job: Job, error: &io::Error) -> Passed<Content<'static>> {
-    if error.kind() == io::ErrorKind::NotFound {
-        return Passed::Vanished;
+/// The stamp is taken from the open file before its content, so that a change in between makes the file look changed
+/// next time.
+fn read_file(request: &Request) -> io::Result<Opened> {
+    let mut file = File::open(&request.path)?;
+    let stamp = Stamp::of(&file.metadata()?);
+    if stamp.size > request.max_bytes {
+        return Ok(Opened::TooLarge(stamp));
     }
-    let skip = Skip::new(SkipKind::Unreadable, error.to_string());
-    match job.path.metadata() {
-        Ok(metadata) if error.kind() == io::ErrorKind::PermissionDenied && !job.is_update => {
-            refused(Waiting { job, stamp: Stamp::of(&metadata) }, skip)
-        }
-        _ => {
-            let Job { path, key, .. } = job;
-            Passed::Done(vec![Done { path, key, outcome: Outcome::Skipped(skip), entry: None }])
+    let mut bytes = Vec::new();
+    if request.by_content {
+        (&mut file).take(decode::HEAD as u64).read_to_end(&mut bytes)?;
+        if !decode::is_picture(&bytes) {
+            return Ok(Opened::OtherFile(stamp));
         }
     }
+    bytes.reserve_exact(usize::try_from(stamp.size).unwrap_or_default().saturating_sub(bytes.len()));
+    let left = request.max_bytes.saturating_sub(bytes.len() as u64);
+    file.take(left).read_to_end(&mut bytes)?;
+    Ok(Opened::Read(stamp, bytes))
 }

@@ -1,21 +1,29 @@
 //! First stage: which files are there that the library does not know as they are?
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
-use imgsearch_index::{Key, Searcher};
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+use imgsearch_index::{Fingerprint, Key, Searcher};
 
-use super::in_flight::Waiting;
-use super::pipeline::{Done, Job, Run};
+use super::file::{Done, Job};
+use super::pairs::{Beside, Held, Pairs, can_stand};
+use super::pipeline::Run;
 use super::sweep::excludes;
 use super::{Event, IngestError, Totals};
 use crate::disk::{Disks, UNKNOWN_DISK};
-use crate::photo::{Photo, Skip, SkipKind, Stamp, key_of, path_of};
-use crate::walk::{self, Found};
+use crate::photo::{Photo, Skip, SkipKind, Stamp, is_under, key_of, path_of};
+use crate::walk::{Found, Kind, Name, Walk};
+
+/// Files that the walk may be ahead of the look-up in the library.
+const WALK_AHEAD: usize = 1_024;
+/// How often a scan that waits for the walk asks whether to stop.
+const ASK_EVERY: Duration = Duration::from_millis(100);
 
 /// What the walk learned besides the jobs it queued.
 #[derive(Default)]
@@ -25,6 +33,13 @@ pub(super) struct Walked {
     seen: HashSet<u64>,
     /// Disks, as they were called when the photos on them were stored, of which photos were met unchanged.
     disks: HashSet<u64>,
+    /// Hashes of the keys of RAW files that stand back for a JPEG.
+    stood_back: HashSet<u64>,
+    /// RAW files of which it is not known yet.
+    held: Vec<Held>,
+    /// Roots that gave no answer in time.
+    silent: Vec<PathBuf>,
+    not_pictures: BTreeMap<Kind, u64>,
     unreadable: u64,
     unchanged: u64,
     skipped_before: u64,
@@ -40,8 +55,26 @@ impl Walked {
         self.disks.contains(&disk)
     }
 
+    pub(super) fn stands_back(&self, key: &Key) -> bool {
+        self.stood_back.contains(&hash(key))
+    }
+
+    /// Whether nothing is known of this file because its root gave no answer.
+    pub(super) fn is_silent(&self, key: &Key) -> bool {
+        self.silent.iter().any(|root| is_under(key.as_bytes(), root))
+    }
+
+    /// Whether RAW files wait for what becomes of the JPEGs beside them.
+    pub(super) fn has_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+
     pub(super) fn count(&self, totals: &mut Totals) {
-        totals.unchanged = self.unchanged;
+        totals.unchanged += self.unchanged;
+        totals.stood_back = self.stood_back.len() as u64;
+        for (kind, files) in &self.not_pictures {
+            *totals.not_pictures.entry(*kind).or_default() += files;
+        }
         totals.skipped_before = self.skipped_before;
         totals.links_not_followed = self.links_not_followed;
         totals.unreadable = self.unreadable;
@@ -56,15 +89,11 @@ fn hash(key: &Key) -> u64 {
 
 /// Walks all roots and queues the files that are new or changed.
 pub(super) fn scan(run: &Run<'_>, jobs: &Sender<Job>, done: &Sender<Done>) -> Result<Walked, IngestError> {
-    let mut scan = Scan { run, jobs, done, walked: Walked::default() };
+    let mut scan = Scan { run, jobs, done, walked: Walked::default(), pairs: Pairs::default() };
     for root in &run.plan.roots {
-        let mut result = Ok(true);
-        let stop = || run.should_stop();
-        walk::walk(root, &run.plan.rules, stop, |found| {
-            result = scan.visit(found);
-            matches!(result, Ok(true))
-        })?;
-        result?;
+        if !scan.walk(root)? {
+            break;
+        }
     }
     if let Some(old) = run.replaces {
         scan.photos_of(old)?;
@@ -73,18 +102,77 @@ pub(super) fn scan(run: &Run<'_>, jobs: &Sender<Job>, done: &Sender<Done>) -> Re
     Ok(scan.walked)
 }
 
+/// Queues the RAW files that waited and for which no JPEG stands now.
+pub(super) fn scan_held(
+    run: &Run<'_>,
+    walked: Walked,
+    jobs: &Sender<Job>,
+    done: &Sender<Done>,
+) -> Result<Walked, IngestError> {
+    let mut scan = Scan { run, jobs, done, walked, pairs: Pairs::default() };
+    for held in std::mem::take(&mut scan.walked.held) {
+        if !scan.held(held)? {
+            break;
+        }
+    }
+    Ok(scan.walked)
+}
+
 struct Scan<'a> {
     run: &'a Run<'a>,
     jobs: &'a Sender<Job>,
     done: &'a Sender<Done>,
     walked: Walked,
+    pairs: Pairs,
+}
+
+/// A file that the walk met.
+struct Met {
+    path: PathBuf,
+    key: Key,
+    stamp: Stamp,
+    disk: u64,
+    name: Name,
 }
 
 impl Scan<'_> {
+    /// Walks one root. Whether to go on: not when the run is to stop or the stages behind have ended.
+    ///
+    /// The walk has a thread of its own that can be left behind: a disk that does not answer would otherwise hold up
+    /// the run for good.
+    fn walk(&mut self, root: &Path) -> Result<bool, IngestError> {
+        let walk = Walk::new(root, &self.run.plan.rules)?;
+        let (sender, met) = bounded(WALK_AHEAD);
+        let follow = move || walk.into_iter().map_while(|found| sender.send(found).ok()).for_each(drop);
+        let started = Builder::new().name("walk".to_owned()).spawn(follow);
+        started.map_err(|error| IngestError::Thread { error })?;
+        let mut last_answer = Instant::now();
+        while !self.run.should_stop() {
+            match met.recv_timeout(ASK_EVERY) {
+                Ok(found) => {
+                    if !self.visit(found)? {
+                        return Ok(false);
+                    }
+                    last_answer = Instant::now();
+                }
+                Err(RecvTimeoutError::Disconnected) => return Ok(true),
+                Err(RecvTimeoutError::Timeout) if last_answer.elapsed() >= self.run.plan.max_wait => {
+                    self.silent(root);
+                    return Ok(true);
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
+        Ok(false)
+    }
+
     /// Whether to go on: not when the stages behind have ended.
     fn visit(&mut self, found: Found) -> Result<bool, IngestError> {
         match found {
-            Found::File { path, metadata, disk } => return self.file(path, &Stamp::of(&metadata), disk),
+            Found::File { path, metadata, disk, name } => {
+                return self.file(path, &Stamp::of(&metadata), disk, name);
+            }
+            Found::NotPicture(kind) => self.not_picture(kind),
             Found::DanglingLink(path) => return self.dangling_link(path),
             Found::LinkNotFollowed => self.walked.links_not_followed += 1,
             Found::Unreadable { path, error } => self.unreadable(&path, &error),
@@ -105,42 +193,101 @@ impl Scan<'_> {
             }
             let Some(metadata) = path.metadata().ok().filter(Metadata::is_file) else { continue };
             let disk = disks.of(&path, &metadata);
-            if self.run.should_stop() || !self.file(path, &Stamp::of(&metadata), disk)? {
+            if self.run.should_stop() || !self.file(path, &Stamp::of(&metadata), disk, Name::Root)? {
                 break;
             }
         }
         Ok(())
     }
 
-    fn file(&mut self, path: PathBuf, stamp: &Stamp, disk: u64) -> Result<bool, IngestError> {
-        let Some(key) = self.see(&path) else { return Ok(true) };
+    fn file(&mut self, path: PathBuf, stamp: &Stamp, disk: u64, name: Name) -> Result<bool, IngestError> {
+        let Some(key) = self.see(&path, name) else { return Ok(true) };
+        let met = Met { path, key, stamp: *stamp, disk, name };
+        if name == Name::Raw {
+            match self.pairs.beside(&met.path) {
+                Beside::Nothing => {}
+                Beside::Stands => {
+                    self.walked.stood_back.insert(hash(&met.key));
+                    return Ok(true);
+                }
+                Beside::Waits(jpegs) => {
+                    let Met { path, key, stamp, disk, .. } = met;
+                    self.walked.held.push(Held { path, key, stamp, disk, jpegs });
+                    return Ok(true);
+                }
+            }
+        }
+        self.compare(met)
+    }
+
+    /// Counts a file that is as the library knows it, and queues any other.
+    fn compare(&mut self, met: Met) -> Result<bool, IngestError> {
+        let Met { path, key, stamp, disk, name } = met;
         let known = self.known(&key)?;
-        if let Some(photo) = &known
-            && photo.is_current(stamp)
-        {
+        if let Some((_, photo)) = known.as_ref().filter(|(_, photo)| photo.stamp.same_content(&stamp)) {
+            self.walked.disks.insert(photo.disk);
+        }
+        let current = known
+            .as_ref()
+            .map(|(_, photo)| photo)
+            .filter(|photo| photo.is_current(&stamp) && !self.run.plan.force);
+        if name == Name::Jpeg {
+            self.pairs.add(&path, key.clone(), current.is_some_and(can_stand));
+        }
+        if let Some(photo) = current {
             self.count_current(photo);
             return Ok(true);
         }
-        let is_update = known.is_some_and(|photo| photo.skip.is_none());
+        let by_content = name == Name::Unknown;
+        let can_be_picture = (1..=self.run.plan.limits.max_bytes).contains(&stamp.size);
+        if by_content && known.is_none() && !can_be_picture {
+            self.not_picture(Kind::Other);
+            return Ok(true);
+        }
+        let embedded = known.filter(|(_, photo)| photo.skip.is_none()).and_then(|(content, _)| content);
         self.run.reporter.report(Event::Queued);
-        Ok(self.jobs.send(Job { path, key, disk, is_update }).is_ok())
+        Ok(self.jobs.send(Job { path, key, disk, stamp, by_content, embedded }).is_ok())
+    }
+
+    /// A RAW file whose JPEGs are stored or refused by now.
+    fn held(&mut self, held: Held) -> Result<bool, IngestError> {
+        let Held { path, key, stamp, disk, jpegs } = held;
+        for jpeg in jpegs {
+            if self.known(&jpeg)?.is_some_and(|(_, photo)| can_stand(&photo)) {
+                self.walked.stood_back.insert(hash(&key));
+                return Ok(true);
+            }
+        }
+        self.compare(Met { path, key, stamp, disk, name: Name::Raw })
     }
 
     fn dangling_link(&mut self, path: PathBuf) -> Result<bool, IngestError> {
-        let Some(key) = self.see(&path) else { return Ok(true) };
+        let Some(key) = self.see(&path, Name::Picture) else { return Ok(true) };
         // Gone between the walk's look and ours.
         let Ok(metadata) = path.symlink_metadata() else { return Ok(true) };
         let stamp = Stamp::of(&metadata);
-        if let Some(photo) = self.known(&key)?
+        if let Some((_, photo)) = self.known(&key)?
             && photo.is_current(&stamp)
         {
             self.count_current(&photo);
             return Ok(true);
         }
-        let job = Job { path, key, disk: UNKNOWN_DISK, is_update: false };
+        let job = Job { path, key, disk: UNKNOWN_DISK, stamp, by_content: false, embedded: None };
         self.run.reporter.report(Event::Queued);
-        let done = Done::skipped(Waiting { job, stamp }, Skip::new(SkipKind::DanglingLink, ""), None);
+        let done = Done::skipped(job, Skip::new(SkipKind::DanglingLink, ""), None);
         Ok(self.done.send(done).is_ok())
+    }
+
+    /// A root that gives no answer. What the library has below it stays as it is.
+    fn silent(&mut self, root: &Path) {
+        let seconds = self.run.plan.max_wait.as_secs();
+        let error = io::Error::new(io::ErrorKind::TimedOut, format!("no answer after {seconds} s"));
+        self.unreadable(root, &error);
+        self.walked.silent.push(root.to_owned());
+    }
+
+    fn not_picture(&mut self, kind: Kind) {
+        *self.walked.not_pictures.entry(kind).or_default() += 1;
     }
 
     fn unreadable(&mut self, path: &Path, error: &io::Error) {
@@ -150,23 +297,34 @@ impl Scan<'_> {
 
     /// Notes that the file exists; `None` when it was met before, below another root. A path that cannot be a key is
     /// told and left out.
-    fn see(&mut self, path: &Path) -> Option<Key> {
+    fn see(&mut self, path: &Path, name: Name) -> Option<Key> {
         let Some(key) = key_of(path) else {
             let error = io::Error::new(io::ErrorKind::InvalidFilename, "this file name cannot be stored");
             self.unreadable(path, &error);
             return None;
         };
-        self.walked.seen.insert(hash(&key)).then_some(key)
+        let is_new = self.walked.seen.insert(hash(&key));
+        (is_new || (name == Name::Root && self.does_not_stand_back(&key))).then_some(key)
     }
 
-    /// What the library remembers of the file; nothing if it does not read, so that the file is looked at again.
-    fn known(&self, key: &Key) -> Result<Option<Photo>, IngestError> {
-        Ok(self.run.writer.get(key)?.and_then(|record| Photo::decode(&record.payload)))
+    /// A RAW file that was given itself is meant, though a JPEG stands beside it. Whether that changes anything.
+    fn does_not_stand_back(&mut self, key: &Key) -> bool {
+        let held = self.walked.held.len();
+        self.walked.held.retain(|held| held.key != *key);
+        self.walked.stood_back.remove(&hash(key)) || self.walked.held.len() < held
+    }
+
+    /// What the library remembers of the file, and the content it had; nothing if it does not read, so that the file is
+    /// looked at again.
+    fn known(&self, key: &Key) -> Result<Option<(Option<Fingerprint>, Photo)>, IngestError> {
+        let record = self.run.writer.get(key)?;
+        Ok(record.and_then(|record| Some((record.fingerprint, Photo::decode(&record.payload)?))))
     }
 
     fn count_current(&mut self, photo: &Photo) {
-        match photo.skip {
+        match photo.skip.as_ref().map(|skip| skip.kind) {
             None => self.walked.unchanged += 1,
+            Some(SkipKind::OtherFile) => self.not_picture(Kind::Other),
             Some(_) => self.walked.skipped_before += 1,
         }
         self.walked.disks.insert(photo.disk);

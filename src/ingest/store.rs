@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use imgsearch_index::{Change, Fingerprint};
+use imgsearch_index::{Fingerprint, Writer};
 
-use super::pipeline::{Done, Run};
-use super::{Event, IngestError, Outcome, Totals};
+use super::file::Done;
+use super::in_flight::InFlight;
+use super::{Event, IngestError, Outcome, Reporter, Totals};
+use crate::photo::{Photo, Skip, SkipKind};
 
 /// Files stored at once at most, and the longest that a file that is done with waits to be stored: what a killed
 /// process loses, besides the pictures it is at.
@@ -18,54 +20,61 @@ const WITHIN: Duration = Duration::from_secs(1);
 pub(super) type Copies = HashMap<Fingerprint, u64>;
 
 /// Stores what is done, in the order it comes.
-pub(super) fn store(run: &Run<'_>, done: &Receiver<Done>) -> Result<(Totals, Copies), IngestError> {
-    let mut store = Store { run, pending: Vec::new(), totals: Totals::default(), copies: Copies::new() };
-    let mut deadline = Instant::now() + WITHIN;
-    loop {
-        match done.recv_deadline(deadline) {
-            Ok(file) => store.pending.push(file),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break,
-        }
-        if store.pending.len() >= FILES || Instant::now() >= deadline {
-            store.flush()?;
-            deadline = Instant::now() + WITHIN;
-        }
-    }
-    // Each flush may release files that waited for a content.
-    while !store.pending.is_empty() {
-        store.flush()?;
-    }
-    Ok((store.totals, store.copies))
-}
-
-struct Store<'a> {
-    run: &'a Run<'a>,
+pub(super) struct Store<'a> {
+    writer: &'a Writer,
+    in_flight: &'a InFlight,
+    reporter: &'a dyn Reporter,
     pending: Vec<Done>,
-    totals: Totals,
-    copies: Copies,
+    pub(super) totals: Totals,
+    pub(super) copies: Copies,
 }
 
-impl Store<'_> {
+impl<'a> Store<'a> {
+    pub(super) fn new(writer: &'a Writer, in_flight: &'a InFlight, reporter: &'a dyn Reporter) -> Store<'a> {
+        let (pending, totals, copies) = (Vec::new(), Totals::default(), Copies::new());
+        Store { writer, in_flight, reporter, pending, totals, copies }
+    }
+
+    /// Stores until no more comes.
+    pub(super) fn take_all(&mut self, done: &Receiver<Done>) -> Result<(), IngestError> {
+        let mut deadline = Instant::now() + WITHIN;
+        loop {
+            match done.recv_deadline(deadline) {
+                Ok(file) => self.pending.push(file),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.pending.len() >= FILES || Instant::now() >= deadline {
+                self.flush()?;
+                deadline = Instant::now() + WITHIN;
+            }
+        }
+        // Each flush may release files that waited for a content.
+        while !self.pending.is_empty() {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
     /// Makes what is pending durable, and only then counts and reports it.
     fn flush(&mut self) -> Result<(), IngestError> {
-        let pending = std::mem::take(&mut self.pending);
         let (mut changes, mut files) = (Vec::new(), Vec::new());
-        for file in pending {
-            files.push((file.content(), file.path, file.outcome));
-            let key = file.key;
-            changes.extend(file.entry.map(|(record, vector)| Change::Put { key, record, vector }));
+        for file in std::mem::take(&mut self.pending) {
+            let file = checked(self.writer, file);
+            files.push((file.content(), file.claim, file.path, file.outcome));
+            changes.extend(file.change);
         }
         if !changes.is_empty() {
-            self.run.writer.apply(changes)?;
+            self.writer.apply(changes)?;
         }
-        for (content, path, outcome) in files {
+        for (content, claim, path, outcome) in files {
             self.totals.add(&outcome);
-            self.run.reporter.report(Event::Finished { path: &path, outcome: &outcome });
-            match (content, outcome) {
-                (Some(content), Outcome::Embedded) => self.release(content)?,
-                (Some(content), Outcome::Copied) => *self.copies.entry(content).or_default() += 1,
-                (_, Outcome::Embedded | Outcome::Copied | Outcome::Skipped(_)) => {}
+            self.reporter.report(Event::Finished { path: &path, outcome: &outcome });
+            if let (Some(content), Outcome::Copied) = (content, outcome) {
+                *self.copies.entry(content).or_default() += 1;
+            }
+            if let Some(claim) = claim {
+                self.release(claim)?;
             }
         }
         Ok(())
@@ -73,11 +82,121 @@ impl Store<'_> {
 
     /// Files that waited for `content` get its vector, now that it is stored.
     fn release(&mut self, content: Fingerprint) -> Result<(), IngestError> {
-        for file in self.run.in_flight.settle(&content) {
-            if let Some((record, vector)) = self.run.writer.record_of(&content)? {
-                self.pending.push(Done::copied(file, &record, vector));
-            }
+        for job in self.in_flight.settle(&content) {
+            let known = self.writer.record_of(&content)?;
+            let known = known.and_then(|(record, vector)| Some((Photo::decode(&record.payload)?, vector)));
+            self.pending.push(match known {
+                Some((photo, vector)) => Done::known(job, content, photo, vector, Outcome::Reread),
+                None => {
+                    let why = "another file with the same content was to be embedded first, and was not";
+                    Done::unstored(job, Outcome::Skipped(Skip::for_now(SkipKind::NotStored, why)))
+                }
+            });
         }
         Ok(())
+    }
+}
+
+/// A change that the index would refuse is an outcome of its file, and costs no other file of the batch anything.
+fn checked(writer: &Writer, file: Done) -> Done {
+    match file.change.as_ref().map(|change| writer.check(change)) {
+        Some(Err(error)) => file.refused(Skip::new(SkipKind::NotStored, error.to_string())),
+        Some(Ok(())) | None => file,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Mutex;
+
+    use crossbeam_channel::unbounded;
+    use imgsearch_index::{MAX_PAYLOAD_LEN, Space, Vector, WriterOptions};
+
+    use super::*;
+    use crate::ingest::file::Job;
+    use crate::photo::{Stamp, key_of};
+
+    /// What became of each file, in the order in which it was told.
+    #[derive(Default)]
+    struct Told(Mutex<Vec<(PathBuf, Outcome)>>);
+
+    impl Reporter for Told {
+        fn report(&self, event: Event<'_>) {
+            if let Event::Finished { path, outcome } = event {
+                self.0.lock().unwrap().push((path.to_owned(), outcome.clone()));
+            }
+        }
+    }
+
+    fn job(path: &str) -> Job {
+        Job {
+            path: path.into(),
+            key: key_of(path.as_ref()).unwrap(),
+            disk: 1,
+            stamp: Stamp { size: 1, modified_ns: 2, changed_ns: 3 },
+            by_content: false,
+            embedded: None,
+        }
+    }
+
+    fn photo(path: &str, content: u8, vector: Vec<f32>, camera: String) -> Done {
+        let details = crate::photo::Details {
+            width: 1,
+            height: 1,
+            camera: Some(camera),
+            ..crate::photo::Details::of(
+                &crate::decode::Picture {
+                    pixels: image::RgbImage::new(1, 1),
+                    full_size: (1, 1),
+                    eighths: 8,
+                    orientation: image::metadata::Orientation::NoTransforms,
+                    metadata: crate::decode::Metadata::default(),
+                    note: None,
+                },
+                &job(path).stamp,
+            )
+        };
+        let vector = Some(Vector::new(vector).unwrap());
+        Done::decoded(job(path), Fingerprint([content; 16]), details, vector, Outcome::Embedded)
+    }
+
+    /// Every error that the index can give on one record: the batch is stored without it, the file is named with the
+    /// reason, and the reason is remembered.
+    #[test]
+    fn what_the_index_refuses_is_an_outcome_of_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = Space { id: "s".into(), label: "s".into(), dim: 2 };
+        let writer = Writer::open(folder.path(), &space, WriterOptions::default()).unwrap();
+        let (in_flight, told) = (InFlight::default(), Told::default());
+        let mut store = Store::new(&writer, &in_flight, &told);
+        let refused = [
+            ("/long", photo("/long", 2, vec![1.0, 0.0], "x".repeat(MAX_PAYLOAD_LEN)), "a payload of"),
+            ("/wide", photo("/wide", 3, vec![1.0; 3], String::new()), "3 dimensions"),
+        ];
+        let reasons = refused.each_ref().map(|(path, _, reason)| (*path, *reason));
+        // A file of the same content as one that is refused waits for it.
+        assert!(in_flight.claim(Fingerprint([2; 16]), job("/long")).is_some());
+        assert!(in_flight.claim(Fingerprint([2; 16]), job("/long's copy")).is_none());
+        let (sender, done) = unbounded();
+        sender.send(photo("/good", 1, vec![1.0, 0.0], String::new())).unwrap();
+        refused.into_iter().for_each(|(_, file, _)| sender.send(file).unwrap());
+        sender.send(photo("/good too", 4, vec![0.0, 1.0], String::new())).unwrap();
+        drop(sender);
+        store.take_all(&done).unwrap();
+
+        let outcome = |path: &str| {
+            let told = told.0.lock().unwrap();
+            told.iter().find(|(of, _)| of.as_os_str() == path).unwrap().1.clone()
+        };
+        assert_eq!((outcome("/good"), outcome("/good too")), (Outcome::Embedded, Outcome::Embedded));
+        for (path, reason) in reasons {
+            let Outcome::Skipped(skip) = outcome(path) else { panic!("{path}") };
+            assert!(skip.kind == SkipKind::NotStored && skip.detail.contains(reason), "{skip}");
+            let record = writer.get(&key_of(path.as_ref()).unwrap()).unwrap().unwrap();
+            assert_eq!(Photo::decode(&record.payload).unwrap().skip, Some(skip));
+        }
+        assert!(matches!(outcome("/long's copy"), Outcome::Skipped(skip) if skip.decoder_version == 0));
+        assert_eq!((store.totals.embedded, store.totals.skipped[&SkipKind::NotStored]), (2, 3));
     }
 }

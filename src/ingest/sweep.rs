@@ -2,7 +2,7 @@
 //!
 //! A photo is gone when nothing is left at its path although the disk it was on is there. A photo that merely was not
 //! met (in a hidden folder, behind a link, in a folder we may not read) still exists, and stays; only the user's own
-//! exclude patterns remove what exists.
+//! exclude patterns remove what exists, and a JPEG beside a RAW file that comes to stand for it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,7 +15,7 @@ use super::scan::Walked;
 use super::store::Copies;
 use super::{Event, IngestError, Plan, Totals};
 use crate::disk::{Disks, UNKNOWN_DISK, nearest};
-use crate::photo::{Photo, is_under, path_bytes, path_of};
+use crate::photo::{Photo, SkipKind, is_under, path_bytes, path_of};
 use crate::walk::Exclude;
 
 /// Keys removed at once.
@@ -77,7 +77,7 @@ impl Sweep<'_> {
             match self.fates.of(&key, &record.payload) {
                 Fate::Stays => {}
                 Fate::Goes => {
-                    totals.removed += 1;
+                    totals.removed += u64::from(!is_other_file(&record.payload));
                     self.remove(key)?;
                 }
                 Fate::Kept => {
@@ -123,7 +123,10 @@ impl<'a> Fates<'a> {
     }
 
     pub(super) fn of(&mut self, key: &Key, payload: &[u8]) -> Fate {
-        if self.walked.has_seen(key) {
+        if self.walked.stands_back(key) {
+            return Fate::Goes;
+        }
+        if self.walked.has_seen(key) || self.walked.is_silent(key) {
             return Fate::Stays;
         }
         let path = path_of(key.as_bytes());
@@ -147,6 +150,12 @@ impl<'a> Fates<'a> {
 pub(super) fn excludes(plan: &Plan) -> Result<Vec<Exclude>, IngestError> {
     let roots = plan.roots.iter();
     Ok(roots.map(|root| Exclude::new(root, &plan.rules)).collect::<Result<_, _>>()?)
+}
+
+/// Whether the record is of a file that never counted as a photo.
+fn is_other_file(payload: &[u8]) -> bool {
+    let skip = Photo::decode(payload).and_then(|photo| photo.skip);
+    skip.is_some_and(|skip| skip.kind == SkipKind::OtherFile)
 }
 
 /// Nothing is at `path`. Any other trouble than that leaves the question open, and the photo where it is.

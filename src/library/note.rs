@@ -1,11 +1,13 @@
 //! The note that every run of `index` leaves in its index.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use minicbor::{Decode, Encode};
 
 use crate::model::Precision;
 use crate::photo::{path_bytes, path_of};
+use crate::walk::Kind;
 
 /// What a run of `index` leaves for later runs and for `status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -19,6 +21,14 @@ pub struct Note {
     /// By its name, which of the model's files were used.
     #[n(2)]
     precision: Option<String>,
+    /// Files that the last complete run found and that are no pictures, by kind.
+    #[n(3)]
+    #[cbor(default)]
+    not_pictures: Vec<(Kind, u64)>,
+    /// RAW files that stood back for the JPEG beside them in the last complete run.
+    #[n(4)]
+    #[cbor(default)]
+    pub stood_back: u64,
 }
 
 impl Note {
@@ -43,6 +53,17 @@ impl Note {
         Precision::ALL.iter().copied().find(|precision| Some(precision.name()) == self.precision.as_deref())
     }
 
+    /// Files that the last complete run found and that are no pictures, by kind.
+    pub fn not_pictures(&self) -> impl Iterator<Item = (Kind, u64)> {
+        self.not_pictures.iter().copied()
+    }
+
+    /// Notes what a complete run found and did not index.
+    pub fn set_left_out(&mut self, not_pictures: &BTreeMap<Kind, u64>, stood_back: u64) {
+        self.not_pictures = not_pictures.iter().map(|(kind, files)| (*kind, *files)).collect();
+        self.stood_back = stood_back;
+    }
+
     /// Notes the model's folder, and which of its files are used.
     pub fn set_model(&mut self, folder: &Path, precision: Precision) {
         self.model = path_bytes(folder).unwrap_or_default().to_vec();
@@ -58,11 +79,13 @@ mod tests {
     fn notes_come_back_and_strange_bytes_are_an_empty_note() {
         let mut note = Note { last_indexed: 7, ..Note::default() };
         note.set_model(Path::new("/m"), Precision::Int8);
+        note.set_left_out(&BTreeMap::from([(Kind::Pdf, 40), (Kind::Video, 312)]), 12);
         assert_eq!(Note::read(Some(&note.encode())), note);
         assert_eq!((note.model(), note.precision()), (Some("/m".into()), Some(Precision::Int8)));
         // [7, h'2f6d'], before there were precisions.
         let old = Note::read(Some(b"\x82\x07\x82\x18\x2f\x18\x6d"));
         assert_eq!((old.last_indexed, old.model(), old.precision()), (7, Some("/m".into()), None));
+        assert_eq!((old.not_pictures().count(), old.stood_back), (0, 0));
         assert_eq!(Note::read(Some(b"\xff")), Note::default());
         assert_eq!(Note::read(None).model(), None);
     }

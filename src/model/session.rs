@@ -1,7 +1,7 @@
 //! The two encoders: prepared pictures and texts in, unit vectors out.
 
 use half::f16;
-use imgsearch_index::Vector;
+use imgsearch_index::{Vector, VectorError};
 use ndarray::{Array2, Array3, Array4, Axis};
 use ort::session::SessionInputValue;
 use ort::value::Tensor;
@@ -42,8 +42,21 @@ impl ImageEncoder {
     /// One unit vector for each tensor of [`super::Preprocess::tensor`], in the same order.
     ///
     /// # Errors
-    /// [`ModelError::Inference`] when ONNX Runtime fails or the output is not `[batch, embed_dim]` finite numbers.
+    /// As [`ImageEncoder::encode_each`], and when one of them has no vector.
     pub fn encode_images(&mut self, tensors: &[Array3<f32>]) -> Result<Vec<Vector>, ModelError> {
+        let vectors = self.encode_each(tensors)?.into_iter();
+        vectors.map(|vector| vector.map_err(|error| self.tower.failed(&error))).collect()
+    }
+
+    /// For each tensor its unit vector or, where the model makes numbers that are no direction, why there is none: one
+    /// picture must not cost the others of its batch theirs.
+    ///
+    /// # Errors
+    /// [`ModelError::Inference`] when ONNX Runtime fails or the output is not `[batch, embed_dim]` numbers.
+    pub fn encode_each(
+        &mut self,
+        tensors: &[Array3<f32>],
+    ) -> Result<Vec<Result<Vector, VectorError>>, ModelError> {
         let at_once = match self.input.batch {
             Batch::Any => tensors.len().max(1),
             Batch::One => 1,
@@ -170,7 +183,8 @@ impl TextEncoder {
         let values =
             values.collect::<Result<Vec<_>, ort::Error>>().map_err(|error| self.tower.failed(&error))?;
         let mut vectors = self.tower.run(&values, 1)?;
-        vectors.pop().ok_or_else(|| self.tower.failed(&"no output"))
+        let vector = vectors.pop().ok_or_else(|| self.tower.failed(&"no output"))?;
+        vector.map_err(|error| self.tower.failed(&error))
     }
 }
 

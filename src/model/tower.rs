@@ -8,7 +8,7 @@ use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
 use half::f16;
-use imgsearch_index::Vector;
+use imgsearch_index::{Vector, VectorError};
 use memmap2::Mmap;
 use ndarray::{Array2, ArrayViewD, Axis};
 use ort::AsPointer;
@@ -69,12 +69,12 @@ impl Tower {
         })
     }
 
-    /// One unit vector for each of the `batch` rows of the embedding.
+    /// For each of the `batch` rows of the embedding its unit vector, or why it is none.
     pub(super) fn run(
         &mut self,
         inputs: &[(&str, SessionInputValue<'_>)],
         batch: usize,
-    ) -> Result<Vec<Vector>, ModelError> {
+    ) -> Result<Vec<Result<Vector, VectorError>>, ModelError> {
         let Tower { loaded, file, output, embed_dim } = self;
         let failed = |detail: String| ModelError::Inference { path: file.clone(), detail };
         let embedding = run(&loaded.session, inputs, &output.name);
@@ -83,10 +83,7 @@ impl Tower {
         if array.shape() != [batch, *embed_dim] {
             return Err(failed(format!("output is {:?}, expected [{batch}, {embed_dim}]", array.shape())));
         }
-        let vector = |row: ndarray::ArrayView1<'_, f32>| {
-            Vector::new(row.to_vec()).map_err(|error| failed(error.to_string()))
-        };
-        array.axis_iter(Axis(0)).map(vector).collect()
+        Ok(array.axis_iter(Axis(0)).map(|row| Vector::new(row.to_vec())).collect())
     }
 
     pub(super) fn embed_dim(&self) -> usize {

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use crate::walk::RAW_EXTENSIONS;
+
 /// A kind of picture file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileType {
@@ -11,21 +13,35 @@ pub struct FileType {
 
 /// All kinds, each with the endings its files have.
 pub const FILE_TYPES: &[FileType] = &[
-    FileType { name: "jpeg", endings: &["jpg", "jpeg", "jpe", "jfif"] },
+    FileType {
+        name: "jpeg",
+        endings: &[
+            "jpg",
+            "jpeg",
+            "jpe",
+            "jfif",
+            "jif",
+            "jfi",
+            "pjpeg",
+            "pjpg",
+            "jpg_large",
+            "jpg_original",
+            "mpo",
+            "jps",
+            "insp",
+        ],
+    },
     FileType { name: "png", endings: &["png", "apng"] },
     FileType { name: "webp", endings: &["webp"] },
     FileType { name: "gif", endings: &["gif"] },
     FileType { name: "bmp", endings: &["bmp", "dib"] },
-    FileType { name: "tiff", endings: &["tif", "tiff"] },
+    FileType { name: "tiff", endings: &["tif", "tiff", "btf", "tf8"] },
     FileType { name: "jxl", endings: &["jxl"] },
     FileType { name: "qoi", endings: &["qoi"] },
     FileType { name: "pnm", endings: &["pnm", "ppm", "pgm", "pbm", "pam"] },
-    FileType { name: "heic", endings: &["heic", "heif", "hif"] },
-    FileType { name: "avif", endings: &["avif"] },
-    FileType {
-        name: "raw",
-        endings: &["cr2", "cr3", "nef", "nrw", "arw", "sr2", "dng", "orf", "rw2", "raf", "pef", "srw"],
-    },
+    FileType { name: "heic", endings: &["heic", "heif", "hif", "heics", "heifs"] },
+    FileType { name: "avif", endings: &["avif", "avifs"] },
+    FileType { name: "raw", endings: RAW_EXTENSIONS },
 ];
 
 impl FileType {

@@ -5,11 +5,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 
 use imgsearch::photo::{Skip, path_of};
+use imgsearch::walk::Kind;
 use imgsearch_index::{Problem, Report};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::Output;
 use super::record::Field;
+use super::totals::left_alone;
 
 /// What `status` shows. The names are the keys of `status --json`.
 #[derive(Debug, Serialize)]
@@ -18,6 +20,11 @@ pub(crate) struct Status {
     pub(crate) model: Option<String>,
     pub(crate) images: usize,
     pub(crate) skipped: BTreeMap<&'static str, u64>,
+    /// Files that the last run found and that are no pictures.
+    #[serde(serialize_with = "by_name")]
+    pub(crate) not_pictures: BTreeMap<Kind, u64>,
+    /// RAW files that stood back for their JPEG in the last run.
+    pub(crate) stood_back: u64,
     pub(crate) noted: usize,
     pub(crate) bytes_on_disk: u64,
     pub(crate) bytes_per_image: u64,
@@ -46,6 +53,8 @@ impl Output {
             model,
             images,
             skipped,
+            not_pictures,
+            stood_back,
             noted,
             bytes_on_disk,
             bytes_per_image,
@@ -63,6 +72,9 @@ impl Output {
         writeln!(self.out, "skipped       {}", skipped.values().sum::<u64>())?;
         for (label, files) in skipped {
             writeln!(self.out, "  {files} {label}")?;
+        }
+        for line in left_alone(not_pictures, *stood_back) {
+            writeln!(self.out, "last run      {line}")?;
         }
         if *noted > 0 {
             writeln!(self.out, "noted         {noted} that are not whole (--noted lists them)")?;
@@ -110,6 +122,11 @@ impl Output {
             }
         }
     }
+}
+
+/// The kinds under the names that people read.
+fn by_name<S: Serializer>(kinds: &BTreeMap<Kind, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(kinds.iter().map(|(kind, files)| (kind.plural(), files)))
 }
 
 /// A file that was left out.

@@ -1,8 +1,10 @@
 //! What a run of `index` did.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use imgsearch::ingest::{Lacking, Replacement, Totals};
+use imgsearch::walk::Kind;
 
 use super::Output;
 
@@ -12,18 +14,22 @@ impl Output {
         let Totals {
             embedded,
             unchanged,
+            reread,
             moved,
             copied,
             removed,
             kept,
             skipped,
             skipped_before,
+            not_pictures,
+            stood_back,
             unreadable,
             links_not_followed,
             cancelled,
             replacement,
         } = totals;
-        let changes = embedded + moved + copied + removed + unreadable + skipped.values().sum::<u64>();
+        let changes =
+            embedded + reread + moved + copied + removed + unreadable + skipped.values().sum::<u64>();
         match (cancelled, changes) {
             (true, _) => writeln!(self.out, "stopped after {seconds:.1} s; what was done is kept")?,
             (false, 0) => writeln!(self.out, "nothing to do: no photo is new, changed or gone")?,
@@ -31,6 +37,9 @@ impl Output {
         }
         writeln!(self.out, "  embedded   {embedded}")?;
         writeln!(self.out, "  unchanged  {unchanged}")?;
+        if *reread > 0 {
+            writeln!(self.out, "  metadata read again  {reread} (the pixels are the same: not embedded)")?;
+        }
         writeln!(self.out, "  moved      {moved}")?;
         if *copied > 0 {
             writeln!(self.out, "  copied     {copied}")?;
@@ -48,6 +57,9 @@ impl Output {
         }
         if *skipped_before > 0 {
             writeln!(self.out, "  skipped before and not changed since  {skipped_before}")?;
+        }
+        for line in left_alone(not_pictures, *stood_back) {
+            writeln!(self.out, "  {line}")?;
         }
         if *unreadable > 0 {
             writeln!(self.out, "  folders or files that could not be looked at  {unreadable}")?;
@@ -84,5 +96,38 @@ impl Output {
             writeln!(self.out, "  absent        {absent}, gone with their disk (--prune does without them)")?;
         }
         Ok(())
+    }
+}
+
+/// What a run found and did not index, with good reason.
+pub(super) fn left_alone(not_pictures: &BTreeMap<Kind, u64>, stood_back: u64) -> Vec<String> {
+    let raw = match stood_back {
+        0 => None,
+        1 => Some("1 RAW file stands back for its JPEG".to_owned()),
+        files => Some(format!("{files} RAW files stand back for their JPEG")),
+    };
+    let kinds: Vec<_> = not_pictures.iter().map(|(kind, files)| kind.counted(*files)).collect();
+    let were = if not_pictures.values().sum::<u64>() == 1 { "was" } else { "were" };
+    let others = (!kinds.is_empty()).then(|| format!("{} {were} not looked at", kinds.join(", ")));
+    raw.into_iter().chain(others).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_left_alone_is_told_in_sentences() {
+        #[track_caller]
+        fn check(not_pictures: &[(Kind, u64)], stood_back: u64, expected: &[&str]) {
+            assert_eq!(left_alone(&not_pictures.iter().copied().collect(), stood_back), expected);
+        }
+        check(&[], 0, &[]);
+        check(&[(Kind::Video, 1)], 1, &["1 RAW file stands back for its JPEG", "1 video was not looked at"]);
+        check(
+            &[(Kind::Other, 3), (Kind::Pdf, 40), (Kind::Video, 312)],
+            12,
+            &["12 RAW files stand back for their JPEG", "312 videos, 40 PDF, 3 others were not looked at"],
+        );
     }
 }

@@ -99,7 +99,7 @@ fn payload(row: &Row) -> Vec<u8> {
         lens: known.lens.map(Into::into),
         ..Details::default()
     });
-    Photo { stamp: Stamp { size: 1, modified_ns: 2, changed_ns: 3 }, skip: None, disk: 4, details }.encode()
+    Photo::read(Stamp { size: 1, modified_ns: 2, changed_ns: 3 }, 4, details).encode()
 }
 
 /// A condition, and what the oracle makes of it.

@@ -18,18 +18,68 @@ fn a_second_run_embeds_nothing_and_says_so() {
 }
 
 #[test]
-fn a_touched_or_changed_file_is_embedded_again() {
+fn a_changed_file_is_embedded_again_and_a_touched_one_only_read() {
     let workspace = Workspace::new();
     let touched = workspace.photo("a.png", 1);
     let changed = workspace.photo("b.png", 2);
     workspace.photo("c.png", 3);
     workspace.index(&[], 0);
     let later = SystemTime::now() + Duration::from_secs(5);
-    fs::File::options().write(true).open(touched).unwrap().set_modified(later).unwrap();
-    workspace.index(&[], 0).check(&[("embedded", 1), ("unchanged", 2)]);
+    set_modified(&touched, later);
+    workspace.index(&[], 0).check(&[("embedded", 0), ("unchanged", 3)]);
+    let listed =
+        workspace.imgsearch(&["query", "x", "--format", "jsonl", "--fields", "path,modified"]).output();
+    let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
+    let modified = jiff::Timestamp::try_from(later).unwrap().as_second();
+    let modified = jiff::Timestamp::from_second(modified).unwrap().to_string();
+    assert!(listed.contains(modified.trim_end_matches('Z')), "{modified} in {listed}");
     fs::write(&changed, crate::workspace::encoded(77, image::ImageFormat::Png)).unwrap();
     workspace.index(&[], 0).check(&[("embedded", 1), ("unchanged", 2)]);
     assert_eq!(workspace.status()["images"], 3);
+}
+
+fn set_modified(path: &std::path::Path, time: SystemTime) {
+    fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+}
+
+/// Only the time of the last change of the inode, which nobody can set, tells.
+#[test]
+#[cfg(unix)]
+fn a_file_replaced_in_place_with_its_size_and_time_kept_is_looked_at_again() {
+    use std::os::unix::fs::PermissionsExt;
+    let workspace = Workspace::new();
+    let (replaced, other) = (workspace.photo("a.bmp", 1), workspace.photo("b.bmp", 2));
+    workspace.index(&[], 0).check(&[("embedded", 2)]);
+    let (before, modified) = (workspace.scores(), fs::metadata(&replaced).unwrap().modified().unwrap());
+    fs::write(&replaced, crate::workspace::encoded(77, image::ImageFormat::Bmp)).unwrap();
+    set_modified(&replaced, modified);
+    workspace.index(&[], 0).check(&[("embedded", 1), ("unchanged", 1)]);
+    let after = workspace.scores();
+    assert!((before[&replaced] - after[&replaced]).abs() > 1e-3, "it has the vector of what it was");
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o600)).unwrap();
+    let same = workspace.index(&[], 0);
+    same.check(&[("embedded", 0), ("unchanged", 2)]);
+    assert!(same.0.contains("nothing to do"), "{}", same.0);
+}
+
+#[test]
+fn with_force_everything_is_decoded_again_and_keeps_the_vector_of_the_same_pixels() {
+    let workspace = Workspace::new();
+    for seed in 0..3 {
+        workspace.photo(&format!("{seed}.png"), seed);
+    }
+    fs::write(workspace.photos().join("damaged.png"), b"\x89PNG\r\n\x1a\n").unwrap();
+    workspace.index(&[], 2).check(&[("embedded", 3), ("skipped", 1)]);
+    let scores = workspace.scores();
+    workspace.index(&["--force"], 2).check(&[
+        ("embedded", 0),
+        ("metadata read again", 3),
+        ("skipped", 1),
+        ("unchanged", 0),
+    ]);
+    for (path, score) in workspace.scores() {
+        assert!((score - scores[&path]).abs() < 1e-4, "{path:?}");
+    }
 }
 
 #[test]

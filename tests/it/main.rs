@@ -4,6 +4,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accounting;
 mod architecture;
 mod archives;
 mod broken_files;
@@ -11,6 +12,7 @@ mod browse;
 mod change_of_model;
 mod commands;
 mod config;
+mod decoder_version;
 mod duplicates;
 mod filters;
 mod formats;
@@ -23,6 +25,7 @@ mod model_goldens;
 mod models;
 mod pulled_layouts;
 mod queries;
+mod raw_pairs;
 mod see;
 mod slow_pictures;
 mod tags;

@@ -33,30 +33,38 @@ fn model() -> Model {
     Model::open(&data.join("models/offline"), execution).unwrap()
 }
 
-/// Indexes the workspace's photos with the offline model on one thread, each within `max_time`.
+/// Longest that a run waits for a disk where the test does not say otherwise.
+const PATIENT: Duration = Duration::from_secs(600);
+
+/// Indexes the workspace's photos with the offline model on one thread, each decoded within `max_time`.
 fn run(workspace: &Workspace, library: &Path, max_time: Duration) -> Result<Totals, IngestError> {
-    run_reporting(workspace, library, max_time, &Silent)
+    let plan = Plan { limits: Limits { max_time, ..Limits::default() }, ..plan(workspace) };
+    run_plan(&plan, library, &Silent, &AtomicBool::new(false))
 }
 
-fn run_reporting(
-    workspace: &Workspace,
-    library: &Path,
-    max_time: Duration,
-    reporter: &dyn Reporter,
-) -> Result<Totals, IngestError> {
-    let model = model();
-    fs::create_dir_all(library).unwrap();
-    let plan = Plan {
+fn plan(workspace: &Workspace) -> Plan {
+    Plan {
         roots: resolve_roots(&[workspace.photos()]).0,
         gone_roots: Vec::new(),
         rules: Rules::default(),
         prune: false,
+        force: false,
         threads: 1,
         batches: None,
-        limits: Limits { max_time, ..Limits::default() },
+        limits: Limits::default(),
+        max_wait: PATIENT,
         now: SystemTime::now(),
-    };
-    index(&mut Library::new(library).lock().unwrap(), &model, &plan, reporter, &AtomicBool::new(false))
+    }
+}
+
+fn run_plan(
+    plan: &Plan,
+    library: &Path,
+    reporter: &dyn Reporter,
+    cancel: &AtomicBool,
+) -> Result<Totals, IngestError> {
+    fs::create_dir_all(library).unwrap();
+    index(&mut Library::new(library).lock().unwrap(), &model(), plan, reporter, cancel)
 }
 
 /// Makes the first files, in the order of the walk, ones that nobody has answered yet when they are opened.
@@ -95,7 +103,7 @@ fn everything_else_goes_on_while_a_disk_is_slow_to_answer() {
     let disk = SlowDisk { slow: slow.to_vec(), queued: AtomicUsize::new(0), finished };
     let library = workspace.root().join("library");
     std::thread::scope(|scope| {
-        let run = scope.spawn(|| run_reporting(&workspace, &library, Limits::default().max_time, &disk));
+        let run = scope.spawn(|| run_plan(&plan(&workspace), &library, &disk, &AtomicBool::new(false)));
         // None comes if nothing else goes on: then the slow files are answered for the run to end.
         let mut before: Vec<_> =
             others.iter().map_while(|_| paths.recv_timeout(Duration::from_secs(120)).ok()).collect();
@@ -105,6 +113,53 @@ fn everything_else_goes_on_while_a_disk_is_slow_to_answer() {
         assert_eq!(run.join().unwrap().unwrap().embedded, 16);
         before.sort();
         assert_eq!(before, others);
+    });
+}
+
+/// Three of eight files are never answered. The others are indexed, and those three in the next run, when their disk
+/// answers again.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_is_not_read_in_time_is_left_out_for_now() {
+    let workspace = Workspace::new();
+    let photos: Vec<_> = (0..8).map(|seed| workspace.photo(&format!("{seed:02}.png"), seed)).collect();
+    let slow = photos[..3].to_vec();
+    let contents: Vec<_> = slow.iter().map(|path| fs::read(path).unwrap()).collect();
+    let (finished, _paths) = channel();
+    let disk = SlowDisk { slow: slow.clone(), queued: AtomicUsize::new(0), finished };
+    let library = workspace.root().join("library");
+    let plan = Plan { max_wait: Duration::from_secs(2), ..plan(&workspace) };
+    let totals = run_plan(&plan, &library, &disk, &AtomicBool::new(false)).unwrap();
+    assert_eq!((totals.embedded, totals.files()), (5, 8));
+    assert_eq!(totals.skipped.into_iter().collect::<Vec<_>>(), [(SkipKind::TooSlow, 3)]);
+    for (path, content) in slow.iter().zip(contents) {
+        // The threads that were left behind are answered by nobody.
+        fs::remove_file(path).unwrap();
+        fs::write(path, content).unwrap();
+    }
+    let totals = run_plan(&plan, &library, &Silent, &AtomicBool::new(false)).unwrap();
+    assert_eq!((totals.embedded, totals.unchanged, totals.skipped_before), (3, 5, 0));
+}
+
+/// A run that waits for a disk, and would for ten minutes, ends when it is told to.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_run_that_waits_for_a_disk_can_be_cancelled() {
+    let workspace = Workspace::new();
+    let photos: Vec<_> = (0..4).map(|seed| workspace.photo(&format!("{seed:02}.png"), seed)).collect();
+    let (finished, paths) = channel();
+    let disk = SlowDisk { slow: photos[..2].to_vec(), queued: AtomicUsize::new(0), finished };
+    let (library, cancel) = (workspace.root().join("library"), AtomicBool::new(false));
+    let (ended, end) = channel();
+    std::thread::scope(|scope| {
+        let (plan, library, disk, cancel) = (plan(&workspace), &library, &disk, &cancel);
+        scope.spawn(move || ended.send(run_plan(&plan, library, disk, cancel).unwrap()).unwrap());
+        for _ in 0..2 {
+            paths.recv_timeout(Duration::from_secs(120)).unwrap();
+        }
+        cancel.store(true, Ordering::Relaxed);
+        let totals = end.recv_timeout(Duration::from_secs(120)).unwrap();
+        assert_eq!((totals.cancelled, totals.embedded), (true, 2));
     });
 }
 

@@ -125,6 +125,14 @@ impl Workspace {
         other
     }
 
+    /// The names of the files that `status --skipped` lists, in order.
+    pub(crate) fn skipped(&self) -> Vec<String> {
+        let output = self.imgsearch(&["status", "--skipped", "-0"]).output().unwrap();
+        let paths = output.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty());
+        let paths = paths.map(imgsearch::photo::path_of);
+        paths.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+    }
+
     pub(crate) fn status(&self) -> Value {
         let output = self.imgsearch(&["status", "--json"]).assert().success().get_output().clone();
         serde_json::from_slice(&output.stdout).unwrap()
@@ -166,6 +174,30 @@ pub(crate) fn encoded(seed: u32, format: ImageFormat) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     DynamicImage::ImageRgb8(pixels).write_to(&mut bytes, format).unwrap();
     bytes.into_inner()
+}
+
+/// A smooth picture, different for each seed.
+pub(crate) fn shades(width: u32, height: u32, seed: u32) -> RgbImage {
+    let byte = |value: u32| u8::try_from(value % 256).unwrap();
+    RgbImage::from_fn(width, height, |x, y| {
+        Rgb([byte(x * 200 / width + seed * 37), byte(y * 200 / height + seed * 11), byte(seed * 101)])
+    })
+}
+
+/// A JPEG of [`shades`].
+pub(crate) fn jpeg(width: u32, height: u32, seed: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new(&mut bytes);
+    shades(width, height, seed).write_with_encoder(encoder).unwrap();
+    bytes
+}
+
+/// A RAW file as far as it matters here: a TIFF directory that says DNG, and a preview of 640 × 480 pixels.
+pub(crate) fn dng(seed: u32) -> Vec<u8> {
+    let mut bytes = b"II*\0\x08\0\0\0".to_vec();
+    bytes.extend(b"\x01\0\x12\xc6\x01\0\x04\0\0\0\x01\x04\0\0\0\0\0\0");
+    bytes.extend(jpeg(640, 480, seed));
+    bytes
 }
 
 /// A picture of 150 × 100 pixels of waves of all frequencies that perceptual hashes look at, the higher the weaker, as

@@ -14,6 +14,8 @@ fn check_batch(changes: Vec<Change>, expected: fn(&Error) -> bool) {
     let index = Fixture::new();
     index.apply(vec![put("a", "1", Some(at(0.0))), put("b", "1", None)]);
     let writer = index.writer();
+    let checked: Vec<_> = changes.iter().filter_map(|change| writer.check(change).err()).collect();
+    assert!(matches!(&checked[..], [refused] if expected(refused)), "{checked:?}");
     let refused = writer.apply(changes).unwrap_err();
     assert!(expected(&refused), "{refused}");
     writer.close().unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::Builder;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use imgsearch::decode::{self, Limits};
+use imgsearch::decode::Limits;
 use imgsearch::thumbnail::Thumbnailer;
 
 use crate::render::{Painted, Painter};
@@ -45,7 +45,7 @@ impl Thumbnails {
                 }
             };
             // One thread less only makes it slower; with none at all there are no pictures.
-            _ = Builder::new().name(decode::THREAD.to_owned()).spawn(work);
+            _ = Builder::new().name("thumbnails".to_owned()).spawn(work);
         }
         Thumbnails { ready: HashMap::new(), pending: HashSet::new(), wanted, waiting, made }
     }

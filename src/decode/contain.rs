@@ -1,0 +1,53 @@
+//! Panics that are caught and become an answer, so that one bad file ends nothing.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+thread_local! {
+    /// How many calls of [`contained`] this thread is inside of.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// What `work` answers or, when it panics, what the panic said.
+///
+/// Use it where nothing outlives the panic half changed.
+///
+/// # Errors
+/// The panic's message.
+pub fn contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    DEPTH.set(DEPTH.get() + 1);
+    let answer = catch_unwind(AssertUnwindSafe(work));
+    DEPTH.set(DEPTH.get() - 1);
+    answer.map_err(|panic| message(panic.as_ref()))
+}
+
+/// Whether a panic of this thread would be caught by [`contained`]. A program's panic hook has no need to show such a
+/// panic, because it is told with the file it came from.
+pub fn is_contained() -> bool {
+    DEPTH.get() > 0
+}
+
+fn message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[expect(clippy::panic, reason = "it is what is tested")]
+    fn a_panic_is_an_answer_and_is_known_to_be_contained() {
+        assert!(!is_contained());
+        assert_eq!(contained(is_contained), Ok(true));
+        assert_eq!(contained(|| panic!("page {}", 7)), Err::<(), _>("page 7".into()));
+        let after_an_inner_one = || {
+            contained(|| panic!("inner")).unwrap_or_default();
+            is_contained()
+        };
+        assert_eq!(contained(after_an_inner_one), Ok(true));
+        assert!(!is_contained());
+    }
+}

@@ -1,0 +1,145 @@
+//! What the stages hand on: a file to look into, and a file that is done with.
+
+use std::path::PathBuf;
+
+use imgsearch_index::{Change, Fingerprint, Key, Record, Vector};
+
+use super::Outcome;
+use super::in_flight::InFlight;
+use crate::photo::{Details, Photo, Skip, SkipKind, Stamp};
+
+/// A file to look into.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub(super) path: PathBuf,
+    pub(super) key: Key,
+    pub(super) disk: u64,
+    /// How it looked when it was opened; until then, how it looked to the walk.
+    pub(super) stamp: Stamp,
+    /// Its name says nothing: it is read only if its content is a picture.
+    pub(super) by_content: bool,
+    /// The content of which the library has a vector under this path.
+    pub(super) embedded: Option<Fingerprint>,
+}
+
+impl Job {
+    /// What becomes of the file when its content has a vector already, and `seen_again` if the library had that content
+    /// under this path.
+    pub(super) fn outcome(&self, content: Fingerprint, seen_again: Outcome) -> Outcome {
+        if self.embedded == Some(content) { seen_again } else { Outcome::Copied }
+    }
+}
+
+/// A file that is done with, to be stored.
+pub(super) struct Done {
+    pub(super) path: PathBuf,
+    pub(super) outcome: Outcome,
+    /// What changes in the library, if anything does.
+    pub(super) change: Option<Change>,
+    /// The content that other files may wait for until this one is stored.
+    pub(super) claim: Option<Fingerprint>,
+}
+
+impl Done {
+    /// A file left out: remembered with its reason.
+    pub(super) fn skipped(job: Job, skip: Skip, content: Option<Fingerprint>) -> Done {
+        let photo = Photo::skipped(job.stamp, job.disk, skip.clone());
+        let is_other = skip.kind == SkipKind::OtherFile;
+        let outcome = if is_other { Outcome::NotPicture } else { Outcome::Skipped(skip) };
+        Done::with(job, content, &photo, None, outcome)
+    }
+
+    /// A file of which the library keeps what it has.
+    pub(super) fn unstored(job: Job, outcome: Outcome) -> Done {
+        Done { path: job.path, outcome, change: None, claim: None }
+    }
+
+    /// A file that was decoded, and that has a vector or gets one before it is stored.
+    pub(super) fn decoded(
+        job: Job,
+        content: Fingerprint,
+        details: Details,
+        vector: Option<Vector>,
+        outcome: Outcome,
+    ) -> Done {
+        let photo = Photo::read(job.stamp, job.disk, Some(details));
+        Done { claim: Some(content), ..Done::with(job, Some(content), &photo, vector, outcome) }
+    }
+
+    /// A file whose content the library knows, with what it knows.
+    pub(super) fn known(
+        job: Job,
+        content: Fingerprint,
+        known: Photo,
+        vector: Vector,
+        seen_again: Outcome,
+    ) -> Done {
+        let outcome = job.outcome(content, seen_again);
+        let details = known.details.map(|details| details.in_file(&job.stamp));
+        let photo =
+            Photo { decoder_version: known.decoder_version, ..Photo::read(job.stamp, job.disk, details) };
+        Done::with(job, Some(content), &photo, Some(vector), outcome)
+    }
+
+    /// A file that could not be read now. The library has a photo and a vector of what it was.
+    pub(super) fn in_trouble(
+        job: Job,
+        content: Fingerprint,
+        photo: Photo,
+        vector: Vector,
+        skip: Skip,
+    ) -> Done {
+        let photo = Photo { trouble: Some(skip.clone()), ..photo };
+        Done::with(job, Some(content), &photo, Some(vector), Outcome::Skipped(skip))
+    }
+
+    fn with(
+        job: Job,
+        fingerprint: Option<Fingerprint>,
+        photo: &Photo,
+        vector: Option<Vector>,
+        outcome: Outcome,
+    ) -> Done {
+        let record = Record { fingerprint, payload: photo.encode() };
+        let change = Some(Change::Put { key: job.key, record, vector });
+        Done { path: job.path, outcome, change, claim: None }
+    }
+
+    /// The same file with this vector.
+    pub(super) fn with_vector(mut self, made: Vector) -> Done {
+        if let Some(Change::Put { vector, .. }) = &mut self.change {
+            *vector = Some(made);
+        }
+        self
+    }
+
+    /// The same file, left out because it cannot be stored as it is.
+    pub(super) fn refused(mut self, skip: Skip) -> Done {
+        if let Some(Change::Put { record, vector, .. }) = &mut self.change {
+            *vector = None;
+            if let Some(photo) = Photo::decode(&record.payload) {
+                record.payload = Photo::skipped(photo.stamp, photo.disk, skip.clone()).encode();
+            }
+        }
+        Done { outcome: Outcome::Skipped(skip), ..self }
+    }
+
+    /// The content of the file, where it is known.
+    pub(super) fn content(&self) -> Option<Fingerprint> {
+        match &self.change {
+            Some(Change::Put { record, .. }) => record.fingerprint,
+            Some(Change::Delete { .. }) | None => None,
+        }
+    }
+}
+
+/// Leaves out a file, and all that wait for its content.
+pub(super) fn left_out(
+    in_flight: &InFlight,
+    job: Job,
+    content: Option<Fingerprint>,
+    skip: &Skip,
+) -> Vec<Done> {
+    let waiting = content.map(|content| in_flight.settle(&content)).unwrap_or_default();
+    std::iter::once(job).chain(waiting).map(|job| Done::skipped(job, skip.clone(), content)).collect()
+}

@@ -1,0 +1,103 @@
+//! RAW files and the JPEGs of the same shot: finding both would be finding it twice.
+//!
+//! A RAW file stands back for a JPEG of the same name in the same folder, and only while that JPEG is in the library
+//! with a vector. Whatever keeps the JPEG out (damage, its size, a rule, a link that is not followed) lets the RAW in.
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use imgsearch_index::Key;
+
+use crate::photo::{Photo, Stamp};
+
+/// Short side that a JPEG must have to stand for a RAW file, in pixels. Cameras' and programs' thumbnails have 120 to
+/// 192.
+const SHORT_SIDE: u32 = 200;
+
+/// The JPEGs that the walk met in the folder it is in. It meets a folder's files together, RAW files last.
+#[derive(Default)]
+pub(super) struct Pairs {
+    folder: PathBuf,
+    jpegs: HashMap<OsString, Vec<Jpeg>>,
+}
+
+struct Jpeg {
+    key: Key,
+    stands: bool,
+}
+
+/// Whether a RAW file stands back.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// No JPEG of its name was met.
+    Nothing,
+    /// One that stands for it is in the library as it is now.
+    Stands,
+    /// These may come to stand for it in this run.
+    Waits(Vec<Key>),
+}
+
+/// A RAW file that waits until it is known what becomes of the JPEGs beside it.
+pub(super) struct Held {
+    pub(super) path: PathBuf,
+    pub(super) key: Key,
+    pub(super) stamp: Stamp,
+    pub(super) disk: u64,
+    pub(super) jpegs: Vec<Key>,
+}
+
+impl Pairs {
+    /// Notes a JPEG, and whether it stands for a RAW file already.
+    pub(super) fn add(&mut self, path: &Path, key: Key, stands: bool) {
+        let Some((folder, name)) = split(path) else { return };
+        if folder != self.folder {
+            *self = Pairs { folder: folder.to_owned(), jpegs: HashMap::new() };
+        }
+        self.jpegs.entry(name).or_default().push(Jpeg { key, stands });
+    }
+
+    /// What the JPEGs beside a RAW file mean for it.
+    pub(super) fn beside(&self, raw: &Path) -> Beside {
+        let named = split(raw).filter(|(folder, _)| *folder == self.folder);
+        let Some(jpegs) = named.and_then(|(_, name)| self.jpegs.get(&name)) else { return Beside::Nothing };
+        if jpegs.iter().any(|jpeg| jpeg.stands) {
+            return Beside::Stands;
+        }
+        Beside::Waits(jpegs.iter().map(|jpeg| jpeg.key.clone()).collect())
+    }
+}
+
+/// The folder, and the name without its ending.
+fn split(path: &Path) -> Option<(&Path, OsString)> {
+    Some((path.parent()?, path.file_stem()?.to_owned()))
+}
+
+/// Whether a photo of the library can stand for a RAW file. One without details is from before sizes were kept.
+pub(super) fn can_stand(photo: &Photo) -> bool {
+    let is_large = photo.details.as_ref().is_none_or(|it| it.width.min(it.height) >= SHORT_SIDE);
+    photo.skip.is_none() && is_large
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jpegs_of_the_same_name_and_folder_are_beside_a_raw_file() {
+        let key = |path: &str| Key::new(path).unwrap();
+        let mut pairs = Pairs::default();
+        pairs.add(Path::new("/o/a.jpg"), key("/o/a.jpg"), true);
+        for (path, stands) in [("/p/a.JPG", true), ("/p/b.jpeg", false), ("/p/b.jpg", false)] {
+            pairs.add(Path::new(path), key(path), stands);
+        }
+        #[track_caller]
+        fn check(pairs: &Pairs, raw: &str, expected: Beside) {
+            assert_eq!(pairs.beside(Path::new(raw)), expected, "{raw}");
+        }
+        check(&pairs, "/p/a.DNG", Beside::Stands);
+        check(&pairs, "/p/b.cr2", Beside::Waits(vec![key("/p/b.jpeg"), key("/p/b.jpg")]));
+        check(&pairs, "/p/c.cr2", Beside::Nothing);
+        check(&pairs, "/o/a.cr2", Beside::Nothing);
+    }
+}

@@ -1,0 +1,231 @@
+//! Every file of a folder is accounted for: indexed, skipped with a reason, or counted as no picture.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::time::SystemTime;
+
+use image::ImageFormat;
+use imgsearch::decode::Limits;
+use imgsearch::ingest::{Event, Plan, Reporter, Totals, index};
+use imgsearch::model::Model;
+use imgsearch::walk::{Rules, resolve_roots};
+use imgsearch::{Library, photo};
+
+use crate::model_goldens::execution;
+use crate::workspace::{Workspace, dng, encoded, jpeg};
+
+/// The offline model takes seconds for what this small one does at once.
+fn small_model() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models/clip-own")
+}
+
+struct Silent;
+
+impl Reporter for Silent {
+    fn report(&self, _: Event<'_>) {}
+}
+
+fn run(model: &Model, workspace: &Workspace) -> Totals {
+    let library = workspace.root().join("library");
+    fs::create_dir_all(&library).unwrap();
+    let plan = Plan {
+        roots: resolve_roots(&[workspace.photos()]).0,
+        gone_roots: Vec::new(),
+        rules: Rules::default(),
+        prune: false,
+        force: false,
+        threads: 2,
+        batches: None,
+        limits: Limits::default(),
+        max_wait: Limits::default().max_time,
+        now: SystemTime::now(),
+    };
+    let mut library = Library::new(library).lock().unwrap();
+    index(&mut library, model, &plan, &Silent, &AtomicBool::new(false)).unwrap()
+}
+
+/// A generator of the same numbers in every run (Knuth's MMIX).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+
+    fn seed(&mut self) -> u32 {
+        u32::try_from(self.below(6)).unwrap()
+    }
+}
+
+/// Writes some file, of any kind, under some name.
+fn write_one(numbers: &mut Numbers, folder: &Path) {
+    const NAMES: &[&str] = &[
+        "a.jpg",
+        "a.JPG",
+        "a.DNG",
+        "a.jpeg",
+        "b.cr2",
+        "b.jpg",
+        "c.png",
+        "c.psd",
+        "c.xmp",
+        "d.mov",
+        "d",
+        "e.jpeg~2",
+        "e.pdf",
+        "f.xyz",
+        "f.json",
+        "f.3fr",
+        ".hidden.jpg",
+        "g.webp",
+    ];
+    let sub = ["", "sub", "sub/deep", "other"][numbers.below(4)];
+    let path = folder.join(sub).join(NAMES[numbers.below(NAMES.len())]);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let seed = numbers.seed();
+    let content = match numbers.below(9) {
+        0 => jpeg(320, 240, seed),
+        1 => jpeg(100, 75, seed),
+        2 => encoded(seed, ImageFormat::Png),
+        3 => dng(seed),
+        4 => jpeg(320, 240, seed)[..300].to_vec(),
+        5 => Vec::new(),
+        6 => b"Dear diary".to_vec(),
+        7 => b"8BPS\0\x01".to_vec(),
+        _ => vec![0xFF; 40],
+    };
+    fs::write(path, content).unwrap();
+}
+
+/// The files below a folder that the rules leave in.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = walkdir::WalkDir::new(folder).into_iter().map(|entry| entry.unwrap().into_path());
+    let is_hidden = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with('.');
+    entries.filter(|path| path.is_file() && !is_hidden(path)).collect()
+}
+
+/// The library has a record with a vector for each photo that the totals count, and no others.
+#[track_caller]
+fn check(workspace: &Workspace, totals: &Totals, round: &str) {
+    assert_eq!(totals.files(), files(&workspace.photos()).len() as u64, "{round}: {totals:?}");
+    let photos = totals.embedded + totals.unchanged + totals.reread + totals.moved + totals.copied;
+    let searcher = Library::new(workspace.root().join("library")).searcher().unwrap();
+    assert_eq!(searcher.len() as u64, photos, "{round}: {totals:?}");
+    // A RAW file is missing only where a JPEG of its name is in the library.
+    let has_vector: BTreeMap<_, _> =
+        searcher.records().map(|record| (photo::path_of(record.key), record.has_vector)).collect();
+    let is = |path: &Path| has_vector.get(path).copied();
+    for raw in files(&workspace.photos()) {
+        if raw.extension().is_some_and(|ending| ending == "DNG" || ending == "cr2") && is(&raw).is_none() {
+            let jpegs = ["jpg", "JPG", "jpeg"].map(|ending| raw.with_extension(ending));
+            assert!(jpegs.iter().any(|jpeg| is(jpeg) == Some(true)), "{round}: {raw:?} is lost");
+        }
+    }
+}
+
+#[test]
+fn every_file_of_any_tree_is_counted_once() {
+    let model = Model::open(&small_model(), execution(None)).unwrap();
+    for tree in 0..8 {
+        let (workspace, mut numbers) = (Workspace::new(), Numbers(tree));
+        for change in 0..4 {
+            for _ in 0..10 {
+                write_one(&mut numbers, &workspace.photos());
+            }
+            for path in files(&workspace.photos()) {
+                match numbers.below(8) {
+                    0 => fs::remove_file(path).unwrap(),
+                    1 => fs::rename(&path, path.with_file_name("moved.jpg")).unwrap(),
+                    _ => {}
+                }
+            }
+            check(&workspace, &run(&model, &workspace), &format!("tree {tree}, change {change}"));
+            let again = run(&model, &workspace);
+            assert_eq!((again.embedded, again.copied, again.removed), (0, 0, 0), "tree {tree}: {again:?}");
+            assert!(again.skipped.is_empty(), "tree {tree}: {again:?}");
+            check(&workspace, &again, &format!("tree {tree}, again after change {change}"));
+        }
+    }
+}
+
+#[test]
+fn the_summary_and_status_say_what_was_not_looked_at() {
+    let workspace = Workspace::new();
+    let write = |name: &str, content: &[u8]| fs::write(workspace.photos().join(name), content).unwrap();
+    for name in ["photo.jpg", "no ending", "copied.jpeg~2", "photo.jpg_large", "camera.3fr"] {
+        let seed = u32::try_from(name.len()).unwrap();
+        write(name, &if name == "camera.3fr" { dng(seed) } else { jpeg(480, 320, seed) });
+    }
+    for name in ["a.mp4", "b.MOV", "c.pdf", "notes", "notes.xyz", "empty"] {
+        write(name, if name == "empty" { b"" } else { b"no picture" });
+    }
+    write("layers.psd", b"8BPS\0\x01");
+    let first = workspace.index(&[], 2);
+    first.check(&[("embedded", 5), ("skipped", 1)]);
+    let told = "2 videos, 1 PDF, 3 others were not looked at";
+    assert!(first.0.contains(told), "{}", first.0);
+    let second = workspace.index(&[], 0);
+    second.check(&[("unchanged", 5), ("skipped before and not changed since", 1)]);
+    assert!(second.0.contains(told) && second.0.contains("nothing to do"), "{}", second.0);
+    let status = workspace.status();
+    assert_eq!(status["not_pictures"], serde_json::json!({"videos": 2, "PDF": 1, "others": 3}));
+    assert_eq!(status["skipped"], serde_json::json!({"unsupported": 1}));
+    assert_eq!(workspace.skipped(), ["layers.psd"]);
+    let text = workspace.imgsearch(&["status"]).output().unwrap();
+    assert!(String::from_utf8(text.stdout).unwrap().contains(told));
+    // One that was told by its content to be none, and is gone, was never a photo.
+    fs::remove_file(workspace.photos().join("notes")).unwrap();
+    workspace.index(&[], 0).check(&[("removed", 0), ("unchanged", 5)]);
+}
+
+/// A model that divides by next to nothing makes numbers of all pictures but a black one that are no vectors.
+#[test]
+fn a_picture_that_the_model_makes_no_vector_of_is_skipped() {
+    let workspace = Workspace::new();
+    let model = workspace.root().join("model");
+    fs::create_dir(&model).unwrap();
+    for file in fs::read_dir(small_model()).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), model.join(file.file_name())).unwrap();
+    }
+    let json = fs::read_to_string(model.join("model.json")).unwrap();
+    let mut json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    json["image"]["mean"] = serde_json::json!([0.0, 0.0, 0.0]);
+    json["image"]["std"] = serde_json::json!([2e-38, 2e-38, 2e-38]);
+    fs::write(model.join("model.json"), json.to_string()).unwrap();
+    image::RgbImage::new(40, 40).save(workspace.photos().join("black.png")).unwrap();
+    for seed in 0..6 {
+        workspace.photo(&format!("{seed}.png"), seed);
+    }
+    let run = workspace.index(&["--model", model.to_str().unwrap()], 2);
+    run.check(&[("embedded", 1), ("skipped", 6)]);
+    assert!(run.0.contains("6 not stored"), "{}", run.0);
+    assert_eq!(workspace.skipped(), ["0.png", "1.png", "2.png", "3.png", "4.png", "5.png"]);
+}
+
+/// Reading `/proc/self/mem` fails as a broken disk does.
+#[test]
+#[cfg(target_os = "linux")]
+fn what_cannot_be_read_is_named_and_tried_again() {
+    use std::os::unix::fs::symlink;
+    let workspace = Workspace::new();
+    workspace.photo("good.png", 1);
+    let (broken, was_good) = (workspace.photos().join("broken.jpg"), workspace.photo("was good.png", 2));
+    symlink("/proc/self/mem", &broken).unwrap();
+    let follow = ["--follow-symlinks"];
+    workspace.index(&follow, 2).check(&[("embedded", 2), ("skipped", 1)]);
+    assert_eq!(workspace.skipped(), ["broken.jpg"]);
+    fs::remove_file(&was_good).unwrap();
+    symlink("/proc/self/mem", &was_good).unwrap();
+    workspace.index(&follow, 2).check(&[("unchanged", 1), ("skipped", 2), ("removed", 0)]);
+    assert_eq!(workspace.skipped(), ["broken.jpg", "was good.png"]);
+    assert_eq!(workspace.found(&[]).len(), 2, "what it was is found still");
+    for path in [&broken, &was_good] {
+        fs::remove_file(path).unwrap();
+        fs::write(path, encoded(2, ImageFormat::Png)).unwrap();
+    }
+    workspace.index(&follow, 0).check(&[("embedded", 0), ("copied", 1), ("unchanged", 2)]);
+    assert_eq!(workspace.skipped(), [""; 0]);
+}

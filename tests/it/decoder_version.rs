@@ -1,0 +1,95 @@
+//! A library that an older version wrote: what its decoder missed is filled in, and nothing is embedded for it.
+
+use std::fs;
+
+use imgsearch::Library;
+use imgsearch::photo::{Clock, Details, Photo, Skip, SkipKind, Stamp, path_of};
+use imgsearch_index::{Change, Key, Record, Writer, WriterOptions};
+use minicbor::Encode;
+
+use crate::workspace::{Workspace, jpeg};
+
+/// A record as versions wrote it before they noted the decoder's.
+#[derive(Encode)]
+struct OldPhoto {
+    #[n(0)]
+    stamp: Stamp,
+    #[n(1)]
+    skip: Option<Skip>,
+    #[n(2)]
+    disk: u64,
+    #[n(3)]
+    details: Option<Details>,
+}
+
+/// Rewrites every record of the library as an older version would have: `missed` is what its decoder did not see.
+fn make_older(workspace: &Workspace, missed: impl Fn(&str, &mut OldPhoto)) {
+    let library = Library::new(workspace.root().join("library"));
+    let space = library.searcher().unwrap().space().clone();
+    let writer = Writer::open(&library.index_folder().unwrap(), &space, WriterOptions::default()).unwrap();
+    let records: Vec<(Key, Record)> = writer.records(b"").map(Result::unwrap).collect();
+    for (key, record) in records {
+        let Photo { stamp, skip, disk, details, .. } = Photo::decode(&record.payload).unwrap();
+        let name = path_of(key.as_bytes()).file_name().unwrap().to_str().unwrap().to_owned();
+        let mut old = OldPhoto { stamp, skip, disk, details };
+        missed(&name, &mut old);
+        let fingerprint = record.fingerprint;
+        let vector =
+            fingerprint.and_then(|content| writer.record_of(&content).unwrap()).map(|(_, vector)| vector);
+        let record = Record { fingerprint, payload: minicbor::to_vec(&old).unwrap() };
+        writer.apply(vec![Change::Put { key, record, vector }]).unwrap();
+    }
+    writer.close().unwrap();
+}
+
+/// A JPEG with EXIF that names a camera and a date.
+fn with_exif(jpeg: &[u8]) -> Vec<u8> {
+    let mut tiff = b"II*\0\x08\0\0\0\x02\0".to_vec();
+    tiff.extend(b"\x10\x01\x02\0\x08\0\0\0\x26\0\0\0"); // Model, 8 bytes at 38
+    tiff.extend(b"\x32\x01\x02\0\x14\0\0\0\x2e\0\0\0"); // DateTime, 20 bytes at 46
+    tiff.extend(b"\0\0\0\0");
+    tiff.extend(b"Pixel 7\0");
+    tiff.extend(b"2019:05:06 12:00:00\0");
+    let segment =
+        [b"\xff\xe1".as_slice(), &u16::try_from(tiff.len() + 8).unwrap().to_be_bytes(), b"Exif\0\0", &tiff];
+    [&jpeg[..2], &segment.concat(), &jpeg[2..]].concat()
+}
+
+#[test]
+fn metadata_that_was_missed_is_filled_in_without_embedding() {
+    let workspace = Workspace::new();
+    let photos = workspace.photos();
+    fs::write(photos.join("a.jpg"), with_exif(&jpeg(480, 320, 1))).unwrap();
+    fs::write(photos.join("a's copy.jpg"), with_exif(&jpeg(480, 320, 1))).unwrap();
+    fs::write(photos.join("turned.jpg"), jpeg(480, 320, 2)).unwrap();
+    fs::write(photos.join("without hash.jpg"), jpeg(480, 320, 3)).unwrap();
+    fs::write(photos.join("damaged.jpg"), "not really").unwrap();
+    fs::write(photos.join("refused.jpg"), jpeg(480, 320, 4)).unwrap();
+    workspace.index(&[], 2).check(&[("embedded", 4), ("copied", 1), ("skipped", 1)]);
+    let scores = workspace.scores();
+    make_older(&workspace, |name, photo| {
+        let Some(details) = &mut photo.details else { return };
+        (details.camera, details.clock, details.taken_ms) = (None, Clock::File, 0);
+        match name {
+            "turned.jpg" => details.orientation = 6,
+            "without hash.jpg" => details.perceptual = None,
+            "refused.jpg" => {
+                photo.details = None;
+                photo.skip = Some(Skip { decoder_version: 3, ..Skip::new(SkipKind::Unsupported, "JPEG") });
+            }
+            _ => {}
+        }
+    });
+    assert_eq!(workspace.found(&["--camera", "Pixel"]).len(), 0, "the fixture has it");
+
+    // The two with other or unknown pixels are embedded; the one that was refused has its content's vector.
+    workspace.index(&[], 2).check(&[("metadata read again", 2), ("embedded", 2), ("skipped", 1)]);
+    assert_eq!(workspace.found(&["--camera", "Pixel"]).len(), 2);
+    assert_eq!(workspace.found(&["--on", "2019-05-06"]).len(), 2);
+    for (path, score) in workspace.scores() {
+        assert!((score - scores[&path]).abs() < 1e-4, "{path:?}");
+    }
+    let third = workspace.index(&[], 0);
+    third.check(&[("unchanged", 5), ("skipped before and not changed since", 1)]);
+    assert!(third.0.contains("nothing to do"), "{}", third.0);
+}

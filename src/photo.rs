@@ -419,6 +419,12 @@ impl Photo {
         self.stamp == *now && version == DECODER_VERSION && self.trouble.is_none()
     }
 
+    /// Whether the files beside it are those that its details come from.
+    pub fn has_seen(&self, sidecars: &Sidecars) -> bool {
+        let beside = self.details.as_ref().and_then(|details| details.beside.as_ref());
+        self.skip.is_some() || beside.map_or(0, |beside| beside.stamp) == sidecars.stamp()
+    }
+
     /// Whether the details come from the same pixels, lying the same way: then so does the vector. A photo that was
     /// stored before there were perceptual hashes cannot tell.
     pub fn has_pixels_of(&self, details: &Details) -> bool {
@@ -581,6 +587,7 @@ pub fn path_bytes(path: &Path) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sidecar::Finder;
 
     const STAMP: Stamp = Stamp { size: 5, modified_ns: -7, changed_ns: 9 };
 
@@ -635,6 +642,81 @@ mod tests {
         assert_eq!((moved.taken_ms, moved.clock), (2, Clock::File));
         let dated = Details { clock: Clock::Camera, ..moved.clone() }.in_file(&STAMP);
         assert_eq!(dated.taken_ms, 2);
+    }
+
+    #[test]
+    fn a_time_that_is_not_exact_covers_its_year_month_or_day() {
+        #[track_caller]
+        fn check(precision: Precision, days: i64) {
+            // 1960-02-01, in a leap year.
+            let taken_ms = -313_027_200_000;
+            let known = Details { taken_ms, precision, clock: Clock::Camera, ..details() };
+            let payload = Photo::read(STAMP, 7, Some(known)).encode();
+            let last_ms = if days == 0 { taken_ms } else { taken_ms + days * 86_400_000 - 1 };
+            assert_eq!(Glance::of(&payload).unwrap().taken_within(), (taken_ms, last_ms));
+        }
+        check(Precision::Time, 0);
+        check(Precision::Day, 1);
+        check(Precision::Month, 29);
+        check(Precision::Year, 366);
+    }
+
+    #[test]
+    fn sidecars_fill_gaps_and_leave_no_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let json = r#"{"photoTakenTime": {"timestamp": "1"}, "description": "theirs",
+            "geoData": {"latitude": 49.5, "longitude": 15.25}, "people": [{"name": "Ada"}]}"#;
+        std::fs::write(folder.path().join("a.jpg.json"), json).unwrap();
+        let sidecars = Finder::default().of(&folder.path().join("a.jpg"));
+        let bare = details();
+        let told = bare.clone().with_sidecars(&sidecars, &STAMP);
+        assert_eq!((told.taken_ms, told.offset_minutes, told.clock), (1_000, Some(0), Clock::Sidecar));
+        assert_eq!((told.latitude_e7, told.longitude_e7), (Some(495_000_000), Some(152_500_000)));
+        assert_eq!((told.description.as_deref(), &*told.keywords), (Some("theirs"), &["Ada".to_owned()][..]));
+        assert_eq!(told.clone().with_sidecars(&sidecars, &STAMP), told);
+        assert_eq!(told.with_sidecars(&Sidecars::default(), &STAMP), bare);
+        // What the photo says itself stays.
+        let own = Details {
+            taken_ms: 7,
+            clock: Clock::Camera,
+            latitude_e7: Some(1),
+            longitude_e7: Some(2),
+            description: Some("own".into()),
+            keywords: vec!["own".into()],
+            ..details()
+        };
+        let told = own.clone().with_sidecars(&sidecars, &STAMP);
+        let beside = Some(Beside { stamp: sidecars.stamp(), ..Beside::default() });
+        assert_eq!(told, Details { beside, ..own.clone() });
+        assert_eq!(told.with_sidecars(&Sidecars::default(), &STAMP), own);
+    }
+
+    #[test]
+    fn a_photo_is_read_again_when_its_sidecars_are_others() {
+        let photo = |stamp| {
+            let beside = Some(Beside { stamp, ..Beside::default() });
+            Photo::read(STAMP, 7, Some(Details { beside, ..details() }))
+        };
+        let none = Sidecars::default();
+        assert!(Photo::read(STAMP, 7, Some(details())).has_seen(&none));
+        assert!(Photo::skipped(STAMP, 7, Skip::new(SkipKind::Damaged, "")).has_seen(&none));
+        assert!(!photo(5).has_seen(&none));
+    }
+
+    #[test]
+    fn the_longest_texts_leave_room_in_a_record() {
+        let long = "\u{10ffff}".repeat(10_000);
+        let words: Vec<String> = (0..1_000).map(|i| format!("{i}{long}")).collect();
+        let known = Details {
+            title: decode::caption(&long),
+            description: decode::caption(&long),
+            keywords: decode::keywords(words.iter().map(String::as_str)),
+            camera: decode::caption(&long[..400]),
+            lens: decode::caption(&long[..400]),
+            ..details()
+        };
+        let longest = imgsearch_index::MAX_PAYLOAD_LEN;
+        assert!(Photo::read(STAMP, 7, Some(known)).encode().len() < longest - 2_000);
     }
 
     #[test]

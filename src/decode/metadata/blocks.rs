@@ -11,7 +11,7 @@ use super::{boxes, jpeg, png};
 /// Longest block that is unpacked or put together. Programs write some kilobytes; what is longer holds pictures.
 pub(super) const LONGEST: u64 = 4 << 20;
 /// Blocks of a kind that are read. Real files have up to four.
-const MOST: usize = 16;
+pub(super) const MOST: usize = 16;
 
 const EXIF: &[u8] = b"Exif\0";
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
@@ -87,7 +87,7 @@ impl<'a> Blocks<'a> {
         }
         let mut rest = &resources[..];
         while let Some((number, content, after)) = resource(rest) {
-            if number == IPTC {
+            if number == IPTC && content.len() as u64 <= LONGEST {
                 push(&mut self.iptc, Cow::Owned(content.to_vec()));
             }
             rest = after;

@@ -5,7 +5,7 @@ use std::io::Read;
 
 use brotli_decompressor::Decompressor;
 
-use super::blocks::{Blocks, LONGEST};
+use super::blocks::{Blocks, LONGEST, MOST};
 
 /// Items of a HEIC that are looked at. A picture in tiles has one for each tile.
 const MOST_ITEMS: usize = 4096;
@@ -40,13 +40,18 @@ fn number(bytes: &[u8]) -> u64 {
 
 /// JPEG XL: boxes of their own, which may be packed with Brotli.
 pub(super) fn jpeg_xl<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
-    for (name, content) in boxes(bytes) {
+    let packed = |content: &[u8]| matches!(content.get(..4), Some(b"Exif" | b"xml "));
+    let is_known = |name: &[u8; 4], content| match name {
+        b"Exif" | b"xml " => true,
+        b"brob" => packed(content),
+        _ => false,
+    };
+    for (name, content) in boxes(bytes).filter(|(name, content)| is_known(name, content)).take(2 * MOST) {
         match (&name, content) {
             (b"Exif", block) => blocks.exif(Cow::Borrowed(block)),
-            (b"xml ", packet) => blocks.xmp(Cow::Borrowed(packet)),
-            (b"brob", [b'E', b'x', b'i', b'f', packed @ ..]) => blocks.exif(unpacked(packed)),
-            (b"brob", [b'x', b'm', b'l', b' ', packed @ ..]) => blocks.xmp(unpacked(packed)),
-            _ => {}
+            (b"brob", [b'E', _, _, _, packed @ ..]) => blocks.exif(unpacked(packed)),
+            (b"brob", [b'x', _, _, _, packed @ ..]) => blocks.xmp(unpacked(packed)),
+            (_, packet) => blocks.xmp(Cow::Borrowed(packet)),
         }
     }
 }
@@ -85,7 +90,7 @@ pub(super) fn heif<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
     let Some(meta) = child(bytes, b"meta").and_then(|meta| meta.get(4..)) else { return };
     let Some(places) = child(meta, b"iloc").and_then(Places::of) else { return };
     let data = child(meta, b"idat").unwrap_or_default();
-    for (id, kind) in child(meta, b"iinf").into_iter().flat_map(items) {
+    for (id, kind) in child(meta, b"iinf").into_iter().flat_map(items).take(2 * MOST) {
         let content = || places.content(id, bytes, data);
         match kind {
             // The block begins with the distance to its TIFF header, which is looked for anyway.
@@ -142,6 +147,8 @@ impl<'a> Places<'a> {
         let sizes = rest.number(2)?;
         let size = |shift: u32| usize::try_from(sizes >> shift & 15).ok();
         let count = rest.number(if version < 2 { 2 } else { 4 })?;
+        // Without a length, pieces would take no room in the list, and there could be any number of them.
+        (size(12)? + size(8)? > 0).then_some(())?;
         Some(Places {
             version,
             offset_size: size(12)?,

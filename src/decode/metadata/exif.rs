@@ -7,6 +7,8 @@ use crate::decode::ifd::{Directory, Structure, Value};
 
 /// How far behind the front of a block its TIFF header may stand: behind the distance that HEIC writes, or `Exif\0\0`.
 const FARTHEST: usize = 16;
+/// What is read of a text, in bytes.
+const LONGEST_TEXT: usize = 64 << 10;
 
 const IMAGE_DESCRIPTION: u16 = 0x010E;
 const MAKE: u16 = 0x010F;
@@ -142,11 +144,13 @@ pub(super) fn camera(maker: Option<String>, model: Option<String>) -> Option<Str
 /// A text in UTF-8, or in Latin-1 where it is not that.
 fn text(value: &Value<'_>) -> Option<String> {
     let bytes = value.text()?;
+    let bytes = &bytes[..bytes.len().min(LONGEST_TEXT)];
     let latin = || bytes.iter().map(|byte| char::from(*byte)).collect();
     Some(std::str::from_utf8(bytes).map_or_else(|_| latin(), str::to_owned))
 }
 
 fn utf_16(bytes: &[u8]) -> String {
+    let bytes = &bytes[..bytes.len().min(LONGEST_TEXT)];
     let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
     String::from_utf16_lossy(&units)
 }

@@ -1,5 +1,6 @@
 //! IPTC: numbered records of text, the oldest way to caption a picture.
 
+use super::blocks::LONGEST;
 use super::{Found, Rank, date};
 
 const MARKER: u8 = 0x1C;
@@ -12,6 +13,9 @@ const DIGITIZED: [u8; 2] = [62, 63];
 const CAPTION: u8 = 120;
 
 pub(super) fn read(records: &[u8], found: &mut Found) {
+    if records.len() as u64 > LONGEST {
+        return;
+    }
     let texts: Vec<(u8, String)> = fields(records).collect();
     let first = |wanted| texts.iter().find(|(number, _)| *number == wanted).map(|(_, text)| text.as_str());
     for (rank, [day, time]) in [(Rank::Original, CREATED), (Rank::Digitized, DIGITIZED)] {

@@ -31,6 +31,13 @@ const LONGEST_TEXT: usize = 2_000;
 const LONGEST_KEYWORD: usize = 80;
 const MOST_KEYWORDS: usize = 100;
 
+/// Keys of a PNG's texts that are read. `date:create` is not: that is when a program read the file that it made this
+/// one from.
+const KEYS: [&str; 3] = [TITLE, DESCRIPTION, CREATION];
+const TITLE: &str = "Title";
+const DESCRIPTION: &str = "Description";
+const CREATION: &str = "Creation Time";
+
 /// What was found; nothing of it is certain to be there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metadata {
@@ -144,14 +151,12 @@ impl Found {
         blocks.texts.iter().for_each(|(key, value)| self.text(key, value));
     }
 
-    /// A text of a PNG.
+    /// A text of a PNG, under one of [`KEYS`].
     fn text(&mut self, key: &str, value: &str) {
         match key {
-            "Title" => self.title(Some(value)),
-            "Description" => self.description(Some(value)),
-            // Not `date:create`: that is when a program read the file that it made this one from.
-            "Creation Time" => self.date(Rank::Digitized, date::parse(value)),
-            "exif:DateTimeOriginal" => self.date(Rank::Original, date::parse(value)),
+            TITLE => self.title(Some(value)),
+            DESCRIPTION => self.description(Some(value)),
+            CREATION => self.date(Rank::Digitized, date::parse(value)),
             _ => {}
         }
     }

@@ -5,20 +5,26 @@ use std::io::Read;
 
 use flate2::read::ZlibDecoder;
 
-use super::blocks::{Blocks, LONGEST};
+use super::KEYS;
+use super::blocks::{Blocks, LONGEST, MOST};
 
 const HEADER: usize = 8;
 const PACKET_KEY: &str = "XML:com.adobe.xmp";
 /// How ImageMagick and exiftool call texts that hold a block in hexadecimal digits.
 const PROFILE: &str = "Raw profile type ";
 
+/// Texts that are unpacked.
+const MOST_TEXTS: usize = 2 * MOST;
+
 pub(super) fn read<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
-    let mut profiles = Vec::new();
+    let (mut profiles, mut texts) = (Vec::new(), 0);
     for (kind, content) in chunks(bytes) {
         if kind == b"eXIf" {
             blocks.exif(Cow::Borrowed(content));
         }
-        let Some((key, value)) = text(kind, content) else { continue };
+        let Some((key, rest)) = key(kind, content).filter(|_| texts < MOST_TEXTS) else { continue };
+        let Some(value) = value(kind, rest) else { continue };
+        texts += 1;
         if key == PACKET_KEY {
             blocks.xmp(value);
         } else if let Some(name) = key.strip_prefix(PROFILE) {
@@ -44,22 +50,28 @@ fn chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// Key and value of a chunk of text, the value in UTF-8 or, of `tEXt` and `zTXt`, perhaps in Latin-1.
-fn text<'a>(kind: &[u8], content: &'a [u8]) -> Option<(&'a str, Cow<'a, [u8]>)> {
+/// The key of a chunk of text, if it is one that says something of the picture, and what follows it.
+fn key<'a>(kind: &[u8], content: &'a [u8]) -> Option<(&'a str, &'a [u8])> {
+    if !matches!(kind, b"tEXt" | b"zTXt" | b"iTXt") {
+        return None;
+    }
     let (key, rest) = at_nul(content)?;
     let key = std::str::from_utf8(key).ok()?;
-    let value = match kind {
+    (key == PACKET_KEY || key.starts_with(PROFILE) || KEYS.contains(&key)).then_some((key, rest))
+}
+
+/// The text itself, in UTF-8 or, of a damaged file, in anything.
+fn value<'a>(kind: &[u8], rest: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    Some(match kind {
         b"tEXt" => unicode(Cow::Borrowed(rest)),
         b"zTXt" => unicode(unpacked(rest.strip_prefix(&[0])?)),
-        b"iTXt" => {
+        _ => {
             let ([is_packed, _method], rest) = rest.split_first_chunk()?;
             let (_language, rest) = at_nul(rest)?;
             let (_translated_key, value) = at_nul(rest)?;
             if *is_packed == 1 { unpacked(value) } else { Cow::Borrowed(value) }
         }
-        _ => return None,
-    };
-    Some((key, value))
+    })
 }
 
 fn at_nul(bytes: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -708,6 +708,10 @@ fn a_packet_cannot_grow() {
     assert_eq!(Metadata::of_xmp(deep.as_bytes()), Metadata::default());
     let long = [PACKET.as_bytes(), &vec![b' '; 5 << 20], b"<!-- -->"].concat();
     assert_eq!(Metadata::of_xmp(&long), Metadata::default());
+    let attributes: String = (0..20_000).map(|i| format!(" a{i}=''")).collect();
+    assert_eq!(Metadata::of_xmp(format!("<a{attributes}/>").as_bytes()), Metadata::default());
+    let names: String = (0..2_000).map(|i| format!(" xmlns:a{i}='{i}'")).collect();
+    assert_eq!(Metadata::of_xmp(format!("<a{names}/>").as_bytes()), Metadata::default());
     // What is packed may not become longer than that either.
     let bomb = [b"XML:com.adobe.xmp\0\x01\0\0\0", &packed(&long)[..]].concat();
     assert_eq!(Metadata::read(&png(&[(b"iTXt", &bomb)]), PNG), Metadata::default());

@@ -7,8 +7,12 @@ use roxmltree::{Document, Node, ParsingOptions};
 use super::blocks::LONGEST;
 use super::{Found, Metadata, Rank, clean, date, exif, place};
 
-/// Elements and attributes a packet may have. Editors that keep a history of their work write thousands.
+/// Elements a packet may have. Editors that keep a history of their work write thousands.
 const MOST_NODES: u32 = 100_000;
+/// Longest tag, in bytes, and how many declarations of namespaces: the time that reading them takes grows with the
+/// square of their number. Real packets have tags of some kilobytes and some dozen namespaces.
+const LONGEST_TAG: usize = 64 << 10;
+const MOST_NAMESPACES: usize = 512;
 
 const RDF: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#";
 const DC: &str = "http://purl.org/dc/elements/1.1/";
@@ -26,11 +30,18 @@ pub(super) fn read(packet: &[u8], found: &mut Found) {
     }
     let text = unicode(packet);
     let (Some(start), Some(end)) = (text.find('<'), text.rfind('>')) else { return };
-    let Some(text) = text.get(start..=end) else { return };
+    let Some(text) = text.get(start..=end).filter(|text| is_simple(text)) else { return };
     let options = ParsingOptions { nodes_limit: MOST_NODES, ..ParsingOptions::default() };
     if let Ok(document) = Document::parse_with_options(text, options) {
         Packet::of(&document).read(found);
     }
+}
+
+/// Whether it is read in no time.
+fn is_simple(text: &str) -> bool {
+    let mut tags = text.split('<').map(|part| part.find('>').unwrap_or(part.len()));
+    let namespaces = memchr::memmem::find_iter(text.as_bytes(), b"xmlns").take(MOST_NAMESPACES + 1).count();
+    namespaces <= MOST_NAMESPACES && tags.all(|length| length <= LONGEST_TAG)
 }
 
 fn unicode(packet: &[u8]) -> Cow<'_, str> {

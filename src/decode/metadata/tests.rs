@@ -55,7 +55,7 @@ impl Builder {
         let start = self.bytes.len();
         let mut values_at = start + 2 + 12 * entries.len() + 4;
         let (mut table, mut values) =
-            (u16::try_from(entries.len()).unwrap().to_le_bytes().to_vec(), Vec::new());
+            (u16::try_from(entries.len()).unwrap().to_le_bytes().to_vec(), Vec::<u8>::new());
         for Entry(tag, kind, count, value) in entries {
             table.extend(tag.to_le_bytes());
             table.extend(kind.to_le_bytes());

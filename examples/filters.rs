@@ -85,9 +85,7 @@ fn put(row: u64, dim: usize, numbers: &mut Numbers) -> Result<Change> {
         longitude_e7: Some(134_000_000 + i32::try_from(numbers.below(200_000))?),
         camera: Some(["Apple iPhone 12 Pro", "Canon EOS R5"][usize::from(numbers.below(8) == 0)].into()),
         lens: Some("iPhone 12 Pro back triple camera 4.2mm f/1.6".into()),
-        note: None,
-        perceptual: None,
-        look: None,
+        ..Details::default()
     };
     let stamp = Stamp { size: 3_000_000 + row, modified_ns: 1_700_000_000_000_000_000, changed_ns: 7 };
     let payload = Photo::read(stamp, 1, Some(details)).encode();

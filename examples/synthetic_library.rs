@@ -66,10 +66,7 @@ fn put(row: usize, random: &mut Random, dim: usize) -> Result<Change> {
         latitude_e7: Some(521_234_567),
         longitude_e7: Some(131_234_567),
         camera: Some("Maker Model 7".into()),
-        lens: None,
-        note: None,
-        perceptual: None,
-        look: None,
+        ..Details::default()
     };
     let payload = Photo::read(stamp, 7, Some(details)).encode();
     let mut fingerprint = [0; 16];

@@ -7,14 +7,15 @@ use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use imgsearch_index::{Fingerprint, Key};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, ToSpan};
 use minicbor::{Decode, Encode};
 
-use crate::decode::{self, Picture};
+use crate::decode::{self, Picture, Taken};
 use crate::look::Look;
 use crate::name::{normal, normal_path};
 use crate::perceptual::PerceptualHash;
+use crate::sidecar::Sidecars;
 
 /// Raised whenever `decode` reads something that it used to refuse, or reads something differently: pixels or metadata.
 /// What an older decoder read or skipped is read again by the next run.
@@ -94,7 +95,7 @@ pub struct Photo {
 }
 
 /// What a picture says about itself.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Details {
     /// In pixels, as it is seen upright.
     #[n(0)]
@@ -135,6 +136,65 @@ pub struct Details {
     /// A small copy, to compare pictures whose hashes agree; nothing for what was indexed before this was noted.
     #[n(12)]
     pub look: Option<Look>,
+    /// How exactly `taken_ms` is known.
+    #[n(13)]
+    #[cbor(default)]
+    pub precision: Precision,
+    /// What somebody called it.
+    #[n(14)]
+    pub title: Option<String>,
+    /// What somebody wrote about it.
+    #[n(15)]
+    pub description: Option<String>,
+    /// Words that somebody filed it under.
+    #[n(16)]
+    #[cbor(default)]
+    pub keywords: Vec<String>,
+    /// What comes from files beside the photo, if there are any.
+    #[n(17)]
+    pub beside: Option<Beside>,
+}
+
+/// What of a photo's details comes from sidecars, and how those looked when they were read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Beside {
+    /// As [`Sidecars::stamp`] tells it.
+    #[n(0)]
+    pub stamp: u64,
+    /// The time; then `clock` is [`Clock::Sidecar`].
+    #[n(1)]
+    pub taken: bool,
+    /// Latitude and longitude.
+    #[n(2)]
+    pub place: bool,
+    /// The title.
+    #[n(3)]
+    pub title: bool,
+    /// The description.
+    #[n(4)]
+    pub description: bool,
+    /// The keywords.
+    #[n(5)]
+    pub keywords: bool,
+}
+
+/// How exactly the time of a photo is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
+#[cbor(index_only)]
+pub enum Precision {
+    /// To the minute or better.
+    #[default]
+    #[n(0)]
+    Time,
+    /// Only the day.
+    #[n(1)]
+    Day,
+    /// Only the month.
+    #[n(2)]
+    Month,
+    /// Only the year.
+    #[n(3)]
+    Year,
 }
 
 /// What filters ask for, read where it lies: for a query that looks at every photo of a large library, to copy the
@@ -150,9 +210,10 @@ pub struct Glance<'a> {
     /// As [`Details::taken_ms`].
     #[n(3)]
     pub taken_ms: i64,
-    /// As [`Details::clock`].
+    #[n(4)]
+    offset_minutes: Option<i16>,
     #[n(5)]
-    pub clock: Clock,
+    clock: Clock,
     #[n(6)]
     latitude_e7: Option<i32>,
     #[n(7)]
@@ -163,6 +224,9 @@ pub struct Glance<'a> {
     /// As [`Details::lens`].
     #[b(9)]
     pub lens: Option<&'a str>,
+    #[n(13)]
+    #[cbor(default)]
+    precision: Precision,
 }
 
 impl<'a> Glance<'a> {
@@ -176,36 +240,91 @@ impl<'a> Glance<'a> {
         minicbor::decode::<PhotoGlance<'a>>(payload).ok()?.details
     }
 
+    /// Whether [`Glance::taken_ms`] is a moment in UTC, and not what a clock on the wall showed.
+    pub fn is_moment(&self) -> bool {
+        self.clock.is_moment(self.offset_minutes)
+    }
+
+    /// The first and the last moment at which it may have been taken, which are the same where the time is known.
+    pub fn taken_within(&self) -> (i64, i64) {
+        (self.taken_ms, self.precision.last_ms(self.taken_ms))
+    }
+
     /// Latitude and longitude in degrees.
     pub fn place(&self) -> Option<(f64, f64)> {
         Some((f64::from(self.latitude_e7?) / 1e7, f64::from(self.longitude_e7?) / 1e7))
     }
 }
 
+impl Precision {
+    /// The last millisecond of the day, month or year that begins at `first_ms`.
+    fn last_ms(self, first_ms: i64) -> i64 {
+        let length = match self {
+            Precision::Time => return first_ms,
+            Precision::Day => 1.day(),
+            Precision::Month => 1.month(),
+            Precision::Year => 1.year(),
+        };
+        let end = || {
+            let first = Timestamp::from_millisecond(first_ms).ok()?;
+            let end = Offset::UTC.to_datetime(first).checked_add(length).ok()?;
+            Offset::UTC.to_timestamp(end).ok()
+        };
+        end().map_or(first_ms, |end| end.as_millisecond() - 1)
+    }
+}
+
+impl From<decode::Precision> for Precision {
+    fn from(precision: decode::Precision) -> Precision {
+        match precision {
+            decode::Precision::Time => Precision::Time,
+            decode::Precision::Day => Precision::Day,
+            decode::Precision::Month => Precision::Month,
+            decode::Precision::Year => Precision::Year,
+        }
+    }
+}
+
 /// Whose clock tells when a photo was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]
 #[cbor(index_only)]
 pub enum Clock {
-    /// The camera's (EXIF).
+    /// The camera's, or whatever else the file itself says.
     #[n(0)]
     Camera,
     /// The file system's: the last modification, for want of anything better.
+    #[default]
     #[n(1)]
     File,
+    /// What a file beside the photo says.
+    #[n(2)]
+    Sidecar,
+}
+
+impl Clock {
+    /// Whether this clock tells moments in UTC: that of a file system does, and Google's, which notes no place's time.
+    fn is_moment(self, offset_minutes: Option<i16>) -> bool {
+        match self {
+            Clock::Camera => false,
+            Clock::File => true,
+            Clock::Sidecar => offset_minutes == Some(0),
+        }
+    }
 }
 
 impl Details {
     /// The details of a decoded picture whose file has this stamp.
     pub fn of(picture: &Picture, stamp: &Stamp) -> Details {
-        let decode::Metadata { taken, place, camera, lens, .. } = &picture.metadata;
+        let decode::Metadata { taken, place, camera, lens, title, description, keywords, .. } =
+            &picture.metadata;
         let (width, height) = picture.upright_size();
-        let details = Details {
+        let mut details = Details {
             width,
             height,
             orientation: picture.orientation.to_exif(),
-            taken_ms: taken.map_or(0, |taken| taken.clock_ms),
-            offset_minutes: taken.and_then(|taken| taken.offset_minutes),
-            clock: if taken.is_some() { Clock::Camera } else { Clock::File },
+            taken_ms: 0,
+            offset_minutes: None,
+            clock: Clock::File,
             latitude_e7: place.map(|place| ten_millionths(place.latitude)),
             longitude_e7: place.map(|place| ten_millionths(place.longitude)),
             camera: camera.clone(),
@@ -213,17 +332,82 @@ impl Details {
             note: picture.note.as_deref().map(one_short_line),
             perceptual: Some(PerceptualHash::of(picture)),
             look: Some(Look::of(picture)),
+            precision: Precision::Time,
+            title: title.clone(),
+            description: description.clone(),
+            keywords: keywords.clone(),
+            beside: None,
         };
+        if let Some(taken) = taken {
+            details.set_taken(taken, Clock::Camera);
+        }
         details.in_file(stamp)
+    }
+
+    /// Whether [`Details::taken_ms`] is a moment in UTC, and not what a clock on the wall showed.
+    pub fn is_moment(&self) -> bool {
+        self.clock.is_moment(self.offset_minutes)
     }
 
     /// When it was taken, as a clock on the wall showed it: the camera's own clock, or a clock in `zone` for the time
     /// of a file. Milliseconds since 1970-01-01 00:00.
     pub fn wall_ms(&self, zone: &TimeZone) -> i64 {
-        match self.clock {
-            Clock::Camera => self.taken_ms,
-            Clock::File => self.taken_ms.saturating_add(offset_ms(zone, self.taken_ms)),
+        let offset = if self.is_moment() { offset_ms(zone, self.taken_ms) } else { 0 };
+        self.taken_ms.saturating_add(offset)
+    fn set_taken(&mut self, taken: &Taken, clock: Clock) {
+        self.taken_ms = taken.clock_ms;
+        self.offset_minutes = taken.offset_minutes;
+        self.precision = taken.precision.into();
+        self.clock = clock;
+    }
+
+    /// With what the sidecars of this photo say, where the photo itself says nothing. `stamp` is that of the photo.
+    #[must_use]
+    pub fn with_sidecars(self, sidecars: &Sidecars, stamp: &Stamp) -> Details {
+        let mut details = self.without_sidecars(stamp);
+        if sidecars.is_empty() {
+            return details;
         }
+        let decode::Metadata { taken, place, title, description, keywords, .. } = sidecars.read();
+        let mut beside = Beside { stamp: sidecars.stamp(), ..Beside::default() };
+        if let Some(taken) = taken.filter(|_| details.clock == Clock::File) {
+            details.set_taken(&taken, Clock::Sidecar);
+            beside.taken = true;
+        }
+        if let Some(place) = place.filter(|_| details.latitude_e7.is_none()) {
+            details.latitude_e7 = Some(ten_millionths(place.latitude));
+            details.longitude_e7 = Some(ten_millionths(place.longitude));
+            beside.place = true;
+        }
+        beside.title = details.title.is_none() && title.is_some();
+        details.title = details.title.or(title);
+        beside.description = details.description.is_none() && description.is_some();
+        details.description = details.description.or(description);
+        if details.keywords.is_empty() && !keywords.is_empty() {
+            details.keywords = keywords;
+            beside.keywords = true;
+        }
+        details.beside = Some(beside);
+        details
+    }
+
+    /// What the photo itself says.
+    fn without_sidecars(mut self, stamp: &Stamp) -> Details {
+        let Some(Beside { stamp: _, taken, place, title, description, keywords }) = self.beside.take() else {
+            return self;
+        };
+        if taken {
+            self.clock = Clock::File;
+        }
+        if place {
+            (self.latitude_e7, self.longitude_e7) = (None, None);
+        }
+        self.title = self.title.filter(|_| !title);
+        self.description = self.description.filter(|_| !description);
+        if keywords {
+            self.keywords.clear();
+        }
+        self.in_file(stamp)
     }
 
     /// The same content in another file.
@@ -232,6 +416,7 @@ impl Details {
         if self.clock == Clock::File {
             self.taken_ms = stamp.modified_ns.div_euclid(1_000_000);
             self.offset_minutes = Some(0);
+            self.precision = Precision::Time;
         }
         self
     }
@@ -274,6 +459,12 @@ impl Photo {
     pub fn is_current(&self, now: &Stamp) -> bool {
         let version = self.skip.as_ref().map_or(self.decoder_version, |skip| skip.decoder_version);
         self.stamp == *now && version == DECODER_VERSION && self.trouble.is_none()
+    }
+
+    /// Whether the files beside it are those that its details come from.
+    pub fn has_seen(&self, sidecars: &Sidecars) -> bool {
+        let beside = self.details.as_ref().and_then(|details| details.beside.as_ref());
+        self.skip.is_some() || beside.map_or(0, |beside| beside.stamp) == sidecars.stamp()
     }
 
     /// Whether the details come from the same pixels, lying the same way: then so does the vector. A photo that was
@@ -458,6 +649,7 @@ pub fn path_bytes(path: &Path) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sidecar::Finder;
 
     const STAMP: Stamp = Stamp { size: 5, modified_ns: -7, changed_ns: 9 };
 
@@ -529,6 +721,78 @@ mod tests {
         check(Clock::File, "2024-12-05T06:00:00Z", pacific, "2024-12-04T22:00:00Z");
         check(Clock::Camera, "2024-07-04T23:30:00Z", pacific, "2024-07-04T23:30:00Z");
         check(Clock::File, "1969-12-31T23:00:00Z", "<+0530>-5:30", "1970-01-01T04:30:00Z");
+    fn a_time_that_is_not_exact_covers_its_year_month_or_day() {
+        #[track_caller]
+        fn check(precision: Precision, days: i64) {
+            // 1960-02-01, in a leap year.
+            let taken_ms = -313_027_200_000;
+            let known = Details { taken_ms, precision, clock: Clock::Camera, ..details() };
+            let payload = Photo::read(STAMP, 7, Some(known)).encode();
+            let last_ms = if days == 0 { taken_ms } else { taken_ms + days * 86_400_000 - 1 };
+            assert_eq!(Glance::of(&payload).unwrap().taken_within(), (taken_ms, last_ms));
+        }
+        check(Precision::Time, 0);
+        check(Precision::Day, 1);
+        check(Precision::Month, 29);
+        check(Precision::Year, 366);
+    }
+
+    #[test]
+    fn sidecars_fill_gaps_and_leave_no_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let json = r#"{"photoTakenTime": {"timestamp": "1"}, "description": "theirs",
+            "geoData": {"latitude": 49.5, "longitude": 15.25}, "people": [{"name": "Ada"}]}"#;
+        std::fs::write(folder.path().join("a.jpg.json"), json).unwrap();
+        let sidecars = Finder::default().of(&folder.path().join("a.jpg"));
+        let bare = details();
+        let told = bare.clone().with_sidecars(&sidecars, &STAMP);
+        assert_eq!((told.taken_ms, told.offset_minutes, told.clock), (1_000, Some(0), Clock::Sidecar));
+        assert_eq!((told.latitude_e7, told.longitude_e7), (Some(495_000_000), Some(152_500_000)));
+        assert_eq!((told.description.as_deref(), &*told.keywords), (Some("theirs"), &["Ada".to_owned()][..]));
+        assert_eq!(told.clone().with_sidecars(&sidecars, &STAMP), told);
+        assert_eq!(told.with_sidecars(&Sidecars::default(), &STAMP), bare);
+        // What the photo says itself stays.
+        let own = Details {
+            taken_ms: 7,
+            clock: Clock::Camera,
+            latitude_e7: Some(1),
+            longitude_e7: Some(2),
+            description: Some("own".into()),
+            keywords: vec!["own".into()],
+            ..details()
+        };
+        let told = own.clone().with_sidecars(&sidecars, &STAMP);
+        let beside = Some(Beside { stamp: sidecars.stamp(), ..Beside::default() });
+        assert_eq!(told, Details { beside, ..own.clone() });
+        assert_eq!(told.with_sidecars(&Sidecars::default(), &STAMP), own);
+    }
+
+    #[test]
+    fn a_photo_is_read_again_when_its_sidecars_are_others() {
+        let photo = |stamp| {
+            let beside = Some(Beside { stamp, ..Beside::default() });
+            Photo::read(STAMP, 7, Some(Details { beside, ..details() }))
+        };
+        let none = Sidecars::default();
+        assert!(Photo::read(STAMP, 7, Some(details())).has_seen(&none));
+        assert!(Photo::skipped(STAMP, 7, Skip::new(SkipKind::Damaged, "")).has_seen(&none));
+        assert!(!photo(5).has_seen(&none));
+    }
+
+    #[test]
+    fn the_longest_texts_leave_room_in_a_record() {
+        let long = "\u{10ffff}".repeat(10_000);
+        let words: Vec<String> = (0..1_000).map(|i| format!("{i}{long}")).collect();
+        let known = Details {
+            title: decode::caption(&long),
+            description: decode::caption(&long),
+            keywords: decode::keywords(words.iter().map(String::as_str)),
+            camera: decode::caption(&long[..400]),
+            lens: decode::caption(&long[..400]),
+            ..details()
+        };
+        let longest = imgsearch_index::MAX_PAYLOAD_LEN;
+        assert!(Photo::read(STAMP, 7, Some(known)).encode().len() < longest - 2_000);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod contain;
 mod file;
 mod format;
 pub mod heif;
+mod ifd;
 #[cfg(feature = "mozjpeg")]
 mod jpeg;
 mod metadata;
@@ -26,7 +27,7 @@ pub use contain::{contained, is_contained};
 pub use file::{PictureError, decode_in_time, read};
 use format::Format;
 pub use format::{HEAD, is_picture};
-pub use metadata::{Metadata, Place, Taken};
+pub use metadata::{Metadata, Place, Precision, Taken, caption, keywords};
 pub use worker::{Waited, Worker};
 
 /// A [`Worker`] that decodes.
@@ -54,9 +55,12 @@ pub struct Picture {
 }
 
 impl Picture {
-    /// Width and height of the whole picture as it is seen upright.
+    /// Width and height of the whole picture as it is seen upright: of a RAW file, of what the camera recorded and not
+    /// of the preview that the pixels come from.
     pub fn upright_size(&self) -> (u32, u32) {
-        let (width, height) = self.full_size;
+        let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
+        let raw_size = self.metadata.raw_size.filter(|size| area(*size) >= area(self.full_size));
+        let (width, height) = raw_size.unwrap_or(self.full_size);
         match self.orientation {
             Orientation::NoTransforms
             | Orientation::Rotate180
@@ -75,10 +79,8 @@ struct Decoded {
     pixels: RgbImage,
     full_size: (u32, u32),
     eighths: u32,
-    /// Where the format says it apart from EXIF.
-    orientation: Option<Orientation>,
-    /// TIFF structures, as EXIF uses them; what an earlier one says counts.
-    exif: Vec<Vec<u8>>,
+    /// The pixels come upright, whatever the metadata say.
+    is_upright: bool,
     note: Option<String>,
 }
 
@@ -260,7 +262,7 @@ pub fn memory(bytes: &[u8], detail: Detail) -> u64 {
 /// [`decode`] for decoders that do not panic.
 fn decode_trusting(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Picture, DecodeError> {
     let format = Format::of(bytes).ok_or(DecodeError::NotAnImage)?;
-    let Decoded { pixels, full_size, eighths, orientation, exif, note } = match format {
+    let Decoded { pixels, full_size, eighths, is_upright, note } = match format {
         Format::Jpeg => decode_jpeg(bytes, limits, detail)?,
         Format::JpegXl => raster::decode_jpeg_xl(bytes, limits)?,
         Format::Tiff => tiff::decode(bytes, limits)?,
@@ -270,8 +272,9 @@ fn decode_trusting(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Pict
         Format::Avif => heif::decode(bytes, heif::AVIF, limits)?,
         Format::Unread(name) => return Err(DecodeError::Unsupported { format: name.into() }),
     };
-    let metadata = Metadata::read(exif);
-    let orientation = orientation.or(metadata.orientation).unwrap_or(Orientation::NoTransforms);
+    let metadata = Metadata::read(bytes, format);
+    let turn = metadata.orientation.filter(|_| !is_upright);
+    let orientation = turn.unwrap_or(Orientation::NoTransforms);
     Ok(Picture { pixels, full_size, eighths, orientation, metadata, note })
 }
 

@@ -5,7 +5,6 @@ use std::error::Error;
 use std::io::Cursor;
 
 use image::error::{ImageFormatHint, UnsupportedError, UnsupportedErrorKind};
-use image::metadata::Orientation;
 use image::{
     ColorType, DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, ImageResult, RgbImage,
 };
@@ -17,11 +16,9 @@ use super::{DecodeError, Decoded, Limits, bmp};
 /// Decodes one picture: the first of an animation or of several pages.
 pub(super) fn decode(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<Decoded, DecodeError> {
     let bytes = &readable(bytes, format)?;
-    let mut decoder = decoder(bytes, format, allowed(limits)).map_err(from_image_error)?;
-    // A broken block of metadata is no reason to refuse good pixels.
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let decoder = decoder(bytes, format, allowed(limits)).map_err(from_image_error)?;
     let needed = needed(&decoder);
-    pixels(decoder, needed, orientation, Alpha::Separate, limits)
+    pixels(decoder, needed, Alpha::Separate, limits)
 }
 
 /// Decodes a JPEG XL. Its pixels come upright, whatever a copied EXIF block may say.
@@ -29,7 +26,8 @@ pub(super) fn decode_jpeg_xl(bytes: &[u8], limits: &Limits) -> Result<Decoded, D
     let mut decoder = JxlDecoder::new(bytes).map_err(from_image_error)?;
     decoder.set_limits(allowed(limits)).map_err(from_image_error)?;
     let needed = needed_for_jpeg_xl(&decoder);
-    pixels(decoder, needed, Orientation::NoTransforms, jpeg_xl_alpha(bytes), limits)
+    let pixels = pixels(decoder, needed, jpeg_xl_alpha(bytes), limits)?;
+    Ok(Decoded { is_upright: true, ..pixels })
 }
 
 /// How a JPEG XL stores transparency. `jxl-oxide` delivers the values as they are stored.
@@ -91,19 +89,17 @@ fn allowed(limits: &Limits) -> image::Limits {
 }
 
 fn pixels(
-    mut decoder: impl ImageDecoder,
+    decoder: impl ImageDecoder,
     needed: u64,
-    orientation: Orientation,
     alpha: Alpha,
     limits: &Limits,
 ) -> Result<Decoded, DecodeError> {
     let full_size = decoder.dimensions();
     limits.check_size(full_size)?;
     limits.check_memory(needed)?;
-    let exif = decoder.exif_metadata().unwrap_or_default().into_iter().collect();
     let picture = DynamicImage::from_decoder(decoder).map_err(from_image_error)?;
     let pixels = to_rgb(picture, alpha);
-    Ok(Decoded { pixels, full_size, eighths: 8, orientation: Some(orientation), exif, note: None })
+    Ok(Decoded { pixels, full_size, eighths: 8, is_upright: false, note: None })
 }
 
 /// 8-bit RGB. Colour profiles are not applied, as the models' own preprocessing does not apply them: taking Display P3

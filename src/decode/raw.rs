@@ -13,8 +13,6 @@ const SMALLEST_PREVIEW: u32 = 400;
 /// Places tried. Cameras have up to five JPEGs, and four bytes that look like the beginning of one come by chance
 /// about once in 16 MB of sensor data.
 const MOST_PLACES: usize = 64;
-/// Longest part of a file's head that is searched for entries, boxes and their metadata.
-const HEAD: usize = 64 << 10;
 
 /// What a RAW file is called, if these bytes are one.
 pub(super) fn name(bytes: &[u8]) -> Option<&'static str> {
@@ -60,11 +58,7 @@ pub(super) fn decode(
     let Some(preview) = preview(bytes, detail) else {
         return Err(DecodeError::Unsupported { format: format!("{name} without a preview") });
     };
-    let mut decoded = decode_jpeg(preview, limits, detail)?;
-    // The file's own metadata come first: the preview of a turned photo often does not say that it is turned.
-    decoded.exif.splice(0..0, metadata(bytes));
-    decoded.orientation = None;
-    Ok(decoded)
+    decode_jpeg(preview, limits, detail)
 }
 
 /// Bytes that [`decode`] takes.
@@ -73,7 +67,7 @@ pub(super) fn memory(bytes: &[u8], detail: Detail) -> Option<u64> {
 }
 
 /// The file from where the preview begins.
-fn preview(bytes: &[u8], detail: Detail) -> Option<&[u8]> {
+pub(super) fn preview(bytes: &[u8], detail: Detail) -> Option<&[u8]> {
     let previews = previews(bytes);
     let enough = |short_side: u32| match detail {
         Detail::Full => false,
@@ -109,22 +103,42 @@ fn short_side(jpeg: &[u8]) -> Option<u32> {
     }
 }
 
-/// The TIFF structures with the file's metadata: the file itself, or in a CR3 the boxes CMT1 to CMT4.
-fn metadata(bytes: &[u8]) -> Vec<Vec<u8>> {
-    if bytes.starts_with(b"II") || bytes.starts_with(b"MM") {
-        return vec![tiff::block(bytes)];
+/// The JPEG that a RAF says it has, which keeps the metadata.
+pub(super) fn raf_jpeg(bytes: &[u8]) -> &[u8] {
+    let jpeg = || bytes.get(usize::try_from(long(bytes, 84)?).ok()?..);
+    jpeg().unwrap_or_default()
+}
+
+/// Width and height of a RAF's picture: among numbered entries behind the preview.
+pub(super) fn raf_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    const SENSOR: u16 = 0x0100;
+    const PICTURE: u16 = 0x0111;
+    let entries = bytes.get(usize::try_from(long(bytes, 92)?).ok()?..)?;
+    let (count, mut rest) = (long(entries, 0)?, entries.get(4..)?);
+    let mut sensor = None;
+    for _ in 0..count {
+        let [t1, t2, l1, l2] = *rest.first_chunk()?;
+        let value = rest.get(4..4 + usize::from(u16::from_be_bytes([l1, l2])))?;
+        rest = &rest[4 + value.len()..];
+        let [h1, h2, w1, w2, ..] = *value else { continue };
+        let size = (u16::from_be_bytes([w1, w2]).into(), u16::from_be_bytes([h1, h2]).into());
+        match u16::from_be_bytes([t1, t2]) {
+            PICTURE => return Some(size),
+            SENSOR => sensor = Some(size),
+            _ => {}
+        }
     }
-    let head = &bytes[..bytes.len().min(HEAD)];
-    let boxes = [b"CMT1", b"CMT2", b"CMT4"].map(|name| {
-        let at = memchr::memmem::find(head, name)?;
-        let length = u32::from_be_bytes(head.get(at.checked_sub(4)?..at)?.try_into().ok()?);
-        head.get(at + 4..(at - 4).checked_add(usize::try_from(length).ok()?)?)
-    });
-    boxes.into_iter().flatten().map(<[u8]>::to_vec).collect()
+    sensor
+}
+
+fn long(bytes: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_be_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Metadata;
+    use super::super::format::Format;
     use super::*;
 
     /// A JPEG whose top left corner has the grey `shade`.
@@ -152,10 +166,15 @@ mod tests {
 
     fn cr3(rest: &[&[u8]]) -> Vec<u8> {
         let turned = tiff(b"II*\0", 0x0112, 6, &[]);
+        let boxed = |name: &[u8], content: &[&[u8]]| {
+            let content = content.concat();
+            let length = u32::try_from(content.len() + 8).unwrap().to_be_bytes();
+            [&length[..], name, &content].concat()
+        };
+        let canon = b"\x85\xc0\xb6\x87\x82\x0f\x11\xe0\x81\x11\xf4\xce\x46\x2b\x6a\x48";
+        let directory = boxed(b"CMT1", &[&turned]);
         let mut bytes = b"\0\0\0\x18ftypcrx \0\0\0\x01crx isom".to_vec();
-        bytes.extend(u32::try_from(turned.len() + 8).unwrap().to_be_bytes());
-        bytes.extend(b"CMT1");
-        bytes.extend(turned);
+        bytes.extend(boxed(b"moov", &[&boxed(b"uuid", &[canon, &directory])]));
         rest.iter().for_each(|part| bytes.extend(*part));
         bytes
     }
@@ -198,7 +217,7 @@ mod tests {
             assert!(matches!(refused, Err(DecodeError::Unsupported { .. })), "{expected}");
             for length in 0..200.min(file.len()) {
                 let _ = name(&file[..length]);
-                let _ = metadata(&file[..length]);
+                let _ = Metadata::read(&file[..length], Format::Raw(expected));
             }
         }
     }

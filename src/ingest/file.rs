@@ -7,6 +7,7 @@ use imgsearch_index::{Change, Fingerprint, Key, Record, Vector};
 use super::Outcome;
 use super::in_flight::InFlight;
 use crate::photo::{Details, Photo, Skip, SkipKind, Stamp};
+use crate::sidecar::Sidecars;
 
 /// A file to look into.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub(super) struct Job {
     pub(super) by_content: bool,
     /// The content of which the library has a vector under this path.
     pub(super) embedded: Option<Fingerprint>,
+    /// The files beside it that say something about it.
+    pub(super) sidecars: Sidecars,
 }
 
 impl Job {
@@ -62,6 +65,7 @@ impl Done {
         vector: Option<Vector>,
         outcome: Outcome,
     ) -> Done {
+        let details = details.with_sidecars(&job.sidecars, &job.stamp);
         let photo = Photo::read(job.stamp, job.disk, Some(details));
         Done { claim: Some(content), ..Done::with(job, Some(content), &photo, vector, outcome) }
     }
@@ -75,7 +79,8 @@ impl Done {
         seen_again: Outcome,
     ) -> Done {
         let outcome = job.outcome(content, seen_again);
-        let details = known.details.map(|details| details.in_file(&job.stamp));
+        let details =
+            known.details.map(|details| details.in_file(&job.stamp).with_sidecars(&job.sidecars, &job.stamp));
         let photo =
             Photo { decoder_version: known.decoder_version, ..Photo::read(job.stamp, job.disk, details) };
         Done::with(job, Some(content), &photo, Some(vector), outcome)

@@ -247,7 +247,8 @@ mod tests {
     fn job(path: &str) -> Job {
         let (path, stamp) = (std::path::Path::new(path), Stamp { size: 1, modified_ns: 2, changed_ns: 3 });
         let key = key_of(path).unwrap();
-        Job { path: path.to_owned(), key, disk: 1, stamp, by_content: false, embedded: None }
+        let sidecars = crate::sidecar::Sidecars::default();
+        Job { path: path.to_owned(), key, disk: 1, stamp, by_content: false, embedded: None, sidecars }
     }
 
     struct Claimed(Job);

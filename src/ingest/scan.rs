@@ -18,6 +18,7 @@ use super::sweep::excludes;
 use super::{Event, IngestError, Totals};
 use crate::disk::{Disks, UNKNOWN_DISK};
 use crate::photo::{Photo, Skip, SkipKind, Stamp, is_under, key_of, path_of};
+use crate::sidecar::{Finder, Sidecars};
 use crate::walk::{Found, Kind, Name, Walk};
 
 /// Files that the walk may be ahead of the look-up in the library.
@@ -89,7 +90,7 @@ fn hash(key: &Key) -> u64 {
 
 /// Walks all roots and queues the files that are new or changed.
 pub(super) fn scan(run: &Run<'_>, jobs: &Sender<Job>, done: &Sender<Done>) -> Result<Walked, IngestError> {
-    let mut scan = Scan { run, jobs, done, walked: Walked::default(), pairs: Pairs::default() };
+    let mut scan = Scan::new(run, jobs, done, Walked::default());
     for root in &run.plan.roots {
         if !scan.walk(root)? {
             break;
@@ -109,7 +110,7 @@ pub(super) fn scan_held(
     jobs: &Sender<Job>,
     done: &Sender<Done>,
 ) -> Result<Walked, IngestError> {
-    let mut scan = Scan { run, jobs, done, walked, pairs: Pairs::default() };
+    let mut scan = Scan::new(run, jobs, done, walked);
     for held in std::mem::take(&mut scan.walked.held) {
         if !scan.held(held)? {
             break;
@@ -124,6 +125,7 @@ struct Scan<'a> {
     done: &'a Sender<Done>,
     walked: Walked,
     pairs: Pairs,
+    sidecars: Finder,
 }
 
 /// A file that the walk met.
@@ -135,7 +137,11 @@ struct Met {
     name: Name,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn new(run: &'a Run<'a>, jobs: &'a Sender<Job>, done: &'a Sender<Done>, walked: Walked) -> Scan<'a> {
+        Scan { run, jobs, done, walked, pairs: Pairs::default(), sidecars: Finder::default() }
+    }
+
     /// Walks one root. Whether to go on: not when the run is to stop or the stages behind have ended.
     ///
     /// The walk has a thread of its own that can be left behind: a disk that does not answer would otherwise hold up
@@ -228,13 +234,14 @@ impl Scan<'_> {
     fn compare(&mut self, met: Met) -> Result<bool, IngestError> {
         let Met { path, key, stamp, disk, name } = met;
         let known = self.known(&key)?;
+        let sidecars = self.sidecars.of(&path);
         if let Some((_, photo)) = known.as_ref().filter(|(_, photo)| photo.stamp.same_content(&stamp)) {
             self.walked.disks.insert(photo.disk);
         }
         let current = known
             .as_ref()
             .map(|(_, photo)| photo)
-            .filter(|photo| photo.is_current(&stamp) && !self.run.plan.force);
+            .filter(|photo| photo.is_current(&stamp) && photo.has_seen(&sidecars) && !self.run.plan.force);
         if name == Name::Jpeg {
             self.pairs.add(&path, key.clone(), current.is_some_and(can_stand));
         }
@@ -250,7 +257,7 @@ impl Scan<'_> {
         }
         let embedded = known.filter(|(_, photo)| photo.skip.is_none()).and_then(|(content, _)| content);
         self.run.reporter.report(Event::Queued);
-        Ok(self.jobs.send(Job { path, key, disk, stamp, by_content, embedded }).is_ok())
+        Ok(self.jobs.send(Job { path, key, disk, stamp, by_content, embedded, sidecars }).is_ok())
     }
 
     /// A RAW file whose JPEGs are stored or refused by now.
@@ -276,7 +283,8 @@ impl Scan<'_> {
             self.count_current(&photo);
             return Ok(true);
         }
-        let job = Job { path, key, disk: UNKNOWN_DISK, stamp, by_content: false, embedded: None };
+        let sidecars = Sidecars::default();
+        let job = Job { path, key, disk: UNKNOWN_DISK, stamp, by_content: false, embedded: None, sidecars };
         self.run.reporter.report(Event::Queued);
         let done = Done::skipped(job, Skip::new(SkipKind::DanglingLink, ""), None);
         Ok(self.done.send(done).is_ok())

@@ -140,6 +140,7 @@ mod tests {
             stamp: Stamp { size: 1, modified_ns: 2, changed_ns: 3 },
             by_content: false,
             embedded: None,
+            sidecars: crate::sidecar::Sidecars::default(),
         }
     }
 

@@ -64,7 +64,7 @@ impl Filter {
     fn fits(&self, glance: &Glance<'_>) -> bool {
         let Filter { taken, near, camera, lens, shape, size, .. } = self;
         let has = |found: Option<&str>, wanted: &str| found.is_some_and(|found| has_in_it(found, wanted));
-        taken.is_none_or(|period| period.contains(glance.taken_ms, glance.clock))
+        taken.is_none_or(|period| period.has_all(glance.taken_within(), glance.is_moment()))
             && shape.is_none_or(|shape| shape == Shape::of(glance.width, glance.height))
             && size.is_none_or(|size| size.admits(glance.width, glance.height))
             && camera.as_ref().is_none_or(|camera| has(glance.camera, camera))

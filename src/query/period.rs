@@ -8,7 +8,6 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan, ZonedDateTime};
 
-use crate::photo::Clock;
 
 /// A time in which photos were taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -118,12 +117,11 @@ impl Period {
         Period { wall: before(self.wall), utc: before(self.utc) }
     }
 
-    /// Whether a photo was taken in it that has this time by this clock.
-    pub fn contains(&self, taken_ms: i64, clock: Clock) -> bool {
-        match clock {
-            Clock::Camera => self.wall.contains(taken_ms),
-            Clock::File => self.utc.contains(taken_ms),
-        }
+    /// Whether it has everything from the first to the last of these milliseconds: a photo of which only the year is known
+    /// is in no single day of it. They are moments in UTC, or what a clock on the wall showed.
+    pub fn has_all(&self, (first_ms, last_ms): (i64, i64), are_moments: bool) -> bool {
+        let stretch = if are_moments { self.utc } else { self.wall };
+        stretch.contains(first_ms) && stretch.contains(last_ms)
     }
 }
 
@@ -219,7 +217,7 @@ mod tests {
         assert_eq!(year.and(month), Some(month));
         assert_eq!(month.before().and(month.onwards()), None);
         assert!(
-            month.contains(day(2023, 7, 1), Clock::Camera) && !month.contains(day(2023, 8, 1), Clock::Camera)
+            month.wall.contains(day(2023, 7, 1)) && !month.wall.contains(day(2023, 8, 1))
         );
         assert_eq!(Period::default().and(year), Some(year));
     }
@@ -231,7 +229,7 @@ mod tests {
             let period = Period::parse(text, &now(zone)).unwrap();
             let ms = |time: &str| time.parse::<jiff::Timestamp>().unwrap().as_millisecond();
             let (from, until) = (ms(from), ms(until));
-            let edges = [from - 1, from, until - 1, until].map(|ms| period.contains(ms, Clock::File));
+            let edges = [from - 1, from, until - 1, until].map(|ms| period.utc.contains(ms));
             assert_eq!(edges, [false, true, true, false], "{text} is {period:?}");
         }
         // Los Angeles: in summer, in winter, and the days of 23 and of 25 hours.
@@ -247,8 +245,8 @@ mod tests {
         // A camera's clock is where the camera was.
         let fourth = Period::parse("2024-07-04", &now(pacific)).unwrap();
         assert!(
-            fourth.contains(day(2024, 7, 4), Clock::Camera)
-                && !fourth.contains(day(2024, 7, 5), Clock::Camera)
+            fourth.wall.contains(day(2024, 7, 4))
+                && !fourth.wall.contains(day(2024, 7, 5))
         );
     }
 }

@@ -46,6 +46,7 @@ fn io_error(error: csv::Error) -> io::Error {
 fn guarded(value: &Value<'_>) -> Vec<u8> {
     let plain = plain(value);
     let is_formula = matches!(value, Value::Text(text) if is_formula(text))
+        || matches!(value, Value::List([first, ..]) if is_formula(first))
         || matches!(value, Value::Path(path) if is_formula(&path.to_string_lossy()));
     if is_formula { [b"'", &*plain].concat() } else { plain.into_owned() }
 }
@@ -100,6 +101,7 @@ fn plain<'a>(value: &'a Value<'a>) -> Cow<'a, [u8]> {
     match value {
         Value::Absent => Cow::Borrowed(b""),
         Value::Text(text) => Cow::Borrowed(text.as_bytes()),
+        Value::List(texts) => Cow::Owned(texts.join("; ").into_bytes()),
         Value::Path(path) => exact(path),
         Value::Count(number) | Value::Bytes(number) => owned(number),
         Value::Number(number) => owned(number),

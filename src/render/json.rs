@@ -95,6 +95,7 @@ impl Serialize for Value<'_> {
             Value::Number(number) => serializer.serialize_f64(*number),
             Value::Score(score) => serializer.serialize_f32(*score),
             Value::Flag(flag) => serializer.serialize_bool(*flag),
+            Value::List(texts) => serializer.collect_seq(*texts),
         }
     }
 }

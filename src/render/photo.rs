@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use imgsearch::photo::{Clock, Details, Photo};
+use imgsearch::photo::{Clock, Details, Photo, Precision};
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
@@ -39,15 +39,27 @@ pub(crate) fn photo_fields<R: 'static>(photo: fn(&R) -> Option<&Photo>) -> Vec<F
         of_file("size", |photo| Value::Bytes(photo.stamp.size)),
         of_file("modified", |photo| modified(photo).into()),
         of_picture("note", |details| details.note.as_deref().into()),
+        of_picture("title", |details| details.title.as_deref().into()),
+        of_picture("description", |details| details.description.as_deref().into()),
+        of_picture("keywords", |details| Value::List(&details.keywords)),
     ]
 }
 
-/// ISO 8601 with the offset from UTC where that is known: on the camera's clock, or on one in the `zone` of the person
-/// who asks where only the file has a time.
+/// ISO 8601 with the offset from UTC where that is known: on the clock that was looked at, or on one in the `zone` of the
+/// person who asks where only a moment is known; of a time that is not known exactly only the day, the month or the year.
 fn taken(details: &Details, zone: impl FnOnce() -> TimeZone) -> Option<String> {
     let clock = Timestamp::from_millisecond(details.taken_ms).ok()?;
-    if details.clock == Clock::File {
+    if details.is_moment() {
         return Some(clock.display_with_offset(zone().to_offset(clock)).to_string());
+    }
+    let form = match details.precision {
+        Precision::Time => None,
+        Precision::Day => Some("%Y-%m-%d"),
+        Precision::Month => Some("%Y-%m"),
+        Precision::Year => Some("%Y"),
+    };
+    if let Some(form) = form {
+        return Some(Offset::UTC.to_datetime(clock).strftime(form).to_string());
     }
     let Some(minutes) = details.offset_minutes else {
         return Some(Offset::UTC.to_datetime(clock).to_string());
@@ -61,6 +73,7 @@ fn taken_from(details: &Details) -> &'static str {
     match details.clock {
         Clock::Camera => "camera",
         Clock::File => "file",
+        Clock::Sidecar => "sidecar",
     }
 }
 
@@ -90,21 +103,7 @@ mod tests {
         #[track_caller]
         fn check(clock: Clock, taken_ms: i64, offset_minutes: Option<i16>, expected: Option<&str>) {
             let zone = || TimeZone::posix("PST8PDT,M3.2.0,M11.1.0").unwrap();
-            let details = Details {
-                width: 1,
-                height: 1,
-                orientation: 1,
-                taken_ms,
-                offset_minutes,
-                clock,
-                latitude_e7: None,
-                longitude_e7: None,
-                camera: None,
-                lens: None,
-                note: None,
-                perceptual: None,
-                look: None,
-            };
+            let details = Details { taken_ms, offset_minutes, clock, ..Details::default() };
             assert_eq!(taken(&details, zone).as_deref(), expected);
         }
         use Clock::{Camera, File};
@@ -116,5 +115,22 @@ mod tests {
         check(File, 1_720_159_200_000, Some(0), Some("2024-07-04T23:00:00-07:00"));
         check(File, 1_733_378_400_000, Some(0), Some("2024-12-04T22:00:00-08:00"));
         check(File, i64::MAX, Some(0), None);
+        check(Clock::Sidecar, 1_720_159_200_000, Some(0), Some("2024-07-04T23:00:00-07:00"));
+        check(Clock::Sidecar, 1_683_376_496_000, None, Some("2023-05-06T12:34:56"));
+    }
+
+    #[test]
+    fn a_time_shows_no_more_than_is_known() {
+        #[track_caller]
+        fn check(precision: Precision, expected: &str) {
+            // 1958-07-04 00:00.
+            let details =
+                Details { taken_ms: -362_880_000_000, precision, clock: Clock::Camera, ..Details::default() };
+            assert_eq!(taken(&details, || TimeZone::UTC).as_deref(), Some(expected));
+        }
+        check(Precision::Year, "1958");
+        check(Precision::Month, "1958-07");
+        check(Precision::Day, "1958-07-04");
+        check(Precision::Time, "1958-07-04T00:00:00");
     }
 }

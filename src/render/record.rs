@@ -101,6 +101,8 @@ pub(crate) enum Value<'a> {
     /// A score, which people see rounded.
     Score(f32),
     Flag(bool),
+    /// Several texts; outside JSON they are joined by semicolons.
+    List(&'a [String]),
 }
 
 impl<'a> From<&'a str> for Value<'a> {

@@ -125,6 +125,7 @@ fn shown(value: &Value<'_>, look: Look) -> Shown {
             let text = format!("{score:.*}", if look.is_terminal { 3 } else { 4 });
             Shown { width: text.len(), bytes: look.styled(&text, SCORE).into_bytes(), is_number: true }
         }
+        Value::List(texts) => plain(escape(&texts.join("; ")).into_owned(), false),
         Value::Flag(flag) => plain(if *flag { "yes" } else { "no" }.to_owned(), false),
     }
 }

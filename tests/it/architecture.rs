@@ -15,9 +15,9 @@ const LAYERS: &[&[&str]] = &[
     &["duplicates", "hub", "library"],
     &["query"],
     &["photo"],
-    &["look"],
+    &["look", "sidecar"],
     &["model", "perceptual", "thumbnail", "walk"],
-    &["budget", "decode", "digest", "disk", "gather", "name", "sidecar", "text_file"],
+    &["budget", "decode", "digest", "disk", "gather", "name", "text_file"],
     &["files"],
 ];
 

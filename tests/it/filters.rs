@@ -111,9 +111,7 @@ fn payload(row: &Row) -> Vec<u8> {
         longitude_e7: known.place.map(|place| e7(place.1)),
         camera: known.camera.map(Into::into),
         lens: known.lens.map(Into::into),
-        note: None,
-        perceptual: None,
-        look: None,
+        ..Details::default()
     });
     Photo::read(Stamp { size: 1, modified_ns: 2, changed_ns: 3 }, 4, details).encode()
 }

@@ -62,9 +62,6 @@ pub(super) struct Library {
     handle_height: unsafe extern "C" fn(Handle) -> c_int,
     has_alpha: unsafe extern "C" fn(Handle) -> c_int,
     is_premultiplied: Option<unsafe extern "C" fn(Handle) -> c_int>,
-    metadata_ids: unsafe extern "C" fn(Handle, *const c_char, *mut u32, c_int) -> c_int,
-    metadata_size: unsafe extern "C" fn(Handle, u32) -> usize,
-    metadata: unsafe extern "C" fn(Handle, u32, *mut c_void) -> HeifError,
     decode_image: unsafe extern "C" fn(Handle, *mut Image, c_int, c_int, *const c_void) -> HeifError,
     image_release: unsafe extern "C" fn(Image),
     image_width: unsafe extern "C" fn(Image, c_int) -> c_int,
@@ -108,9 +105,6 @@ impl Library {
             is_premultiplied: unsafe { library.get(b"heif_image_handle_is_premultiplied_alpha") }
                 .ok()
                 .map(|found| *found),
-            metadata_ids: function!(b"heif_image_handle_get_list_of_metadata_block_IDs"),
-            metadata_size: function!(b"heif_image_handle_get_metadata_size"),
-            metadata: function!(b"heif_image_handle_get_metadata"),
             decode_image: function!(b"heif_decode_image"),
             image_release: function!(b"heif_image_release"),
             image_width: function!(b"heif_image_get_width"),
@@ -160,7 +154,7 @@ impl Library {
         // SAFETY: the handle is alive.
         let size = unsafe { ((self.handle_width)(handle.pointer), (self.handle_height)(handle.pointer)) };
         check((u32::try_from(size.0).unwrap_or(0), u32::try_from(size.1).unwrap_or(0)))?;
-        Ok(Heif { pixels: self.pixels(&handle, name)?, alpha: self.alpha(&handle), exif: self.exif(&handle) })
+        Ok(Heif { pixels: self.pixels(&handle, name)?, alpha: self.alpha(&handle) })
     }
 
     fn pixels(&self, handle: &Owned, name: &str) -> Result<DynamicImage, DecodeError> {
@@ -208,20 +202,6 @@ impl Library {
         let is_premultiplied = self.is_premultiplied.is_some_and(|ask| unsafe { ask(handle.pointer) != 0 });
         if is_premultiplied { Alpha::Premultiplied } else { Alpha::Separate }
     }
-
-    fn exif(&self, handle: &Owned) -> Option<Vec<u8>> {
-        let mut id = 0;
-        // SAFETY: the handle is alive; there is room for the one id asked for.
-        let found = unsafe { (self.metadata_ids)(handle.pointer, c"Exif".as_ptr(), &raw mut id, 1) };
-        if found < 1 {
-            return None;
-        }
-        // SAFETY: the handle is alive and the id one of its own.
-        let mut block = vec![0; unsafe { (self.metadata_size)(handle.pointer, id) }];
-        // SAFETY: as above, and there is room for the size that was answered.
-        let copied = unsafe { (self.metadata)(handle.pointer, id, block.as_mut_ptr().cast()) };
-        (copied.code == 0).then_some(block)
-    }
 }
 
 /// A picture as it comes.
@@ -229,7 +209,6 @@ pub(super) struct Heif {
     pub(super) pixels: DynamicImage,
     /// How transparency is stored, if there is any.
     pub(super) alpha: Alpha,
-    pub(super) exif: Option<Vec<u8>>,
 }
 
 /// Something of libheif's that must be given back.

@@ -11,8 +11,6 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use image::metadata::Orientation;
-
 use super::{DecodeError, Decoded, Limits};
 use library::Library;
 
@@ -120,19 +118,7 @@ pub(super) fn decode(bytes: &[u8], name: &str, limits: &Limits) -> Result<Decode
         })?;
     let pixels = super::raster::to_rgb(picture.pixels, picture.alpha);
     let full_size = pixels.dimensions();
-    // Exif in HEIF begins with the distance to the TIFF structure.
-    let exif = picture.exif.and_then(|block| {
-        let distance = u32::from_be_bytes(block.get(..4)?.try_into().ok()?);
-        block.get(4usize.checked_add(usize::try_from(distance).ok()?)?..).map(<[u8]>::to_vec)
-    });
-    Ok(Decoded {
-        pixels,
-        full_size,
-        eighths: 8,
-        orientation: Some(Orientation::NoTransforms),
-        exif: exif.into_iter().collect(),
-        note: None,
-    })
+    Ok(Decoded { pixels, full_size, eighths: 8, is_upright: true, note: None })
 }
 
 #[cfg(test)]

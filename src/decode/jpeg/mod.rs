@@ -19,7 +19,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use image::RgbImage;
 use mozjpeg::decompress::DecompressStarted;
-use mozjpeg::{ColorSpace, Decompress, Marker};
+use mozjpeg::{ColorSpace, Decompress};
 
 use super::{DecodeError, Decoded, Detail, Limits, note_on_missing_rows};
 use frame::Frame;
@@ -53,14 +53,13 @@ pub(super) fn memory(bytes: &[u8], detail: Detail) -> Option<u64> {
 fn decode_throwing(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Decoded, DecodeError> {
     let ran_out = Cell::new(false);
     let open = |bytes, end| {
-        let builder = Decompress::builder().with_markers(&[Marker::APP(1)]);
+        let builder = Decompress::builder();
         builder.from_reader(Source { rest: bytes, end, ran_out: &ran_out }).map_err(|error| damaged(&error))
     };
     let mut jpeg = open(bytes, b"")?;
     let full_size = size(&jpeg)?;
     limits.check_size(full_size)?;
     Frame::of(bytes).ok_or_else(|| damaged(&"no frame header"))?.check(bytes, limits)?;
-    let exif = segments(&jpeg, 1, b"Exif\0\0").take(1).map(<[u8]>::to_vec).collect();
     let eighths = eighths_for(full_size, if is_lopsided(&jpeg) { detail.doubled() } else { detail });
     let has_brightness = matches!(jpeg.color_space(), ColorSpace::JCS_YCbCr | ColorSpace::JCS_GRAYSCALE);
     let needed = if has_brightness { scans::needed(bytes, eighths) } else { bytes };
@@ -80,7 +79,7 @@ fn decode_throwing(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Deco
     let (width, height) = (scaled(full_size.0, eighths), scaled(full_size.1, eighths));
     let note = note_on_missing_rows(complete_rows, height as usize)?;
     let pixels = RgbImage::from_raw(width, height, pixels).ok_or_else(|| mismatch(width, height))?;
-    Ok(Decoded { pixels, full_size, eighths: eighths.into(), orientation: None, exif, note })
+    Ok(Decoded { pixels, full_size, eighths: eighths.into(), is_upright: false, note })
 }
 
 fn size(jpeg: &Decompress<Source<'_>>) -> Result<(u32, u32), DecodeError> {
@@ -124,18 +123,6 @@ fn rows(
         complete += usize::from(!ran_out.get());
     }
     Ok((pixels, complete))
-}
-
-/// The payloads of one kind of application segment that begin with `header`, without it.
-fn segments<'a>(
-    jpeg: &'a Decompress<Source<'_>>,
-    number: u8,
-    header: &'a [u8],
-) -> impl Iterator<Item = &'a [u8]> {
-    let of_kind = move |marker| marker == Marker::APP(number);
-    jpeg.markers()
-        .filter(move |data| of_kind(data.marker))
-        .filter_map(move |data| data.data.strip_prefix(header))
 }
 
 /// Four inks → RGB as Pillow does: every CMYK JPEG is taken to hold them inverted, as Adobe's programs write them.

@@ -90,11 +90,6 @@ pub(super) fn jpeg_inside<'a>(directory: &Directory<'a>) -> Option<&'a [u8]> {
     directory.bytes().get(start..).filter(is_whole)
 }
 
-/// How the picture has to be turned to stand upright.
-pub(super) fn orientation(directory: &Directory) -> Option<Orientation> {
-    Orientation::from_exif(u8::try_from(directory.number(tag::ORIENTATION)?).ok()?)
-}
-
 impl<'a> Layout<'a> {
     /// Reads the directory.
     ///

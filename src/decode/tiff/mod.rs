@@ -33,13 +33,10 @@ pub(super) fn block(bytes: &[u8]) -> Vec<u8> {
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let directory =
         Directory::first(bytes).ok_or_else(|| damaged("there is no directory of its contents"))?;
-    let mut decoded = match layout::jpeg_inside(&directory) {
-        Some(jpeg) => decode_jpeg(jpeg, limits, Detail::Full)?,
-        None => decode_parts(&Layout::of(&directory)?, limits)?,
-    };
-    decoded.orientation = layout::orientation(&directory);
-    decoded.exif = vec![block(bytes)];
-    Ok(decoded)
+    match layout::jpeg_inside(&directory) {
+        Some(jpeg) => decode_jpeg(jpeg, limits, Detail::Full),
+        None => decode_parts(&Layout::of(&directory)?, limits),
+    }
 }
 
 /// Bytes that [`decode`] takes.
@@ -72,7 +69,7 @@ fn decode_parts(layout: &Layout, limits: &Limits) -> Result<Decoded, DecodeError
     }
     let note = note_on_missing_rows(whole, announced)?;
     let pixels = RgbImage::from_raw(width, height, pixels).expect("three bytes for each pixel");
-    Ok(Decoded { pixels, full_size: layout.size, eighths: 8, orientation: None, exif: Vec::new(), note })
+    Ok(Decoded { pixels, full_size: layout.size, eighths: 8, is_upright: false, note })
 }
 
 /// The depth of a grey picture whose numbers have no fixed black and white: from the least to the greatest there is.

@@ -1,4 +1,4 @@
-//! XMP sidecars: keywords for a photo in a file beside it, which photo managers read.
+//! Writes keywords into XMP sidecars, which photo managers read.
 //!
 //! A sidecar that imgsearch wrote ends in a comment with the hash of all before it. Only such a file, as it was
 //! written, is ever replaced: one that another program made or changed may hold somebody's own keywords.
@@ -67,7 +67,8 @@ fn bytes(keywords: &[&str]) -> Vec<u8> {
     text.into_bytes()
 }
 
-fn is_ours(bytes: &[u8]) -> bool {
+/// Whether imgsearch wrote this sidecar, and nobody changed it since.
+pub(super) fn is_ours(bytes: &[u8]) -> bool {
     let Some(at) = memchr::memmem::rfind(bytes, MARK.as_bytes()) else { return false };
     let (text, mark) = bytes.split_at(at);
     mark == format!("{MARK}{} -->\n", blake3::hash(text).to_hex()).as_bytes()

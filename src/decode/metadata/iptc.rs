@@ -1,0 +1,48 @@
+//! IPTC: numbered records of text, the oldest way to caption a picture.
+
+use super::blocks::LONGEST;
+use super::{Found, Rank, date};
+
+const MARKER: u8 = 0x1C;
+/// The record of the picture; its fields have these numbers.
+const PICTURE: u8 = 2;
+const TITLE: u8 = 5;
+const KEYWORD: u8 = 25;
+const CREATED: [u8; 2] = [55, 60];
+const DIGITIZED: [u8; 2] = [62, 63];
+const CAPTION: u8 = 120;
+
+pub(super) fn read(records: &[u8], found: &mut Found) {
+    if records.len() as u64 > LONGEST {
+        return;
+    }
+    let texts: Vec<(u8, String)> = fields(records).collect();
+    let first = |wanted| texts.iter().find(|(number, _)| *number == wanted).map(|(_, text)| text.as_str());
+    for (rank, [day, time]) in [(Rank::Original, CREATED), (Rank::Digitized, DIGITIZED)] {
+        let Some(day) = first(day) else { continue };
+        // The time is `143840+0100`; read together they are a date like others.
+        let whole = first(time).and_then(|time| date::parse(&format!("{day}T{time}")));
+        found.date(rank, whole.or_else(|| date::parse(day)));
+    }
+    found.title(first(TITLE));
+    found.description(first(CAPTION));
+    found.keywords(texts.iter().filter(|(number, _)| *number == KEYWORD).map(|(_, text)| text.as_str()));
+}
+
+/// Number and text of each field of the picture.
+fn fields(mut records: &[u8]) -> impl Iterator<Item = (u8, String)> {
+    let all = std::iter::from_fn(move || {
+        let (&[MARKER, record, number, high, low], rest) = records.split_first_chunk()? else { return None };
+        // Fields that are longer than 32 KiB say so in the first bit; no text is.
+        let (text, after) = rest.split_at_checked(usize::from(u16::from_be_bytes([high, low])))?;
+        records = after;
+        Some((record, number, text))
+    });
+    all.filter(|(record, ..)| *record == PICTURE).map(|(_, number, text)| (number, unicode(text)))
+}
+
+/// UTF-8, or Latin-1 where it is not that.
+fn unicode(text: &[u8]) -> String {
+    let latin = || text.iter().map(|byte| char::from(*byte)).collect();
+    std::str::from_utf8(text).map_or_else(|_| latin(), str::to_owned)
+}

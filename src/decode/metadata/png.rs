@@ -1,0 +1,120 @@
+//! PNG: chunks, of which several kinds hold metadata, before the pixels or behind them.
+
+use std::borrow::Cow;
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
+
+use super::KEYS;
+use super::blocks::{Blocks, LONGEST, MOST};
+
+const HEADER: usize = 8;
+const PACKET_KEY: &str = "XML:com.adobe.xmp";
+/// How ImageMagick and exiftool call texts that hold a block in hexadecimal digits.
+const PROFILE: &str = "Raw profile type ";
+
+/// Texts that are unpacked.
+const MOST_TEXTS: usize = 2 * MOST;
+
+pub(super) fn read<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
+    let (mut profiles, mut texts) = (Vec::new(), 0);
+    for (kind, content) in chunks(bytes) {
+        if kind == b"eXIf" {
+            blocks.exif(Cow::Borrowed(content));
+        }
+        let Some((key, rest)) = key(kind, content).filter(|_| texts < MOST_TEXTS) else { continue };
+        let Some(value) = value(kind, rest) else { continue };
+        texts += 1;
+        if key == PACKET_KEY {
+            blocks.xmp(value);
+        } else if let Some(name) = key.strip_prefix(PROFILE) {
+            profiles.push((name.to_lowercase(), value));
+        } else {
+            blocks.text(key, String::from_utf8_lossy(&value).into_owned());
+        }
+    }
+    // They are copies in an older manner: a chunk made for the purpose counts first.
+    for (name, value) in profiles {
+        profile(&name, &value, blocks);
+    }
+}
+
+fn chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut rest = bytes.get(HEADER..).unwrap_or_default();
+    std::iter::from_fn(move || {
+        let length = usize::try_from(u32::from_be_bytes(rest.get(..4)?.try_into().ok()?)).ok()?;
+        let (kind, content) = (rest.get(4..8)?, rest.get(8..length.checked_add(8)?)?);
+        // Four bytes of checksum follow.
+        rest = rest.get(length.checked_add(12)?..).unwrap_or_default();
+        Some((kind, content))
+    })
+}
+
+/// The key of a chunk of text, if it is one that says something of the picture, and what follows it.
+fn key<'a>(kind: &[u8], content: &'a [u8]) -> Option<(&'a str, &'a [u8])> {
+    if !matches!(kind, b"tEXt" | b"zTXt" | b"iTXt") {
+        return None;
+    }
+    let (key, rest) = at_nul(content)?;
+    let key = std::str::from_utf8(key).ok()?;
+    (key == PACKET_KEY || key.starts_with(PROFILE) || KEYS.contains(&key)).then_some((key, rest))
+}
+
+/// The text itself, in UTF-8 or, of a damaged file, in anything.
+fn value<'a>(kind: &[u8], rest: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    Some(match kind {
+        b"tEXt" => unicode(Cow::Borrowed(rest)),
+        b"zTXt" => unicode(unpacked(rest.strip_prefix(&[0])?)),
+        _ => {
+            let ([is_packed, _method], rest) = rest.split_first_chunk()?;
+            let (_language, rest) = at_nul(rest)?;
+            let (_translated_key, value) = at_nul(rest)?;
+            if *is_packed == 1 { unpacked(value) } else { Cow::Borrowed(value) }
+        }
+    })
+}
+
+fn at_nul(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = memchr::memchr(0, bytes)?;
+    Some((&bytes[..at], &bytes[at + 1..]))
+}
+
+fn unpacked(packed: &[u8]) -> Cow<'static, [u8]> {
+    let mut bytes = Vec::new();
+    // What comes out before an error is read as far as it goes.
+    let _ = ZlibDecoder::new(packed).take(LONGEST).read_to_end(&mut bytes);
+    Cow::Owned(bytes)
+}
+
+/// The standard says Latin-1; programs write UTF-8 all the same.
+fn unicode(bytes: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    if std::str::from_utf8(&bytes).is_ok() {
+        return bytes;
+    }
+    Cow::Owned(bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into_bytes())
+}
+
+/// A block in hexadecimal digits, behind a line with its name and one with its length.
+fn profile(name: &str, text: &[u8], blocks: &mut Blocks<'_>) {
+    let Some(bytes) = digits(text) else { return };
+    match name {
+        "exif" => blocks.exif(Cow::Owned(bytes)),
+        "app1" => blocks.application_1(Cow::Owned(bytes)),
+        "xmp" => blocks.xmp(Cow::Owned(bytes)),
+        "iptc" | "8bim" => blocks.photoshop(Cow::Owned(bytes)),
+        _ => {}
+    }
+}
+
+fn digits(text: &[u8]) -> Option<Vec<u8>> {
+    let mut lines = text.trim_ascii_start().splitn(3, |byte| *byte == b'\n');
+    let (_name, length, lines) = (lines.next()?, lines.next()?, lines.next()?);
+    let length: usize = std::str::from_utf8(length).ok()?.trim().parse().ok()?;
+    let mut digits = lines.iter().filter_map(|byte| char::from(*byte).to_digit(16));
+    let mut bytes = Vec::with_capacity(length.min(lines.len() / 2));
+    while let (Some(high), Some(low)) = (digits.next(), digits.next()) {
+        bytes.push(u8::try_from(high << 4 | low).ok()?);
+    }
+    bytes.truncate(length);
+    Some(bytes)
+}

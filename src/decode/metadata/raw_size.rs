@@ -1,0 +1,62 @@
+//! How large the picture is that a RAW file holds, which its preview mostly is not.
+
+use super::blocks::Blocks;
+use super::exif::{Exif, structure};
+use crate::decode::ifd::{Directory, Structure};
+use crate::decode::raw;
+
+/// Longest side that is believed, in pixels.
+const LONGEST_SIDE: u64 = 1 << 20;
+
+/// Width and height, not yet upright.
+pub(super) fn raw_size(bytes: &[u8], name: &str, blocks: &Blocks<'_>) -> Option<(u32, u32)> {
+    match name {
+        "RAF" => raw::raf_size(bytes),
+        "RW2" => within_borders(&Structure::of(bytes)?.first()?),
+        _ => of_structure(blocks.exif.first()?),
+    }
+}
+
+/// What a DNG says is to be shown, else what the EXIF says, else the largest picture of all.
+fn of_structure(block: &[u8]) -> Option<(u32, u32)> {
+    const SMALLER_PICTURES: u16 = 0x014A;
+    const CROP: u16 = 0xC620;
+    const EXIF_SIZE: [u16; 2] = [0xA002, 0xA003];
+    const SIZE: [u16; 2] = [0x0100, 0x0101];
+    let chain = structure(block)?.chain();
+    let all: Vec<_> = chain
+        .flat_map(|directory| std::iter::once(directory).chain(directory.all_pointed(SMALLER_PICTURES)))
+        .collect();
+    let crop = |directory: &Directory<'_>| {
+        let crop = directory.get(CROP)?;
+        size(crop.uint(0)?, crop.uint(1)?)
+    };
+    let stored = |directory: &Directory<'_>| {
+        let [width, height] = SIZE.map(|tag| directory.get(tag)?.uint(0));
+        size(width?, height?)
+    };
+    if let Some(crop) = all.iter().filter_map(crop).max_by_key(area) {
+        return Some(crop);
+    }
+    let largest = all.iter().filter_map(stored).max_by_key(area);
+    let exif = Exif::of(block)?;
+    let [width, height] = EXIF_SIZE.map(|tag| exif.get(tag)?.uint(0));
+    // Some cameras say there how large the preview is: then it is much less than the largest.
+    let said = size(width.unwrap_or(0), height.unwrap_or(0));
+    said.filter(|said| largest.is_none_or(|largest| 2 * area(said) > area(&largest))).or(largest)
+}
+
+/// Panasonic's RW2 says where on the sensor the picture begins and ends.
+fn within_borders(directory: &Directory<'_>) -> Option<(u32, u32)> {
+    let [top, left, bottom, right] = [4, 5, 6, 7].map(|tag| directory.get(tag)?.uint(0));
+    size(right?.checked_sub(left?)?, bottom?.checked_sub(top?)?)
+}
+
+fn size(width: u64, height: u64) -> Option<(u32, u32)> {
+    let side = |side| u32::try_from(side).ok().filter(|_| (1..=LONGEST_SIDE).contains(&side));
+    Some((side(width)?, side(height)?))
+}
+
+fn area((width, height): &(u32, u32)) -> u64 {
+    u64::from(*width) * u64::from(*height)
+}

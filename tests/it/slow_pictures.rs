@@ -128,7 +128,7 @@ fn what_is_not_read_in_time_is_left_out_for_now() {
     let (finished, _paths) = channel();
     let disk = SlowDisk { slow: slow.clone(), queued: AtomicUsize::new(0), finished };
     let library = workspace.root().join("library");
-    let plan = Plan { max_wait: Duration::from_secs(2), ..plan(&workspace) };
+    let plan = Plan { max_wait: Duration::from_secs(5), ..plan(&workspace) };
     let totals = run_plan(&plan, &library, &disk, &AtomicBool::new(false)).unwrap();
     assert_eq!((totals.embedded, totals.files()), (5, 8));
     assert_eq!(totals.skipped.into_iter().collect::<Vec<_>>(), [(SkipKind::TooSlow, 3)]);

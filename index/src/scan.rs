@@ -8,7 +8,8 @@
 //! Its result is that of a comparison of the query with every vector, in the same arithmetic.
 //!
 //! Where vectors are nearly equal, many rows remain. A core that has gathered too many of them compares these at once
-//! and keeps the best `k`. So memory stays bounded, and the worst case is to read both codes and halves of all rows.
+//! and keeps the best `k`. So memory stays bounded, and the worst case is to read both codes and halves of all rows,
+//! which takes some five times as long as to read the codes.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};

@@ -354,6 +354,8 @@ impl Details {
     pub fn wall_ms(&self, zone: &TimeZone) -> i64 {
         let offset = if self.is_moment() { offset_ms(zone, self.taken_ms) } else { 0 };
         self.taken_ms.saturating_add(offset)
+    }
+
     fn set_taken(&mut self, taken: &Taken, clock: Clock) {
         self.taken_ms = taken.clock_ms;
         self.offset_minutes = taken.offset_minutes;
@@ -721,6 +723,9 @@ mod tests {
         check(Clock::File, "2024-12-05T06:00:00Z", pacific, "2024-12-04T22:00:00Z");
         check(Clock::Camera, "2024-07-04T23:30:00Z", pacific, "2024-07-04T23:30:00Z");
         check(Clock::File, "1969-12-31T23:00:00Z", "<+0530>-5:30", "1970-01-01T04:30:00Z");
+    }
+
+    #[test]
     fn a_time_that_is_not_exact_covers_its_year_month_or_day() {
         #[track_caller]
         fn check(precision: Precision, days: i64) {

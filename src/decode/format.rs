@@ -39,15 +39,6 @@ const PDF: &[u8] = b"%PDF";
 /// Lengths of the header that stands behind a BMP's first 14 bytes, in OS/2 and in Windows.
 const BMP_HEADERS: RangeInclusive<u32> = 12..=124;
 
-/// Bytes from the beginning of a file that [`is_picture`] looks at.
-pub const HEAD: usize = 4 << 10;
-
-/// Whether a file that begins like this is a picture of a format that is read, or at least named. `head` is the first
-/// [`HEAD`] bytes, or the whole of a shorter file.
-pub fn is_picture(head: &[u8]) -> bool {
-    Format::of(head).is_some_and(|format| format != Format::Unread("PDF"))
-}
-
 /// The picture formats we can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {

@@ -134,26 +134,12 @@ mod tests {
 
     fn duplicate(path: &str, size: u64, details: Details) -> Duplicate {
         let stamp = Stamp { size, modified_ns: 0, changed_ns: 0 };
-        let photo = Photo { stamp, skip: None, disk: 0, details: Some(details) };
+        let photo = Photo::read(stamp, 0, Some(details));
         Duplicate { path: path.into(), photo }
     }
 
     fn details(width: u32) -> Details {
-        Details {
-            width,
-            height: 300,
-            orientation: 1,
-            taken_ms: 0,
-            offset_minutes: None,
-            clock: Clock::File,
-            latitude_e7: None,
-            longitude_e7: None,
-            camera: None,
-            lens: None,
-            note: None,
-            perceptual: None,
-            look: None,
-        }
+        Details { width, height: 300, orientation: 1, ..Details::default() }
     }
 
     #[track_caller]

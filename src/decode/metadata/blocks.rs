@@ -39,7 +39,7 @@ impl<'a> Blocks<'a> {
             Format::JpegXl => boxes::jpeg_xl(bytes, &mut blocks),
             Format::Raster(ImageFormat::Png) => png::read(bytes, &mut blocks),
             Format::Raster(ImageFormat::WebP) => webp(bytes, &mut blocks),
-            Format::Raster(ImageFormat::Tiff) => tiff(bytes, &mut blocks),
+            Format::Tiff => tiff(bytes, &mut blocks),
             Format::Raw("CR3") => boxes::cr3(bytes, &mut blocks),
             Format::Raw("RAF") => jpeg::read(raw::raf_jpeg(bytes), &mut blocks),
             Format::Raw(_) => tiff(bytes, &mut blocks),

@@ -13,7 +13,7 @@ const SLONG: u16 = 9;
 const IFD: u16 = 13;
 const PNG: Format = Format::Raster(ImageFormat::Png);
 const WEBP: Format = Format::Raster(ImageFormat::WebP);
-const TIFF: Format = Format::Raster(ImageFormat::Tiff);
+const TIFF: Format = Format::Tiff;
 
 // --- what blocks are made of ---------------------------------------------------------------------------------------
 

@@ -184,7 +184,6 @@ pub(super) mod tag {
     pub(in crate::decode::tiff) const INTERPRETATION: u16 = 262;
     pub(in crate::decode::tiff) const FILL_ORDER: u16 = 266;
     pub(in crate::decode::tiff) const STRIP_OFFSETS: u16 = 273;
-    pub(in crate::decode::tiff) const ORIENTATION: u16 = 274;
     pub(in crate::decode::tiff) const SAMPLES_PER_PIXEL: u16 = 277;
     pub(in crate::decode::tiff) const ROWS_PER_STRIP: u16 = 278;
     pub(in crate::decode::tiff) const STRIP_BYTE_COUNTS: u16 = 279;

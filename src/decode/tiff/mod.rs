@@ -19,16 +19,8 @@ pub(super) use directory::Directory;
 use layout::{Layout, Part};
 use samples::Depth;
 
-/// What a file says of itself is copied up to this length. It stands at the front or, in large files, at the end; a
-/// copy of more than this costs more than it tells.
-const LONGEST_BLOCK: usize = 64 << 20;
 /// What stands where a part of the picture is missing: grey, as JPEG decoders have it.
 const MISSING: u8 = 128;
-
-/// The whole file, as a block of metadata.
-pub(super) fn block(bytes: &[u8]) -> Vec<u8> {
-    if bytes.len() <= LONGEST_BLOCK { bytes.to_vec() } else { Vec::new() }
-}
 
 /// Decodes the first page.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {

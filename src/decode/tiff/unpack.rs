@@ -258,7 +258,7 @@ mod tests {
         // White, then black, each over a whole row; then bits that are no code.
         let packed = [0b1001_1011, 0b0001_0111, 0b0000_0000, 0];
         let unpacked = fax(&packed, rows, EncodingMode::Group3_1D, false);
-        assert!(unpacked.len() < 6 && unpacked.len() % 2 == 0, "{unpacked:?}");
+        assert!(unpacked.len() < 6 && unpacked.len().is_multiple_of(2), "{unpacked:?}");
         assert!(deflate(b"no zlib stream", 10).is_empty());
         assert_eq!(jpeg(b"", b"\xff\xd8\xff\xd9", (8, 8), 3), None);
     }

@@ -427,11 +427,10 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
-        let found = Walk::new(&root, rules).unwrap().filter_map(|found| match found {
-            Found::File { path, .. } => Some(path),
-            _ => None,
-        });
-        found.map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect()
+        let files = Walk::new(&root, rules)
+            .unwrap()
+            .filter_map(|found| if let Found::File { path, .. } = found { Some(path) } else { None });
+        files.map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -524,7 +523,9 @@ mod tests {
             .map(|found| match found {
                 Found::File { path, .. } => ("file", path.clone()),
                 Found::Unreadable { path, .. } => ("unreadable", path.clone()),
-                other => panic!("{other:?}"),
+                Found::NotPicture(_) | Found::DanglingLink(_) | Found::LinkNotFollowed => {
+                    panic!("{found:?}")
+                }
             })
             .collect();
         assert_eq!(told, [("file", root.join("open.jpg")), ("unreadable", root.join("closed"))]);

@@ -38,7 +38,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::panic, reason = "it is what is tested")]
     fn a_panic_is_an_answer_and_is_known_to_be_contained() {
         assert!(!is_contained());
         assert_eq!(contained(is_contained), Ok(true));

@@ -29,7 +29,7 @@ struct Range {
 }
 
 /// Prints a line for each version and one for each kind of document.
-pub fn print(pictures: &Path, families: &[Family]) -> Result<()> {
+pub(crate) fn print(pictures: &Path, families: &[Family]) -> Result<()> {
     let mut seen = HashMap::new();
     for entry in fs::read_dir(pictures)? {
         let path = entry?.path();
@@ -63,7 +63,7 @@ pub fn print(pictures: &Path, families: &[Family]) -> Result<()> {
     for (number, Family { versions, origin }) in families.iter().enumerate() {
         for (version, at) in versions.iter().zip(1..) {
             if let Some((a, b)) = original(number).zip(seen.get(&format!("{number}-{at}"))) {
-                add((origin, version.name), a, b);
+                add((*origin, version.name), a, b);
             }
         }
         let documents = usize::try_from(DOCUMENTS)?;

@@ -4,7 +4,7 @@ use image::{Rgb, RgbImage};
 
 /// The kinds of documents there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A letterhead, a few lines with amounts, a total, small print.
     Invoice,
     /// An invoice of the same lines and amounts every month: only its number and date are new.
@@ -23,7 +23,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 7] =
+    pub(crate) const ALL: [Kind; 7] =
         [Kind::Invoice, Kind::Subscription, Kind::Ticket, Kind::Form, Kind::Slip, Kind::Page, Kind::Chat];
 }
 
@@ -32,7 +32,7 @@ const GREY: [u8; 3] = [120; 3];
 const WHITE: [u8; 3] = [255; 3];
 
 /// The document of this kind on template number `template` with content number `content`.
-pub fn document(kind: Kind, template: u64, content: u64) -> RgbImage {
+pub(crate) fn document(kind: Kind, template: u64, content: u64) -> RgbImage {
     let mut form = Random(1_000 * (kind as u64 + 1) + template);
     let mut filled = Random(1_000_000 * (kind as u64 + 1) + 1_000 * template + content + 1);
     match kind {

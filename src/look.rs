@@ -22,36 +22,32 @@ const COLOUR_SIDE: usize = 8;
 const COLOUR_CELLS: usize = COLOUR_SIDE * COLOUR_SIDE;
 
 /// A picture is drawn if this share of its pixels lies within [`PAPER_LEVELS`] of brightness: the paper, or the ground of
-/// a screen. Generated documents of seven kinds have 0.68 or more; of 239 photos 5 % have 0.45 or more and 1 % 0.70
-/// (`examples/duplicates` prints both).
+/// a screen. `cargo run --release --example duplicates -- FOLDER` prints how many photos and documents are taken for drawn.
 const PAPER_SHARE: f32 = 0.5;
 const PAPER_LEVELS: usize = 16;
 /// About how many pixels are counted for it.
 const COUNTED: usize = 1 << 16;
 
-/// How far two copies of one picture may differ.
-struct Tolerance {
-    /// Of 255, the brightness of any one cell, after contrast and brightness of the whole are made equal.
-    cell: f32,
+/// By how much two pictures differ, or may differ.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Difference {
+    /// Of 255, the brightness of the cell that differs most, after contrast and brightness of the whole are made equal.
+    pub cell: f32,
     /// The natural logarithm of the ratio of the contrasts.
-    contrast: f32,
+    pub contrast: f32,
     /// Of 255, the mean brightness.
-    brightness: f32,
+    pub brightness: f32,
+    /// Of 255, Cb or Cr of the cell that differs most, beyond [`COLOUR_SHARE`] of the colour that is there.
+    pub colour: f32,
 }
 
-// What `examples/duplicates` prints of 35 and of 239 photos and of 168 generated documents says that these keep copies and
-// others apart: saving again at quality 40 changes no cell of a document by more than 3.5, saving it at a quarter of the
-// size by 7.0, and two forms filled in differently differ by at least 10 in some cell.
-const DRAWN_OF_ONE_SIZE: Tolerance = Tolerance { cell: 3.8, contrast: 0.14, brightness: 3.5 };
-const DRAWN: Tolerance = Tolerance { cell: 8.0, ..DRAWN_OF_ONE_SIZE };
-// Saving a photo again, at any quality and size, changes no cell by more than 3.9, the contrast by 0.016 and the
-// brightness by 0.7. A third of a stop changes the contrast by 0.08 or the brightness by 4.
-const PHOTO: Tolerance = Tolerance { cell: 5.0, contrast: 0.06, brightness: 3.0 };
+// How far two copies of one picture may differ. `cargo run --release --example duplicates -- FOLDER` prints by how much
+// copies and others do.
+const DRAWN_OF_ONE_SIZE: Difference = Difference { cell: 3.8, contrast: 0.14, brightness: 3.5, colour: 3.0 };
+const DRAWN: Difference = Difference { cell: 8.0, ..DRAWN_OF_ONE_SIZE };
+const PHOTO: Difference = Difference { cell: 5.0, contrast: 0.06, brightness: 3.0, colour: 3.0 };
 
-/// How far the colour of a cell (Cb and Cr, of 255) may differ in two copies of one picture: so much, and a share of the
-/// colour that is there, because saving can convert a wide gamut to a narrow one. Saving again changes up to 1.8 beyond
-/// that share; taking the colour away 3.2 or more, in all but 4 of 239 photos, which are grey.
-const COLOUR: f32 = 3.0;
+/// Saving can convert a wide gamut of colours to a narrow one, and then all colours are weaker by such a share.
 const COLOUR_SHARE: f32 = 0.2;
 
 /// The small copy. Its length says how many cells it has.
@@ -62,6 +58,16 @@ pub struct Look(
     #[cbor(with = "minicbor::bytes")]
     Vec<u8>,
 );
+
+impl Difference {
+    fn is_within(&self, most: &Difference) -> bool {
+        let Difference { cell, contrast, brightness, colour } = *self;
+        cell <= most.cell
+            && contrast <= most.contrast
+            && brightness <= most.brightness
+            && colour <= most.colour
+    }
+}
 
 impl Look {
     /// The copy of `picture` as it is seen upright.
@@ -84,15 +90,32 @@ impl Look {
     /// Whether `other`, in this turn of this one, can be the same picture saved again. Nothing that was drawn and differs in
     /// a place as small as a word is; nor is anything in other colours or of another exposure.
     pub fn is_of_same_picture(&self, other: &Look, turn: Turn, is_same_size: bool) -> bool {
-        let (Some(mine), Some(others)) = (self.grey(), other.grey()) else { return false };
         let tolerance = match (self.is_drawn() && other.is_drawn(), is_same_size) {
             (true, true) => DRAWN_OF_ONE_SIZE,
             (true, false) => DRAWN,
             (false, _) => PHOTO,
         };
+        self.difference(other, turn).is_some_and(|difference| difference.is_within(&tolerance))
+    }
+
+    /// By how much `other` differs from this one in this turn; `None` if a later version made one of them.
+    pub fn difference(&self, other: &Look, turn: Turn) -> Option<Difference> {
+        let (mine, others) = (self.grey()?, other.grey()?);
         let cells = mine.len().min(others.len());
-        have_same_colours(self.colours(), other.colours(), turn)
-            && have_same_grey(&reduced(mine, cells), &reduced(others, cells), turn, &tolerance)
+        let (mine, others) = (reduced(mine, cells), reduced(others, cells));
+        let ((my_mean, my_deviation), (other_mean, other_deviation)) = (spread(&mine), spread(&others));
+        let contrast = my_deviation.max(f32::MIN_POSITIVE) / other_deviation.max(f32::MIN_POSITIVE);
+        let side = cells.isqrt();
+        let cell = |at: usize| {
+            let mine = mine[source(turn, side, at)] - my_mean;
+            (mine - (others[at] - other_mean) * contrast).abs()
+        };
+        Some(Difference {
+            cell: (0..cells).map(cell).fold(0.0, f32::max),
+            contrast: contrast.ln().abs(),
+            brightness: (my_mean - other_mean).abs(),
+            colour: colour_difference(self.colours(), other.colours(), turn),
+        })
     }
 
     /// How alike light and dark are spread over both pictures: the correlation of 8 × 8 cells, −1 to 1.
@@ -191,25 +214,14 @@ fn source(turn: Turn, side: usize, at: usize) -> usize {
     y * side + x
 }
 
-fn have_same_colours(a: &[u8], b: &[u8], turn: Turn) -> bool {
-    (0..2 * COLOUR_CELLS).all(|at| {
+fn colour_difference(a: &[u8], b: &[u8], turn: Turn) -> f32 {
+    let cell = |at: usize| {
         let (channel, cell) = (at / COLOUR_CELLS * COLOUR_CELLS, at % COLOUR_CELLS);
         let (a, b) = (a[channel + source(turn, COLOUR_SIDE, cell)], b[at]);
-        let strength = f32::from(a.abs_diff(128).max(b.abs_diff(128)));
-        f32::from(a.abs_diff(b)) <= COLOUR + COLOUR_SHARE * strength
-    })
-}
-
-fn have_same_grey(a: &[f32], b: &[f32], turn: Turn, tolerance: &Tolerance) -> bool {
-    let ((mean_a, deviation_a), (mean_b, deviation_b)) = (spread(a), spread(b));
-    let contrast = deviation_a.max(f32::MIN_POSITIVE) / deviation_b.max(f32::MIN_POSITIVE);
-    let side = a.len().isqrt();
-    (mean_a - mean_b).abs() <= tolerance.brightness
-        && contrast.ln().abs() <= tolerance.contrast
-        && (0..b.len()).all(|at| {
-            let (a, b) = (a[source(turn, side, at)] - mean_a, b[at] - mean_b);
-            (a - b * contrast).abs() <= tolerance.cell
-        })
+        let strength = a.abs_diff(128).max(b.abs_diff(128));
+        f32::from(a.abs_diff(b)) - COLOUR_SHARE * f32::from(strength)
+    };
+    (0..2 * COLOUR_CELLS).map(cell).fold(0.0, f32::max)
 }
 
 fn correlation(a: &[f32], b: &[f32]) -> f32 {

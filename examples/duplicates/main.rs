@@ -8,11 +8,12 @@
 //! scaled, turned), and others that must not be called copies (cut, shots of a burst, exposures, without colour, in other
 //! colours). One version of each photo is dated 1985-01-01 00:00:00 by one scanner, and so are its strangers. It adds
 //! documents: several with random content on each of several templates, each in a few versions, one of them scanned two
-//! seconds after the one before. It indexes all of them and says, for each likeness, how many of the pairs that belong
+//! seconds after the one before. It says by how much the pictures differ, indexes all of them and says, for each likeness, how many of the pairs that belong
 //! together are found (recall), and how many of the found pairs belong together (precision).
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
+mod differences;
 mod documents;
 
 use std::collections::{BTreeMap, HashMap};
@@ -153,6 +154,7 @@ fn main() -> Result<()> {
     add_photos(Path::new(&folder), most, &pictures, &mut families)?;
     add_documents(&pictures, &mut families)?;
     println!("{} photos and documents, each in several versions", families.len());
+    differences::print(&pictures, &families)?;
     imgsearch(work.path(), ["index".as_ref(), pictures.as_os_str()])?;
     for likeness in ["--exact", "--re-encoded", "--similar"] {
         let listed = imgsearch(

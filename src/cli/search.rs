@@ -46,7 +46,7 @@ pub(crate) struct SearchArgs {
     #[arg(long, value_enum, default_value_t = Sort::Score, hide_short_help = true)]
     pub(crate) sort: Sort,
 
-    /// Compare with every photo, even where a graph (HNSW) would be faster and miss one in a hundred.
+    /// Compare with every photo, even where a graph (HNSW) is faster and misses one hit in two hundred.
     ///
     /// Example: `imgsearch query "a cat" --exact`
     #[arg(long, hide_short_help = true)]

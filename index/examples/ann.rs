@@ -23,7 +23,7 @@ use std::time::Instant;
 
 use imgsearch_index::{
     Change, GraphOptions, Hit, Key, Method, OptimizeOptions, Record, SearchOptions, Searcher, Space, Vector,
-    VectorError, Writer, WriterOptions,
+    Writer, WriterOptions,
 };
 use rayon::prelude::*;
 
@@ -183,40 +183,21 @@ fn measure(
     Ok(())
 }
 
-/// Compares the scan with one in `f64` over all vectors, for the first 100 queries and k = 100: once over the
-/// vectors as they were given, and once as the index keeps them, rounded to halves.
+/// Compares the scan's hits for the first 100 queries with two full comparisons: one in `f64` over the vectors as they
+/// were given, and one over the vectors as the index keeps them, which the scan has to equal.
 fn exact(dir: &Path, base: &str, queries: &str) -> Done {
     let searcher = Searcher::open(dir)?;
-    let dim = searcher.space().dim;
-    let mut queries = read(queries, dim)?;
+    let mut queries = read(queries, searcher.space().dim)?;
     queries.truncate(100);
-    let mut best: Vec<[Vec<(f64, u64)>; 2]> = vec![Default::default(); queries.len()];
-    let mut file = File::open(base)?;
-    let mut bytes = vec![0; 8_192 * dim * 4];
-    let mut first = 0;
-    loop {
-        let read = read_whole(&mut file, &mut bytes)?;
-        if read == 0 {
-            break;
-        }
-        let vectors = vectors(&bytes[..read], dim)?;
-        let stored: Vec<Vector> = vectors.iter().map(rounded).collect::<Result<_, _>>()?;
-        best.par_iter_mut().zip(&queries).for_each(|(best, query)| {
-            for (best, vectors) in best.iter_mut().zip([&vectors, &stored]) {
-                best.extend((first..).zip(vectors).map(|(row, vector)| (dot(query, vector), row)));
-                best.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-                best.truncate(TRUTHS);
-            }
-        });
-        first += vectors.len() as u64;
-    }
+    let given = best_given(base, &queries)?;
+    let stored = best_stored(&searcher, &queries)?;
     let options = SearchOptions { method: Method::Exact, ..SearchOptions::default() };
-    for (which, what) in ["given", "stored"].into_iter().enumerate() {
+    for (best, what) in [(given, "given"), (stored, "stored")] {
         for k in [1, 10, TRUTHS] {
             let (mut missing, mut in_order, mut widest) = (0, 0, 0.0f64);
             for (query, best) in queries.iter().zip(&best) {
                 let hits = searcher.search(query, NonZeroUsize::new(k).ok_or("k is zero")?, &options)?;
-                let best = &best[which][..k];
+                let best = &best[..k];
                 missing += best.iter().filter(|(_, truth)| hits.iter().all(|hit| row(hit) != *truth)).count();
                 in_order += usize::from(hits.iter().zip(best).all(|(hit, best)| row(hit) == best.1));
                 let differences =
@@ -234,9 +215,54 @@ fn exact(dir: &Path, base: &str, queries: &str) -> Done {
     Ok(())
 }
 
-/// As the index keeps it.
-fn rounded(vector: &Vector) -> Result<Vector, VectorError> {
-    Vector::new(vector.as_slice().iter().map(|&x| half::f16::from_f32(x).to_f32()).collect())
+/// The best rows of each query, with their scores.
+type Best = Vec<Vec<(f64, u64)>>;
+
+fn best_given(base: &str, queries: &[Vector]) -> Result<Best, Box<dyn Error>> {
+    let dim = queries[0].dim();
+    let mut best: Best = vec![Vec::new(); queries.len()];
+    let mut file = File::open(base)?;
+    let mut bytes = vec![0; 8_192 * dim * 4];
+    let mut first = 0;
+    loop {
+        let read = read_whole(&mut file, &mut bytes)?;
+        if read == 0 {
+            return Ok(best);
+        }
+        let vectors = vectors(&bytes[..read], dim)?;
+        let rows: Vec<(u64, Vector)> = (first..).zip(vectors).collect();
+        add(&mut best, queries, &rows, dot);
+        first += rows.len() as u64;
+    }
+}
+
+/// Rows were put in the order of their keys, so that rows of equal scores come in that order too.
+fn best_stored(searcher: &Searcher, queries: &[Vector]) -> Result<Best, Box<dyn Error>> {
+    let mut best: Best = vec![Vec::new(); queries.len()];
+    let mut all = searcher.vectors().peekable();
+    while all.peek().is_some() {
+        let mut rows = Vec::new();
+        for stored in all.by_ref().take(8_192) {
+            let stored = stored?;
+            let row = stored.record.payload.first_chunk().ok_or("a payload is too short")?;
+            rows.push((u64::from_le_bytes(*row), stored.vector.ok_or("a vector is missing")?));
+        }
+        add(&mut best, queries, &rows, |query, vector| f64::from(query.dot(vector)));
+    }
+    Ok(best)
+}
+
+fn add(
+    best: &mut Best,
+    queries: &[Vector],
+    rows: &[(u64, Vector)],
+    score: impl Fn(&Vector, &Vector) -> f64 + Sync,
+) {
+    best.par_iter_mut().zip(queries).for_each(|(best, query)| {
+        best.extend(rows.iter().map(|(row, vector)| (score(query, vector), *row)));
+        best.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+        best.truncate(TRUTHS);
+    });
 }
 
 fn dot(a: &Vector, b: &Vector) -> f64 {

@@ -106,7 +106,13 @@ fn build(
 ) -> Result<bool, Error> {
     let m = hnsw::m_of(&builder.options);
     let seed = old.map(|(old, graph)| Seed::new((graph, old), segment, m)).transpose()?.flatten();
-    let Some(flat) = builder.build(segment, seed)? else { return Ok(false) };
+    let flat = match old.and_then(|(old, graph)| graph.verdict(old.vectors(), segment.vectors())) {
+        Some(flat) => flat,
+        None => match builder.build(segment, seed)? {
+            Some(flat) => flat,
+            None => return Ok(false),
+        },
+    };
     let id = shared.take_turn().publication.new_id();
     hnsw::write(&shared.dir, id, segment, &flat.if_of_use())?;
     let graph = Graph::open(&shared.dir, id, segment)?;

@@ -12,8 +12,7 @@ use crate::{GraphOptions, scan};
 
 const DIM: usize = 512;
 const EF: usize = 64;
-/// As many as a search for ten hits compares again.
-const WANTED: usize = 128;
+const K: usize = 10;
 const QUERIES: usize = 200;
 
 /// Microseconds that `work` takes for one of `queries`.
@@ -43,7 +42,8 @@ fn measure(rows: usize, one_in: &[usize]) {
         let allowed = Allowed { rows, dead: &[], filter: Some(&filter) };
         let (mut scan, mut walk) = (f64::MAX, f64::MAX);
         for _ in 0..5 {
-            let scanned = |query: &Query<'_>| drop(scan::best(&segment, query, WANTED, &allowed).unwrap());
+            let target = [scan::Target { segment: &segment, allowed }];
+            let scanned = |query: &Query<'_>| drop(scan::best(&target, query, K).unwrap());
             scan = scan.min(pool.install(|| micros(&queries, scanned)));
             walk = walk.min(micros(&queries, |query| {
                 drop(graph.walk(&segment, query, Plan { ef: EF, most: usize::MAX }, &allowed).unwrap())

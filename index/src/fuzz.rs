@@ -47,7 +47,8 @@ fn read_segment(dir: &Path) {
     let vector = clustered(1, segment.dim().clamp(1, 600)).remove(0);
     if vector.dim() == segment.dim() {
         let allowed = Allowed { rows: segment.vectors(), dead: &[], filter: None };
-        let _ = scan::best(&segment, &Query::new(&vector), 10, &allowed);
+        let target = scan::Target { segment: &segment, allowed };
+        let _ = scan::best(&[target], &Query::new(&vector), 10);
     }
 }
 

@@ -64,6 +64,7 @@ mod space;
 mod test_numbers;
 #[cfg(test)]
 mod test_segment;
+mod top;
 mod vector;
 mod writer;
 

@@ -85,7 +85,8 @@ pub enum Method {
         /// Which share of the closest rows to find, from 0 to 1. Above what any graph reaches, all rows are scanned.
         recall: f32,
     },
-    /// Compares the query with every row.
+    /// Compares the query with every row. The hits are those of a full comparison: every score is the
+    /// [`dot`](crate::Vector::dot) of the query and the stored vector.
     Exact,
     /// Walks every graph there is, whatever that finds, and scans the rows without a graph.
     Walk {

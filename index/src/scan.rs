@@ -1,188 +1,330 @@
-//! Exact search: the query against every row that may be returned, by its codes, on all cores.
+//! Exact search: the query against every row that may be returned, on all cores.
+//!
+//! The scan reads the codes of all rows, and the vectors as they are kept (the halves) of a few. The codes of a row
+//! tell its score within an error that is proven for any data, see [`Query::error`]. So a row can be left out once
+//! `k` other rows surely score more than it possibly can. The rows that remain are compared again with their halves,
+//! first the `k` that surely score the most, then those that can still score more than the worst of these. This is a
+//! multi-step search in the sense of Seidl and Kriegel, "Optimal Multi-Step k-Nearest Neighbor Search" (SIGMOD 1998).
+//! Its result is that of a comparison of the query with every vector, in the same arithmetic.
+//!
+//! Where vectors are nearly equal, many rows remain. A core that has gathered too many of them compares these at once
+//! and keeps the best `k`. So memory stays bounded, and the worst case is to read both codes and halves of all rows.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
 use crate::Error;
-use crate::codes::Query;
+use crate::codes::{Head, Query};
 use crate::segment::Segment;
 use crate::selection::Allowed;
 use crate::simd::Kernels;
+use crate::top::Scored;
 
 /// How many words of 64 rows one task compares: 2,048 rows of 512 codes are 1 MB, some tens of microseconds of
 /// work, so that starting a task costs nothing beside it.
 const WORDS_PER_TASK: usize = 32;
 
-/// A row and how close it is. The greater is the better one; of equally close rows the earlier.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Scored {
-    pub(crate) score: f32,
-    pub(crate) position: usize,
+/// How many rows a core gathers for each one asked for before it looks which of them can be left out. With half as
+/// many a core would look twice as often, and with twice as many it would gather more before it can leave rows out.
+const GATHERED_PER_HIT: usize = 8;
+
+/// A core gathers as many rows as for so many hits at least.
+const LEAST_HITS: usize = 128;
+
+/// What is searched of one segment.
+pub(crate) struct Target<'a> {
+    pub(crate) segment: &'a Segment,
+    pub(crate) allowed: Allowed<'a>,
 }
 
-impl Ord for Scored {
-    fn cmp(&self, other: &Scored) -> std::cmp::Ordering {
-        self.score.total_cmp(&other.score).then(other.position.cmp(&self.position))
-    }
-}
-
-impl PartialOrd for Scored {
-    fn partial_cmp(&self, other: &Scored) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Scored {
-    fn eq(&self, other: &Scored) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Scored {}
-
-/// The best `wanted` of the allowed rows by their codes, in no order.
+/// The best `k` of the allowed rows of all targets, in no order, each with the index of its target. Of equally good rows
+/// those are kept whose keys come first.
 pub(crate) fn best(
-    segment: &Segment,
+    targets: &[Target<'_>],
     query: &Query<'_>,
-    wanted: usize,
-    allowed: &Allowed<'_>,
-) -> Result<Vec<Scored>, Error> {
-    let first_scan = allowed.filter.is_none() && segment.begin_scan();
-    let firsts = (0..allowed.words()).into_par_iter().step_by(WORDS_PER_TASK);
-    // What one task has found goes on into the next one of the same core, so that there is soon little to push.
-    let begin = || Task { segment, query, top: Top::new(wanted), products: Vec::new() };
-    let tasks = firsts.try_fold(begin, |mut task, first| {
-        let last = allowed.words().min(first + WORDS_PER_TASK);
-        if first_scan {
-            segment.bring_in_codes(first * 64..allowed.rows.min(last * 64));
-        }
-        task.run(first..last, allowed)?;
-        Ok(task)
-    });
-    let found = tasks.map(|task: Result<Task<'_>, Error>| Ok(task?.top));
-    Ok(found.try_reduce(|| Top::new(wanted), |a, b| Ok(a.merge(b)))?.into_vec())
+    k: usize,
+) -> Result<Vec<(usize, Scored)>, Error> {
+    let scan = Scan::new(targets, query, k);
+    let cores = rayon::current_num_threads().min(scan.tasks.len());
+    let gathered = (0..cores).into_par_iter().with_max_len(1).map(|_| Core::new(&scan).work());
+    let mut rows = gathered.try_reduce(Vec::new, |a, b| Ok([a, b].concat()))?;
+    scan.settle(&mut rows)?;
+    Ok(rows.iter().map(|row| scan.found(row)).collect())
 }
 
-/// What one core does at a time.
-struct Task<'a> {
-    segment: &'a Segment,
+/// A row that may be among the best: its score, and how far that can be from the score with the halves, which is zero
+/// once it was compared with them. The rows of all targets are numbered one after another.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    score: f32,
+    error: f32,
+    number: usize,
+}
+
+impl Row {
+    /// What the row surely scores.
+    fn lower(&self) -> f32 {
+        self.score - self.error
+    }
+
+    /// Whether the row can score as much as `floor`. A damaged one, whose score is no number, counts as if it could.
+    fn can_reach(&self, floor: f32) -> bool {
+        let is_below = self.score + self.error < floor;
+        !is_below
+    }
+
+    fn is_settled(&self) -> bool {
+        self.error.to_bits() == 0
+    }
+}
+
+/// One search, as all cores see it.
+struct Scan<'a> {
+    targets: &'a [Target<'a>],
     query: &'a Query<'a>,
-    top: Top,
+    k: usize,
+    /// The number of the first row of each target.
+    firsts: Vec<usize>,
+    tasks: Vec<Task>,
+    /// The next task to be done.
+    next: AtomicUsize,
+    floor: Floor,
+}
+
+/// Some words of the rows of a target.
+struct Task {
+    target: usize,
+    words: Range<usize>,
+    /// Whether this is the first scan of the codes, which brings them into memory.
+    is_first: bool,
+}
+
+impl<'a> Scan<'a> {
+    fn new(targets: &'a [Target<'a>], query: &'a Query<'a>, k: usize) -> Scan<'a> {
+        let (mut firsts, mut tasks, mut rows) = (Vec::new(), Vec::new(), 0);
+        for (target, Target { segment, allowed }) in targets.iter().enumerate() {
+            let is_first = allowed.filter.is_none() && segment.begin_scan();
+            let words = (0..allowed.words()).step_by(WORDS_PER_TASK);
+            tasks.extend(words.map(|first| {
+                let words = first..allowed.words().min(first + WORDS_PER_TASK);
+                Task { target, words, is_first }
+            }));
+            firsts.push(rows);
+            rows += allowed.rows;
+        }
+        // More than there are, nobody can find.
+        let k = k.min(rows);
+        Scan { targets, query, k, firsts, tasks, next: AtomicUsize::new(0), floor: Floor::new() }
+    }
+
+    /// The index of the target in which a row lies, and the row's position there.
+    fn place(&self, row: &Row) -> (usize, usize) {
+        let target = self.firsts.partition_point(|&first| first <= row.number) - 1;
+        (target, row.number - self.firsts[target])
+    }
+
+    fn found(&self, row: &Row) -> (usize, Scored) {
+        let (target, position) = self.place(row);
+        (target, Scored { score: row.score, position })
+    }
+
+    /// Empty for a damaged record, which is an error as soon as it is returned.
+    fn key(&self, row: &Row) -> &'a [u8] {
+        let (target, position) = self.place(row);
+        self.targets[target].segment.record(position).map_or(&[], |record| record.key)
+    }
+
+    /// Compares rows with their halves where the best `k` cannot be told otherwise, and leaves these `k`.
+    fn settle(&self, rows: &mut Vec<Row>) -> Result<(), Error> {
+        self.leave_out(rows);
+        let surely_best = rows.len().min(self.k);
+        self.compare(&mut rows[..surely_best])?;
+        if rows.len() > self.k {
+            let floor = rows[..surely_best].iter().map(|row| row.score).fold(f32::INFINITY, f32::min);
+            rows.retain(|row| row.can_reach(floor));
+            self.compare(rows)?;
+            self.keep_best(rows);
+        }
+        Ok(())
+    }
+
+    /// Leaves out rows that surely score less than `k` others. The `k` that surely score the most come first.
+    fn leave_out(&self, rows: &mut Vec<Row>) {
+        if let Some(last) = self.k.checked_sub(1).filter(|&last| last < rows.len()) {
+            let (_, last, _) = rows.select_nth_unstable_by(last, |a, b| b.lower().total_cmp(&a.lower()));
+            self.floor.raise(last.lower());
+        }
+        // That may be higher, as another core has found it.
+        let floor = self.floor.get();
+        rows.retain(|row| row.can_reach(floor));
+    }
+
+    /// Compares those rows with their halves that were not yet.
+    fn compare(&self, rows: &mut [Row]) -> Result<(), Error> {
+        let open = rows.par_iter_mut().with_min_len(64).filter(|row| !row.is_settled());
+        open.try_for_each(|row| {
+            let (target, position) = self.place(row);
+            let score = score(self.targets[target].segment, self.query, position)?;
+            *row = Row { score, error: 0.0, ..*row };
+            Ok(())
+        })
+    }
+
+    /// Of settled rows, keeps the best `k`.
+    fn keep_best(&self, rows: &mut Vec<Row>) {
+        if rows.len() <= self.k {
+            return;
+        }
+        let (_, &mut Row { score: worst, .. }, _) =
+            rows.select_nth_unstable_by(self.k - 1, |a, b| b.score.total_cmp(&a.score));
+        let (better, mut ties): (Vec<Row>, Vec<Row>) =
+            rows.drain(..).filter(|row| row.score >= worst).partition(|row| row.score > worst);
+        ties.sort_by_cached_key(|row| (self.key(row), row.number));
+        ties.truncate(self.k - better.len());
+        rows.extend(better.into_iter().chain(ties));
+    }
+}
+
+/// The score of a row with its halves: the [`dot`](crate::Vector::dot) of the query and the vector as it is kept.
+pub(crate) fn score(segment: &Segment, query: &Query<'_>, position: usize) -> Result<f32, Error> {
+    let (halves, inverse_length) = segment.halves(position)?;
+    Ok(Kernels::best().dot_kept(halves, inverse_length, query.components))
+}
+
+/// What `k` rows surely score, as far as any core knows. It only rises.
+struct Floor(AtomicU32);
+
+impl Floor {
+    fn new() -> Floor {
+        Floor(AtomicU32::new(Floor::to_ordered(f32::NEG_INFINITY)))
+    }
+
+    fn raise(&self, score: f32) {
+        self.0.fetch_max(Floor::to_ordered(score), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> f32 {
+        Floor::from_ordered(self.0.load(Ordering::Relaxed))
+    }
+
+    /// In the order of integers as floats are in theirs: of negative ones all bits are flipped, of others the sign.
+    fn to_ordered(score: f32) -> u32 {
+        let bits = score.to_bits();
+        if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
+    }
+
+    fn from_ordered(bits: u32) -> f32 {
+        f32::from_bits(if bits >> 31 == 1 { bits & !(1 << 31) } else { !bits })
+    }
+}
+
+/// What one core does.
+struct Core<'a> {
+    scan: &'a Scan<'a>,
+    rows: Vec<Row>,
+    /// What a row must be able to score.
+    floor: f32,
+    /// How many rows are gathered before it is looked which of them can be left out.
+    limit: usize,
     products: Vec<(i32, u32)>,
 }
 
-impl Task<'_> {
-    fn run(&mut self, words: std::ops::Range<usize>, allowed: &Allowed<'_>) -> Result<(), Error> {
-        for word in words {
+impl<'a> Core<'a> {
+    fn new(scan: &'a Scan<'a>) -> Core<'a> {
+        let limit = GATHERED_PER_HIT * scan.k.max(LEAST_HITS);
+        Core { scan, rows: Vec::new(), floor: f32::NEG_INFINITY, limit, products: Vec::new() }
+    }
+
+    /// Does tasks until there are none left, and answers the rows that can still be among the best.
+    fn work(mut self) -> Result<Vec<Row>, Error> {
+        while let Some(task) = self.scan.tasks.get(self.scan.next.fetch_add(1, Ordering::Relaxed)) {
+            self.run(task)?;
+        }
+        self.scan.leave_out(&mut self.rows);
+        Ok(self.rows)
+    }
+
+    fn run(&mut self, task: &Task) -> Result<(), Error> {
+        let Target { segment, allowed } = &self.scan.targets[task.target];
+        let first = self.scan.firsts[task.target];
+        if task.is_first {
+            segment.bring_in_codes(task.words.start * 64..allowed.rows.min(task.words.end * 64));
+        }
+        for word in task.words.clone() {
+            self.floor = self.floor.max(self.scan.floor.get());
             let bits = allowed.word(word);
             if bits == allowed.all_of(word) {
-                self.compare_all(word * 64, bits.count_ones() as usize)?;
+                self.compare_all(segment, first, word * 64..word * 64 + bits.count_ones() as usize)?;
             } else {
-                self.compare_some(word * 64, bits)?;
+                self.compare_some(segment, first, word * 64, bits)?;
+            }
+            if self.rows.len() >= self.limit {
+                self.narrow()?;
             }
         }
         Ok(())
     }
 
-    fn compare_all(&mut self, first: usize, count: usize) -> Result<(), Error> {
-        let stride = self.query.codes.len();
-        let rows = &self.segment.codes()[first * stride..(first + count) * stride];
+    fn compare_all(&mut self, segment: &Segment, first: usize, positions: Range<usize>) -> Result<(), Error> {
+        let query = self.scan.query;
+        let stride = query.codes.len();
+        let codes = &segment.codes()[positions.start * stride..positions.end * stride];
         let mut products = std::mem::take(&mut self.products);
-        Kernels::best().products_of_all(rows, &self.query.codes, &mut products);
-        for (position, &found) in (first..).zip(&products) {
-            self.push(position, found)?;
+        Kernels::best().products_of_all(codes, &query.codes, &mut products);
+        for ((position, &head), &found) in positions.clone().zip(&segment.heads()[positions]).zip(&products) {
+            self.push(segment, first + position, head, found)?;
         }
         self.products = products;
         Ok(())
     }
 
-    fn compare_some(&mut self, first: usize, mut bits: u64) -> Result<(), Error> {
-        let stride = self.query.codes.len();
+    fn compare_some(
+        &mut self,
+        segment: &Segment,
+        first: usize,
+        start: usize,
+        mut bits: u64,
+    ) -> Result<(), Error> {
+        let query = self.scan.query;
+        let stride = query.codes.len();
         while bits != 0 {
-            let position = first + bits.trailing_zeros() as usize;
+            let position = start + bits.trailing_zeros() as usize;
             bits &= bits - 1;
-            let row = &self.segment.codes()[position * stride..][..stride];
-            self.push(position, Kernels::best().products(row, &self.query.codes))?;
+            let found =
+                Kernels::best().products(&segment.codes()[position * stride..][..stride], &query.codes);
+            self.push(segment, first + position, segment.heads()[position], found)?;
         }
         Ok(())
     }
 
-    fn push(&mut self, position: usize, (products, sum): (i32, u32)) -> Result<(), Error> {
-        let head = self.segment.heads()[position];
+    #[inline]
+    fn push(
+        &mut self,
+        segment: &Segment,
+        number: usize,
+        head: Head,
+        (products, sum): (i32, u32),
+    ) -> Result<(), Error> {
         if !head.fits(sum) {
-            return Err(self.segment.damaged("the codes of a vector do not add up"));
+            return Err(segment.damaged("the codes of a vector do not add up"));
         }
-        self.top.push(Scored { score: self.query.score(products, head), position });
+        let query = self.scan.query;
+        let row = Row { score: query.score(products, head), error: query.error(head), number };
+        if row.can_reach(self.floor) {
+            self.rows.push(row);
+        }
         Ok(())
     }
-}
 
-/// The best `k` of what was pushed. The worst of them is at the top of the heap, to be thrown out first.
-pub(crate) struct Top {
-    k: usize,
-    heap: BinaryHeap<Reverse<Scored>>,
-}
-
-impl Top {
-    pub(crate) fn new(k: usize) -> Top {
-        Top { k, heap: BinaryHeap::new() }
-    }
-
-    #[inline]
-    pub(crate) fn push(&mut self, scored: Scored) {
-        if self.heap.len() < self.k {
-            self.heap.push(Reverse(scored));
-        } else if let Some(mut worst) = self.heap.peek_mut()
-            && scored > worst.0
-        {
-            *worst = Reverse(scored);
+    /// Leaves out what cannot be among the best. Where that is not half of the rows, their halves have to tell.
+    fn narrow(&mut self) -> Result<(), Error> {
+        self.scan.leave_out(&mut self.rows);
+        if self.rows.len() > self.limit / 2 {
+            self.scan.settle(&mut self.rows)?;
+            self.scan.leave_out(&mut self.rows);
         }
-    }
-
-    /// The score that a row must have more than to be kept; `None` while any is.
-    #[inline]
-    pub(crate) fn worst(&self) -> Option<f32> {
-        if self.heap.len() < self.k { None } else { self.heap.peek().map(|worst| worst.0.score) }
-    }
-
-    /// In no order.
-    pub(crate) fn into_vec(self) -> Vec<Scored> {
-        self.heap.into_iter().map(|Reverse(scored)| scored).collect()
-    }
-
-    fn merge(mut self, other: Top) -> Top {
-        for Reverse(scored) in other.heap {
-            self.push(scored);
-        }
-        self
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(scores: &[f32], k: usize, expected: &[usize]) {
-        let halves = scores.split_at(scores.len() / 2);
-        let top = |scores: &[f32], first: usize| {
-            let mut top = Top::new(k);
-            (first..).zip(scores).for_each(|(position, &score)| top.push(Scored { score, position }));
-            top
-        };
-        let merged = top(halves.0, 0).merge(top(halves.1, halves.0.len()));
-        let found: Vec<usize> =
-            merged.heap.into_sorted_vec().into_iter().map(|Reverse(scored)| scored.position).collect();
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn best_are_kept_and_ties_keep_their_order() {
-        check(&[], 3, &[]);
-        check(&[0.5], 3, &[0]);
-        check(&[0.25, 0.5, -1.0, 0.75], 3, &[3, 1, 0]);
-        check(&[0.5, 0.75, 0.5, 0.75, 0.5], 4, &[1, 3, 0, 2]);
+        Ok(())
     }
 }

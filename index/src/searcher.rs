@@ -11,17 +11,11 @@ use rayon::prelude::*;
 use crate::codes::Query;
 use crate::hnsw::Graph;
 use crate::manifest::{Manifest, Named};
-use crate::scan::{self, Scored};
+use crate::scan::{self, Target};
 use crate::segment::Segment;
 use crate::selection::{Allowed, Owner, Selection};
-use crate::simd::Kernels;
+use crate::top::Scored;
 use crate::{Error, Fingerprint, Key, Method, SearchOptions, Space, StoredRecord, Vector, files};
-
-/// How many candidates beyond those asked for are compared in high precision, and how many per one asked for. On
-/// 100,000 bench vectors the hits for k = 1, 10 and 100 are then those of a full comparison with the vectors as they
-/// are kept, in the same order (`scripts/bench/ann` prints it).
-const SPARE_CANDIDATES: usize = 108;
-const CANDIDATES_PER_HIT: usize = 2;
 
 /// A view of an index as it was published when the view was opened.
 pub struct Searcher {
@@ -60,31 +54,8 @@ impl Part {
         Ok(Stored { record, vector: half_bytes.and_then(Vector::from_half_bytes) })
     }
 
-    /// The best of the allowed rows, with scores by their halves.
-    fn search<'a>(
-        &'a self,
-        query: &Query<'_>,
-        k: usize,
-        options: &SearchOptions<'_>,
-    ) -> Result<Vec<Found<'a>>, Error> {
-        let found = match self.walk(query, k, options)? {
-            Some(found) => found,
-            None => self.scan(query, k, options)?,
-        };
-        Ok(found.into_iter().map(|scored| Found { part: self, scored }).collect())
-    }
-
-    fn scan(&self, query: &Query<'_>, k: usize, options: &SearchOptions<'_>) -> Result<Vec<Scored>, Error> {
-        let wanted = k.saturating_mul(CANDIDATES_PER_HIT).saturating_add(SPARE_CANDIDATES);
-        let mut found = scan::best(&self.segment, query, wanted, &self.allowed(options.filter))?;
-        found.par_iter_mut().with_min_len(256).try_for_each(|found| {
-            found.score = score(&self.segment, query, found.position)?;
-            Ok::<(), Error>(())
-        })?;
-        Ok(found)
-    }
-
-    /// About the best `k` of the allowed rows and others, in no order; `None` where they are to be scanned.
+    /// About the best `k` of the allowed rows and others, in no order, with scores by their halves; `None` where they are
+    /// to be scanned.
     fn walk(
         &self,
         query: &Query<'_>,
@@ -102,7 +73,7 @@ impl Part {
             return Ok(None);
         }
         let worst = found.iter().map(|found| found.score).fold(f32::MAX, f32::min);
-        let scores = found.iter().map(|found| score(&self.segment, query, found.position));
+        let scores = found.iter().map(|found| scan::score(&self.segment, query, found.position));
         let mut scores = scores.collect::<Result<Vec<f32>, Error>>()?;
         let found = found.iter().zip(&scores).map(|(found, &score)| Scored { score, ..*found }).collect();
         let is_auto = matches!(options.method, Method::Auto { .. });
@@ -120,12 +91,6 @@ fn can_tell_apart(scores: &mut [f32], worst: f32, k: usize) -> bool {
     }
     let (_, last_hit, _) = scores.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
     *last_hit > worst
-}
-
-/// The score of a row with its halves.
-fn score(segment: &Segment, query: &Query<'_>, position: usize) -> Result<f32, Error> {
-    let (halves, inverse_length) = segment.halves(position)?;
-    Ok(Kernels::best().dot_halves(halves, query.components) * inverse_length)
 }
 
 /// A candidate: which part, and what of it.
@@ -320,7 +285,8 @@ impl Searcher {
     }
 
     /// The `k` records closest to `query`, best first, those equally close in the order of their keys. There
-    /// are fewer only when the index, or the filter, has fewer.
+    /// are fewer only when the index, or the filter, has fewer. A search that is [`exact`](SearchOptions::exact) finds
+    /// what a full comparison with the [`vectors`](Searcher::vectors) finds; any other may miss some.
     ///
     /// # Errors
     /// [`Error::DimensionMismatch`] for a query of another space, [`Error::ForeignSelection`] for a filter that
@@ -339,11 +305,31 @@ impl Searcher {
             return Err(Error::ForeignSelection { path: self.dir.clone() });
         }
         let query = Query::new(query);
-        let each = self.parts.par_iter().map(|part| part.search(&query, k.get(), options));
-        let mut found = each.collect::<Result<Vec<_>, Error>>()?.concat();
+        let walks = self.parts.par_iter().map(|part| Ok((part, part.walk(&query, k.get(), options)?)));
+        let (mut found, mut scanned) = (Vec::new(), Vec::new());
+        for (part, walked) in walks.collect::<Result<Vec<_>, Error>>()? {
+            match walked {
+                Some(walked) => found.extend(walked.into_iter().map(|scored| Found { part, scored })),
+                None => scanned.push(part),
+            }
+        }
+        found.extend(scan_parts(&scanned, &query, k.get(), options)?);
         keep_best(&mut found, k.get());
         found.into_iter().map(Found::hit).collect()
     }
+}
+
+/// The best `k` of the allowed rows of some parts, in no order.
+fn scan_parts<'a>(
+    parts: &[&'a Part],
+    query: &Query<'_>,
+    k: usize,
+    options: &SearchOptions<'_>,
+) -> Result<Vec<Found<'a>>, Error> {
+    let target = |part: &&'a Part| Target { segment: &part.segment, allowed: part.allowed(options.filter) };
+    let targets: Vec<Target<'_>> = parts.iter().map(target).collect();
+    let best = scan::best(&targets, query, k)?;
+    Ok(best.into_iter().map(|(target, scored)| Found { part: parts[target], scored }).collect())
 }
 
 /// The best `k`, best first, equally good ones in the order of their keys.

@@ -1,16 +1,15 @@
 //! The innermost loops, each in a portable form and in those that the processor at hand may be able to run.
 //!
-//! Which ones it can run is asked once per process. Whatever runs, the sums of products of codes are the same;
-//! those of halves differ by the rounding of `f32`. On ARM the compiler makes NEON of the portable forms, as
+//! Which ones it can run is asked once per process. Whatever runs, the results are the same to the last bit: sums of
+//! codes are exact, and those of floats are added in the order of [`dot`]. On ARM the compiler makes NEON of the portable forms, as
 //! NEON is always there.
 #![expect(unsafe_code, reason = "intrinsics need the processor to have them, which is checked here")]
 
 use std::sync::LazyLock;
 
 use half::f16;
-use half::slice::HalfFloatSliceExt;
 
-use crate::vector::dot;
+use crate::vector::{dot, kept};
 
 /// The loops to use on this processor.
 #[derive(Debug, Clone, Copy)]
@@ -79,13 +78,13 @@ impl Kernels {
         }
     }
 
-    /// The sum of the products of halves with floats; both are as long.
-    pub(crate) fn dot_halves(self, halves: &[f16], floats: &[f32]) -> f32 {
+    /// The [`dot`] of a vector as it is kept with floats; both are as long.
+    pub(crate) fn dot_kept(self, halves: &[f16], inverse_length: f32, floats: &[f32]) -> f32 {
         match self.halves {
-            Halves::Portable => dot_halves_portable(halves, floats),
-            // SAFETY: `detect` found AVX2, FMA and F16C.
+            Halves::Portable => dot(&kept(halves, inverse_length), floats),
+            // SAFETY: `detect` found AVX2 and F16C.
             #[cfg(target_arch = "x86_64")]
-            Halves::F16c => unsafe { x86::dot_halves_f16c(halves, floats) },
+            Halves::F16c => unsafe { x86::dot_kept_f16c(halves, inverse_length, floats) },
         }
     }
 
@@ -116,7 +115,7 @@ fn detect() -> Kernels {
         (false, true) => Codes::Avx2,
         (false, false) => Codes::Portable,
     };
-    let f16c = avx2 && is_x86_feature_detected!("fma") && is_x86_feature_detected!("f16c");
+    let f16c = avx2 && is_x86_feature_detected!("f16c");
     Kernels { codes, halves: if f16c { Halves::F16c } else { Halves::Portable } }
 }
 
@@ -131,15 +130,13 @@ fn products_portable(row: &[u8], query: &[i8]) -> (i32, u32) {
     })
 }
 
-fn dot_halves_portable(halves: &[f16], floats: &[f32]) -> f32 {
-    dot(&halves.to_f32_vec(), floats)
-}
-
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
     use half::f16;
+
+    use crate::vector::{self, LANES};
 
     #[target_feature(enable = "avx2")]
     pub(super) fn products_of_all_avx2(rows: &[u8], query: &[i8], found: &mut Vec<(i32, u32)>) {
@@ -202,23 +199,47 @@ mod x86 {
         (_mm512_reduce_add_epi32(products), _mm512_reduce_add_epi32(sums).cast_unsigned())
     }
 
-    #[target_feature(enable = "avx2,fma,f16c")]
-    pub(super) fn dot_halves_f16c(halves: &[f16], floats: &[f32]) -> f32 {
-        let (half_chunks, half_rest) = halves.as_chunks::<8>();
-        let (float_chunks, float_rest) = floats.as_chunks::<8>();
-        let mut sums = [_mm256_setzero_ps(); 4];
-        for (i, (halves, floats)) in half_chunks.iter().zip(float_chunks).enumerate() {
+    /// Does what [`dot`](crate::vector::dot) does, in its order and without fused additions, which would round less.
+    #[target_feature(enable = "avx2,f16c")]
+    pub(super) fn dot_kept_f16c(halves: &[f16], inverse_length: f32, floats: &[f32]) -> f32 {
+        let (half_lanes, half_rest) = halves.as_chunks::<LANES>();
+        let (float_lanes, float_rest) = floats.as_chunks::<LANES>();
+        let inverse_length = _mm256_set1_ps(inverse_length);
+        let mut sums = [_mm256_setzero_ps(); LANES / 8];
+        for (halves, floats) in half_lanes.iter().zip(float_lanes) {
+            add_products(&mut sums, halves, inverse_length, floats);
+        }
+        if !half_rest.is_empty() {
+            // A sum is never minus zero, so that to add zero leaves it as it is.
+            let (mut halves, mut floats) = ([f16::ZERO; LANES], [0.0; LANES]);
+            halves[..half_rest.len()].copy_from_slice(half_rest);
+            floats[..float_rest.len()].copy_from_slice(float_rest);
+            add_products(&mut sums, &halves, inverse_length, &floats);
+        }
+        let mut lanes = [0.0f32; LANES];
+        for (lanes, sums) in lanes.as_chunks_mut::<8>().0.iter_mut().zip(sums) {
+            // SAFETY: there is room for 8 numbers, and the store needs no alignment.
+            unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), sums) };
+        }
+        vector::total(&lanes)
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2,f16c")]
+    fn add_products(
+        sums: &mut [__m256; LANES / 8],
+        halves: &[f16; LANES],
+        inverse_length: __m256,
+        floats: &[f32; LANES],
+    ) {
+        let (halves, floats) = (halves.as_chunks::<8>().0, floats.as_chunks::<8>().0);
+        for ((sum, halves), floats) in sums.iter_mut().zip(halves).zip(floats) {
             // SAFETY: both hold 8 numbers, and the loads need no alignment.
             let (halves, floats) =
                 unsafe { (_mm_loadu_si128(halves.as_ptr().cast()), _mm256_loadu_ps(floats.as_ptr())) };
-            sums[i % 4] = _mm256_fmadd_ps(_mm256_cvtph_ps(halves), floats, sums[i % 4]);
+            let kept = _mm256_mul_ps(_mm256_cvtph_ps(halves), inverse_length);
+            *sum = _mm256_add_ps(*sum, _mm256_mul_ps(kept, floats));
         }
-        let sum = _mm256_add_ps(_mm256_add_ps(sums[0], sums[1]), _mm256_add_ps(sums[2], sums[3]));
-        let mut lanes = [0.0f32; 8];
-        // SAFETY: there is room for 8 numbers, and the store needs no alignment.
-        unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), sum) };
-        let rest: f32 = half_rest.iter().zip(float_rest).map(|(half, float)| half.to_f32() * float).sum();
-        lanes.iter().sum::<f32>() + rest
     }
 }
 
@@ -260,14 +281,18 @@ mod tests {
     }
 
     #[test]
-    fn dots_are_those_of_the_portable_loop() {
-        for len in [1, 7, 8, 31, 32, 33, 512] {
-            let floats: Vec<f32> = (0..len).map(|i| (i as f32 * 0.37).sin()).collect();
-            let halves: Vec<f16> = (0..len).map(|i| f16::from_f32((i as f32 * 0.73).cos())).collect();
-            let expected = dot_halves_portable(&halves, &floats);
-            for kernels in all() {
-                let found = kernels.dot_halves(&halves, &floats);
-                assert!((found - expected).abs() < 1e-4, "{kernels:?} {len}: {found} {expected}");
+    fn dots_are_those_of_the_portable_loop_to_the_last_bit() {
+        for len in [1, 7, 8, 31, 32, 33, 63, 64, 100, 384, 512, 1_001] {
+            for scale in [1.0, 1e-3, 6e4] {
+                let floats: Vec<f32> = (0..len).map(|i| (i as f32 * 0.37).sin()).collect();
+                let halves: Vec<f16> =
+                    (0..len).map(|i| f16::from_f32((i as f32 * 0.73).cos() * scale)).collect();
+                let inverse_length = 0.731 / scale;
+                let expected = Kernels::portable().dot_kept(&halves, inverse_length, &floats);
+                for kernels in all() {
+                    let found = kernels.dot_kept(&halves, inverse_length, &floats);
+                    assert_eq!(found.to_bits(), expected.to_bits(), "{kernels:?} {len}: {found} {expected}");
+                }
             }
         }
     }

@@ -7,8 +7,8 @@
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-/// How many partial sums [`dot`] keeps, so that the compiler can keep them in vector registers.
-const LANES: usize = 16;
+/// How many partial sums [`dot`] keeps, so that additions need not wait for each other: four registers of 256 bits.
+pub(crate) const LANES: usize = 32;
 
 /// Finite, of length one, and of at least one dimension, by construction.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,9 +53,9 @@ impl Vector {
 
     /// What [`to_half_bytes`] wrote; `None` for bytes that are no vector.
     pub(crate) fn from_half_bytes(bytes: &[u8]) -> Option<Vector> {
-        let (pairs, rest) = bytes.as_chunks::<2>();
-        let components = pairs.iter().map(|&pair| f16::from_le_bytes(pair).to_f32()).collect();
-        if rest.is_empty() { Vector::new(components).ok() } else { None }
+        let mut halves = Vec::new();
+        let inverse_length = read_half_bytes(bytes, bytes.len() / 2, &mut halves)?;
+        Some(Vector(kept(&halves, inverse_length)))
     }
 
     /// The components.
@@ -86,11 +86,12 @@ fn inverse_length(components: &[f32]) -> Option<f64> {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is wanted")]
-fn narrow(x: f64) -> f32 {
+pub(crate) fn narrow(x: f64) -> f32 {
     x as f32
 }
 
-/// The sum of products. The order of the additions is fixed, so equal inputs give equal sums.
+/// The sum of products. The order of the additions is fixed, and each product is rounded before it is added. So equal
+/// inputs give equal sums, whichever form of the loop runs ([`crate::simd`] has another).
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let len = a.len().min(b.len());
     let (a_lanes, a_rest) = a[..len].as_chunks::<LANES>();
@@ -101,8 +102,28 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
             sums[lane] += x[lane] * y[lane];
         }
     }
-    let rest: f32 = a_rest.iter().zip(b_rest).map(|(x, y)| x * y).sum();
-    sums.iter().sum::<f32>() + rest
+    for ((sum, x), y) in sums.iter_mut().zip(a_rest).zip(b_rest) {
+        *sum += x * y;
+    }
+    total(&sums)
+}
+
+/// The sum of the partial sums: the upper half is added to the lower half until one is left.
+pub(crate) fn total(sums: &[f32; LANES]) -> f32 {
+    let mut sums = *sums;
+    let mut half = LANES / 2;
+    while half > 0 {
+        for lane in 0..half {
+            sums[lane] += sums[lane + half];
+        }
+        half /= 2;
+    }
+    sums[0]
+}
+
+/// The components of a vector as it is kept: its halves, times one over their length.
+pub(crate) fn kept(halves: &[f16], inverse_length: f32) -> Vec<f32> {
+    halves.to_f32_vec().into_iter().map(|x| x * inverse_length).collect()
 }
 
 /// The form on disk: one little-endian `f16` per component.
@@ -151,7 +172,7 @@ mod tests {
 
     #[test]
     fn dot_counts_every_component_once() {
-        for len in [1, 15, 16, 17, 33, 512] {
+        for len in [1, 15, 16, 17, 31, 32, 33, 65, 512] {
             let ones = vec![1.0; len];
             let counted: f32 = ones.iter().sum();
             assert!((dot(&ones, &ones) - counted).abs() < 1e-6, "{len}");

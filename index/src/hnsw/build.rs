@@ -8,6 +8,11 @@ use crate::segment::Segment;
 use crate::selection::Allowed;
 use crate::{Error, GraphOptions};
 
+/// When one in so many rows of a large segment is in the graph, a first measurement tells whether to go on: where walks
+/// over so few rows cost more than a scan of all, those over all will too.
+const EARLY_ONE_IN: usize = 4;
+const LEAST_EARLY: usize = 16_384;
+
 /// How to build.
 pub(crate) struct Builder<'a> {
     pub(crate) options: GraphOptions,
@@ -37,15 +42,37 @@ impl Builder<'_> {
             order.retain(|&row| !growing.is_done(row));
         }
         let first = rows - held.len();
+        let planted = first - order.len();
+        if planted == 0 && !self.begin(segment, &mut growing, &mut order, &held)? {
+            return Ok(Some(Flat { m, ..Flat::default() }));
+        }
         if !self.insert(&mut growing, &order, first - order.len()) {
             return Ok(None);
         }
-        let curve = self.measure(segment, &growing, &held)?;
+        let curve = self.measure(segment, &growing, &held, &held)?;
         if !self.insert(&mut growing, &held, first) {
             return Ok(None);
         }
         let orphans = growing.adopt();
         Ok(Some(Flat { orphans, curve, ..lay_out(growing, m) }))
+    }
+
+    /// Inserts some of many rows, takes them away from `order`, and answers whether to go on.
+    fn begin(
+        &self,
+        segment: &Segment,
+        growing: &mut Growing<'_>,
+        order: &mut Vec<u32>,
+        held: &[u32],
+    ) -> Result<bool, Error> {
+        let early: Vec<u32> = order.drain(..order.len() / EARLY_ONE_IN).collect();
+        let was_cancelled = !self.insert(growing, &early, 0);
+        if early.len() < LEAST_EARLY || was_cancelled {
+            return Ok(true);
+        }
+        let few: Vec<u32> = held.iter().step_by(EARLY_ONE_IN).copied().collect();
+        let curve = self.measure(segment, growing, &few, &[held, order].concat())?;
+        Ok((self.cancelled)() || curve::is_of_use(&curve, segment.vectors()))
     }
 
     /// Answers whether it was not cancelled. `before` rows are in the graph.
@@ -61,10 +88,17 @@ impl Builder<'_> {
         done == rows.len()
     }
 
-    fn measure(&self, segment: &Segment, growing: &Growing<'_>, held: &[u32]) -> Result<Vec<Point>, Error> {
+    /// Measures walks for some of the rows `missing`, which are not in the graph.
+    fn measure(
+        &self,
+        segment: &Segment,
+        growing: &Growing<'_>,
+        held: &[u32],
+        missing: &[u32],
+    ) -> Result<Vec<Point>, Error> {
         let rows = segment.vectors();
         let mut inserted = vec![!0u64; rows.div_ceil(64)];
-        held.iter().for_each(|&row| inserted[row as usize / 64] &= !(1 << (row % 64)));
+        missing.iter().for_each(|&row| inserted[row as usize / 64] &= !(1 << (row % 64)));
         let allowed = Allowed { rows, dead: &[], filter: Some(&inserted) };
         curve::measure(segment, held, &allowed, |query, ef| growing.walk(query, ef), self.cancelled)
     }

@@ -8,10 +8,9 @@ use rayon::prelude::*;
 
 use super::walk::Explored;
 use crate::codes::Query;
-use crate::scan;
+use crate::scan::{self, Target};
 use crate::segment::Segment;
 use crate::selection::Allowed;
-use crate::simd::Kernels;
 use crate::{Error, Vector};
 
 /// The numbers of hits that are asked for. A search for another number is taken for one for the next greater.
@@ -129,7 +128,7 @@ pub(super) fn measure(
         let walks = asked.par_iter().map(|asked| {
             let query = Query::new(&asked.vector);
             let Explored { found, compared } = walk(&query, ef);
-            let scores = found.into_iter().map(|found| score(segment, &query, found.position));
+            let scores = found.into_iter().map(|found| scan::score(segment, &query, found.position));
             let mut scores = scores.collect::<Result<Vec<f32>, Error>>()?;
             scores.sort_unstable_by(|a, b| b.total_cmp(a));
             Ok((HITS.map(|k| recall(&scores, &asked.truth, k)), compared as f32))
@@ -172,17 +171,10 @@ fn ask(segment: &Segment, row: usize, allowed: &Allowed<'_>) -> Result<Asked, Er
     let vector = vector.ok_or_else(|| segment.damaged("a vector has no direction"))?;
     let query = Query::new(&vector);
     let most = HITS[HITS.len() - 1];
-    let found = scan::best(segment, &query, 2 * most + 108, allowed)?;
-    let truth = found.into_iter().map(|found| score(segment, &query, found.position));
-    let mut truth = truth.collect::<Result<Vec<f32>, Error>>()?;
+    let found = scan::best(&[Target { segment, allowed: *allowed }], &query, most)?;
+    let mut truth: Vec<f32> = found.into_iter().map(|(_, found)| found.score).collect();
     truth.sort_unstable_by(|a, b| b.total_cmp(a));
-    truth.truncate(most);
     Ok(Asked { vector, truth })
-}
-
-fn score(segment: &Segment, query: &Query<'_>, position: usize) -> Result<f32, Error> {
-    let (halves, inverse_length) = segment.halves(position)?;
-    Ok(Kernels::best().dot_halves(halves, query.components) * inverse_length)
 }
 
 /// Which share of the best `k` is among `found`. A row that scores as much as the last of the best is as good as it.

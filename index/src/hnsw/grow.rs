@@ -12,9 +12,9 @@ use super::walk::{Explored, Level};
 use super::{Lists, NONE, Plan, Seed, links, number};
 use crate::Error;
 use crate::codes::Query;
-use crate::scan::Scored;
 use crate::segment::Segment;
 use crate::selection::Allowed;
+use crate::top::Scored;
 
 /// A batch is at most one row for so many in the graph, and at most [`LARGEST_BATCH`].
 const ROWS_PER_NEW: usize = 64;

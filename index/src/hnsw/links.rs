@@ -2,8 +2,8 @@
 
 use super::number;
 use crate::codes::Query;
-use crate::scan::Scored;
 use crate::segment::Segment;
+use crate::top::Scored;
 
 /// Algorithm 4 of the paper: takes a candidate when it is closer to the row than to every one taken before it, until
 /// there are `most`. So of many that are close to each other one is taken, and links also lead out of a cluster.

@@ -5,10 +5,11 @@ use proptest::prelude::*;
 
 use super::{Builder, Flat, Graph, Plan, write};
 use crate::codes::Query;
+use crate::scan::{self, Target};
 use crate::segment::Segment;
 use crate::selection::Allowed;
 use crate::test_segment::{clustered, segment};
-use crate::{GraphOptions, Method, Vector, scan};
+use crate::{GraphOptions, Method, Vector};
 
 fn check(rows: usize, dim: usize, copies: usize, (m, ef_construction): (usize, usize), parallel: bool) {
     let folder = tempfile::tempdir().unwrap();
@@ -70,10 +71,9 @@ fn found(segment: &Segment, unseen: &[Vector], search: impl Fn(&Query<'_>) -> Ve
     let allowed = Allowed { rows: segment.vectors(), dead: &[], filter: None };
     let of_query = |vector: &Vector| {
         let query = Query::new(vector);
-        let mut best = scan::best(segment, &query, 10, &allowed).unwrap();
-        best.sort_unstable_by(|a, b| b.cmp(a));
+        let best = scan::best(&[Target { segment, allowed }], &query, 10).unwrap();
         let found = search(&query);
-        best.iter().filter(|best| found.contains(&best.position)).count()
+        best.iter().filter(|(_, best)| found.contains(&best.position)).count()
     };
     unseen.iter().map(of_query).sum()
 }
@@ -124,6 +124,8 @@ fn a_graph_that_is_not_worth_walking_has_no_links() {
     let graph = Graph::open(folder.path(), 2, &segment).unwrap();
     assert!(graph.is_measured() && !graph.has_links());
     assert_eq!(graph.plan(10, Method::default(), 4_096), None);
+    assert!(graph.verdict(4_096, 8_191).is_some_and(|flat| flat.links.is_empty()), "nobody builds it again");
+    assert_eq!(graph.verdict(4_096, 8_192), None);
 }
 
 #[test]

@@ -9,9 +9,9 @@ use std::collections::BinaryHeap;
 use super::{Graph, Plan};
 use crate::Error;
 use crate::codes::{Query, prefetch};
-use crate::scan::{Scored, Top};
 use crate::segment::Segment;
 use crate::selection::Allowed;
+use crate::top::{Scored, Top};
 
 /// How many rows ahead of the one being compared are asked for from memory. Chosen, not measured.
 const AHEAD: usize = 4;

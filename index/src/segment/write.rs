@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use half::slice::HalfFloatSliceExt;
-
 use super::{
     CODES, HALVES, HEADS, KIND, NONE, PRINTS, RECORDS, SHAPE, SPACE, STARTS, SegmentRecord, Shape, TAILS,
     Tail, tail_checksum,
@@ -11,7 +9,7 @@ use super::{
 use crate::codes::{self, Head, stride};
 use crate::record::Entry;
 use crate::sections::SectionsWriter;
-use crate::vector::read_half_bytes;
+use crate::vector::{kept, read_half_bytes};
 use crate::{Error, Key, Space, files};
 
 /// How many rows are put together before they are written: of 512 dimensions some 1.7 MB.
@@ -120,8 +118,7 @@ impl Block {
         if let Some(half_bytes) = half_bytes {
             let mut halves = Vec::with_capacity(dim);
             let inverse_length = read_half_bytes(half_bytes, dim, &mut halves)?;
-            let components: Vec<f32> = halves.to_f32_vec().iter().map(|x| x * inverse_length).collect();
-            let head = codes::append(&components, &mut self.codes);
+            let head = codes::append(&kept(&halves, inverse_length), &mut self.codes);
             let tail = Tail { inverse_length, checksum: tail_checksum(half_bytes, inverse_length) };
             self.heads.extend(bytemuck::bytes_of(&head));
             self.halves.extend(half_bytes);

@@ -9,6 +9,8 @@ mod damage;
 #[cfg(test)]
 mod durability;
 #[cfg(test)]
+mod exact;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod format;

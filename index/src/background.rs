@@ -105,7 +105,7 @@ fn build(
     builder: &Builder<'_>,
 ) -> Result<bool, Error> {
     let m = hnsw::m_of(&builder.options);
-    let seed = old.map(|(old, graph)| Seed::new((graph, old), segment, m)).transpose()?.flatten();
+    let seed = old.and_then(|(old, graph)| Seed::new((graph, old), segment, m));
     let flat = match old.and_then(|(old, graph)| graph.verdict(old.vectors(), segment.vectors())) {
         Some(flat) => flat,
         None => match builder.build(segment, seed)? {
@@ -153,7 +153,7 @@ pub(crate) fn optimize(shared: &Shared, options: &OptimizeOptions<'_>) -> Result
     let limit = options.segment_rows.max(1);
     let _optimizing = Optimizing::begin(shared);
     let mut turn = shared.take_turn();
-    let old = turn.publication.largest_graph(&shared.dir)?;
+    let old = turn.publication.largest_graph(&shared.dir);
     shared.publish(&mut turn)?;
     if turn.publication.can_be_merged(limit) {
         turn.publication.merge_all(&shared.dir, &shared.catalog, limit)?;

@@ -200,13 +200,12 @@ impl Publication {
         Ok(true)
     }
 
-    /// The graph over the most rows, with its segment.
-    pub(crate) fn largest_graph(&self, dir: &Path) -> Result<Option<(Arc<Segment>, Graph)>, Error> {
+    /// The graph over the most rows, with its segment, if it can be opened.
+    pub(crate) fn largest_graph(&self, dir: &Path) -> Option<(Arc<Segment>, Graph)> {
         let both = self.segments.iter().zip(&self.manifest.segments);
         let with_graph = both.filter(|(_, named)| named.graph.is_some());
-        let largest = with_graph.max_by_key(|(segment, _)| segment.vectors());
-        let Some((segment, named)) = largest else { return Ok(None) };
-        Ok(named.open_graph(dir, segment)?.map(|graph| (Arc::clone(segment), graph)))
+        let (segment, named) = with_graph.max_by_key(|(segment, _)| segment.vectors())?;
+        Some((Arc::clone(segment), named.open_graph(dir, segment).ok()??))
     }
 
     fn lacks_graph(&self, named: &Named) -> bool {

@@ -1,8 +1,9 @@
 //! An HNSW graph (arXiv 1603.09320) over the rows of one segment, in a mapped file.
 //!
 //! The graph is built by the paper's algorithms ([`build`], [`grow`], [`links`]), measured ([`curve`]) and laid out flat
-//! for walks ([`walk`]). When segments are merged, the graph of the largest is taken over ([`seed`]). The words `m`, `ef` and `level` are the paper's. All comparisons are of codes. Sections, see
-//! [`crate::sections`], all numbers but those of the shape `u32`, and `u32::MAX` where there is none:
+//! for walks ([`walk`]). When segments are merged, the graph of the largest is taken over ([`seed`]). The words `m`, `ef`
+//! and `level` are the paper's. All comparisons are of codes. Sections, see [`crate::sections`], all numbers but those of
+//! the shape `u32`, and `u32::MAX` where there is none:
 //!
 //! ```text
 //! 0 shape    rows, m, entry, checksum of the segment: 4 × u64

@@ -19,18 +19,16 @@ pub(crate) struct Seed<'a> {
 }
 
 impl<'a> Seed<'a> {
-    /// `None` where the graph is of no use for one over `new` with this `m`.
-    pub(crate) fn new(
-        (graph, old): (&'a Graph, &Segment),
-        new: &Segment,
-        m: usize,
-    ) -> Result<Option<Seed<'a>>, Error> {
+    /// `None` where the graph is of no use for one over `new` with this `m`, or is damaged.
+    pub(crate) fn new((graph, old): (&'a Graph, &Segment), new: &Segment, m: usize) -> Option<Seed<'a>> {
         if !graph.is_measured() || !graph.has_links() || graph.m != m {
-            return Ok(None);
+            return None;
         }
-        let positions = positions(old, new)?;
+        // Damage must not go on into a new file.
+        graph.sections.verify().ok()?;
+        let positions = positions(old, new).ok()?;
         let gone = positions.iter().filter(|&&position| position == NONE).count();
-        Ok((gone * GONE_ONE_IN <= positions.len()).then_some(Seed { graph, positions }))
+        (gone * GONE_ONE_IN <= positions.len()).then_some(Seed { graph, positions })
     }
 
     /// Puts the links into level 0 of a new graph, but for those of the rows `held`, which are sorted. Answers which rows

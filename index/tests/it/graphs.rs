@@ -200,6 +200,14 @@ fn many_hits_are_scanned_for() {
     }
 }
 
+/// Optimizes, and answers how many rows were in the graph when progress was told for the first time.
+fn optimize(writer: &Writer) -> usize {
+    let told = std::sync::Mutex::new(Vec::new());
+    let progress = |done: usize, _: usize| told.lock().unwrap().push(done);
+    assert!(writer.optimize(&OptimizeOptions { progress: &progress, ..OptimizeOptions::default() }).unwrap());
+    told.into_inner().unwrap()[0]
+}
+
 /// What is added and removed changes the graph that is there: `optimize` inserts only what is new.
 #[test]
 fn optimize_goes_on_from_the_largest_graph() {
@@ -214,15 +222,12 @@ fn optimize_goes_on_from_the_largest_graph() {
     });
     let added = (ROWS + 1_000..ROWS + 1_500).map(put);
     writer.apply(removed.chain(replaced).chain(added).collect()).unwrap();
-    let told = std::sync::Mutex::new(Vec::new());
-    let progress = |done: usize, _: usize| told.lock().unwrap().push(done);
-    assert!(writer.optimize(&OptimizeOptions { progress: &progress, ..OptimizeOptions::default() }).unwrap());
+    let first = optimize(&writer);
     writer.close().unwrap();
     let searcher = index.searcher();
     let rows = ROWS as usize - 300 + 500;
     let stats = searcher.stats();
     assert_eq!((stats.graph_rows, stats.dead_rows, index.graphs().len()), (rows, 0, 1));
-    let first = told.into_inner().unwrap()[0];
     assert!(first > rows - 1_500, "{first} of {rows} rows were there from the beginning");
     let found = found_by_walks(&searcher);
     assert!(found >= 480, "{found}");
@@ -230,6 +235,23 @@ fn optimize_goes_on_from_the_largest_graph() {
         let options = SearchOptions { method: Method::Walk { ef: 40 }, ..SearchOptions::default() };
         assert!(search(&searcher, of, 1, &options)[0].score > 0.999, "{of}");
     }
+}
+
+#[test]
+fn optimize_does_not_go_on_from_a_damaged_graph() {
+    let index = Index::filled();
+    let path = index.graphs().remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, bytes).unwrap();
+    let writer = index.writer();
+    writer.apply(vec![put(ROWS + 1_000)]).unwrap();
+    let first = optimize(&writer);
+    assert!(first < 1_500, "{first} rows were there from the beginning");
+    writer.close().unwrap();
+    assert!(verify(index.0.path()).unwrap().is_clean());
 }
 
 /// Codes cannot tell six hundred frames of a time lapse from each other, and walks choose by codes.

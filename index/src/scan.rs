@@ -8,7 +8,8 @@
 //! Its result is that of a comparison of the query with every vector, in the same arithmetic.
 //!
 //! Where vectors are nearly equal, many rows remain. A core that has gathered too many of them compares these at once
-//! and keeps the best `k`. So memory stays bounded, and the worst case is to read both codes and halves of all rows.
+//! and keeps the best `k`. So memory stays bounded, and the worst case is to read both codes and halves of all rows,
+//! which takes some five times as long as to read the codes.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -26,8 +27,8 @@ use crate::top::Scored;
 /// work, so that starting a task costs nothing beside it.
 const WORDS_PER_TASK: usize = 32;
 
-/// How many rows a core gathers for each one asked for before it looks which of them can be left out. With half as
-/// many a core would look twice as often, and with twice as many it would gather more before it can leave rows out.
+/// How many rows a core gathers for each one asked for before it looks which of them can be left out: many, so that it
+/// seldom has to look, but not so many that they take much memory. Chosen, not measured.
 const GATHERED_PER_HIT: usize = 8;
 
 /// A core gathers as many rows as for so many hits at least.

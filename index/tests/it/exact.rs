@@ -50,11 +50,7 @@ fn compared(searcher: &Searcher, query: &Vector, keep: fn(&[u8]) -> bool) -> Vec
 }
 
 #[track_caller]
-fn check_filtered(
-    searcher: &Searcher,
-    query: &Vector,
-    (keep, filter): (fn(&[u8]) -> bool, Option<&Selection>),
-) {
+fn check_filtered(searcher: &Searcher, query: &Vector, keep: fn(&[u8]) -> bool, filter: Option<&Selection>) {
     let expected = compared(searcher, query, keep);
     let options = SearchOptions { filter, method: Method::Exact };
     for k in [1, 2, 3, 10, 100, expected.len().saturating_sub(1).max(1), 10_000] {
@@ -73,8 +69,8 @@ fn check(vectors: &[Vector], segment_rows: usize) {
     let keep = |key: &[u8]| key.contains(&b'3');
     let selection = searcher.select(|record| keep(record.key));
     for query in vectors.iter().step_by(vectors.len().div_ceil(4)) {
-        check_filtered(&searcher, query, (|_| true, None));
-        check_filtered(&searcher, query, (keep, Some(&selection)));
+        check_filtered(&searcher, query, |_| true, None);
+        check_filtered(&searcher, query, keep, Some(&selection));
     }
 }
 

@@ -71,7 +71,7 @@ impl Builder<'_> {
             return Ok(true);
         }
         let few: Vec<u32> = held.iter().step_by(EARLY_ONE_IN).copied().collect();
-        let curve = self.measure(segment, growing, &few, &[held, order].concat())?;
+        let curve = self.measure(segment, growing, &few, &[held, order.as_slice()].concat())?;
         Ok((self.cancelled)() || curve::is_of_use(&curve, segment.vectors()))
     }
 

@@ -238,7 +238,7 @@ impl<'a> Growing<'a> {
             if reached[row as usize] {
                 continue;
             }
-            match self.with_a_place(row, entry) {
+            match self.with_a_place(row, entry, &reached) {
                 Some(near) => {
                     let links = [self.layers[0].of(near).unwrap_or_default(), &[row]].concat();
                     self.layers[0].replace(near, &links);
@@ -251,12 +251,15 @@ impl<'a> Growing<'a> {
         orphans
     }
 
-    fn with_a_place(&self, row: u32, entry: Entry) -> Option<u32> {
+    /// The nearest row that a way leads to and that has a place left. The way down the levels may end at one that no way
+    /// on level 0 leads to.
+    fn with_a_place(&self, row: u32, entry: Entry, reached: &[bool]) -> Option<u32> {
         let query = Query::of_row(self.segment, row)?;
         let found = self.near(0, &query, &[self.descend(&query, entry, 1), entry.row]);
         let layer = &self.layers[0];
-        let mut near = found.into_iter().map(|found| number(found.position));
-        near.find(|&near| near != row && layer.of(near).is_some_and(|links| links.len() < layer.width))
+        let near = found.into_iter().filter(|found| reached[found.position]);
+        near.map(|found| number(found.position))
+            .find(|&near| layer.of(near).is_some_and(|links| links.len() < layer.width))
     }
 
     /// Marks what ways lead to.

@@ -90,7 +90,7 @@ fn a_graph_is_the_same_on_any_number_of_cores() {
 #[test]
 fn the_planned_walk_finds_what_was_asked_for() {
     let folder = tempfile::tempdir().unwrap();
-    let mut vectors = clustered(8_050, 32);
+    let mut vectors = clustered(8_050, 8);
     let unseen = vectors.split_off(8_000);
     let segment = segment(folder.path(), &vectors, 0);
     write(folder.path(), 2, &segment, &build(&segment, true)).unwrap();

@@ -22,8 +22,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use imgsearch_index::{
-    Change, GraphOptions, Hit, Key, OptimizeOptions, Record, SearchOptions, Searcher, Space, Vector, Writer,
-    WriterOptions,
+    Change, GraphOptions, Hit, Key, Method, OptimizeOptions, Record, SearchOptions, Searcher, Space, Vector,
+    Writer, WriterOptions,
 };
 use rayon::prelude::*;
 
@@ -120,7 +120,7 @@ fn scan(dir: &Path, queries: &str, k: NonZeroUsize) -> Done {
     let searcher = Searcher::open(dir)?;
     let mut queries = read(queries, searcher.space().dim)?;
     queries.truncate(200);
-    let options = SearchOptions { exact: true, ..SearchOptions::default() };
+    let options = SearchOptions { method: Method::Exact, ..SearchOptions::default() };
     searcher.search(&queries[0], k, &options)?;
     let cpu = cpu_seconds();
     let mut times = Vec::new();
@@ -143,7 +143,7 @@ fn walk(dir: &Path, queries: &str, truth: &str) -> Done {
     println!("first both_ms {:.1}", 1e3 * begin.elapsed().as_secs_f64());
     let truth: Vec<u32> = numbers(truth, u32::from_le_bytes)?;
     let some = &queries[..queries.len().min(200)];
-    let walk = |ef| SearchOptions { ef: Some(ef), ..SearchOptions::default() };
+    let walk = |ef| SearchOptions { method: Method::Walk { ef }, ..SearchOptions::default() };
     // Brings the graph into memory.
     queries.iter().try_for_each(|query| searcher.search(query, NonZeroUsize::MIN, &walk(64)).map(drop))?;
     for (k, what) in [(10, "default"), (100, "default k 100")] {
@@ -191,7 +191,7 @@ fn exact(dir: &Path, base: &str, queries: &str) -> Done {
     queries.truncate(100);
     let given = best_given(base, &queries)?;
     let stored = best_stored(&searcher, &queries)?;
-    let options = SearchOptions { exact: true, ..SearchOptions::default() };
+    let options = SearchOptions { method: Method::Exact, ..SearchOptions::default() };
     for (best, what) in [(given, "given"), (stored, "stored")] {
         for k in [1, 10, TRUTHS] {
             let (mut missing, mut in_order, mut widest) = (0, 0, 0.0f64);
@@ -288,7 +288,8 @@ fn first(dir: &Path, queries: &str) -> Done {
         let begin = Instant::now();
         let searcher = Searcher::open(dir)?;
         let opened = begin.elapsed().as_secs_f64();
-        let options = SearchOptions { exact, ..SearchOptions::default() };
+        let method = if exact { Method::Exact } else { Method::default() };
+        let options = SearchOptions { method, ..SearchOptions::default() };
         let hits = searcher.search(&query, NonZeroUsize::new(10).ok_or("ten is not zero")?, &options)?;
         let all = begin.elapsed().as_secs_f64();
         println!(

@@ -2,19 +2,19 @@
 //!
 //! A full segment, one with [`segment_rows`](crate::WriterOptions) rows, gets its graph on one thread while
 //! indexing goes on; a graph becomes visible with a manifest that names it, and until then its rows are scanned.
-//! `optimize` builds on all cores, also for smaller segments.
+//! `optimize` builds on all cores, also for smaller segments, and goes on from the largest graph that is there.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use crate::hnsw::{self, Builder, Graph};
+use crate::hnsw::{self, Builder, Graph, Seed};
 use crate::segment::Segment;
 use crate::writer::Shared;
 use crate::{Error, OptimizeOptions};
 
-/// A scan of so many rows takes 0.1 ms on one core, three times as long as a walk; of a quarter of them both take as
-/// long (`scripts/bench/ann --crossover`). Below this nobody would notice a graph.
+/// A scan of so many rows takes 0.1 ms on one core (`scripts/bench/ann --crossover`). Below this nobody would notice a
+/// graph.
 const LEAST_GRAPH_ROWS: usize = 4_096;
 
 /// Starts the threads. They end when the writer does.
@@ -80,7 +80,7 @@ fn build_graphs(shared: &Shared) {
         };
         let options = shared.options.graph;
         let builder = Builder { options, parallel: false, cancelled: &cancelled, progress: &|_| () };
-        let built = build(shared, &segment, &builder);
+        let built = build(shared, &segment, None, &builder);
         if !matches!(built, Ok(true)) && !stopped.load(Ordering::Relaxed) {
             shared.take_turn().graph_failures += 1;
         }
@@ -96,11 +96,25 @@ pub(crate) fn wait_for_graphs(shared: &Shared) {
     }
 }
 
-/// Builds the graph of a segment, keeps it in the catalog, and publishes it. Answers whether it was built.
-fn build(shared: &Shared, segment: &Segment, builder: &Builder<'_>) -> Result<bool, Error> {
-    let Ok(flat) = builder.build(segment) else { return Ok(false) };
+/// Builds the graph of a segment, keeps it in the catalog, and publishes it. What an old graph has of its rows is taken
+/// over. Answers whether it was built.
+fn build(
+    shared: &Shared,
+    segment: &Segment,
+    old: Option<&(Arc<Segment>, Graph)>,
+    builder: &Builder<'_>,
+) -> Result<bool, Error> {
+    let m = hnsw::m_of(&builder.options);
+    let seed = old.and_then(|(old, graph)| Seed::new((graph, old), segment, m));
+    let flat = match old.and_then(|(old, graph)| graph.verdict(old.vectors(), segment.vectors())) {
+        Some(flat) => flat,
+        None => match builder.build(segment, seed)? {
+            Some(flat) => flat,
+            None => return Ok(false),
+        },
+    };
     let id = shared.take_turn().publication.new_id();
-    hnsw::write(&shared.dir, id, segment, &flat)?;
+    hnsw::write(&shared.dir, id, segment, &flat.if_of_use())?;
     let graph = Graph::open(&shared.dir, id, segment)?;
     shared.catalog.put_graph(id, graph.sections().file_bytes())?;
     let mut turn = shared.take_turn();
@@ -139,6 +153,7 @@ pub(crate) fn optimize(shared: &Shared, options: &OptimizeOptions<'_>) -> Result
     let limit = options.segment_rows.max(1);
     let _optimizing = Optimizing::begin(shared);
     let mut turn = shared.take_turn();
+    let old = turn.publication.largest_graph(&shared.dir);
     shared.publish(&mut turn)?;
     if turn.publication.can_be_merged(limit) {
         turn.publication.merge_all(&shared.dir, &shared.catalog, limit)?;
@@ -155,7 +170,7 @@ pub(crate) fn optimize(shared: &Shared, options: &OptimizeOptions<'_>) -> Result
         let cancelled = || (options.cancelled)() || has_ended(shared);
         let graph = shared.options.graph;
         let builder = Builder { options: graph, parallel: true, cancelled: &cancelled, progress: &progress };
-        if !build(shared, &segment, &builder)? {
+        if !build(shared, &segment, old.as_ref(), &builder)? {
             return Ok(false);
         }
         done.fetch_add(segment.vectors(), Ordering::Relaxed);

@@ -172,6 +172,8 @@ impl Query<'_> {
 pub(crate) fn prefetch(segment: &Segment, position: u32) {
     if let Some((row, _)) = row_of(segment, position) {
         Kernels::prefetch(row);
+        let head = segment.heads().get(position as usize);
+        head.into_iter().for_each(|head| Kernels::prefetch(bytemuck::bytes_of(head)));
     }
 }
 

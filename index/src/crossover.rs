@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use crate::codes::Query;
-use crate::hnsw::{self, Builder, Graph};
+use crate::hnsw::{self, Builder, Graph, Plan};
 use crate::selection::Allowed;
 use crate::test_segment::{clustered, segment};
 use crate::{GraphOptions, scan};
@@ -31,7 +31,7 @@ fn measure(rows: usize, one_in: &[usize]) {
     let segment = segment(folder.path(), &vectors, 0);
     let options = GraphOptions::default();
     let builder = Builder { options, parallel: true, cancelled: &|| false, progress: &|_| () };
-    hnsw::write(folder.path(), 2, &segment, &builder.build(&segment).unwrap()).unwrap();
+    hnsw::write(folder.path(), 2, &segment, &builder.build(&segment, None).unwrap().unwrap()).unwrap();
     let graph = Graph::open(folder.path(), 2, &segment).unwrap();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
     for &one_in in one_in {
@@ -45,8 +45,9 @@ fn measure(rows: usize, one_in: &[usize]) {
             let target = [scan::Target { segment: &segment, allowed }];
             let scanned = |query: &Query<'_>| drop(scan::best(&target, query, K).unwrap());
             scan = scan.min(pool.install(|| micros(&queries, scanned)));
-            walk =
-                walk.min(micros(&queries, |query| drop(graph.walk(&segment, query, EF, &allowed).unwrap())));
+            walk = walk.min(micros(&queries, |query| {
+                drop(graph.walk(&segment, query, Plan { ef: EF, most: usize::MAX }, &allowed).unwrap())
+            }));
         }
         println!("rows {rows} one in {one_in} scan {scan:.0} walk {walk:.0}");
     }

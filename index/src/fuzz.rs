@@ -12,19 +12,19 @@ use crate::hnsw::{self, Builder, Graph};
 use crate::segment::Segment;
 use crate::selection::Allowed;
 use crate::test_segment::{clustered, segment};
-use crate::{Fingerprint, GraphOptions, Key, files, scan};
+use crate::{Fingerprint, GraphOptions, Key, Method, files, scan};
 
 const ROWS: usize = 70;
 const DIM: usize = 3;
 const SEGMENT_SECTIONS: usize = 9;
-const GRAPH_SECTIONS: usize = 7;
+const GRAPH_SECTIONS: usize = 8;
 
 /// A segment and a graph over it, with the numbers 1 and 2.
 fn write_both(dir: &Path) -> (Vec<u8>, Vec<u8>) {
     let segment = segment(dir, &clustered(ROWS, DIM), 5);
     let options = GraphOptions { m: 2, ef_construction: 10 };
     let builder = Builder { options, parallel: false, cancelled: &|| false, progress: &|_| () };
-    hnsw::write(dir, 2, &segment, &builder.build(&segment).unwrap()).unwrap();
+    hnsw::write(dir, 2, &segment, &builder.build(&segment, None).unwrap().unwrap()).unwrap();
     (fs::read(files::segment(dir, 1)).unwrap(), fs::read(files::graph(dir, 2)).unwrap())
 }
 
@@ -58,7 +58,10 @@ fn walk_graph(dir: &Path) {
     let _ = graph.sections().verify();
     let allowed = Allowed { rows: ROWS, dead: &[], filter: None };
     for vector in clustered(5, DIM) {
-        let _ = graph.walk(&segment, &Query::new(&vector), 20, &allowed);
+        for method in [Method::default(), Method::Walk { ef: 20 }] {
+            let plan = graph.plan(10, method, ROWS);
+            let _ = plan.map(|plan| graph.walk(&segment, &Query::new(&vector), plan, &allowed));
+        }
     }
 }
 

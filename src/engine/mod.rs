@@ -8,7 +8,7 @@ mod terms;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use imgsearch_index::{Error as IndexError, Hit, SearchOptions, Searcher, Selection, Vector};
+use imgsearch_index::{Error as IndexError, Hit, Method, SearchOptions, Searcher, Selection, Vector};
 use jiff::tz::TimeZone;
 
 use crate::decode::{Limits, PictureError};
@@ -100,7 +100,8 @@ impl<'a> Engine<'a> {
         query: &Query,
         top: NonZeroUsize,
     ) -> Result<Vec<Match>, EngineError> {
-        let options = SearchOptions { filter, exact: query.exact, ef: None };
+        let method = if query.exact { Method::Exact } else { Method::default() };
+        let options = SearchOptions { filter, method };
         let looked_at = match query.cutoff {
             Cutoff::None | Cutoff::Score(_) => top,
             Cutoff::Relevance => top.saturating_add(SPARE_HITS),

@@ -1,48 +1,17 @@
-//! Builds a graph: `hnsw_rs` makes a sketch of it, whose links are taken out and then chosen again.
-//!
-//! Most of what a graph costs is its walks, and those of `hnsw_rs` take some ten times as long as ours. So it only
-//! has to find the levels and the neighbourhoods, with half the links and a third of the candidates, and our own
-//! walks over that find what the links are chosen among, see [`links`].
-//!
-//! `hnsw_rs` gets positions for vectors, and a distance that looks their codes up in the mapped segment, so that it
-//! copies 4 bytes of a row. Merging 100,000 rows of 512 dimensions and building their graph with `m` = 16 and
-//! `ef_construction` = 100 took 88 CPU seconds, beside hnswlib's 170 (`ef_construction` = 200) on the same machine, and
-//! at most 341 MB in all, 173 MB of it the mapped segment: the rows of a segment bound the memory.
+//! Builds the graph of a segment, and measures it.
 
-use std::cell::RefCell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::cmp::Reverse;
 
-use hnsw_rs::prelude::{Distance, Hnsw};
-use rayon::prelude::*;
-
-use super::{Flat, NONE, links};
-use crate::GraphOptions;
-use crate::codes::Query;
+use super::grow::{Growing, LARGEST_BATCH};
+use super::{Flat, NONE, Point, Seed, curve, number};
 use crate::segment::Segment;
+use crate::selection::Allowed;
+use crate::{Error, GraphOptions};
 
-/// As many as `hnsw_rs` has.
-const MAX_LEVELS: usize = 16;
-
-/// How many times fewer candidates the sketch looks at than our walks do. On 100,000 bench vectors, with 100
-/// candidates for our walks: with 32 for the sketch a walk reaches every row (recall@10 is 1.0000 at `ef` = 64);
-/// with 16, and 64 for our walks, it ends at 0.992.
-const SKETCH_SHARE: usize = 3;
-
-/// How often the links are chosen. After one time many rows are orphans still, see [`links::orphans`]: recall@10
-/// at `ef` = 64 was 0.64, after two times 1.0000.
-const ROUNDS: usize = 2;
-
-/// How many rows are inserted between two looks at whether to go on.
-const ROWS_AT_A_TIME: usize = 1_024;
-
-/// Why there is no graph.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stop {
-    /// Whoever asked for it does not want it any more.
-    Cancelled,
-    /// `hnsw_rs` panicked.
-    Failed,
-}
+/// When one in so many rows of a large segment is in the graph, a first measurement tells whether to go on: where walks
+/// over so few rows cost more than a scan of all, those over all will too.
+const EARLY_ONE_IN: usize = 4;
+const LEAST_EARLY: usize = 16_384;
 
 /// How to build.
 pub(crate) struct Builder<'a> {
@@ -56,137 +25,157 @@ pub(crate) struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    pub(crate) fn build(&self, segment: &Segment) -> Result<Flat, Stop> {
-        // `hnsw_rs` ends the process when `m` is above 256, and makes no graph of one link per row.
-        let m = self.options.m.clamp(2, 128);
-        let build = || {
-            let distance = CodeDistance { segment };
-            let sketch_ef = (self.options.ef_construction / SKETCH_SHARE).max(m);
-            let hnsw = Hnsw::new((m / 2).max(2), segment.vectors(), MAX_LEVELS, sketch_ef, distance);
-            self.insert(&hnsw, segment.vectors())?;
-            Ok(take_out(&hnsw, m, segment.vectors()))
-        };
-        let mut flat = catch_unwind(AssertUnwindSafe(build)).unwrap_or(Err(Stop::Failed))?;
-        for round in 1..=ROUNDS {
-            self.on_threads(|| links::choose(self, round, segment, &mut flat));
-            if (self.cancelled)() {
-                return Err(Stop::Cancelled);
-            }
-        }
-        flat.orphans = links::orphans(&flat, segment.vectors());
-        Ok(flat)
+    /// The graph of a segment, which takes over what `seed` has; `None` when it was cancelled.
+    pub(crate) fn build(&self, segment: &Segment, seed: Option<Seed<'_>>) -> Result<Option<Flat>, Error> {
+        self.on_threads(|| self.build_here(segment, seed))
     }
 
-    fn insert(&self, hnsw: &Hnsw<'_, u32, CodeDistance<'_>>, rows: usize) -> Result<(), Stop> {
-        let mut done = 0;
-        for order in in_mixed_order(rows).chunks(ROWS_AT_A_TIME) {
-            if (self.cancelled)() {
-                return Err(Stop::Cancelled);
-            }
-            let insert = |&row: &u32| hnsw.insert_slice((&[row], row as usize));
-            if self.parallel {
-                order.par_iter().for_each(insert)
-            } else {
-                order.iter().for_each(insert)
-            }
-            done += order.len();
-            self.tell(0, done, rows);
+    fn build_here(&self, segment: &Segment, seed: Option<Seed<'_>>) -> Result<Option<Flat>, Error> {
+        let m = m_of(&self.options);
+        let rows = segment.vectors();
+        let mut order = in_mixed_order(rows, m);
+        let mut growing = Growing::new(segment, (m, self.options.ef_construction), levels(&order, m));
+        let mut held = order.split_off(rows - curve::held_out(rows));
+        held.sort_unstable();
+        if let Some(seed) = seed {
+            growing.plant(seed, &held)?;
+            order.retain(|&row| !growing.is_done(row));
         }
-        Ok(())
+        let first = rows - held.len();
+        let planted = first - order.len();
+        if planted == 0 && !self.begin(segment, &mut growing, &mut order, &held)? {
+            return Ok(Some(Flat { m, ..Flat::default() }));
+        }
+        if !self.insert(&mut growing, &order, first - order.len()) {
+            return Ok(None);
+        }
+        let curve = self.measure(segment, &growing, &held, &held)?;
+        if !self.insert(&mut growing, &held, first) {
+            return Ok(None);
+        }
+        let orphans = growing.adopt();
+        Ok(Some(Flat { orphans, curve, ..lay_out(growing, m) }))
     }
 
-    /// The sketch is step 0, and then there is one step for each round. All of them take about as long.
-    pub(super) fn tell(&self, step: usize, done: usize, rows: usize) {
-        if done == rows || done.is_multiple_of(ROWS_AT_A_TIME) {
-            (self.progress)((step * rows + done) / (1 + ROUNDS));
+    /// Inserts some of many rows, takes them away from `order`, and answers whether to go on.
+    fn begin(
+        &self,
+        segment: &Segment,
+        growing: &mut Growing<'_>,
+        order: &mut Vec<u32>,
+        held: &[u32],
+    ) -> Result<bool, Error> {
+        let early: Vec<u32> = order.drain(..order.len() / EARLY_ONE_IN).collect();
+        let was_cancelled = !self.insert(growing, &early, 0);
+        if early.len() < LEAST_EARLY || was_cancelled {
+            return Ok(true);
         }
+        let few: Vec<u32> = held.iter().step_by(EARLY_ONE_IN).copied().collect();
+        let curve = self.measure(segment, growing, &few, &[held, order.as_slice()].concat())?;
+        Ok((self.cancelled)() || curve::is_of_use(&curve, segment.vectors()))
+    }
+
+    /// Answers whether it was not cancelled. `before` rows are in the graph.
+    fn insert(&self, growing: &mut Growing<'_>, rows: &[u32], before: usize) -> bool {
+        let (mut done, mut told) = (0, 0);
+        while done < rows.len() && !(self.cancelled)() {
+            done += growing.insert_some(&rows[done..]);
+            if done == rows.len() || done - told >= LARGEST_BATCH {
+                told = done;
+                (self.progress)(before + done);
+            }
+        }
+        done == rows.len()
+    }
+
+    /// Measures walks for some of the rows `missing`, which are not in the graph.
+    fn measure(
+        &self,
+        segment: &Segment,
+        growing: &Growing<'_>,
+        held: &[u32],
+        missing: &[u32],
+    ) -> Result<Vec<Point>, Error> {
+        let rows = segment.vectors();
+        let mut inserted = vec![!0u64; rows.div_ceil(64)];
+        missing.iter().for_each(|&row| inserted[row as usize / 64] &= !(1 << (row % 64)));
+        let allowed = Allowed { rows, dead: &[], filter: Some(&inserted) };
+        curve::measure(segment, held, &allowed, |query, ef| growing.walk(query, ef), self.cancelled)
     }
 
     /// Runs on all cores, or on a pool of one thread.
-    fn on_threads(&self, work: impl FnOnce() + Send) {
-        if self.parallel {
-            return work();
-        }
-        match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
-            Ok(pool) => pool.install(work),
-            Err(_) => work(),
+    fn on_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let one = || rayon::ThreadPoolBuilder::new().num_threads(1).build().ok();
+        match (!self.parallel).then(one).flatten() {
+            Some(pool) => pool.install(work),
+            None => work(),
         }
     }
 }
 
-/// Rows lie in the order of their keys, and those with similar keys are often of similar things. Inserted in that
-/// order, such a cluster would fill its lists with links to itself before the rest is there.
-fn in_mixed_order(rows: usize) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..u32::try_from(rows).unwrap_or(NONE)).collect();
-    // Multiples of an odd number are all different; those of 2^32 divided by the golden ratio are far apart.
-    order.sort_unstable_by_key(|row| row.wrapping_mul(0x9e37_79b1));
+/// A graph of one link for each row would be a chain.
+pub(crate) fn m_of(options: &GraphOptions) -> usize {
+    options.m.clamp(2, 128)
+}
+
+/// The level of a row: one in `m` rows is on level 1 or higher, one in `m` of those on level 2 or higher, and so on.
+fn level(row: u32, m: usize) -> usize {
+    let m = m as u64;
+    let mut random = mix(u64::from(row));
+    let mut level = 0;
+    while random.is_multiple_of(m) && random > 0 {
+        (random, level) = (random / m, level + 1);
+    }
+    level
+}
+
+/// The finaliser of SplitMix64: numbers without a pattern, the same each time.
+fn mix(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// The order in which rows are inserted: those of the highest levels first, so that the entry is there from the
+/// beginning, and otherwise mixed. Rows lie in the order of their keys, and those with similar keys are often of similar
+/// things: inserted in that order, such a cluster would fill its lists with links to itself before the rest is there.
+fn in_mixed_order(rows: usize, m: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..number(rows)).collect();
+    order.sort_by_cached_key(|&row| (Reverse(level(row, m)), mix(!u64::from(row))));
     order
 }
 
-/// The distance of two rows, each given by its position.
-struct CodeDistance<'a> {
-    segment: &'a Segment,
-}
-
-thread_local! {
-    /// The row that was last on the left: an insertion compares one with hundreds of others.
-    static LEFT: RefCell<(usize, u32, Query<'static>)> = RefCell::new((0, NONE, Query::default()));
-}
-
-impl Distance<u32> for CodeDistance<'_> {
-    fn eval(&self, a: &[u32], b: &[u32]) -> f32 {
-        let (&[a], &[b]) = (a, b) else { return f32::MAX };
-        LEFT.with_borrow_mut(|(of, position, query)| {
-            let segment = self.segment.codes().as_ptr().addr();
-            if (*of, *position) != (segment, a) {
-                *query = Query::of_row(self.segment, a).unwrap_or_default();
-                (*of, *position) = (segment, a);
-            }
-            // `hnsw_rs` asserts that no distance is negative.
-            query.score_of(self.segment, b).map_or(f32::MAX, |score| (1.0 - score).max(0.0))
-        })
-    }
-}
-
-fn take_out(hnsw: &Hnsw<'_, u32, CodeDistance<'_>>, m: usize, rows: usize) -> Flat {
-    let mut flat = Flat { m, links: vec![NONE; rows * 2 * m], ..Flat::default() };
-    let number = |x: usize| u32::try_from(x).unwrap_or(NONE);
-    // By level: position and links, sorted by position.
-    let mut levels: Vec<Vec<(u32, Vec<u32>)>> = Vec::new();
-    for point in hnsw.get_point_indexation() {
-        let position = point.get_origin_id();
-        let level = usize::from(point.get_point_id().0);
-        let neighbours = point.get_neighborhood_id();
-        let found = |level: usize| neighbours[level].iter().map(|link| number(link.d_id));
-        for (place, link) in flat.links[position * 2 * m..][..2 * m].iter_mut().zip(found(0)) {
-            *place = link;
-        }
-        levels.resize_with(levels.len().max(level), Vec::new);
-        for level in 1..=level {
-            levels[level - 1].push((number(position), found(level).take(m).collect()));
-        }
-    }
-    lay_out(&mut flat, &mut levels);
-    flat
+/// For each level from 1 on, its rows, sorted.
+fn levels(order: &[u32], m: usize) -> Vec<Vec<u32>> {
+    let highest = order.first().map_or(0, |&row| level(row, m));
+    let members = |least: usize| {
+        let mut rows: Vec<u32> = order.iter().copied().take_while(|&row| level(row, m) >= least).collect();
+        rows.sort_unstable();
+        rows
+    };
+    (1..=highest).map(members).collect()
 }
 
 /// Gives the nodes of the upper levels their numbers.
-fn lay_out(flat: &mut Flat, levels: &mut [Vec<(u32, Vec<u32>)>]) {
-    levels.iter_mut().for_each(|level| level.sort_unstable());
-    let number = |x: usize| u32::try_from(x).unwrap_or(NONE);
-    let node =
-        |level: &[(u32, Vec<u32>)], position| level.binary_search_by_key(&position, |node| node.0).ok();
-    for (i, level) in levels.iter().enumerate() {
-        flat.sizes.push(number(level.len()));
-        for (position, links) in level {
-            let below = if i == 0 { Some(*position as usize) } else { node(&levels[i - 1], *position) };
-            flat.nodes.push(*position);
-            flat.down.push(below.map_or(NONE, number));
-            // `hnsw_rs` also keeps links to points of lower levels in the lists of higher ones.
-            let same_level = links.iter().filter(|&&link| link != *position);
-            let mut links: Vec<u32> = same_level.filter_map(|&link| node(level, link).map(number)).collect();
-            links.resize(flat.m, NONE);
-            flat.upper.extend(links);
+fn lay_out(growing: Growing<'_>, m: usize) -> Flat {
+    let Growing { mut layers, entry, .. } = growing;
+    let mut flat = Flat { m, links: std::mem::take(&mut layers[0].links), ..Flat::default() };
+    let node = |level: usize, row: u32| match level {
+        0 => row,
+        _ => layers[level].members.binary_search(&row).map_or(NONE, number),
+    };
+    for (level, layer) in layers.iter().enumerate().skip(1) {
+        flat.sizes.push(number(layer.members.len()));
+        for &row in &layer.members {
+            flat.nodes.push(row);
+            flat.down.push(node(level - 1, row));
+            let links = layer.of(row).unwrap_or_default();
+            let before = flat.upper.len();
+            flat.upper.extend(links.iter().map(|&link| node(level, link)));
+            flat.upper.resize(before + m, NONE);
         }
     }
+    flat.entry = entry.map_or(0, |entry| node(entry.level, entry.row));
+    flat
 }

@@ -1,8 +1,9 @@
-//! The links of an HNSW graph (arXiv 1603.09320) over the rows of one segment, in a mapped file.
+//! An HNSW graph (arXiv 1603.09320) over the rows of one segment, in a mapped file.
 //!
-//! `hnsw_rs` builds the graph ([`build`]); its links are taken out, chosen again among more candidates
-//! ([`links`]), and laid out flat for our own walk ([`walk`]). The words `m`, `ef` and `level` are the paper's. Sections, see [`crate::sections`], all
-//! numbers but those of the shape `u32`, and `u32::MAX` where there is none:
+//! The graph is built by the paper's algorithms ([`build`], [`grow`], [`links`]), measured ([`curve`]) and laid out flat
+//! for walks ([`walk`]). When segments are merged, the graph of the largest is taken over ([`seed`]). The words `m`, `ef`
+//! and `level` are the paper's. All comparisons are of codes. Sections, see [`crate::sections`], all numbers but those of
+//! the shape `u32`, and `u32::MAX` where there is none:
 //!
 //! ```text
 //! 0 shape    rows, m, entry, checksum of the segment: 4 × u64
@@ -12,13 +13,21 @@
 //! 4 nodes    of each level from 1 on, its nodes: positions
 //! 5 down     of each such node, which node of the level below it is; on level 1 the position
 //! 6 upper    of each such node, m links: nodes of the same level
+//! 7 curve    how much walks find and what they cost: k, ef, recall f32, rows compared f32
 //! ```
 //!
 //! The entry is a node of the highest level, or a position where there is only level 0. Opening checks the
 //! lengths; a link that leads nowhere is an error when a walk comes to it.
+//!
+//! Where walks turned out to cost more than scans, only the curve is kept, with zero rows, so that the graph is not
+//! built again. A file of format 1 has no curve. Its links were chosen in another way and did not connect clusters, so it
+//! is walked only when a caller asks for a walk, and the writer replaces it.
 
 mod build;
+mod curve;
+mod grow;
 mod links;
+mod seed;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -28,10 +37,15 @@ use std::path::Path;
 
 use crate::sections::{Kind, Sections, SectionsWriter};
 use crate::segment::Segment;
-use crate::{Error, files};
-pub(crate) use build::Builder;
+use crate::{Error, Method, files};
+pub(crate) use build::{Builder, m_of};
+pub(crate) use curve::{Plan, Point};
+pub(crate) use seed::Seed;
 
-const KIND: Kind = Kind { magic: *b"imgraph\0", format: 1, sections: 7 };
+const KIND: Kind = Kind { magic: *b"imgraph\0", format: 2, sections: 8 };
+
+/// Without a curve.
+const OLD_KIND: Kind = Kind { format: 1, sections: 7, ..KIND };
 
 const SHAPE: usize = 0;
 const LINKS: usize = 1;
@@ -40,6 +54,7 @@ const SIZES: usize = 3;
 const NODES: usize = 4;
 const DOWN: usize = 5;
 const UPPER: usize = 6;
+const CURVE: usize = 7;
 
 /// Where a list of links ends before its last place.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -55,7 +70,7 @@ struct Shape {
 }
 
 /// The links in memory, as they will lie in the file.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Flat {
     pub(crate) m: usize,
     pub(crate) entry: u32,
@@ -65,6 +80,23 @@ pub(crate) struct Flat {
     pub(crate) nodes: Vec<u32>,
     pub(crate) down: Vec<u32>,
     pub(crate) upper: Vec<u32>,
+    pub(crate) curve: Vec<Point>,
+}
+
+impl Flat {
+    /// The graph as it is to be kept: without links where walks cost more than scans.
+    pub(crate) fn if_of_use(self) -> Flat {
+        let rows = self.links.len() / (2 * self.m.max(1));
+        if curve::is_of_use(&self.curve, rows) {
+            return self;
+        }
+        Flat { m: self.m, curve: self.curve, ..Flat::default() }
+    }
+}
+
+/// A position or a node as files keep it.
+fn number(row: usize) -> u32 {
+    u32::try_from(row).unwrap_or(NONE)
 }
 
 /// Lists of links, one after another, each of at most `width`.
@@ -92,13 +124,19 @@ pub(crate) struct Graph {
     entry: u32,
     /// Which nodes belong to each level from 1 on.
     levels: Vec<Range<usize>>,
+    /// Whether there is a curve.
+    is_measured: bool,
     sections: Sections,
 }
 
 impl Graph {
     /// Opens graph `id` over `segment`.
     pub(crate) fn open(dir: &Path, id: u64, segment: &Segment) -> Result<Graph, Error> {
-        let sections = Sections::open(&files::graph(dir, id), KIND)?;
+        let path = files::graph(dir, id);
+        let (sections, is_measured) = match Sections::open(&path, KIND) {
+            Ok(sections) => (sections, true),
+            Err(error) => (Sections::open(&path, OLD_KIND).map_err(|_| error)?, false),
+        };
         let shape = sections.slice::<Shape>(SHAPE).and_then(|shapes| shapes.first().copied());
         let shape = shape.ok_or_else(|| sections.damaged("the shape is missing"))?;
         if shape.segment != u64::from(segment.sections().checksum()) {
@@ -108,11 +146,44 @@ impl Graph {
         let levels = levels.ok_or_else(|| sections.damaged("the sections do not fit the shape"))?;
         let number = |x: u64| usize::try_from(x).unwrap_or(0);
         let entry = u32::try_from(shape.entry).unwrap_or(NONE);
-        Ok(Graph { rows: number(shape.rows), m: number(shape.m), entry, levels, sections })
+        Ok(Graph { rows: number(shape.rows), m: number(shape.m), entry, levels, is_measured, sections })
     }
 
     pub(crate) fn sections(&self) -> &Sections {
         &self.sections
+    }
+
+    /// Whether there are links; otherwise walks cost more than scans.
+    pub(crate) fn has_links(&self) -> bool {
+        self.rows > 0
+    }
+
+    /// Whether it is known what walks find.
+    pub(crate) fn is_measured(&self) -> bool {
+        self.is_measured
+    }
+
+    /// A graph without links, where it is known from the one over `rows` rows that it will not be walked. That holds
+    /// until there are twice as many.
+    pub(crate) fn verdict(&self, rows: usize, now: usize) -> Option<Flat> {
+        let holds = self.is_measured && !self.has_links() && now < rows.saturating_mul(2);
+        holds.then(|| Flat { m: self.m, curve: self.curve().to_vec(), ..Flat::default() })
+    }
+
+    fn curve(&self) -> &[Point] {
+        let curve = self.is_measured.then(|| self.sections.slice(CURVE));
+        curve.flatten().unwrap_or_default()
+    }
+
+    /// How to walk to the best `k` of the rows that match; `None` where they are to be scanned.
+    pub(crate) fn plan(&self, k: usize, method: Method, matching: usize) -> Option<Plan> {
+        match method {
+            Method::Exact => None,
+            Method::Auto { recall } => curve::plan(self.curve(), k, recall, (matching, self.rows)),
+            // So few are all among the best.
+            Method::Walk { ef } if matching <= ef.max(k) => None,
+            Method::Walk { ef } => Some(Plan { ef: ef.max(k), most: usize::MAX }),
+        }
     }
 
     fn lists(&self) -> Lists<'_> {
@@ -157,9 +228,10 @@ fn levels(sections: &Sections, shape: Shape, rows: usize) -> Option<Vec<Range<us
         end = end.checked_add(usize::try_from(size).ok()?)?;
         levels.push(start..end);
     }
-    let fits = shape.rows == rows as u64
+    let linked = usize::try_from(shape.rows).ok()?;
+    let fits = (linked == rows || linked == 0)
         && m > 0
-        && found(LINKS)? == rows.checked_mul(2)?.checked_mul(m)?
+        && found(LINKS)? == linked.checked_mul(2)?.checked_mul(m)?
         && found(NODES)? == end
         && found(DOWN)? == end
         && found(UPPER)? == end.checked_mul(m)?;
@@ -168,14 +240,14 @@ fn levels(sections: &Sections, shape: Shape, rows: usize) -> Option<Vec<Range<us
 
 /// Writes graph `id` over `segment`.
 pub(crate) fn write(dir: &Path, id: u64, segment: &Segment, flat: &Flat) -> Result<(), Error> {
-    let Flat { m, entry, links, orphans, sizes, nodes, down, upper } = flat;
+    let Flat { m, entry, links, orphans, sizes, nodes, down, upper, curve } = flat;
     let shape = Shape {
-        rows: segment.vectors() as u64,
+        rows: (links.len() / (2 * m)) as u64,
         m: *m as u64,
         entry: u64::from(*entry),
         segment: u64::from(segment.sections().checksum()),
     };
-    let parts: [&[u8]; 7] = [
+    let parts: [&[u8]; 8] = [
         bytemuck::bytes_of(&shape),
         bytemuck::cast_slice(links),
         bytemuck::cast_slice(orphans),
@@ -183,8 +255,9 @@ pub(crate) fn write(dir: &Path, id: u64, segment: &Segment, flat: &Flat) -> Resu
         bytemuck::cast_slice(nodes),
         bytemuck::cast_slice(down),
         bytemuck::cast_slice(upper),
+        bytemuck::cast_slice(curve),
     ];
-    let lengths: Vec<usize> = parts[..UPPER].iter().map(|part| part.len()).collect();
+    let lengths: Vec<usize> = parts[..CURVE].iter().map(|part| part.len()).collect();
     let mut writer = SectionsWriter::create(&files::graph(dir, id), KIND, &lengths)?;
     for (section, bytes) in parts.into_iter().enumerate() {
         writer.write(section, bytes)?;

@@ -1,12 +1,15 @@
 //! What holds of every graph, whatever the rows.
 
+use hnsw_rs::prelude::DistDot;
 use proptest::prelude::*;
 
-use super::{Builder, Graph, write};
-use crate::GraphOptions;
+use super::{Builder, Flat, Graph, Plan, write};
 use crate::codes::Query;
+use crate::scan::{self, Target};
+use crate::segment::Segment;
 use crate::selection::Allowed;
 use crate::test_segment::{clustered, segment};
+use crate::{GraphOptions, Method, Vector};
 
 fn check(rows: usize, dim: usize, copies: usize, (m, ef_construction): (usize, usize), parallel: bool) {
     let folder = tempfile::tempdir().unwrap();
@@ -15,13 +18,14 @@ fn check(rows: usize, dim: usize, copies: usize, (m, ef_construction): (usize, u
     let segment = segment(folder.path(), &vectors, 3);
     let options = GraphOptions { m, ef_construction };
     let builder = Builder { options, parallel, cancelled: &|| false, progress: &|_| () };
-    write(folder.path(), 2, &segment, &builder.build(&segment).unwrap()).unwrap();
+    write(folder.path(), 2, &segment, &builder.build(&segment, None).unwrap().unwrap()).unwrap();
     let graph = Graph::open(folder.path(), 2, &segment).unwrap();
     check_links(&graph, m.max(2), vectors.len());
     // A walk that keeps as many as there are ends only when it comes to no more.
     let allowed = Allowed { rows: vectors.len(), dead: &[], filter: None };
+    let plan = Plan { ef: vectors.len(), most: usize::MAX };
     for query in vectors.iter().take(3) {
-        let found = graph.walk(&segment, &Query::new(query), vectors.len(), &allowed).unwrap();
+        let found = graph.walk(&segment, &Query::new(query), plan, &allowed).unwrap().unwrap();
         assert_eq!(found.len(), vectors.len(), "every row is reached");
     }
 }
@@ -48,6 +52,80 @@ fn check_links(graph: &Graph, m: usize, rows: usize) {
             assert_eq!(position, below, "the way down leads to the same row");
         }
     }
+}
+
+/// Of vectors without any neighbourhoods.
+fn random(rows: usize, dim: usize) -> Vec<Vector> {
+    let component = |row: usize, i: usize| crate::test_numbers::spread((row * 65_536 + i) as u64);
+    (0..rows).map(|row| Vector::new((0..dim).map(|i| component(row, i)).collect()).unwrap()).collect()
+}
+
+fn build(segment: &Segment, parallel: bool) -> Flat {
+    let options = GraphOptions { m: 8, ef_construction: 40 };
+    let builder = Builder { options, parallel, cancelled: &|| false, progress: &|_| () };
+    builder.build(segment, None).unwrap().unwrap()
+}
+
+/// How many of the best ten of 50 vectors that the graph has not seen are found with `ef` candidates, of 500.
+fn found(segment: &Segment, unseen: &[Vector], search: impl Fn(&Query<'_>) -> Vec<usize>) -> usize {
+    let allowed = Allowed { rows: segment.vectors(), dead: &[], filter: None };
+    let of_query = |vector: &Vector| {
+        let query = Query::new(vector);
+        let best = scan::best(&[Target { segment, allowed }], &query, 10).unwrap();
+        let found = search(&query);
+        best.iter().filter(|(_, best)| found.contains(&best.position)).count()
+    };
+    unseen.iter().map(of_query).sum()
+}
+
+#[test]
+fn a_graph_is_the_same_on_any_number_of_cores() {
+    let folder = tempfile::tempdir().unwrap();
+    let segment = segment(folder.path(), &clustered(2_000, 8), 0);
+    assert_eq!(build(&segment, true), build(&segment, false));
+}
+
+/// The chosen walk finds what it promises of queries that the graph has not seen, and more than the reference finds
+/// with as many links and candidates.
+#[test]
+fn the_planned_walk_finds_what_was_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut vectors = clustered(8_050, 8);
+    let unseen = vectors.split_off(8_000);
+    let segment = segment(folder.path(), &vectors, 0);
+    write(folder.path(), 2, &segment, &build(&segment, true)).unwrap();
+    let graph = Graph::open(folder.path(), 2, &segment).unwrap();
+    let allowed = Allowed { rows: segment.vectors(), dead: &[], filter: None };
+    let walk = |plan: Plan| {
+        found(&segment, &unseen, |query| {
+            let found = graph.walk(&segment, query, plan, &allowed).unwrap().unwrap();
+            found.into_iter().map(|found| found.position).collect()
+        })
+    };
+    let plan = graph.plan(10, Method::Auto { recall: 0.98 }, segment.vectors()).unwrap();
+    assert!(walk(plan) >= 485, "{} with {plan:?}", walk(plan));
+    assert_eq!(graph.plan(10, Method::Auto { recall: 1.1 }, segment.vectors()), None);
+
+    let reference = hnsw_rs::prelude::Hnsw::<f32, DistDot>::new(8, vectors.len(), 16, 40, DistDot);
+    vectors.iter().enumerate().for_each(|(i, vector)| reference.insert_slice((vector.as_slice(), i)));
+    let of_reference = found(&segment, &unseen, |query| {
+        let found = reference.search(query.components, 32, 32);
+        found.into_iter().map(|found| found.d_id).collect()
+    });
+    let ours = walk(Plan { ef: 32, most: usize::MAX });
+    assert!(ours >= of_reference, "{ours}, the reference {of_reference}");
+}
+
+#[test]
+fn a_graph_that_is_not_worth_walking_has_no_links() {
+    let folder = tempfile::tempdir().unwrap();
+    let segment = segment(folder.path(), &random(4_096, 96), 0);
+    write(folder.path(), 2, &segment, &build(&segment, true).if_of_use()).unwrap();
+    let graph = Graph::open(folder.path(), 2, &segment).unwrap();
+    assert!(graph.is_measured() && !graph.has_links());
+    assert_eq!(graph.plan(10, Method::default(), 4_096), None);
+    assert!(graph.verdict(4_096, 8_191).is_some_and(|flat| flat.links.is_empty()), "nobody builds it again");
+    assert_eq!(graph.verdict(4_096, 8_192), None);
 }
 
 #[test]

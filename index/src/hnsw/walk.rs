@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BinaryHeap;
 
-use super::{Graph, Lists};
+use super::{Graph, Plan};
 use crate::Error;
 use crate::codes::{Query, prefetch};
 use crate::segment::Segment;
@@ -19,8 +19,11 @@ const AHEAD: usize = 4;
 /// What a walk needs, kept for the next one on the same thread.
 #[derive(Default)]
 struct Scratch {
-    /// One bit per row. For 65,536 rows it is 8 KB, which stay in the first-level cache.
+    /// One bit per row, all zero between two walks. For 65,536 rows it is 8 KB, which stay in the first-level cache.
     seen: Vec<u64>,
+    /// The rows whose bits are set. Of a million rows a walk sees some thousand: to clear all bits would take longer.
+    marked: Vec<u32>,
+    /// The rows to be compared next.
     fresh: Vec<u32>,
     candidates: BinaryHeap<Scored>,
 }
@@ -30,22 +33,25 @@ thread_local! {
 }
 
 impl Graph {
-    /// About the best `ef` of the allowed rows by their codes, in no order.
+    /// About the best `ef` of the allowed rows by their codes, in no order. `None` when as many rows were compared as
+    /// the plan allows, before the end of the walk.
     pub(crate) fn walk(
         &self,
         segment: &Segment,
         query: &Query<'_>,
-        ef: usize,
+        plan: Plan,
         allowed: &Allowed<'_>,
-    ) -> Result<Vec<Scored>, Error> {
+    ) -> Result<Option<Vec<Scored>>, Error> {
         if self.rows == 0 {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let nearest = self.descend(segment, query)?;
-        let level = Level { lists: self.lists(), segment, query };
+        let lists = self.lists();
+        let level = Level { links: |row| lists.of(row), segment, query };
         // Orphans are what no way leads to from the entry; from another row there might be ways to less.
         let starts = [nearest, self.entry_position()?].into_iter().chain(self.orphans().iter().copied());
-        level.explore(starts, ef, allowed).ok_or_else(|| self.broken())
+        let explored = level.explore(starts, plan, allowed).ok_or_else(|| self.broken())?;
+        Ok((explored.compared <= plan.most).then_some(explored.found))
     }
 
     fn entry_position(&self) -> Result<u32, Error> {
@@ -76,56 +82,60 @@ impl Graph {
     }
 }
 
-/// The links of level 0, of a row after that of the other. Whatever leads nowhere is `None`.
-pub(super) struct Level<'a> {
-    pub(super) lists: Lists<'a>,
+/// A level to walk on: `links` answers those of a row, and `None` where there is no such row.
+pub(super) struct Level<'a, F> {
+    pub(super) links: F,
     pub(super) segment: &'a Segment,
     pub(super) query: &'a Query<'a>,
 }
 
-impl Level<'_> {
-    /// About the best `ef` of the allowed rows by their codes, in no order, beginning at `starts`.
+/// What a walk has found, in no order, and how many rows it has compared for it.
+pub(super) struct Explored {
+    pub(super) found: Vec<Scored>,
+    pub(super) compared: usize,
+}
+
+impl<'a, F: Fn(u32) -> Option<&'a [u32]>> Level<'a, F> {
+    /// About the best of the allowed rows by their codes, as many as the plan says, beginning at `starts`; `None` when
+    /// a link leads nowhere.
     pub(super) fn explore(
         &self,
         starts: impl Iterator<Item = u32>,
-        ef: usize,
+        plan: Plan,
         allowed: &Allowed<'_>,
-    ) -> Option<Vec<Scored>> {
-        SCRATCH.with_borrow_mut(|scratch| self.explore_with(starts, ef, allowed, scratch))
+    ) -> Option<Explored> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.candidates.clear();
+            scratch.fresh.clear();
+            scratch.seen.resize(scratch.seen.len().max(allowed.words()), 0);
+            let explored = self.explore_with(starts, plan, allowed, scratch);
+            let Scratch { seen, marked, .. } = scratch;
+            marked.drain(..).for_each(|row| seen[row as usize / 64] = 0);
+            explored
+        })
     }
 
     fn explore_with(
         &self,
         starts: impl Iterator<Item = u32>,
-        ef: usize,
+        plan: Plan,
         allowed: &Allowed<'_>,
         scratch: &mut Scratch,
-    ) -> Option<Vec<Scored>> {
-        let Scratch { seen, fresh, candidates } = scratch;
-        seen.clear();
-        seen.resize(allowed.words(), 0);
-        candidates.clear();
-        let mut top = Top::new(ef);
-        fresh.clear();
-        for start in starts {
-            if mark(start, seen)? {
-                fresh.push(start);
-            }
-        }
+    ) -> Option<Explored> {
+        let mut top = Top::new(plan.ef);
+        scratch.fresh.extend(starts);
         loop {
+            scratch.leave_out_seen(allowed.rows)?;
+            let Scratch { marked, fresh, candidates, .. } = scratch;
             self.compare(fresh, allowed, &mut top, candidates)?;
             let Some(best) = candidates.pop() else { break };
-            if top.worst().is_some_and(|worst| worst > best.score) {
+            if top.worst().is_some_and(|worst| worst > best.score) || marked.len() > plan.most {
                 break;
             }
             fresh.clear();
-            for &link in self.lists.of(u32::try_from(best.position).ok()?)? {
-                if mark(link, seen)? {
-                    fresh.push(link);
-                }
-            }
+            fresh.extend((self.links)(u32::try_from(best.position).ok()?)?);
         }
-        Some(top.into_vec())
+        Some(Explored { found: top.into_vec(), compared: scratch.marked.len() })
     }
 
     fn compare(
@@ -151,11 +161,20 @@ impl Level<'_> {
     }
 }
 
-/// Whether the position was not seen before.
-fn mark(position: u32, seen: &mut [u64]) -> Option<bool> {
-    let word = seen.get_mut(position as usize / 64)?;
-    let bit = 1 << (position % 64);
-    let is_new = *word & bit == 0;
-    *word |= bit;
-    Some(is_new)
+impl Scratch {
+    /// Keeps the fresh rows that were not seen before, and marks them; `None` when there is no such row.
+    fn leave_out_seen(&mut self, rows: usize) -> Option<()> {
+        let Scratch { seen, marked, fresh, .. } = self;
+        if fresh.iter().any(|&row| row as usize >= rows) {
+            return None;
+        }
+        fresh.retain(|&row| {
+            let (word, bit) = (&mut seen[row as usize / 64], 1 << (row % 64));
+            let is_new = *word & bit == 0;
+            *word |= bit;
+            is_new
+        });
+        marked.extend_from_slice(fresh);
+        Some(())
+    }
 }

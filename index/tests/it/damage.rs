@@ -7,8 +7,8 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use imgsearch_index::{
-    Change, Error, Fingerprint, GraphOptions, Hit, Key, OptimizeOptions, Record, SearchOptions, Searcher,
-    Space, Vector, Writer, WriterOptions, repair, verify,
+    Change, Error, Fingerprint, GraphOptions, Hit, Key, Method, OptimizeOptions, Record, SearchOptions,
+    Searcher, Space, Vector, Writer, WriterOptions, repair, verify,
 };
 
 use crate::fixture::copy;
@@ -66,20 +66,24 @@ fn ask(dir: &Path) -> Result<Answers, Error> {
     }
     listing.sort();
     let even = searcher.select(|record| record.key.ends_with(b"2"));
-    let exact = SearchOptions { exact: true, ..SearchOptions::default() };
+    let exact = SearchOptions { method: Method::Exact, ..SearchOptions::default() };
     Ok(Answers {
         note: searcher.note().map(<[u8]>::to_vec),
         listing,
         exact: searcher.search(&query, k, &exact)?,
         filtered: searcher.search(&query, k, &SearchOptions { filter: Some(&even), ..exact })?,
-        walk: searcher.search(&query, k, &SearchOptions { ef: Some(40), ..SearchOptions::default() })?,
+        walk: searcher.search(
+            &query,
+            k,
+            &SearchOptions { method: Method::Walk { ef: 40 }, ..SearchOptions::default() },
+        )?,
     })
 }
 
 /// Only the scan, for it is the fastest.
 #[track_caller]
 fn check_hits(dir: &Path, truth: &Answers, what: &str) {
-    let exact = SearchOptions { exact: true, ..SearchOptions::default() };
+    let exact = SearchOptions { method: Method::Exact, ..SearchOptions::default() };
     let k = NonZeroUsize::new(12).unwrap();
     let found = Searcher::open(dir).and_then(|searcher| searcher.search(&vector(99_999), k, &exact));
     assert!(found.is_err() || found.is_ok_and(|found| found == truth.exact), "{what}");

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use imgsearch_index::{
-    Change, Key, Record, SearchOptions, Searcher, Selection, Space, Vector, Writer, WriterOptions,
+    Change, Key, Method, Record, SearchOptions, Searcher, Selection, Space, Vector, Writer, WriterOptions,
 };
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -52,7 +52,7 @@ fn compared(searcher: &Searcher, query: &Vector, keep: fn(&[u8]) -> bool) -> Vec
 #[track_caller]
 fn check_filtered(searcher: &Searcher, query: &Vector, keep: fn(&[u8]) -> bool, filter: Option<&Selection>) {
     let expected = compared(searcher, query, keep);
-    let options = SearchOptions { filter, exact: true, ..SearchOptions::default() };
+    let options = SearchOptions { filter, method: Method::Exact };
     for k in [1, 2, 3, 10, 100, expected.len().saturating_sub(1).max(1), 10_000] {
         let hits = searcher.search(query, NonZeroUsize::new(k).unwrap(), &options).unwrap();
         let found: Vec<_> =

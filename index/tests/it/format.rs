@@ -87,6 +87,16 @@ fn format_1_with_a_graph_is_read() {
     fs::remove_file(&graph).unwrap();
     drop(index.writer());
     assert_eq!(index.searcher().stats().graph_rows, rows);
+    // It says nothing of what walks find, so that it is built again. With as many rows as a graph has at least.
+    let writer = index.writer();
+    writer.apply(vec![put_at("one more", 1.0)]).unwrap();
+    writer.optimize(&OptimizeOptions::default()).unwrap();
+    writer.close().unwrap();
+    let newer = fs::read_dir(index.dir()).unwrap().map(|entry| entry.unwrap().path());
+    let newer: Vec<_> = newer.filter(|path| path.extension().is_some_and(|found| found == "graph")).collect();
+    assert!(newer.len() == 1 && newer[0] != graph, "{newer:?}");
+    assert_eq!(fs::read(&newer[0]).unwrap()[8], 2, "its format");
+    assert!(verify(&index.dir()).unwrap().is_clean());
 }
 
 /// Both numbers are kept behind a checksum, which is made right again.

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use imgsearch_index::{
-    Change, GraphOptions, Hit, Key, OptimizeOptions, Record, SearchOptions, Searcher, Space, Vector, Writer,
-    WriterOptions, repair, verify,
+    Change, GraphOptions, Hit, Key, Method, OptimizeOptions, Record, SearchOptions, Searcher, Space, Vector,
+    Writer, WriterOptions, repair, verify,
 };
 use tempfile::TempDir;
 
@@ -85,8 +85,14 @@ fn search(searcher: &Searcher, of: u32, k: usize, options: &SearchOptions<'_>) -
 /// How many of the ten best of 50 queries a walk finds: of graphs built on two threads, which differ, 498 to 500.
 fn found_by_walks(searcher: &Searcher) -> usize {
     let of_query = |of: u32| {
-        let exact = search(searcher, of, 10, &SearchOptions { exact: true, ..SearchOptions::default() });
-        let walk = search(searcher, of, 10, &SearchOptions { ef: Some(40), ..SearchOptions::default() });
+        let exact =
+            search(searcher, of, 10, &SearchOptions { method: Method::Exact, ..SearchOptions::default() });
+        let walk = search(
+            searcher,
+            of,
+            10,
+            &SearchOptions { method: Method::Walk { ef: 40 }, ..SearchOptions::default() },
+        );
         walk.iter().filter(|hit| exact.contains(hit)).count()
     };
     (0..50).map(|i| of_query(ROWS + 20 * i)).sum()
@@ -182,14 +188,97 @@ fn a_damaged_graph_is_repaired() {
     assert_eq!(index.searcher().len(), ROWS as usize);
 }
 
-/// Walks would miss some of so many, and nobody has said how many candidates to keep.
+/// Of so few rows, a walk for five hundred hits takes longer than a scan.
 #[test]
 fn many_hits_are_scanned_for() {
     let index = Index::filled();
     let searcher = index.searcher();
     for of in (ROWS..ROWS + 200).step_by(20) {
-        let exact = search(&searcher, of, 100, &SearchOptions { exact: true, ..SearchOptions::default() });
-        assert_eq!(search(&searcher, of, 100, &SearchOptions::default()), exact);
+        let exact =
+            search(&searcher, of, 500, &SearchOptions { method: Method::Exact, ..SearchOptions::default() });
+        assert_eq!(search(&searcher, of, 500, &SearchOptions::default()), exact);
+    }
+}
+
+/// Optimizes, and answers how many rows were in the graph when progress was told for the first time.
+fn optimize(writer: &Writer) -> usize {
+    let told = std::sync::Mutex::new(Vec::new());
+    let progress = |done: usize, _: usize| told.lock().unwrap().push(done);
+    assert!(writer.optimize(&OptimizeOptions { progress: &progress, ..OptimizeOptions::default() }).unwrap());
+    told.into_inner().unwrap()[0]
+}
+
+/// What is added and removed changes the graph that is there: `optimize` inserts only what is new.
+#[test]
+fn optimize_goes_on_from_the_largest_graph() {
+    let index = Index::filled();
+    let writer = index.writer();
+    let removed = (0..300).map(|of| Change::Delete { key: key(of * 13) });
+    // Some are replaced by others under the same keys.
+    let replaced = (0..100).map(|of| Change::Put {
+        key: key(of * 13 + 1),
+        record: Record { fingerprint: None, payload: vec![] },
+        vector: Some(vector(ROWS + 2_000 + of)),
+    });
+    let added = (ROWS + 1_000..ROWS + 1_500).map(put);
+    writer.apply(removed.chain(replaced).chain(added).collect()).unwrap();
+    let first = optimize(&writer);
+    writer.close().unwrap();
+    let searcher = index.searcher();
+    let rows = ROWS as usize - 300 + 500;
+    let stats = searcher.stats();
+    assert_eq!((stats.graph_rows, stats.dead_rows, index.graphs().len()), (rows, 0, 1));
+    assert!(first > rows - 1_500, "{first} of {rows} rows were there from the beginning");
+    let found = found_by_walks(&searcher);
+    assert!(found >= 480, "{found}");
+    for of in [ROWS + 1_000, ROWS + 1_499, ROWS + 2_000] {
+        let options = SearchOptions { method: Method::Walk { ef: 40 }, ..SearchOptions::default() };
+        assert!(search(&searcher, of, 1, &options)[0].score > 0.999, "{of}");
+    }
+}
+
+#[test]
+fn optimize_does_not_go_on_from_a_damaged_graph() {
+    let index = Index::filled();
+    let path = index.graphs().remove(0);
+    let mut bytes = fs::read(&path).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, bytes).unwrap();
+    let writer = index.writer();
+    writer.apply(vec![put(ROWS + 1_000)]).unwrap();
+    let first = optimize(&writer);
+    assert!(first < 1_500, "{first} rows were there from the beginning");
+    writer.close().unwrap();
+    assert!(verify(index.0.path()).unwrap().is_clean());
+}
+
+/// Codes cannot tell six hundred frames of a time lapse from each other, and walks choose by codes.
+#[test]
+fn nearly_equal_rows_are_told_apart() {
+    let index = Index::filled();
+    let writer = index.writer();
+    let frame = |i: u32| {
+        let vector = vector(7);
+        let noise = |j: usize| 1e-4 * ((i * 8) as f32 + j as f32 * 0.7).sin();
+        Vector::new(vector.as_slice().iter().enumerate().map(|(j, x)| x + noise(j)).collect()).unwrap()
+    };
+    let put = |i: u32| Change::Put {
+        key: key(90_000 + i),
+        record: Record { fingerprint: None, payload: vec![] },
+        vector: Some(frame(i)),
+    };
+    writer.apply((0..600).map(put).collect()).unwrap();
+    writer.optimize(&OptimizeOptions::default()).unwrap();
+    writer.close().unwrap();
+    let searcher = index.searcher();
+    for i in (0..600).step_by(60) {
+        let search = |method| {
+            let options = SearchOptions { method, ..SearchOptions::default() };
+            searcher.search(&frame(i), NonZeroUsize::new(10).unwrap(), &options).unwrap()
+        };
+        assert_eq!(search(Method::default()), search(Method::Exact), "{i}");
     }
 }
 
@@ -198,10 +287,10 @@ fn many_hits_are_scanned_for() {
 fn check_filter(searcher: &Searcher, keep: impl Fn(u32) -> bool + Sync) {
     let selection = searcher.select(|record| keep(number(record.key)));
     for k in [1, 100, 5_000] {
-        for ef in [None, Some(1), Some(k)] {
-            let options = SearchOptions { filter: Some(&selection), ef, ..SearchOptions::default() };
+        for method in [Method::default(), Method::Walk { ef: 1 }, Method::Walk { ef: k }] {
+            let options = SearchOptions { filter: Some(&selection), method };
             let hits = search(searcher, ROWS, k, &options);
-            assert_eq!(hits.len(), k.min(selection.len()), "{k} {ef:?} of {}", selection.len());
+            assert_eq!(hits.len(), k.min(selection.len()), "{k} {method:?} of {}", selection.len());
             assert!(hits.iter().all(|hit| keep(number(hit.key.as_bytes()))));
             assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
         }

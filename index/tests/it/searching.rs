@@ -2,7 +2,7 @@
 
 use std::num::NonZeroUsize;
 
-use imgsearch_index::{Fingerprint, Hit, SearchOptions};
+use imgsearch_index::{Fingerprint, Hit, Method, SearchOptions};
 
 use crate::fixture::{Fixture, at, delete, key, put, put_at, put_with};
 
@@ -71,7 +71,7 @@ fn a_record_is_found_by_its_key_and_its_content() {
 #[test]
 fn the_score_is_the_cosine() {
     let index = fan();
-    let options = SearchOptions { exact: true, ..SearchOptions::default() };
+    let options = SearchOptions { method: Method::Exact, ..SearchOptions::default() };
     let hits = index.searcher().search(&at(0.0), NonZeroUsize::new(10).unwrap(), &options).unwrap();
     for (i, hit) in (0..10u8).zip(&hits) {
         let cosine = (f32::from(i) * 10.0).to_radians().cos();

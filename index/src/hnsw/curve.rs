@@ -1,0 +1,237 @@
+//! What walks over a graph find and what they cost, measured on rows of its own.
+//!
+//! Some rows are held out while the graph is built. When all others are in it, walks ask for the neighbours of those
+//! that were held out, and the exact scan says which ones are right. So the curve is about queries that the graph has
+//! not seen, and about these vectors, whatever they are like. Then the rows that were held out are inserted too.
+
+use rayon::prelude::*;
+
+use super::walk::Explored;
+use crate::codes::Query;
+use crate::scan::{self, Target};
+use crate::segment::Segment;
+use crate::selection::Allowed;
+use crate::{Error, Vector};
+
+/// The numbers of hits that are asked for. A search for another number is taken for one for the next greater.
+const HITS: [usize; 5] = [10, 32, 100, 320, 1_000];
+
+/// The numbers of candidates that are tried, until a walk costs as much as a scan.
+const EFS: [usize; 8] = [16, 32, 64, 128, 256, 512, 1_024, 2_048];
+
+/// How many rows are held out, and at most one in how many. The mean recall of 256 walks that find 0.98 is off by 0.003
+/// (standard error; the recall of one walk varies by 0.05).
+const HELD_OUT: usize = 256;
+const ONE_IN: usize = 16;
+
+/// With this recall there is nothing more to measure.
+const ENOUGH: f32 = 0.999;
+
+/// The least recall that anybody is expected to ask for.
+const LEAST_RECALL: f32 = 0.98;
+
+/// To compare a row on a walk takes as long as to scan so many rows: it is read from anywhere, and the scan reads one
+/// after another. This is about processors and memory, not about vectors (`scripts/bench/ann --crossover` prints it).
+const SCANNED_PER_WALKED: f32 = 10.0;
+
+/// One measurement: of the best `k`, walks that kept `ef` candidates found at least this share, and compared so many
+/// rows.
+#[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+pub(crate) struct Point {
+    pub(crate) k: u32,
+    pub(crate) ef: u32,
+    pub(crate) recall: f32,
+    pub(crate) compared: f32,
+}
+
+/// How to walk.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Plan {
+    /// How many candidates to keep.
+    pub(crate) ef: usize,
+    /// After how many rows to give up.
+    pub(crate) most: usize,
+}
+
+/// How many rows are held out of so many.
+pub(super) fn held_out(rows: usize) -> usize {
+    HELD_OUT.min(rows / ONE_IN)
+}
+
+/// The walk that finds `recall` of the best `k` among the `matching` of all `rows`, if one is known that costs less than
+/// to scan those that match. The rows that do not match are walked over like the others, so that of one row in `x` a
+/// walk finds as much as one for `x` times as many hits, and costs as much.
+pub(super) fn plan(curve: &[Point], k: usize, recall: f32, (matching, rows): (usize, usize)) -> Option<Plan> {
+    let share = matching as f32 / rows as f32;
+    let (ef, compared) = cheapest(curve, k as f32 / share, recall)?;
+    let cost = compared * SCANNED_PER_WALKED;
+    // Where those that match lie together, a walk can take much longer than measured.
+    let plan = Plan { ef: whole(ef * share).max(k), most: whole(2.0 * compared) };
+    (cost < matching as f32).then_some(plan)
+}
+
+/// Whether searches will walk: whether one for ten hits does, with the least recall that anybody is expected to ask for.
+pub(super) fn is_of_use(curve: &[Point], rows: usize) -> bool {
+    plan(curve, HITS[0], LEAST_RECALL, (rows, rows)).is_some()
+}
+
+/// How many candidates have to be kept, and how many rows are then compared.
+fn cheapest(curve: &[Point], k: f32, recall: f32) -> Option<(f32, f32)> {
+    let measured = curve.iter().map(|point| point.k).filter(|&measured| measured as f32 >= k).min()?;
+    let mut points = curve.iter().filter(|point| point.k == measured);
+    let mut below: Option<&Point> = None;
+    let above = points.find(|point| {
+        let is_enough = point.recall >= recall;
+        below = if is_enough { below } else { Some(point) };
+        is_enough
+    })?;
+    let Some(below) = below else { return Some((above.ef as f32, above.compared)) };
+    // Recall grows ever slower with the number of candidates: a straight line between two points lies below it.
+    let share = (recall - below.recall) / (above.recall - below.recall);
+    let between = |from: f32, to: f32| from + share * (to - from);
+    Some((between(below.ef as f32, above.ef as f32), between(below.compared, above.compared)))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "`as` saturates, and makes 0 of NaN"
+)]
+fn whole(x: f32) -> usize {
+    x.ceil() as usize
+}
+
+/// A row that was held out, as a query.
+struct Asked {
+    vector: Vector,
+    /// The scores of the rows that are closest, best first.
+    truth: Vec<f32>,
+}
+
+/// Measures walks for the rows `held`. `allowed` are all others, and `walk` answers what a walk finds for a number of
+/// candidates, and how many rows it compared. `None` when `cancelled` says so.
+pub(super) fn measure(
+    segment: &Segment,
+    held: &[u32],
+    allowed: &Allowed<'_>,
+    walk: impl Fn(&Query<'_>, usize) -> Explored + Sync,
+    cancelled: &(dyn Fn() -> bool + Sync),
+) -> Result<Vec<Point>, Error> {
+    let asked = held.iter().filter(|_| !cancelled()).map(|&row| ask(segment, row as usize, allowed));
+    let asked: Vec<Asked> = asked.collect::<Result<_, Error>>()?;
+    let mut curve = Vec::new();
+    for ef in EFS {
+        if asked.is_empty() || cancelled() {
+            break;
+        }
+        let walks = asked.par_iter().map(|asked| {
+            let query = Query::new(&asked.vector);
+            let Explored { found, compared } = walk(&query, ef);
+            let scores = found.into_iter().map(|found| scan::score(segment, &query, found.position));
+            let mut scores = scores.collect::<Result<Vec<f32>, Error>>()?;
+            scores.sort_unstable_by(|a, b| b.total_cmp(a));
+            Ok((HITS.map(|k| recall(&scores, &asked.truth, k)), compared as f32))
+        });
+        let walks: Vec<([f32; HITS.len()], f32)> = walks.collect::<Result<_, Error>>()?;
+        let compared = mean(walks.iter().map(|walk| walk.1));
+        let of_hits = HITS.iter().enumerate().filter(|(_, k)| **k <= ef && **k <= allowed.rows);
+        let points = of_hits.map(|(i, &k)| Point {
+            k: u32::try_from(k).unwrap_or(u32::MAX),
+            ef: u32::try_from(ef).unwrap_or(u32::MAX),
+            recall: surely(walks.iter().map(|walk| walk.0[i])),
+            compared,
+        });
+        let before = curve.len();
+        curve.extend(points);
+        let is_enough =
+            curve[before..].len() == HITS.len() && curve[before..].iter().all(|point| point.recall >= ENOUGH);
+        if is_enough || compared * SCANNED_PER_WALKED > allowed.rows as f32 {
+            break;
+        }
+    }
+    Ok(curve)
+}
+
+fn mean(of: impl ExactSizeIterator<Item = f32>) -> f32 {
+    let count = of.len() as f32;
+    of.sum::<f32>() / count
+}
+
+/// The mean less its standard error: other queries will hardly have a lower one.
+fn surely(recalls: impl ExactSizeIterator<Item = f32> + Clone) -> f32 {
+    let count = recalls.len() as f32;
+    let mean = mean(recalls.clone());
+    let variance = recalls.map(|recall| (recall - mean).powi(2)).sum::<f32>() / count;
+    mean - (variance / count).sqrt()
+}
+
+fn ask(segment: &Segment, row: usize, allowed: &Allowed<'_>) -> Result<Asked, Error> {
+    let vector = Vector::from_half_bytes(segment.checked_half_bytes(row)?);
+    let vector = vector.ok_or_else(|| segment.damaged("a vector has no direction"))?;
+    let query = Query::new(&vector);
+    let most = HITS[HITS.len() - 1];
+    let found = scan::best(&[Target { segment, allowed: *allowed }], &query, most)?;
+    let mut truth: Vec<f32> = found.into_iter().map(|(_, found)| found.score).collect();
+    truth.sort_unstable_by(|a, b| b.total_cmp(a));
+    Ok(Asked { vector, truth })
+}
+
+/// Which share of the best `k` is among `found`. A row that scores as much as the last of the best is as good as it.
+fn recall(found: &[f32], truth: &[f32], k: usize) -> f32 {
+    let Some(&last) = truth.get(k.min(truth.len()).wrapping_sub(1)) else { return 1.0 };
+    let right = found.iter().take(k).filter(|&&score| score >= last).count();
+    right as f32 / k.min(truth.len()) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn point(k: u32, ef: u32, recall: f32, compared: f32) -> Point {
+        Point { k, ef, recall, compared }
+    }
+
+    const CURVE: [Point; 5] = [
+        point(10, 16, 0.5, 100.0),
+        point(10, 32, 0.75, 200.0),
+        point(10, 64, 1.0, 300.0),
+        point(32, 32, 0.5, 200.0),
+        point(32, 64, 0.75, 300.0),
+    ];
+
+    #[track_caller]
+    fn check(k: usize, recall: f32, (matching, rows): (usize, usize), expected: Option<Plan>) {
+        assert_eq!(plan(&CURVE, k, recall, (matching, rows)), expected);
+    }
+
+    #[test]
+    fn a_walk_is_as_long_as_the_recall_needs() {
+        let rows = (10_000, 10_000);
+        check(10, 0.25, rows, Some(Plan { ef: 16, most: 200 }));
+        check(1, 0.75, rows, Some(Plan { ef: 32, most: 400 }));
+        check(10, 0.875, rows, Some(Plan { ef: 48, most: 500 }));
+        check(11, 0.75, rows, Some(Plan { ef: 64, most: 600 }));
+        check(11, 0.875, rows, None);
+        check(33, 0.25, rows, None);
+    }
+
+    #[test]
+    fn what_costs_more_than_a_scan_is_not_walked() {
+        check(10, 0.75, (2_001, 2_001), Some(Plan { ef: 32, most: 400 }));
+        check(10, 0.75, (2_000, 2_000), None);
+        // One row in three matches: ten of these are as many as thirty of all.
+        check(10, 0.75, (10_000, 30_000), Some(Plan { ef: 22, most: 600 }));
+        check(10, 0.75, (10_000, 40_000), None);
+        check(10, 0.75, (0, 30_000), None);
+        check(10, 0.75, (0, 0), None);
+    }
+
+    #[test]
+    fn equally_good_rows_count() {
+        assert_eq!(recall(&[0.9, 0.5, 0.5], &[0.9, 0.5, 0.5, 0.5], 2).to_bits(), 1.0f32.to_bits());
+        assert_eq!(recall(&[0.9, 0.4], &[0.9, 0.5, 0.5], 2).to_bits(), 0.5f32.to_bits());
+        assert_eq!(recall(&[0.9], &[0.9], 10).to_bits(), 1.0f32.to_bits());
+        assert_eq!(recall(&[], &[], 10).to_bits(), 1.0f32.to_bits());
+    }
+}

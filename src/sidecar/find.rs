@@ -77,13 +77,13 @@ impl Names {
         if self.0.is_empty() {
             return Vec::new();
         }
-        let (stem, ending) = photo.rsplit_once('.').unwrap_or((photo, ""));
-        let packets =
-            [photo, stem].into_iter().flat_map(|name| [format!("{name}.xmp"), format!("{name}.XMP")]);
+        let split = photo.rsplit_once('.');
+        let names = std::iter::once(photo).chain(split.map(|(stem, _)| stem));
+        let packets = names.flat_map(|name| [format!("{name}.xmp"), format!("{name}.XMP")]);
         let mut found: Vec<&str> = packets.filter_map(|name| self.0.get(&name).map(String::as_str)).collect();
         let takeout = || {
-            let original = stem.strip_suffix(EDITED).map(|stem| format!("{stem}.{ending}"));
-            self.takeout(photo).or_else(|| self.takeout(&original?))
+            let original = || Some(format!("{}.{}", split?.0.strip_suffix(EDITED)?, split?.1));
+            self.takeout(photo).or_else(|| self.takeout(&original()?))
         };
         found.extend(takeout());
         found
@@ -145,7 +145,7 @@ mod tests {
         }
         for json in ["a.jpg(1).json", "a.jpg.supplemental-metadata(1).json", "a(1).jpg.json"] {
             check("a(1).jpg", &["a.jpg.json", json, "a.jpg(2).json"], &[json]);
-            check("a(1)-edited.jpg", &[json], &if json.starts_with("a(") { vec![json] } else { vec![json] });
+            check("a(1)-edited.jpg", &[json], &[json]);
         }
         check("a(1).jpg", &["a.jpg.json"], &[]);
         check("a.jpg", &["package.json", "a.json"], &[]);

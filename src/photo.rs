@@ -285,6 +285,11 @@ impl Skip {
     pub fn for_now(kind: SkipKind, detail: impl AsRef<str>) -> Skip {
         Skip { decoder_version: 0, ..Skip::new(kind, detail) }
     }
+
+    /// Whether the reason may pass without a change of the file.
+    pub fn is_for_now(&self) -> bool {
+        self.decoder_version == 0
+    }
 }
 
 /// A text that cannot break a line and is not too long to be stored.

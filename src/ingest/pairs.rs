@@ -92,12 +92,12 @@ mod tests {
             pairs.add(Path::new(path), key(path), stands);
         }
         #[track_caller]
-        fn check(pairs: &Pairs, raw: &str, expected: Beside) {
-            assert_eq!(pairs.beside(Path::new(raw)), expected, "{raw}");
+        fn check(pairs: &Pairs, raw: &str, expected: &Beside) {
+            assert_eq!(pairs.beside(Path::new(raw)), *expected, "{raw}");
         }
-        check(&pairs, "/p/a.DNG", Beside::Stands);
-        check(&pairs, "/p/b.cr2", Beside::Waits(vec![key("/p/b.jpeg"), key("/p/b.jpg")]));
-        check(&pairs, "/p/c.cr2", Beside::Nothing);
-        check(&pairs, "/o/a.cr2", Beside::Nothing);
+        check(&pairs, "/p/a.DNG", &Beside::Stands);
+        check(&pairs, "/p/b.cr2", &Beside::Waits(vec![key("/p/b.jpeg"), key("/p/b.jpg")]));
+        check(&pairs, "/p/c.cr2", &Beside::Nothing);
+        check(&pairs, "/o/a.cr2", &Beside::Nothing);
     }
 }

@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn opener(&self) -> Opener {
-        Worker::new("open", self.run.plan.max_wait, open)
+        Worker::new("open", self.run.plan.max_wait, |request| open(&request))
     }
 
     pub(super) fn read(&self, mut job: Job, opener: &mut Opener) -> Result<Passed<Content<'_>>, IngestError> {
@@ -162,8 +162,8 @@ impl<'a> Reader<'a> {
 }
 
 /// Opens and reads a file. A refusal comes with the file's stamp, so that it is not tried again until that changes.
-fn open(request: Request) -> io::Result<Opened> {
-    match read_file(&request) {
+fn open(request: &Request) -> io::Result<Opened> {
+    match read_file(request) {
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
             Ok(Opened::Refused(Stamp::of(&fs::metadata(&request.path)?), error))
         }

@@ -78,7 +78,9 @@ fn lacking(run: &Run<'_>, walked: &Walked) -> Result<Option<Lacking>, IngestErro
     Ok((!run.should_stop()).then_some(lacking))
 }
 
-/// Whether it was embedded, or has changed since the old index embedded it and cannot be any more.
+/// Whether the new index has the photo, or has found that its file changed since the old index embedded it and cannot
+/// be embedded any more. A file that could not be read for now may still be the same.
 fn stands_for(new: &Photo, old: Option<&Photo>) -> bool {
-    new.skip.is_none() || old.is_some_and(|old| !new.stamp.same_content(&old.stamp))
+    let Some(skip) = &new.skip else { return true };
+    !skip.is_for_now() && old.is_some_and(|old| !new.stamp.same_content(&old.stamp))
 }

@@ -75,16 +75,16 @@ impl<'a> Store<'a> {
                 *self.copies.entry(content).or_default() += 1;
             }
             if let Some((content, photo)) = claim {
-                self.release(content, photo, &outcome);
+                self.release(content, photo.as_ref(), &outcome);
             }
         }
         Ok(())
     }
 
     /// Files that waited for `content` become what the first one became, now that it is stored.
-    fn release(&mut self, content: Fingerprint, photo: Option<(Photo, Vector)>, outcome: &Outcome) {
+    fn release(&mut self, content: Fingerprint, photo: Option<&(Photo, Vector)>, outcome: &Outcome) {
         for job in self.in_flight.settle(&content) {
-            let done = match (&photo, outcome) {
+            let done = match (photo, outcome) {
                 (Some((photo, vector)), _) => {
                     Done::known(job, content, photo.clone(), vector.clone(), Outcome::Reread)
                 }

@@ -204,7 +204,7 @@ fn what_was_named_is_indexed_and_stays_though_the_rules_leave_it_out() {
     let workspace = Workspace::new();
     workspace.photo("seen.png", 1);
     workspace.photo(".hidden/a.png", 2);
-    let odd = workspace.photos().join("photo.data");
+    let odd = workspace.photos().join("photo.dat");
     fs::write(&odd, crate::workspace::encoded(3, image::ImageFormat::Png)).unwrap();
     let hidden = workspace.photos().join(".hidden");
     workspace.index_paths(&[&hidden, &workspace.photos(), &odd], &[], 0).check(&[("embedded", 3)]);

@@ -148,7 +148,10 @@ impl Workspace {
         let output = self.imgsearch(&["status", "--skipped", "-0"]).output().unwrap();
         let paths = output.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty());
         let paths = paths.map(imgsearch::photo::path_of);
-        paths.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect()
+        let mut names: Vec<_> =
+            paths.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+        names.sort();
+        names
     }
 
     pub(crate) fn status(&self) -> Value {

@@ -21,10 +21,16 @@ const PHOTO_SIDE: usize = DRAWN_SIDE / 2;
 const COLOUR_SIDE: usize = 8;
 const COLOUR_CELLS: usize = COLOUR_SIDE * COLOUR_SIDE;
 
-/// A picture is drawn if this share of its pixels lies within [`PAPER_LEVELS`] of brightness: the paper, or the ground of
-/// a screen. `cargo run --release --example duplicates -- FOLDER` prints how many photos and documents are taken for drawn.
-const PAPER_SHARE: f32 = 0.5;
+/// A picture is drawn if this share of its pixels lies within [`PAPER_LEVELS`] of brightness, the paper or the ground of a
+/// screen, and the rest lies so far away that the standard deviation is [`INK_DEVIATION`]: fog is all of one brightness, too.
+/// `cargo run --release --example duplicates -- FOLDER` prints how many photos and documents are taken for drawn.
+const PAPER_SHARE: f64 = 0.5;
 const PAPER_LEVELS: usize = 16;
+const INK_DEVIATION: f64 = 24.0;
+/// The ink of a page that is nearly empty hardly counts: its paper alone tells it, a share of [`EMPTY_PAGE_SHARE`] within fewer
+/// levels.
+const EMPTY_PAGE_SHARE: f64 = 0.8;
+const EMPTY_PAGE_LEVELS: usize = 8;
 /// About how many pixels are counted for it.
 const COUNTED: usize = 1 << 16;
 
@@ -160,9 +166,18 @@ fn is_drawn(pixels: &RgbImage) -> bool {
     for pixel in pixels.pixels().step_by(step) {
         counts[usize::from(brightness(pixel.0))] += 1;
     }
-    let all: u32 = counts.iter().sum();
-    let most = counts.windows(PAPER_LEVELS).map(|near| near.iter().sum::<u32>()).max();
-    f64::from(most.unwrap_or(0)) >= f64::from(PAPER_SHARE) * f64::from(all)
+    let all = f64::from(counts.iter().sum::<u32>());
+    let share = |levels: usize| {
+        let most = counts.windows(levels).map(|near| near.iter().sum::<u32>()).max();
+        f64::from(most.unwrap_or(0)) / all
+    };
+    let moment = |power: i32| {
+        let levels = counts.iter().zip(0_u8..=255);
+        levels.map(|(count, level)| f64::from(*count) * f64::from(level).powi(power)).sum::<f64>() / all
+    };
+    let deviation = (moment(2) - moment(1).powi(2)).max(0.0).sqrt();
+    share(EMPTY_PAGE_LEVELS) >= EMPTY_PAGE_SHARE
+        || share(PAPER_LEVELS) >= PAPER_SHARE && deviation >= INK_DEVIATION
 }
 
 /// ITU-R BT.601, in whole numbers.

@@ -31,7 +31,7 @@ fn library() -> Workspace {
     fs::copy(&original, workspace.photos().join("0-copy.png")).unwrap();
     fs::File::options().write(true).open(&original).unwrap().set_modified(UNIX_EPOCH).unwrap();
     save(&workspace, "sub/0-small.jpg", &imageops::thumbnail(&first, 75, 50));
-    save(&workspace, "sub/0-turned.jpg", &imageops::rotate90(&first));
+    save(&workspace, "sub/0-turned.webp", &imageops::rotate90(&first));
     save(&workspace, "sub/0-cut.png", &imageops::crop_imm(&first, 5, 3, 140, 94).to_image());
     save(&workspace, "1.png", &scene(2));
     save(&workspace, "2.png", &scene(3));
@@ -70,10 +70,10 @@ fn check(args: &[&str], expected: &[&str]) {
 #[test]
 fn each_likeness_takes_in_those_before_it() {
     check(&["--exact"], &["0.png", "0-copy.png"]);
-    check(&[], &["0.png", "0-copy.png", "0-small.jpg", "0-turned.jpg"]);
-    check(&["--re-encoded"], &["0.png", "0-copy.png", "0-small.jpg", "0-turned.jpg"]);
-    check(&["--similar"], &["0.png", "0-copy.png", "0-small.jpg", "0-turned.jpg", "0-cut.png"]);
-    check(&["--print", "keep"], &["0-turned.jpg"]);
+    check(&[], &["0.png", "0-copy.png", "0-small.jpg", "0-turned.webp"]);
+    check(&["--re-encoded"], &["0.png", "0-copy.png", "0-small.jpg", "0-turned.webp"]);
+    check(&["--similar"], &["0.png", "0-copy.png", "0-small.jpg", "0-turned.webp", "0-cut.png"]);
+    check(&["--print", "keep"], &["0.png"]);
     check(&["--print", "rest", "--exact"], &["0-copy.png"]);
 }
 
@@ -83,9 +83,9 @@ fn one_photo_of_each_group_is_kept() {
     let lines = lines(&workspace, &["--similar"]);
     let kept: Vec<_> = lines.iter().filter(|line| line["keep"] == true).collect();
     assert_eq!(kept.len(), 1);
-    // Of those with the most pixels the only JPEG.
-    assert!(kept[0]["path"].as_str().unwrap().ends_with("/0-turned.jpg"));
-    assert_eq!(kept[0]["reason"], "original format");
+    // Of the two with the most pixels and bytes the older one.
+    assert!(kept[0]["path"].as_str().unwrap().ends_with("/0.png"));
+    assert_eq!(kept[0]["reason"], "oldest");
     assert!(lines.iter().all(|line| line["keep"] == true || line["reason"].is_null()), "{lines:?}");
     assert!(lines.iter().all(|line| line["likeness"] == "similar" && line["size"].is_u64()), "{lines:?}");
 }
@@ -114,7 +114,7 @@ fn which_one_is_kept_can_be_chosen() {
 fn only_folders_that_are_named_are_looked_at() {
     let workspace = library();
     let sub = workspace.photos().join("sub");
-    assert_eq!(names(&lines(&workspace, &[sub.to_str().unwrap()])), ["0-small.jpg", "0-turned.jpg"].into());
+    assert_eq!(names(&lines(&workspace, &[sub.to_str().unwrap()])), ["0-small.jpg", "0-turned.webp"].into());
 }
 
 #[test]

@@ -219,7 +219,24 @@ fn catalog_records(
         }
     }
     report.records += records;
+    if report.keep_damage(rows_agree(catalog, records))? == Some(false) {
+        report.note(None, catalog.damaged("a row and its record do not agree"));
+    }
+    report.keep_damage(catalog.check_graphs())?;
     Ok(records)
+}
+
+/// Whether every row of the catalog is that of its record, and every record has its row. A writer reads both.
+fn rows_agree(catalog: &Catalog, records: usize) -> Result<bool, Error> {
+    let mut rows = 0;
+    for found in catalog.rows_from(0) {
+        let (row, key) = found?;
+        if catalog.entry(&key)?.is_none_or(|entry| entry.row != row) {
+            return Ok(false);
+        }
+        rows += 1;
+    }
+    Ok(rows == records)
 }
 
 /// Puts right what can be, and reports what was wrong and what is lost.

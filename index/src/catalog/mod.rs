@@ -210,6 +210,11 @@ impl Catalog {
         Ok(chunks.concat())
     }
 
+    /// Reads every piece of every graph.
+    pub(crate) fn check_graphs(&self) -> Result<(), Error> {
+        self.each(self.graphs.iter()).try_for_each(|found| found.map(drop))
+    }
+
     /// Forgets the graphs that `keep` does not want.
     pub(crate) fn retain_graphs(&self, keep: impl Fn(u64) -> bool) -> Result<(), Error> {
         for found in self.each(self.graphs.iter()) {

@@ -33,11 +33,9 @@ fn failed(path: &Path, error: sled::Error) -> Error {
 
 /// sled keeps only the kind of an error of the system, and in place of its message what `{:?}` makes of it.
 fn in_words(source: io::Error) -> io::Error {
-    match source.kind() {
-        // Then the text is all there is.
-        io::ErrorKind::Other => source,
-        kind => source.raw_os_error().map_or_else(|| kind.into(), io::Error::from_raw_os_error),
-    }
+    // Of kind `Other` the text is all there is.
+    let is_told = source.raw_os_error().is_some() || source.kind() == io::ErrorKind::Other;
+    if is_told { source } else { source.kind().into() }
 }
 
 /// What a panic said.

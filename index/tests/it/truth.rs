@@ -178,6 +178,27 @@ fn an_earlier_state_of_the_published_side_is_found() {
     assert_eq!(index.listing(), ["a=later", "b=", "c="]);
 }
 
+/// Neither a searcher nor a query reads the catalog's copy of a graph, but the next writer does.
+#[test]
+fn damage_in_the_catalogs_copy_of_a_graph_is_found() {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1-graph");
+    let dir = tempfile::tempdir().unwrap();
+    copy(&fixture, dir.path());
+    assert!(verify(dir.path()).unwrap().is_clean());
+    let graph = fs::read(dir.path().join("0000000000000002.graph")).unwrap();
+    let (path, part) = (dir.path().join("catalog/db"), &graph[graph.len() / 2..][..64]);
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes.windows(part.len()).position(|window| window == part).unwrap();
+    bytes[at] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let report = verify(dir.path()).unwrap();
+    assert!(!report.is_clean());
+    assert_eq!(repair(dir.path()).unwrap().lost, []);
+    assert!(verify(dir.path()).unwrap().is_clean());
+    let space = Searcher::open(dir.path()).unwrap().space().clone();
+    Writer::open(dir.path(), &space, WriterOptions::default()).unwrap().close().unwrap();
+}
+
 #[test]
 fn an_index_of_an_earlier_version_gets_its_number_once() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1");

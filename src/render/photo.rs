@@ -125,7 +125,7 @@ mod tests {
         fn check(precision: Precision, expected: &str) {
             // 1958-07-04 00:00.
             let details =
-                Details { taken_ms: -362_880_000_000, precision, clock: Clock::Camera, ..Details::default() };
+                Details { taken_ms: -362_793_600_000, precision, clock: Clock::Camera, ..Details::default() };
             assert_eq!(taken(&details, || TimeZone::UTC).as_deref(), Some(expected));
         }
         check(Precision::Year, "1958");

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use super::grow::{Growing, LARGEST_BATCH};
-use super::{Flat, NONE, Point, Seed, curve, number};
+use super::{Flat, NONE, Point, Seed, curve, number, start};
 use crate::segment::Segment;
 use crate::selection::Allowed;
 use crate::{Error, GraphOptions};
@@ -37,13 +37,17 @@ impl Builder<'_> {
         let mut growing = Growing::new(segment, (m, self.options.ef_construction), levels(&order, m));
         let mut held = order.split_off(rows - curve::held_out(rows));
         held.sort_unstable();
-        if let Some(seed) = seed {
-            growing.plant(seed, &held)?;
-            order.retain(|&row| !growing.is_done(row));
+        let is_new = seed.is_none();
+        match seed {
+            Some(seed) => growing.plant(seed, &held)?,
+            None => {
+                let rows = &order[..order.len().min(start::ROWS)];
+                growing.start(&start::linked(segment, rows, (m, self.options.ef_construction)));
+            }
         }
+        order.retain(|&row| !growing.is_done(row));
         let first = rows - held.len();
-        let planted = first - order.len();
-        if planted == 0 && !self.begin(segment, &mut growing, &mut order, &held)? {
+        if is_new && !self.begin(segment, &mut growing, &mut order, &held)? {
             return Ok(Some(Flat { m, ..Flat::default() }));
         }
         if !self.insert(&mut growing, &order, first - order.len()) {

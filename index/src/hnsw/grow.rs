@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 
 use rayon::prelude::*;
 
+use super::start::Linked;
 use super::walk::{Explored, Level};
 use super::{Lists, NONE, Plan, Seed, links, number};
 use crate::Error;
@@ -100,10 +101,25 @@ impl<'a> Growing<'a> {
     /// Takes over links of level 0. Of these rows only those on higher levels have to be inserted, on those levels.
     pub(super) fn plant(&mut self, seed: Seed<'_>, held: &[u32]) -> Result<(), Error> {
         self.planted = seed.plant(self.segment, held, &mut self.layers[0])?;
+        self.enter();
+        Ok(())
+    }
+
+    /// Takes over rows that are linked on level 0, as [`Growing::plant`] does.
+    pub(super) fn start(&mut self, linked: &[Linked]) {
+        self.planted = vec![false; self.segment.vectors()];
+        for (row, links) in linked {
+            self.layers[0].replace(*row, links);
+            self.planted[*row as usize] = true;
+        }
+        self.inserted = linked.len();
+        self.enter();
+    }
+
+    fn enter(&mut self) {
         let first = self.planted.iter().position(|&planted| planted);
         // Until the first row of a higher level is there.
         self.entry = first.map(|row| Entry { row: number(row), level: 0 });
-        Ok(())
     }
 
     /// Whether there is nothing to insert of a row.

@@ -1,7 +1,8 @@
 //! An HNSW graph (arXiv 1603.09320) over the rows of one segment, in a mapped file.
 //!
 //! The graph is built by the paper's algorithms ([`build`], [`grow`], [`links`]), measured ([`curve`]) and laid out flat
-//! for walks ([`walk`]). When segments are merged, the graph of the largest is taken over ([`seed`]). The words `m`, `ef`
+//! for walks ([`walk`]). `hnsw_rs` links the first rows ([`start`]), or, when segments are merged, the graph of the largest
+//! is taken over ([`seed`]). The words `m`, `ef`
 //! and `level` are the paper's. All comparisons are of codes. Sections, see [`crate::sections`], all numbers but those of
 //! the shape `u32`, and `u32::MAX` where there is none:
 //!
@@ -28,6 +29,7 @@ mod curve;
 mod grow;
 mod links;
 mod seed;
+mod start;
 #[cfg(test)]
 mod tests;
 mod walk;

@@ -56,6 +56,13 @@ const PHOTO: Difference = Difference { cell: 5.0, contrast: 0.06, brightness: 3.
 /// Saving can convert a wide gamut of colours to a narrow one, and then all colours are weaker by such a share.
 const COLOUR_SHARE: f32 = 0.2;
 
+/// A picture whose colours (Cb and Cr, of 255) are no stronger, as a root mean square, is grey.
+const GREY: f32 = 2.0;
+/// How strong the colours of one shot are at least, as a share of another's of the same scene, and their cosine. Estimates:
+/// 1.5 stops less light leave about 0.6 of a colour, and taking it away leaves nothing.
+const LEAST_STRENGTH: f32 = 0.4;
+const LEAST_AGREEMENT: f32 = 0.7;
+
 /// The small copy. Its length says how many cells it has.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(transparent)]
@@ -128,6 +135,22 @@ impl Look {
     pub fn layout_correlation(&self, other: &Look) -> f32 {
         let (Some(mine), Some(others)) = (self.grey(), other.grey()) else { return 0.0 };
         correlation(&reduced(mine, COLOUR_CELLS), &reduced(others, COLOUR_CELLS))
+    }
+
+    /// Whether the colours of both are alike on the whole. They are for two shots of one scene, in any light; they are not for
+    /// a picture and its copy in grey or in other colours.
+    pub fn has_similar_colours(&self, other: &Look) -> bool {
+        if self.side().is_none() || other.side().is_none() {
+            return false;
+        }
+        let centred = |look: &Look| look.colours().iter().map(|&value| f32::from(value) - 128.0).collect();
+        let (mine, others): (Vec<f32>, Vec<f32>) = (centred(self), centred(other));
+        let mean_product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>() / count(a);
+        let strengths = [mean_product(&mine, &mine).sqrt(), mean_product(&others, &others).sqrt()];
+        let (weak, strong) = (strengths[0].min(strengths[1]), strengths[0].max(strengths[1]));
+        strong <= GREY
+            || weak >= LEAST_STRENGTH * strong
+                && mean_product(&mine, &others) >= LEAST_AGREEMENT * weak * strong
     }
 
     /// Cells each way; `None` for what a later version wrote.
@@ -363,6 +386,20 @@ mod tests {
         assert!(look(photo()).layout_correlation(&look(dark)) > 0.95);
         let inverted = with(&photo(), |pixel| pixel.map(|value| 255 - value));
         assert!(look(photo()).layout_correlation(&look(inverted)) < -0.95);
+    }
+
+    #[test]
+    fn a_copy_in_grey_or_other_colours_has_no_similar_ones() {
+        #[track_caller]
+        fn check(change: fn([u8; 3]) -> [u8; 3], expected: bool) {
+            assert_eq!(look(photo()).has_similar_colours(&look(with(&photo(), change))), expected);
+        }
+        check(|pixel| pixel, true);
+        check(|pixel| pixel.map(|value| value / 3 * 2), true);
+        check(|pixel| [brightness(pixel); 3], false);
+        check(|[red, green, blue]| [255 - red, 255 - green, 255 - blue], false);
+        let grey = || with(&photo(), |pixel| [brightness(pixel); 3]);
+        assert!(look(grey()).has_similar_colours(&look(grey())));
     }
 
     #[test]

@@ -40,7 +40,7 @@ enum Is {
     Copy,
     /// At most similar.
     Similar,
-    /// Nothing: the answer does not count, either way.
+    /// Another picture of the same origin, which must not be called a copy; more does not count, either way.
     Relative,
 }
 
@@ -76,7 +76,7 @@ const PHOTO_VERSIONS: &[Version] = &[
     version("turned by 270 degrees", Is::Copy, imageops::rotate270, Saved::Jpeg(90)),
     version("dated like its strangers", Is::Copy, Clone::clone, Saved::Dated),
     version("cut by 5 %", Is::Similar, |photo| cropped(photo, (25, 25), (950, 950)), Saved::Jpeg(90)),
-    version("shot of a burst", Is::Similar, Clone::clone, Saved::Shot(0)),
+    version("shot of a burst", Is::Copy, Clone::clone, Saved::Shot(0)),
     version(
         "next shot, moved by 3 %",
         Is::Similar,
@@ -91,7 +91,7 @@ const PHOTO_VERSIONS: &[Version] = &[
     ),
     version("1.5 stops darker", Is::Similar, |photo| exposed(photo, -1.5), Saved::Shot(3)),
     version("1 stop brighter", Is::Similar, |photo| exposed(photo, 1.0), Saved::Shot(4)),
-    version("without colour", Is::Similar, grey, Saved::Jpeg(90)),
+    version("without colour", Is::Relative, grey, Saved::Jpeg(90)),
     version("in other colours", Is::Relative, recoloured, Saved::Jpeg(90)),
 ];
 
@@ -288,12 +288,12 @@ fn report(likeness: &str, groups: &[Vec<(usize, usize)>], families: &[Family]) {
                 let origins = [families[a.0].origin, families[b.0].origin];
                 if a.0 != b.0 {
                     *wrong.entry(format!("{} with another {}", origins[0], origins[1])).or_default() += 1;
-                } else if kinds.contains(&Is::Relative) {
-                    // Neither is said to be right.
-                } else if likeness != "--similar" && kinds.contains(&Is::Similar) {
+                } else if likeness != "--similar" && kinds != [Is::Copy; 2] {
                     *wrong
                         .entry(format!("{} called a copy: versions {} and {}", origins[0], a.1, b.1))
                         .or_default() += 1;
+                } else if kinds.contains(&Is::Relative) {
+                    // Neither is said to be right.
                 } else {
                     right += 1;
                 }

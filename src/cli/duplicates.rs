@@ -63,7 +63,7 @@ pub(crate) struct LikenessArgs {
     #[arg(long)]
     pub(crate) re_encoded: bool,
 
-    /// Also shots of one burst, other exposures, versions without colour, and photos with a little cut off.
+    /// Also shots of one burst, other exposures, and photos with a little cut off.
     ///
     /// A burst is of one camera and of ten seconds by its clock. A date without seconds says nothing: scanners and clocks that
     /// were reset have those. Documents and drawings are never called similar.

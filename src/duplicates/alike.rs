@@ -52,14 +52,17 @@ impl<'a> Seen<'a> {
     /// Whether both can show the same scene, if the vectors agree; the hashes differ in at most [`SAME_SCENE`] bits. What
     /// was drawn shows the same scene only if it looks the same: a form filled in differently is another document.
     pub(super) fn may_be_same_scene(&self, other: &Seen<'_>, turn: Turn) -> bool {
-        !self.look.is_drawn() && !other.look.is_drawn() || self.looks_the_same(other, turn)
+        self.are_photos_of_similar_colours(other) || self.looks_the_same(other, turn)
     }
 
     /// Whether both can be shots of one burst, if the vectors agree; one camera took them within [`BURST_MS`].
     pub(super) fn may_be_of_one_burst(&self, other: &Seen<'_>) -> bool {
-        !self.look.is_drawn()
-            && !other.look.is_drawn()
-            && self.look.layout_correlation(other.look) >= BURST_LAYOUT
+        self.are_photos_of_similar_colours(other) && self.look.layout_correlation(other.look) >= BURST_LAYOUT
+    }
+
+    fn are_photos_of_similar_colours(&self, other: &Seen<'_>) -> bool {
+        let is_drawn = self.look.is_drawn() || other.look.is_drawn();
+        !is_drawn && self.look.has_similar_colours(other.look)
     }
 
     fn looks_the_same(&self, other: &Seen<'_>, turn: Turn) -> bool {

@@ -44,11 +44,12 @@ pub(super) fn parse(text: &str, file: &Path, folders: Folders<'_>) -> Result<Vec
         };
         let values = texts(key.kind, value.get_ref(), folders).ok_or_else(|| {
             let (name, found) = (key.name, value.get_ref().type_str());
-            let what = match value.get_ref() {
-                DeValue::Integer(number) if takes_integers(key.kind) => {
-                    format!("`{name}` cannot be {}: the number is too large", number.as_str())
-                }
-                _ => format!("`{name}` is {}, but this is of type {found}", described(key.kind)),
+            let what = if let DeValue::Integer(number) = value.get_ref()
+                && takes_integers(key.kind)
+            {
+                format!("`{name}` cannot be {}: the number is too large", number.as_str())
+            } else {
+                format!("`{name}` is {}, but this is of type {found}", described(key.kind))
             };
             wrong(value.span(), what).hint(format!("for example: `{name} = {}`", key.example))
         })?;

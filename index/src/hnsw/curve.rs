@@ -30,8 +30,9 @@ const ENOUGH: f32 = 0.999;
 /// The least recall that anybody is expected to ask for.
 const LEAST_RECALL: f32 = 0.98;
 
-/// To compare a row on a walk takes as long as to scan so many rows: it is read from anywhere, and the scan reads one
-/// after another. This is about processors and memory, not about vectors (`scripts/bench/ann --crossover` prints it).
+/// To compare a row on a walk takes at most as long as to scan so many rows: it is read from anywhere, and the scan reads
+/// one after another. Of 100,000 bench vectors it took 7 times as long, and a walk also follows links. This is about
+/// processors and memory, not about vectors (`scripts/bench/ann --crossover`).
 const SCANNED_PER_WALKED: f32 = 10.0;
 
 /// One measurement: of the best `k`, walks that kept `ef` candidates found at least this share, and compared so many
@@ -66,8 +67,9 @@ pub(super) fn plan(curve: &[Point], k: usize, recall: f32, (matching, rows): (us
     let share = matching as f32 / rows as f32;
     let (ef, compared) = cheapest(curve, k as f32 / share, recall)?;
     let cost = compared * SCANNED_PER_WALKED;
-    // Where those that match lie together, a walk can take much longer than measured.
-    let plan = Plan { ef: whole(ef * share).max(k), most: whole(2.0 * compared) };
+    // Some walks are longer than most, and where those that match lie together they can be much longer than measured.
+    let half_a_scan = matching as f32 / SCANNED_PER_WALKED / 2.0;
+    let plan = Plan { ef: whole(ef * share).max(k), most: whole(half_a_scan.max(2.0 * compared)) };
     (cost < matching as f32).then_some(plan)
 }
 
@@ -208,8 +210,8 @@ mod tests {
     #[test]
     fn a_walk_is_as_long_as_the_recall_needs() {
         let rows = (10_000, 10_000);
-        check(10, 0.25, rows, Some(Plan { ef: 16, most: 200 }));
-        check(1, 0.75, rows, Some(Plan { ef: 32, most: 400 }));
+        check(10, 0.25, rows, Some(Plan { ef: 16, most: 500 }));
+        check(1, 0.75, rows, Some(Plan { ef: 32, most: 500 }));
         check(10, 0.875, rows, Some(Plan { ef: 48, most: 500 }));
         check(11, 0.75, rows, Some(Plan { ef: 64, most: 600 }));
         check(11, 0.875, rows, None);

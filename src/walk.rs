@@ -17,8 +17,8 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::disk::Disks;
-pub use kind::Kind;
 use crate::name::{canonicalize, normal_path, normal_text};
+pub use kind::Kind;
 
 /// Name endings of picture files that are read, other than cameras' RAW files. Among the JPEGs, `pjpeg` and `jpg_large`
 /// are what browsers save, and `jpg_original` is what exiftool leaves behind; mpo and jps hold two pictures of one

@@ -121,11 +121,7 @@ pub fn find(
     Ok(Some(Found { groups: gathered(groups, candidates), without_look }))
 }
 
-fn candidates(
-    searcher: &Searcher,
-    folders: &[PathBuf],
-    watch: Watch<'_>,
-) -> Result<Vec<Candidate>, Error> {
+fn candidates(searcher: &Searcher, folders: &[PathBuf], watch: Watch<'_>) -> Result<Vec<Candidate>, Error> {
     let folders: Vec<Folder> = folders.iter().map(Folder::from).collect();
     let is_asked = |key: &[u8]| folders.is_empty() || folders.iter().any(|folder| folder.has(key));
     let mut candidates = Vec::new();
@@ -135,7 +131,8 @@ fn candidates(
             && is_asked(key)
             && let Some(photo) = Photo::decode(payload)
         {
-            candidates.push(Candidate { content: fingerprint, duplicate: Duplicate { path: path_of(key), photo } });
+            candidates
+                .push(Candidate { content: fingerprint, duplicate: Duplicate { path: path_of(key), photo } });
         }
     }
     Ok(candidates)

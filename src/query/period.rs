@@ -8,7 +8,6 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan, ZonedDateTime};
 
-
 /// A time in which photos were taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Period {
@@ -216,9 +215,7 @@ mod tests {
         let month = parse("2023-07").unwrap();
         assert_eq!(year.and(month), Some(month));
         assert_eq!(month.before().and(month.onwards()), None);
-        assert!(
-            month.wall.contains(day(2023, 7, 1)) && !month.wall.contains(day(2023, 8, 1))
-        );
+        assert!(month.wall.contains(day(2023, 7, 1)) && !month.wall.contains(day(2023, 8, 1)));
         assert_eq!(Period::default().and(year), Some(year));
     }
 
@@ -244,9 +241,6 @@ mod tests {
         check("<+0530>-5:30", "yesterday", "2024-02-27T18:30:00Z", "2024-02-28T18:30:00Z");
         // A camera's clock is where the camera was.
         let fourth = Period::parse("2024-07-04", &now(pacific)).unwrap();
-        assert!(
-            fourth.wall.contains(day(2024, 7, 4))
-                && !fourth.wall.contains(day(2024, 7, 5))
-        );
+        assert!(fourth.wall.contains(day(2024, 7, 4)) && !fourth.wall.contains(day(2024, 7, 5)));
     }
 }

@@ -115,8 +115,11 @@ fn check(workspace: &Workspace, totals: &Totals, round: &str) {
     let searcher = Library::new(workspace.root().join("library")).searcher().unwrap();
     assert_eq!(searcher.len() as u64, photos, "{round}: {totals:?}");
     // A RAW file is missing only where a JPEG of its name is in the library.
-    let has_vector: BTreeMap<_, _> =
-        searcher.records().map(Result::unwrap).map(|record| (photo::path_of(record.key), record.has_vector)).collect();
+    let has_vector: BTreeMap<_, _> = searcher
+        .records()
+        .map(Result::unwrap)
+        .map(|record| (photo::path_of(record.key), record.has_vector))
+        .collect();
     let is = |path: &Path| has_vector.get(path).copied();
     for raw in files(&workspace.photos()) {
         if raw.extension().is_some_and(|ending| ending == "DNG" || ending == "cr2") && is(&raw).is_none() {

@@ -131,7 +131,10 @@ fn only_so_much_of_a_file_is_read() {
     let endless =
         workspace.imgsearch(&["status", "--config", "/dev/zero"]).assert().code(2).get_output().clone();
     let stderr = String::from_utf8(endless.stderr).unwrap();
-    assert!(stderr.contains("the config file /dev/zero") && stderr.contains("longer than 1048576 bytes"), "{stderr}");
+    assert!(
+        stderr.contains("the config file /dev/zero") && stderr.contains("longer than 1048576 bytes"),
+        "{stderr}"
+    );
 }
 
 #[test]

@@ -24,11 +24,7 @@ const MAX_LEVELS: usize = 16;
 pub(super) type Linked = (u32, Vec<u32>);
 
 /// Links `rows` with one another; nothing if `hnsw_rs` panics.
-pub(super) fn linked(
-    segment: &Segment,
-    rows: &[u32],
-    (m, ef_construction): (usize, usize),
-) -> Vec<Linked> {
+pub(super) fn linked(segment: &Segment, rows: &[u32], (m, ef_construction): (usize, usize)) -> Vec<Linked> {
     let link = || {
         // `hnsw_rs` gets positions for vectors, so that it copies 4 bytes of a row.
         let hnsw = Hnsw::new(m, rows.len(), MAX_LEVELS, ef_construction.max(m), CodeDistance { segment });

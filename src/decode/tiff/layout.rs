@@ -1,6 +1,5 @@
 //! What the first directory says about the pixels: how many, where they lie, how they are packed and what they mean.
 
-
 use super::colour::{self, Colour};
 use super::directory::{Directory, Values, tag};
 use super::samples::{Depth, Number};

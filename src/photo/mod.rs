@@ -1,0 +1,211 @@
+//! What the library remembers of one photo file: its key in the index and the payload stored with its vector.
+//!
+//! The index holds opaque bytes; this module is the one place that knows what they mean. The payload is a CBOR array
+//! with numbered fields, so that later versions can add fields and still read what earlier ones wrote.
+
+mod details;
+mod key;
+mod skip;
+
+use std::fs::Metadata;
+
+use minicbor::{Decode, Encode};
+
+use crate::sidecar::Sidecars;
+
+pub use details::{Beside, Clock, Details, Glance, Precision};
+pub use key::{Folder, fingerprint, is_under, key_of, path_bytes, path_of};
+pub use skip::{Skip, SkipKind};
+
+/// Raised whenever `decode` reads something that it used to refuse, or reads something differently: pixels or metadata.
+/// What an older decoder read or skipped is read again by the next run.
+pub const DECODER_VERSION: u32 = 4;
+
+/// How a file looked when it was last read: enough to tell, without opening it, that it has not changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Stamp {
+    /// Length in bytes.
+    #[n(0)]
+    pub size: u64,
+    /// Last modification, in nanoseconds since the Unix epoch.
+    #[n(1)]
+    pub modified_ns: i64,
+    /// Last change of the inode, in nanoseconds since the Unix epoch; 0 where the platform has none. Whoever replaces
+    /// the content changes it too, and unlike the modification time nobody can set it back.
+    #[n(2)]
+    pub changed_ns: i64,
+}
+
+impl Stamp {
+    /// The stamp of a file with this metadata.
+    pub fn of(metadata: &Metadata) -> Stamp {
+        let modified_ns =
+            metadata.modified().ok().map_or(0, |time| match time.duration_since(std::time::UNIX_EPOCH) {
+                Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+                Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |ns| -ns),
+            });
+        Stamp { size: metadata.len(), modified_ns, changed_ns: changed_ns(metadata) }
+    }
+
+    /// Whether the content is probably the same. Only equal stamps make it sure.
+    pub fn same_content(&self, other: &Stamp) -> bool {
+        (self.size, self.modified_ns) == (other.size, other.modified_ns)
+    }
+}
+
+#[cfg(unix)]
+fn changed_ns(metadata: &Metadata) -> i64 {
+    use std::os::unix::fs::MetadataExt;
+    metadata.ctime().saturating_mul(1_000_000_000).saturating_add(metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn changed_ns(_: &Metadata) -> i64 {
+    0
+}
+
+/// The payload of one photo.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Photo {
+    /// How the file looked when it was read.
+    #[n(0)]
+    pub stamp: Stamp,
+    /// Why it has no vector, if it has none.
+    #[n(1)]
+    pub skip: Option<Skip>,
+    /// The disk it was on, as [`crate::disk::Disks`] tells them apart.
+    #[n(2)]
+    #[cbor(default)]
+    pub disk: u64,
+    /// What it is a photo of, in numbers; nothing for what was skipped or indexed before there were details.
+    #[n(3)]
+    pub details: Option<Details>,
+    /// [`DECODER_VERSION`] when it was last read; 0 for what was read before this was noted.
+    #[n(4)]
+    #[cbor(default)]
+    pub decoder_version: u32,
+    /// Why the last run could not read it again. Vector and details are then those of its earlier content, and every
+    /// run tries again.
+    #[n(5)]
+    pub trouble: Option<Skip>,
+}
+
+impl Photo {
+    /// A file that was read by this version's decoder.
+    pub fn read(stamp: Stamp, disk: u64, details: Option<Details>) -> Photo {
+        Photo { stamp, skip: None, disk, details, decoder_version: DECODER_VERSION, trouble: None }
+    }
+
+    /// A file that was left out.
+    pub fn skipped(stamp: Stamp, disk: u64, skip: Skip) -> Photo {
+        Photo { skip: Some(skip), ..Photo::read(stamp, disk, None) }
+    }
+
+    /// The bytes to store.
+    #[expect(clippy::missing_panics_doc, reason = "writing to a Vec cannot fail")]
+    pub fn encode(&self) -> Vec<u8> {
+        minicbor::to_vec(self).expect("writing to a Vec cannot fail")
+    }
+
+    /// Reads what [`Photo::encode`] of this or an earlier version wrote; `None` when the bytes are something else.
+    pub fn decode(payload: &[u8]) -> Option<Photo> {
+        minicbor::decode(payload).ok()
+    }
+
+    /// Whether a file that looks like `now` needs no second look.
+    pub fn is_current(&self, now: &Stamp) -> bool {
+        let version = self.skip.as_ref().map_or(self.decoder_version, |skip| skip.decoder_version);
+        self.stamp == *now && version == DECODER_VERSION && self.trouble.is_none()
+    }
+
+    /// Whether the files beside it are those that its details come from.
+    pub fn has_seen(&self, sidecars: &Sidecars) -> bool {
+        let beside = self.details.as_ref().and_then(|details| details.beside.as_ref());
+        self.skip.is_some() || beside.map_or(0, |beside| beside.stamp) == sidecars.stamp()
+    }
+
+    /// Whether the details come from the same pixels, lying the same way: then so does the vector. A photo that was
+    /// stored before there were perceptual hashes cannot tell.
+    pub fn has_pixels_of(&self, details: &Details) -> bool {
+        let look = |details: &Details| {
+            let Details { width, height, orientation, perceptual, .. } = details;
+            perceptual.as_ref().map(|hash| (*width, *height, *orientation, *hash))
+        };
+        self.details.as_ref().and_then(look).is_some_and(|own| Some(own) == look(details))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::details::tests::details;
+    use super::*;
+
+    const STAMP: Stamp = Stamp { size: 5, modified_ns: -7, changed_ns: 9 };
+
+    #[test]
+    fn payloads_come_back_as_they_were() {
+        for skip in [None, Some(Skip::new(SkipKind::Damaged, "ends after 3 bytes"))] {
+            let photo = Photo { skip, ..Photo::read(STAMP, 7, None) };
+            assert_eq!(Photo::decode(&photo.encode()), Some(photo));
+        }
+        let trouble = Some(Skip::for_now(SkipKind::Unreadable, "no answer"));
+        let photo = Photo { trouble, ..Photo::read(STAMP, 7, Some(details())) };
+        assert_eq!(Photo::decode(&photo.encode()), Some(photo));
+        assert_eq!(Photo::decode(b"something else"), None);
+        assert_eq!(Photo::decode(b""), None);
+    }
+
+    #[test]
+    fn a_photo_is_read_again_when_its_sidecars_are_others() {
+        let photo = |stamp| {
+            let beside = Some(Beside { stamp, ..Beside::default() });
+            Photo::read(STAMP, 7, Some(Details { beside, ..details() }))
+        };
+        let none = Sidecars::default();
+        assert!(Photo::read(STAMP, 7, Some(details())).has_seen(&none));
+        assert!(Photo::skipped(STAMP, 7, Skip::new(SkipKind::Damaged, "")).has_seen(&none));
+        assert!(!photo(5).has_seen(&none));
+    }
+
+    #[test]
+    fn payloads_of_the_first_version_are_read() {
+        // [[5, -7, 9], null], before there were disks and details.
+        let photo = Photo { decoder_version: 0, ..Photo::read(STAMP, 0, None) };
+        assert_eq!(Photo::decode(b"\x82\x83\x05\x26\x09\xf6"), Some(photo));
+    }
+
+    #[test]
+    fn a_photo_is_current_until_its_stamp_or_the_decoder_changes() {
+        #[track_caller]
+        fn check(photo: &Photo, expected: bool) {
+            assert_eq!(photo.is_current(&STAMP), expected, "{photo:?}");
+        }
+        let photo = |stamp| Photo::read(stamp, 0, None);
+        let skipped = |stamp, skip| Photo::skipped(stamp, 0, skip);
+        let unreadable = || Skip::new(SkipKind::Unreadable, "");
+        check(&photo(STAMP), true);
+        check(&photo(Stamp { changed_ns: 10, ..STAMP }), false);
+        check(&photo(Stamp { modified_ns: 10, ..STAMP }), false);
+        check(&photo(Stamp { size: 10, ..STAMP }), false);
+        check(&Photo { decoder_version: DECODER_VERSION - 1, ..photo(STAMP) }, false);
+        check(&Photo { trouble: Some(unreadable()), ..photo(STAMP) }, false);
+        check(&skipped(STAMP, unreadable()), true);
+        check(&skipped(Stamp { changed_ns: 10, ..STAMP }, unreadable()), false);
+        check(&skipped(STAMP, Skip { decoder_version: DECODER_VERSION - 1, ..unreadable() }), false);
+        check(&skipped(STAMP, Skip::for_now(SkipKind::TooSlow, "")), false);
+    }
+
+    #[test]
+    fn pixels_are_the_same_where_everything_about_them_is() {
+        #[track_caller]
+        fn check(old: Option<Details>, expected: bool) {
+            assert_eq!(Photo::read(STAMP, 0, old).has_pixels_of(&details()), expected);
+        }
+        check(Some(details()), true);
+        check(Some(Details { camera: Some("missed before".into()), taken_ms: 5, ..details() }), true);
+        check(Some(Details { orientation: 1, ..details() }), false);
+        check(Some(Details { width: 299, ..details() }), false);
+        check(Some(Details { perceptual: None, ..details() }), false);
+        check(None, false);
+    }
+}

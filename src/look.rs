@@ -47,8 +47,12 @@ pub struct Difference {
     pub colour: f32,
 }
 
-// How far two copies of one picture may differ. `cargo run --release --example duplicates -- FOLDER` prints by how much
-// copies and others do.
+// How far two copies of one picture may differ. A prototype measured on 239 photos (COCO) and 168 generated documents: saving
+// again, at any quality and size, changes no cell of a photo by more than 3.9, the contrast by 0.016 and the brightness by
+// 0.7; no cell of a document by more than 3.5, or 7.0 at a quarter of the size, where the contrast changes by 0.125. Two
+// documents on one template differ by 10 or more in some cell, or by 3 to 4 if nothing but two numbers is different. A third of
+// a stop changes a photo's contrast by 0.08 or its brightness by 4. Colours change by up to 1.8, and by 3.2 or more where they
+// are taken away. `cargo run --release --example duplicates -- FOLDER` prints these numbers for imgsearch itself.
 const DRAWN_OF_ONE_SIZE: Difference = Difference { cell: 3.8, contrast: 0.14, brightness: 3.5, colour: 3.0 };
 const DRAWN: Difference = Difference { cell: 8.0, ..DRAWN_OF_ONE_SIZE };
 const PHOTO: Difference = Difference { cell: 5.0, contrast: 0.06, brightness: 3.0, colour: 3.0 };
@@ -185,7 +189,7 @@ fn squashed(pixels: &RgbImage) -> RgbImage {
 fn is_drawn(pixels: &RgbImage) -> bool {
     let mut counts = [0_u32; 256];
     // An odd step does not fall onto the same columns again and again.
-    let step = pixels.len() / 3 / COUNTED | 1;
+    let step = (pixels.len() / 3 / COUNTED) | 1;
     for pixel in pixels.pixels().step_by(step) {
         counts[usize::from(brightness(pixel.0))] += 1;
     }

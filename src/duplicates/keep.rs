@@ -143,10 +143,10 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(keep: Keep, kept: Duplicate, second: Duplicate, expected: Reason) {
-        assert_eq!(keep.order(&kept, &second), Ordering::Less);
-        assert_eq!(keep.order(&second, &kept), Ordering::Greater);
-        assert_eq!(keep.reason(&kept, &second), expected);
+    fn check(keep: Keep, kept: &Duplicate, second: &Duplicate, expected: Reason) {
+        assert_eq!(keep.order(kept, second), Ordering::Less);
+        assert_eq!(keep.order(second, kept), Ordering::Greater);
+        assert_eq!(keep.reason(kept, second), expected);
     }
 
     #[test]
@@ -154,7 +154,7 @@ mod tests {
         let plain = || details(400);
         let dated = || Details { clock: Clock::Camera, taken_ms: 5, ..plain() };
         let placed = || Details { latitude_e7: Some(1), longitude_e7: Some(1), ..dated() };
-        let best = |a, b, reason| check(Keep::Best, a, b, reason);
+        let best = |a: Duplicate, b: Duplicate, reason| check(Keep::Best, &a, &b, reason);
         best(duplicate("b.jpg", 1, dated()), duplicate("a.raw", 9, details(800)), Reason::Metadata);
         best(duplicate("b.jpg", 1, placed()), duplicate("a.jpg", 9, dated()), Reason::Metadata);
         best(duplicate("b.CR2", 1, plain()), duplicate("a.heic", 9, plain()), Reason::Format);
@@ -170,7 +170,7 @@ mod tests {
             Reason::Taken,
         );
         best(duplicate("a.jpg", 9, plain()), duplicate("b.jpg", 9, plain()), Reason::Path);
-        check(Keep::Oldest, duplicate("b.png", 1, plain()), duplicate("a.jpg", 9, dated()), Reason::Taken);
-        check(Keep::Largest, duplicate("b.png", 9, plain()), duplicate("a.jpg", 1, dated()), Reason::Bytes);
+        check(Keep::Oldest, &duplicate("b.png", 1, plain()), &duplicate("a.jpg", 9, dated()), Reason::Taken);
+        check(Keep::Largest, &duplicate("b.png", 9, plain()), &duplicate("a.jpg", 1, dated()), Reason::Bytes);
     }
 }

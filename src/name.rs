@@ -62,13 +62,14 @@ pub fn canonicalize(path: &Path) -> io::Result<PathBuf> {
 fn as_on_disk(path: &Path) -> Option<PathBuf> {
     let mut found = PathBuf::new();
     for part in path.components() {
-        match part {
-            Component::Normal(name) if found.join(name).symlink_metadata().is_err() => {
-                let folder = if found.as_os_str().is_empty() { Path::new(".") } else { &found };
-                let name = only_entry(folder, name)?;
-                found.push(name);
-            }
-            part => found.push(part),
+        if let Component::Normal(name) = part
+            && found.join(name).symlink_metadata().is_err()
+        {
+            let folder = if found.as_os_str().is_empty() { Path::new(".") } else { &found };
+            let name = only_entry(folder, name)?;
+            found.push(name);
+        } else {
+            found.push(part);
         }
     }
     Some(found)

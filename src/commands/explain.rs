@@ -62,7 +62,7 @@ pub(super) fn no_label(settings: &Settings, filter: &Filter, args: &FilterArgs, 
 
 /// Why a filter leaves nothing: the first condition that does so by itself, else all of them together.
 fn no_photo_left(searcher: &Searcher, filter: &Filter, args: &FilterArgs) -> String {
-    if searcher.len() == 0 {
+    if searcher.is_empty() {
         return "the library is empty".to_owned();
     }
     let indexed = photos(searcher.len());

@@ -48,9 +48,9 @@ pub(super) fn read(json: &[u8]) -> Option<Metadata> {
 }
 
 fn taken(time: &Time) -> Option<Taken> {
-    let seconds = match &time.timestamp {
-        Value::String(text) => text.parse().ok()?,
-        other => other.as_i64()?,
+    let seconds: i64 = match time.timestamp.as_str() {
+        Some(text) => text.parse().ok()?,
+        None => time.timestamp.as_i64()?,
     };
     let clock_ms = seconds.checked_mul(1000).filter(|ms| *ms != 0)?;
     // Nothing later than what calendars have can be shown or asked for.

@@ -9,6 +9,7 @@ use jiff::tz::TimeZone;
 
 /// The picture in `../shared/cases`; `None` where there is no such folder.
 #[track_caller]
+#[expect(clippy::print_stderr, reason = "a test that does not test says so")]
 fn case(name: &str) -> Option<Picture> {
     let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../shared/cases"].iter().collect();
     if !folder.is_dir() {
@@ -16,7 +17,11 @@ fn case(name: &str) -> Option<Picture> {
         return None;
     }
     let bytes = fs::read(folder.join(Path::new(name))).unwrap();
-    Some(decode(&bytes, &Limits::default(), Detail::ShortSide(200)).unwrap_or_else(|e| panic!("{name}: {e}")))
+    Some(
+        decode(&bytes, &Limits::default(), Detail::ShortSide(200))
+            .map_err(|e| format!("{name}: {e}"))
+            .unwrap(),
+    )
 }
 
 #[track_caller]

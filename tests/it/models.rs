@@ -348,6 +348,7 @@ fn a_server_that_falls_silent_is_asked_again() {
 
 #[test]
 #[cfg(target_os = "linux")]
+#[expect(clippy::print_stderr, reason = "a test that does not test says so")]
 fn a_full_disk_is_named_and_costs_nothing_that_arrived() {
     use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
     let (user, server) = (Newcomer::new(), Server::of(Repo::small()));

@@ -45,7 +45,7 @@ fn is_unseen(c: char) -> bool {
 
 #[track_caller]
 fn check_seen(what: &str, text: &[u8]) -> String {
-    let text = str::from_utf8(text).unwrap_or_else(|_| panic!("{what} is not UTF-8"));
+    let text = str::from_utf8(text).map_err(|_| format!("{what} is not UTF-8")).unwrap();
     assert!(!text.contains(is_unseen), "{what}: {text:?}");
     text.to_owned()
 }

@@ -335,7 +335,8 @@ fn every_container_keeps_exif() {
     check_facts("JPEG, behind XMP", Format::Jpeg, &jpeg(&[(0xE0, b"JFIF"), (0xE1, xmp), (0xE1, &segment)]));
     check_facts("JPEG, behind MPF", Format::Jpeg, &jpeg(&[(0xE2, b"MPF\0II*\0"), (0xE1, &segment)]));
 
-    let (header, pixels): ((&[u8], &[u8]), (&[u8], &[u8])) = ((b"IHDR", &[0; 13]), (b"IDAT", b"pixels"));
+    let header: (&[u8], &[u8]) = (b"IHDR", &[0; 13]);
+    let pixels: (&[u8], &[u8]) = (b"IDAT", b"pixels");
     check_facts("PNG", PNG, &png(&[header, (b"eXIf", &facts), pixels]));
     check_facts("PNG, behind the pixels", PNG, &png(&[header, pixels, (b"eXIf", &facts)]));
     check_facts("PNG, with the prefix of JPEG", PNG, &png(&[header, (b"eXIf", &segment), pixels]));

@@ -272,7 +272,9 @@ fn config_error(path: &Path, detail: String) -> ModelError {
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
     let json = text_file::read(path).map_err(|error| match error {
         TextError::Io(source) => ModelError::Missing { path: path.to_owned(), source },
-        error => config_error(path, error.to_string()),
+        TextError::Utf16 | TextError::NotUtf8 | TextError::TooLong { .. } => {
+            config_error(path, error.to_string())
+        }
     })?;
     serde_json::from_str(&json).map_err(|error| config_error(path, error.to_string()))
 }

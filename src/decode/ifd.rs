@@ -103,6 +103,12 @@ impl<'a> Structure<'a> {
         std::iter::successors(self.first(), |directory| (*directory).next()).take(MOST_DIRECTORIES)
     }
 
+    /// The directories of the pages, and behind each those of other versions of its picture.
+    pub(super) fn all(self) -> impl Iterator<Item = Directory<'a>> {
+        const OTHER_VERSIONS: u16 = 330;
+        self.chain().flat_map(|page| std::iter::once(page).chain(page.all_pointed(OTHER_VERSIONS)))
+    }
+
     fn directory(self, at: u64) -> Option<Directory<'a>> {
         let at = usize::try_from(at).ok().filter(|at| *at > 0)?;
         let length = if self.is_big { 8 } else { 2 };
@@ -140,6 +146,21 @@ impl<'a> Directory<'a> {
         Some(Value { kind, data, is_little: structure.is_little })
     }
 
+    /// The first whole number under a tag.
+    pub(super) fn uint(self, tag: u16) -> Option<u64> {
+        self.get(tag)?.uint(0)
+    }
+
+    /// The whole structure, which for a TIFF is the file.
+    pub(super) fn bytes(self) -> &'a [u8] {
+        self.structure.bytes
+    }
+
+    /// Whether numbers begin with their lowest byte.
+    pub(super) fn is_little(self) -> bool {
+        self.structure.is_little
+    }
+
     /// The directory that a tag points to.
     pub(super) fn pointed(self, tag: u16) -> Option<Directory<'a>> {
         self.structure.directory(self.get(tag)?.uint(0)?)
@@ -163,6 +184,11 @@ impl<'a> Value<'a> {
     /// All bytes, whatever they stand for.
     pub(super) fn bytes(&self) -> &'a [u8] {
         self.data
+    }
+
+    /// How many numbers there are.
+    pub(super) fn len(&self) -> usize {
+        self.data.len() / self.kind.size()
     }
 
     /// Number `i`, if it is whole and not negative.
@@ -212,7 +238,7 @@ impl<'a> Value<'a> {
 }
 
 /// Up to eight bytes as a whole number.
-fn whole(bytes: &[u8], is_little: bool) -> u64 {
+pub(super) fn whole(bytes: &[u8], is_little: bool) -> u64 {
     let add = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
     if is_little { bytes.iter().rev().fold(0, add) } else { bytes.iter().fold(0, add) }
 }
@@ -220,4 +246,55 @@ fn whole(bytes: &[u8], is_little: bool) -> u64 {
 fn signed(bytes: &[u8], is_little: bool) -> i64 {
     let unused = 64 - 8 * bytes.len().clamp(1, 8);
     (whole(bytes, is_little) << unused).cast_signed() >> unused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_of_directory_is_read() {
+        #[track_caller]
+        fn check(bytes: &[u8], expected: Option<u64>) {
+            let found =
+                Structure::of(bytes).and_then(Structure::first).and_then(|directory| directory.uint(256));
+            assert_eq!(found, expected, "{bytes:?}");
+        }
+        let entries = [
+            b"II*\0\x08\0\0\0\x01\0\0\x01\x03\0\x01\0\0\0\x07\0\0\0\0\0\0\0".as_slice(),
+            b"MM\0*\0\0\0\x08\0\x01\x01\0\0\x04\0\0\0\x01\0\0\0\x07\0\0\0\0",
+            b"II+\0\x08\0\0\0\x10\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\x01\x10\0\x01\0\0\0\0\0\0\0\x07\0\0\0\0\0\0\0",
+        ];
+        for file in entries {
+            check(file, Some(7));
+            for length in 0..file.len() - 8 {
+                check(&file[..length], None);
+            }
+        }
+        // More values than the file has bytes.
+        check(b"II*\0\x08\0\0\0\x01\0\0\x01\x04\0\xff\xff\xff\x7f\x07\0\0\0\0\0\0\0", None);
+    }
+
+    #[test]
+    fn directories_in_circles_come_to_an_end() {
+        let circle = b"II*\0\x08\0\0\0\x01\0\x4a\x01\x04\0\x01\0\0\0\x08\0\0\0\x08\0\0\0";
+        let structure = Structure::of(circle).unwrap();
+        assert_eq!(structure.all().count(), MOST_DIRECTORIES * (1 + 1));
+    }
+
+    #[test]
+    fn fractions_of_every_kind_are_read() {
+        #[track_caller]
+        fn check(kind: Kind, data: &[u8], expected: Option<f64>) {
+            assert_eq!(Value { data, kind, is_little: false }.number(0), expected);
+        }
+        check(Kind::Unsigned(2), &[0, 5], Some(5.0));
+        check(Kind::Rational, &[0, 0, 0, 1, 0, 0, 0, 4], Some(0.25));
+        check(Kind::Rational, &[0, 0, 0, 1, 0, 0, 0, 0], None);
+        check(Kind::SignedRational, &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 2], Some(-0.5));
+        check(Kind::Float, &[0x3f, 0, 0, 0], Some(0.5));
+        check(Kind::Double, &[0x3f, 0xe0, 0, 0, 0, 0, 0, 0], Some(0.5));
+        check(Kind::Signed(1), &[0xff], Some(-1.0));
+        check(Kind::Unsigned(2), &[0], None);
+    }
 }

@@ -6,6 +6,7 @@
 //! sensible size is passed over. Where there is none, a picture in colour that is no JPEG will do: some programs write
 //! TIFF files that look like RAW, with a thumbnail in front and the picture behind it.
 
+use super::ifd::Structure;
 use super::{DecodeError, Decoded, Detail, Limits, decode_jpeg, jpeg_memory, tiff};
 
 /// Short side a preview must have. Below are the thumbnails of cameras' lists, 160 × 120 pixels: too little to see
@@ -39,13 +40,13 @@ fn name_of_tiff(bytes: &[u8]) -> Option<&'static str> {
     const INTERPRETATION: u16 = 0x0106;
     const SENSOR_DATA: [Option<u64>; 2] = [Some(32803), Some(34892)];
     const DNG_VERSION: u16 = 0xC612;
-    let directories = tiff::Directory::all(bytes);
-    let first = directories.first()?;
-    if first.values(DNG_VERSION).is_some() {
+    let structure = Structure::of(bytes)?;
+    let first = structure.first()?;
+    if first.get(DNG_VERSION).is_some() {
         return Some("DNG");
     }
-    let is_smaller = first.number(SUBFILE_TYPE).is_some_and(|value| value & 1 == 1);
-    let has_sensor_data = || directories.iter().any(|of| SENSOR_DATA.contains(&of.number(INTERPRETATION)));
+    let is_smaller = first.uint(SUBFILE_TYPE).is_some_and(|value| value & 1 == 1);
+    let has_sensor_data = || structure.all().any(|of| SENSOR_DATA.contains(&of.uint(INTERPRETATION)));
     (is_smaller || has_sensor_data()).then_some("RAW")
 }
 

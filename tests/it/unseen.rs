@@ -144,7 +144,7 @@ fn other_commands_and_all_messages_show_it_too() {
     check(&["classify", photo, "--labels-file", words], 0, "rtl\\u{202e}gpj.exe");
     check(&["similar", "/no\n\u{202e}picture.jpg"], 2, "/no\\n\\u{202e}picture.jpg");
     check(&["query", "--queries", "/no\u{202e}file"], 2, "/no\\u{202e}file");
-    check(&["query", "x", "--model", "./no\u{202e}model"], 2, "./no\\u{202e}model");
+    check(&["query", "x", "--model", "./no\u{202e}model"], 2, "/no\\u{202e}model");
     let library = workspace.root().join("other\u{202e}\nlibrary");
     let library = library.to_str().unwrap();
     check(&["index", "--library", library, photos], 2, "embedded");

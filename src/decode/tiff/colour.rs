@@ -1,10 +1,11 @@
 //! What the samples of a pixel mean, and the RGB that they make.
 
-use super::directory::{Directory, Values, tag};
 use super::layout::Compression;
 use super::samples::{Depth, Number};
+use super::tag;
 use super::{damaged, unsupported};
 use crate::decode::DecodeError;
+use crate::decode::ifd::{Directory, Value};
 use crate::decode::raster::Alpha;
 
 /// The meaning of a pixel's first samples.
@@ -33,9 +34,10 @@ pub(super) struct YCbCr {
 }
 
 impl Colour {
-    pub(super) fn ycbcr(luma: Option<Values>, range: Option<Values>) -> Colour {
-        let real =
-            |values: Option<Values>, index, default| values.and_then(|v| v.real(index)).unwrap_or(default);
+    pub(super) fn ycbcr(luma: Option<Value<'_>>, range: Option<Value<'_>>) -> Colour {
+        let real = |values: Option<Value<'_>>, index, default| {
+            values.and_then(|v| v.number(index)).unwrap_or(default)
+        };
         let luma = [(0, 0.299), (1, 0.587), (2, 0.114)].map(|(index, default)| real(luma, index, default));
         let range = [(0, 0.0), (2, 128.0), (4, 128.0)]
             .map(|(index, least)| (real(range, index, least), real(range, index + 1, 255.0)));
@@ -77,21 +79,21 @@ impl Colour {
 
 /// What the first samples of a pixel are.
 pub(super) fn of(
-    directory: &Directory,
+    directory: &Directory<'_>,
     depth: Depth,
     compression: Compression,
     samples: usize,
 ) -> Result<Colour, DecodeError> {
-    let name = match directory.number(tag::INTERPRETATION) {
+    let name = match directory.uint(tag::INTERPRETATION) {
         Some(0) => return Ok(Colour::Gray { is_inverted: true }),
         Some(1) => return Ok(Colour::Gray { is_inverted: false }),
         Some(2) => return Ok(Colour::Rgb),
         Some(3) => return palette(directory, depth),
-        Some(5) if directory.number(tag::INK_SET).unwrap_or(1) == 1 => return Ok(Colour::Inks),
+        Some(5) if directory.uint(tag::INK_SET).unwrap_or(1) == 1 => return Ok(Colour::Inks),
         // A JPEG's values always use the whole range.
         Some(6) if depth.bits == 8 => {
-            let range = directory.values(tag::BLACK_AND_WHITE).filter(|_| compression != Compression::Jpeg);
-            return Ok(Colour::ycbcr(directory.values(tag::COEFFICIENTS), range));
+            let range = directory.get(tag::BLACK_AND_WHITE).filter(|_| compression != Compression::Jpeg);
+            return Ok(Colour::ycbcr(directory.get(tag::COEFFICIENTS), range));
         }
         Some(8) => return Ok(Colour::Lab { is_signed: true }),
         Some(9) => return Ok(Colour::Lab { is_signed: false }),
@@ -110,14 +112,14 @@ pub(super) fn of(
 }
 
 /// All reds, then all greens, then all blues, of 16 bits each.
-fn palette(directory: &Directory, depth: Depth) -> Result<Colour, DecodeError> {
+fn palette(directory: &Directory<'_>, depth: Depth) -> Result<Colour, DecodeError> {
     if depth.bits > 8 || depth.number != Number::Unsigned {
         return Err(unsupported(&format!("with a palette for numbers of {} bits", depth.bits)));
     }
     let count = 1 << depth.bits;
-    let map = directory.values(tag::COLOR_MAP).filter(|map| map.len() >= 3 * count);
+    let map = directory.get(tag::COLOR_MAP).filter(|map| map.len() >= 3 * count);
     let map = map.ok_or_else(|| damaged("the palette is missing"))?;
-    let values: Vec<u64> = (0..3 * count).filter_map(|index| map.number(index)).collect();
+    let values: Vec<u64> = (0..3 * count).filter_map(|index| map.uint(index)).collect();
     // Some programs write 8 bits where 16 are meant.
     let shift = if values.iter().any(|value| *value > 255) { 8 } else { 0 };
     let byte = |value: &u64| u8::try_from(value >> shift).unwrap_or(u8::MAX);
@@ -127,11 +129,11 @@ fn palette(directory: &Directory, depth: Depth) -> Result<Colour, DecodeError> {
 
 /// What the first sample behind those of the colour is. Where nothing says it, a fourth sample of RGB is transparency,
 /// as Pillow and most viewers have it.
-pub(super) fn alpha(directory: &Directory, colour: &Colour, samples: usize) -> Option<Alpha> {
+pub(super) fn alpha(directory: &Directory<'_>, colour: &Colour, samples: usize) -> Option<Alpha> {
     if samples <= colour.samples() || matches!(colour, Colour::Palette(_)) {
         return None;
     }
-    match directory.number(tag::EXTRA_SAMPLES) {
+    match directory.uint(tag::EXTRA_SAMPLES) {
         Some(1) => Some(Alpha::Premultiplied),
         Some(2) => Some(Alpha::Separate),
         None if matches!(colour, Colour::Rgb) && samples == 4 => Some(Alpha::Separate),
@@ -141,16 +143,16 @@ pub(super) fn alpha(directory: &Directory, colour: &Colour, samples: usize) -> O
 
 /// JPEG's decoder spreads out colours itself.
 pub(super) fn subsampling(
-    directory: &Directory,
+    directory: &Directory<'_>,
     colour: &Colour,
     compression: Compression,
 ) -> Result<Option<(usize, usize)>, DecodeError> {
     if !matches!(colour, Colour::YCbCr { .. }) || compression == Compression::Jpeg {
         return Ok(None);
     }
-    let values = directory.values(tag::SUBSAMPLING);
+    let values = directory.get(tag::SUBSAMPLING);
     let step = |index| {
-        let step = values.map_or(Some(2), |values| values.number(index))?;
+        let step = values.map_or(Some(2), |values| values.uint(index))?;
         [1, 2, 4].into_iter().find(|known| *known as u64 == step)
     };
     match (step(0), step(1)) {

@@ -1,10 +1,11 @@
 //! What the first directory says about the pixels: how many, where they lie, how they are packed and what they mean.
 
 use super::colour::{self, Colour};
-use super::directory::{Directory, Values, tag};
 use super::samples::{Depth, Number};
+use super::tag;
 use super::{damaged, unsupported};
 use crate::decode::DecodeError;
+use crate::decode::ifd::{Directory, Value};
 use crate::decode::raster::Alpha;
 
 /// How the numbers of a part are packed.
@@ -61,8 +62,8 @@ pub(super) struct Layout<'a> {
     /// Columns and rows of one stored part, a strip or a tile.
     stored: (usize, usize),
     is_tiled: bool,
-    offsets: Values<'a>,
-    lengths: Option<Values<'a>>,
+    offsets: Value<'a>,
+    lengths: Option<Value<'a>>,
 }
 
 /// A strip or a tile.
@@ -80,8 +81,8 @@ pub(super) struct Part {
 /// The JPEG that the oldest way of having JPEG in TIFF puts there as a file of its own.
 pub(super) fn jpeg_inside<'a>(directory: &Directory<'a>) -> Option<&'a [u8]> {
     const OLD_JPEG: u64 = 6;
-    (directory.number(tag::COMPRESSION)? == OLD_JPEG).then_some(())?;
-    let start = usize::try_from(directory.number(tag::JPEG_INSIDE)?).ok()?;
+    (directory.uint(tag::COMPRESSION)? == OLD_JPEG).then_some(())?;
+    let start = usize::try_from(directory.uint(tag::JPEG_INSIDE)?).ok()?;
     // Others put only tables there, and the picture elsewhere.
     let is_whole =
         |jpeg: &&[u8]| jpeg.starts_with(b"\xff\xd8\xff") && memchr::memmem::find(jpeg, b"\xff\xda").is_some();
@@ -94,13 +95,13 @@ impl<'a> Layout<'a> {
     /// # Errors
     /// What is missing, or what is not read here.
     pub(super) fn of(directory: &Directory<'a>) -> Result<Layout<'a>, DecodeError> {
-        let number = |tag| directory.number(tag);
+        let number = |tag| directory.uint(tag);
         let side = |tag, name| {
             let side = number(tag).and_then(|side| u32::try_from(side).ok()).filter(|side| *side > 0);
             side.ok_or_else(|| damaged(name))
         };
         let size = (side(tag::WIDTH, "no width is given")?, side(tag::HEIGHT, "no height is given")?);
-        let is_tiled = directory.values(tag::TILE_OFFSETS).is_some();
+        let is_tiled = directory.get(tag::TILE_OFFSETS).is_some();
         let stored = if is_tiled {
             (side(tag::TILE_WIDTH, "no width of tiles")?, side(tag::TILE_LENGTH, "no height of tiles")?)
         } else {
@@ -112,8 +113,7 @@ impl<'a> Layout<'a> {
         } else {
             (tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS)
         };
-        let offsets =
-            directory.values(offsets).ok_or_else(|| damaged("nothing says where the pixels are"))?;
+        let offsets = directory.get(offsets).ok_or_else(|| damaged("nothing says where the pixels are"))?;
         let samples = number(tag::SAMPLES_PER_PIXEL).unwrap_or(1);
         let samples = u16::try_from(samples).map(usize::from).ok().filter(|samples| *samples > 0);
         let samples = samples.ok_or_else(|| damaged("a strange number of samples in a pixel"))?;
@@ -138,13 +138,13 @@ impl<'a> Layout<'a> {
             alpha: colour::alpha(directory, &colour, samples),
             subsampling: colour::subsampling(directory, &colour, compression)?,
             colour,
-            tables: directory.values(tag::JPEG_TABLES).map_or(&[], |values| values.bytes()),
+            tables: directory.get(tag::JPEG_TABLES).map_or(&[], |values| values.bytes()),
             samples,
             is_planar: number(tag::PLANAR_CONFIGURATION) == Some(2) && samples > 1,
             stored: (stored.0 as usize, stored.1 as usize),
             is_tiled,
             offsets,
-            lengths: directory.values(lengths),
+            lengths: directory.get(lengths),
         };
         layout.check()?;
         Ok(layout)
@@ -220,10 +220,10 @@ impl<'a> Layout<'a> {
         let (across, down) = self.grid();
         let index = plane * across * down + part.index;
         let found = || {
-            let start = usize::try_from(self.offsets.number(index)?).ok()?;
+            let start = usize::try_from(self.offsets.uint(index)?).ok()?;
             let rest = self.bytes.get(start..)?;
             // Some programs leave the lengths out, or write 0.
-            let length = self.lengths.and_then(|lengths| lengths.number(index)).filter(|length| *length > 0);
+            let length = self.lengths.and_then(|lengths| lengths.uint(index)).filter(|length| *length > 0);
             let length = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(rest.len());
             Some(&rest[..length.min(rest.len())])
         };
@@ -258,12 +258,12 @@ impl<'a> Layout<'a> {
     }
 }
 
-fn compression(directory: &Directory) -> Result<Compression, DecodeError> {
-    let name = match directory.number(tag::COMPRESSION).unwrap_or(1) {
+fn compression(directory: &Directory<'_>) -> Result<Compression, DecodeError> {
+    let name = match directory.uint(tag::COMPRESSION).unwrap_or(1) {
         1 => return Ok(Compression::None),
         2 => return Ok(Compression::Huffman),
         3 => {
-            let two_dimensional = directory.number(tag::T4_OPTIONS).unwrap_or(0) & 1 == 1;
+            let two_dimensional = directory.uint(tag::T4_OPTIONS).unwrap_or(0) & 1 == 1;
             return Ok(Compression::Fax3 { two_dimensional });
         }
         4 => return Ok(Compression::Fax4),
@@ -288,11 +288,11 @@ fn compression(directory: &Directory) -> Result<Compression, DecodeError> {
 }
 
 /// Only two ways of packing go with differences; with others libtiff does not look at what is said of them.
-fn predictor(directory: &Directory, compression: Compression) -> Result<Predictor, DecodeError> {
+fn predictor(directory: &Directory<'_>, compression: Compression) -> Result<Predictor, DecodeError> {
     if !matches!(compression, Compression::Lzw | Compression::Deflate) {
         return Ok(Predictor::None);
     }
-    match directory.number(tag::PREDICTOR).unwrap_or(1) {
+    match directory.uint(tag::PREDICTOR).unwrap_or(1) {
         1 => Ok(Predictor::None),
         2 => Ok(Predictor::Difference),
         3 => Ok(Predictor::FloatingPoint),
@@ -301,11 +301,11 @@ fn predictor(directory: &Directory, compression: Compression) -> Result<Predicto
 }
 
 /// How a sample is stored: all of a pixel alike.
-fn depth(directory: &Directory, compression: Compression, samples: usize) -> Result<Depth, DecodeError> {
+fn depth(directory: &Directory<'_>, compression: Compression, samples: usize) -> Result<Depth, DecodeError> {
     let alike = |tag, default| {
-        let Some(values) = directory.values(tag) else { return Some(default) };
-        let first = values.number(0)?;
-        (1..values.len().min(samples)).all(|index| values.number(index) == Some(first)).then_some(first)
+        let Some(values) = directory.get(tag) else { return Some(default) };
+        let first = values.uint(0)?;
+        (1..values.len().min(samples)).all(|index| values.uint(index) == Some(first)).then_some(first)
     };
     let bits = alike(tag::BITS_PER_SAMPLE, 1);
     let bits = bits.ok_or_else(|| unsupported("whose samples have different numbers of bits"))?;

@@ -6,26 +6,29 @@
 //! unpack the data here, and this module reads where the parts of the picture lie and what their numbers mean.
 
 mod colour;
-mod directory;
 mod layout;
 mod samples;
+mod tag;
 mod unpack;
 
 use image::RgbImage;
 
+use super::ifd::{Directory, Structure};
 use super::{DecodeError, Decoded, Detail, Limits, decode_jpeg, jpeg_memory, note_on_missing_rows};
 use colour::Colour;
-pub(super) use directory::Directory;
 use layout::{Layout, Part};
 use samples::Depth;
 
 /// What stands where a part of the picture is missing: grey, as JPEG decoders have it.
 const MISSING: u8 = 128;
 
+fn first_directory(bytes: &[u8]) -> Option<Directory<'_>> {
+    Structure::of(bytes)?.first()
+}
+
 /// Decodes the first page.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
-    let directory =
-        Directory::first(bytes).ok_or_else(|| damaged("there is no directory of its contents"))?;
+    let directory = first_directory(bytes).ok_or_else(|| damaged("there is no directory of its contents"))?;
     match layout::jpeg_inside(&directory) {
         Some(jpeg) => decode_jpeg(jpeg, limits, Detail::Full),
         None => decode_parts(&Layout::of(&directory)?, limits),
@@ -34,7 +37,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
 
 /// Bytes that [`decode`] takes.
 pub(super) fn memory(bytes: &[u8]) -> Option<u64> {
-    let directory = Directory::first(bytes)?;
+    let directory = first_directory(bytes)?;
     match layout::jpeg_inside(&directory) {
         Some(jpeg) => jpeg_memory(jpeg, Detail::Full),
         None => Some(Layout::of(&directory).ok()?.needed()),
@@ -56,7 +59,8 @@ pub(super) fn memory_of_largest(bytes: &[u8], shortest: u32) -> Option<u64> {
 }
 
 fn largest(bytes: &[u8], shortest: u32) -> Option<Layout<'_>> {
-    let layouts = Directory::all(bytes).into_iter().filter_map(|directory| Layout::of(&directory).ok());
+    let directories = Structure::of(bytes)?.all();
+    let layouts = directories.filter_map(|directory| Layout::of(&directory).ok());
     let in_colour = layouts.filter(|layout| matches!(layout.colour, Colour::Rgb | Colour::YCbCr(_)));
     let large = in_colour.filter(|layout| layout.size.0.min(layout.size.1) >= shortest);
     large.max_by_key(|layout| u64::from(layout.size.0) * u64::from(layout.size.1))

@@ -2,7 +2,7 @@
 
 use half::f16;
 
-use super::directory::unsigned;
+use crate::decode::ifd::whole;
 
 /// What kind of number a sample is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,7 +105,7 @@ impl Depth {
             return packed(row, index, self.bits).map(f64::from);
         }
         let size = self.bits as usize / 8;
-        let raw = unsigned(row.get(index * size..(index + 1) * size)?, self.is_little)?;
+        let raw = whole(row.get(index * size..(index + 1) * size)?, self.is_little);
         Some(match (self.number, self.bits) {
             (Number::Unsigned, _) => raw as f64,
             (Number::Signed, bits) => (((raw << (64 - bits)) as i64) >> (64 - bits)) as f64,
@@ -139,7 +139,7 @@ pub(super) fn add_up(row: &mut [u8], samples: usize, bits: u32, is_little: bool)
         return add_up_bytes(row, distance);
     }
     for at in (distance..row.len()).step_by(size) {
-        let number = |at: usize| unsigned(&row[at..at + size], is_little).unwrap_or(0);
+        let number = |at: usize| whole(&row[at..at + size], is_little);
         let sum = number(at).wrapping_add(number(at - distance));
         let number = &mut row[at..at + size];
         number.copy_from_slice(&sum.to_le_bytes()[..size]);

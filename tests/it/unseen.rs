@@ -154,7 +154,7 @@ fn other_commands_and_all_messages_show_it_too() {
     check(&["query", "--no\u{202e}option"], 2, "--no\\u{202e}option");
     check(&["query", "x", "--type", "no\u{200b}type"], 2, "no\\u{200b}type");
     let page = workspace.root().join("page.html");
-    check(&["query", "x \u{202e}y", "--html", page.to_str().unwrap()], 0, "");
+    check(&["query", "x \u{202e}y", "--no-collapse", "--html", page.to_str().unwrap()], 0, "");
     let html = fs::read(&page).unwrap();
     let html = check_seen("page", &html);
     assert!(html.contains("rtl\\u{202e}gpj.exe\\u{2066}.jpg") && html.contains("x \\u{202e}y"), "{html}");

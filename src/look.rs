@@ -43,7 +43,7 @@ pub struct Difference {
     pub contrast: f32,
     /// Of 255, the mean brightness.
     pub brightness: f32,
-    /// Of 255, Cb or Cr of the cell that differs most, beyond [`COLOUR_SHARE`] of the colour that is there.
+    /// Of 255, Cb or Cr of the cell that differs most, beyond `COLOUR_SHARE` of the colour that is there.
     pub colour: f32,
 }
 

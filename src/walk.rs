@@ -1,7 +1,7 @@
 //! Roots + rules → the files below them, each with what its name says it is. Opens no file.
 //!
 //! Opening every file of a home folder to look for pictures would be slow on a NAS, so names come first: endings of
-//! pictures ([`EXTENSIONS`], [`RAW_EXTENSIONS`], [`UNREAD_EXTENSIONS`]), endings of other files ([`Kind`]), and names
+//! pictures (`EXTENSIONS`, `RAW_EXTENSIONS`, `UNREAD_EXTENSIONS`), endings of other files ([`Kind`]), and names
 //! that say nothing. What a file really is, its content decides later.
 
 mod kind;

@@ -291,7 +291,7 @@ impl Searcher {
     }
 
     /// The `k` records closest to `query`, best first, those equally close in the order of their keys. There
-    /// are fewer only when the index, or the filter, has fewer. A search that is [`exact`](SearchOptions::exact) finds
+    /// are fewer only when the index, or the filter, has fewer. A search by [`Method::Exact`] finds
     /// what a full comparison with the [`vectors`](Searcher::vectors) finds; any other may miss some.
     ///
     /// # Errors

@@ -147,7 +147,7 @@ pub struct Glance<'a> {
 }
 
 impl<'a> Glance<'a> {
-    /// Reads it from what [`Photo::encode`] wrote; `None` for a photo without details.
+    /// Reads it from what [`Photo::encode`](super::Photo::encode) wrote; `None` for a photo without details.
     pub fn of(payload: &'a [u8]) -> Option<Glance<'a>> {
         #[derive(Decode)]
         struct PhotoGlance<'b> {

@@ -1,9 +1,10 @@
 //! Roots + rules → the files below them, each with what its name says it is. Opens no file.
 //!
 //! Opening every file of a home folder to look for pictures would be slow on a NAS, so names come first: endings of
-//! pictures (`EXTENSIONS`, `RAW_EXTENSIONS`, `UNREAD_EXTENSIONS`), endings of other files ([`Kind`]), and names
-//! that say nothing. What a file really is, its content decides later.
+//! pictures ([`FileType`]), endings of other files ([`Kind`]), and names that say nothing. What a file really is, its
+//! content decides later.
 
+mod file_type;
 mod kind;
 
 use std::cmp::Ordering;
@@ -18,79 +19,9 @@ use walkdir::{DirEntry, WalkDir};
 
 use crate::disk::Disks;
 use crate::name::{canonicalize, normal_path, normal_text};
+pub use file_type::FileType;
+use file_type::{RAW, UNREAD_EXTENSIONS};
 pub use kind::Kind;
-
-/// Name endings of picture files that are read, other than cameras' RAW files. Among the JPEGs, `pjpeg` and `jpg_large`
-/// are what browsers save, and `jpg_original` is what exiftool leaves behind; mpo and jps hold two pictures of one
-/// scene, and insp is a camera's that looks in all directions.
-pub(crate) const EXTENSIONS: &[&str] = &[
-    "jpg",
-    "jpeg",
-    "jpe",
-    "jfif",
-    "jif",
-    "jfi",
-    "pjpeg",
-    "pjpg",
-    "jpg_large",
-    "jpg_original",
-    "mpo",
-    "jps",
-    "insp",
-    "png",
-    "apng",
-    "webp",
-    "gif",
-    "bmp",
-    "dib",
-    "tif",
-    "tiff",
-    "btf",
-    "tf8",
-    "jxl",
-    "qoi",
-    "pnm",
-    "ppm",
-    "pgm",
-    "pbm",
-    "pam",
-    "heic",
-    "heif",
-    "hif",
-    "heics",
-    "heifs",
-    "avif",
-    "avifs",
-];
-
-/// Name endings of picture files that no build reads: such a file is skipped by the name of its format.
-pub(crate) const UNREAD_EXTENSIONS: &[&str] = &[
-    "psd", "psb", "xcf", "jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "jpm", "svg", "svgz", "ico", "cur", "dds",
-    "exr", "hdr", "ff", "jxr", "wdp", "hdp", "tga", "pcx", "xbm", "xpm",
-];
-
-/// Name endings of cameras' RAW files, of every maker that exiftool, LibRaw or Adobe's DNG Converter know.
-pub(crate) const RAW_EXTENSIONS: &[&str] = &[
-    "dng", // Adobe, phones, Leica, Pentax and others
-    "gpr", // GoPro
-    "crw", "cr2", "cr3", // Canon
-    "nef", "nrw", // Nikon
-    "arw", "srf", "sr2", "arq", "ari", // Sony; Arri
-    "raf", // Fujifilm
-    "orf", "ori", // Olympus
-    "raw", "rw2", "rwl", // Panasonic, Leica
-    "pef", "ptx", // Pentax
-    "srw", // Samsung
-    "x3f", // Sigma
-    "3fr", "fff", // Hasselblad, Imacon
-    "iiq", "cap", "eip", "mos", // Phase One, Leaf
-    "mef", // Mamiya
-    "mrw", "mdc", // Minolta
-    "erf", // Epson
-    "dcr", "dcs", "drf", "k25", "kdc", "kc2", // Kodak
-    "bay", // Casio
-    "pxn", "qtk", "rdc", "rwz", "sti", // Logitech, Apple, Ricoh, Rawzor, Sinar
-];
 
 /// Name endings of the JPEG that a camera or a person puts beside a RAW file of the same name.
 const BESIDE_RAW: &[&str] = &["jpg", "jpeg", "jpe", "jfif"];
@@ -179,13 +110,12 @@ impl Name {
         if is_of(BESIDE_RAW) {
             return Ok(Name::Jpeg);
         }
-        if is_of(EXTENSIONS) || is_of(UNREAD_EXTENSIONS) {
-            return Ok(Name::Picture);
+        match FileType::of(path.as_os_str().as_encoded_bytes()) {
+            Some(RAW) => Ok(Name::Raw),
+            Some(_) => Ok(Name::Picture),
+            None if is_of(UNREAD_EXTENSIONS) => Ok(Name::Picture),
+            None => Kind::of(path).map_or(Ok(Name::Unknown), Err),
         }
-        if is_of(RAW_EXTENSIONS) {
-            return Ok(Name::Raw);
-        }
-        Kind::of(path).map_or(Ok(Name::Unknown), Err)
     }
 
     /// Whether it is a picture's.

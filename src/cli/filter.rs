@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use imgsearch::query::{FileType, MinSize, Shape};
+use imgsearch::query::{MinSize, Shape};
+use imgsearch::walk::FileType;
 
 /// Conditions; a photo must meet all that are given. What the library does not know of a photo, it does not meet.
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use std::cmp::{Ordering, Reverse};
 
 use super::Duplicate;
 use crate::photo::{Clock, Details, path_bytes};
-use crate::query::FILE_TYPES;
+use crate::walk::FileType;
 
 /// What cameras save, the most original first. Anything else is made from it: by a converter, an editor or a screenshot.
 const ORIGINAL_TYPES: [&str; 3] = ["raw", "heic", "jpeg"];
@@ -117,7 +117,7 @@ fn size_class(photo: &Duplicate) -> u32 {
 
 fn format_rank(photo: &Duplicate) -> usize {
     let path = path_bytes(&photo.path).unwrap_or_default();
-    let kind = FILE_TYPES.iter().find(|kind| kind.is_of(path));
+    let kind = FileType::of(path);
     let rank = kind.and_then(|kind| ORIGINAL_TYPES.iter().position(|name| *name == kind.name()));
     rank.unwrap_or(ORIGINAL_TYPES.len())
 }

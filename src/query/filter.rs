@@ -5,9 +5,10 @@ use std::str::FromStr;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use imgsearch_index::StoredRecord;
 
-use super::{Circle, FileType, Period};
+use super::{Circle, Period};
 use crate::name::{normal, normal_text};
 use crate::photo::{Folder, Glance, path_of};
+use crate::walk::FileType;
 
 /// Conditions that a photo must meet, all of them. The default has none.
 ///

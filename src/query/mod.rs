@@ -1,7 +1,6 @@
 //! What can be asked: an expression, how many answers, and which photos count.
 
 mod expression;
-mod file_type;
 mod filter;
 mod gazetteer;
 mod period;
@@ -12,7 +11,6 @@ use std::num::NonZeroUsize;
 use jiff::tz::TimeZone;
 
 pub use expression::{Expression, ExpressionError, Source, Term, parse};
-pub use file_type::{FILE_TYPES, FileType};
 pub use filter::{Filter, MinSize, NameError, Names, Shape};
 pub use gazetteer::{Gazetteer, Town};
 pub use period::{Period, PeriodError, Stretch};

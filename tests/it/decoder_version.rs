@@ -71,16 +71,17 @@ fn metadata_that_was_missed_is_filled_in_without_embedding() {
         if let Some(skip) = &mut photo.skip {
             skip.decoder_version = 3;
         }
-        let Some(details) = &mut photo.details else { return };
-        (details.camera, details.clock, details.taken_ms) = (None, Clock::File, 0);
-        match name {
-            "turned.jpg" => details.orientation = 6,
-            "without hash.jpg" => details.perceptual = None,
-            "refused.jpg" => {
-                photo.details = None;
-                photo.skip = Some(Skip { decoder_version: 3, ..Skip::new(SkipKind::Unsupported, "JPEG") });
+        if let Some(details) = &mut photo.details {
+            (details.camera, details.clock, details.taken_ms) = (None, Clock::File, 0);
+            match name {
+                "turned.jpg" => details.orientation = 6,
+                "without hash.jpg" => details.perceptual = None,
+                _ => {}
             }
-            _ => {}
+        }
+        if name == "refused.jpg" {
+            photo.details = None;
+            photo.skip = Some(Skip { decoder_version: 3, ..Skip::new(SkipKind::Unsupported, "JPEG") });
         }
     });
     assert_eq!(workspace.found(&["--camera", "Pixel"]).len(), 0, "the fixture has it");

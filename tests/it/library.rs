@@ -9,7 +9,7 @@ use std::process::Command;
 
 use predicates::prelude::*;
 
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, skip};
 
 fn library(workspace: &Workspace) -> PathBuf {
     workspace.root().join("library")
@@ -113,14 +113,12 @@ fn run(program: &str, args: &[&str], at: &Path) -> bool {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_read_only_or_full_disk_is_no_damage() {
-    use std::io::{Write, stderr};
+    use std::io::Write;
     let workspace = Workspace::new();
     workspace.photo("0.png", 0);
     fs::create_dir(library(&workspace)).unwrap();
     if !run("mount", &["-t", "tmpfs", "-o", "size=8m", "none"], &library(&workspace)) {
-        writeln!(stderr(), "skipped: a_read_only_or_full_disk_is_no_damage: mounting is not allowed")
-            .unwrap();
-        return;
+        return skip("mounting is not allowed");
     }
     workspace.index(&["--model", &golden("clip-own")], 0);
     let filler = library(&workspace).join("filler");

@@ -1,27 +1,15 @@
-//! Files of public test suites that no tool here can make. They stay where they are: a checkout without them skips.
-
-use std::fs;
-use std::path::{Path, PathBuf};
+//! What files of public test suites say about themselves.
 
 use imgsearch::decode::{Detail, Limits, Picture, Precision, decode};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-/// The picture in `../shared/cases`; `None` where there is no such folder.
+use crate::workspace::shared_case;
+
 #[track_caller]
-#[expect(clippy::print_stderr, reason = "a test that does not test says so")]
 fn case(name: &str) -> Option<Picture> {
-    let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "../shared/cases"].iter().collect();
-    if !folder.is_dir() {
-        eprintln!("skipped: {name} is not in {}", folder.display());
-        return None;
-    }
-    let bytes = fs::read(folder.join(Path::new(name))).unwrap();
-    Some(
-        decode(&bytes, &Limits::default(), Detail::ShortSide(200))
-            .map_err(|e| format!("{name}: {e}"))
-            .unwrap(),
-    )
+    let picture = decode(&shared_case(name)?, &Limits::default(), Detail::ShortSide(200));
+    Some(picture.map_err(|error| format!("{name}: {error}")).unwrap())
 }
 
 #[track_caller]

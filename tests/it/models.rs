@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::hub_server::{COMMIT, Repo, Response, Server, git_blob, sha256};
 #[cfg(unix)]
 use crate::terminal::on_terminal;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, skip};
 
 /// A user who has nothing yet.
 pub(crate) struct Newcomer(pub(crate) Workspace);
@@ -348,7 +348,6 @@ fn a_server_that_falls_silent_is_asked_again() {
 
 #[test]
 #[cfg(target_os = "linux")]
-#[expect(clippy::print_stderr, reason = "a test that does not test says so")]
 fn a_full_disk_is_named_and_costs_nothing_that_arrived() {
     use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
     let (user, server) = (Newcomer::new(), Server::of(Repo::small()));
@@ -360,7 +359,7 @@ fn a_full_disk_is_named_and_costs_nothing_that_arrived() {
             user.pull(&server, &[], 2, &["image.onnx.part", "No space left", "hint: the disk is full"]);
             fs::remove_file(&part).unwrap();
         }
-        Err(error) => eprintln!("skipped: only root can make a full disk here ({error})"),
+        Err(error) => skip(&format!("only root can make a full disk here ({error})")),
     }
     user.pull(&server, &[], 0, &[]);
     // What cannot fit is not begun.

@@ -1,31 +1,16 @@
 //! Files of public test suites that no program at hand writes → the pixels that Pillow or libheif makes of them.
 //!
-//! They are no part of the project: the test reads them where they lie beside it, and says so where they do not.
 //! `goldens.rs` holds the same kinds as far as they can be made.
-
-#![expect(clippy::print_stderr, reason = "a test that has nothing to read says so")]
-
-use std::fs;
-use std::path::Path;
 
 use imgsearch::decode::{DecodeError, Detail, Limits, Picture, decode};
 
-use crate::workspace::look_for_heif;
+use crate::workspace::{look_for_heif, shared_case, skip};
 
 /// How far the mean of a quarter may be off, of 255.
 const MOST: f64 = 2.0;
 
 /// Red, green and blue of the quarters of a picture: two above, two below.
 type Quarters = [[u8; 3]; 4];
-
-fn case(name: &str) -> Option<Vec<u8>> {
-    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases");
-    let bytes = fs::read(cases.join(name)).ok();
-    if bytes.is_none() {
-        eprintln!("skipped: there is no ../shared/cases/{name}");
-    }
-    bytes
-}
 
 #[track_caller]
 fn decoded(name: &str, bytes: &[u8]) -> Picture {
@@ -49,7 +34,7 @@ fn quarters(picture: &Picture) -> [[f64; 3]; 4] {
 
 #[track_caller]
 fn check(name: &str, size: (u32, u32), expected: Quarters) {
-    let Some(bytes) = case(name) else { return };
+    let Some(bytes) = shared_case(name) else { return };
     let picture = decoded(name, &bytes);
     assert_eq!((picture.pixels.dimensions(), picture.note.as_deref()), (size, None), "{name}");
     let found = quarters(&picture);
@@ -90,7 +75,7 @@ fn bmp_of_os2_is_read() {
 #[test]
 fn a_grid_of_avif_is_read_by_the_libheif_that_can() {
     if !look_for_heif() {
-        return eprintln!("skipped: set-up has not installed libheif");
+        return skip("set-up has not installed libheif");
     }
     check("avif-grid-needs-second-libheif/32Bit-72dpi-sRGB-800x600.avif", (800, 600), [[255, 106, 0]; 4]);
     let quarters = [[24, 36, 54], [23, 34, 51], [38, 42, 54], [35, 39, 52]];
@@ -104,12 +89,12 @@ fn conformance_files_of_heif_are_read() {
     #[track_caller]
     fn check(name: &str, size: (u32, u32)) {
         let name = format!("heic-libheif-1.23.0/{name}.heic");
-        if let Some(bytes) = case(&name) {
+        if let Some(bytes) = shared_case(&name) {
             assert_eq!(decoded(&name, &bytes).pixels.dimensions(), size, "{name}");
         }
     }
     if !look_for_heif() {
-        return eprintln!("skipped: set-up has not installed libheif");
+        return skip("set-up has not installed libheif");
     }
     check("C005", (128, 72));
     check("C013", (300, 300));
@@ -117,7 +102,7 @@ fn conformance_files_of_heif_are_read() {
     check("MIAF007", (360, 640));
     check("multilayer001", (1024, 512));
     // It holds H.264, which no libheif at hand was built to read.
-    if let Some(bytes) = case("heic-libheif-1.23.0/multilayer004.heic") {
+    if let Some(bytes) = shared_case("heic-libheif-1.23.0/multilayer004.heic") {
         let refused = decode(&bytes, &Limits::default(), Detail::Full);
         assert!(matches!(refused, Err(DecodeError::Unsupported { .. })), "{:?}", refused.err());
     }
@@ -125,7 +110,7 @@ fn conformance_files_of_heif_are_read() {
 
 #[test]
 fn a_file_that_claims_thousands_of_samples_has_a_short_reason() {
-    let Some(bytes) = case("long-reason/many-samples.tif") else { return };
+    let Some(bytes) = shared_case("long-reason/many-samples.tif") else { return };
     let refused = decode(&bytes, &Limits::default(), Detail::Full);
     let reason = refused.err().map(|error| error.to_string()).unwrap_or_default();
     assert!((1..300).contains(&reason.len()), "{reason}");
@@ -135,14 +120,13 @@ fn a_file_that_claims_thousands_of_samples_has_a_short_reason() {
 fn other_formats_are_read_or_named() {
     #[track_caller]
     fn check(name: &str, expected: &str) {
-        let Some(bytes) = case(&format!("extensions/{name}")) else { return };
+        let Some(bytes) = shared_case(&format!("extensions/{name}")) else { return };
         let found = match decode(&bytes, &Limits::default(), Detail::ShortSide(100)) {
             Ok(_) => "read".to_owned(),
             Err(error) => error.to_string(),
         };
         assert_eq!(found, expected, "{name}");
     }
-    let has_libheif = look_for_heif();
     check("a.psd", "unsupported: Photoshop");
     check("b.jp2", "unsupported: JPEG 2000");
     check("c.pdf", "unsupported: PDF");
@@ -153,8 +137,10 @@ fn other_formats_are_read_or_named() {
     for raw in ["i.rwl", "j.gpr", "k.3fr", "l.iiq", "m.dcr", "n.kdc", "o.mef", "p.erf", "q.x3f", "x.srf"] {
         check(raw, "read");
     }
-    if has_libheif {
+    if look_for_heif() {
         check("r.heics", "read");
         check("v.avifs", "read");
+    } else {
+        skip("set-up has not installed libheif");
     }
 }

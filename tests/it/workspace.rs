@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use assert_cmd::Command;
@@ -176,6 +177,26 @@ impl Summary {
             assert_eq!(self.count(label), *count, "{label} in:\n{}", self.0);
         }
     }
+}
+
+/// Says that a test, or a part of it, cannot run here, past the test runner's capture of output. Where
+/// `IMGSEARCH_NO_SKIPS` is set, as `.ci/run` does, this is a failure.
+#[track_caller]
+pub(crate) fn skip(why: &str) {
+    assert!(std::env::var_os("IMGSEARCH_NO_SKIPS").is_none(), "skipped: {why}");
+    writeln!(std::io::stderr(), "skipped: {why}").unwrap();
+}
+
+/// A file in `../shared/cases`: a picture of a public test suite, which no program at hand can make and which is no part
+/// of the project. A checkout without that folder skips.
+#[track_caller]
+pub(crate) fn shared_case(name: &str) -> Option<Vec<u8>> {
+    let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases");
+    if !cases.is_dir() {
+        skip(&format!("there is no ../shared/cases with {name}"));
+        return None;
+    }
+    Some(fs::read(cases.join(name)).unwrap())
 }
 
 /// Has HEIC read through the libheif that set-up installs; whether there is one.

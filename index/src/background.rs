@@ -13,8 +13,8 @@ use crate::segment::Segment;
 use crate::writer::Shared;
 use crate::{Error, OptimizeOptions};
 
-/// A scan of so many rows takes 0.1 ms on one core (`scripts/bench/ann --crossover`). Below this nobody would notice a
-/// graph.
+/// Scanning this many rows takes 0.1 ms on one core (`scripts/bench/ann --crossover`). A smaller segment gets no graph,
+/// because nobody would notice the difference.
 const LEAST_GRAPH_ROWS: usize = 4_096;
 
 /// Starts the threads. They end when the writer does.

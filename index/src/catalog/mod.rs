@@ -122,8 +122,8 @@ impl Catalog {
         Ok(IndexId::from_number(number))
     }
 
-    /// Makes a new catalog one for vectors of `space`, or gives one of an earlier version its number. Durable when it
-    /// returns.
+    /// Sets up a new catalog for vectors of `space`, or gives a catalog of an earlier version its number. The change is
+    /// durable when this function returns.
     pub(crate) fn initialise(&self, space: &Space, index: IndexId) -> Result<(), Error> {
         let space_bytes = space.to_bytes().ok_or_else(|| self.damaged("the vector space is too large"))?;
         let mut batch = sled::Batch::default();

@@ -1,8 +1,8 @@
 //! What walks over a graph find and what they cost, measured on rows of its own.
 //!
-//! Some rows are held out while the graph is built. When all others are in it, walks ask for the neighbours of those
-//! that were held out, and the exact scan says which ones are right. So the curve is about queries that the graph has
-//! not seen, and about these vectors, whatever they are like. Then the rows that were held out are inserted too.
+//! While a graph is built, some rows are left out. When all other rows are in the graph, walks search for the neighbours
+//! of the rows that were left out, and the exact scan tells which neighbours are right. The graph has never seen these
+//! queries, so the curve holds for new queries on the same kind of vectors. At the end these rows are inserted too.
 
 use rayon::prelude::*;
 
@@ -35,8 +35,8 @@ const LEAST_RECALL: f32 = 0.98;
 /// processors and memory, not about vectors (`scripts/bench/ann --crossover`).
 const SCANNED_PER_WALKED: f32 = 10.0;
 
-/// One measurement: of the best `k`, walks that kept `ef` candidates found at least this share, and compared so many
-/// rows.
+/// One measurement of walks with `ef` candidates: which share of the best `k` rows they found at least, and how many
+/// rows they compared.
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(crate) struct Point {

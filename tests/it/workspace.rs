@@ -184,7 +184,8 @@ impl Summary {
 #[track_caller]
 pub(crate) fn skip(why: &str) {
     assert!(std::env::var_os("IMGSEARCH_NO_SKIPS").is_none(), "skipped: {why}");
-    writeln!(std::io::stderr(), "skipped: {why}").unwrap();
+    // `eprintln!` would write into the capture.
+    std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes()).unwrap();
 }
 
 /// A file in `../shared/cases`: a picture of a public test suite, which no program at hand can make and which is no part

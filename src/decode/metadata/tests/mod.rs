@@ -1,123 +1,15 @@
 //! Every container and place with the same facts, and every type of value that software writes.
 
-use std::io::Write as _;
+mod files;
 
-use flate2::Compression;
-use flate2::write::ZlibEncoder;
 use image::ImageFormat;
 
 use super::*;
+use files::*;
 
-const LONG: u16 = 4;
-const SLONG: u16 = 9;
-const IFD: u16 = 13;
 const PNG: Format = Format::Raster(ImageFormat::Png);
 const WEBP: Format = Format::Raster(ImageFormat::WebP);
 const TIFF: Format = Format::Tiff;
-
-// --- what blocks are made of ---------------------------------------------------------------------------------------
-
-/// An entry of a directory: tag, type, count, and the bytes of the value.
-struct Entry(u16, u16, usize, Vec<u8>);
-
-fn ascii(tag: u16, text: &str) -> Entry {
-    let bytes = [text.as_bytes(), b"\0"].concat();
-    Entry(tag, 2, bytes.len(), bytes)
-}
-
-fn short(tag: u16, number: u16) -> Entry {
-    Entry(tag, 3, 1, number.to_le_bytes().into())
-}
-
-fn long(tag: u16, kind: u16, numbers: &[u32]) -> Entry {
-    Entry(tag, kind, numbers.len(), numbers.iter().flat_map(|number| number.to_le_bytes()).collect())
-}
-
-/// Fractions; below the line of each stands the second number.
-fn rational(tag: u16, kind: u16, parts: &[(i32, i32)]) -> Entry {
-    let bytes = parts.iter().flat_map(|(above, below)| [above.to_le_bytes(), below.to_le_bytes()].concat());
-    Entry(tag, kind, parts.len(), bytes.collect())
-}
-
-/// Directories one behind the other, each followed by the values that do not fit into it.
-#[derive(Default)]
-struct Builder {
-    bytes: Vec<u8>,
-}
-
-impl Builder {
-    fn new() -> Builder {
-        Builder { bytes: b"II*\0\0\0\0\0".into() }
-    }
-
-    /// Appends a directory; where it begins.
-    fn directory(&mut self, entries: &[Entry]) -> u32 {
-        let start = self.bytes.len();
-        let mut values_at = start + 2 + 12 * entries.len() + 4;
-        let (mut table, mut values) =
-            (u16::try_from(entries.len()).unwrap().to_le_bytes().to_vec(), Vec::<u8>::new());
-        for Entry(tag, kind, count, value) in entries {
-            table.extend(tag.to_le_bytes());
-            table.extend(kind.to_le_bytes());
-            table.extend(u32::try_from(*count).unwrap().to_le_bytes());
-            if value.len() <= 4 {
-                table.extend(value);
-                table.extend(vec![0; 4 - value.len()]);
-            } else {
-                table.extend(u32::try_from(values_at).unwrap().to_le_bytes());
-                values.extend(value);
-                values_at += value.len();
-            }
-        }
-        self.bytes.extend(table);
-        self.bytes.extend([0; 4]);
-        self.bytes.extend(values);
-        u32::try_from(start).unwrap()
-    }
-
-    fn finish(mut self, first: u32) -> Vec<u8> {
-        self.bytes[4..8].copy_from_slice(&first.to_le_bytes());
-        self.bytes
-    }
-}
-
-/// A block with pointers of this type.
-fn block_with(pointer: u16, mut picture: Vec<Entry>, shot: &[Entry], place: &[Entry]) -> Vec<u8> {
-    let mut builder = Builder::new();
-    for (tag, entries) in [(0x8769, shot), (0x8825, place)] {
-        if !entries.is_empty() {
-            let at = builder.directory(entries);
-            picture.push(long(tag, pointer, &[at]));
-        }
-    }
-    let first = builder.directory(&picture);
-    builder.finish(first)
-}
-
-fn block(picture: Vec<Entry>, shot: &[Entry], place: &[Entry]) -> Vec<u8> {
-    block_with(LONG, picture, shot, place)
-}
-
-/// What every container is to keep.
-fn facts() -> Vec<u8> {
-    facts_with(LONG)
-}
-
-fn facts_with(pointer: u16) -> Vec<u8> {
-    let place = [
-        ascii(1, "N"),
-        rational(2, 5, &[(49, 1), (30, 1), (0, 1)]),
-        ascii(3, "E"),
-        rational(4, 5, &[(15, 1), (15, 1), (0, 1)]),
-    ];
-    let shot = [ascii(0x9003, "2019:05:06 07:08:09"), ascii(0xA434, "back camera")];
-    block_with(
-        pointer,
-        vec![ascii(0x010F, "Google"), ascii(0x0110, "Pixel 7"), short(0x0112, 6)],
-        &shot,
-        &place,
-    )
-}
 
 const TAKEN: Taken = Taken { clock_ms: 1_557_126_489_000, offset_minutes: None, precision: Precision::Time };
 
@@ -180,32 +72,6 @@ fn check_packet(name: &str, format: Format, file: &[u8]) {
     assert_eq!(found, expected, "{name}");
 }
 
-/// IPTC records with a title, keywords, a day, a time and a caption.
-fn records() -> Vec<u8> {
-    let fields: [(u8, &str); 6] = [
-        (5, "Harbour"),
-        (25, "sea"),
-        (25, "boats"),
-        (55, "20190506"),
-        (60, "070809+0200"),
-        (120, "Boats & gulls"),
-    ];
-    let mut bytes = b"\x1c\x01\x5a\x00\x03\x1b%G".to_vec();
-    for (number, text) in fields {
-        bytes.extend([0x1C, 2, number, 0, u8::try_from(text.len()).unwrap()]);
-        bytes.extend(text.as_bytes());
-    }
-    bytes
-}
-
-/// Photoshop's resources: one of another kind with a name, then IPTC.
-fn resources() -> Vec<u8> {
-    let records = records();
-    let length = u32::try_from(records.len()).unwrap().to_be_bytes();
-    let other = b"8BIM\x03\xed\x03abc\x00\x00\x00\x03xyz\x00";
-    [&other[..], b"8BIM\x04\x04\x00\x00", &length, &records].concat()
-}
-
 #[track_caller]
 fn check_records(name: &str, format: Format, file: &[u8]) {
     let expected = Metadata {
@@ -216,111 +82,6 @@ fn check_records(name: &str, format: Format, file: &[u8]) {
         ..Metadata::default()
     };
     assert_eq!(Metadata::read(file, format), expected, "{name}");
-}
-
-// --- containers ----------------------------------------------------------------------------------------------------
-
-fn jpeg(segments: &[(u8, &[u8])]) -> Vec<u8> {
-    let mut bytes = vec![0xFF, 0xD8];
-    for (marker, content) in segments {
-        bytes.extend([0xFF, *marker]);
-        bytes.extend(u16::try_from(content.len() + 2).unwrap().to_be_bytes());
-        bytes.extend(*content);
-    }
-    bytes.extend(b"\xFF\xDA\0\x02scan\xFF\xD9");
-    bytes
-}
-
-fn png(chunks: &[(&[u8], &[u8])]) -> Vec<u8> {
-    let mut bytes = b"\x89PNG\r\n\x1a\n".to_vec();
-    for (kind, content) in chunks {
-        bytes.extend(u32::try_from(content.len()).unwrap().to_be_bytes());
-        bytes.extend(*kind);
-        bytes.extend(*content);
-        bytes.extend([0; 4]);
-    }
-    bytes
-}
-
-fn packed(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
-
-/// As ImageMagick writes a block into a text.
-fn profile(name: &str, block: &[u8]) -> Vec<u8> {
-    let digits: String = block.iter().map(|byte| format!("{byte:02x}")).collect();
-    let lines: Vec<&str> =
-        digits.as_bytes().chunks(72).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    format!("\n{name}\n{:8}\n{}\n", block.len(), lines.join("\n")).into_bytes()
-}
-
-fn webp(chunks: &[(&[u8], &[u8])]) -> Vec<u8> {
-    let mut bytes = b"RIFF\0\0\0\0WEBP".to_vec();
-    for (name, content) in chunks {
-        bytes.extend(*name);
-        bytes.extend(u32::try_from(content.len()).unwrap().to_le_bytes());
-        bytes.extend(*content);
-        bytes.extend(vec![0; content.len() % 2]);
-    }
-    bytes
-}
-
-fn boxed(name: &[u8], content: &[&[u8]]) -> Vec<u8> {
-    let content = content.concat();
-    [&u32::try_from(content.len() + 8).unwrap().to_be_bytes()[..], name, &content].concat()
-}
-
-/// An item of a HEIC, in the file or in its box for small data.
-fn heif(kind: &[u8], content: &[u8], in_box: bool) -> Vec<u8> {
-    let entry = boxed(b"infe", &[&[2, 0, 0, 0, 0, 7, 0, 0], kind]);
-    let list = boxed(b"iinf", &[&[0, 0, 0, 0, 0, 1], &entry]);
-    let length = u32::try_from(content.len()).unwrap().to_be_bytes();
-    let start = boxed(b"ftyp", &[b"heic\0\0\0\0mif1"]);
-    let head = |place: u32| {
-        let at = [&[1, 0, 0, 0, 0x44, 0, 0, 1, 0, 7][..], &[0, u8::from(in_box), 0, 0, 0, 1]].concat();
-        let places = boxed(b"iloc", &[&at, &place.to_be_bytes(), &length]);
-        let data = if in_box { boxed(b"idat", &[content]) } else { Vec::new() };
-        [&start[..], &boxed(b"meta", &[&[0; 4], &list, &places, &data])].concat()
-    };
-    if in_box {
-        return head(0);
-    }
-    let place = u32::try_from(head(0).len() + 8).unwrap();
-    [head(place), boxed(b"mdat", &[content])].concat()
-}
-
-fn jpeg_xl(boxes: &[Vec<u8>]) -> Vec<u8> {
-    [&b"\0\0\0\x0cJXL \r\n\x87\n"[..], &boxes.concat()].concat()
-}
-
-/// What Brotli makes of bytes when it does not bother to pack them.
-fn stored(bytes: &[u8]) -> Vec<u8> {
-    let header = u32::try_from(bytes.len() - 1).unwrap() << 4 | 1 << 20;
-    [&header.to_le_bytes()[..3], bytes, &[3]].concat()
-}
-
-fn cr3(boxes: &[&[u8]], after: &[u8]) -> Vec<u8> {
-    let canon = b"\x85\xc0\xb6\x87\x82\x0f\x11\xe0\x81\x11\xf4\xce\x46\x2b\x6a\x48";
-    let inner = [&[&canon[..]], boxes].concat();
-    let start = boxed(b"ftyp", &[b"crx \0\0\0\x01crx isom"]);
-    [&start[..], &boxed(b"moov", &[&boxed(b"uuid", &inner)]), after].concat()
-}
-
-fn raf(jpeg: &[u8], entries: &[u8]) -> Vec<u8> {
-    let mut bytes = b"FUJIFILMCCD-RAW 0201".to_vec();
-    bytes.resize(84, 0);
-    for number in [108, jpeg.len(), 108 + jpeg.len(), entries.len(), 0, 0] {
-        bytes.extend(u32::try_from(number).unwrap().to_be_bytes());
-    }
-    bytes.extend(jpeg);
-    bytes.extend(entries);
-    bytes
-}
-
-fn exif_segment(block: &[u8]) -> Vec<u8> {
-    [b"Exif\0\0", block].concat()
 }
 
 // --- every container -----------------------------------------------------------------------------------------------

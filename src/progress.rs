@@ -98,10 +98,14 @@ impl Progress {
 impl Reporter for Progress {
     fn report(&self, event: Event<'_>) {
         match event {
-            Event::Replacing { old, new, photos } if self.verbosity > Verbosity::Quiet => self.say(&format!(
-                "this library was made with the model `{old}`: its {photos} photos are embedded again with `{new}`\n\
-                 queries go on with `{old}` until that is done; you can interrupt it, and the next `index` goes on"
-            )),
+            Event::Replacing { old, new, photos } if self.verbosity > Verbosity::Quiet => {
+                self.say(&format!(
+                    "this library was made with the model `{old}`: its {photos} photos are embedded again with `{new}`"
+                ));
+                self.say(&format!(
+                    "queries go on with `{old}` until that is done; you can interrupt it, and the next `index` goes on"
+                ));
+            }
             Event::Queued => self.bar.inc_length(1),
             Event::WalkEnded => self.bar.set_style(with_eta()),
             Event::ModelLoaded(device) if self.verbosity == Verbosity::Verbose => {

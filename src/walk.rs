@@ -137,7 +137,8 @@ pub struct PatternError {
 /// Makes the roots absolute, without symbolic links, each once.
 ///
 /// Roots that cannot be reached come back beside the good ones: an unmounted disk must not keep the others from
-/// being indexed. A root inside another stays: the outer walk may leave it out, and what was named is meant.
+/// being indexed. A root inside another stays, because what you name is meant, even where the outer walk would leave it
+/// out.
 pub fn resolve_roots(roots: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, io::Error)>) {
     let mut good = BTreeSet::new();
     let mut bad = Vec::new();
@@ -156,19 +157,24 @@ pub struct Walk {
     rules: Rules,
     exclude: Exclude,
     disks: Disks,
+    /// Other roots below this one. They have walks of their own, so this one leaves them out.
+    inner_roots: BTreeSet<PathBuf>,
     /// The folder last met that may be listed but not entered.
     closed: Option<PathBuf>,
 }
 
 impl Walk {
-    /// Begins a walk; nothing is looked at yet.
+    /// Begins a walk of `root`, one of `roots`; nothing is looked at yet.
     ///
     /// # Errors
     /// [`PatternError`]; trouble on the way is a [`Found::Unreadable`].
-    pub fn new(root: &Path, rules: &Rules) -> Result<Walk, PatternError> {
+    pub fn new(root: &Path, roots: &[PathBuf], rules: &Rules) -> Result<Walk, PatternError> {
         let exclude = Exclude::new(root, rules)?;
         let entries = WalkDir::new(root).follow_links(rules.follow_symlinks).sort_by(in_order).into_iter();
-        Ok(Walk { entries, rules: rules.clone(), exclude, disks: Disks::default(), closed: None })
+        let is_inner = |other: &&PathBuf| *other != root && other.starts_with(root);
+        let inner_roots = roots.iter().filter(is_inner).cloned().collect();
+        let (rules, disks, closed) = (rules.clone(), Disks::default(), None);
+        Ok(Walk { entries, rules, exclude, disks, inner_roots, closed })
     }
 
     /// What the next entry is; nothing for one that is left out or only leads further.
@@ -177,13 +183,21 @@ impl Walk {
             Ok(entry) => entry,
             Err(error) => return unreadable(error).and_then(|found| self.told_once(found)),
         };
-        if is_left_out(&entry, &self.rules, &self.exclude) {
+        if is_left_out(&entry, &self.rules, &self.exclude) || self.is_inner_root(&entry) {
             if entry.file_type().is_dir() {
                 self.entries.skip_current_dir();
             }
             return None;
         }
         photo(entry, &mut self.disks).and_then(|found| self.told_once(found))
+    }
+
+    /// A folder that is a root itself, or a root that is a file and no picture by its name. A picture is met here too:
+    /// RAW files have to know of the JPEGs beside them.
+    fn is_inner_root(&self, entry: &DirEntry) -> bool {
+        !self.inner_roots.is_empty()
+            && (entry.file_type().is_dir() || Name::of(entry.path()).is_err())
+            && self.inner_roots.contains(entry.path())
     }
 
     /// A folder that may be listed but not entered refuses each of its entries: the folder is told, once.
@@ -223,7 +237,7 @@ impl Iterator for Walk {
 fn in_order(one: &DirEntry, other: &DirEntry) -> Ordering {
     let place = |entry: &DirEntry| match entry.file_type().is_dir() {
         true => 2,
-        false => i32::from(Name::of(entry.path()) == Ok(Name::Raw)),
+        false => i32::from(RAW.is_of(entry.file_name().as_encoded_bytes())),
     };
     place(one).cmp(&place(other)).then_with(|| one.file_name().cmp(other.file_name()))
 }
@@ -357,7 +371,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
-        let files = Walk::new(&root, rules)
+        let files = Walk::new(&root, &[], rules)
             .unwrap()
             .filter_map(|found| if let Found::File { path, .. } = found { Some(path) } else { None });
         files.map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect()
@@ -444,7 +458,7 @@ mod tests {
                 let nobody = rustix::thread::Uid::from_raw(65534);
                 rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
             }
-            Walk::new(&root, &Rules::default()).unwrap().collect::<Vec<_>>()
+            Walk::new(&root, &[], &Rules::default()).unwrap().collect::<Vec<_>>()
         };
         let found = std::thread::scope(|scope| scope.spawn(walk).join().unwrap());
         allow(&root.join("closed"), 0o755);
@@ -482,7 +496,7 @@ mod tests {
         for (follow_symlinks, files, dangling, not_followed) in [(false, 1, 1, 3), (true, 3, 1, 0)] {
             let rules = Rules { follow_symlinks, ..Rules::default() };
             let mut counts = (0, 0, 0);
-            for found in Walk::new(&root, &rules).unwrap() {
+            for found in Walk::new(&root, &[], &rules).unwrap() {
                 match found {
                     Found::File { .. } => counts.0 += 1,
                     Found::DanglingLink(_) => counts.1 += 1,

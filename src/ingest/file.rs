@@ -6,6 +6,7 @@ use imgsearch_index::{Change, Fingerprint, Key, Record, Vector};
 
 use super::Outcome;
 use super::in_flight::InFlight;
+use crate::decode::Metadata;
 use crate::photo::{Details, Photo, Skip, SkipKind, Stamp};
 use crate::sidecar::Sidecars;
 
@@ -23,6 +24,8 @@ pub(super) struct Job {
     pub(super) embedded: Option<Fingerprint>,
     /// The files beside it that say something about it.
     pub(super) sidecars: Sidecars,
+    /// What they say; nothing before they were read, together with the file.
+    pub(super) said_beside: Metadata,
 }
 
 impl Job {
@@ -65,7 +68,7 @@ impl Done {
         vector: Option<Vector>,
         outcome: Outcome,
     ) -> Done {
-        let details = details.with_sidecars(&job.sidecars, &job.stamp);
+        let details = details.with_sidecars(&job.sidecars, job.said_beside.clone(), &job.stamp);
         let photo = Photo::read(job.stamp, job.disk, Some(details));
         Done { claim: Some(content), ..Done::with(job, Some(content), &photo, vector, outcome) }
     }
@@ -79,11 +82,14 @@ impl Done {
         seen_again: Outcome,
     ) -> Done {
         let outcome = job.outcome(content, seen_again);
-        let details =
-            known.details.map(|details| details.in_file(&job.stamp).with_sidecars(&job.sidecars, &job.stamp));
-        let photo =
-            Photo { decoder_version: known.decoder_version, ..Photo::read(job.stamp, job.disk, details) };
+        let photo = here(known, &job);
         Done::with(job, Some(content), &photo, Some(vector), outcome)
+    }
+
+    /// A file that this run cannot decode, though an earlier version had a vector of the same content: the vector stays.
+    pub(super) fn kept(job: Job, content: Fingerprint, known: Photo, vector: Vector, skip: Skip) -> Done {
+        let photo = here(known, &job);
+        Done { claim: Some(content), ..Done::in_trouble(job, content, photo, vector, skip) }
     }
 
     /// A file that could not be read now. The library has a photo and a vector of what it was.
@@ -146,6 +152,15 @@ impl Done {
             Some(Change::Delete { .. }) | None => None,
         }
     }
+}
+
+/// What is known of a content, for the file of `job`.
+fn here(known: Photo, job: &Job) -> Photo {
+    let in_file = |details: Details| {
+        details.in_file(&job.stamp).with_sidecars(&job.sidecars, job.said_beside.clone(), &job.stamp)
+    };
+    let details = known.details.map(in_file);
+    Photo { decoder_version: known.decoder_version, ..Photo::read(job.stamp, job.disk, details) }
 }
 
 /// Leaves out a file, and all that wait for its content.

@@ -56,8 +56,13 @@ impl<'a> Loader<'a> {
         let picture = match decoded {
             Ok(picture) => picture,
             Err(error) => {
-                let in_flight = &self.run.in_flight;
-                return Ok(Passed::Done(left_out(in_flight, job, Some(fingerprint), &Skip::from(error))));
+                let may_pass = may_pass(&error);
+                let skip = Skip::from(error);
+                let files = match known.filter(|_| may_pass) {
+                    Some((photo, vector)) => vec![Done::kept(job, fingerprint, photo, vector, skip)],
+                    None => left_out(&self.run.in_flight, job, Some(fingerprint), &skip),
+                };
+                return Ok(Passed::Done(files));
             }
         };
         let details = Details::of(&picture, &job.stamp);
@@ -70,6 +75,17 @@ impl<'a> Loader<'a> {
         drop((picture, memory));
         let done = Done::decoded(job, fingerprint, details, None, Outcome::Embedded);
         Ok(Passed::On(Ready { done, tensor }))
+    }
+}
+
+/// Whether the reason may lie in this machine (a missing libheif, a busy hour, a decoder's bug) and not in the file.
+fn may_pass(error: &DecodeError) -> bool {
+    match error {
+        DecodeError::Unsupported { .. } | DecodeError::TooSlow { .. } | DecodeError::Panicked { .. } => true,
+        DecodeError::Empty
+        | DecodeError::NotAnImage
+        | DecodeError::Damaged { .. }
+        | DecodeError::TooLarge { .. } => false,
     }
 }
 

@@ -87,7 +87,7 @@ pub enum Event<'a> {
     },
     /// One more file must be looked into.
     Queued,
-    /// No more files will be queued.
+    /// The walk is over. Only RAW files that wait for their JPEGs may be queued after this.
     WalkEnded,
     /// The image tower was loaded and runs here.
     ModelLoaded(Device),

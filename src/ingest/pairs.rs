@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use imgsearch_index::Key;
 
 use crate::photo::{Photo, Stamp};
+use crate::sidecar::Sidecars;
 
 /// Short side that a JPEG must have to stand for a RAW file, in pixels. Cameras' and programs' thumbnails have 120 to
 /// 192.
@@ -40,11 +41,11 @@ pub(super) enum Beside {
 
 /// A RAW file that waits until it is known what becomes of the JPEGs beside it.
 pub(super) struct Held {
-    pub(super) path: PathBuf,
     pub(super) key: Key,
     pub(super) stamp: Stamp,
     pub(super) disk: u64,
     pub(super) jpegs: Vec<Key>,
+    pub(super) sidecars: Sidecars,
 }
 
 impl Pairs {

@@ -247,8 +247,9 @@ mod tests {
     fn job(path: &str) -> Job {
         let (path, stamp) = (std::path::Path::new(path), Stamp { size: 1, modified_ns: 2, changed_ns: 3 });
         let key = key_of(path).unwrap();
-        let sidecars = crate::sidecar::Sidecars::default();
-        Job { path: path.to_owned(), key, disk: 1, stamp, by_content: false, embedded: None, sidecars }
+        let (sidecars, said_beside) = Default::default();
+        let path = path.to_owned();
+        Job { path, key, disk: 1, stamp, by_content: false, embedded: None, sidecars, said_beside }
     }
 
     struct Claimed(Job);

@@ -15,8 +15,9 @@ use super::file::{Done, Job};
 use super::pipeline::{Passed, Run};
 use super::{IngestError, Outcome};
 use crate::budget::{Budget, Share};
-use crate::decode::{self, Waited, Worker};
+use crate::decode::{self, Metadata, Waited, Worker};
 use crate::photo::{self, DECODER_VERSION, Photo, Skip, SkipKind, Stamp};
+use crate::sidecar::Sidecars;
 
 /// Bytes of files that may be read and not decoded yet: several photos of a phone, or one file of any size.
 const READ_AHEAD: u64 = 24 << 20;
@@ -47,13 +48,15 @@ pub(super) type Opener = Worker<Request, io::Result<Opened>>;
 /// A file to be opened.
 pub(super) struct Request {
     path: PathBuf,
+    sidecars: Sidecars,
     max_bytes: u64,
     by_content: bool,
 }
 
 /// What opening a file came to.
 pub(super) enum Opened {
-    Read(Stamp, Vec<u8>),
+    /// With what its sidecars say.
+    Read(Stamp, Vec<u8>, Metadata),
     TooLarge(Stamp),
     /// No picture, where only the content can tell.
     OtherFile(Stamp),
@@ -77,7 +80,8 @@ impl<'a> Reader<'a> {
         let max_bytes = self.run.plan.limits.max_bytes;
         let is_read = job.stamp.size <= max_bytes;
         let share = self.ahead.take(if is_read { job.stamp.size } else { 0 });
-        let request = Request { path: job.path.clone(), max_bytes, by_content: job.by_content };
+        let (path, sidecars) = (job.path.clone(), job.sidecars.clone());
+        let request = Request { path, sidecars, max_bytes, by_content: job.by_content };
         let waited = opener.ask(request, &|| self.run.should_stop());
         let opened = match waited.map_err(|error| IngestError::Thread { error })? {
             Waited::Done(opened) => opened,
@@ -93,8 +97,8 @@ impl<'a> Reader<'a> {
             }
         };
         match opened {
-            Ok(Opened::Read(stamp, bytes)) => {
-                job.stamp = stamp;
+            Ok(Opened::Read(stamp, bytes, said_beside)) => {
+                (job.stamp, job.said_beside) = (stamp, said_beside);
                 self.look_up(job, bytes, share)
             }
             Ok(Opened::TooLarge(stamp)) => {
@@ -189,5 +193,5 @@ fn read_file(request: &Request) -> io::Result<Opened> {
     bytes.reserve_exact(usize::try_from(stamp.size).unwrap_or_default().saturating_sub(bytes.len()));
     let left = request.max_bytes.saturating_sub(bytes.len() as u64);
     file.take(left).read_to_end(&mut bytes)?;
-    Ok(Opened::Read(stamp, bytes))
+    Ok(Opened::Read(stamp, bytes, request.sidecars.read()))
 }

@@ -16,6 +16,7 @@ use super::pairs::{Beside, Held, Pairs, can_stand};
 use super::pipeline::Run;
 use super::sweep::excludes;
 use super::{Event, IngestError, Totals};
+use crate::decode;
 use crate::disk::{Disks, UNKNOWN_DISK};
 use crate::photo::{Photo, Skip, SkipKind, Stamp, is_under, key_of, path_of};
 use crate::sidecar::{Finder, Sidecars};
@@ -125,7 +126,6 @@ struct Scan<'a> {
     done: &'a Sender<Done>,
     walked: Walked,
     pairs: Pairs,
-    sidecars: Finder,
 }
 
 /// A file that the walk met.
@@ -135,35 +135,56 @@ struct Met {
     stamp: Stamp,
     disk: u64,
     name: Name,
+    sidecars: Sidecars,
 }
 
 impl<'a> Scan<'a> {
     fn new(run: &'a Run<'a>, jobs: &'a Sender<Job>, done: &'a Sender<Done>, walked: Walked) -> Scan<'a> {
-        Scan { run, jobs, done, walked, pairs: Pairs::default(), sidecars: Finder::default() }
+        Scan { run, jobs, done, walked, pairs: Pairs::default() }
     }
 
     /// Walks one root. Whether to go on: not when the run is to stop or the stages behind have ended.
-    ///
-    /// The walk has a thread of its own that can be left behind: a disk that does not answer would otherwise hold up
-    /// the run for good.
     fn walk(&mut self, root: &Path) -> Result<bool, IngestError> {
-        let walk = Walk::new(root, &self.run.plan.rules)?;
+        let walk = Walk::new(root, &self.run.plan.roots, &self.run.plan.rules)?;
+        self.follow(walk, root)
+    }
+
+    /// Takes what a walk meets at or below `place`.
+    ///
+    /// The walk, which also looks for sidecars, has a thread of its own that can be left behind: a disk that does not
+    /// answer would otherwise hold up the run for good.
+    fn follow(
+        &mut self,
+        walk: impl Iterator<Item = Found> + Send + 'static,
+        place: &Path,
+    ) -> Result<bool, IngestError> {
         let (sender, met) = bounded(WALK_AHEAD);
-        let follow = move || walk.into_iter().map_while(|found| sender.send(found).ok()).for_each(drop);
-        let started = Builder::new().name("walk".to_owned()).spawn(follow);
+        let mut finder = Finder::default();
+        let mut with_sidecars = move |found: Found| {
+            let sidecars = match &found {
+                Found::File { path, .. } => finder.of(path),
+                Found::NotPicture(_)
+                | Found::DanglingLink(_)
+                | Found::LinkNotFollowed
+                | Found::Unreadable { .. } => Sidecars::default(),
+            };
+            (found, sidecars)
+        };
+        let work = move || walk.map_while(|found| sender.send(with_sidecars(found)).ok()).for_each(drop);
+        let started = Builder::new().name("walk".to_owned()).spawn(work);
         started.map_err(|error| IngestError::Thread { error })?;
         let mut last_answer = Instant::now();
         while !self.run.should_stop() {
             match met.recv_timeout(ASK_EVERY) {
-                Ok(found) => {
-                    if !self.visit(found)? {
+                Ok((found, sidecars)) => {
+                    if !self.visit(found, sidecars)? {
                         return Ok(false);
                     }
                     last_answer = Instant::now();
                 }
                 Err(RecvTimeoutError::Disconnected) => return Ok(true),
                 Err(RecvTimeoutError::Timeout) if last_answer.elapsed() >= self.run.plan.max_wait => {
-                    self.silent(root);
+                    self.silent(place);
                     return Ok(true);
                 }
                 Err(RecvTimeoutError::Timeout) => {}
@@ -173,10 +194,10 @@ impl<'a> Scan<'a> {
     }
 
     /// Whether to go on: not when the stages behind have ended.
-    fn visit(&mut self, found: Found) -> Result<bool, IngestError> {
+    fn visit(&mut self, found: Found, sidecars: Sidecars) -> Result<bool, IngestError> {
         match found {
             Found::File { path, metadata, disk, name } => {
-                return self.file(path, &Stamp::of(&metadata), disk, name);
+                return self.file(path, &Stamp::of(&metadata), disk, name, sidecars);
             }
             Found::NotPicture(kind) => self.not_picture(kind),
             Found::DanglingLink(path) => return self.dangling_link(path),
@@ -190,29 +211,36 @@ impl<'a> Scan<'a> {
     /// library.
     fn photos_of(&mut self, old: &Searcher) -> Result<(), IngestError> {
         let excludes = excludes(self.run.plan)?;
-        let mut disks = Disks::default();
+        let mut paths = Vec::new();
         for stored in old.records() {
             let stored = stored?;
-            if !stored.has_vector {
-                continue;
-            }
             let path = path_of(stored.key);
-            let is_met = key_of(&path).is_none_or(|key| self.walked.has_seen(&key));
-            if is_met || excludes.iter().any(|exclude| exclude.matches(&path)) {
-                continue;
-            }
-            let Some(metadata) = path.metadata().ok().filter(Metadata::is_file) else { continue };
-            let disk = disks.of(&path, &metadata);
-            if self.run.should_stop() || !self.file(path, &Stamp::of(&metadata), disk, Name::Root)? {
-                break;
+            let is_open = |key: Key| !self.walked.has_seen(&key) && !self.walked.is_silent(&key);
+            let is_asked = stored.has_vector && key_of(&path).is_some_and(is_open);
+            if is_asked && !excludes.iter().any(|exclude| exclude.matches(&path)) {
+                paths.push(path);
             }
         }
-        Ok(())
+        let Some(place) = paths.first().cloned() else { return Ok(()) };
+        let mut disks = Disks::default();
+        let look = move |path: PathBuf| {
+            let metadata = path.metadata().ok().filter(Metadata::is_file)?;
+            let disk = disks.of(&path, &metadata);
+            Some(Found::File { path, metadata, disk, name: Name::Root })
+        };
+        self.follow(paths.into_iter().filter_map(look), &place).map(drop)
     }
 
-    fn file(&mut self, path: PathBuf, stamp: &Stamp, disk: u64, name: Name) -> Result<bool, IngestError> {
+    fn file(
+        &mut self,
+        path: PathBuf,
+        stamp: &Stamp,
+        disk: u64,
+        name: Name,
+        sidecars: Sidecars,
+    ) -> Result<bool, IngestError> {
         let Some(key) = self.see(&path, name) else { return Ok(true) };
-        let met = Met { path, key, stamp: *stamp, disk, name };
+        let met = Met { path, key, stamp: *stamp, disk, name, sidecars };
         if name == Name::Raw {
             match self.pairs.beside(&met.path) {
                 Beside::Nothing => {}
@@ -221,8 +249,8 @@ impl<'a> Scan<'a> {
                     return Ok(true);
                 }
                 Beside::Waits(jpegs) => {
-                    let Met { path, key, stamp, disk, .. } = met;
-                    self.walked.held.push(Held { path, key, stamp, disk, jpegs });
+                    let Met { key, stamp, disk, sidecars, .. } = met;
+                    self.walked.held.push(Held { key, stamp, disk, jpegs, sidecars });
                     return Ok(true);
                 }
             }
@@ -232,9 +260,8 @@ impl<'a> Scan<'a> {
 
     /// Counts a file that is as the library knows it, and queues any other.
     fn compare(&mut self, met: Met) -> Result<bool, IngestError> {
-        let Met { path, key, stamp, disk, name } = met;
+        let Met { path, key, stamp, disk, name, sidecars } = met;
         let known = self.known(&key)?;
-        let sidecars = self.sidecars.of(&path);
         if let Some((_, photo)) = known.as_ref().filter(|(_, photo)| photo.stamp.same_content(&stamp)) {
             self.walked.disks.insert(photo.disk);
         }
@@ -249,27 +276,30 @@ impl<'a> Scan<'a> {
             self.count_current(photo);
             return Ok(true);
         }
+        let embedded = known.filter(|(_, photo)| photo.skip.is_none()).and_then(|(content, _)| content);
         let by_content = name == Name::Unknown;
         let can_be_picture = (1..=self.run.plan.limits.max_bytes).contains(&stamp.size);
-        if by_content && known.is_none() && !can_be_picture {
+        if by_content && embedded.is_none() && !can_be_picture {
             self.not_picture(Kind::Other);
             return Ok(true);
         }
-        let embedded = known.filter(|(_, photo)| photo.skip.is_none()).and_then(|(content, _)| content);
         self.run.reporter.report(Event::Queued);
-        Ok(self.jobs.send(Job { path, key, disk, stamp, by_content, embedded, sidecars }).is_ok())
+        let said_beside = decode::Metadata::default();
+        let job = Job { path, key, disk, stamp, by_content, embedded, sidecars, said_beside };
+        Ok(self.jobs.send(job).is_ok())
     }
 
     /// A RAW file whose JPEGs are stored or refused by now.
     fn held(&mut self, held: Held) -> Result<bool, IngestError> {
-        let Held { path, key, stamp, disk, jpegs } = held;
+        let Held { key, stamp, disk, jpegs, sidecars } = held;
         for jpeg in jpegs {
             if self.known(&jpeg)?.is_some_and(|(_, photo)| can_stand(&photo)) {
                 self.walked.stood_back.insert(hash(&key));
                 return Ok(true);
             }
         }
-        self.compare(Met { path, key, stamp, disk, name: Name::Raw })
+        let path = path_of(key.as_bytes());
+        self.compare(Met { path, key, stamp, disk, name: Name::Raw, sidecars })
     }
 
     fn dangling_link(&mut self, path: PathBuf) -> Result<bool, IngestError> {
@@ -283,8 +313,8 @@ impl<'a> Scan<'a> {
             self.count_current(&photo);
             return Ok(true);
         }
-        let sidecars = Sidecars::default();
-        let job = Job { path, key, disk: UNKNOWN_DISK, stamp, by_content: false, embedded: None, sidecars };
+        let (disk, sidecars, said_beside) = (UNKNOWN_DISK, Sidecars::default(), decode::Metadata::default());
+        let job = Job { path, key, disk, stamp, by_content: false, embedded: None, sidecars, said_beside };
         self.run.reporter.report(Event::Queued);
         let done = Done::skipped(job, Skip::new(SkipKind::DanglingLink, ""), None);
         Ok(self.done.send(done).is_ok())

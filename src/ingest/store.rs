@@ -141,6 +141,7 @@ mod tests {
             by_content: false,
             embedded: None,
             sidecars: crate::sidecar::Sidecars::default(),
+            said_beside: crate::decode::Metadata::default(),
         }
     }
 

@@ -280,14 +280,14 @@ impl Details {
         self.clock = clock;
     }
 
-    /// With what the sidecars of this photo say, where the photo itself says nothing. `stamp` is that of the photo.
+    /// With what the sidecars of this photo `say`, where the photo itself says nothing. `stamp` is that of the photo.
     #[must_use]
-    pub fn with_sidecars(self, sidecars: &Sidecars, stamp: &Stamp) -> Details {
+    pub fn with_sidecars(self, sidecars: &Sidecars, say: decode::Metadata, stamp: &Stamp) -> Details {
         let mut details = self.without_sidecars(stamp);
         if sidecars.is_empty() {
             return details;
         }
-        let decode::Metadata { taken, place, title, description, keywords, .. } = sidecars.read();
+        let decode::Metadata { taken, place, title, description, keywords, .. } = say;
         let mut beside = Beside { stamp: sidecars.stamp(), ..Beside::default() };
         if let Some(taken) = taken.filter(|_| details.clock == Clock::File) {
             details.set_taken(&taken, Clock::Sidecar);
@@ -442,12 +442,12 @@ pub(super) mod tests {
         std::fs::write(folder.path().join("a.jpg.json"), json).unwrap();
         let sidecars = Finder::default().of(&folder.path().join("a.jpg"));
         let bare = details();
-        let told = bare.clone().with_sidecars(&sidecars, &STAMP);
+        let told = bare.clone().with_sidecars(&sidecars, sidecars.read(), &STAMP);
         assert_eq!((told.taken_ms, told.offset_minutes, told.clock), (1_000, Some(0), Clock::Sidecar));
         assert_eq!((told.latitude_e7, told.longitude_e7), (Some(495_000_000), Some(152_500_000)));
         assert_eq!((told.description.as_deref(), &*told.keywords), (Some("theirs"), &["Ada".to_owned()][..]));
-        assert_eq!(told.clone().with_sidecars(&sidecars, &STAMP), told);
-        assert_eq!(told.with_sidecars(&Sidecars::default(), &STAMP), bare);
+        assert_eq!(told.clone().with_sidecars(&sidecars, sidecars.read(), &STAMP), told);
+        assert_eq!(told.with_sidecars(&Sidecars::default(), decode::Metadata::default(), &STAMP), bare);
         // What the photo says itself stays.
         let own = Details {
             taken_ms: 7,
@@ -458,10 +458,10 @@ pub(super) mod tests {
             keywords: vec!["own".into()],
             ..details()
         };
-        let told = own.clone().with_sidecars(&sidecars, &STAMP);
+        let told = own.clone().with_sidecars(&sidecars, sidecars.read(), &STAMP);
         let beside = Some(Beside { stamp: sidecars.stamp(), ..Beside::default() });
         assert_eq!(told, Details { beside, ..own.clone() });
-        assert_eq!(told.with_sidecars(&Sidecars::default(), &STAMP), own);
+        assert_eq!(told.with_sidecars(&Sidecars::default(), decode::Metadata::default(), &STAMP), own);
     }
 
     #[test]

@@ -124,14 +124,19 @@ impl Photo {
         self.skip.is_some() || beside.map_or(0, |beside| beside.stamp) == sidecars.stamp()
     }
 
-    /// Whether the details come from the same pixels, lying the same way: then so does the vector. A photo that was
-    /// stored before there were perceptual hashes cannot tell.
+    /// Whether the details come from the same pixels, lying the same way: then so does the vector.
+    ///
+    /// The small copies tell, or, for a photo that was stored before there were any, the perceptual hashes. A hash of a
+    /// picture without any contrast is equal to any other such hash, so it tells nothing.
     pub fn has_pixels_of(&self, details: &Details) -> bool {
-        let look = |details: &Details| {
-            let Details { width, height, orientation, perceptual, .. } = details;
-            perceptual.as_ref().map(|hash| (*width, *height, *orientation, *hash))
+        let Some(own) = &self.details else { return false };
+        let lies_the_same =
+            (own.width, own.height, own.orientation) == (details.width, details.height, details.orientation);
+        let looks_the_same = match (&own.look, &details.look) {
+            (Some(own), Some(other)) => own == other,
+            (None, _) | (_, None) => own.perceptual.is_some_and(|hash| !hash.is_blank()),
         };
-        self.details.as_ref().and_then(look).is_some_and(|own| Some(own) == look(details))
+        lies_the_same && looks_the_same && own.perceptual.is_some() && own.perceptual == details.perceptual
     }
 }
 

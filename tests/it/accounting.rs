@@ -31,7 +31,8 @@ fn run(model: &Model, workspace: &Workspace) -> Totals {
     let library = workspace.root().join("library");
     fs::create_dir_all(&library).unwrap();
     let plan = Plan {
-        roots: resolve_roots(&[workspace.photos()]).0,
+        // A folder that is given twice, by itself and in another, is counted once.
+        roots: resolve_roots(&[workspace.photos(), workspace.photos().join("sub")]).0,
         gone_roots: Vec::new(),
         rules: Rules::default(),
         prune: false,

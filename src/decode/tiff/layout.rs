@@ -163,6 +163,9 @@ impl<'a> Layout<'a> {
                 "whose colours are coarser than its brightness and stored apart from it",
             ));
         }
+        if self.subsampling.is_some() && self.samples > self.colour.samples() {
+            return Err(unsupported("with more samples beside colours that are coarser than brightness"));
+        }
         let bits = self.depth.bits;
         let predicted = match self.predictor {
             Predictor::None => true,
@@ -326,4 +329,39 @@ fn depth(directory: &Directory<'_>, compression: Compression, samples: usize) ->
     let bits = u32::try_from(bits).ok().filter(|_| is_read);
     let bits = bits.ok_or_else(|| unsupported("whose numbers have an unusual length"))?;
     Ok(Depth::new(bits, number, directory.is_little()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::ifd::Structure;
+
+    /// Why a page with this directory of single numbers is not read.
+    fn refusal(entries: &[(u16, u32)]) -> Option<String> {
+        let mut file = b"II*\0\x08\0\0\0".to_vec();
+        file.extend(u16::try_from(entries.len()).unwrap().to_le_bytes());
+        for (tag, number) in entries {
+            file.extend([&tag.to_le_bytes()[..], &[4, 0, 1, 0, 0, 0], &number.to_le_bytes()].concat());
+        }
+        file.extend([0; 4]);
+        let directory = Structure::of(&file).and_then(Structure::first).unwrap();
+        Layout::of(&directory).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn coarse_colours_come_with_brightness_alone() {
+        let with_samples = |samples| {
+            refusal(&[
+                (tag::WIDTH, 4),
+                (tag::HEIGHT, 4),
+                (tag::BITS_PER_SAMPLE, 8),
+                (tag::INTERPRETATION, 6),
+                (tag::STRIP_OFFSETS, 8),
+                (tag::SAMPLES_PER_PIXEL, samples),
+            ])
+        };
+        assert_eq!(with_samples(3), None);
+        let reason = "unsupported: TIFF with more samples beside colours that are coarser than brightness";
+        assert_eq!(with_samples(4).as_deref(), Some(reason));
+    }
 }

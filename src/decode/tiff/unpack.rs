@@ -14,6 +14,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::layout::{Compression, Layout, Part, Predictor};
 use super::samples::{add_up, add_up_floats, spread, spread_from};
+use crate::decode::has_end_of_image;
 
 /// How much longer the packed bytes of a part may be than the others, at worst: fax codes take some 5 bits for a single
 /// pixel.
@@ -189,19 +190,24 @@ impl hayro_ccitt::Decoder for FaxRows {
     }
 }
 
-/// The samples of a JPEG as they are stored in it: what they mean is said by TIFF.
+/// The samples of a JPEG as they are stored in it: what they mean is said by TIFF. `None` for one that is damaged or
+/// breaks off: the decoder does not tell how many rows are good.
 fn jpeg(tables: &[u8], packed: &[u8], (columns, rows): (usize, usize), samples: usize) -> Option<Vec<u8>> {
     const START: &[u8] = b"\xff\xd8";
     const END: &[u8] = b"\xff\xd9";
     let tables = tables.strip_prefix(START).unwrap_or_default();
     let tables = tables.strip_suffix(END).unwrap_or(tables);
     let file = [START, tables, packed.strip_prefix(START)?].concat();
+    if !has_end_of_image(&file) {
+        return None;
+    }
     let mut decoder = JpegDecoder::new(ZCursor::new(file));
     // The last strip may be stored with more rows than it has.
     decoder.set_options(limits(columns, rows));
     decoder.decode_headers().ok()?;
     let colours = decoder.input_colorspace()?;
-    decoder.set_options(limits(columns, rows).jpeg_set_out_colorspace(colours));
+    // Otherwise what comes after damage would be grey without a word.
+    decoder.set_options(limits(columns, rows).jpeg_set_out_colorspace(colours).set_strict_mode(true));
     let info = decoder.info()?;
     if usize::from(info.components) != samples || usize::from(info.width) < columns {
         return None;
@@ -261,5 +267,24 @@ mod tests {
         assert!(unpacked.len() < 6 && unpacked.len().is_multiple_of(2), "{unpacked:?}");
         assert!(deflate(b"no zlib stream", 10).is_empty());
         assert_eq!(jpeg(b"", b"\xff\xd8\xff\xd9", (8, 8), 3), None);
+    }
+
+    #[test]
+    fn of_a_jpeg_that_breaks_off_or_is_damaged_nothing_is_taken() {
+        for (width, height) in [(64, 48), (64, 8)] {
+            let wave = |v: u32| u8::try_from((v * 7 % 510).min(510 - v * 7 % 510)).unwrap();
+            let pixels = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([x, y, x + y].map(wave)));
+            let mut file = Vec::new();
+            pixels.write_with_encoder(image::codecs::jpeg::JpegEncoder::new(&mut file)).unwrap();
+            let is_unpacked = |file: &[u8]| jpeg(b"", file, (width as usize, height as usize), 3).is_some();
+            assert!(is_unpacked(&file));
+            for length in 0..file.len() {
+                assert!(!is_unpacked(&file[..length]), "{length} of {}", file.len());
+            }
+            // Ones alone are no code.
+            let middle = file.len() - 40;
+            file[middle..middle + 16].copy_from_slice(&b"\xff\0".repeat(8));
+            assert!(!is_unpacked(&file));
+        }
     }
 }

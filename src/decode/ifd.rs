@@ -99,7 +99,7 @@ impl<'a> Structure<'a> {
     }
 
     /// The first directory and those chained to it.
-    pub(super) fn chain(self) -> impl Iterator<Item = Directory<'a>> {
+    fn chain(self) -> impl Iterator<Item = Directory<'a>> {
         std::iter::successors(self.first(), |directory| (*directory).next()).take(MOST_DIRECTORIES)
     }
 

@@ -6,7 +6,7 @@
 //! sensible size is passed over. Where there is none, a picture in colour that is no JPEG will do: some programs write
 //! TIFF files that look like RAW, with a thumbnail in front and the picture behind it.
 
-use super::ifd::Structure;
+use super::ifd::{Structure, whole};
 use super::{DecodeError, Decoded, Detail, Limits, decode_jpeg, jpeg_memory, tiff};
 
 /// Short side a preview must have. Below are the thumbnails of cameras' lists, 160 × 120 pixels: too little to see
@@ -33,8 +33,8 @@ pub(super) fn name(bytes: &[u8]) -> Option<&'static str> {
 }
 
 /// DNG says what it is. NEF, ARW and others are TIFF files whose first picture says that it is a smaller version of
-/// another, or that have one among their pictures that is a sensor's own data; a TIFF reader would take the thumbnail in
-/// front for the photo.
+/// another, or that have one among their pictures that is a sensor's own data; a TIFF reader would take the thumbnail
+/// in front for the photo.
 fn name_of_tiff(bytes: &[u8]) -> Option<&'static str> {
     const SUBFILE_TYPE: u16 = 0x00FE;
     const INTERPRETATION: u16 = 0x0106;
@@ -138,8 +138,8 @@ pub(super) fn raf_size(bytes: &[u8]) -> Option<(u32, u32)> {
     sensor
 }
 
-fn long(bytes: &[u8], at: usize) -> Option<u32> {
-    Some(u32::from_be_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))
+fn long(bytes: &[u8], at: usize) -> Option<u64> {
+    Some(whole(bytes.get(at..at.checked_add(4)?)?, false))
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@ use jiff::{Timestamp, ToSpan};
 use minicbor::{Decode, Encode};
 
 use super::Stamp;
-use super::skip::one_short_line;
 use crate::decode::{self, Picture, Taken};
 use crate::look::Look;
 use crate::perceptual::PerceptualHash;
@@ -246,7 +245,7 @@ impl Details {
             longitude_e7: place.map(|place| ten_millionths(place.longitude)),
             camera: camera.clone(),
             lens: lens.clone(),
-            note: picture.note.as_deref().map(one_short_line),
+            note: picture.note.clone(),
             perceptual: Some(PerceptualHash::of(picture)),
             look: Some(Look::of(picture)),
             precision: Precision::Time,

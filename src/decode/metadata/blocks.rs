@@ -1,15 +1,18 @@
 //! Where each format keeps its metadata: a file → blocks of EXIF, XMP, IPTC and text.
 
 use std::borrow::Cow;
+use std::io::Read;
 
 use image::ImageFormat;
 
-use super::super::format::Format;
-use super::super::{Detail, ifd, raw};
 use super::{boxes, jpeg, png};
+use crate::decode::format::Format;
+use crate::decode::{Detail, ifd, raw};
 
 /// Longest block that is unpacked or put together. Programs write some kilobytes; what is longer holds pictures.
 pub(super) const LONGEST: u64 = 4 << 20;
+/// What all blocks that are unpacked or put together may have.
+const LONGEST_OF_ALL: u64 = 2 * LONGEST;
 /// Blocks of a kind that are read. Real files have up to four.
 pub(super) const MOST: usize = 16;
 
@@ -29,6 +32,8 @@ pub(super) struct Blocks<'a> {
     pub(super) iptc: Vec<Cow<'a, [u8]>>,
     /// Texts with a name.
     pub(super) texts: Vec<(String, String)>,
+    /// How many bytes were unpacked or put together.
+    made: u64,
 }
 
 impl<'a> Blocks<'a> {
@@ -56,6 +61,31 @@ impl<'a> Blocks<'a> {
             jpeg::read(preview, &mut blocks);
         }
         blocks
+    }
+
+    /// A block that is packed. What comes out before an error is read as far as it goes.
+    pub(super) fn unpacked(&mut self, packed: impl Read) -> Cow<'a, [u8]> {
+        let mut block = Vec::new();
+        let _ = packed.take(self.room()).read_to_end(&mut block);
+        self.made += block.len() as u64;
+        Cow::Owned(block)
+    }
+
+    /// A block in several pieces; `None` for one that has none or is too long.
+    pub(super) fn joined(&mut self, pieces: &[&'a [u8]]) -> Option<Cow<'a, [u8]>> {
+        if let [whole] = pieces {
+            return Some(Cow::Borrowed(whole));
+        }
+        let length = pieces.iter().map(|piece| piece.len() as u64).sum();
+        (1..=self.room()).contains(&length).then(|| {
+            self.made += length;
+            Cow::Owned(pieces.concat())
+        })
+    }
+
+    /// How long a block may be that is unpacked or put together now.
+    fn room(&self) -> u64 {
+        LONGEST.min(LONGEST_OF_ALL - self.made)
     }
 
     pub(super) fn exif(&mut self, block: Cow<'a, [u8]>) {
@@ -119,7 +149,7 @@ fn webp<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
     let mut rest = bytes.get(12..).unwrap_or_default();
     while let Some((header, after)) = rest.split_first_chunk::<8>() {
         let (name, length) = header.split_at(4);
-        let length = length.iter().rev().fold(0, |length, byte| length << 8 | usize::from(*byte));
+        let Ok(length) = usize::try_from(ifd::whole(length, true)) else { return };
         let Some(content) = after.get(..length) else { return };
         match name {
             b"EXIF" => blocks.exif(Cow::Borrowed(content)),

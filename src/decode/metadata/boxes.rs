@@ -1,11 +1,11 @@
 //! ISO base media files (HEIC, AVIF, JPEG XL, CR3): boxes in boxes, and where their metadata lie.
 
 use std::borrow::Cow;
-use std::io::Read;
 
 use brotli_decompressor::Decompressor;
 
-use super::blocks::{Blocks, LONGEST, MOST};
+use super::blocks::{Blocks, MOST};
+use crate::decode::ifd::whole;
 
 /// Items of a HEIC that are looked at. A picture in tiles has one for each tile.
 const MOST_ITEMS: usize = 4096;
@@ -17,10 +17,10 @@ const CANON_XMP: &[u8] = b"\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\
 /// The boxes in `bytes`, each with its name and content, as far as they are whole.
 fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
-        let (short, name) = (number(bytes.get(..4)?), bytes.get(4..8)?.try_into().ok()?);
+        let (short, name) = (whole(bytes.get(..4)?, false), bytes.get(4..8)?.try_into().ok()?);
         let (start, length) = match short {
             0 => (8, bytes.len()),
-            1 => (16, usize::try_from(number(bytes.get(8..16)?)).ok()?),
+            1 => (16, usize::try_from(whole(bytes.get(8..16)?, false)).ok()?),
             length => (8, usize::try_from(length).ok()?),
         };
         let content = bytes.get(start..length)?;
@@ -33,11 +33,6 @@ fn child<'a>(bytes: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
     boxes(bytes).find(|(found, _)| found == name).map(|(_, content)| content)
 }
 
-/// Up to eight bytes as a number.
-fn number(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |number, byte| number << 8 | u64::from(*byte))
-}
-
 /// JPEG XL: boxes of their own, which may be packed with Brotli.
 pub(super) fn jpeg_xl<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
     let packed = |content: &[u8]| matches!(content.get(..4), Some(b"Exif" | b"xml "));
@@ -47,20 +42,14 @@ pub(super) fn jpeg_xl<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
         _ => false,
     };
     for (name, content) in boxes(bytes).filter(|(name, content)| is_known(name, content)).take(2 * MOST) {
-        match (&name, content) {
-            (b"Exif", block) => blocks.exif(Cow::Borrowed(block)),
-            (b"brob", [b'E', _, _, _, packed @ ..]) => blocks.exif(unpacked(packed)),
-            (b"brob", [b'x', _, _, _, packed @ ..]) => blocks.xmp(unpacked(packed)),
-            (_, packet) => blocks.xmp(Cow::Borrowed(packet)),
-        }
+        let (is_exif, block) = match (&name, content) {
+            (b"brob", [first, _, _, _, packed @ ..]) => {
+                (*first == b'E', blocks.unpacked(Decompressor::new(packed, 4096)))
+            }
+            _ => (&name == b"Exif", Cow::Borrowed(content)),
+        };
+        if is_exif { blocks.exif(block) } else { blocks.xmp(block) }
     }
-}
-
-fn unpacked(packed: &[u8]) -> Cow<'static, [u8]> {
-    let mut bytes = Vec::new();
-    // What comes out before an error is read as far as it goes.
-    let _ = Decompressor::new(packed, 4096).take(LONGEST).read_to_end(&mut bytes);
-    Cow::Owned(bytes)
 }
 
 /// Canon's CR3: the directories of an EXIF block, each in a box of its own.
@@ -91,11 +80,13 @@ pub(super) fn heif<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
     let Some(places) = child(meta, b"iloc").and_then(Places::of) else { return };
     let data = child(meta, b"idat").unwrap_or_default();
     for (id, kind) in child(meta, b"iinf").into_iter().flat_map(items).take(2 * MOST) {
-        let content = || places.content(id, bytes, data);
+        let Some(content) = places.pieces(id, bytes, data).and_then(|pieces| blocks.joined(&pieces)) else {
+            continue;
+        };
         match kind {
             // The block begins with the distance to its TIFF header, which is looked for anyway.
-            ItemKind::Exif => blocks.exif(content().unwrap_or_default()),
-            ItemKind::Xmp => blocks.xmp(content().unwrap_or_default()),
+            ItemKind::Exif => blocks.exif(content),
+            ItemKind::Xmp => blocks.xmp(content),
         }
     }
 }
@@ -160,8 +151,8 @@ impl<'a> Places<'a> {
         })
     }
 
-    /// The content of an item. It may be in several pieces, in the file or in the box `data`.
-    fn content(&self, wanted: u64, file: &'a [u8], data: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+    /// The pieces of an item, in the file or in the box `data`.
+    fn pieces(&self, wanted: u64, file: &'a [u8], data: &'a [u8]) -> Option<Vec<&'a [u8]>> {
         let mut rest = self.rest;
         for _ in 0..self.count.min(MOST_ITEMS as u64) {
             let id = rest.number(if self.version < 2 { 2 } else { 4 })?;
@@ -181,19 +172,11 @@ impl<'a> Places<'a> {
                 }
             }
             if id == wanted {
-                return match pieces[..] {
-                    [whole] => Some(Cow::Borrowed(whole)),
-                    _ => joined(&pieces),
-                };
+                return Some(pieces);
             }
         }
         None
     }
-}
-
-fn joined(pieces: &[&[u8]]) -> Option<Cow<'static, [u8]>> {
-    let length = pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
-    (length <= LONGEST).then(|| Cow::Owned(pieces.concat()))
 }
 
 /// Bytes that are read from the front.
@@ -204,6 +187,6 @@ impl Cursor<'_> {
     fn number(&mut self, length: usize) -> Option<u64> {
         let (taken, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
-        Some(number(taken))
+        Some(whole(taken, false))
     }
 }

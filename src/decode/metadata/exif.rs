@@ -1,9 +1,12 @@
 //! EXIF: a TIFF structure with directories for the picture, the shot and the place.
 
+use std::borrow::Cow;
+
 use image::metadata::Orientation;
 
 use super::{Found, Metadata, Precision, Rank, Taken, clean, date, place};
 use crate::decode::ifd::{Directory, Structure, Value};
+use crate::decode::text::{unicode, utf_16};
 
 /// How far behind the front of a block its TIFF header may stand: behind the distance that HEIC writes, or `Exif\0\0`.
 const FARTHEST: usize = 16;
@@ -66,7 +69,7 @@ impl<'a> Exif<'a> {
     }
 
     pub(super) fn read_texts(&self, found: &mut Found) {
-        let wide = |tag| self.picture.get(tag).map(|value| utf_16(value.bytes()));
+        let wide = |tag| self.picture.get(tag).map(|value| utf_16(beginning(value.bytes()), true));
         found.title(wide(XP_TITLE).as_deref());
         found.description(self.picture.get(IMAGE_DESCRIPTION).and_then(|value| text(&value)).as_deref());
         found.description(wide(XP_COMMENT).as_deref());
@@ -141,16 +144,10 @@ pub(super) fn camera(maker: Option<String>, model: Option<String>) -> Option<Str
     Some(if first(maker) == first(model) { model.clone() } else { format!("{maker} {model}") })
 }
 
-/// A text in UTF-8, or in Latin-1 where it is not that.
-fn text(value: &Value<'_>) -> Option<String> {
-    let bytes = value.text()?;
-    let bytes = &bytes[..bytes.len().min(LONGEST_TEXT)];
-    let latin = || bytes.iter().map(|byte| char::from(*byte)).collect();
-    Some(std::str::from_utf8(bytes).map_or_else(|_| latin(), str::to_owned))
+fn text<'a>(value: &Value<'a>) -> Option<Cow<'a, str>> {
+    Some(unicode(beginning(value.text()?)))
 }
 
-fn utf_16(bytes: &[u8]) -> String {
-    let bytes = &bytes[..bytes.len().min(LONGEST_TEXT)];
-    let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
-    String::from_utf16_lossy(&units)
+fn beginning(text: &[u8]) -> &[u8] {
+    &text[..text.len().min(LONGEST_TEXT)]
 }

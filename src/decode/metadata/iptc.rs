@@ -1,7 +1,10 @@
 //! IPTC: numbered records of text, the oldest way to caption a picture.
 
+use std::borrow::Cow;
+
 use super::blocks::LONGEST;
 use super::{Found, Rank, date};
+use crate::decode::text::unicode;
 
 const MARKER: u8 = 0x1C;
 /// The record of the picture; its fields have these numbers.
@@ -16,8 +19,8 @@ pub(super) fn read(records: &[u8], found: &mut Found) {
     if records.len() as u64 > LONGEST {
         return;
     }
-    let texts: Vec<(u8, String)> = fields(records).collect();
-    let first = |wanted| texts.iter().find(|(number, _)| *number == wanted).map(|(_, text)| text.as_str());
+    let texts: Vec<(u8, Cow<'_, str>)> = fields(records).collect();
+    let first = |wanted| texts.iter().find(|(number, _)| *number == wanted).map(|(_, text)| &**text);
     for (rank, [day, time]) in [(Rank::Original, CREATED), (Rank::Digitized, DIGITIZED)] {
         let Some(day) = first(day) else { continue };
         // The time is `143840+0100`; read together they are a date like others.
@@ -26,11 +29,11 @@ pub(super) fn read(records: &[u8], found: &mut Found) {
     }
     found.title(first(TITLE));
     found.description(first(CAPTION));
-    found.keywords(texts.iter().filter(|(number, _)| *number == KEYWORD).map(|(_, text)| text.as_str()));
+    found.keywords(texts.iter().filter(|(number, _)| *number == KEYWORD).map(|(_, text)| &**text));
 }
 
 /// Number and text of each field of the picture.
-fn fields(mut records: &[u8]) -> impl Iterator<Item = (u8, String)> {
+fn fields(mut records: &[u8]) -> impl Iterator<Item = (u8, Cow<'_, str>)> {
     let all = std::iter::from_fn(move || {
         let (&[MARKER, record, number, high, low], rest) = records.split_first_chunk()? else { return None };
         // Fields that are longer than 32 KiB say so in the first bit; no text is.
@@ -39,10 +42,4 @@ fn fields(mut records: &[u8]) -> impl Iterator<Item = (u8, String)> {
         Some((record, number, text))
     });
     all.filter(|(record, ..)| *record == PICTURE).map(|(_, number, text)| (number, unicode(text)))
-}
-
-/// UTF-8, or Latin-1 where it is not that.
-fn unicode(text: &[u8]) -> String {
-    let latin = || text.iter().map(|byte| char::from(*byte)).collect();
-    std::str::from_utf8(text).map_or_else(|_| latin(), str::to_owned)
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::blocks::{Blocks, LONGEST};
+use super::blocks::Blocks;
 
 const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
 /// How the segments begin in which the rest of a long XMP packet stands.
@@ -23,16 +23,13 @@ pub(super) fn read<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
         }
     }
     // A list of resources may go on in the next segment.
-    match photoshop[..] {
-        [] => {}
-        [whole] => blocks.photoshop(Cow::Borrowed(whole)),
-        _ => blocks.photoshop(Cow::Owned(photoshop.concat())),
+    if let Some(resources) = blocks.joined(&photoshop) {
+        blocks.photoshop(resources);
     }
     extension.sort_by_key(|(place, _)| *place);
-    let length: u64 = extension.iter().map(|(_, piece)| piece.len() as u64).sum();
-    if (1..=LONGEST).contains(&length) {
-        let pieces: Vec<&[u8]> = extension.into_iter().map(|(_, piece)| piece).collect();
-        blocks.xmp(Cow::Owned(pieces.concat()));
+    let pieces: Vec<&[u8]> = extension.into_iter().map(|(_, piece)| piece).collect();
+    if let Some(packet) = blocks.joined(&pieces) {
+        blocks.xmp(packet);
     }
 }
 

@@ -1,12 +1,13 @@
 //! PNG: chunks, of which several kinds hold metadata, before the pixels or behind them.
 
 use std::borrow::Cow;
-use std::io::Read;
 
 use flate2::read::ZlibDecoder;
 
 use super::KEYS;
-use super::blocks::{Blocks, LONGEST, MOST};
+use super::blocks::{Blocks, MOST};
+use crate::decode::ifd::whole;
+use crate::decode::text::unicode;
 
 const HEADER: usize = 8;
 const PACKET_KEY: &str = "XML:com.adobe.xmp";
@@ -23,14 +24,14 @@ pub(super) fn read<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
             blocks.exif(Cow::Borrowed(content));
         }
         let Some((key, rest)) = key(kind, content).filter(|_| texts < MOST_TEXTS) else { continue };
-        let Some(value) = value(kind, rest) else { continue };
+        let Some(value) = value(kind, rest, blocks) else { continue };
         texts += 1;
         if key == PACKET_KEY {
             blocks.xmp(value);
         } else if let Some(name) = key.strip_prefix(PROFILE) {
             profiles.push((name.to_lowercase(), value));
         } else {
-            blocks.text(key, String::from_utf8_lossy(&value).into_owned());
+            blocks.text(key, unicode(&value).into_owned());
         }
     }
     // They are copies in an older manner: a chunk made for the purpose counts first.
@@ -42,7 +43,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
 fn chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let mut rest = bytes.get(HEADER..).unwrap_or_default();
     std::iter::from_fn(move || {
-        let length = usize::try_from(u32::from_be_bytes(rest.get(..4)?.try_into().ok()?)).ok()?;
+        let length = usize::try_from(whole(rest.get(..4)?, false)).ok()?;
         let (kind, content) = (rest.get(4..8)?, rest.get(8..length.checked_add(8)?)?);
         // Four bytes of checksum follow.
         rest = rest.get(length.checked_add(12)?..).unwrap_or_default();
@@ -60,11 +61,12 @@ fn key<'a>(kind: &[u8], content: &'a [u8]) -> Option<(&'a str, &'a [u8])> {
     (key == PACKET_KEY || key.starts_with(PROFILE) || KEYS.contains(&key)).then_some((key, rest))
 }
 
-/// The text itself, in UTF-8 or, of a damaged file, in anything.
-fn value<'a>(kind: &[u8], rest: &'a [u8]) -> Option<Cow<'a, [u8]>> {
+/// The text itself. The standard says which kind is in Latin-1 and which in UTF-8; programs write UTF-8 everywhere.
+fn value<'a>(kind: &[u8], rest: &'a [u8], blocks: &mut Blocks<'a>) -> Option<Cow<'a, [u8]>> {
+    let mut unpacked = |packed| blocks.unpacked(ZlibDecoder::new(packed));
     Some(match kind {
-        b"tEXt" => unicode(Cow::Borrowed(rest)),
-        b"zTXt" => unicode(unpacked(rest.strip_prefix(&[0])?)),
+        b"tEXt" => Cow::Borrowed(rest),
+        b"zTXt" => unpacked(rest.strip_prefix(&[0])?),
         _ => {
             let ([is_packed, _method], rest) = rest.split_first_chunk()?;
             let (_language, rest) = at_nul(rest)?;
@@ -77,21 +79,6 @@ fn value<'a>(kind: &[u8], rest: &'a [u8]) -> Option<Cow<'a, [u8]>> {
 fn at_nul(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let at = memchr::memchr(0, bytes)?;
     Some((&bytes[..at], &bytes[at + 1..]))
-}
-
-fn unpacked(packed: &[u8]) -> Cow<'static, [u8]> {
-    let mut bytes = Vec::new();
-    // What comes out before an error is read as far as it goes.
-    let _ = ZlibDecoder::new(packed).take(LONGEST).read_to_end(&mut bytes);
-    Cow::Owned(bytes)
-}
-
-/// The standard says Latin-1; programs write UTF-8 all the same.
-fn unicode(bytes: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
-    if std::str::from_utf8(&bytes).is_ok() {
-        return bytes;
-    }
-    Cow::Owned(bytes.iter().map(|byte| char::from(*byte)).collect::<String>().into_bytes())
 }
 
 /// A block in hexadecimal digits, behind a line with its name and one with its length.

@@ -19,14 +19,10 @@ pub(super) fn raw_size(bytes: &[u8], name: &str, blocks: &Blocks<'_>) -> Option<
 
 /// What a DNG says is to be shown, else what the EXIF says, else the largest picture of all.
 fn of_structure(block: &[u8]) -> Option<(u32, u32)> {
-    const SMALLER_PICTURES: u16 = 0x014A;
     const CROP: u16 = 0xC620;
     const EXIF_SIZE: [u16; 2] = [0xA002, 0xA003];
     const SIZE: [u16; 2] = [0x0100, 0x0101];
-    let chain = structure(block)?.chain();
-    let all: Vec<_> = chain
-        .flat_map(|directory| std::iter::once(directory).chain(directory.all_pointed(SMALLER_PICTURES)))
-        .collect();
+    let all: Vec<_> = structure(block)?.all().collect();
     let crop = |directory: &Directory<'_>| {
         let crop = directory.get(CROP)?;
         size(crop.uint(0)?, crop.uint(1)?)

@@ -6,12 +6,13 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use super::blocks::LONGEST;
 use super::{Found, Metadata, Rank, clean, date, exif, place};
+use crate::decode::text::utf_16;
 
 /// Elements a packet may have. Editors that keep a history of their work write thousands.
 const MOST_NODES: u32 = 100_000;
-/// Longest tag, in bytes, and how many declarations of namespaces: the time that reading them takes grows with the
-/// square of their number. Real packets have tags of some kilobytes and some dozen namespaces.
-const LONGEST_TAG: usize = 64 << 10;
+/// Attributes that an element may have, and declarations of namespaces in a packet: the time that reading them takes
+/// grows with the square of their number. Editors write some hundred attributes and some dozen namespaces.
+const MOST_ATTRIBUTES: usize = 512;
 const MOST_NAMESPACES: usize = 512;
 
 const RDF: &str = "http://www.w3.org/1999/02/22-rdf-syntax-ns#";
@@ -28,7 +29,7 @@ pub(super) fn read(packet: &[u8], found: &mut Found) {
     if packet.len() as u64 > LONGEST {
         return;
     }
-    let text = unicode(packet);
+    let text = decoded(packet);
     let (Some(start), Some(end)) = (text.find('<'), text.rfind('>')) else { return };
     let Some(text) = text.get(start..=end).filter(|text| is_simple(text)) else { return };
     let options = ParsingOptions { nodes_limit: MOST_NODES, ..ParsingOptions::default() };
@@ -39,19 +40,16 @@ pub(super) fn read(packet: &[u8], found: &mut Found) {
 
 /// Whether it is read in no time.
 fn is_simple(text: &str) -> bool {
-    let mut tags = text.split('<').map(|part| part.find('>').unwrap_or(part.len()));
-    let namespaces = memchr::memmem::find_iter(text.as_bytes(), b"xmlns").take(MOST_NAMESPACES + 1).count();
-    namespaces <= MOST_NAMESPACES && tags.all(|length| length <= LONGEST_TAG)
+    // No tag has a `<` in it, but an attribute may have a `>`. Each attribute has a `=`.
+    let mut tags = text.as_bytes().split(|byte| *byte == b'<');
+    let namespaces = memchr::memmem::find_iter(text.as_bytes(), b"xmlns").count();
+    namespaces <= MOST_NAMESPACES && tags.all(|tag| memchr::memchr_iter(b'=', tag).count() <= MOST_ATTRIBUTES)
 }
 
-fn unicode(packet: &[u8]) -> Cow<'_, str> {
-    let wide = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
-        Cow::Owned(String::from_utf16_lossy(&units))
-    };
+fn decoded(packet: &[u8]) -> Cow<'_, str> {
     match packet {
-        [0xFF, 0xFE, rest @ ..] => wide(rest, u16::from_le_bytes),
-        [0xFE, 0xFF, rest @ ..] => wide(rest, u16::from_be_bytes),
+        [0xFF, 0xFE, rest @ ..] => Cow::Owned(utf_16(rest, true)),
+        [0xFE, 0xFF, rest @ ..] => Cow::Owned(utf_16(rest, false)),
         _ => String::from_utf8_lossy(packet),
     }
 }

@@ -40,12 +40,12 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    fn new() -> Builder {
+    pub(super) fn new() -> Builder {
         Builder { bytes: b"II*\0\0\0\0\0".into() }
     }
 
     /// Appends a directory; where it begins.
-    fn directory(&mut self, entries: &[Entry]) -> u32 {
+    pub(super) fn directory(&mut self, entries: &[Entry]) -> u32 {
         let start = self.bytes.len();
         let mut values_at = start + 2 + 12 * entries.len() + 4;
         let (mut table, mut values) =
@@ -69,7 +69,7 @@ impl Builder {
         u32::try_from(start).unwrap()
     }
 
-    fn finish(mut self, first: u32) -> Vec<u8> {
+    pub(super) fn finish(mut self, first: u32) -> Vec<u8> {
         self.bytes[4..8].copy_from_slice(&first.to_le_bytes());
         self.bytes
     }

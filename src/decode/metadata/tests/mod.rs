@@ -470,14 +470,44 @@ fn a_packet_cannot_grow() {
     assert_eq!(Metadata::of_xmp(deep.as_bytes()), Metadata::default());
     let long = [PACKET.as_bytes(), &vec![b' '; 5 << 20], b"<!-- -->"].concat();
     assert_eq!(Metadata::of_xmp(&long), Metadata::default());
-    let attributes: String = (0..20_000).map(|i| format!(" a{i}=''")).collect();
-    assert_eq!(Metadata::of_xmp(format!("<a{attributes}/>").as_bytes()), Metadata::default());
-    let names: String = (0..2_000).map(|i| format!(" xmlns:a{i}='{i}'")).collect();
-    assert_eq!(Metadata::of_xmp(format!("<a{names}/>").as_bytes()), Metadata::default());
-    // Of what is packed, no more than that is unpacked.
+}
+
+#[test]
+fn an_element_has_only_so_many_attributes() {
+    #[track_caller]
+    fn check(attributes: &str, is_read: bool) {
+        let packet = PACKET.replace("</rdf:RDF>", &format!("<a{attributes}/></rdf:RDF>"));
+        assert_eq!(Metadata::of_xmp(packet.as_bytes()) != Metadata::default(), is_read);
+    }
+    let many = |count: usize, prefix: &str| (0..count).map(|i| format!(" {prefix}{i}='{i}'")).collect();
+    let (enough, too_many): (String, String) = (many(500, "a"), many(513, "a"));
+    check(&enough, true);
+    check(&too_many, false);
+    check(&format!(" a='>'{too_many}"), false);
+    check(&format!("/><b{enough}/><c{enough}"), true);
+    let (enough, too_many): (String, String) = (many(500, "xmlns:a"), many(513, "xmlns:a"));
+    check(&enough, true);
+    check(&too_many, false);
+}
+
+#[test]
+fn only_so_much_is_unpacked() {
     let long = [&vec![b' '; 5 << 20], PACKET.as_bytes()].concat();
     let bomb = [b"XML:com.adobe.xmp\0\x01\0\0\0", &packed(&long)[..]].concat();
     assert_eq!(Metadata::read(&png(&[(b"iTXt", &bomb)]), PNG), Metadata::default());
+    // Nor can many blocks take more than a few.
+    let blanks = [b"Description\0\0", &packed(&vec![b' '; 4 << 20])[..]].concat();
+    let title = [b"Title\0\0", &packed(b"Harbour")[..]].concat();
+    let title_behind = |count| {
+        let chunks = [vec![(&b"zTXt"[..], &blanks[..]); count], vec![(&b"zTXt"[..], &title[..])]].concat();
+        Metadata::read(&png(&chunks), PNG).title
+    };
+    assert_eq!((title_behind(1).as_deref(), title_behind(2)), (Some("Harbour"), None));
+    // Pieces that lie on one another are counted one by one. What is in one piece is there already.
+    let piece = vec![0; 1 << 20];
+    let mut blocks = Blocks::default();
+    let made = |count| blocks.joined(&vec![&piece[..]; count]).is_some();
+    assert_eq!([4, 5, 3, 2, 1].map(made), [true, false, true, false, true]);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Files that take the place of others as a whole, and what only its owner can read.
 //!
-//! A new file is written beside the old one, under a name that nobody can foresee, and then renamed: who reads meanwhile
-//! finds the old bytes or the new ones, and a symbolic link that somebody planted is replaced, never followed.
+//! A new file is written beside the old one, under a name that nobody can foresee, and then renamed: who reads
+//! meanwhile finds the old bytes or the new ones, and a symbolic link that somebody planted is replaced, never
+//! followed.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -11,8 +12,11 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::{Builder, NamedTempFile};
 
-/// Ends the names of files that are not finished.
-const UNFINISHED: &str = ".unfinished";
+/// The names of files that are not finished: this, letters and digits that nobody can foresee, and the ending. No part
+/// comes from the name of the finished file, which may be as long as a name can be.
+const UNFINISHED: &str = ".imgsearch-";
+const UNFORESEEN: usize = 12;
+const UNFINISHED_ENDING: &str = ".unfinished";
 
 /// Whatever takes longer was left behind by a process that was killed.
 const LONGEST_WRITING: Duration = Duration::from_secs(3_600);
@@ -24,6 +28,15 @@ pub enum Readers {
     Owner,
     /// Those who can read any new file of this user's.
     AsUsual,
+}
+
+/// Makes a file of `bytes` as a whole where there is nothing.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`], and whatever the disk says; there is no new file then.
+pub fn create(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
+    let new = written(path, bytes, readers)?;
+    new.persist_noclobber(path).map(drop).map_err(|error| error.error)
 }
 
 /// Puts `bytes` in the place of the file at `path`, or makes it. After a power cut it may be as it was before.
@@ -46,11 +59,8 @@ pub fn replace_durably(path: &Path, bytes: &[u8], readers: Readers) -> io::Resul
 }
 
 fn written(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<NamedTempFile> {
-    let mut prefix = OsStr::new(".").to_owned();
-    prefix.push(path.file_name().unwrap_or_default());
-    prefix.push(".");
     let mut builder = Builder::new();
-    builder.prefix(&prefix).suffix(UNFINISHED);
+    builder.prefix(UNFINISHED).rand_bytes(UNFORESEEN).suffix(UNFINISHED_ENDING);
     #[cfg(unix)]
     if readers == Readers::AsUsual {
         // The umask takes from this what it takes from any new file.
@@ -79,8 +89,8 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// Removes what is at `path` if it is a symbolic link, for a file that is written in place: nothing is to be written where
-/// a planted link leads.
+/// Removes what is at `path` if it is a symbolic link, for a file that is written in place: nothing is to be written
+/// where a planted link leads.
 ///
 /// # Errors
 /// Whatever the disk says.
@@ -135,10 +145,12 @@ pub fn make_private(path: &Path) {
     let _ = path;
 }
 
-/// Whether a file of this name was being written by [`replace`].
+/// Whether a file of this name was being written by [`create`] or [`replace`].
 pub fn is_unfinished(name: &OsStr) -> bool {
-    let name = name.as_encoded_bytes();
-    name.starts_with(b".") && name.ends_with(UNFINISHED.as_bytes())
+    let inner = name.to_str().and_then(|name| name.strip_prefix(UNFINISHED)?.strip_suffix(UNFINISHED_ENDING));
+    inner.is_some_and(|inner| {
+        inner.len() == UNFORESEEN && inner.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    })
 }
 
 /// Removes from `folder` what killed processes have left unfinished. `now` is the time by the clock of its disk.
@@ -174,6 +186,25 @@ mod tests {
         fs::create_dir(folder.path().join("b")).unwrap();
         replace(&folder.path().join("b"), b"three", Readers::Owner).unwrap_err();
         assert_eq!(names(folder.path()), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_file_is_made_where_there_is_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        create(&path, b"one", Readers::AsUsual).unwrap();
+        let error = create(&path, b"two", Readers::AsUsual).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!((fs::read(&path).unwrap(), names(folder.path())), (b"one".into(), vec!["a".to_owned()]));
+    }
+
+    #[test]
+    fn a_name_may_be_as_long_as_names_can_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a".repeat(255));
+        create(&path, b"one", Readers::Owner).unwrap();
+        replace(&path, b"two", Readers::Owner).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
     }
 
     #[cfg(unix)]
@@ -216,12 +247,22 @@ mod tests {
     fn what_was_left_unfinished_long_ago_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let now = folder.path().metadata().unwrap().modified().unwrap();
-        for (name, hours) in [(".a.x.unfinished", 2), (".b.x.unfinished", 0), ("c.unfinished", 2)] {
+        let left = |folder: &Path, hours| {
+            let file = written(&folder.join("a"), b"", Readers::Owner).unwrap();
+            file.as_file().set_modified(now - Duration::from_secs(3_601) * hours).unwrap();
+            file.keep().unwrap().1.file_name().unwrap().to_str().unwrap().to_owned()
+        };
+        left(folder.path(), 2);
+        let of_another = ".album.unfinished .imgsearch-.unfinished .imgsearch-my-own-album.unfinished";
+        for name in of_another.split(' ') {
             let file = File::create(folder.path().join(name)).unwrap();
-            file.set_modified(now - Duration::from_secs(3_601) * hours).unwrap();
+            file.set_modified(now - Duration::from_secs(7_202)).unwrap();
         }
+        let mut kept: Vec<String> = of_another.split(' ').map(str::to_owned).collect();
+        kept.push(left(folder.path(), 0));
+        kept.sort();
         remove_unfinished(folder.path(), now);
-        assert_eq!(names(folder.path()), [".b.x.unfinished", "c.unfinished"]);
+        assert_eq!(names(folder.path()), kept);
     }
 
     #[test]

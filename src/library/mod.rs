@@ -292,7 +292,7 @@ mod tests {
     fn what_killed_processes_left_is_removed() {
         let root = tempfile::tempdir().unwrap();
         let library = Library::new(root.path());
-        let left = root.path().join(".last-results.x.unfinished");
+        let left = root.path().join(".imgsearch-0123456789Ab.unfinished");
         fs::File::create(&left).unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
         drop(library.lock().unwrap());
         assert!(!left.exists());

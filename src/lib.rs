@@ -23,6 +23,7 @@ pub mod perceptual;
 pub mod photo;
 pub mod query;
 pub mod sidecar;
+mod stamp;
 pub mod text_file;
 pub mod thumbnail;
 pub mod walk;

@@ -1,29 +1,29 @@
-//! Which files beside a photo are its sidecars. Only their names tell.
+//! Which files beside a photo are its sidecars. Their names tell, unless they are cut.
 //!
 //! XMP sidecars of `a.jpg` are `a.jpg.xmp` and `a.xmp`. Google Takeout writes `a.jpg.json`, or
 //! `a.jpg.supplemental-metadata.json`, and cuts the latter where it gets long: `a.jpg.supplemental-me.json`,
 //! `a.jpg.s.json`, or even `a.jp.json`. Of a second photo of the same name it puts the number elsewhere: `a(1).jpg` and
 //! `a.jpg(1).json`. What was edited in Google Photos has the sidecar of the original: `a-edited.jpg` and `a.jpg.json`.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
-use super::Sidecars;
+use super::{Sidecar, Sidecars};
+use crate::stamp::Stamp;
 
-/// Folders whose sidecars are remembered. A walk comes back to a folder after the folders in it.
-const MOST_FOLDERS: usize = 64;
 /// Characters that Google leaves of a name in front of `.json`.
 const CUT: RangeInclusive<usize> = 44..=51;
 const SUPPLEMENT: &str = ".supplemental-metadata";
 const EDITED: &str = "-edited";
 
-/// Finds sidecars; each folder is listed once.
+/// Finds sidecars. It remembers the names in the folder it was last asked about and in those above it, so that each
+/// folder is listed once as long as nobody leaves it and comes back.
 #[derive(Debug, Default)]
 pub struct Finder {
-    folders: HashMap<PathBuf, Names>,
+    /// From the top down.
+    folders: Vec<(PathBuf, Names)>,
 }
 
 impl Finder {
@@ -33,27 +33,25 @@ impl Finder {
         else {
             return Sidecars::default();
         };
-        if !self.folders.contains_key(folder) {
-            if self.folders.len() >= MOST_FOLDERS {
-                self.folders.clear();
-            }
-            self.folders.insert(folder.to_owned(), Names::in_folder(folder));
+        self.folders.retain(|(known, _)| folder.starts_with(known));
+        if self.folders.last().is_none_or(|(known, _)| known != folder) {
+            self.folders.push((folder.to_owned(), Names::in_folder(folder)));
         }
-        let names = self.folders.get(folder).map(|names| names.of(name)).unwrap_or_default();
-        stamped(names.into_iter().map(|name| folder.join(name)))
+        let found = self.folders.last().map(|(_, names)| names.of(name)).unwrap_or_default();
+        let in_folder = |(name, cut_from): (&str, _)| Sidecar { path: folder.join(name), cut_from };
+        stamped(found.into_iter().map(in_folder))
     }
 }
 
-/// Those of these paths that are files, and how they look.
-fn stamped(paths: impl Iterator<Item = PathBuf>) -> Sidecars {
+/// Those of these that are files, and how they look.
+fn stamped(sidecars: impl Iterator<Item = Sidecar>) -> Sidecars {
     let (mut files, mut hasher) = (Vec::new(), blake3::Hasher::new());
-    for path in paths {
-        let Some(metadata) = fs::metadata(&path).ok().filter(fs::Metadata::is_file) else { continue };
-        let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-        let modified = modified.unwrap_or_default().as_nanos().to_le_bytes();
-        hasher.update(path.as_os_str().as_encoded_bytes());
-        hasher.update(&metadata.len().to_le_bytes()).update(&modified);
-        files.push(path);
+    for sidecar in sidecars {
+        let Some(metadata) = fs::metadata(&sidecar.path).ok().filter(fs::Metadata::is_file) else { continue };
+        let Stamp { size, modified_ns, changed_ns } = Stamp::of(&metadata);
+        hasher.update(sidecar.path.as_os_str().as_encoded_bytes()).update(&size.to_le_bytes());
+        hasher.update(&modified_ns.to_le_bytes()).update(&changed_ns.to_le_bytes());
+        files.push(sidecar);
     }
     let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
     let stamp = if files.is_empty() { 0 } else { u64::from_le_bytes([a, b, c, d, e, f, g, h]) };
@@ -72,51 +70,58 @@ impl Names {
         Names(names.filter(|name| is_sidecar(name)).collect())
     }
 
-    /// Those of a photo.
-    fn of(&self, photo: &str) -> Vec<&str> {
+    /// Those of a photo. A JSON whose name is cut comes with the name that it may be cut from.
+    fn of(&self, photo: &str) -> Vec<(&str, Option<String>)> {
         if self.0.is_empty() {
             return Vec::new();
         }
-        let split = photo.rsplit_once('.');
-        let names = std::iter::once(photo).chain(split.map(|(stem, _)| stem));
+        let names = std::iter::once(photo).chain(photo.rsplit_once('.').map(|(stem, _)| stem));
         let packets = names.flat_map(|name| [format!("{name}.xmp"), format!("{name}.XMP")]);
-        let mut found: Vec<&str> = packets.filter_map(|name| self.0.get(&name).map(String::as_str)).collect();
-        let takeout = || {
-            let original = || Some(format!("{}.{}", split?.0.strip_suffix(EDITED)?, split?.1));
-            self.takeout(photo).or_else(|| self.takeout(&original()?))
-        };
-        found.extend(takeout());
-        found
+        let packets = packets.filter_map(|name| Some((self.0.get(&name)?.as_str(), None)));
+        packets.chain(self.takeout(photo)).collect()
     }
 
-    fn takeout(&self, photo: &str) -> Option<&str> {
-        let numbered = || {
-            let (stem, ending) = photo.rsplit_once('.')?;
-            let (stem, number) = stem.split_at(stem.rfind('(')?);
-            let digits = number.strip_prefix('(')?.strip_suffix(')')?;
-            let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-            is_number.then(|| self.takeout_of(&format!("{stem}.{ending}"), number))?
-        };
-        self.takeout_of(photo, "").or_else(numbered)
+    /// The JSON with the whole name, else all that may have it cut.
+    fn takeout(&self, photo: &str) -> Vec<(&str, Option<String>)> {
+        let of: Vec<(String, &str)> = originals(photo).collect();
+        if let Some(whole) = of.iter().find_map(|(name, number)| self.whole(name, number)) {
+            return vec![(whole, None)];
+        }
+        of.iter().flat_map(|(name, number)| self.cut(name, number)).collect()
     }
 
-    /// `number` stands behind the name: `(1)`, or nothing.
-    fn takeout_of(&self, photo: &str, number: &str) -> Option<&str> {
+    fn whole(&self, photo: &str, number: &str) -> Option<&str> {
         let full = format!("{photo}{SUPPLEMENT}");
-        let is_of = |name: &str| {
+        let is_of = |name: &&str| {
             let stem = name.strip_suffix(".json").and_then(|stem| stem.strip_suffix(number));
             stem.is_some_and(|stem| stem.starts_with(photo) && full.starts_with(stem))
         };
         let beginning = self.0.range(photo.to_owned()..).take_while(|name| name.starts_with(photo));
-        let whole = beginning.map(String::as_str).find(|name| is_of(name));
-        whole.or_else(|| {
-            let ends = photo.char_indices().map(|(at, _)| at).enumerate();
-            let cuts = ends.filter(|(count, _)| CUT.contains(count)).map(|(_, at)| &photo[..at]);
-            let mut cuts: Vec<&str> = cuts.collect();
-            cuts.reverse();
-            cuts.into_iter().find_map(|cut| self.0.get(&format!("{cut}{number}.json"))).map(String::as_str)
-        })
+        beginning.map(String::as_str).find(is_of)
     }
+
+    fn cut(&self, photo: &str, number: &str) -> Vec<(&str, Option<String>)> {
+        let ends = photo.char_indices().map(|(at, _)| at).enumerate();
+        let cuts = ends.filter(|(count, _)| CUT.contains(count)).map(|(_, at)| &photo[..at]);
+        let found = cuts.filter_map(|cut| self.0.get(&format!("{cut}{number}.json")));
+        found.map(|name| (name.as_str(), Some(photo.to_owned()))).collect()
+    }
+}
+
+/// What Google may have called the photo before it was edited or got a number, and the number: `(1)`, or nothing.
+fn originals(photo: &str) -> impl Iterator<Item = (String, &str)> {
+    let (stem, ending) = photo.split_at(photo.rfind('.').unwrap_or(photo.len()));
+    let stems = [Some(stem), stem.strip_suffix(EDITED)].into_iter().flatten();
+    let numbered = stems.flat_map(|stem| [Some((stem, "")), split_number(stem)].into_iter().flatten());
+    numbered.map(move |(stem, number)| (format!("{stem}{ending}"), number))
+}
+
+/// `a(1)` → `a` and `(1)`.
+fn split_number(stem: &str) -> Option<(&str, &str)> {
+    let (stem, number) = stem.split_at(stem.rfind('(')?);
+    let digits = number.strip_prefix('(')?.strip_suffix(')')?;
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then_some((stem, number))
 }
 
 fn is_sidecar(name: &str) -> bool {
@@ -133,7 +138,8 @@ mod tests {
         #[track_caller]
         fn check(photo: &str, beside: &[&str], expected: &[&str]) {
             let names = Names(beside.iter().map(|name| (*name).to_owned()).collect());
-            assert_eq!(names.of(photo), expected, "{photo}");
+            let found: Vec<&str> = names.of(photo).into_iter().map(|(name, _)| name).collect();
+            assert_eq!(found, expected, "{photo}");
         }
         check("a.jpg", &["a.jpg.xmp", "b.jpg.xmp"], &["a.jpg.xmp"]);
         check("a.CR2", &["a.xmp"], &["a.xmp"]);
@@ -158,6 +164,46 @@ mod tests {
     }
 
     #[test]
+    fn a_cut_name_is_of_the_photo_that_its_title_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let cut = "a-name-of-a-photo-that-is-too-long-for-google-";
+        let write = |number: &str, title: &str| {
+            let json =
+                serde_json::json!({"title": title, "description": title, "photoTakenTime": {"timestamp": 1}});
+            fs::write(folder.path().join(format!("{cut}{number}.json")), json.to_string()).unwrap();
+        };
+        write("", &format!("{cut}a.jpg"));
+        write("(1)", &format!("{cut}b and more.jpg"));
+        let said = |name: &str| {
+            let photo = folder.path().join(format!("{cut}{name}"));
+            Finder::default().of(&photo).read().description.map(|text| text.replace(cut, ""))
+        };
+        assert_eq!(said("a.jpg").as_deref(), Some("a.jpg"));
+        assert_eq!(said("a-edited.jpg").as_deref(), Some("a.jpg"));
+        assert_eq!(said("b(1).jpg").as_deref(), Some("b and more.jpg"));
+        for other in ["a.png", "b.jpg", "c.jpg", "a(1).jpg", "c-edited.jpg"] {
+            assert_eq!(said(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn whoever_goes_back_and_forth_finds_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = ["", "a", "a/b", "ab"];
+        for name in folders {
+            fs::create_dir_all(folder.path().join(name)).unwrap();
+            fs::write(folder.path().join(name).join(format!("x{}.xmp", name.replace('/', "-"))), "").unwrap();
+        }
+        let mut finder = Finder::default();
+        for name in ["", "a", "a/b", "a", "", "ab", "a/b", "a/b", "ab", "", "a"] {
+            for of in folders {
+                let photo = folder.path().join(name).join(format!("x{}.jpg", of.replace('/', "-")));
+                assert_eq!(finder.of(&photo).is_empty(), of != name, "{}", photo.display());
+            }
+        }
+    }
+
+    #[test]
     fn a_stamp_tells_of_every_change() {
         let folder = tempfile::tempdir().unwrap();
         let photo = folder.path().join("a.jpg");
@@ -174,5 +220,25 @@ mod tests {
         let third = now();
         let stamps = [0, first.stamp(), second.stamp(), third.stamp()];
         assert_eq!(BTreeSet::from(stamps).len(), 4);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_stamp_tells_of_a_change_that_keeps_size_and_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let sidecar = folder.path().join("a.jpg.xmp");
+        let stamps = || {
+            let metadata = fs::metadata(&sidecar).unwrap();
+            (Stamp::of(&metadata), Finder::default().of(&folder.path().join("a.jpg")).stamp())
+        };
+        fs::write(&sidecar, "one").unwrap();
+        let time = fs::metadata(&sidecar).unwrap().modified().unwrap();
+        let (file, sidecars) = stamps();
+        // The clock of a disk may stand still for some milliseconds.
+        while stamps().0.changed_ns == file.changed_ns {
+            fs::write(&sidecar, "two").unwrap();
+            fs::File::options().write(true).open(&sidecar).unwrap().set_modified(time).unwrap();
+        }
+        assert!(stamps().0.same_content(&file) && stamps().1 != sidecars);
     }
 }

@@ -5,14 +5,13 @@ mod find;
 mod takeout;
 mod write;
 
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use find::Finder;
 pub use write::{Written, path, write};
 
 use crate::decode::Metadata;
+use crate::files::read_bounded;
 
 /// Longest sidecar that is read. They have some kilobytes.
 const LONGEST: u64 = 4 << 20;
@@ -20,8 +19,17 @@ const LONGEST: u64 = 4 << 20;
 /// The sidecars of one photo, the one that counts most first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sidecars {
-    files: Vec<PathBuf>,
+    files: Vec<Sidecar>,
     stamp: u64,
+}
+
+/// One file beside a photo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Sidecar {
+    path: PathBuf,
+    /// The photo's name, where that of the sidecar is cut and may stand for those of several photos: the sidecar has to
+    /// say itself that it is of this one.
+    cut_from: Option<String>,
 }
 
 impl Sidecars {
@@ -39,7 +47,7 @@ impl Sidecars {
     pub fn read(&self) -> Metadata {
         let mut all = Metadata::default();
         for Metadata { taken, place, title, description, keywords, .. } in
-            self.files.iter().filter_map(|file| read(file))
+            self.files.iter().filter_map(Sidecar::read)
         {
             all.taken = all.taken.or(taken);
             all.place = all.place.or(place);
@@ -53,12 +61,13 @@ impl Sidecars {
     }
 }
 
-fn read(sidecar: &Path) -> Option<Metadata> {
-    let mut bytes = Vec::new();
-    File::open(sidecar).ok()?.take(LONGEST).read_to_end(&mut bytes).ok()?;
-    if sidecar.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
-        return takeout::read(&bytes);
+impl Sidecar {
+    fn read(&self) -> Option<Metadata> {
+        let bytes = read_bounded(&self.path, LONGEST).ok()?;
+        if self.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
+            return takeout::read(&bytes, self.cut_from.as_deref());
+        }
+        // What imgsearch guesses is not what somebody filed a photo under.
+        (!write::is_ours(&bytes)).then(|| Metadata::of_xmp(&bytes))
     }
-    // What imgsearch guesses is not what somebody filed a photo under.
-    (!write::is_ours(&bytes)).then(|| Metadata::of_xmp(&bytes))
 }

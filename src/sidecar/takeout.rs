@@ -4,10 +4,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::decode::{Metadata, Place, Precision, Taken, caption, keywords};
+use crate::name::normal_text;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Takeout {
+    /// The name that the photo had before Google cut it.
+    #[serde(default)]
+    title: String,
     photo_taken_time: Option<Time>,
     #[serde(default)]
     description: String,
@@ -35,16 +39,33 @@ struct Person {
     name: String,
 }
 
-/// What it says; `None` for JSON of another kind.
-pub(super) fn read(json: &[u8]) -> Option<Metadata> {
-    let Takeout { photo_taken_time, description, geo_data, geo_data_exif, people } =
+/// What it says of a photo, of this name if one is given; `None` for JSON of another photo or of another kind.
+pub(super) fn read(json: &[u8], photo: Option<&str>) -> Option<Metadata> {
+    let Takeout { title, photo_taken_time, description, geo_data, geo_data_exif, people } =
         serde_json::from_slice(json).ok()?;
+    if photo.is_some_and(|photo| !is_cut_from(photo, &title)) {
+        return None;
+    }
     let taken = taken(&photo_taken_time?);
     // Google's own idea of the place comes first; both are zeros where it is not known.
     let place = [geo_data, geo_data_exif].into_iter().flatten();
     let place = place.filter_map(|geo| Place::new(geo.latitude, geo.longitude)).next();
     let keywords = keywords(people.iter().map(|person| person.name.as_str()));
     Some(Metadata { taken, place, description: caption(&description), keywords, ..Metadata::default() })
+}
+
+/// Whether Google may have called a photo so that was called `title`: it cuts long names, and has `_` for characters
+/// that not every disk takes.
+fn is_cut_from(photo: &str, title: &str) -> bool {
+    let (photo, title) = (normal_text(photo), normal_text(title));
+    let (Some((stem, ending)), Some((whole, ending_of_title))) =
+        (photo.rsplit_once('.'), title.rsplit_once('.'))
+    else {
+        return photo == title;
+    };
+    let mut whole = whole.chars();
+    let mut is_next = |c: char| whole.next().is_some_and(|of_title| c == of_title || c == '_');
+    ending.eq_ignore_ascii_case(ending_of_title) && stem.chars().all(&mut is_next)
 }
 
 fn taken(time: &Time) -> Option<Taken> {
@@ -73,7 +94,8 @@ mod tests {
 
     #[test]
     fn all_of_it_is_read() {
-        let Metadata { taken, place, description, keywords, title, .. } = read(WHOLE.as_bytes()).unwrap();
+        let Metadata { taken, place, description, keywords, title, .. } =
+            read(WHOLE.as_bytes(), None).unwrap();
         let expected =
             Taken { clock_ms: 1_557_126_489_000, offset_minutes: Some(0), precision: Precision::Time };
         assert_eq!(taken, Some(expected));
@@ -87,10 +109,26 @@ mod tests {
         for json in
             ["", "{}", "[]", "null", r#"{"name": "a", "description": "b"}"#, "{\"photoTakenTime\": 1}"]
         {
-            assert_eq!(read(json.as_bytes()), None, "{json}");
+            assert_eq!(read(json.as_bytes(), None), None, "{json}");
         }
-        let empty = read(br#"{"photoTakenTime": {"timestamp": "0"}}"#);
+        let empty = read(br#"{"photoTakenTime": {"timestamp": "0"}}"#, None);
         assert_eq!(empty, Some(Metadata::default()));
-        assert_eq!(read(br#"{"photoTakenTime": {"timestamp": 99999999999999}}"#), empty);
+        assert_eq!(read(br#"{"photoTakenTime": {"timestamp": 99999999999999}}"#, None), empty);
+    }
+
+    #[test]
+    fn a_title_tells_whose_it_is() {
+        #[track_caller]
+        fn check(photo: &str, expected: bool) {
+            assert_eq!(read(WHOLE.as_bytes(), Some(photo)).is_some(), expected, "{photo}");
+        }
+        for photo in ["IMG_1.jpg", "IMG_1.JPG", "IMG_.jpg", "IM.jpg"] {
+            check(photo, true);
+        }
+        for photo in ["IMG_2.jpg", "IMG_1.png", "IMG_12.jpg", "IMG_1"] {
+            check(photo, false);
+        }
+        assert!(is_cut_from("It_s_ a photo.jpg", "It's: a photo taken.jpg"));
+        assert!(is_cut_from("u\u{308}ber.jpg", "\u{fc}ber alles.jpg"));
     }
 }

@@ -4,11 +4,12 @@
 //! written, is ever replaced: one that another program made or changed may hold somebody's own keywords.
 
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::files::{Readers, replace};
+use super::LONGEST;
+use crate::files::{Readers, create, read_bounded, replace};
 
 const MARK: &str = "<!-- imgsearch ";
 
@@ -34,16 +35,18 @@ pub fn path(photo: &Path) -> PathBuf {
 /// Whatever the disk says; a sidecar that was there is then as it was.
 pub fn write(sidecar: &Path, keywords: &[&str]) -> io::Result<Written> {
     let bytes = bytes(keywords);
-    match OpenOptions::new().write(true).create_new(true).open(sidecar) {
-        Ok(mut file) => {
-            file.write_all(&bytes).inspect_err(|_| _ = fs::remove_file(sidecar))?;
-            return Ok(Written::Done);
-        }
+    match create(sidecar, &bytes, Readers::AsUsual) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(error),
+        made => return made.map(|()| Written::Done),
     }
-    let is_file = fs::symlink_metadata(sidecar)?.is_file();
-    if !is_file || !is_ours(&fs::read(sidecar)?) {
+    if !fs::symlink_metadata(sidecar)?.is_file() {
+        return Ok(Written::NotOurs);
+    }
+    let found = match read_bounded(sidecar, LONGEST) {
+        Err(error) if error.kind() == io::ErrorKind::FileTooLarge => return Ok(Written::NotOurs),
+        found => found?,
+    };
+    if !is_ours(&found) {
         return Ok(Written::NotOurs);
     }
     replace(sidecar, &bytes, Readers::AsUsual)?;
@@ -102,7 +105,9 @@ mod tests {
         assert_eq!(write(&sidecar, &["cat", "<&>"]).unwrap(), Written::Done);
         assert!(text().contains("<rdf:li>cat</rdf:li>") && text().contains("&lt;&amp;&gt;"));
         assert!(!text().contains("dog"));
-        for changed in [text().replace("cat", "my cat"), "theirs".into(), String::new(), text() + "\n"] {
+        let long = "x".repeat(5 << 20);
+        for changed in [text().replace("cat", "my cat"), "theirs".into(), String::new(), text() + "\n", long]
+        {
             fs::write(&sidecar, &changed).unwrap();
             assert_eq!(write(&sidecar, &["bird"]).unwrap(), Written::NotOurs);
             assert_eq!(text(), changed);

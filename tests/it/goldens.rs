@@ -129,5 +129,5 @@ fn the_header_tells_what_decoding_takes() {
 
 #[test]
 fn there_are_enough() {
-    assert!(pictures().len() >= 60);
+    assert!(pictures().len() >= 110);
 }

@@ -62,8 +62,8 @@ pub fn read(file: impl Read, limits: &Limits) -> Result<Vec<u8>, PictureError> {
     Ok(bytes)
 }
 
-/// As [`decode()`](super::decode()), and [`DecodeError::TooSlow`] when [`Limits::max_time`] is over: the thread that decodes
-/// is left to itself. While there are too many of those in this process, nothing is decoded.
+/// As [`decode()`](super::decode()), and [`DecodeError::TooSlow`] when [`Limits::max_time`] is over: the thread that
+/// decodes is left to itself. While there are too many of those in this process, nothing is decoded.
 ///
 /// # Errors
 /// [`PictureError`] says why there is no picture.

@@ -55,8 +55,8 @@ pub(super) enum Format {
     Unread(&'static str),
 }
 
-/// Whether a file that begins with these bytes is a picture, in a format that is read or can at least be named. It takes
-/// the first [`HEAD`] bytes, or all there are.
+/// Whether a file that begins with these bytes is a picture, in a format that is read or can at least be named. It
+/// takes the first [`HEAD`] bytes, or all there are.
 #[must_use]
 pub fn is_picture(head: &[u8]) -> bool {
     Format::of(head).is_some() && !head.starts_with(PDF)
@@ -122,7 +122,8 @@ impl Format {
     }
 }
 
-/// Whether the rest looks like such a file, where the format's magic number is so short that many a text begins with it.
+/// Whether the rest looks like such a file, where the format's magic number is so short that many a text begins with
+/// it.
 fn is_likely(format: ImageFormat, bytes: &[u8]) -> bool {
     if format == ImageFormat::Bmp {
         let length = bytes.get(14..18).and_then(|length| length.try_into().ok()).map(u32::from_le_bytes);

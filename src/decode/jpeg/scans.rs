@@ -1,10 +1,10 @@
 //! Which scans of a progressive JPEG a smaller picture needs.
 //!
 //! Each scan of such a file makes some frequencies of some components more exact. The last one commonly holds the last
-//! bit of every brightness: half of the file, and most of the work. A picture at 1/8 is made of the means of its blocks;
-//! one at 1/2 or 1/4 is shrunk further, and hardly differs: measured on photos of Pillow's qualities 75 to 95 shrunk to
-//! 256 pixels, values are .18 to .29 of 255 off the full picture's on average instead of .17 to .27, and 3 at most as
-//! before.
+//! bit of every brightness: half of the file, and most of the work. A picture at 1/8 is made of the means of its
+//! blocks; one at 1/2 or 1/4 is shrunk further, and hardly differs: measured on photos of Pillow's qualities 75 to 95
+//! shrunk to 256 pixels, values are .18 to .29 of 255 off the full picture's on average instead of .17 to .27, and 3 at
+//! most as before.
 
 use super::frame::segment;
 
@@ -14,7 +14,8 @@ const LAST_FREQUENCIES: [(u8, usize); 3] = [(1, 0), (2, 4), (4, 24)];
 /// The coarsest steps whose last bit may be missing. Qualities of 50 have steps of 12, and come out .27 off.
 const COARSEST: u16 = 8;
 
-/// `bytes`, whose first component is brightness, up to those last scans that make no difference to a picture at so many `eighths`.
+/// `bytes`, whose first component is brightness, up to those last scans that make no difference to a picture at so many
+/// `eighths`.
 pub(super) fn needed(bytes: &[u8], eighths: u8) -> &[u8] {
     cut(bytes, eighths).and_then(|length| bytes.get(..length)).unwrap_or(bytes)
 }

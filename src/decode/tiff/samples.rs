@@ -39,8 +39,8 @@ impl Depth {
         Depth { least: 0.0, greatest: 255.0, ..self }
     }
 
-    /// The same where signs mean nothing. Photos that are said to have signed numbers do not have them, and libtiff never
-    /// takes them for such; measurements in greys do.
+    /// The same where signs mean nothing. Photos that are said to have signed numbers do not have them, and libtiff
+    /// never takes them for such; measurements in greys do.
     pub(super) fn without_signs(self) -> Depth {
         if self.number == Number::Signed {
             Depth::new(self.bits, Number::Unsigned, self.is_little)
@@ -49,7 +49,8 @@ impl Depth {
         }
     }
 
-    /// The same with black and white at the ends of what was found. Fractions that stay within 0 and 1 stay as they are.
+    /// The same with black and white at the ends of what was found. Fractions that stay within 0 and 1 stay as they
+    /// are.
     pub(super) fn stretched(self, range: Option<(f64, f64)>) -> Depth {
         let Some((least, greatest)) = range else { return self };
         if self.number == Number::Float && least >= 0.0 && greatest <= 1.0 {

@@ -7,6 +7,7 @@
 //! TIFF files that look like RAW, with a thumbnail in front and the picture behind it.
 
 use super::ifd::{Structure, whole};
+use super::segments::Segments;
 use super::{DecodeError, Decoded, Detail, Limits, decode_jpeg, jpeg_memory, tiff};
 
 /// Short side a preview must have. Below are the thumbnails of cameras' lists, 160 × 120 pixels: too little to see
@@ -95,19 +96,11 @@ fn previews(bytes: &[u8]) -> Vec<(u32, usize)> {
 /// The short side of a JPEG in colour with 8 bits; `None` for the sensor's own data, which some makers keep as a
 /// JPEG of another kind.
 fn short_side(jpeg: &[u8]) -> Option<u32> {
-    let mut rest = jpeg.get(2..)?;
-    loop {
-        let [0xFF, marker, high, low] = *rest.get(..4)? else { return None };
-        let payload = rest.get(4..2 + usize::from(u16::from_be_bytes([high, low])))?;
-        match (marker, payload) {
-            (0xC0..=0xC2, [8, h1, h2, w1, w2, 3, ..]) => {
-                let (height, width) = (u16::from_be_bytes([*h1, *h2]), u16::from_be_bytes([*w1, *w2]));
-                return Some(u32::from(height.min(width)));
-            }
-            (0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF | 0xDA | 0xD9, _) => return None,
-            _ => rest = &rest[4 + payload.len()..],
-        }
-    }
+    // Between the markers of frames lie those of tables (C4, CC) and of an extension (C8).
+    let is_frame = |(marker, _): &_| matches!(marker, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF);
+    let (0xC0..=0xC2, [8, h1, h2, w1, w2, 3, ..]) = Segments::of(jpeg).find(is_frame)? else { return None };
+    let (height, width) = (u16::from_be_bytes([*h1, *h2]), u16::from_be_bytes([*w1, *w2]));
+    Some(u32::from(height.min(width)))
 }
 
 /// The JPEG that a RAF says it has, which keeps the metadata.

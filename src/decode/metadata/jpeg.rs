@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::blocks::Blocks;
+use crate::decode::segments::Segments;
 
 const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
 /// How the segments begin in which the rest of a long XMP packet stands.
@@ -12,7 +13,7 @@ const EXTENSION_HEADER: usize = 32 + 4 + 4;
 
 pub(super) fn read<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
     let (mut photoshop, mut extension) = (Vec::new(), Vec::new());
-    for (marker, content) in segments(bytes) {
+    for (marker, content) in Segments::of(bytes) {
         match marker {
             0xE1 => match content.strip_prefix(EXTENSION) {
                 Some(piece) => extension.extend(placed(piece)),
@@ -36,21 +37,4 @@ pub(super) fn read<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
 fn placed(piece: &[u8]) -> Option<(u32, &[u8])> {
     let (header, piece) = piece.split_at_checked(EXTENSION_HEADER)?;
     Some((u32::from_be_bytes(header[36..].try_into().ok()?), piece))
-}
-
-/// Marker and content of each segment up to the first scan.
-fn segments(bytes: &[u8]) -> impl Iterator<Item = (u8, &[u8])> {
-    let mut rest = bytes.get(2..).unwrap_or_default();
-    std::iter::from_fn(move || {
-        let at = rest.iter().position(|byte| *byte != 0xFF)?;
-        // At least one FF stands in front of a marker.
-        let marker = rest[at];
-        if at == 0 || matches!(marker, 0xD8..=0xDA) {
-            return None;
-        }
-        let length = usize::from(u16::from_be_bytes(rest.get(at + 1..at + 3)?.try_into().ok()?));
-        let content = rest.get(at + 3..at + 1 + length.max(2))?;
-        rest = &rest[at + 1 + length.max(2)..];
-        Some((marker, content))
-    })
 }

@@ -14,7 +14,7 @@ use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::layout::{Compression, Layout, Part, Predictor};
 use super::samples::{add_up, add_up_floats, spread, spread_from};
-use crate::decode::has_end_of_image;
+use crate::decode::segments::has_end_of_image;
 
 /// How much longer the packed bytes of a part may be than the others, at worst: fax codes take some 5 bits for a single
 /// pixel.

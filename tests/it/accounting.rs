@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use image::ImageFormat;
 use imgsearch::decode::Limits;
 use imgsearch::ingest::{Event, Plan, Reporter, Totals, index};
 use imgsearch::model::Model;
 use imgsearch::walk::{Rules, resolve_roots};
+use imgsearch::photo::SkipKind;
 use imgsearch::{Library, photo};
 
 use crate::model_goldens::execution;
@@ -27,10 +28,8 @@ impl Reporter for Silent {
     fn report(&self, _: Event<'_>) {}
 }
 
-fn run(model: &Model, workspace: &Workspace) -> Totals {
-    let library = workspace.root().join("library");
-    fs::create_dir_all(&library).unwrap();
-    let plan = Plan {
+fn plan(workspace: &Workspace) -> Plan {
+    Plan {
         // A folder that is given twice, by itself and in another, is counted once.
         roots: resolve_roots(&[workspace.photos(), workspace.photos().join("sub")]).0,
         gone_roots: Vec::new(),
@@ -42,9 +41,14 @@ fn run(model: &Model, workspace: &Workspace) -> Totals {
         limits: Limits::default(),
         max_wait: Limits::default().max_time,
         now: SystemTime::now(),
-    };
+    }
+}
+
+fn run(model: &Model, workspace: &Workspace, plan: &Plan) -> Totals {
+    let library = workspace.root().join("library");
+    fs::create_dir_all(&library).unwrap();
     let mut library = Library::new(library).lock().unwrap();
-    index(&mut library, model, &plan, &Silent, &AtomicBool::new(false)).unwrap()
+    index(&mut library, model, plan, &Silent, &AtomicBool::new(false)).unwrap()
 }
 
 /// A generator of the same numbers in every run (Knuth's MMIX).
@@ -146,13 +150,30 @@ fn every_file_of_any_tree_is_counted_once() {
                     _ => {}
                 }
             }
-            check(&workspace, &run(&model, &workspace), &format!("tree {tree}, change {change}"));
-            let again = run(&model, &workspace);
+            let plan = plan(&workspace);
+            check(&workspace, &run(&model, &workspace, &plan), &format!("tree {tree}, change {change}"));
+            let again = run(&model, &workspace, &plan);
             assert_eq!((again.embedded, again.copied, again.removed), (0, 0, 0), "tree {tree}: {again:?}");
             assert!(again.skipped.is_empty(), "tree {tree}: {again:?}");
             check(&workspace, &again, &format!("tree {tree}, again after change {change}"));
         }
     }
+}
+
+/// What decodes a picture may be missing for a while, or be slow: that costs no photo.
+#[test]
+fn a_photo_that_cannot_be_decoded_again_keeps_its_vector() {
+    let model = Model::open(&small_model(), execution(None)).unwrap();
+    let workspace = Workspace::new();
+    fs::write(workspace.photos().join("a.jpg"), jpeg(2_000, 1_500, 1)).unwrap();
+    let plan = plan(&workspace);
+    assert_eq!(run(&model, &workspace, &plan).embedded, 1);
+    let no_time = Plan { force: true, limits: Limits { max_time: Duration::ZERO, ..plan.limits }, ..plan.clone() };
+    assert_eq!(run(&model, &workspace, &no_time).skipped, BTreeMap::from([(SkipKind::TooSlow, 1)]));
+    let has_vector = || Library::new(workspace.root().join("library")).searcher().unwrap().len();
+    assert_eq!(has_vector(), 1);
+    let again = run(&model, &workspace, &plan);
+    assert_eq!((again.embedded, again.skipped.len(), has_vector()), (0, 0, 1), "{again:?}");
 }
 
 #[test]

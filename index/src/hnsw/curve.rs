@@ -119,13 +119,21 @@ pub(super) fn measure(
     allowed: &Allowed<'_>,
     walk: impl Fn(&Query<'_>, usize) -> Explored + Sync,
     cancelled: &(dyn Fn() -> bool + Sync),
-) -> Result<Vec<Point>, Error> {
-    let asked = held.iter().filter(|_| !cancelled()).map(|&row| ask(segment, row as usize, allowed));
-    let asked: Vec<Asked> = asked.collect::<Result<_, Error>>()?;
+) -> Result<Option<Vec<Point>>, Error> {
+    let mut asked = Vec::with_capacity(held.len());
+    for &row in held {
+        if cancelled() {
+            return Ok(None);
+        }
+        asked.push(ask(segment, row as usize, allowed)?);
+    }
     let mut curve = Vec::new();
+    if asked.is_empty() {
+        return Ok(Some(curve));
+    }
     for ef in EFS {
-        if asked.is_empty() || cancelled() {
-            break;
+        if cancelled() {
+            return Ok(None);
         }
         let walks = asked.par_iter().map(|asked| {
             let query = Query::new(&asked.vector);
@@ -152,7 +160,7 @@ pub(super) fn measure(
             break;
         }
     }
-    Ok(curve)
+    Ok(Some(curve))
 }
 
 fn mean(of: impl ExactSizeIterator<Item = f32>) -> f32 {

@@ -27,6 +27,8 @@ pub struct Report {
     /// The keys whose records are lost, to be applied again. A repair that had to do without a part of the
     /// catalog cannot name records that were not published yet.
     pub lost: Vec<Key>,
+    /// Whether published records may be lost besides, whose keys neither side has any more.
+    pub lost_others: bool,
 }
 
 /// Something that is wrong with an index.
@@ -62,6 +64,12 @@ impl Report {
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.problems.is_empty()
+    }
+
+    /// Whether a repair was made, and everything is there again.
+    #[must_use]
+    pub fn is_whole_again(&self) -> bool {
+        self.repaired && self.lost.is_empty() && !self.lost_others
     }
 
     fn note(&mut self, key: Option<&Key>, error: Error) {
@@ -268,7 +276,8 @@ pub fn repair(dir: &Path) -> Result<Report, Error> {
     let space = space.map_or_else(|| recovery::space(dir, manifest.as_ref()), |space| Ok(Some(space)))?;
     let Some(space) = space else { return Err(Error::Missing { path: dir.to_owned() }) };
     if report.problems.iter().any(|problem| problem.concerns(&path)) {
-        report.lost = recovery::rebuild(dir, &space, manifest.as_ref(), cache_bytes)?.into_iter().collect();
+        let lost = recovery::rebuild(dir, &space, manifest.as_ref(), cache_bytes)?;
+        (report.lost, report.lost_others) = (lost.keys.into_iter().collect(), lost.others);
     }
     let catalog = Catalog::open(&path, cache_bytes)?;
     if catalog.index()?.is_none() {

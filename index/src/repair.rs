@@ -102,8 +102,9 @@ pub fn verify(dir: &Path) -> Result<Report, Error> {
     compare(dir, &files::catalog(dir))
 }
 
-/// Does what [`verify`] does where nothing can be written to `dir`: on a read-only medium, in somebody else's folder, on
-/// a full disk. The catalog cannot be opened without writing, so a copy of it is opened in the empty folder `scratch`.
+/// Does what [`verify`] does where nothing can be written to `dir`: on a read-only medium, in somebody else's folder,
+/// on a full disk. The catalog cannot be opened without writing, so a copy of it is opened in the empty folder
+/// `scratch`.
 ///
 /// # Errors
 /// As [`verify`].
@@ -195,8 +196,8 @@ fn segment(
     Ok(segment.len())
 }
 
-/// Reads every record and vector of the catalog, and takes from the published rows those that it knows: alive, or deleted
-/// or replaced since. Answers how many records there are.
+/// Reads every record and vector of the catalog, and takes from the published rows those that it knows: alive, or
+/// deleted or replaced since. Answers how many records there are.
 fn catalog_records(
     catalog: &Catalog,
     report: &mut Report,

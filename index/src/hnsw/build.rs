@@ -153,8 +153,9 @@ fn mix(x: u64) -> u64 {
 }
 
 /// The order in which rows are inserted: those of the highest levels first, so that the entry is there from the
-/// beginning, and otherwise mixed. Rows lie in the order of their keys, and those with similar keys are often of similar
-/// things: inserted in that order, such a cluster would fill its lists with links to itself before the rest is there.
+/// beginning, and otherwise mixed. Rows lie in the order of their keys, and those with similar keys are often of
+/// similar things: inserted in that order, such a cluster would fill its lists with links to itself before the rest is
+/// there.
 fn in_mixed_order(rows: usize, m: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..number(rows)).collect();
     order.sort_by_cached_key(|&row| (Reverse(level(row, m)), mix(!u64::from(row))));

@@ -244,8 +244,8 @@ impl<'a> Growing<'a> {
     }
 
     /// Makes every row reachable on level 0 from the entry, with which every walk begins: of equal rows most lose all
-    /// links that lead to them. Such a row is linked from the nearest one that has a place left. Answers those for which
-    /// there was none.
+    /// links that lead to them. Such a row is linked from the nearest one that has a place left. Answers those for
+    /// which there was none.
     pub(super) fn adopt(&mut self) -> Vec<u32> {
         let rows = number(self.segment.vectors());
         let Some(entry) = self.entry else { return Vec::new() };
@@ -269,8 +269,8 @@ impl<'a> Growing<'a> {
         orphans
     }
 
-    /// The nearest row that a way leads to and that has a place left. The way down the levels may end at one that no way
-    /// on level 0 leads to.
+    /// The nearest row that a way leads to and that has a place left. The way down the levels may end at one that no
+    /// way on level 0 leads to.
     fn with_a_place(&self, row: u32, entry: Entry, reached: &[bool]) -> Option<u32> {
         let query = Query::of_row(self.segment, row)?;
         let found = self.near(0, &query, &[self.descend(&query, entry, 1), entry.row]);

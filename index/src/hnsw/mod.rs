@@ -1,9 +1,9 @@
 //! An HNSW graph (arXiv 1603.09320) over the rows of one segment, in a mapped file.
 //!
-//! [`build`] makes it: `hnsw_rs` links the first rows ([`start`]), or, when segments are merged, the graph of the largest
-//! is taken over ([`seed`]). The other rows are inserted by the paper's algorithms ([`grow`], [`links`]). Then it is
-//! measured ([`curve`]) and laid out flat for walks ([`walk`]). The words `m`, `ef` and `level` are the paper's. All
-//! comparisons are of codes.
+//! [`build`] makes it: `hnsw_rs` links the first rows ([`start`]), or, when segments are merged, the graph of the
+//! largest is taken over ([`seed`]). The other rows are inserted by the paper's algorithms ([`grow`], [`links`]). Then
+//! it is measured ([`curve`]) and laid out flat for walks ([`walk`]). The words `m`, `ef` and `level` are the paper's.
+//! All comparisons are of codes.
 //!
 //! Sections, see [`crate::sections`]. Numbers are `u32` but for those of the shape, and `u32::MAX` stands for none:
 //!
@@ -22,8 +22,8 @@
 //! lengths; a link that leads nowhere is an error when a walk comes to it.
 //!
 //! Where walks turned out to cost more than scans, only the curve is kept, with zero rows, so that the graph is not
-//! built again. A file of format 1 has no curve. Its links were chosen in another way and did not connect clusters, so it
-//! is walked only when a caller asks for a walk, and the writer replaces it.
+//! built again. A file of format 1 has no curve. Its links were chosen in another way and did not connect clusters, so
+//! it is walked only when a caller asks for a walk, and the writer replaces it.
 
 mod build;
 mod curve;

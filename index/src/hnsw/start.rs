@@ -1,8 +1,8 @@
 //! The first rows of a graph, linked by `hnsw_rs`.
 //!
 //! Its lists of level 0 are taken over, as [`seed`](super::seed) takes over those of an older segment; the levels above
-//! are ours. It inserts one row after the other, and its random numbers are the same each time, so that a graph does not
-//! depend on the number of cores.
+//! are ours. It inserts one row after the other, and its random numbers are the same each time, so that a graph does
+//! not depend on the number of cores.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use proptest::prelude::*;
 
+use super::grow::Growing;
 use super::start::ROWS;
 use super::{Builder, Flat, Graph, Plan, Seed, write};
 use crate::codes::Query;
@@ -106,6 +107,22 @@ fn progress_counts_the_rows_that_hnsw_rs_links() {
     // One row in eight is still to be put on higher levels.
     assert!(told[0] > ROWS * 3 / 4 && told.is_sorted(), "{told:?}");
     assert_eq!(told.last(), Some(&(ROWS + 200)));
+}
+
+#[test]
+fn a_batch_is_a_small_share_of_its_level() {
+    let folder = tempfile::tempdir().unwrap();
+    let segment = segment(folder.path(), &clustered(ROWS + 100, 8), 0);
+    let rows: Vec<u32> = (0..u32::try_from(ROWS + 100).unwrap()).collect();
+    let (started, others) = rows.split_at(ROWS);
+    let mut growing = Growing::new(&segment, (8, 40), vec![started[..192].to_vec()]);
+    growing.start(&started.iter().map(|&row| (row, Vec::new())).collect::<Vec<_>>());
+    let mut upper = &started[..192];
+    while let most @ 1.. = upper.len().min(((192 - upper.len()) / 64).max(1)) {
+        assert_eq!(growing.insert_some(upper), most);
+        upper = &upper[most..];
+    }
+    assert_eq!(growing.insert_some(others), ROWS / 64);
 }
 
 /// Asked at any time, a build that is told once to stop makes nothing, whatever it is told later.

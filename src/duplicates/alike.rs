@@ -12,7 +12,7 @@ use crate::photo::{Clock, Details};
 /// that the small copies decide.
 pub(super) const SAME_PICTURE: u32 = 31;
 /// Two pictures whose hashes differ in at most so many bits show the same scene, if their vectors agree: more than
-/// cutting 5 % off or moving by 3 % changes.
+/// cutting 5 % off or moving by 3 % changes in nearly all photos.
 pub(super) const SAME_SCENE: u32 = 64;
 /// How close the vectors of similar pictures are.
 pub(super) const LEAST_COSINE: f32 = 0.9;

@@ -1,16 +1,16 @@
 //! A small copy of a picture, kept with its record: the second look at two pictures whose perceptual hashes agree.
 //!
-//! A hash says which of two frequencies is the stronger, and that is the same for two invoices on one form, for a picture
-//! and its copy in grey, and for two exposures of one scene. The copy holds the brightness of 16 × 16 cells and the
-//! colour of 8 × 8. Documents, screenshots and drawings differ in small places only: of those it holds 32 × 32 cells.
+//! A hash says which of two frequencies is the stronger, and that is the same for two invoices on one form, for a
+//! picture and its copy in grey, and for two exposures of one scene. The copy holds the brightness of 16 × 16 cells and
+//! the colour of 8 × 8. Documents, screenshots and drawings differ in small places only: of those it holds 32 × 32
+//! cells.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{DynamicImage, RgbImage};
+use fast_image_resize::FilterType;
+use image::RgbImage;
 use minicbor::{Decode, Encode};
 
 use crate::decode::Picture;
-use crate::perceptual::Turn;
+use crate::perceptual::{Turn, squashed};
 
 /// Pixels each way that everything is taken from.
 const SIDE: u32 = 32;
@@ -21,14 +21,15 @@ const PHOTO_SIDE: usize = DRAWN_SIDE / 2;
 const COLOUR_SIDE: usize = 8;
 const COLOUR_CELLS: usize = COLOUR_SIDE * COLOUR_SIDE;
 
-/// A picture is drawn if this share of its pixels lies within [`PAPER_LEVELS`] of brightness, the paper or the ground of a
-/// screen, and the rest lies so far away that the standard deviation is [`INK_DEVIATION`]: fog is all of one brightness, too.
+/// A picture is drawn if this share of its pixels lies within [`PAPER_LEVELS`] of brightness, the paper or the ground
+/// of a screen, and the rest lies so far away that the standard deviation is [`INK_DEVIATION`]: fog is all of one
+/// brightness, too.
 /// `cargo run --release --example duplicates -- FOLDER` prints how many photos and documents are taken for drawn.
 const PAPER_SHARE: f64 = 0.5;
 const PAPER_LEVELS: usize = 16;
 const INK_DEVIATION: f64 = 24.0;
-/// The ink of a page that is nearly empty hardly counts: its paper alone tells it, a share of [`EMPTY_PAGE_SHARE`] within fewer
-/// levels.
+/// The ink of a page that is nearly empty hardly counts: its paper alone tells it, a share of [`EMPTY_PAGE_SHARE`]
+/// within fewer levels.
 const EMPTY_PAGE_SHARE: f64 = 0.8;
 const EMPTY_PAGE_LEVELS: usize = 8;
 /// About how many pixels are counted for it.
@@ -47,12 +48,9 @@ pub struct Difference {
     pub colour: f32,
 }
 
-// How far two copies of one picture may differ. A prototype measured on 239 photos (COCO) and 168 generated documents: saving
-// again, at any quality and size, changes no cell of a photo by more than 3.9, the contrast by 0.016 and the brightness by
-// 0.7; no cell of a document by more than 3.5, or 7.0 at a quarter of the size, where the contrast changes by 0.125. Two
-// documents on one template differ by 10 or more in some cell, or by 3 to 4 if nothing but two numbers is different. A third of
-// a stop changes a photo's contrast by 0.08 or its brightness by 4. Colours change by up to 1.8, and by 3.2 or more where they
-// are taken away. `cargo run --release --example duplicates -- FOLDER` prints these numbers for imgsearch itself.
+// How far two copies of one picture may differ: more than saving again changes, at any quality and size, and less than
+// different documents on one template differ, or exposures of one scene. Documents that are saved in another size
+// change more. `cargo run --release --example duplicates -- FOLDER` prints the least and the most of each number.
 const DRAWN_OF_ONE_SIZE: Difference = Difference { cell: 3.8, contrast: 0.14, brightness: 3.5, colour: 3.0 };
 const DRAWN: Difference = Difference { cell: 8.0, ..DRAWN_OF_ONE_SIZE };
 const PHOTO: Difference = Difference { cell: 5.0, contrast: 0.06, brightness: 3.0, colour: 3.0 };
@@ -62,8 +60,8 @@ const COLOUR_SHARE: f32 = 0.2;
 
 /// A picture whose colours (Cb and Cr, of 255) are no stronger, as a root mean square, is grey.
 const GREY: f32 = 2.0;
-/// How strong the colours of one shot are at least, as a share of another's of the same scene, and their cosine. Estimates:
-/// 1.5 stops less light leave about 0.6 of a colour, and taking it away leaves nothing.
+/// How strong the colours of one shot are at least, as a share of another's of the same scene, and their cosine.
+/// Estimates: less light leaves weaker colours, and taking them away leaves nothing.
 const LEAST_STRENGTH: f32 = 0.4;
 const LEAST_AGREEMENT: f32 = 0.7;
 
@@ -89,8 +87,9 @@ impl Difference {
 impl Look {
     /// The copy of `picture` as it is seen upright.
     pub fn of(picture: &Picture) -> Look {
-        let mut small = DynamicImage::ImageRgb8(squashed(&picture.pixels));
-        small.apply_orientation(picture.orientation);
+        // A filter that weighs pixels by their distance from the middle of a cell: plain means change too much with the
+        // size of a picture when a line falls onto the edge of a cell.
+        let small = squashed(picture, SIDE, FilterType::Bilinear);
         let grey: Vec<f32> = small.to_luma8().iter().map(|&value| value.into()).collect();
         let side = if is_drawn(&picture.pixels) { DRAWN_SIDE } else { PHOTO_SIDE };
         let grey = reduced(grey, side * side);
@@ -104,8 +103,8 @@ impl Look {
         self.side() == Some(DRAWN_SIDE)
     }
 
-    /// Whether `other`, in this turn of this one, can be the same picture saved again. Nothing that was drawn and differs in
-    /// a place as small as a word is; nor is anything in other colours or of another exposure.
+    /// Whether `other`, in this turn of this one, can be the same picture saved again. Nothing that was drawn and
+    /// differs in a place as small as a word is; nor is anything in other colours or of another exposure.
     pub fn is_of_same_picture(&self, other: &Look, turn: Turn, is_same_size: bool) -> bool {
         let tolerance = match (self.is_drawn() && other.is_drawn(), is_same_size) {
             (true, true) => DRAWN_OF_ONE_SIZE,
@@ -141,14 +140,17 @@ impl Look {
         correlation(&reduced(mine, COLOUR_CELLS), &reduced(others, COLOUR_CELLS))
     }
 
-    /// Whether the colours of both are alike on the whole. They are for two shots of one scene, in any light; they are not for
-    /// a picture and its copy in grey or in other colours.
-    pub fn has_similar_colours(&self, other: &Look) -> bool {
+    /// Whether the colours of both are alike on the whole, in this turn of this one. They are for two shots of one
+    /// scene, in any light; they are not for a picture and its copy in grey or in other colours.
+    pub fn has_similar_colours(&self, other: &Look, turn: Turn) -> bool {
         if self.side().is_none() || other.side().is_none() {
             return false;
         }
-        let centred = |look: &Look| look.colours().iter().map(|&value| f32::from(value) - 128.0).collect();
-        let (mine, others): (Vec<f32>, Vec<f32>) = (centred(self), centred(other));
+        let centred = |look: &Look, turn: Turn| {
+            let colour = |at: usize| f32::from(look.colours()[colour_source(turn, at)]) - 128.0;
+            (0..2 * COLOUR_CELLS).map(colour).collect()
+        };
+        let (mine, others): (Vec<f32>, Vec<f32>) = (centred(self, turn), centred(other, Turn::None));
         let mean_product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>() / count(a);
         let strengths = [mean_product(&mine, &mine).sqrt(), mean_product(&others, &others).sqrt()];
         let (weak, strong) = (strengths[0].min(strengths[1]), strengths[0].max(strengths[1]));
@@ -172,18 +174,6 @@ impl Look {
     fn colours(&self) -> &[u8] {
         &self.0[self.0.len() - 2 * COLOUR_CELLS..]
     }
-}
-
-/// All of a picture in a small square. The filter is one that weighs pixels by their distance from the middle of a cell:
-/// plain means change too much with the size of a picture when a line falls onto the edge of a cell.
-fn squashed(pixels: &RgbImage) -> RgbImage {
-    let from = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3);
-    let mut to = Image::new(SIDE, SIDE, PixelType::U8x3);
-    let options =
-        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear)).use_alpha(false);
-    let from = from.expect("an RgbImage holds three bytes a pixel");
-    Resizer::new().resize(&from, &mut to, &options).expect("both are of three bytes a pixel");
-    RgbImage::from_raw(SIDE, SIDE, to.into_vec()).expect("the resizer filled every pixel")
 }
 
 fn is_drawn(pixels: &RgbImage) -> bool {
@@ -256,10 +246,15 @@ fn source(turn: Turn, side: usize, at: usize) -> usize {
     y * side + x
 }
 
+/// The same for colours, where Cb and Cr are turned each.
+fn colour_source(turn: Turn, at: usize) -> usize {
+    let (channel, cell) = (at / COLOUR_CELLS * COLOUR_CELLS, at % COLOUR_CELLS);
+    channel + source(turn, COLOUR_SIDE, cell)
+}
+
 fn colour_difference(a: &[u8], b: &[u8], turn: Turn) -> f32 {
     let cell = |at: usize| {
-        let (channel, cell) = (at / COLOUR_CELLS * COLOUR_CELLS, at % COLOUR_CELLS);
-        let (a, b) = (a[channel + source(turn, COLOUR_SIDE, cell)], b[at]);
+        let (a, b) = (a[colour_source(turn, at)], b[at]);
         let strength = a.abs_diff(128).max(b.abs_diff(128));
         f32::from(a.abs_diff(b)) - COLOUR_SHARE * f32::from(strength)
     };
@@ -396,14 +391,18 @@ mod tests {
     fn a_copy_in_grey_or_other_colours_has_no_similar_ones() {
         #[track_caller]
         fn check(change: fn([u8; 3]) -> [u8; 3], expected: bool) {
-            assert_eq!(look(photo()).has_similar_colours(&look(with(&photo(), change))), expected);
+            let changed = with(&photo(), change);
+            assert_eq!(look(photo()).has_similar_colours(&look(changed.clone()), Turn::None), expected);
+            let turned = look(imageops::rotate90(&changed));
+            assert_eq!(look(photo()).has_similar_colours(&turned, Turn::Quarter), expected);
         }
         check(|pixel| pixel, true);
         check(|pixel| pixel.map(|value| value / 3 * 2), true);
         check(|pixel| [brightness(pixel); 3], false);
         check(|[red, green, blue]| [255 - red, 255 - green, 255 - blue], false);
         let grey = || with(&photo(), |pixel| [brightness(pixel); 3]);
-        assert!(look(grey()).has_similar_colours(&look(grey())));
+        assert!(look(grey()).has_similar_colours(&look(grey()), Turn::None));
+        assert!(!look(photo()).has_similar_colours(&look(imageops::rotate90(&photo())), Turn::None));
     }
 
     #[test]

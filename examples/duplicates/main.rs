@@ -4,12 +4,15 @@
 //! cargo run --release --example duplicates -- FOLDER [MOST]
 //! ```
 //!
-//! Of the first MOST photos in FOLDER (all without that) it writes versions into a temporary folder: copies (saved again,
-//! scaled, turned), and others that must not be called copies (cut, shots of a burst, exposures, without colour, in other
-//! colours). One version of each photo is dated 1985-01-01 00:00:00 by one scanner, and so are its strangers. It adds
-//! documents: several with random content on each of several templates, each in a few versions, one of them scanned two
-//! seconds after the one before. It says by how much the pictures differ, indexes all of them and says, for each likeness, how many of the pairs that belong
-//! together are found (recall), and how many of the found pairs belong together (precision).
+//! Of the first MOST photos in FOLDER (all without that) it writes versions into a temporary folder: copies (saved
+//! again, scaled, turned), and others that must not be called copies (cut, shots of a burst, exposures, without colour,
+//! in other colours). One version of each photo is dated 1985-01-01 00:00:00 by one scanner, and so are its strangers.
+//! It adds documents: several with random content on each of several templates, each in a few versions, one of them
+//! scanned two seconds after that of the document before.
+//!
+//! It says by how much the pictures differ. Then it indexes all of them and says, for each likeness, how many pairs
+//! that are found belong together and how many do not, and how many of each version are found with the picture as it
+//! was.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
@@ -76,6 +79,12 @@ const PHOTO_VERSIONS: &[Version] = &[
     version("turned by 270 degrees", Is::Copy, imageops::rotate270, Saved::Jpeg(90)),
     version("dated like its strangers", Is::Copy, Clone::clone, Saved::Dated),
     version("cut by 5 %", Is::Similar, |photo| cropped(photo, (25, 25), (950, 950)), Saved::Jpeg(90)),
+    version(
+        "cut by 5 % and turned",
+        Is::Similar,
+        |photo| imageops::rotate90(&cropped(photo, (25, 25), (950, 950))),
+        Saved::Jpeg(90),
+    ),
     version("shot of a burst", Is::Copy, Clone::clone, Saved::Shot(0)),
     version(
         "next shot, moved by 3 %",
@@ -177,7 +186,8 @@ fn add_photos(from: &Path, most: usize, into: &Path, families: &mut Vec<Family>)
         let extension = file.extension().unwrap_or_default().to_string_lossy();
         fs::copy(file, into.join(format!("{number}-0.{extension}")))?;
         let photo = image::open(file).with_context(|| file.display().to_string())?.into_rgb8();
-        write_versions(&photo, PHOTO_VERSIONS, number, into)?;
+        // A minute lies between one photo and the next.
+        write_versions(&photo, PHOTO_VERSIONS, (number, 60 * number), into)?;
         families.push(Family { versions: PHOTO_VERSIONS, origin: "photo" });
     }
     Ok(())
@@ -191,14 +201,20 @@ fn add_documents(into: &Path, families: &mut Vec<Family>) -> Result<()> {
             let number = families.len();
             let picture = document(kind, template, content);
             picture.save(into.join(format!("{number}-0.png")))?;
-            write_versions(&picture, DOCUMENT_VERSIONS, number, into)?;
+            write_versions(&picture, DOCUMENT_VERSIONS, (number, 2 * number), into)?;
             families.push(Family { versions: DOCUMENT_VERSIONS, origin: "document" });
         }
     }
     Ok(())
 }
 
-fn write_versions(picture: &RgbImage, versions: &[Version], number: usize, into: &Path) -> Result<()> {
+/// Writes the versions of picture `number`, which was taken at `second`.
+fn write_versions(
+    picture: &RgbImage,
+    versions: &[Version],
+    (number, second): (usize, usize),
+    into: &Path,
+) -> Result<()> {
     for (Version { change, saved, .. }, version) in versions.iter().zip(1..) {
         let changed = change(picture);
         let path = |extension| into.join(format!("{number}-{version}.{extension}"));
@@ -208,11 +224,8 @@ fn write_versions(picture: &RgbImage, versions: &[Version], number: usize, into:
                 continue;
             }
             Saved::Jpeg(quality) => (*quality, None),
-            Saved::Shot(second) => {
-                // A document is scanned two seconds after the one before; between photos lie minutes.
-                let step = if versions.len() == DOCUMENT_VERSIONS.len() { 2 } else { 60 };
-                (90, Some(exif("Maker Model", &clock(number * step + *second as usize + 7))?))
-            }
+            // Not at a whole minute, which is no evidence.
+            Saved::Shot(later) => (90, Some(exif("Maker Model", &clock(second + *later as usize + 7))?)),
             Saved::Dated => (90, Some(exif("Scanner", "1985:01:01 00:00:00")?)),
         };
         let mut encoder = JpegEncoder::new_with_quality(File::create(path("jpg"))?, quality);

@@ -4,7 +4,7 @@
 //! indexing goes on; a graph becomes visible with a manifest that names it, and until then its rows are scanned.
 //! `optimize` builds on all cores, also for smaller segments, and goes on from the largest graph that is there.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 
@@ -72,16 +72,10 @@ fn build_graphs(shared: &Shared) {
             }
         };
         drop(turn);
-        // Once cancelled it stays so, for what is built meanwhile is of no use.
-        let stopped = AtomicBool::new(false);
-        let cancelled = || {
-            let stop = has_ended(shared) || is_optimizing(shared);
-            stopped.fetch_or(stop, Ordering::Relaxed) || stop
-        };
+        let cancelled = || has_ended(shared) || is_optimizing(shared);
         let options = shared.options.graph;
         let builder = Builder { options, parallel: false, cancelled: &cancelled, progress: &|_| () };
-        let built = build(shared, &segment, None, &builder);
-        if !matches!(built, Ok(true)) && !stopped.load(Ordering::Relaxed) {
+        if build(shared, &segment, None, &builder).is_err() {
             shared.take_turn().graph_failures += 1;
         }
         shared.bell.notify_all();

@@ -84,8 +84,8 @@ pub(crate) fn remove_all(path: &Path) -> Result<(), Error> {
     removed.map_err(Error::io("remove", path))
 }
 
-/// Takes a folder out of the way of a file: nothing of ours is a folder where a file should be. An empty one is removed,
-/// one that holds something is moved aside.
+/// Takes a folder out of the way of a file: nothing of ours is a folder where a file should be. An empty one is
+/// removed, one that holds something is moved aside.
 pub(crate) fn make_way(path: &Path) -> Result<(), Error> {
     let is_folder = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
     if !is_folder || fs::remove_dir(path).is_ok() {

@@ -297,19 +297,26 @@ fn held(publication: &Publication) -> Result<HashSet<u64>, Error> {
     Ok(held)
 }
 
-/// Makes the catalog again from what can be read of it and of the segments, and answers the keys of the records
-/// that neither can give any more.
+/// What neither the catalog nor the segments can give any more.
+#[derive(Default)]
+pub(crate) struct Lost {
+    pub(crate) keys: BTreeSet<Key>,
+    /// Whether there may be other records, whose keys could not be read either.
+    pub(crate) others: bool,
+}
+
+/// Makes the catalog again from what can be read of it and of the segments.
 pub(crate) fn rebuild(
     dir: &Path,
     space: &Space,
     manifest: Option<&Manifest>,
     cache_bytes: u64,
-) -> Result<BTreeSet<Key>, Error> {
+) -> Result<Lost, Error> {
     let path = files::catalog(dir);
     let (new, damaged) = (files::temporary(&path), path.with_extension("damaged"));
     files::remove_all(&new)?;
     let catalog = Catalog::open(&new, cache_bytes)?;
-    let mut lost = BTreeSet::new();
+    let mut lost = Lost::default();
     let mut salvaged = Salvaged::default();
     let mut index = None;
     if Catalog::exists(&path)
@@ -318,18 +325,23 @@ pub(crate) fn rebuild(
         && old.space().is_ok_and(|found| found.as_ref() == Some(space))
     {
         index = old.index().unwrap_or_default();
-        salvaged = salvage(&old, &catalog, &mut lost)?;
+        salvaged = salvage(&old, &catalog, &mut lost.keys)?;
     }
     catalog.initialise(space, index.unwrap_or_else(|| number_of(manifest)))?;
     let segments = match manifest {
         Some(manifest) => manifest.segments.clone(),
-        None => all_segments(dir, space, None)?.into_iter().map(|(_, named)| named).collect(),
+        None => {
+            lost.others = files::segments(dir)?.into_iter().any(|id| Segment::open(dir, id).is_err());
+            all_segments(dir, space, None)?.into_iter().map(|(_, named)| named).collect()
+        }
     };
     for named in segments {
-        if let Ok(segment) = named.open(dir, space.dim) {
-            salvage_segment(&segment, &named, &salvaged, &catalog, &mut lost)?;
+        match named.open(dir, space.dim) {
+            Ok(segment) => salvage_segment(&segment, &named, &salvaged, &catalog, &mut lost)?,
+            Err(_) => lost.others = true,
         }
     }
+    lost.others &= !salvaged.complete;
     let note = salvaged.note.or_else(|| manifest.and_then(|manifest| manifest.note.clone()));
     note.map(|note| catalog.set_note(note)).transpose()?;
     skip_to(&catalog, salvaged.next_row.max(manifest.map_or(0, |manifest| manifest.next_row)))?;
@@ -385,14 +397,17 @@ fn salvage_segment(
     named: &Named,
     salvaged: &Salvaged,
     catalog: &Catalog,
-    lost: &mut BTreeSet<Key>,
+    lost: &mut Lost,
 ) -> Result<(), Error> {
     let mut batch = catalog.batch()?;
     for position in (0..segment.len()).filter(|&position| !named.is_dead(position)) {
-        let Ok(record) = segment.record(position) else { continue };
-        let Ok(key) = Key::new(record.key) else { continue };
+        let record = segment.record(position).ok();
+        let Some((key, record)) = record.and_then(|record| Some((Key::new(record.key).ok()?, record))) else {
+            lost.others = true;
+            continue;
+        };
         let entry = record.entry.to_entry();
-        let known = salvaged.complete && !lost.contains(&key) || salvaged.buried.contains(&entry.row);
+        let known = salvaged.complete && !lost.keys.contains(&key) || salvaged.buried.contains(&entry.row);
         let old = if known { None } else { catalog.entry(&key)? };
         if known || old.as_ref().is_some_and(|old| old.row >= entry.row) {
             continue;
@@ -400,11 +415,11 @@ fn salvage_segment(
         let half_bytes = entry.has_vector.then(|| segment.checked_half_bytes(position)).transpose();
         match half_bytes {
             Ok(half_bytes) => {
-                lost.remove(&key);
+                lost.keys.remove(&key);
                 old.iter().for_each(|old| batch.delete(&key, old));
                 batch.restore(&key, &entry, half_bytes.map(<[u8]>::to_vec));
             }
-            Err(_) => drop(lost.insert(key)),
+            Err(_) => drop(lost.keys.insert(key)),
         }
     }
     catalog.commit(&batch)

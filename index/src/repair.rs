@@ -27,6 +27,8 @@ pub struct Report {
     /// The keys whose records are lost, to be applied again. A repair that had to do without a part of the
     /// catalog cannot name records that were not published yet.
     pub lost: Vec<Key>,
+    /// Whether published records may be lost besides, whose keys neither side has any more.
+    pub lost_others: bool,
 }
 
 /// Something that is wrong with an index.
@@ -64,6 +66,12 @@ impl Report {
         self.problems.is_empty()
     }
 
+    /// Whether a repair was made, and everything is there again.
+    #[must_use]
+    pub fn is_whole_again(&self) -> bool {
+        self.repaired && self.lost.is_empty() && !self.lost_others
+    }
+
     fn note(&mut self, key: Option<&Key>, error: Error) {
         self.problems.push(Problem { key: key.cloned(), error });
     }
@@ -94,8 +102,9 @@ pub fn verify(dir: &Path) -> Result<Report, Error> {
     compare(dir, &files::catalog(dir))
 }
 
-/// Does what [`verify`] does where nothing can be written to `dir`: on a read-only medium, in somebody else's folder, on
-/// a full disk. The catalog cannot be opened without writing, so a copy of it is opened in the empty folder `scratch`.
+/// Does what [`verify`] does where nothing can be written to `dir`: on a read-only medium, in somebody else's folder,
+/// on a full disk. The catalog cannot be opened without writing, so a copy of it is opened in the empty folder
+/// `scratch`.
 ///
 /// # Errors
 /// As [`verify`].
@@ -187,8 +196,8 @@ fn segment(
     Ok(segment.len())
 }
 
-/// Reads every record and vector of the catalog, and takes from the published rows those that it knows: alive, or deleted
-/// or replaced since. Answers how many records there are.
+/// Reads every record and vector of the catalog, and takes from the published rows those that it knows: alive, or
+/// deleted or replaced since. Answers how many records there are.
 fn catalog_records(
     catalog: &Catalog,
     report: &mut Report,
@@ -268,7 +277,8 @@ pub fn repair(dir: &Path) -> Result<Report, Error> {
     let space = space.map_or_else(|| recovery::space(dir, manifest.as_ref()), |space| Ok(Some(space)))?;
     let Some(space) = space else { return Err(Error::Missing { path: dir.to_owned() }) };
     if report.problems.iter().any(|problem| problem.concerns(&path)) {
-        report.lost = recovery::rebuild(dir, &space, manifest.as_ref(), cache_bytes)?.into_iter().collect();
+        let lost = recovery::rebuild(dir, &space, manifest.as_ref(), cache_bytes)?;
+        (report.lost, report.lost_others) = (lost.keys.into_iter().collect(), lost.others);
     }
     let catalog = Catalog::open(&path, cache_bytes)?;
     if catalog.index()?.is_none() {

@@ -40,8 +40,8 @@ pub(crate) struct Target<'a> {
     pub(crate) allowed: Allowed<'a>,
 }
 
-/// The best `k` of the allowed rows of all targets, in no order, each with the index of its target. Of equally good rows
-/// those are kept whose keys come first.
+/// The best `k` of the allowed rows of all targets, in no order, each with the index of its target. Of equally good
+/// rows those are kept whose keys come first.
 pub(crate) fn best(
     targets: &[Target<'_>],
     query: &Query<'_>,

@@ -54,8 +54,8 @@ impl Part {
         Ok(Stored { record, vector: half_bytes.and_then(Vector::from_half_bytes) })
     }
 
-    /// About the best `k` of the allowed rows and others, in no order, with scores by their halves; `None` where they are
-    /// to be scanned.
+    /// About the best `k` of the allowed rows and others, in no order, with scores by their halves; `None` where they
+    /// are to be scanned.
     fn walk(
         &self,
         query: &Query<'_>,

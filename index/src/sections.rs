@@ -138,8 +138,8 @@ fn read_table(bytes: &[u8], kind: Kind) -> Option<(Vec<Entry>, u32)> {
 }
 
 /// Files are written in pieces of this many bytes that begin at multiples of it: a page table's entry for a large page.
-/// What is written at once, Linux keeps in one piece if it can, and maps so: to open 1,000,000 rows and scan them in a new
-/// process then takes 26 ms instead of 50 to 59 (`scripts/bench/ann`).
+/// What is written at once, Linux keeps in one piece if it can, and maps so: to open 1,000,000 rows and scan them in a
+/// new process then takes 26 ms instead of 50 to 59 (`scripts/bench/ann`).
 const PIECE: usize = 2 << 20;
 
 /// Writes a file of sections, several of them at a time, of which only the last may be of unknown length.

@@ -1,8 +1,8 @@
 //! The innermost loops, each in a portable form and in those that the processor at hand may be able to run.
 //!
 //! Which ones it can run is asked once per process. Whatever runs, the results are the same to the last bit: sums of
-//! codes are exact, and those of floats are added in the order of [`dot`]. On ARM the compiler makes NEON of the portable forms, as
-//! NEON is always there.
+//! codes are exact, and those of floats are added in the order of [`dot`]. On ARM the compiler makes NEON of the
+//! portable forms, as NEON is always there.
 #![expect(unsafe_code, reason = "intrinsics need the processor to have them, which is checked here")]
 
 use std::sync::LazyLock;

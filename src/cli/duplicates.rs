@@ -10,8 +10,8 @@ use super::OutputArgs;
 /// List photos that are there more than once. Nothing is ever deleted.
 ///
 /// One photo of each group is marked as the one to keep, with the reason. It comes first, and every other photo of the
-/// group is alike to it. Photos that are gone or have changed since they were indexed are left out, and so are links to a
-/// photo already listed.
+/// group is alike to it. Photos that are gone or have changed since they were indexed are left out, and so are links to
+/// a photo already listed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,9 +28,10 @@ pub(crate) struct DuplicatesArgs {
 
     /// Which photo of a group to keep.
     ///
-    /// `best` has the most metadata (date, place, camera), then the format that is closest to a camera's (RAW, HEIC, JPEG,
-    /// others), then the most pixels, then the most bytes. A copy of half the width or less never wins by its format.
-    /// `oldest` was taken first; `largest` has the most bytes.
+    /// `best` has the most metadata (date, place, camera), then the format that is closest to a camera's (RAW, HEIC,
+    /// JPEG, others), then the most pixels, then the most bytes. A copy of half the width or less never wins by its
+    /// format. `oldest` was taken first, by the camera's clock or, where there is no date, when the file was last
+    /// changed, in your time zone; `largest` has the most bytes.
     /// Example: `imgsearch duplicates --keep oldest`
     #[arg(long, value_enum, default_value_t = KeepChoice::Best)]
     pub(crate) keep: KeepChoice,
@@ -57,16 +58,16 @@ pub(crate) struct LikenessArgs {
 
     /// Also the same picture saved again: in another format, quality or size, or turned. This is the default.
     ///
-    /// A picture in other colours, of another exposure or of another moment is not the same, nor is a document with other
-    /// words. If only a few letters differ, and the size too, the difference is not seen.
+    /// A picture in other colours, of another exposure or of another moment is not the same, nor is a document with
+    /// other words. If only a few letters differ, and the size too, the difference is not seen.
     /// Example: `imgsearch duplicates --re-encoded ~/Photos ~/Phone`
     #[arg(long)]
     pub(crate) re_encoded: bool,
 
     /// Also shots of one burst, other exposures, and photos with a little cut off.
     ///
-    /// A burst is of one camera and of ten seconds by its clock. A date without seconds says nothing: scanners and clocks that
-    /// were reset have those. Documents and drawings are never called similar.
+    /// A burst is of one camera and of ten seconds by its clock. A date without seconds says nothing: scanners and
+    /// clocks that were reset have those. Documents and drawings are similar only if they look the same.
     /// Example: `imgsearch duplicates --similar ~/Photos/2023/07`
     #[arg(long)]
     pub(crate) similar: bool,

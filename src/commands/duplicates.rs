@@ -3,13 +3,13 @@
 use std::sync::atomic::Ordering;
 
 use anyhow::Result;
-use imgsearch::duplicates::{Duplicate, Found, Group, Keep, Watch, find, present};
+use imgsearch::duplicates::{Duplicate, Found, Group, Preference, Watch, find, present};
 
 use super::{Exit, absolute, stop_on_ctrl_c};
 use crate::cli::{DuplicatesArgs, Part};
 use crate::progress::{self, print_warning};
 use crate::render::{Layout, Listed, Output, Records, duplicate_fields, unless_reader_left};
-use crate::settings::{Settings, Verbosity};
+use crate::settings::{Settings, Verbosity, zone};
 
 pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
     let layout = Layout::of(&args.output)?;
@@ -23,7 +23,8 @@ pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
         },
         cancelled: &|| cancel.load(Ordering::Relaxed),
     };
-    let found = find(&searcher, &folders, (&args.likeness).into(), args.keep.into(), watch);
+    let preference = Preference { keep: args.keep.into(), zone: zone() };
+    let found = find(&searcher, &folders, (&args.likeness).into(), &preference, watch);
     bar.finish_and_clear();
     let Some(Found { groups, without_look }) = found? else { return Ok(Exit::Interrupted) };
     let (groups, absent) = present(groups);
@@ -36,7 +37,7 @@ pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
     let mut listed = groups
         .into_iter()
         .zip(1..)
-        .flat_map(|group| listed(group, args.keep.into()))
+        .flat_map(|group| listed(group, &preference))
         .filter(|photo| is_asked(photo, args.print));
     let written = listed.try_for_each(|photo| records.write(&photo)).and_then(|()| records.finish());
     drop(records);
@@ -58,9 +59,9 @@ fn warn(absent: usize, without_look: usize) {
     }
 }
 
-fn listed((group, number): (Group, usize), keep: Keep) -> impl Iterator<Item = Listed> {
+fn listed((group, number): (Group, usize), preference: &Preference) -> impl Iterator<Item = Listed> + use<> {
     let Group { likeness, photos } = group;
-    let reason = photos.get(1).map(|second| keep.reason(&photos[0], second));
+    let reason = photos.get(1).map(|second| preference.reason(&photos[0], second));
     let listed = move |(at, duplicate): (usize, Duplicate)| Listed {
         group: number,
         likeness,

@@ -57,7 +57,7 @@ pub(super) fn repair(settings: &Settings) -> Result<Exit> {
 }
 
 /// Shows what `verify` or `repair` finds in each index of the library. A problem is a failure, except where a repair
-/// lost nothing.
+/// lost nothing. An index that is gone is an error: nothing can give its photos back.
 fn each_index(settings: &Settings, read: impl Fn(&Path) -> Result<Report>) -> Result<Exit> {
     let mut output = Output::new(settings.look);
     let mut exit = Exit::Done;
@@ -67,9 +67,11 @@ fn each_index(settings: &Settings, read: impl Fn(&Path) -> Result<Report>) -> Re
             Err(error) if is_missing(&error) && settings.library.folder().is_dir() => Report::default(),
             report => report?,
         };
+        if report.is_clean() && settings.library.has_lost(&folder) {
+            return Err(Error::Missing { path: folder }.into());
+        }
         unless_reader_left(output.report(&report).and_then(|()| output.finish()))?;
-        let is_well = report.is_clean() || report.repaired && report.lost.is_empty();
-        exit = if is_well { exit } else { Exit::Failed };
+        exit = if report.is_clean() || report.is_whole_again() { exit } else { Exit::Failed };
     }
     Ok(exit)
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use imgsearch::Library;
 use imgsearch::library::Note;
-use imgsearch::photo::{Photo, SkipKind, path_of};
+use imgsearch::photo::{Photo, Skip, SkipKind, path_of};
 use imgsearch_index::{Searcher, Stats, StoredRecord};
 
 use super::{Exit, existing};
@@ -37,11 +37,14 @@ pub(super) fn run(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
 
 pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Result<Status> {
     let note = Note::read(searcher.and_then(Searcher::note));
-    let mut by_reason = BTreeMap::new();
-    for skipped in searcher.into_iter().flat_map(skipped) {
-        *by_reason.entry(skipped?.skip.kind.label()).or_default() += 1;
+    let (mut by_reason, mut noted) = (BTreeMap::new(), 0);
+    for photo in searcher.into_iter().flat_map(photos) {
+        let (record, photo) = photo?;
+        if let Some(skip) = skip_of(&photo) {
+            *by_reason.entry(skip.kind.label()).or_default() += 1;
+        }
+        noted += usize::from(note_of(&record, &photo).is_some());
     }
-    let noted = searcher.into_iter().flat_map(noted).collect::<Result<Vec<_>>>()?.len();
     let stats = searcher.map_or_else(Stats::default, Searcher::stats);
     let building = library.building()?.into_iter().map(|(folder, searcher)| Building {
         folder: folder.display().to_string(),
@@ -69,26 +72,38 @@ pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Resul
     })
 }
 
-/// The files of a library that were left out, with the reason; among them photos that could not be read again, which
-/// keep the vector they had.
-fn skipped(searcher: &Searcher) -> impl Iterator<Item = Result<Skipped>> {
+/// The records of a library and what they say.
+fn photos(searcher: &Searcher) -> impl Iterator<Item = Result<(StoredRecord<'_>, Photo)>> {
     searcher.records().filter_map(|record| {
-        let of = |record: StoredRecord<'_>| {
-            let photo = Photo::decode(record.payload)?;
-            let skip = photo.skip.or(photo.trouble).filter(|skip| skip.kind != SkipKind::OtherFile)?;
-            Some(Skipped { path: path_of(record.key), skip })
-        };
-        record.map(of).map_err(Into::into).transpose()
+        let decoded = record.map(|record| Some((record, Photo::decode(record.payload)?)));
+        decoded.map_err(Into::into).transpose()
     })
 }
 
-/// The photos that were embedded although something is wrong with them, with what it is.
-fn noted(searcher: &Searcher) -> impl Iterator<Item = Result<Noted>> {
-    searcher.records().filter_map(|record| {
-        let of = |record: StoredRecord<'_>| {
-            let note = Photo::decode(record.payload)?.details?.note.filter(|_| record.has_vector)?;
-            Some(Noted { path: path_of(record.key), note })
+fn skipped(searcher: &Searcher) -> impl Iterator<Item = Result<Skipped>> {
+    photos(searcher).filter_map(|photo| {
+        let of = |(record, photo): (StoredRecord<'_>, Photo)| {
+            Some(Skipped { path: path_of(record.key), skip: skip_of(&photo)?.clone() })
         };
-        record.map(of).map_err(Into::into).transpose()
+        photo.map(of).transpose()
     })
+}
+
+fn noted(searcher: &Searcher) -> impl Iterator<Item = Result<Noted>> {
+    photos(searcher).filter_map(|photo| {
+        let of = |(record, photo): (StoredRecord<'_>, Photo)| {
+            Some(Noted { path: path_of(record.key), note: note_of(&record, &photo)?.to_owned() })
+        };
+        photo.map(of).transpose()
+    })
+}
+
+/// Why a file was left out, or why a photo could not be read again, which keeps the vector it had.
+fn skip_of(photo: &Photo) -> Option<&Skip> {
+    photo.skip.as_ref().or(photo.trouble.as_ref()).filter(|skip| skip.kind != SkipKind::OtherFile)
+}
+
+/// What is wrong with a photo that was embedded all the same.
+fn note_of<'a>(record: &StoredRecord<'_>, photo: &'a Photo) -> Option<&'a str> {
+    photo.details.as_ref()?.note.as_deref().filter(|_| record.has_vector)
 }

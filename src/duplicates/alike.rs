@@ -4,26 +4,24 @@ use crate::look::Look;
 use crate::perceptual::{PerceptualHash, Turn};
 use crate::photo::{Clock, Details};
 
-// The numbers of 239 photos (COCO) come from a prototype. `cargo run --release --example duplicates -- FOLDER` measures the
-// same through imgsearch: it prints the bits in which versions of each photo differ, and which pairs are found.
+// `cargo run --release --example duplicates -- FOLDER` prints by how many bits versions of each photo differ, how many
+// of them are found with these limits, and how many pairs are wrong.
 
-/// Two pictures whose hashes differ in at most so many of 256 bits, in any quarter turn, can be one picture saved twice:
-/// `nearby.rs` finds all that differ in 31 and no more. Different documents on one template differ in as few, so that the
-/// small copies decide.
+/// Two pictures whose hashes differ in at most so many of 256 bits, in any quarter turn, can be one picture saved
+/// twice: `nearby.rs` finds all that differ in 31 and no more. Different documents on one template differ in as few, so
+/// that the small copies decide.
 pub(super) const SAME_PICTURE: u32 = 31;
-/// Two pictures whose hashes differ in at most so many bits show the same scene, if their vectors agree. Cutting 5 % off or
-/// moving by 3 % changes up to 62 bits in 99.6 % of 239 photos; the two most alike of them differ in 92.
+/// Two pictures whose hashes differ in at most so many bits show the same scene, if their vectors agree: more than
+/// cutting 5 % off or moving by 3 % changes in nearly all photos.
 pub(super) const SAME_SCENE: u32 = 64;
-/// How close the vectors of similar pictures are. With this and the limits around it, the offline model finds the versions
-/// of each of 35 sample photos, and takes no two photos for one (`examples/duplicates`).
+/// How close the vectors of similar pictures are.
 pub(super) const LEAST_COSINE: f32 = 0.9;
 /// How much the shapes (width by height) of one picture saved twice may differ: rounding to whole pixels makes 2 % of a
 /// 50-pixel side.
 const SHAPE_TOLERANCE: f64 = 0.02;
 /// The shots of a burst lie at most so far from the one that is kept. An estimate.
 pub(super) const BURST_MS: i64 = 10_000;
-/// How alike light and dark must be spread over two shots of a burst. Of 239 photos moved by 5 % all but 1 % reach 0.67,
-/// moved by 8 % half reach 0.76; of two different photos 1 % do.
+/// How alike light and dark must be spread over two shots of a burst. An estimate.
 const BURST_LAYOUT: f32 = 0.6;
 
 /// What two photos are compared by.
@@ -35,7 +33,8 @@ pub(super) struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// `None` for a picture that shows nothing, and for what an earlier version indexed: those are compared by their bytes.
+    /// `None` for a picture that shows nothing, and for what an earlier version indexed: those are compared by their
+    /// bytes.
     pub(super) fn of(details: &'a Details) -> Option<Seen<'a>> {
         let hash = details.perceptual.filter(|hash| !hash.is_blank())?;
         Some(Seen { details, hash, look: details.look.as_ref()? })
@@ -49,20 +48,22 @@ impl<'a> Seen<'a> {
             && self.looks_the_same(other, turn)
     }
 
-    /// Whether both can show the same scene, if the vectors agree; the hashes differ in at most [`SAME_SCENE`] bits. What
-    /// was drawn shows the same scene only if it looks the same: a form filled in differently is another document.
+    /// Whether both can show the same scene, if the vectors agree; in this `turn` of the first, the hashes differ in at
+    /// most [`SAME_SCENE`] bits. What was drawn shows the same scene only if it looks the same: a form filled in
+    /// differently is another document.
     pub(super) fn may_be_same_scene(&self, other: &Seen<'_>, turn: Turn) -> bool {
-        self.are_photos_of_similar_colours(other) || self.looks_the_same(other, turn)
+        self.are_photos_of_similar_colours(other, turn) || self.looks_the_same(other, turn)
     }
 
     /// Whether both can be shots of one burst, if the vectors agree; one camera took them within [`BURST_MS`].
     pub(super) fn may_be_of_one_burst(&self, other: &Seen<'_>) -> bool {
-        self.are_photos_of_similar_colours(other) && self.look.layout_correlation(other.look) >= BURST_LAYOUT
+        self.are_photos_of_similar_colours(other, Turn::None)
+            && self.look.layout_correlation(other.look) >= BURST_LAYOUT
     }
 
-    fn are_photos_of_similar_colours(&self, other: &Seen<'_>) -> bool {
+    fn are_photos_of_similar_colours(&self, other: &Seen<'_>, turn: Turn) -> bool {
         let is_drawn = self.look.is_drawn() || other.look.is_drawn();
-        !is_drawn && self.look.has_similar_colours(other.look)
+        !is_drawn && self.look.has_similar_colours(other.look, turn)
     }
 
     fn looks_the_same(&self, other: &Seen<'_>, turn: Turn) -> bool {
@@ -99,8 +100,8 @@ fn ratio(a: u32, b: u32) -> f64 {
 }
 
 /// The camera and the time of a shot, where that time is evidence: whole minutes are typed in or come from a scanner's
-/// software; a clock that has lost its time starts at the first hour of a first of January, or before there were digital
-/// cameras.
+/// software; a clock that has lost its time starts at the first hour of a first of January, or before there were
+/// digital cameras.
 pub(super) fn shot(details: &Details) -> Option<(&str, i64)> {
     const FIRST_DIGITAL_YEAR: i16 = 1990;
     let camera = details.camera.as_deref().filter(|_| details.clock == Clock::Camera)?;

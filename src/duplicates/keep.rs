@@ -2,11 +2,14 @@
 
 use std::cmp::{Ordering, Reverse};
 
+use jiff::tz::TimeZone;
+
 use super::Duplicate;
 use crate::photo::{Clock, Details, path_bytes};
 use crate::walk::FileType;
 
-/// What cameras save, the most original first. Anything else is made from it: by a converter, an editor or a screenshot.
+/// What cameras save, the most original first. Anything else is made from it: by a converter, an editor or a
+/// screenshot.
 const ORIGINAL_TYPES: [&str; 3] = ["raw", "heic", "jpeg"];
 
 /// Which photo of a group is kept.
@@ -19,6 +22,15 @@ pub enum Keep {
     Oldest,
     /// The one with the most bytes.
     Largest,
+}
+
+/// What puts the photos of a group in order.
+#[derive(Clone, Debug)]
+pub struct Preference {
+    /// Which one comes first.
+    pub keep: Keep,
+    /// The time zone in which the times of files are compared with those of cameras.
+    pub zone: TimeZone,
 }
 
 /// What the photo to keep has more of than the second best of its group.
@@ -59,17 +71,20 @@ impl Keep {
             Keep::Largest => [Bytes, Metadata, IsSmallCopy, Format, Pixels, Taken, Path],
         }
     }
+}
 
+impl Preference {
     /// The one to keep comes first.
-    pub(super) fn order(self, a: &Duplicate, b: &Duplicate) -> Ordering {
-        self.questions()
-            .into_iter()
-            .fold(Ordering::Equal, |order, question| order.then_with(|| question.order(a, b)))
+    pub(super) fn order(&self, a: &Duplicate, b: &Duplicate) -> Ordering {
+        let questions = self.keep.questions().into_iter();
+        questions
+            .fold(Ordering::Equal, |order, question| order.then_with(|| question.order(a, b, &self.zone)))
     }
 
     /// Why `kept` comes before `second`.
-    pub fn reason(self, kept: &Duplicate, second: &Duplicate) -> Reason {
-        let decisive = self.questions().into_iter().find(|question| question.order(kept, second).is_ne());
+    pub fn reason(&self, kept: &Duplicate, second: &Duplicate) -> Reason {
+        let decides = |question: &Question| question.order(kept, second, &self.zone).is_ne();
+        let decisive = self.keep.questions().into_iter().find(decides);
         match decisive {
             Some(Question::Metadata) => Reason::Metadata,
             Some(Question::Format) => Reason::Format,
@@ -82,14 +97,14 @@ impl Keep {
 }
 
 impl Question {
-    fn order(self, a: &Duplicate, b: &Duplicate) -> Ordering {
+    fn order(self, a: &Duplicate, b: &Duplicate, zone: &TimeZone) -> Ordering {
         match self {
             Question::Metadata => Reverse(known(a)).cmp(&Reverse(known(b))),
             Question::IsSmallCopy => Reverse(size_class(a)).cmp(&Reverse(size_class(b))),
             Question::Format => format_rank(a).cmp(&format_rank(b)),
             Question::Pixels => Reverse(pixels(a)).cmp(&Reverse(pixels(b))),
             Question::Bytes => Reverse(a.photo.stamp.size).cmp(&Reverse(b.photo.stamp.size)),
-            Question::Taken => taken(a).cmp(&taken(b)),
+            Question::Taken => taken(a, zone).cmp(&taken(b, zone)),
             Question::Path => a.path.cmp(&b.path),
         }
     }
@@ -109,8 +124,8 @@ fn pixels(photo: &Duplicate) -> u64 {
     photo.photo.details.as_ref().map_or(0, |details| u64::from(details.width) * u64::from(details.height))
 }
 
-/// Photos of one class differ in less than four times the pixels. A copy of half the width is always in a lower class: it
-/// must not be kept for its format alone.
+/// Photos of one class differ in less than four times the pixels. A copy of half the width is always in a lower class:
+/// it must not be kept for its format alone.
 fn size_class(photo: &Duplicate) -> u32 {
     pixels(photo).checked_ilog(4).unwrap_or(0)
 }
@@ -122,15 +137,22 @@ fn format_rank(photo: &Duplicate) -> usize {
     rank.unwrap_or(ORIGINAL_TYPES.len())
 }
 
-fn taken(photo: &Duplicate) -> i64 {
-    let modified = photo.photo.stamp.modified_ns / 1_000_000;
-    photo.photo.details.as_ref().map_or(modified, |details| details.taken_ms)
+/// On a clock on the wall: a camera tells no other time.
+fn taken(photo: &Duplicate, zone: &TimeZone) -> i64 {
+    match &photo.photo.details {
+        Some(details) => details.wall_ms(zone),
+        None => Details::default().in_file(&photo.photo.stamp).wall_ms(zone),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::tz::offset;
+
     use super::*;
     use crate::photo::{Photo, Stamp};
+
+    const HOUR: i64 = 3_600_000;
 
     fn duplicate(path: &str, size: u64, details: Details) -> Duplicate {
         let stamp = Stamp { size, modified_ns: 0, changed_ns: 0 };
@@ -144,15 +166,16 @@ mod tests {
 
     #[track_caller]
     fn check(keep: Keep, kept: &Duplicate, second: &Duplicate, expected: Reason) {
-        assert_eq!(keep.order(kept, second), Ordering::Less);
-        assert_eq!(keep.order(second, kept), Ordering::Greater);
-        assert_eq!(keep.reason(kept, second), expected);
+        let preference = Preference { keep, zone: TimeZone::fixed(offset(2)) };
+        assert_eq!(preference.order(kept, second), Ordering::Less);
+        assert_eq!(preference.order(second, kept), Ordering::Greater);
+        assert_eq!(preference.reason(kept, second), expected);
     }
 
     #[test]
     fn the_first_question_that_differs_decides() {
         let plain = || details(400);
-        let dated = || Details { clock: Clock::Camera, taken_ms: 5, ..plain() };
+        let dated = || Details { clock: Clock::Camera, taken_ms: 5 * HOUR, ..plain() };
         let placed = || Details { latitude_e7: Some(1), longitude_e7: Some(1), ..dated() };
         let best = |a: Duplicate, b: Duplicate, reason| check(Keep::Best, &a, &b, reason);
         best(duplicate("b.jpg", 1, dated()), duplicate("a.raw", 9, details(800)), Reason::Metadata);
@@ -172,5 +195,20 @@ mod tests {
         best(duplicate("a.jpg", 9, plain()), duplicate("b.jpg", 9, plain()), Reason::Path);
         check(Keep::Oldest, &duplicate("b.png", 1, plain()), &duplicate("a.jpg", 9, dated()), Reason::Taken);
         check(Keep::Largest, &duplicate("b.png", 9, plain()), &duplicate("a.jpg", 1, dated()), Reason::Bytes);
+    }
+
+    /// In a zone two hours ahead of UTC, a file that was last changed at 11:00 UTC is younger than a photo taken at
+    /// noon.
+    #[test]
+    fn cameras_and_files_are_compared_on_one_clock() {
+        let at_noon = Details { clock: Clock::Camera, taken_ms: 12 * HOUR, ..details(400) };
+        let of_file = |hour: i64| Details { clock: Clock::File, taken_ms: hour * HOUR, ..details(400) };
+        let oldest = |a: &Duplicate, b: &Duplicate| check(Keep::Oldest, a, b, Reason::Taken);
+        oldest(&duplicate("b.jpg", 1, at_noon.clone()), &duplicate("a.jpg", 1, of_file(11)));
+        oldest(&duplicate("b.jpg", 1, of_file(9)), &duplicate("a.jpg", 1, at_noon.clone()));
+        let mut unread = duplicate("a.jpg", 1, details(400));
+        unread.photo.details = None;
+        unread.photo.stamp.modified_ns = 11 * HOUR * 1_000_000;
+        oldest(&duplicate("b.jpg", 1, at_noon), &unread);
     }
 }

@@ -1,7 +1,8 @@
 //! Puts photos into groups, each around one of them: its leader.
 //!
-//! Photos come in an order of preference. One that is alike to an earlier leader joins it, and any other leads a group of
-//! its own. So every photo of a group is alike to the leader itself: no chain of pairs joins photos that are not alike.
+//! Photos come in an order of preference. One that is alike to an earlier leader joins it, and any other leads a group
+//! of its own. So every photo of a group is alike to the leader itself: no chain of pairs joins photos that are not
+//! alike.
 
 use std::collections::HashMap;
 
@@ -39,8 +40,8 @@ impl<'a> Leaders<'a> {
         }
     }
 
-    /// The leader that a photo is most alike to, the earliest of several; `cosine` is asked for that of the photo's vector
-    /// and a leader's, and only where it matters.
+    /// The leader that a photo is most alike to, the earliest of several; `cosine` is asked for that of the photo's
+    /// vector and a leader's, and only where it matters.
     ///
     /// # Errors
     /// Those of `cosine`.
@@ -114,17 +115,23 @@ impl<'a> Leaders<'a> {
 mod tests {
     use std::convert::Infallible;
 
+    use image::metadata::Orientation;
     use image::{Rgb, RgbImage};
 
     use super::*;
     use crate::decode::{Metadata, Picture};
-    use crate::perceptual::PerceptualHash;
+    use crate::perceptual::{PerceptualHash, Turn};
     use crate::photo::{Clock, Stamp};
 
     const NOON: i64 = 1_715_000_007_000;
 
     /// Of a picture whose upper part is as bright as this, with so many bits of its hash flipped.
     fn photo(light: u8, flipped: std::ops::Range<usize>) -> Details {
+        turned(Orientation::NoTransforms, Turn::None, light, flipped)
+    }
+
+    /// The same, turned: in both words for it.
+    fn turned(orientation: Orientation, turn: Turn, light: u8, flipped: std::ops::Range<usize>) -> Details {
         let wave = |at: u32| u8::try_from(at % 97).unwrap();
         let pixels = RgbImage::from_fn(120, 80, |x, y| {
             Rgb([if y < 40 { light } else { 90 + wave(x) }, wave(y), wave(x)])
@@ -133,7 +140,7 @@ mod tests {
             full_size: pixels.dimensions(),
             pixels,
             eighths: 8,
-            orientation: image::metadata::Orientation::NoTransforms,
+            orientation,
             metadata: Metadata::default(),
             note: None,
         };
@@ -141,7 +148,7 @@ mod tests {
         flipped.for_each(|bit| words[bit % 16] ^= 1 << (bit / 16));
         let hash = PerceptualHash::from_words(words.try_into().unwrap());
         let stamp = Stamp { size: 1, modified_ns: 0, changed_ns: 0 };
-        Details { perceptual: Some(hash), ..Details::of(&picture, &stamp) }
+        Details { perceptual: Some(hash.turned(turn)), ..Details::of(&picture, &stamp) }
     }
 
     fn shot(camera: &str, taken_ms: i64, details: Details) -> Details {
@@ -182,6 +189,16 @@ mod tests {
         check(same(), photo(200, 0..90), 0.99, None);
         check(same(), Details { look: None, ..same() }, 1.0, None);
         check(same(), Details { perceptual: Some(PerceptualHash::BLANK), ..same() }, 1.0, None);
+    }
+
+    #[test]
+    fn a_photo_that_is_cut_and_turned_is_similar() {
+        let cut = |orientation, turn| turned(orientation, turn, 0, 0..60);
+        let similar = Some(Likeness::Similar);
+        check(photo(0, 0..0), cut(Orientation::Rotate90, Turn::Quarter), 0.91, similar);
+        check(photo(0, 0..0), cut(Orientation::Rotate180, Turn::Half), 0.91, similar);
+        check(photo(0, 0..0), cut(Orientation::Rotate270, Turn::ThreeQuarters), 0.91, similar);
+        check(photo(0, 0..0), cut(Orientation::NoTransforms, Turn::Quarter), 0.91, None);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use imgsearch_index::{Error, Fingerprint, Searcher, StoredRecord, Vector};
 
 use crate::photo::{Folder, Photo, key_of, path_of};
 
-pub use keep::{Keep, Reason};
+pub use keep::{Keep, Preference, Reason};
 pub use leaders::{Leaders, compares_content};
 pub use present::present;
 
@@ -83,11 +83,11 @@ pub fn find(
     searcher: &Searcher,
     folders: &[PathBuf],
     likeness: Likeness,
-    keep: Keep,
+    preference: &Preference,
     watch: Watch<'_>,
 ) -> Result<Option<Found>, Error> {
     let mut candidates = candidates(searcher, folders, watch)?;
-    candidates.sort_by(|a, b| keep.order(&a.duplicate, &b.duplicate));
+    candidates.sort_by(|a, b| preference.order(&a.duplicate, &b.duplicate));
     let mut leaders = Leaders::new(likeness);
     // Of each leader: how much alike its group is, and where its photos are, the leader first.
     let mut groups: Vec<(Likeness, Vec<usize>)> = Vec::new();

@@ -1,9 +1,9 @@
 //! Which of many photos can be alike to one, without comparing it with all.
 //!
-//! A hash has 16 blocks of 16 bits. Two hashes that differ in at most 31 bits have a block in which they differ in at most
-//! one, and so have nearly all pictures of one scene (`PerceptualHash::blocks`). So a table from the value of each block to
-//! the photos that have it, asked for that value and for the 16 that are one bit away, answers with all candidates
-//! (multi-index hashing). Shots of one burst are found by their camera and time.
+//! A hash has 16 blocks of 16 bits. Two hashes that differ in at most 31 bits have a block in which they differ in at
+//! most one, and so have nearly all pictures of one scene (`PerceptualHash::blocks`). So a table from the value of each
+//! block to the photos that have it, asked for that value and for the 16 that are one bit away, answers with all
+//! candidates (multi-index hashing). Shots of one burst are found by their camera and time.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,8 +11,8 @@ use super::alike::{BURST_MS, SAME_SCENE};
 use crate::perceptual::{PerceptualHash, Turn};
 
 const BLOCKS: usize = 16;
-/// How many shots before and after one are looked at. A burst has its photos collapsed into a few, so that there are more
-/// only where one camera's clock stands still, and then its time says nothing.
+/// How many shots before and after one are looked at. Only the leaders of groups are here, a few of each burst: there
+/// are more only where one camera's clock stands still, and then its time says nothing.
 const SHOTS: usize = 16;
 
 /// Photos by their hashes, numbered as they come.

@@ -9,8 +9,8 @@ use std::path::Path;
 use super::{Duplicate, Group};
 use crate::photo::Stamp;
 
-/// The groups without the photos that are gone, have changed since they were indexed, or are the same file as one before
-/// them; and how many those were. A photo left alone is no group.
+/// The groups without the photos that are gone, have changed since they were indexed, or are the same file as one
+/// before them; and how many those were. A photo left alone is no group.
 pub fn present(groups: Vec<Group>) -> (Vec<Group>, usize) {
     let before: usize = groups.iter().map(|group| group.photos.len()).sum();
     let (mut left, mut kept) = (0, Vec::new());

@@ -28,9 +28,9 @@ struct Jpeg {
     stands: bool,
 }
 
-/// Whether a RAW file stands back.
+/// What the JPEGs beside a RAW file mean for it.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Beside {
+pub(super) enum Jpegs {
     /// No JPEG of its name was met.
     Nothing,
     /// One that stands for it is in the library as it is now.
@@ -58,14 +58,14 @@ impl Pairs {
         self.jpegs.entry(name).or_default().push(Jpeg { key, stands });
     }
 
-    /// What the JPEGs beside a RAW file mean for it.
-    pub(super) fn beside(&self, raw: &Path) -> Beside {
+    /// Whether a RAW file stands back for the JPEGs beside it.
+    pub(super) fn beside(&self, raw: &Path) -> Jpegs {
         let named = split(raw).filter(|(folder, _)| *folder == self.folder);
-        let Some(jpegs) = named.and_then(|(_, name)| self.jpegs.get(&name)) else { return Beside::Nothing };
+        let Some(jpegs) = named.and_then(|(_, name)| self.jpegs.get(&name)) else { return Jpegs::Nothing };
         if jpegs.iter().any(|jpeg| jpeg.stands) {
-            return Beside::Stands;
+            return Jpegs::Stands;
         }
-        Beside::Waits(jpegs.iter().map(|jpeg| jpeg.key.clone()).collect())
+        Jpegs::Waits(jpegs.iter().map(|jpeg| jpeg.key.clone()).collect())
     }
 }
 
@@ -93,12 +93,12 @@ mod tests {
             pairs.add(Path::new(path), key(path), stands);
         }
         #[track_caller]
-        fn check(pairs: &Pairs, raw: &str, expected: &Beside) {
+        fn check(pairs: &Pairs, raw: &str, expected: &Jpegs) {
             assert_eq!(pairs.beside(Path::new(raw)), *expected, "{raw}");
         }
-        check(&pairs, "/p/a.DNG", &Beside::Stands);
-        check(&pairs, "/p/b.cr2", &Beside::Waits(vec![key("/p/b.jpeg"), key("/p/b.jpg")]));
-        check(&pairs, "/p/c.cr2", &Beside::Nothing);
-        check(&pairs, "/o/a.cr2", &Beside::Nothing);
+        check(&pairs, "/p/a.DNG", &Jpegs::Stands);
+        check(&pairs, "/p/b.cr2", &Jpegs::Waits(vec![key("/p/b.jpeg"), key("/p/b.jpg")]));
+        check(&pairs, "/p/c.cr2", &Jpegs::Nothing);
+        check(&pairs, "/o/a.cr2", &Jpegs::Nothing);
     }
 }

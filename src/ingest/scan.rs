@@ -12,7 +12,7 @@ use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use imgsearch_index::{Fingerprint, Key, Searcher};
 
 use super::file::{Done, Job};
-use super::pairs::{Beside, Held, Pairs, can_stand};
+use super::pairs::{Held, Jpegs, Pairs, can_stand};
 use super::pipeline::Run;
 use super::sweep::excludes;
 use super::{Event, IngestError, Totals};
@@ -243,12 +243,12 @@ impl<'a> Scan<'a> {
         let met = Met { path, key, stamp: *stamp, disk, name, sidecars };
         if name == Name::Raw {
             match self.pairs.beside(&met.path) {
-                Beside::Nothing => {}
-                Beside::Stands => {
+                Jpegs::Nothing => {}
+                Jpegs::Stands => {
                     self.walked.stood_back.insert(hash(&met.key));
                     return Ok(true);
                 }
-                Beside::Waits(jpegs) => {
+                Jpegs::Waits(jpegs) => {
                     let Met { key, stamp, disk, sidecars, .. } = met;
                     self.walked.held.push(Held { key, stamp, disk, jpegs, sidecars });
                     return Ok(true);

@@ -13,8 +13,8 @@ const LAST_RESULTS: &str = "last-results";
 
 const MAGIC: &[u8; 8] = b"imglast1";
 
-/// More than any of these files has: a background of 500 concepts in 4,096 dimensions takes 8 MB, and 200,000 paths take
-/// some 20 MB.
+/// More than any of these files has: a background of 500 concepts in 4,096 dimensions takes 8 MB, and 200,000 paths
+/// take some 20 MB.
 const MOST_BYTES: u64 = 256 << 20;
 
 impl Library {

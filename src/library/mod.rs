@@ -9,8 +9,8 @@
 //! LIBRARY/background        the model's vectors of everyday concepts (engine/background.rs)
 //! ```
 //!
-//! Only the owner can read any of it: it holds the paths, times and places of all photos. A library of an earlier version
-//! becomes private when it is next changed.
+//! Only the owner can read any of it: it holds the paths, times and places of all photos. A library of an earlier
+//! version becomes private when it is next changed.
 //!
 //! An index of another model is filled run by run while the one in use answers. When it has all that the other has,
 //! one atomic replacement of `library.json` puts it into use, and only then the old one is removed. Readers take no
@@ -30,6 +30,9 @@ pub use note::Note;
 
 use crate::files;
 use layout::Layout;
+
+/// What a library has beside an index only when that index has answered.
+const OF_AN_INDEX_IN_USE: [&str; 3] = ["library.json", "last-results", "background"];
 
 /// A library folder; need not exist yet.
 #[derive(Clone, Debug)]
@@ -82,6 +85,15 @@ impl Library {
         let mut folders = vec![self.folder.join(&layout.in_use)];
         folders.extend(layout.building(&self.folder));
         Ok(folders)
+    }
+
+    /// Whether the index in this folder is gone: nothing was ever published in it, but beside it lies what only an
+    /// index that has answered leaves.
+    pub fn has_lost(&self, index: &Path) -> bool {
+        let has_answered = OF_AN_INDEX_IN_USE.iter().any(|name| self.folder.join(name).exists());
+        has_answered
+            && self.index_folder().is_ok_and(|in_use| in_use == index)
+            && matches!(Searcher::open(index), Err(Error::Missing { .. }))
     }
 
     /// The indexes that are being built beside the one in use, as far as they read.
@@ -150,7 +162,7 @@ impl Library {
 
 /// Whether what has this name in a library's folder is a part of the library.
 fn is_own(name: &OsStr) -> bool {
-    let is_part = |name| ["library.json", "last-results", "background", "writer.lock"].contains(&name);
+    let is_part = |name| name == "writer.lock" || OF_AN_INDEX_IN_USE.contains(&name);
     name.to_str().is_some_and(|name| is_part(name) || layout::is_name(name)) || files::is_unfinished(name)
 }
 

@@ -114,14 +114,17 @@ impl Output {
             write!(self.out, "lost   ")?;
             self.path(&path_of(key.as_bytes()))?;
         }
-        match (report.is_clean(), report.repaired, report.lost.len()) {
-            (true, _, _) => writeln!(self.out, "nothing is wrong: {} records read", report.records),
-            (false, false, _) => writeln!(self.out, "run `imgsearch repair` to put this right"),
-            (false, true, 0) => writeln!(self.out, "repaired; nothing is lost"),
-            (false, true, lost) => {
-                writeln!(self.out, "repaired; run `imgsearch index` to embed {lost} photos again")
-            }
+        if report.is_clean() {
+            return writeln!(self.out, "nothing is wrong: {} records read", report.records);
         }
+        if !report.repaired {
+            return writeln!(self.out, "run `imgsearch repair` to put this right");
+        }
+        if report.is_whole_again() {
+            return writeln!(self.out, "repaired; nothing is lost");
+        }
+        let (lost, others) = (report.lost.len(), if report.lost_others { " or more" } else { "" });
+        writeln!(self.out, "repaired; run `imgsearch index` to embed {lost}{others} photos again")
     }
 }
 

@@ -20,10 +20,10 @@ pub enum Kind {
     /// Texts, tables, slides and books.
     #[n(3)]
     Document,
-    /// Drawings and layouts of programs that no build reads.
+    /// Drawings, layouts and models of things, as programs save them.
     #[n(4)]
     Drawing,
-    /// What photo programs and cameras write beside a picture: edits, ratings, previews, catalogues.
+    /// What lies beside pictures and films: edits, ratings, previews, catalogues, subtitles, tracks, colour profiles.
     #[n(5)]
     Sidecar,
     /// Data of any program: JSON, databases, logs, settings.
@@ -32,7 +32,7 @@ pub enum Kind {
     /// Archives and images of disks.
     #[n(7)]
     Archive,
-    /// Programs and their source code.
+    /// Programs, their source code, and fonts.
     #[n(8)]
     Program,
     /// Anything else.
@@ -63,9 +63,9 @@ const ENDINGS: &[(Kind, &[&str])] = &[
         Kind::Document,
         &[
             "azw", "azw3", "csv", "djvu", "doc", "docm", "docx", "dot", "dotx", "eml", "epub", "htm", "html",
-            "ics", "key", "log", "md", "mhtml", "mobi", "msg", "numbers", "odp", "ods", "odt", "pages",
-            "pot", "pps", "ppsx", "ppt", "pptx", "rst", "rtf", "tex", "tsv", "txt", "url", "vcf", "webloc",
-            "xhtml", "xls", "xlsm", "xlsx", "xps",
+            "ics", "key", "md", "mhtml", "mobi", "msg", "numbers", "odp", "ods", "odt", "pages", "pot",
+            "pps", "ppsx", "ppt", "pptx", "rst", "rtf", "tex", "tsv", "txt", "url", "vcf", "webloc", "xhtml",
+            "xls", "xlsm", "xlsx", "xps",
         ],
     ),
     (
@@ -93,7 +93,6 @@ const ENDINGS: &[(Kind, &[&str])] = &[
             "icc",
             "icm",
             "ind",
-            "ini",
             "kml",
             "kmz",
             "lrcat",
@@ -123,10 +122,12 @@ const ENDINGS: &[(Kind, &[&str])] = &[
             "db-shm",
             "db-wal",
             "ds_store",
+            "ini",
             "ion",
             "json",
             "jsonl",
             "lock",
+            "log",
             "mdb",
             "npy",
             "onnx",
@@ -227,6 +228,8 @@ mod tests {
         check("letter.pdf", Some(Kind::Pdf));
         check("IMG_1.AAE", Some(Kind::Sidecar));
         check("a.jpg.part", Some(Kind::Other));
+        check("import.log", Some(Kind::Data));
+        check(".picasa.ini", Some(Kind::Data));
         check("photo.jpeg~2", None);
         check("no ending", None);
         check(".hidden", None);

@@ -266,7 +266,8 @@ fn what_tells_most_about_itself_is_kept() {
 fn a_search_that_is_cancelled_ends_at_once_without_an_answer() {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use imgsearch::duplicates::{Keep, Likeness, Watch, find};
+    use imgsearch::duplicates::{Keep, Likeness, Preference, Watch, find};
+    use jiff::tz::TimeZone;
 
     let workspace = library();
     let searcher = imgsearch::Library::new(workspace.root().join("library")).searcher().unwrap();
@@ -277,6 +278,7 @@ fn a_search_that_is_cancelled_ends_at_once_without_an_answer() {
         },
         cancelled: &|| done.load(Ordering::Relaxed) >= 2,
     };
-    let found = find(&searcher, &[], Likeness::Similar, Keep::Best, watch).unwrap();
+    let preference = Preference { keep: Keep::Best, zone: TimeZone::UTC };
+    let found = find(&searcher, &[], Likeness::Similar, &preference, watch).unwrap();
     assert_eq!((found, done.into_inner()), (None, 2));
 }

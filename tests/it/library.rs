@@ -71,6 +71,37 @@ fn a_library_that_was_hardly_begun_is_no_damage() {
     said(&Workspace::new(), &["verify"], 2);
 }
 
+/// What only an index that has answered leaves shows that there was one.
+#[test]
+fn an_index_that_is_gone_is_named() {
+    #[track_caller]
+    fn check(lose: impl Fn(&Path)) {
+        let workspace = indexed();
+        workspace.found(&[]);
+        lose(&library(&workspace).join("index"));
+        for command in ["verify", "repair"] {
+            assert!(said(&workspace, &[command], 2).contains("there is no index in"));
+        }
+        workspace.index(&["--model", &golden("clip-own")], 0);
+        said(&workspace, &["verify"], 0);
+    }
+    check(|index| fs::remove_dir_all(index).unwrap());
+    check(|index| fs::remove_dir_all(index).and_then(|()| fs::create_dir(index)).unwrap());
+}
+
+#[test]
+fn photos_that_nobody_can_name_are_not_called_whole() {
+    let workspace = indexed();
+    let index = library(&workspace).join("index");
+    let entries = fs::read_dir(&index).unwrap().map(|entry| entry.unwrap().path());
+    let segments = entries.filter(|path| path.extension().is_some_and(|found| found == "segment"));
+    segments.for_each(|segment| fs::remove_file(segment).unwrap());
+    fs::remove_dir_all(index.join("catalog")).unwrap();
+    assert!(said(&workspace, &["repair"], 2).contains("to embed 0 or more photos again"));
+    workspace.index(&["--model", &golden("clip-own")], 0);
+    assert_eq!(workspace.status()["images"], 3);
+}
+
 /// The catalog knows the model; another library's manifest, with as many dimensions, must not turn its vectors into
 /// those of another model.
 #[test]
@@ -148,16 +179,20 @@ fn nobody_else_can_read_a_library() {
     assert!(open.is_empty(), "{open:?}");
 }
 
+/// At every name that can be foreseen.
 #[test]
 fn nothing_is_written_through_planted_links() {
     let workspace = indexed();
     let victim = workspace.root().join("victim");
     fs::write(&victim, "mine").unwrap();
-    let plant = |name: &str| std::os::unix::fs::symlink(&victim, library(&workspace).join(name)).unwrap();
-    fs::remove_file(library(&workspace).join("writer.lock")).unwrap();
-    ["writer.lock", "library.json.tmp", "last-results.tmp", "index/manifest.tmp"].into_iter().for_each(plant);
-    workspace.index(&["--model", &golden("resnet-own")], 0);
-    workspace.found(&[]);
+    for name in ["writer.lock", "last-results", "index/writer.lock", "index/manifest.tmp"] {
+        let planted = library(&workspace).join(name);
+        fs::remove_file(&planted).ok();
+        std::os::unix::fs::symlink(&victim, planted).unwrap();
+    }
+    workspace.photo("3.png", 3);
+    workspace.index(&["--model", &golden("clip-own")], 0);
+    assert_eq!(workspace.found(&[]).len(), 4);
     assert_eq!(fs::read_to_string(&victim).unwrap(), "mine");
 }
 

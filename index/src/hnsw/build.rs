@@ -3,15 +3,18 @@
 use std::cmp::Reverse;
 
 use super::grow::{Growing, LARGEST_BATCH};
-use super::{Flat, NONE, Point, Seed, curve, number, start};
+use super::{Flat, MOST_M, NONE, Point, Seed, curve, number, start};
+use crate::codes::Query;
 use crate::segment::Segment;
 use crate::selection::Allowed;
 use crate::{Error, GraphOptions};
 
-/// When one in so many rows of a large segment is in the graph, a first measurement tells whether to go on: where walks
+/// When one in so many rows of a full segment is in the graph, a first measurement tells whether to go on: where walks
 /// over so few rows cost more than a scan of all, those over all will too.
 const EARLY_ONE_IN: usize = 4;
-const LEAST_EARLY: usize = 16_384;
+
+/// The least rows of a segment for which that is done. Smaller graphs are built in less time than it would save.
+const LEAST_EARLY: usize = if cfg!(test) { 4_096 } else { 65_536 };
 
 /// How to build.
 pub(crate) struct Builder<'a> {
@@ -24,19 +27,39 @@ pub(crate) struct Builder<'a> {
     pub(crate) progress: &'a (dyn Fn(usize) + Sync),
 }
 
+/// What ended a build before its end.
+enum Ended {
+    Cancelled,
+    /// Walks will cost more than scans.
+    OfNoUse,
+    Failed(Error),
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Ended {
+        Ended::Failed(error)
+    }
+}
+
 impl Builder<'_> {
     /// The graph of a segment, which takes over what `seed` has; `None` when it was cancelled.
     pub(crate) fn build(&self, segment: &Segment, seed: Option<Seed<'_>>) -> Result<Option<Flat>, Error> {
-        self.on_threads(|| self.build_here(segment, seed))
+        match self.on_threads(|| self.build_here(segment, seed)) {
+            Ok(flat) => Ok(Some(flat)),
+            Err(Ended::OfNoUse) => Ok(Some(Flat { m: m_of(&self.options), ..Flat::default() })),
+            Err(Ended::Cancelled) => Ok(None),
+            Err(Ended::Failed(error)) => Err(error),
+        }
     }
 
-    fn build_here(&self, segment: &Segment, seed: Option<Seed<'_>>) -> Result<Option<Flat>, Error> {
+    fn build_here(&self, segment: &Segment, seed: Option<Seed<'_>>) -> Result<Flat, Ended> {
         let m = m_of(&self.options);
         let rows = segment.vectors();
         let mut order = in_mixed_order(rows, m);
         let mut growing = Growing::new(segment, (m, self.options.ef_construction), levels(&order, m));
         let mut held = order.split_off(rows - curve::held_out(rows));
         held.sort_unstable();
+        let measured = order.len();
         let is_new = seed.is_none();
         match seed {
             Some(seed) => growing.plant(seed, &held)?,
@@ -46,65 +69,53 @@ impl Builder<'_> {
             }
         }
         order.retain(|&row| !growing.is_done(row));
-        let first = rows - held.len();
-        if is_new && !self.begin(segment, &mut growing, &mut order, &held)? {
-            return Ok(Some(Flat { m, ..Flat::default() }));
+        if is_new && rows >= LEAST_EARLY {
+            let done = measured - order.len();
+            let early: Vec<u32> = order.drain(..(rows / EARLY_ONE_IN).saturating_sub(done)).collect();
+            self.insert(&mut growing, &early, done)?;
+            let few: Vec<u32> = held.iter().step_by(EARLY_ONE_IN).copied().collect();
+            let curve = self.measure(segment, &growing, &few, &[held.as_slice(), &order].concat())?;
+            if !curve::is_of_use(&curve, rows) {
+                return Err(Ended::OfNoUse);
+            }
         }
-        if !self.insert(&mut growing, &order, first - order.len()) {
-            return Ok(None);
-        }
+        self.insert(&mut growing, &order, measured - order.len())?;
         let curve = self.measure(segment, &growing, &held, &held)?;
-        if !self.insert(&mut growing, &held, first) {
-            return Ok(None);
-        }
+        self.insert(&mut growing, &held, measured)?;
         let orphans = growing.adopt();
-        Ok(Some(Flat { orphans, curve, ..lay_out(growing, m) }))
+        Ok(Flat { orphans, curve, ..lay_out(growing, m) })
     }
 
-    /// Inserts some of many rows, takes them away from `order`, and answers whether to go on.
-    fn begin(
-        &self,
-        segment: &Segment,
-        growing: &mut Growing<'_>,
-        order: &mut Vec<u32>,
-        held: &[u32],
-    ) -> Result<bool, Error> {
-        let early: Vec<u32> = order.drain(..order.len() / EARLY_ONE_IN).collect();
-        let was_cancelled = !self.insert(growing, &early, 0);
-        if early.len() < LEAST_EARLY || was_cancelled {
-            return Ok(true);
-        }
-        let few: Vec<u32> = held.iter().step_by(EARLY_ONE_IN).copied().collect();
-        let curve = self.measure(segment, growing, &few, &[held, order.as_slice()].concat())?;
-        Ok((self.cancelled)() || curve::is_of_use(&curve, segment.vectors()))
-    }
-
-    /// Answers whether it was not cancelled. `before` rows are in the graph.
-    fn insert(&self, growing: &mut Growing<'_>, rows: &[u32], before: usize) -> bool {
+    /// Inserts rows into a graph that has `before` rows.
+    fn insert(&self, growing: &mut Growing<'_>, rows: &[u32], before: usize) -> Result<(), Ended> {
         let (mut done, mut told) = (0, 0);
-        while done < rows.len() && !(self.cancelled)() {
+        while done < rows.len() {
+            if (self.cancelled)() {
+                return Err(Ended::Cancelled);
+            }
             done += growing.insert_some(&rows[done..]);
             if done == rows.len() || done - told >= LARGEST_BATCH {
                 told = done;
                 (self.progress)(before + done);
             }
         }
-        done == rows.len()
+        Ok(())
     }
 
-    /// Measures walks for some of the rows `missing`, which are not in the graph.
+    /// Measures walks for the rows `held`, which are not in the graph; nor are the other rows `missing`.
     fn measure(
         &self,
         segment: &Segment,
         growing: &Growing<'_>,
         held: &[u32],
         missing: &[u32],
-    ) -> Result<Vec<Point>, Error> {
+    ) -> Result<Vec<Point>, Ended> {
         let rows = segment.vectors();
         let mut inserted = vec![!0u64; rows.div_ceil(64)];
         missing.iter().for_each(|&row| inserted[row as usize / 64] &= !(1 << (row % 64)));
         let allowed = Allowed { rows, dead: &[], filter: Some(&inserted) };
-        curve::measure(segment, held, &allowed, |query, ef| growing.walk(query, ef), self.cancelled)
+        let walk = |query: &Query<'_>, ef| growing.walk(query, ef);
+        curve::measure(segment, held, &allowed, walk, self.cancelled)?.ok_or(Ended::Cancelled)
     }
 
     /// Runs on all cores, or on a pool of one thread.
@@ -119,7 +130,7 @@ impl Builder<'_> {
 
 /// A graph of one link for each row would be a chain.
 pub(crate) fn m_of(options: &GraphOptions) -> usize {
-    options.m.clamp(2, 128)
+    options.m.clamp(2, MOST_M)
 }
 
 /// The level of a row: one in `m` rows is on level 1 or higher, one in `m` of those on level 2 or higher, and so on.
@@ -142,8 +153,9 @@ fn mix(x: u64) -> u64 {
 }
 
 /// The order in which rows are inserted: those of the highest levels first, so that the entry is there from the
-/// beginning, and otherwise mixed. Rows lie in the order of their keys, and those with similar keys are often of similar
-/// things: inserted in that order, such a cluster would fill its lists with links to itself before the rest is there.
+/// beginning, and otherwise mixed. Rows lie in the order of their keys, and those with similar keys are often of
+/// similar things: inserted in that order, such a cluster would fill its lists with links to itself before the rest is
+/// there.
 fn in_mixed_order(rows: usize, m: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..number(rows)).collect();
     order.sort_by_cached_key(|&row| (Reverse(level(row, m)), mix(!u64::from(row))));

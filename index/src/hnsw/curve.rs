@@ -1,8 +1,9 @@
 //! What walks over a graph find and what they cost, measured on rows of its own.
 //!
-//! While a graph is built, some rows are left out. When all other rows are in the graph, walks search for the neighbours
-//! of the rows that were left out, and the exact scan tells which neighbours are right. The graph has never seen these
-//! queries, so the curve holds for new queries on the same kind of vectors. At the end these rows are inserted too.
+//! While a graph is built, some rows are left out. When all other rows are in the graph, walks search for the
+//! neighbours of the rows that were left out, and the exact scan tells which neighbours are right. The graph has never
+//! seen these queries, so the curve holds for new queries on the same kind of vectors. At the end these rows are
+//! inserted too.
 
 use rayon::prelude::*;
 
@@ -30,9 +31,9 @@ const ENOUGH: f32 = 0.999;
 /// The least recall that anybody is expected to ask for.
 const LEAST_RECALL: f32 = 0.98;
 
-/// To compare a row on a walk takes at most as long as to scan so many rows: it is read from anywhere, and the scan reads
-/// one after another. Of 100,000 bench vectors it took 7 times as long, and a walk also follows links. This is about
-/// processors and memory, not about vectors (`scripts/bench/ann --crossover`).
+/// To compare a row on a walk takes at most as long as to scan so many rows: it is read from anywhere, and the scan
+/// reads one after another. Of 100,000 bench vectors it took 7 times as long, and a walk also follows links. This is
+/// about processors and memory, not about vectors (`scripts/bench/ann --crossover`).
 const SCANNED_PER_WALKED: f32 = 10.0;
 
 /// One measurement of walks with `ef` candidates: which share of the best `k` rows they found at least, and how many
@@ -60,9 +61,9 @@ pub(super) fn held_out(rows: usize) -> usize {
     HELD_OUT.min(rows / ONE_IN)
 }
 
-/// The walk that finds `recall` of the best `k` among the `matching` of all `rows`, if one is known that costs less than
-/// to scan those that match. The rows that do not match are walked over like the others, so that of one row in `x` a
-/// walk finds as much as one for `x` times as many hits, and costs as much.
+/// The walk that finds `recall` of the best `k` among the `matching` of all `rows`, if one is known that costs less
+/// than to scan those that match. The rows that do not match are walked over like the others, so that of one row in `x`
+/// a walk finds as much as one for `x` times as many hits, and costs as much.
 pub(super) fn plan(curve: &[Point], k: usize, recall: f32, (matching, rows): (usize, usize)) -> Option<Plan> {
     let share = matching as f32 / rows as f32;
     let (ef, compared) = cheapest(curve, k as f32 / share, recall)?;
@@ -73,7 +74,8 @@ pub(super) fn plan(curve: &[Point], k: usize, recall: f32, (matching, rows): (us
     (cost < matching as f32).then_some(plan)
 }
 
-/// Whether searches will walk: whether one for ten hits does, with the least recall that anybody is expected to ask for.
+/// Whether searches will walk: whether one for ten hits does, with the least recall that anybody is expected to ask
+/// for.
 pub(super) fn is_of_use(curve: &[Point], rows: usize) -> bool {
     plan(curve, HITS[0], LEAST_RECALL, (rows, rows)).is_some()
 }
@@ -119,13 +121,21 @@ pub(super) fn measure(
     allowed: &Allowed<'_>,
     walk: impl Fn(&Query<'_>, usize) -> Explored + Sync,
     cancelled: &(dyn Fn() -> bool + Sync),
-) -> Result<Vec<Point>, Error> {
-    let asked = held.iter().filter(|_| !cancelled()).map(|&row| ask(segment, row as usize, allowed));
-    let asked: Vec<Asked> = asked.collect::<Result<_, Error>>()?;
+) -> Result<Option<Vec<Point>>, Error> {
+    let mut asked = Vec::with_capacity(held.len());
+    for &row in held {
+        if cancelled() {
+            return Ok(None);
+        }
+        asked.push(ask(segment, row as usize, allowed)?);
+    }
     let mut curve = Vec::new();
+    if asked.is_empty() {
+        return Ok(Some(curve));
+    }
     for ef in EFS {
-        if asked.is_empty() || cancelled() {
-            break;
+        if cancelled() {
+            return Ok(None);
         }
         let walks = asked.par_iter().map(|asked| {
             let query = Query::new(&asked.vector);
@@ -152,7 +162,7 @@ pub(super) fn measure(
             break;
         }
     }
-    Ok(curve)
+    Ok(Some(curve))
 }
 
 fn mean(of: impl ExactSizeIterator<Item = f32>) -> f32 {

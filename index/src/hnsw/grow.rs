@@ -17,7 +17,7 @@ use crate::segment::Segment;
 use crate::selection::Allowed;
 use crate::top::Scored;
 
-/// A batch is at most one row for so many in the graph, and at most [`LARGEST_BATCH`].
+/// A batch is at most one row for so many on the highest of its levels, and at most [`LARGEST_BATCH`].
 const ROWS_PER_NEW: usize = 64;
 pub(super) const LARGEST_BATCH: usize = 1_024;
 
@@ -28,11 +28,13 @@ pub(super) struct Layer {
     /// For each member a list of positions.
     pub(super) links: Vec<u32>,
     pub(super) width: usize,
+    /// How many rows are on it so far.
+    rows: usize,
 }
 
 impl Layer {
     fn new(members: Vec<u32>, lists: usize, width: usize) -> Layer {
-        Layer { members, links: vec![NONE; lists * width], width }
+        Layer { members, links: vec![NONE; lists * width], width, rows: 0 }
     }
 
     /// Which of the lists is that of a row.
@@ -72,7 +74,6 @@ pub(super) struct Growing<'a> {
     pub(super) entry: Option<Entry>,
     /// Which rows had their links on level 0 before any was inserted; empty when none had.
     planted: Vec<bool>,
-    inserted: usize,
 }
 
 impl<'a> Growing<'a> {
@@ -94,7 +95,6 @@ impl<'a> Growing<'a> {
             layers,
             entry: None,
             planted: Vec::new(),
-            inserted: 0,
         }
     }
 
@@ -112,11 +112,11 @@ impl<'a> Growing<'a> {
             self.layers[0].replace(*row, links);
             self.planted[*row as usize] = true;
         }
-        self.inserted = linked.len();
         self.enter();
     }
 
     fn enter(&mut self) {
+        self.layers[0].rows = self.planted.iter().filter(|&&planted| planted).count();
         let first = self.planted.iter().position(|&planted| planted);
         // Until the first row of a higher level is there.
         self.entry = first.map(|row| Entry { row: number(row), level: 0 });
@@ -132,9 +132,11 @@ impl<'a> Growing<'a> {
         usize::from(self.planted.get(row as usize).is_some_and(|&planted| planted))
     }
 
-    /// Inserts the first of `rows`, none of which has been inserted, and answers how many.
+    /// Inserts the first of `rows`, none of which has been inserted, and answers how many. Those of higher levels come
+    /// before others.
     pub(super) fn insert_some(&mut self, rows: &[u32]) -> usize {
-        let most = (self.inserted / ROWS_PER_NEW).clamp(1, LARGEST_BATCH);
+        let highest = rows.first().map_or(0, |&row| self.level_of(row));
+        let most = (self.layers[highest].rows / ROWS_PER_NEW).clamp(1, LARGEST_BATCH);
         let becomes_entry = |&row: &u32| self.entry.is_none_or(|entry| self.level_of(row) > entry.level);
         // A row that becomes the entry is inserted alone.
         let ordinary = rows.iter().take(most).take_while(|row| !becomes_entry(row)).count();
@@ -149,7 +151,6 @@ impl<'a> Growing<'a> {
                 here.filter_map(|(&row, by_level)| Some((row, by_level.get(level)?.as_slice()))).collect();
             self.link(level, &forward);
         }
-        self.inserted += batch.len();
         batch.len()
     }
 
@@ -225,6 +226,7 @@ impl<'a> Growing<'a> {
         let groups: Vec<&[(u32, u32)]> = backward.chunk_by(|a, b| a.0 == b.0).collect();
         let lists: Vec<Vec<u32>> = groups.par_iter().map(|group| self.with(level, group)).collect();
         let layer = &mut self.layers[level];
+        layer.rows += forward.len();
         forward.iter().for_each(|(row, links)| layer.replace(*row, links));
         groups.iter().zip(lists).for_each(|(group, list)| layer.replace(group[0].0, &list));
     }
@@ -242,8 +244,8 @@ impl<'a> Growing<'a> {
     }
 
     /// Makes every row reachable on level 0 from the entry, with which every walk begins: of equal rows most lose all
-    /// links that lead to them. Such a row is linked from the nearest one that has a place left. Answers those for which
-    /// there was none.
+    /// links that lead to them. Such a row is linked from the nearest one that has a place left. Answers those for
+    /// which there was none.
     pub(super) fn adopt(&mut self) -> Vec<u32> {
         let rows = number(self.segment.vectors());
         let Some(entry) = self.entry else { return Vec::new() };
@@ -267,8 +269,8 @@ impl<'a> Growing<'a> {
         orphans
     }
 
-    /// The nearest row that a way leads to and that has a place left. The way down the levels may end at one that no way
-    /// on level 0 leads to.
+    /// The nearest row that a way leads to and that has a place left. The way down the levels may end at one that no
+    /// way on level 0 leads to.
     fn with_a_place(&self, row: u32, entry: Entry, reached: &[bool]) -> Option<u32> {
         let query = Query::of_row(self.segment, row)?;
         let found = self.near(0, &query, &[self.descend(&query, entry, 1), entry.row]);

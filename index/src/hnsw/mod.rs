@@ -1,10 +1,11 @@
 //! An HNSW graph (arXiv 1603.09320) over the rows of one segment, in a mapped file.
 //!
-//! The graph is built by the paper's algorithms ([`build`], [`grow`], [`links`]), measured ([`curve`]) and laid out flat
-//! for walks ([`walk`]). `hnsw_rs` links the first rows ([`start`]), or, when segments are merged, the graph of the largest
-//! is taken over ([`seed`]). The words `m`, `ef`
-//! and `level` are the paper's. All comparisons are of codes. Sections, see [`crate::sections`], all numbers but those of
-//! the shape `u32`, and `u32::MAX` where there is none:
+//! [`build`] makes it: `hnsw_rs` links the first rows ([`start`]), or, when segments are merged, the graph of the
+//! largest is taken over ([`seed`]). The other rows are inserted by the paper's algorithms ([`grow`], [`links`]). Then
+//! it is measured ([`curve`]) and laid out flat for walks ([`walk`]). The words `m`, `ef` and `level` are the paper's.
+//! All comparisons are of codes.
+//!
+//! Sections, see [`crate::sections`]. Numbers are `u32` but for those of the shape, and `u32::MAX` stands for none:
 //!
 //! ```text
 //! 0 shape    rows, m, entry, checksum of the segment: 4 × u64
@@ -21,8 +22,8 @@
 //! lengths; a link that leads nowhere is an error when a walk comes to it.
 //!
 //! Where walks turned out to cost more than scans, only the curve is kept, with zero rows, so that the graph is not
-//! built again. A file of format 1 has no curve. Its links were chosen in another way and did not connect clusters, so it
-//! is walked only when a caller asks for a walk, and the writer replaces it.
+//! built again. A file of format 1 has no curve. Its links were chosen in another way and did not connect clusters, so
+//! it is walked only when a caller asks for a walk, and the writer replaces it.
 
 mod build;
 mod curve;
@@ -61,6 +62,9 @@ const CURVE: usize = 7;
 /// Where a list of links ends before its last place.
 pub(crate) const NONE: u32 = u32::MAX;
 
+/// The greatest `m`: `hnsw_rs` keeps at most 256 links on level 0.
+const MOST_M: usize = 128;
+
 /// The first section.
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
@@ -86,10 +90,13 @@ pub(crate) struct Flat {
 }
 
 impl Flat {
+    fn rows(&self) -> usize {
+        self.links.len() / (2 * self.m)
+    }
+
     /// The graph as it is to be kept: without links where walks cost more than scans.
     pub(crate) fn if_of_use(self) -> Flat {
-        let rows = self.links.len() / (2 * self.m.max(1));
-        if curve::is_of_use(&self.curve, rows) {
+        if curve::is_of_use(&self.curve, self.rows()) {
             return self;
         }
         Flat { m: self.m, curve: self.curve, ..Flat::default() }
@@ -232,7 +239,7 @@ fn levels(sections: &Sections, shape: Shape, rows: usize) -> Option<Vec<Range<us
     }
     let linked = usize::try_from(shape.rows).ok()?;
     let fits = (linked == rows || linked == 0)
-        && m > 0
+        && (1..=MOST_M).contains(&m)
         && found(LINKS)? == linked.checked_mul(2)?.checked_mul(m)?
         && found(NODES)? == end
         && found(DOWN)? == end
@@ -244,7 +251,7 @@ fn levels(sections: &Sections, shape: Shape, rows: usize) -> Option<Vec<Range<us
 pub(crate) fn write(dir: &Path, id: u64, segment: &Segment, flat: &Flat) -> Result<(), Error> {
     let Flat { m, entry, links, orphans, sizes, nodes, down, upper, curve } = flat;
     let shape = Shape {
-        rows: (links.len() / (2 * m)) as u64,
+        rows: flat.rows() as u64,
         m: *m as u64,
         entry: u64::from(*entry),
         segment: u64::from(segment.sections().checksum()),

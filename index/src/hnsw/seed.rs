@@ -24,15 +24,19 @@ impl<'a> Seed<'a> {
         if !graph.is_measured() || !graph.has_links() || graph.m != m {
             return None;
         }
-        // Damage must not go on into a new file.
+        // Damage must not go on into a new file, nor end a build.
         graph.sections.verify().ok()?;
+        let leads_somewhere = |&link: &u32| link == NONE || (link as usize) < old.vectors();
+        if !graph.lists().links.iter().all(leads_somewhere) {
+            return None;
+        }
         let positions = positions(old, new).ok()?;
         let gone = positions.iter().filter(|&&position| position == NONE).count();
         (gone * GONE_ONE_IN <= positions.len()).then_some(Seed { graph, positions })
     }
 
-    /// Puts the links into level 0 of a new graph, but for those of the rows `held`, which are sorted. Answers which rows
-    /// then have links, one flag for each row of the new segment.
+    /// Puts the links into level 0 of a new graph, but for those of the rows `held`, which are sorted. Answers which
+    /// rows then have links, one flag for each row of the new segment.
     pub(super) fn plant(
         mut self,
         segment: &Segment,

@@ -1,9 +1,13 @@
 //! What holds of every graph, whatever the rows.
 
 use hnsw_rs::prelude::DistDot;
+use std::sync::Mutex;
+
 use proptest::prelude::*;
 
-use super::{Builder, Flat, Graph, Plan, write};
+use super::grow::Growing;
+use super::start::ROWS;
+use super::{Builder, Flat, Graph, Plan, Seed, write};
 use crate::codes::Query;
 use crate::scan::{self, Target};
 use crate::segment::Segment;
@@ -60,10 +64,20 @@ fn random(rows: usize, dim: usize) -> Vec<Vector> {
     (0..rows).map(|row| Vector::new((0..dim).map(|i| component(row, i)).collect()).unwrap()).collect()
 }
 
+const OPTIONS: GraphOptions = GraphOptions { m: 8, ef_construction: 40 };
+
 fn build(segment: &Segment, parallel: bool) -> Flat {
-    let options = GraphOptions { m: 8, ef_construction: 40 };
-    let builder = Builder { options, parallel, cancelled: &|| false, progress: &|_| () };
+    let builder = Builder { options: OPTIONS, parallel, cancelled: &|| false, progress: &|_| () };
     builder.build(segment, None).unwrap().unwrap()
+}
+
+/// What the progress of a build is, in rows.
+fn told(segment: &Segment) -> Vec<usize> {
+    let told = Mutex::new(Vec::new());
+    let progress = |rows| told.lock().unwrap().push(rows);
+    let builder = Builder { options: OPTIONS, parallel: true, cancelled: &|| false, progress: &progress };
+    builder.build(segment, None).unwrap().unwrap();
+    told.into_inner().unwrap()
 }
 
 /// How many of the best ten of 50 vectors that the graph has not seen are found with `ef` candidates, of 500.
@@ -83,6 +97,74 @@ fn a_graph_is_the_same_on_any_number_of_cores() {
     let folder = tempfile::tempdir().unwrap();
     let segment = segment(folder.path(), &clustered(2_000, 8), 0);
     assert_eq!(build(&segment, true), build(&segment, false));
+}
+
+#[test]
+fn progress_counts_the_rows_that_hnsw_rs_links() {
+    let folder = tempfile::tempdir().unwrap();
+    let segment = segment(folder.path(), &clustered(ROWS + 200, 8), 0);
+    let told = told(&segment);
+    // One row in eight is still to be put on higher levels.
+    assert!(told[0] > ROWS * 3 / 4 && told.is_sorted(), "{told:?}");
+    assert_eq!(told.last(), Some(&(ROWS + 200)));
+}
+
+#[test]
+fn a_batch_is_a_small_share_of_its_level() {
+    let folder = tempfile::tempdir().unwrap();
+    let segment = segment(folder.path(), &clustered(ROWS + 100, 8), 0);
+    let rows: Vec<u32> = (0..u32::try_from(ROWS + 100).unwrap()).collect();
+    let (started, others) = rows.split_at(ROWS);
+    let mut growing = Growing::new(&segment, (8, 40), vec![started[..192].to_vec()]);
+    growing.start(&started.iter().map(|&row| (row, Vec::new())).collect::<Vec<_>>());
+    let mut upper = &started[..192];
+    while let most @ 1.. = upper.len().min(((192 - upper.len()) / 64).max(1)) {
+        assert_eq!(growing.insert_some(upper), most);
+        upper = &upper[most..];
+    }
+    assert_eq!(growing.insert_some(others), ROWS / 64);
+}
+
+/// Asked at any time, a build that is told once to stop makes nothing, whatever it is told later.
+#[test]
+fn a_cancelled_build_makes_no_graph() {
+    let folder = tempfile::tempdir().unwrap();
+    let segment = segment(folder.path(), &clustered(ROWS + 200, 8), 0);
+    let asked = Mutex::new(0);
+    let build = |stop: Option<usize>| {
+        *asked.lock().unwrap() = 0;
+        let cancelled = || {
+            let mut asked = asked.lock().unwrap();
+            *asked += 1;
+            Some(*asked) == stop
+        };
+        let builder = Builder { options: OPTIONS, parallel: false, cancelled: &cancelled, progress: &|_| () };
+        builder.build(&segment, None).unwrap()
+    };
+    assert!(build(None).is_some());
+    let all = *asked.lock().unwrap();
+    for stop in [1, all / 2, all - 1, all] {
+        assert_eq!(build(Some(stop)), None, "{stop} of {all}");
+    }
+}
+
+#[test]
+fn a_graph_with_impossible_numbers_is_not_taken_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let segment = segment(folder.path(), &clustered(200, 8), 0);
+    let flat = || build(&segment, false);
+    let take_over = |flat: Flat| {
+        write(folder.path(), 2, &segment, &flat).unwrap();
+        let graph = Graph::open(folder.path(), 2, &segment).ok()?;
+        Seed::new((&graph, &segment), &segment, OPTIONS.m).map(|_| ())
+    };
+    assert!(take_over(flat()).is_some());
+    let mut strange = flat();
+    strange.links[0] = 200;
+    assert_eq!(take_over(strange), None);
+    // Without rows, no length of a section tells how many links a row has.
+    write(folder.path(), 2, &segment, &Flat { m: 1 << 40, ..Flat::default() }).unwrap();
+    assert!(Graph::open(folder.path(), 2, &segment).is_err());
 }
 
 /// The chosen walk finds what it promises of queries that the graph has not seen. With as many links and candidates as
@@ -120,6 +202,7 @@ fn the_planned_walk_finds_what_was_asked_for() {
 fn a_graph_that_is_not_worth_walking_has_no_links() {
     let folder = tempfile::tempdir().unwrap();
     let segment = segment(folder.path(), &random(4_096, 96), 0);
+    assert_eq!(told(&segment), [1_024], "a quarter of the rows tells");
     write(folder.path(), 2, &segment, &build(&segment, true).if_of_use()).unwrap();
     let graph = Graph::open(folder.path(), 2, &segment).unwrap();
     assert!(graph.is_measured() && !graph.has_links());

@@ -90,6 +90,28 @@ fn what_both_sides_have_lost_is_named() {
     assert!(index.listing().len() >= 3);
 }
 
+/// Then nobody knows the keys that were in a segment.
+#[test]
+fn what_nobody_can_name_is_not_called_whole() {
+    #[track_caller]
+    fn check(losses: &[&dyn Fn(&Fixture)], lost_others: bool) {
+        let index = index();
+        losses.iter().for_each(|lose| lose(&index));
+        let report = repair(&index.dir()).unwrap();
+        assert_eq!((report.lost_others, report.is_whole_again()), (lost_others, !lost_others));
+        assert!(verify(&index.dir()).unwrap().is_clean());
+    }
+    let catalog = |index: &Fixture| remove(&index.dir().join("catalog"));
+    let manifest = |index: &Fixture| remove(&index.dir().join("manifest"));
+    let segments = |index: &Fixture| files(index, "segment").iter().for_each(|path| remove(path));
+    let half_a_segment = |index: &Fixture| damage(&files(index, "segment")[0]);
+    check(&[&catalog], false);
+    check(&[&segments], false);
+    check(&[&catalog, &segments], true);
+    check(&[&catalog, &half_a_segment], true);
+    check(&[&catalog, &manifest, &half_a_segment], true);
+}
+
 #[test]
 fn a_damaged_catalog_is_an_error_with_a_way_on() {
     let index = index();

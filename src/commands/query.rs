@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use imgsearch::decode::heif;
+use imgsearch::model::ModelError;
 use imgsearch::query::{Source, Term, parse};
 use imgsearch::text_file::{Lines, TextError};
 use imgsearch::{Engine, EngineError, Expression, Match, Query};
@@ -141,5 +142,9 @@ fn answer_line(engine: &mut Engine<'_>, line: &str, every: &Query) -> Result<Vec
 
 /// Whether the next line would end no better.
 fn ends_the_batch(error: &anyhow::Error) -> bool {
-    matches!(error.downcast_ref(), Some(EngineError::Index(_) | EngineError::Model(_)))
+    match error.downcast_ref() {
+        Some(EngineError::Index(_)) => true,
+        Some(EngineError::Model(error)) => !matches!(error, ModelError::NoWords { .. }),
+        _ => false,
+    }
 }

@@ -103,6 +103,12 @@ pub enum ModelError {
         /// What the tokenizer said.
         detail: String,
     },
+    /// A text that means nothing in the model's vocabulary.
+    #[error("the model has no words for `{text}`")]
+    NoWords {
+        /// The text.
+        text: String,
+    },
     /// A tower failed while running, or its output is of the wrong shape.
     #[error("{path} failed: {detail}", path = path.display())]
     Inference {
@@ -143,6 +149,10 @@ impl ModelError {
             ModelError::DeviceMissing { .. } => {
                 Some("use `--device cpu`, or name a CUDA build of ONNX Runtime in ORT_DYLIB_PATH")
             }
+            ModelError::NoWords { .. } => Some(
+                "ask in English, or change the library to a multilingual model with `imgsearch index --model`; \
+                 `imgsearch models list` shows which there are",
+            ),
             ModelError::Tokenize { .. } | ModelError::Inference { .. } => {
                 Some("`imgsearch doctor` checks the model and the runtime")
             }

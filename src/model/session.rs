@@ -155,8 +155,11 @@ impl TextEncoder {
     /// The unit vector of what a person searches for: `text` as the prompt puts it.
     ///
     /// # Errors
-    /// [`ModelError::Tokenize`] or [`ModelError::Inference`].
+    /// [`ModelError::NoWords`], [`ModelError::Tokenize`] or [`ModelError::Inference`].
     pub fn encode_query(&mut self, text: &str) -> Result<Vector, ModelError> {
+        if !self.tokenizer.has_words_for(text)? {
+            return Err(ModelError::NoWords { text: text.to_owned() });
+        }
         let captions = self.prompt.templates().iter().map(|template| template.replace("{}", text));
         let mut vectors =
             captions.map(|caption| self.encode_text(&caption)).collect::<Result<Vec<_>, _>>()?;

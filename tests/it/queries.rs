@@ -180,6 +180,9 @@ fn queries_that_are_none_are_refused() {
     check(&["query", "dog", "-", "dog"], &["cancel"]);
     check(&["query", "dog", "--weight", "1,2"], &["2 weights", "1 parts"]);
     check(&["query", "dog", "--weight", "-1"], &["--weight"]);
+    check(&["query", "猫"], &["no words for `猫`", "hint", "in English", "multilingual"]);
+    check(&["query", "a dog", "+", "кошка"], &["no words for `кошка`"]);
+    check(&["query", "🐈"], &["no words for `🐈`"]);
     check(&["query", "--queries", "-", "dog"], &["--queries", "cannot be used with"]);
     check(&["query", "--queries", "none.txt"], &["none.txt"]);
     check(&["query", "--queries", "-", "--format", "text"], &["JSON"]);
@@ -205,12 +208,13 @@ fn a_text_that_is_also_a_file_name_is_text_and_said_to_be() {
 fn a_batch_answers_line_by_line_and_goes_on_after_a_bad_one() {
     let workspace = indexed();
     let file = workspace.root().join("queries.txt");
-    fs::write(&file, "a dog\n\n./none.png\n2:a cat - ./a/2.jpg\r\n").unwrap();
+    fs::write(&file, "a dog\n\n./none.png\n猫\n2:a cat - ./a/2.jpg\r\n").unwrap();
     let mut command = workspace.imgsearch(&["query", "-n", "2", "--queries", file.to_str().unwrap()]);
     let output = command.current_dir(workspace.photos()).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr.contains("line 3") && stderr.contains("none.png"), "{stderr}");
+    assert!(stderr.contains("line 4: the model has no words for `猫`"), "{stderr}");
     let found: Vec<Value> =
         serde_json::Deserializer::from_slice(&output.stdout).into_iter().collect::<Result<_, _>>().unwrap();
     let queries: Vec<&str> = found.iter().map(|line| line["query"].as_str().unwrap()).collect();

@@ -3,6 +3,7 @@
 mod clean;
 mod clip;
 mod json;
+mod words;
 
 use std::path::{Path, PathBuf};
 

@@ -10,8 +10,8 @@ use image::ImageFormat;
 use imgsearch::decode::Limits;
 use imgsearch::ingest::{Event, Plan, Reporter, Totals, index};
 use imgsearch::model::Model;
-use imgsearch::walk::{Rules, resolve_roots};
 use imgsearch::photo::SkipKind;
+use imgsearch::walk::{Rules, resolve_roots};
 use imgsearch::{Library, photo};
 
 use crate::model_goldens::execution;
@@ -168,7 +168,8 @@ fn a_photo_that_cannot_be_decoded_again_keeps_its_vector() {
     fs::write(workspace.photos().join("a.jpg"), jpeg(2_000, 1_500, 1)).unwrap();
     let plan = plan(&workspace);
     assert_eq!(run(&model, &workspace, &plan).embedded, 1);
-    let no_time = Plan { force: true, limits: Limits { max_time: Duration::ZERO, ..plan.limits }, ..plan.clone() };
+    let no_time =
+        Plan { force: true, limits: Limits { max_time: Duration::ZERO, ..plan.limits }, ..plan.clone() };
     assert_eq!(run(&model, &workspace, &no_time).skipped, BTreeMap::from([(SkipKind::TooSlow, 1)]));
     let has_vector = || Library::new(workspace.root().join("library")).searcher().unwrap().len();
     assert_eq!(has_vector(), 1);

@@ -2,20 +2,20 @@
 //!
 //! A full segment, one with [`segment_rows`](crate::WriterOptions) rows, gets its graph on one thread while
 //! indexing goes on; a graph becomes visible with a manifest that names it, and until then its rows are scanned.
-//! `optimize` builds on all cores, also for smaller segments, and goes on from the largest graph that is there.
+//! Full segments are merged on that thread too: the old ones answer until the new one has its graph. `optimize` merges
+//! and builds on all cores, also smaller segments. Either goes on from the largest graph that is there.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::hnsw::{self, Builder, Graph, Seed};
+use crate::merge_policy::{self, full_rows};
+use crate::options::LEAST_GRAPH_ROWS;
+use crate::publication::Publication;
 use crate::segment::Segment;
-use crate::writer::Shared;
-use crate::{Error, OptimizeOptions};
-
-/// Scanning this many rows takes 0.1 ms on one core (`scripts/bench/ann --crossover`). A smaller segment gets no graph,
-/// because nobody would notice the difference.
-const LEAST_GRAPH_ROWS: usize = 4_096;
+use crate::writer::{Shared, Turn};
+use crate::{Error, OptimizeOptions, files};
 
 /// Starts the threads. They end when the writer does.
 pub(crate) fn spawn(shared: &Arc<Shared>) -> Result<Vec<JoinHandle<()>>, Error> {
@@ -54,28 +54,43 @@ fn publish_in_time(shared: &Shared) {
     }
 }
 
-/// How many rows a segment must have to get a graph while indexing.
-fn full(shared: &Shared) -> usize {
-    shared.options.segment_rows.max(LEAST_GRAPH_ROWS)
+/// What the thread that builds graphs does next.
+enum Work {
+    Merge(Vec<usize>),
+    Build(Arc<Segment>),
+}
+
+/// A merge comes first: its graph is also that of a full segment which has none.
+fn work(shared: &Shared, publication: &Publication) -> Option<Work> {
+    let merge = || merge_policy::full(&publication.manifest.segments, &shared.options).map(Work::Merge);
+    let build = || publication.without_graph(full_rows(&shared.options)).map(Work::Build);
+    merge().or_else(build)
 }
 
 fn build_graphs(shared: &Shared) {
     loop {
         let mut turn = shared.take_turn();
-        let segment = loop {
+        let work = loop {
             if has_ended(shared) || turn.graph_failures > 0 {
                 return;
             }
-            match turn.publication.without_graph(full(shared)).filter(|_| !is_optimizing(shared)) {
-                Some(segment) => break segment,
+            match work(shared, &turn.publication).filter(|_| !is_optimizing(shared)) {
+                Some(work) => break work,
                 None => turn = shared.bell.wait(turn).unwrap_or_else(PoisonError::into_inner),
             }
         };
-        drop(turn);
         let cancelled = || has_ended(shared) || is_optimizing(shared);
         let options = shared.options.graph;
         let builder = Builder { options, parallel: false, cancelled: &cancelled, progress: &|_| () };
-        if build(shared, &segment, None, &builder).is_err() {
+        let done = AtomicUsize::new(0);
+        let ended = match work {
+            Work::Merge(places) => merge(shared, turn, &places, usize::MAX, (&builder, &done)),
+            Work::Build(segment) => {
+                drop(turn);
+                build(shared, &segment, (&builder, &done))
+            }
+        };
+        if ended.is_err() {
             shared.take_turn().graph_failures += 1;
         }
         shared.bell.notify_all();
@@ -85,39 +100,73 @@ fn build_graphs(shared: &Shared) {
 /// Waits until the thread above has nothing more to do.
 pub(crate) fn wait_for_graphs(shared: &Shared) {
     let mut turn = shared.take_turn();
-    while turn.graph_failures == 0 && turn.publication.without_graph(full(shared)).is_some() {
+    while turn.graph_failures == 0 && work(shared, &turn.publication).is_some() {
         turn = shared.bell.wait(turn).unwrap_or_else(PoisonError::into_inner);
     }
 }
 
-/// Builds the graph of a segment, keeps it in the catalog, and publishes it. What an old graph has of its rows is taken
-/// over. Answers whether it was built.
-fn build(
+/// Replaces the segments at `places` by as few as `limit` rows in each allow, each with its graph. Answers whether it came
+/// to its end.
+fn merge(
+    shared: &Shared,
+    mut turn: MutexGuard<'_, Turn>,
+    places: &[usize],
+    limit: usize,
+    (builder, done): (&Builder<'_>, &AtomicUsize),
+) -> Result<bool, Error> {
+    let old = turn.publication.largest_graph(&shared.dir);
+    let merge = turn.publication.begin_merge(&shared.dir, &shared.catalog, places, limit)?;
+    drop(turn);
+    let graph = |segment: &Arc<Segment>| match segment.vectors() < LEAST_GRAPH_ROWS {
+        true => Ok(Some(None)),
+        false => Ok(graph_of(shared, segment, old.as_ref(), (builder, done))?.map(Some)),
+    };
+    let graphs: Result<Option<Vec<_>>, Error> = merge.segments.iter().map(graph).collect::<Result<_, _>>();
+    let mut turn = shared.take_turn();
+    let Ok(Some(graphs)) = graphs else {
+        turn.publication.give_up_merge(&merge);
+        return graphs.map(|_| false);
+    };
+    shared.publish(&mut turn)?;
+    turn.publication.finish_merge(&shared.dir, &shared.catalog, merge, &graphs)?;
+    shared.catalog.retain_graphs(|graph| turn.publication.names_graph(graph))?;
+    Ok(true)
+}
+
+/// Builds the graph of a segment and publishes it. Answers whether it came to its end.
+fn build(shared: &Shared, segment: &Segment, work: (&Builder<'_>, &AtomicUsize)) -> Result<bool, Error> {
+    let Some(graph) = graph_of(shared, segment, None, work)? else { return Ok(false) };
+    let mut turn = shared.take_turn();
+    if !turn.publication.add_graph(&shared.dir, segment.id, graph)? {
+        std::fs::remove_file(files::graph(&shared.dir, graph.0)).ok();
+    }
+    shared.catalog.retain_graphs(|graph| turn.publication.names_graph(graph))?;
+    Ok(true)
+}
+
+/// Builds the graph of a segment and keeps it in the catalog. What an old graph has of its rows is taken over. Answers its
+/// number and checksum, or `None` if it was cancelled. `done` counts the rows of the graphs that are built.
+fn graph_of(
     shared: &Shared,
     segment: &Segment,
     old: Option<&(Arc<Segment>, Graph)>,
-    builder: &Builder<'_>,
-) -> Result<bool, Error> {
+    (builder, done): (&Builder<'_>, &AtomicUsize),
+) -> Result<Option<(u64, u32)>, Error> {
     let m = hnsw::m_of(&builder.options);
     let seed = old.and_then(|(old, graph)| Seed::new((graph, old), segment, m));
     let flat = match old.and_then(|(old, graph)| graph.verdict(old.vectors(), segment.vectors())) {
         Some(flat) => flat,
         None => match builder.build(segment, seed)? {
             Some(flat) => flat,
-            None => return Ok(false),
+            None => return Ok(None),
         },
     };
     let id = shared.take_turn().publication.new_id();
     hnsw::write(&shared.dir, id, segment, &flat.if_of_use())?;
     let graph = Graph::open(&shared.dir, id, segment)?;
     shared.catalog.put_graph(id, graph.sections().file_bytes())?;
-    let mut turn = shared.take_turn();
-    let named = (id, graph.sections().checksum());
-    if !turn.publication.add_graph(&shared.dir, segment.id, named)? {
-        std::fs::remove_file(graph.sections().path()).ok();
-    }
-    shared.catalog.retain_graphs(|graph| turn.publication.names_graph(graph))?;
-    Ok(true)
+    done.fetch_add(segment.vectors(), Ordering::Relaxed);
+    Ok(Some((id, graph.sections().checksum())))
 }
 
 fn is_optimizing(shared: &Shared) -> bool {
@@ -147,26 +196,34 @@ pub(crate) fn optimize(shared: &Shared, options: &OptimizeOptions<'_>) -> Result
     let limit = options.segment_rows.max(1);
     let _optimizing = Optimizing::begin(shared);
     let mut turn = shared.take_turn();
-    let old = turn.publication.largest_graph(&shared.dir);
-    shared.publish(&mut turn)?;
-    if turn.publication.can_be_merged(limit) {
-        turn.publication.merge_all(&shared.dir, &shared.catalog, limit)?;
-        shared.catalog.retain_graphs(|graph| turn.publication.names_graph(graph))?;
+    // The other thread sees that it is to give up.
+    while turn.publication.merging {
+        turn = shared.bell.wait(turn).unwrap_or_else(PoisonError::into_inner);
     }
-    let total = turn.publication.rows_without_graph(LEAST_GRAPH_ROWS);
-    drop(turn);
+    shared.publish(&mut turn)?;
+    let merges = turn.publication.can_be_merged(limit);
+    let total = match merges {
+        true => turn.publication.segments.iter().map(|segment| segment.vectors()).sum(),
+        false => turn.publication.rows_without_graph(LEAST_GRAPH_ROWS),
+    };
     let done = AtomicUsize::new(0);
+    let progress = |rows: usize| (options.progress)(done.load(Ordering::Relaxed) + rows, total);
+    let cancelled = || (options.cancelled)() || has_ended(shared);
+    let graph = shared.options.graph;
+    let builder = Builder { options: graph, parallel: true, cancelled: &cancelled, progress: &progress };
+    if merges {
+        let places: Vec<usize> = (0..turn.publication.segments.len()).collect();
+        if !merge(shared, turn, &places, limit, (&builder, &done))? {
+            return Ok(false);
+        }
+    } else {
+        drop(turn);
+    }
     loop {
         let missing = shared.take_turn().publication.without_graph(LEAST_GRAPH_ROWS);
         let Some(segment) = missing else { return Ok(true) };
-        let before = done.load(Ordering::Relaxed);
-        let progress = |rows: usize| (options.progress)(before + rows, total);
-        let cancelled = || (options.cancelled)() || has_ended(shared);
-        let graph = shared.options.graph;
-        let builder = Builder { options: graph, parallel: true, cancelled: &cancelled, progress: &progress };
-        if !build(shared, &segment, old.as_ref(), &builder)? {
+        if !build(shared, &segment, (&builder, &done))? {
             return Ok(false);
         }
-        done.fetch_add(segment.vectors(), Ordering::Relaxed);
     }
 }

@@ -49,6 +49,7 @@ mod key;
 mod lock;
 mod manifest;
 mod map;
+mod merge_policy;
 mod options;
 mod publication;
 mod record;

@@ -3,9 +3,6 @@
 //! To publish is to write a small segment with the rows that are new, to mark the dead ones, to merge segments
 //! where there are many of one size or much in one is dead, and then to replace the manifest, at which all of
 //! it becomes visible at once. Rows always come from the catalog: damage to a segment does not spread.
-//!
-//! A merge takes at least [`FAN`] segments of a size, so that a row is written once per size it passes through,
-//! some five times on its way to a segment that is never merged again because it has `segment_rows` rows.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,14 +14,7 @@ use crate::hnsw::Graph;
 use crate::manifest::{Manifest, Named};
 use crate::record::{Entry, EntryRef};
 use crate::segment::{self, Segment, SegmentRow};
-use crate::{Error, Fingerprint, Key, WriterOptions, fault, files};
-
-/// How many segments of one size are merged into one of the next: of 8 sizes from 1 to 65,536 rows there are at
-/// most 7 segments each, which cost a search some microseconds each.
-const FAN: usize = 8;
-
-/// A segment is written anew when more than one in so many of its rows is dead.
-const DEAD_ONE_IN: u64 = 5;
+use crate::{Error, Fingerprint, Key, WriterOptions, fault, files, merge_policy};
 
 /// A row that no segment holds yet.
 #[derive(Debug, Clone, Copy)]
@@ -59,6 +49,15 @@ pub(crate) struct Publication {
     since: Option<Instant>,
     /// Graphs of which it is not known what walks find: an older version has built them.
     unmeasured: Vec<u64>,
+    /// Whether some segments are about to be replaced, so that no other merge may take them.
+    pub(crate) merging: bool,
+}
+
+/// Segments that are to take the place of others. The manifest names them when they have their graphs.
+pub(crate) struct Merge {
+    pub(crate) segments: Vec<Arc<Segment>>,
+    /// The numbers of the segments that go.
+    replaced: Vec<u64>,
 }
 
 /// A state to come: what the manifest will name, and the files that nothing will need then.
@@ -80,6 +79,7 @@ impl Publication {
             note_changed: false,
             since: None,
             unmeasured: Vec::new(),
+            merging: false,
         }
     }
 
@@ -169,19 +169,68 @@ impl Publication {
         for (row, key) in &self.buried {
             next.bury(*row, key)?;
         }
-        while let Some(merged) = due(&next.manifest.segments, limit) {
-            // What is merged has less than twice `limit` rows and stays in one piece: pieces with less than
-            // `limit` would be merged again, for ever.
-            next.merge(&merged, limit.saturating_mul(2))?;
+        while let Some(places) =
+            merge_policy::small(&next.manifest.segments, options).filter(|_| !self.merging)
+        {
+            // In one piece: pieces with less than `limit` rows would be merged again, for ever.
+            next.merge(&places, usize::MAX)?;
         }
         self.adopt(next)
     }
 
-    /// Replaces all segments by as few as `limit` rows in each allow.
-    pub(crate) fn merge_all(&mut self, dir: &Path, catalog: &Catalog, limit: usize) -> Result<(), Error> {
+    /// Writes segments of at most `limit` rows that will replace those at `places`. Everything is published already.
+    pub(crate) fn begin_merge(
+        &mut self,
+        dir: &Path,
+        catalog: &Catalog,
+        places: &[usize],
+        limit: usize,
+    ) -> Result<Merge, Error> {
         let mut next = self.next(dir, catalog)?;
-        next.merge(&(0..self.segments.len()).collect::<Vec<_>>(), limit)?;
+        next.merge(places, limit)?;
+        self.manifest.next_id = next.manifest.next_id;
+        self.merging = true;
+        let replaced = places.iter().map(|&place| self.manifest.segments[place].id).collect();
+        let kept = self.segments.len() - places.len();
+        Ok(Merge { segments: next.segments.split_off(kept), replaced })
+    }
+
+    /// Puts new segments, each with its graph, in the place of the old ones. Everything is published already.
+    pub(crate) fn finish_merge(
+        &mut self,
+        dir: &Path,
+        catalog: &Catalog,
+        merge: Merge,
+        graphs: &[Option<(u64, u32)>],
+    ) -> Result<(), Error> {
+        self.merging = false;
+        let mut next = self.next(dir, catalog)?;
+        let with_graph = merge.segments.iter().zip(graphs);
+        let new = with_graph.map(|(segment, &graph)| Named { graph, ..Named::of(segment) });
+        let kept = next.manifest.segments.len() - merge.replaced.len();
+        next.manifest.segments.extend(new);
+        next.segments.extend(merge.segments);
+        for id in merge.replaced {
+            let place = next.manifest.segments.iter().position(|named| named.id == id);
+            let (segment, named) =
+                next.remove(place.ok_or_else(|| catalog.damaged("a merged segment is gone"))?);
+            // Rows that have died since the new segments were written are alive in these.
+            for position in (0..segment.len()).filter(|&position| named.is_dead(position)) {
+                let (key, Pending { row, .. }) = row_at(&segment, position)?;
+                next.bury(row, &key)?;
+            }
+        }
+        debug_assert_eq!(next.segments.len(), kept + graphs.len());
         self.adopt(next)
+    }
+
+    /// Gives a merge up: the old segments stay.
+    pub(crate) fn give_up_merge(&mut self, merge: &Merge) {
+        self.merging = false;
+        for segment in &merge.segments {
+            // Where the system refuses, the next writer removes it.
+            std::fs::remove_file(segment.sections().path()).ok();
+        }
     }
 
     /// Names a graph as that of a segment, and answers whether the segment is still there and lacked one.
@@ -312,6 +361,15 @@ impl Next<'_> {
         Ok(SegmentRow { key: key.clone(), entry, half_bytes })
     }
 
+    /// Takes a segment out, with its files.
+    fn remove(&mut self, place: usize) -> (Arc<Segment>, Named) {
+        let named = self.manifest.segments.remove(place);
+        let segment = self.segments.remove(place);
+        self.obsolete.push(segment.sections().path().to_owned());
+        self.obsolete.extend(named.graph.map(|(graph, _)| files::graph(self.dir, graph)));
+        (segment, named)
+    }
+
     fn bury(&mut self, row: u64, key: &Key) -> Result<(), Error> {
         for (named, segment) in self.manifest.segments.iter_mut().zip(&self.segments) {
             if let Some(position) = segment.position_of(row, key)? {
@@ -325,11 +383,8 @@ impl Next<'_> {
     fn merge(&mut self, places: &[usize], limit: usize) -> Result<(), Error> {
         let mut rows = Vec::new();
         for &place in places.iter().rev() {
-            let named = self.manifest.segments.remove(place);
-            let segment = self.segments.remove(place);
+            let (segment, named) = self.remove(place);
             rows.extend(living(&segment, &named)?);
-            self.obsolete.push(segment.sections().path().to_owned());
-            self.obsolete.extend(named.graph.map(|(graph, _)| files::graph(self.dir, graph)));
         }
         if rows.is_empty() {
             return Ok(());
@@ -340,73 +395,13 @@ impl Next<'_> {
 
 /// The living rows of a segment.
 pub(crate) fn living(segment: &Segment, named: &Named) -> Result<Vec<(Key, Pending)>, Error> {
-    let mut rows = Vec::new();
-    for position in (0..segment.len()).filter(|&position| !named.is_dead(position)) {
-        let record = segment.record(position)?;
-        let key = Key::new(record.key).map_err(|_| segment.damaged("a key has an impossible length"))?;
-        let EntryRef { row, has_vector, fingerprint, payload: _ } = record.entry;
-        rows.push((key, Pending { row, has_vector, fingerprint: fingerprint.filter(|_| has_vector) }));
-    }
-    Ok(rows)
+    let living = (0..segment.len()).filter(|&position| !named.is_dead(position));
+    living.map(|position| row_at(segment, position)).collect()
 }
 
-/// The places of the segments to merge next.
-fn due(segments: &[Named], limit: usize) -> Option<Vec<usize>> {
-    let rotten = |named: &Named| named.dead_rows() * DEAD_ONE_IN > named.records;
-    if let Some(place) = segments.iter().position(rotten) {
-        return Some(vec![place]);
-    }
-    let limit = limit as u64;
-    let mut open: Vec<usize> = (0..segments.len()).filter(|&i| segments[i].records < limit).collect();
-    open.sort_by_key(|&place| segments[place].records);
-    let rows = |places: &[usize]| places.iter().map(|&place| segments[place].live_rows()).sum::<u64>();
-    let mut merged = if rows(&open) >= limit && open.len() > 1 {
-        // Enough for one that is never merged again. None of them has `limit` rows, so that the sum has less
-        // than twice as many; the greatest are left to the next time.
-        let enough = (1..=open.len()).find(|&count| rows(&open[..count]) >= limit);
-        open[..enough.unwrap_or(open.len())].to_vec()
-    } else {
-        let size = |place: &usize| segments[*place].records.max(1).ilog(FAN as u64);
-        open.chunk_by(|a, b| size(a) == size(b)).find(|places| places.len() >= FAN)?.to_vec()
-    };
-    merged.sort_unstable();
-    Some(merged)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn named(records: u64, dead: u64) -> Named {
-        let dead = if dead == 0 { vec![] } else { vec![(1 << dead) - 1] };
-        Named { id: 0, vectors: records, records, checksum: 0, graph: None, dead }
-    }
-
-    #[track_caller]
-    fn check(segments: &[(u64, u64)], expected: Option<&[usize]>) {
-        let segments: Vec<Named> = segments.iter().map(|&(records, dead)| named(records, dead)).collect();
-        assert_eq!(due(&segments, 1000).as_deref(), expected);
-    }
-
-    #[test]
-    fn many_of_a_size_are_merged() {
-        check(&[(10, 0); 7], None);
-        check(&[(10, 0); 8], Some(&[0, 1, 2, 3, 4, 5, 6, 7]));
-        check(&[(10, 0), (10, 0), (10, 0), (100, 0), (10, 0), (10, 0), (10, 0), (10, 0), (700, 0)], None);
-        check(&[(3000, 0); 8], None);
-    }
-
-    #[test]
-    fn enough_for_a_whole_one_is_merged() {
-        check(&[(900, 0), (90, 0), (10, 0)], Some(&[0, 1, 2]));
-        check(&[(900, 0), (500, 0), (501, 0), (5000, 0)], Some(&[1, 2]));
-        check(&[(999, 0)], None);
-    }
-
-    #[test]
-    fn much_that_is_dead_is_left_behind() {
-        check(&[(50, 10)], None);
-        check(&[(50, 0), (50, 11)], Some(&[1]));
-        check(&[(1, 1)], Some(&[0]));
-    }
+fn row_at(segment: &Segment, position: usize) -> Result<(Key, Pending), Error> {
+    let record = segment.record(position)?;
+    let key = Key::new(record.key).map_err(|_| segment.damaged("a key has an impossible length"))?;
+    let EntryRef { row, has_vector, fingerprint, payload: _ } = record.entry;
+    Ok((key, Pending { row, has_vector, fingerprint: fingerprint.filter(|_| has_vector) }))
 }

@@ -127,6 +127,30 @@ fn a_full_segment_gets_its_graph_while_indexing() {
     index.check_one_graph(ROWS as usize);
 }
 
+#[test]
+fn full_segments_become_one_with_a_graph_of_its_own() {
+    let index = Index::filled();
+    let writer = index.writer();
+    writer.apply((ROWS..2 * ROWS).map(put).collect()).unwrap();
+    writer.publish().unwrap();
+    let with_old = index.searcher();
+    // While they are merged, what is deleted stays so, and what is new is found.
+    writer.apply(vec![Change::Delete { key: key(7) }, put(2 * ROWS)]).unwrap();
+    writer.close().unwrap();
+    let (searcher, rows) = (index.searcher(), 2 * ROWS as usize);
+    let stats = searcher.stats();
+    assert!(stats.graph_rows >= rows - 1, "{stats:?}");
+    assert_eq!((stats.rows, index.graphs().len()), (rows, 1));
+    assert!(search(&searcher, 7, 1, &SearchOptions::default())[0].key != key(7));
+    for of in [0, ROWS + 7, 2 * ROWS] {
+        assert_eq!(search(&searcher, of, 1, &SearchOptions::default())[0].key, key(of));
+    }
+    let found = found_by_walks(&searcher);
+    assert!(found >= 480, "{found}");
+    // A searcher that was opened before still answers from the old segments.
+    assert_eq!(search(&with_old, 7, 1, &SearchOptions::default())[0].key, key(7));
+}
+
 /// The thread that builds graphs while indexing once built the same ones beside `optimize`.
 #[test]
 fn optimize_builds_every_graph_once() {

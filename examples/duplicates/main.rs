@@ -215,8 +215,12 @@ fn write_versions(
     (number, second): (usize, usize),
     into: &Path,
 ) -> Result<()> {
-    for (Version { change, saved, .. }, version) in versions.iter().zip(1..) {
+    for (Version { change, saved, is, .. }, version) in versions.iter().zip(1..) {
         let changed = change(picture);
+        // A picture without colours has no version in other colours.
+        if *is == Is::Relative && changed == *picture {
+            continue;
+        }
         let path = |extension| into.join(format!("{number}-{version}.{extension}"));
         let (quality, exif) = match saved {
             Saved::Png => {

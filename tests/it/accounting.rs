@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use image::ImageFormat;
 use imgsearch::decode::Limits;
 use imgsearch::ingest::{Event, Plan, Reporter, Totals, index};
 use imgsearch::model::Model;
-use imgsearch::photo::SkipKind;
 use imgsearch::walk::{Rules, resolve_roots};
 use imgsearch::{Library, photo};
 
@@ -158,23 +157,6 @@ fn every_file_of_any_tree_is_counted_once() {
             check(&workspace, &again, &format!("tree {tree}, again after change {change}"));
         }
     }
-}
-
-/// What decodes a picture may be missing for a while, or be slow: that costs no photo.
-#[test]
-fn a_photo_that_cannot_be_decoded_again_keeps_its_vector() {
-    let model = Model::open(&small_model(), execution(None)).unwrap();
-    let workspace = Workspace::new();
-    fs::write(workspace.photos().join("a.jpg"), jpeg(2_000, 1_500, 1)).unwrap();
-    let plan = plan(&workspace);
-    assert_eq!(run(&model, &workspace, &plan).embedded, 1);
-    let no_time =
-        Plan { force: true, limits: Limits { max_time: Duration::ZERO, ..plan.limits }, ..plan.clone() };
-    assert_eq!(run(&model, &workspace, &no_time).skipped, BTreeMap::from([(SkipKind::TooSlow, 1)]));
-    let has_vector = || Library::new(workspace.root().join("library")).searcher().unwrap().len();
-    assert_eq!(has_vector(), 1);
-    let again = run(&model, &workspace, &plan);
-    assert_eq!((again.embedded, again.skipped.len(), has_vector()), (0, 0, 1), "{again:?}");
 }
 
 #[test]

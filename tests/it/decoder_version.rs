@@ -3,7 +3,7 @@
 use std::fs;
 
 use imgsearch::Library;
-use imgsearch::photo::{Clock, Details, Photo, Skip, SkipKind, Stamp, path_of};
+use imgsearch::photo::{Clock, Details, Photo, Skip, SkipKind, Stamp, fingerprint, path_of};
 use imgsearch_index::{Change, Key, Record, Writer, WriterOptions};
 use minicbor::Encode;
 
@@ -96,4 +96,31 @@ fn metadata_that_was_missed_is_filled_in_without_embedding() {
     let third = workspace.index(&[], 0);
     third.check(&[("unchanged", 5), ("skipped before and not changed since", 1)]);
     assert!(third.0.contains("nothing to do"), "{}", third.0);
+}
+
+/// What decodes a format may be missing today: that costs no photo.
+#[test]
+fn a_photo_that_cannot_be_decoded_any_more_keeps_its_vector() {
+    let workspace = Workspace::new();
+    let psd = b"8BPS\0\x01";
+    fs::write(workspace.photos().join("a.jpg"), jpeg(480, 320, 1)).unwrap();
+    fs::write(workspace.photos().join("layers.psd"), psd).unwrap();
+    workspace.index(&[], 2).check(&[("embedded", 1), ("skipped", 1)]);
+    // As if an earlier version had read it, as the picture that `a.jpg` is.
+    let library = Library::new(workspace.root().join("library"));
+    let space = library.searcher().unwrap().space().clone();
+    let writer = Writer::open(&library.index_folder().unwrap(), &space, WriterOptions::default()).unwrap();
+    let mut records: Vec<(Key, Record)> = writer.records(b"").map(Result::unwrap).collect();
+    let (key, refused) = records.pop().unwrap();
+    let (_, record) = records.pop().unwrap();
+    let (_, vector) = writer.record_of(&record.fingerprint.unwrap()).unwrap().unwrap();
+    let Photo { stamp, disk, .. } = Photo::decode(&refused.payload).unwrap();
+    let details = Photo::decode(&record.payload).unwrap().details;
+    let payload = minicbor::to_vec(OldPhoto { stamp, skip: None, disk, details }).unwrap();
+    let record = Record { fingerprint: Some(fingerprint(psd)), payload };
+    writer.apply(vec![Change::Put { key, record, vector: Some(vector) }]).unwrap();
+    writer.close().unwrap();
+    assert_eq!(workspace.found(&[]).len(), 2);
+    workspace.index(&[], 2).check(&[("embedded", 0), ("skipped", 1)]);
+    assert_eq!(workspace.found(&[]).len(), 2);
 }

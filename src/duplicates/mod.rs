@@ -1,7 +1,7 @@
 //! Photos that are there more than once: the same bytes, the same picture saved again, or shots of one burst.
 //!
 //! Photos are put in order, the best to keep first, and each joins the best one before it that it is alike to
-//! (`leaders.rs`). When two are alike stands in `alike.rs`, how that is found without comparing all with all in
+//! (`leaders.rs`): first copies come together, and then, if asked for, the groups of similar pictures. When two are alike stands in `alike.rs`, how that is found without comparing all with all in
 //! `nearby.rs`. Nothing is deleted here, or anywhere in imgsearch.
 
 mod alike;
@@ -34,7 +34,7 @@ pub enum Likeness {
 /// Photos that are alike.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// What the one that is least alike to the first is to it.
+    /// How much alike those are that are least alike: the first and another, or a picture like the first and its copy.
     pub likeness: Likeness,
     /// Two or more, the one to keep first.
     pub photos: Vec<Duplicate>,
@@ -88,37 +88,70 @@ pub fn find(
 ) -> Result<Option<Found>, Error> {
     let mut candidates = candidates(searcher, folders, watch)?;
     candidates.sort_by(|a, b| preference.order(&a.duplicate, &b.duplicate));
-    let mut leaders = Leaders::new(likeness);
-    // Of each leader: how much alike its group is, and where its photos are, the leader first.
-    let mut groups: Vec<(Likeness, Vec<usize>)> = Vec::new();
-    for (at, candidate) in candidates.iter().enumerate() {
+    // How much alike each group is, and where its photos are, the leader first.
+    let mut groups: Vec<(Likeness, Vec<usize>)> =
+        (0..candidates.len()).map(|at| (Likeness::Exact, vec![at])).collect();
+    // Copies come together first, so that whatever is similar to a picture is grouped with all of its copies.
+    let rounds: &[Likeness] = match likeness {
+        Likeness::Exact => &[Likeness::Exact],
+        Likeness::ReEncoded => &[Likeness::ReEncoded],
+        Likeness::Similar => &[Likeness::ReEncoded, Likeness::Similar],
+    };
+    for (round, &likeness) in rounds.iter().enumerate() {
+        let all = candidates.len();
+        let progress = |at| (watch.progress)(round * all + at, rounds.len() * all);
+        groups = joined(
+            searcher,
+            &candidates,
+            groups,
+            likeness,
+            Watch { progress: &|at, _| progress(at), ..watch },
+        )?;
         if (watch.cancelled)() {
             return Ok(None);
         }
-        (watch.progress)(at, candidates.len());
-        let Candidate { content, duplicate: Duplicate { path, photo } } = candidate;
-        let cosine = |leader: usize| -> Result<Option<f32>, Error> {
-            let leader = &candidates[groups[leader].1[0]].duplicate;
-            Ok(vector(searcher, path)?.zip(vector(searcher, &leader.path)?).map(|(a, b)| a.dot(&b)))
-        };
-        match leaders.of(*content, photo.details.as_ref(), cosine)? {
-            Some((leader, likeness)) => {
-                groups[leader].0 = groups[leader].0.max(likeness);
-                groups[leader].1.push(at);
-            }
-            None => {
-                leaders.add(*content, photo.details.as_ref());
-                groups.push((Likeness::Exact, vec![at]));
-            }
-        }
-    }
-    drop(leaders);
-    if (watch.cancelled)() {
-        return Ok(None);
     }
     let has_look = |c: &&Candidate| c.duplicate.photo.details.as_ref().is_some_and(|d| d.look.is_some());
     let without_look = candidates.len() - candidates.iter().filter(has_look).count();
     Ok(Some(Found { groups: gathered(groups, candidates), without_look }))
+}
+
+/// Joins groups whose leaders are alike, in this way or a closer one.
+fn joined(
+    searcher: &Searcher,
+    candidates: &[Candidate],
+    groups: Vec<(Likeness, Vec<usize>)>,
+    likeness: Likeness,
+    watch: Watch<'_>,
+) -> Result<Vec<(Likeness, Vec<usize>)>, Error> {
+    let mut leaders = Leaders::new(likeness);
+    let mut joined: Vec<(Likeness, Vec<usize>)> = Vec::new();
+    let count = groups.len();
+    for (at, group) in groups.into_iter().enumerate() {
+        if (watch.cancelled)() {
+            break;
+        }
+        (watch.progress)(at, count);
+        let Candidate { content, duplicate: Duplicate { path, photo } } = &candidates[group.1[0]];
+        let cosine = |leader: usize| -> Result<Option<f32>, Error> {
+            let leader = &candidates[joined[leader].1[0]].duplicate;
+            Ok(vector(searcher, path)?.zip(vector(searcher, &leader.path)?).map(|(a, b)| a.dot(&b)))
+        };
+        match leaders.of(*content, photo.details.as_ref(), cosine)? {
+            Some((leader, likeness)) => {
+                let (least, members) = &mut joined[leader];
+                *least = likeness.max(group.0).max(*least);
+                members.extend(group.1);
+            }
+            None => {
+                leaders.add(*content, photo.details.as_ref());
+                joined.push(group);
+            }
+        }
+    }
+    // In the order of preference, in which the candidates are.
+    joined.iter_mut().for_each(|(_, members)| members.sort_unstable());
+    Ok(joined)
 }
 
 fn candidates(searcher: &Searcher, folders: &[PathBuf], watch: Watch<'_>) -> Result<Vec<Candidate>, Error> {

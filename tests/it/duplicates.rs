@@ -1,6 +1,6 @@
 //! `duplicates` finds copies, versions and bursts, and says which to keep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -228,6 +228,37 @@ fn other_colours_and_exposures_are_no_copies() {
     assert!(names(&similar).is_subset(&["photo.png", "dark.png"].into()), "{similar:?}");
     let shown = shown(&workspace);
     assert!(["red.png", "green.png", "grey.png"].iter().all(|name| shown.contains(*name)), "{shown:?}");
+}
+
+/// The shots of a bracket are similar. A copy of one of them, without a date, is like none of the others by itself.
+#[test]
+fn what_is_similar_to_a_picture_is_grouped_with_its_copies() {
+    let workspace = Workspace::new();
+    let photo = scene(1);
+    for (second, tenths) in [(1, 10), (2, 13), (3, 16)] {
+        let mut shot = photo.clone();
+        shot.pixels_mut().for_each(|pixel| {
+            pixel.0 = pixel.0.map(|value| u8::try_from(u16::from(value) * tenths / 10).unwrap_or(255));
+        });
+        save_dated(&workspace, &format!("{second}.jpg"), &shot, "A", &format!("2024:05:06 12:00:0{second}"));
+        save(&workspace, &format!("{second}-copy.png"), &shot);
+    }
+    workspace.index(&[], 0);
+    let groups = |likeness: &str| {
+        let mut groups = BTreeMap::<u64, BTreeSet<String>>::new();
+        for line in lines(&workspace, &[likeness]) {
+            let name =
+                Path::new(line["path"].as_str().unwrap()).file_name().unwrap().to_str().unwrap().to_owned();
+            groups.entry(line["group"].as_u64().unwrap()).or_default().insert(name);
+        }
+        groups.into_values().collect::<Vec<_>>()
+    };
+    let copies = groups("--re-encoded");
+    assert_eq!(copies.iter().map(BTreeSet::len).collect::<Vec<_>>(), [2; 3], "{copies:?}");
+    let similar = groups("--similar");
+    assert!(similar.iter().any(|group| group.len() > 2), "the fixture has similar shots: {similar:?}");
+    let is_together = |copies: &BTreeSet<String>| similar.iter().any(|group| group.is_superset(copies));
+    assert!(copies.iter().all(is_together), "{similar:?}");
 }
 
 #[test]

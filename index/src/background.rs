@@ -6,7 +6,7 @@
 //! and builds on all cores, also smaller segments. Either goes on from the largest graph that is there.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crate::hnsw::{self, Builder, Graph, Seed};
@@ -14,7 +14,7 @@ use crate::merge_policy::{self, full_rows};
 use crate::options::LEAST_GRAPH_ROWS;
 use crate::publication::Publication;
 use crate::segment::Segment;
-use crate::writer::{Shared, Turn};
+use crate::writer::Shared;
 use crate::{Error, OptimizeOptions, files};
 
 /// Starts the threads. They end when the writer does.
@@ -56,15 +56,19 @@ fn publish_in_time(shared: &Shared) {
 
 /// What the thread that builds graphs does next.
 enum Work {
-    Merge(Vec<usize>),
+    Merge,
     Build(Arc<Segment>),
 }
 
 /// A merge comes first: its graph is also that of a full segment which has none.
 fn work(shared: &Shared, publication: &Publication) -> Option<Work> {
-    let merge = || merge_policy::full(&publication.manifest.segments, &shared.options).map(Work::Merge);
+    let merge = || full_to_merge(shared, publication).map(|_| Work::Merge);
     let build = || publication.without_graph(full_rows(&shared.options)).map(Work::Build);
     merge().or_else(build)
+}
+
+fn full_to_merge(shared: &Shared, publication: &Publication) -> Option<Vec<usize>> {
+    merge_policy::full(&publication.manifest.segments, &shared.options)
 }
 
 fn build_graphs(shared: &Shared) {
@@ -79,16 +83,17 @@ fn build_graphs(shared: &Shared) {
                 None => turn = shared.bell.wait(turn).unwrap_or_else(PoisonError::into_inner),
             }
         };
+        drop(turn);
         let cancelled = || has_ended(shared) || is_optimizing(shared);
         let options = shared.options.graph;
         let builder = Builder { options, parallel: false, cancelled: &cancelled, progress: &|_| () };
         let done = AtomicUsize::new(0);
         let ended = match work {
-            Work::Merge(places) => merge(shared, turn, &places, usize::MAX, (&builder, &done)),
-            Work::Build(segment) => {
-                drop(turn);
-                build(shared, &segment, (&builder, &done))
+            Work::Merge => {
+                let places = |publication: &Publication| full_to_merge(shared, publication);
+                merge(shared, places, usize::MAX, (&builder, &done))
             }
+            Work::Build(segment) => build(shared, &segment, (&builder, &done)),
         };
         if ended.is_err() {
             shared.take_turn().graph_failures += 1;
@@ -105,29 +110,32 @@ pub(crate) fn wait_for_graphs(shared: &Shared) {
     }
 }
 
-/// Replaces the segments at `places` by as few as `limit` rows in each allow, each with its graph. Answers whether it came
-/// to its end.
+/// Replaces the segments at `places`, if there are any, by as few as `limit` rows in each allow, each with its graph.
+/// Answers whether it came to its end.
 fn merge(
     shared: &Shared,
-    mut turn: MutexGuard<'_, Turn>,
-    places: &[usize],
+    places: impl FnOnce(&Publication) -> Option<Vec<usize>>,
     limit: usize,
     (builder, done): (&Builder<'_>, &AtomicUsize),
 ) -> Result<bool, Error> {
+    let mut turn = shared.take_turn();
+    // A row that died in the catalog must be dead in its segment too, or it would be looked for in vain.
+    shared.publish(&mut turn)?;
+    let Some(places) = places(&turn.publication) else { return Ok(true) };
     let old = turn.publication.largest_graph(&shared.dir);
-    let merge = turn.publication.begin_merge(&shared.dir, &shared.catalog, places, limit)?;
+    let merge = turn.publication.begin_merge(&shared.dir, &shared.catalog, &places, limit)?;
     drop(turn);
     let graph = |segment: &Arc<Segment>| match segment.vectors() < LEAST_GRAPH_ROWS {
         true => Ok(Some(None)),
         false => Ok(graph_of(shared, segment, old.as_ref(), (builder, done))?.map(Some)),
     };
-    let graphs: Result<Option<Vec<_>>, Error> = merge.segments.iter().map(graph).collect::<Result<_, _>>();
+    let graphs: Result<Option<Vec<_>>, Error> = merge.segments.iter().map(graph).collect();
     let mut turn = shared.take_turn();
+    let graphs = graphs.and_then(|graphs| shared.publish(&mut turn).map(|()| graphs));
     let Ok(Some(graphs)) = graphs else {
         turn.publication.give_up_merge(&merge);
         return graphs.map(|_| false);
     };
-    shared.publish(&mut turn)?;
     turn.publication.finish_merge(&shared.dir, &shared.catalog, merge, &graphs)?;
     shared.catalog.retain_graphs(|graph| turn.publication.names_graph(graph))?;
     Ok(true)
@@ -201,23 +209,21 @@ pub(crate) fn optimize(shared: &Shared, options: &OptimizeOptions<'_>) -> Result
         turn = shared.bell.wait(turn).unwrap_or_else(PoisonError::into_inner);
     }
     shared.publish(&mut turn)?;
-    let merges = turn.publication.can_be_merged(limit);
-    let total = match merges {
+    let total = match turn.publication.can_be_merged(limit) {
         true => turn.publication.segments.iter().map(|segment| segment.vectors()).sum(),
         false => turn.publication.rows_without_graph(LEAST_GRAPH_ROWS),
     };
+    drop(turn);
     let done = AtomicUsize::new(0);
     let progress = |rows: usize| (options.progress)(done.load(Ordering::Relaxed) + rows, total);
     let cancelled = || (options.cancelled)() || has_ended(shared);
     let graph = shared.options.graph;
     let builder = Builder { options: graph, parallel: true, cancelled: &cancelled, progress: &progress };
-    if merges {
-        let places: Vec<usize> = (0..turn.publication.segments.len()).collect();
-        if !merge(shared, turn, &places, limit, (&builder, &done))? {
-            return Ok(false);
-        }
-    } else {
-        drop(turn);
+    let all = |publication: &Publication| {
+        publication.can_be_merged(limit).then(|| (0..publication.segments.len()).collect())
+    };
+    if !merge(shared, all, limit, (&builder, &done))? {
+        return Ok(false);
     }
     loop {
         let missing = shared.take_turn().publication.without_graph(LEAST_GRAPH_ROWS);

@@ -178,7 +178,7 @@ impl Publication {
         self.adopt(next)
     }
 
-    /// Writes segments of at most `limit` rows that will replace those at `places`. Everything is published already.
+    /// Writes segments of at most `limit` rows that will replace those at `places`. Nothing may be left to publish.
     pub(crate) fn begin_merge(
         &mut self,
         dir: &Path,
@@ -195,7 +195,7 @@ impl Publication {
         Ok(Merge { segments: next.segments.split_off(kept), replaced })
     }
 
-    /// Puts new segments, each with its graph, in the place of the old ones. Everything is published already.
+    /// Puts new segments, each with its graph, in the place of the old ones. Nothing may be left to publish.
     pub(crate) fn finish_merge(
         &mut self,
         dir: &Path,
@@ -207,7 +207,6 @@ impl Publication {
         let mut next = self.next(dir, catalog)?;
         let with_graph = merge.segments.iter().zip(graphs);
         let new = with_graph.map(|(segment, &graph)| Named { graph, ..Named::of(segment) });
-        let kept = next.manifest.segments.len() - merge.replaced.len();
         next.manifest.segments.extend(new);
         next.segments.extend(merge.segments);
         for id in merge.replaced {
@@ -220,11 +219,10 @@ impl Publication {
                 next.bury(row, &key)?;
             }
         }
-        debug_assert_eq!(next.segments.len(), kept + graphs.len());
         self.adopt(next)
     }
 
-    /// Gives a merge up: the old segments stay.
+    /// Gives a merge up: the old segments stay. Graphs that were built for it are removed by the next writer.
     pub(crate) fn give_up_merge(&mut self, merge: &Merge) {
         self.merging = false;
         for segment in &merge.segments {

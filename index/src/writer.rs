@@ -304,3 +304,50 @@ impl Shared {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::GraphOptions;
+
+    const FULL: u64 = 4_096;
+
+    fn put(row: u64) -> Change {
+        let vector = Vector::new((0..4).map(|i| crate::test_numbers::spread(4 * row + i)).collect()).unwrap();
+        let record = Record { fingerprint: None, payload: Vec::new() };
+        Change::Put { key: key(row), record, vector: Some(vector) }
+    }
+
+    fn key(row: u64) -> Key {
+        Key::new(format!("{row:05}")).unwrap()
+    }
+
+    /// A row of a full segment is deleted and nobody has published that when the segment is merged.
+    #[test]
+    fn segments_are_merged_whatever_is_not_published() {
+        let folder = tempfile::tempdir().unwrap();
+        let space = Space { id: "id".into(), label: "label".into(), dim: 4 };
+        let options = WriterOptions {
+            publish_rows: usize::MAX,
+            publish_interval: Duration::from_secs(3_600),
+            segment_rows: usize::try_from(FULL).unwrap(),
+            graph: GraphOptions { m: 4, ef_construction: 16 },
+            ..WriterOptions::default()
+        };
+        let writer = Writer::open(folder.path(), &space, options).unwrap();
+        // The thread that merges waits meanwhile.
+        writer.shared.optimizing.store(true, Ordering::Relaxed);
+        for first in [0, FULL] {
+            writer.apply((first..first + FULL).map(put).collect()).unwrap();
+            writer.publish().unwrap();
+        }
+        writer.apply(vec![Change::Delete { key: key(7) }]).unwrap();
+        writer.shared.optimizing.store(false, Ordering::Relaxed);
+        writer.shared.bell.notify_all();
+        background::wait_for_graphs(&writer.shared);
+        let turn = writer.shared.take_turn();
+        assert_eq!((turn.graph_failures, turn.publication.segments.len()), (0, 1));
+    }
+}

@@ -33,7 +33,7 @@ pub enum Readers {
 /// Makes a file of `bytes` as a whole where there is nothing.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`], and whatever the disk says; there is no new file then.
+/// [`io::ErrorKind::AlreadyExists`] where there is a file, and errors of the disk. No new file is left behind.
 pub fn create(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     let new = written(path, bytes, readers)?;
     new.persist_noclobber(path).map(drop).map_err(|error| error.error)

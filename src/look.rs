@@ -21,9 +21,9 @@ const PHOTO_SIDE: usize = DRAWN_SIDE / 2;
 const COLOUR_SIDE: usize = 8;
 const COLOUR_CELLS: usize = COLOUR_SIDE * COLOUR_SIDE;
 
-/// A picture is drawn if this share of its pixels lies within [`PAPER_LEVELS`] of brightness, the paper or the ground
-/// of a screen, and the rest lies so far away that the standard deviation is [`INK_DEVIATION`]: fog is all of one
-/// brightness, too.
+/// A picture is drawn if this share of its pixels lies within [`PAPER_LEVELS`] of brightness (the paper, or the
+/// background of a screen) and the standard deviation of all is at least [`INK_DEVIATION`]. The second condition
+/// leaves out fog.
 /// `cargo run --release --example duplicates -- FOLDER` prints how many photos and documents are taken for drawn.
 const PAPER_SHARE: f64 = 0.5;
 const PAPER_LEVELS: usize = 16;

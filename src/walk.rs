@@ -136,9 +136,8 @@ pub struct PatternError {
 
 /// Makes the roots absolute, without symbolic links, each once.
 ///
-/// Roots that cannot be reached come back beside the good ones: an unmounted disk must not keep the others from
-/// being indexed. A root inside another stays, because what you name is meant, even where the outer walk would leave it
-/// out.
+/// Roots that cannot be reached come back beside the good ones: an unmounted disk must not keep the others from being
+/// indexed. A root inside another stays: you named it, so it is walked even where the outer walk leaves it out.
 pub fn resolve_roots(roots: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, io::Error)>) {
     let mut good = BTreeSet::new();
     let mut bad = Vec::new();

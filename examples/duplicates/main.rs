@@ -10,9 +10,9 @@
 //! It adds documents: several with random content on each of several templates, each in a few versions, one of them
 //! scanned two seconds after that of the document before.
 //!
-//! It says by how much the pictures differ. Then it indexes all of them and says, for each likeness, how many pairs
-//! that are found belong together and how many do not, and how many of each version are found with the picture as it
-//! was.
+//! It prints by how much the pictures differ. Then it indexes all of them. For each likeness it prints how many of
+//! the pairs that were found are right and how many are wrong, and how many of each version were found with the
+//! original.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 

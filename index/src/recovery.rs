@@ -297,7 +297,7 @@ fn held(publication: &Publication) -> Result<HashSet<u64>, Error> {
     Ok(held)
 }
 
-/// What neither the catalog nor the segments can give any more.
+/// Records that can be read neither in the catalog nor in a segment.
 #[derive(Default)]
 pub(crate) struct Lost {
     pub(crate) keys: BTreeSet<Key>,

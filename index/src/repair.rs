@@ -27,7 +27,7 @@ pub struct Report {
     /// The keys whose records are lost, to be applied again. A repair that had to do without a part of the
     /// catalog cannot name records that were not published yet.
     pub lost: Vec<Key>,
-    /// Whether published records may be lost besides, whose keys neither side has any more.
+    /// Whether other published records may be lost, of which not even the key can be read.
     pub lost_others: bool,
 }
 

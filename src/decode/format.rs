@@ -122,8 +122,7 @@ impl Format {
     }
 }
 
-/// Whether the rest looks like such a file, where the format's magic number is so short that many a text begins with
-/// it.
+/// Whether the rest looks like such a file. Some formats have a magic number so short that texts begin with it too.
 fn is_likely(format: ImageFormat, bytes: &[u8]) -> bool {
     if format == ImageFormat::Bmp {
         let length = bytes.get(14..18).and_then(|length| length.try_into().ok()).map(u32::from_le_bytes);

@@ -1,6 +1,6 @@
 //! What stands in front of a JPEG's picture: segments, each with a marker and a length.
 
-/// Marker and content of each segment up to the first scan, or to what is no segment.
+/// Marker and content of each segment up to the first scan, or up to bytes that are not a segment.
 pub(super) struct Segments<'a> {
     rest: &'a [u8],
 }

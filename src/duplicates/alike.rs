@@ -33,8 +33,8 @@ pub(super) struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// `None` for a picture that shows nothing, and for what an earlier version indexed: those are compared by their
-    /// bytes.
+    /// `None` for a picture that shows nothing, and for one that an earlier version indexed. Such pictures are
+    /// compared by bytes.
     pub(super) fn of(details: &'a Details) -> Option<Seen<'a>> {
         let hash = details.perceptual.filter(|hash| !hash.is_blank())?;
         Some(Seen { details, hash, look: details.look.as_ref()? })

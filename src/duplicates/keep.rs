@@ -8,8 +8,7 @@ use super::Duplicate;
 use crate::photo::{Clock, Details, path_bytes};
 use crate::walk::FileType;
 
-/// What cameras save, the most original first. Anything else is made from it: by a converter, an editor or a
-/// screenshot.
+/// The formats that cameras save, the most original first. Converters and editors make the others from these.
 const ORIGINAL_TYPES: [&str; 3] = ["raw", "heic", "jpeg"];
 
 /// Which photo of a group is kept.

@@ -91,7 +91,7 @@ pub fn find(
     // How much alike each group is, and where its photos are, the leader first.
     let mut groups: Vec<(Likeness, Vec<usize>)> =
         (0..candidates.len()).map(|at| (Likeness::Exact, vec![at])).collect();
-    // Copies come together first, so that whatever is similar to a picture is grouped with all of its copies.
+    // Copies come together first, so that a picture that is similar to another is grouped with all copies of it.
     let rounds: &[Likeness] = match likeness {
         Likeness::Exact => &[Likeness::Exact],
         Likeness::ReEncoded => &[Likeness::ReEncoded],

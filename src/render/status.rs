@@ -123,8 +123,13 @@ impl Output {
         if report.is_whole_again() {
             return writeln!(self.out, "repaired; nothing is lost");
         }
-        let (lost, others) = (report.lost.len(), if report.lost_others { " or more" } else { "" });
-        writeln!(self.out, "repaired; run `imgsearch index` to embed {lost}{others} photos again")
+        if report.lost_others {
+            return writeln!(
+                self.out,
+                "repaired, but photos may be lost: run `imgsearch index` to embed them again"
+            );
+        }
+        writeln!(self.out, "repaired; run `imgsearch index` to embed {} photos again", report.lost.len())
     }
 }
 

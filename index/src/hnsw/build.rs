@@ -13,7 +13,8 @@ use crate::{Error, GraphOptions};
 /// over so few rows cost more than a scan of all, those over all will too.
 const EARLY_ONE_IN: usize = 4;
 
-/// The least rows of a segment for which that is done. Smaller graphs are built in less time than it would save.
+/// The least rows of a segment for which that is done: a smaller graph is built soon enough. Unit tests have no time for
+/// so many rows.
 const LEAST_EARLY: usize = if cfg!(test) { 4_096 } else { 65_536 };
 
 /// How to build.
@@ -102,7 +103,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Measures walks for the rows `held`, which are not in the graph; nor are the other rows `missing`.
+    /// Measures walks for the rows `held`. Neither these nor the rows `missing` are in the graph yet.
     fn measure(
         &self,
         segment: &Segment,
@@ -152,10 +153,9 @@ fn mix(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// The order in which rows are inserted: those of the highest levels first, so that the entry is there from the
-/// beginning, and otherwise mixed. Rows lie in the order of their keys, and those with similar keys are often of
-/// similar things: inserted in that order, such a cluster would fill its lists with links to itself before the rest is
-/// there.
+/// The order in which rows are inserted: those of the highest levels first, so that the entry exists from the
+/// beginning, the others mixed. Rows are stored in the order of their keys, and similar keys often belong to similar
+/// photos. Inserted in that order, the rows of such a cluster would link only to each other.
 fn in_mixed_order(rows: usize, m: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..number(rows)).collect();
     order.sort_by_cached_key(|&row| (Reverse(level(row, m)), mix(!u64::from(row))));

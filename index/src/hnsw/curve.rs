@@ -74,8 +74,7 @@ pub(super) fn plan(curve: &[Point], k: usize, recall: f32, (matching, rows): (us
     (cost < matching as f32).then_some(plan)
 }
 
-/// Whether searches will walk: whether one for ten hits does, with the least recall that anybody is expected to ask
-/// for.
+/// Whether searches will walk: whether a search for ten hits does, at [`LEAST_RECALL`].
 pub(super) fn is_of_use(curve: &[Point], rows: usize) -> bool {
     plan(curve, HITS[0], LEAST_RECALL, (rows, rows)).is_some()
 }

@@ -1,8 +1,8 @@
 //! What holds of every graph, whatever the rows.
 
-use hnsw_rs::prelude::DistDot;
 use std::sync::Mutex;
 
+use hnsw_rs::prelude::DistDot;
 use proptest::prelude::*;
 
 use super::grow::Growing;
@@ -125,7 +125,7 @@ fn a_batch_is_a_small_share_of_its_level() {
     assert_eq!(growing.insert_some(others), ROWS / 64);
 }
 
-/// Asked at any time, a build that is told once to stop makes nothing, whatever it is told later.
+/// A build that is cancelled once makes no graph, also if `cancelled` answers no when it is asked again.
 #[test]
 fn a_cancelled_build_makes_no_graph() {
     let folder = tempfile::tempdir().unwrap();

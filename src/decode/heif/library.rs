@@ -1,7 +1,7 @@
 //! libheif's C interface: loaded, called and cleaned up after.
 //!
 //! One of the unsafe files of this package, which ARCHITECTURE.md lists. Each function below has had this signature
-//! since libheif 1.3 (2018); whatever libheif allocates is held by a value that gives it back when dropped.
+//! since libheif 1.3 (2018). A value that is dropped frees what libheif allocated for it.
 
 #![expect(unsafe_code, reason = "libheif is a C library, loaded while running")]
 

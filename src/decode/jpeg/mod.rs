@@ -42,8 +42,8 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<De
     })
 }
 
-/// Bytes that [`decode`] takes: the coefficients it keeps, and the rows it delivers, with four inks and then RGB at
-/// most.
+/// Bytes that [`decode`] takes: the coefficients that it keeps, and the rows that it delivers, as four inks and then
+/// as RGB.
 pub(super) fn memory(bytes: &[u8], detail: Detail) -> Option<u64> {
     let frame = Frame::of(bytes)?;
     let eighths = u64::from(eighths_for(frame.size, detail.doubled()));

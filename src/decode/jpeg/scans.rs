@@ -14,8 +14,8 @@ const LAST_FREQUENCIES: [(u8, usize); 3] = [(1, 0), (2, 4), (4, 24)];
 /// The coarsest steps whose last bit may be missing. Qualities of 50 have steps of 12, and come out .27 off.
 const COARSEST: u16 = 8;
 
-/// `bytes`, whose first component is brightness, up to those last scans that make no difference to a picture at so many
-/// `eighths`.
+/// `bytes` without the last scans that make no difference to a picture at so many `eighths`. The first component is
+/// brightness.
 pub(super) fn needed(bytes: &[u8], eighths: u8) -> &[u8] {
     cut(bytes, eighths).and_then(|length| bytes.get(..length)).unwrap_or(bytes)
 }

@@ -49,8 +49,7 @@ impl Depth {
         }
     }
 
-    /// The same with black and white at the ends of what was found. Fractions that stay within 0 and 1 stay as they
-    /// are.
+    /// Scales the numbers so that the least becomes black and the greatest white. Fractions within 0 and 1 stay.
     pub(super) fn stretched(self, range: Option<(f64, f64)>) -> Depth {
         let Some((least, greatest)) = range else { return self };
         if self.number == Number::Float && least >= 0.0 && greatest <= 1.0 {

@@ -1,6 +1,6 @@
 //! Whether a vocabulary has words for a text.
 //!
-//! A vocabulary cannot tell which languages its model learned, but it tells in which writings: a vocabulary made of
+//! A vocabulary cannot tell which languages its model learned, but it tells in which scripts: a vocabulary made of
 //! English texts has Cyrillic or Chinese in single letters or bytes, if at all, and what a model makes of those is
 //! arbitrary. So a text in letters that are not Latin is lost on a vocabulary that has no common word in any of them. Of
 //! symbols, emoji above all, only those are lost that the vocabulary cannot write: CLIP writes many as a few bytes, and
@@ -8,7 +8,7 @@
 
 use super::{ModelError, Tokenizer};
 
-/// A very common word in each of some writings that are not Latin. A vocabulary made of texts in several languages has
+/// A very common word in each of some scripts that are not Latin. A vocabulary made of texts in several languages has
 /// at least one of them as one token; CLIP's and English BERT's have none.
 const COMMON_WORDS: [&str; 8] = ["猫", "это", "και", "في", "של", "पर", "จาก", "사람"];
 
@@ -26,10 +26,10 @@ impl Tokenizer {
             return Ok(true);
         }
         let is_lost = text.chars().any(char::is_alphabetic) || !self.known(&text)?.contains(&true);
-        Ok(!is_lost || self.knows_other_writings()?)
+        Ok(!is_lost || self.knows_other_scripts()?)
     }
 
-    fn knows_other_writings(&self) -> Result<bool, ModelError> {
+    fn knows_other_scripts(&self) -> Result<bool, ModelError> {
         for word in COMMON_WORDS {
             if self.known(word)? == [true] {
                 return Ok(true);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vocabulary_of_several_writings_has_words_for_any_text() {
+    fn a_vocabulary_of_several_scripts_has_words_for_any_text() {
         for tokenizer in [word_piece(&["猫"]), word_piece(&["это"]), unigram(&["▁это"]), unigram(&["猫"])]
         {
             check(&tokenizer, &PLAIN, &[]);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_to_try_are_each_in_another_writing() {
+    fn the_words_to_try_are_each_in_another_script() {
         let blocks: BTreeSet<u32> =
             COMMON_WORDS.iter().filter_map(|word| word.chars().next()).map(|c| u32::from(c) >> 8).collect();
         assert_eq!(blocks.len(), COMMON_WORDS.len());

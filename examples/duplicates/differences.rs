@@ -2,13 +2,14 @@
 //! `look.rs` and `duplicates/alike.rs` stand on.
 
 use std::collections::HashMap;
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use anyhow::{Context, Result};
 use imgsearch::decode::{self, Detail, Limits};
 use imgsearch::look::{Difference, Look};
 use imgsearch::perceptual::{PerceptualHash, Turn};
+use rayon::prelude::*;
 
 use super::{DOCUMENTS, Family};
 
@@ -30,13 +31,13 @@ struct Range {
 
 /// Prints a line for each version and one for each kind of document.
 pub(crate) fn print(pictures: &Path, families: &[Family]) -> Result<()> {
-    let mut seen = HashMap::new();
-    for entry in fs::read_dir(pictures)? {
+    let see = |entry: io::Result<fs::DirEntry>| {
         let path = entry?.path();
         let name = path.file_stem().and_then(|name| name.to_str()).context("a name of ours")?.to_owned();
         let picture = decode::decode(&fs::read(&path)?, &Limits::default(), DETAIL)?;
-        seen.insert(name, Seen { hash: PerceptualHash::of(&picture), look: Look::of(&picture) });
-    }
+        Ok((name, Seen { hash: PerceptualHash::of(&picture), look: Look::of(&picture) }))
+    };
+    let seen: HashMap<String, Seen> = fs::read_dir(pictures)?.par_bridge().map(see).collect::<Result<_>>()?;
     let original = |number: usize| seen.get(&format!("{number}-0"));
     for origin in ["photo", "document"] {
         let all: Vec<_> = (0..families.len())
@@ -73,6 +74,11 @@ pub(crate) fn print(pictures: &Path, families: &[Family]) -> Result<()> {
             for other in on_template {
                 if let Some((a, b)) = original(number).zip(original(other)) {
                     add(("document", "another on its template"), a, b);
+                }
+                let half =
+                    versions.iter().position(|version| version.name == "half the size").unwrap_or(0) + 1;
+                if let Some((a, b)) = original(number).zip(seen.get(&format!("{other}-{half}"))) {
+                    add(("document", "another at half the size"), a, b);
                 }
             }
         }

@@ -30,7 +30,8 @@ pub(crate) use index::IndexArgs;
 pub(crate) use key::{KEYS, Key, Kind, map_options};
 pub(crate) use maintain::{DoctorArgs, OptimizeArgs, RepairArgs, StatusArgs, VerifyArgs};
 pub(crate) use models::{
-    DEFAULT_RETRIES, DEFAULT_TIMEOUT, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, PullArgs, RemoveArgs,
+    BenchArgs, DEFAULT_RETRIES, DEFAULT_TIMEOUT, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, PullArgs,
+    RemoveArgs,
 };
 pub(crate) use output::{Format, OutputArgs, When};
 pub(crate) use query::QueryArgs;

@@ -33,6 +33,7 @@ pub(crate) enum ModelsCommand {
     List(ListArgs),
     Pull(PullArgs),
     Info(InfoArgs),
+    Bench(BenchArgs),
     Verify(VerifyModelArgs),
     Remove(RemoveArgs),
     Use(UseArgs),
@@ -45,7 +46,9 @@ pub(crate) struct ListArgs {
     /// Print one JSON object a model.
     ///
     /// Keys: `name`, `installed`, `default`, `repo`, `revision`, `embed_dim`, `image_size`, `download_mb`,
-    /// `languages`, `license`, `recall` (language → %), `suits`. What is not known is null.
+    /// `languages`, `license`, `recall` (language → %), `suits`; `images_per_second` and `query_ms`, where `models bench`
+    /// measured them; `relative_speed`, in pictures for one of the offline model's, measured or estimated. What is not
+    /// known is null.
     /// Example: `imgsearch models list --json | jq -r 'select(.installed).name'`
     #[arg(long)]
     pub(crate) json: bool,
@@ -118,6 +121,27 @@ pub(crate) struct InfoArgs {
     /// Example: `imgsearch models info clip-b32 --json | jq .folder`
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Measure how fast models are on this computer.
+///
+/// It embeds one small batch again and again. Reading and decoding photos takes time besides. `models list` shows the
+/// figures afterwards.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  imgsearch models bench
+  imgsearch models bench clip-b32 --device cuda")]
+pub(crate) struct BenchArgs {
+    /// Installed models; all of them without it.
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+
+    /// Seconds that all models together are measured. Each runs a few times at least, and so may take longer.
+    ///
+    /// Example: `imgsearch models bench --seconds 5`
+    #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) seconds: u32,
 }
 
 /// Compare every file of the installed models, or of one, with the SHA-256 it was installed with.

@@ -12,7 +12,9 @@ use imgsearch::hub::{
 use indicatif::ProgressBar;
 
 use super::{Exit, noted, open_model};
-use crate::cli::{DEFAULT_RETRIES, DEFAULT_TIMEOUT, InfoArgs, ListArgs, ModelsCommand, PullArgs, RemoveArgs};
+use crate::cli::{
+    BenchArgs, DEFAULT_RETRIES, DEFAULT_TIMEOUT, InfoArgs, ListArgs, ModelsCommand, PullArgs, RemoveArgs,
+};
 use crate::progress::{self, Download};
 use crate::render::{Description, Output, unless_reader_left};
 use crate::settings::{Settings, Verbosity};
@@ -22,6 +24,7 @@ pub(super) fn run(settings: &Settings, command: &ModelsCommand) -> Result<Exit> 
         ModelsCommand::List(args) => list(settings, args),
         ModelsCommand::Pull(args) => pull(settings, args),
         ModelsCommand::Info(args) => info(settings, args),
+        ModelsCommand::Bench(args) => bench(settings, args),
         ModelsCommand::Verify(args) => verify(settings, args.name.as_deref()),
         ModelsCommand::Remove(args) => remove(settings, args),
         ModelsCommand::Use(args) => choose(settings, &args.name),
@@ -97,11 +100,13 @@ fn install(
 }
 
 fn list(settings: &Settings, args: &ListArgs) -> Result<Exit> {
-    let installed = settings.store()?.installed();
+    let store = settings.store()?;
+    let (installed, speeds) = (store.installed(), store.speeds());
     let known = KNOWN.iter().filter(|known| !installed.iter().any(|model| model.name == known.name));
     let models = installed.iter().map(|model| describe(settings, model));
-    let models =
-        models.chain(known.map(|known| Ok(Description::of_known(known)))).collect::<Result<Vec<_>>>()?;
+    let models = models
+        .chain(known.map(|known| Ok(Description::of_known(known, &speeds))))
+        .collect::<Result<Vec<_>>>()?;
     let mut output = Output::new(settings.look);
     let written = if args.json { output.models_as_json(&models) } else { output.models(&models) };
     unless_reader_left(written.and_then(|()| output.finish()))?;
@@ -124,7 +129,7 @@ fn info(settings: &Settings, args: &InfoArgs) -> Result<Exit> {
             description.lies_in(&model);
             description
         }
-        (Err(HubError::NotInstalled { .. }), Some(known)) => Description::of_known(known),
+        (Err(HubError::NotInstalled { .. }), Some(known)) => Description::of_known(known, &store.speeds()),
         (Err(error), _) => return Err(error.into()),
     };
     let mut output = Output::new(settings.look);
@@ -133,15 +138,56 @@ fn info(settings: &Settings, args: &InfoArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
+fn bench(settings: &Settings, args: &BenchArgs) -> Result<Exit> {
+    let store = settings.store()?;
+    let models = match args.names.as_slice() {
+        [] => store.installed(),
+        names => names.iter().map(|name| store.find(name)).collect::<Result<_, _>>()?,
+    };
+    let share = Duration::from_secs(args.seconds.into()) / u32::try_from(models.len().max(1))?;
+    let mut speeds = store.speeds().with(settings.execution().device.name(), settings.threads);
+    let mut failed = None;
+    for model in &models {
+        let measured = Model::open(&model.folder, settings.execution())
+            .and_then(|opened| Ok((opened.space().id.clone(), opened.speed(share)?)));
+        match measured {
+            Ok((space, speed)) => speeds.add(&model.name, &space, known(model), speed),
+            Err(error) => {
+                let error = anyhow::Error::new(error).context(model.name.clone());
+                progress::print_warning(&format!("{error:#}"));
+                failed = Some(error);
+            }
+        }
+    }
+    store.keep_speeds(&speeds)?;
+    let described = models.iter().map(|model| describe(settings, model)).collect::<Result<Vec<_>>>()?;
+    let mut output = Output::new(settings.look);
+    unless_reader_left(output.speeds(&described).and_then(|()| output.finish()))?;
+    Ok(failed.map_or(Exit::Done, |error| {
+        progress::print_hint(&error);
+        Exit::Failed
+    }))
+}
+
+/// The row of the table that an installed model came from.
+fn known(model: &Installed) -> Option<&'static Known> {
+    let repo = &model.origin.as_ref()?.repo;
+    KNOWN.iter().find(|known| known.repo == *repo)
+}
+
 /// What is known of an installed model: from the table where it came from there, and from its own files.
 fn describe(settings: &Settings, model: &Installed) -> Result<Description> {
-    let from_table = |known: &&Known| model.origin.as_ref().is_some_and(|origin| origin.repo == known.repo);
-    let mut description =
-        KNOWN.iter().find(from_table).map_or_else(Description::default, Description::of_known);
+    let store = settings.store()?;
+    let speeds = store.speeds();
+    let mut description = match known(model) {
+        Some(known) => Description::of_known(known, &speeds),
+        None => Description::default(),
+    };
     description.is_installed(model);
-    description.default = settings.store()?.default_model().is_ok_and(|default| default.name == model.name);
+    description.default = store.default_model().is_ok_and(|default| default.name == model.name);
     if let Ok(opened) = Model::open(&model.folder, settings.execution()) {
         description.embed_dim = Some(opened.space().dim);
+        description.was_measured(&speeds, &opened.space().id);
     }
     Ok(description)
 }

@@ -1,8 +1,11 @@
 //! Photos that are there more than once: the same bytes, the same picture saved again, or shots of one burst.
 //!
 //! Photos are put in order, the best to keep first, and each joins the best one before it that it is alike to
-//! (`leaders.rs`): first copies come together, and then, if asked for, the groups of similar pictures. When two are alike stands in `alike.rs`, how that is found without comparing all with all in
-//! `nearby.rs`. Nothing is deleted here, or anywhere in imgsearch.
+//! (`leaders.rs`). First copies come together. Then, if asked for, similar pictures do: the picture with the most copies
+//! comes first, so that cuts of a photo and shots like it join the photo itself, and not one of each other.
+//!
+//! When two are alike stands in `alike.rs`, how that is found without comparing all with all in `nearby.rs`. Nothing is
+//! deleted here, or anywhere in imgsearch.
 
 mod alike;
 mod keep;
@@ -10,6 +13,7 @@ mod leaders;
 mod nearby;
 mod present;
 
+use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
 use imgsearch_index::{Error, Fingerprint, Searcher, StoredRecord, Vector};
@@ -98,6 +102,8 @@ pub fn find(
         Likeness::Similar => &[Likeness::ReEncoded, Likeness::Similar],
     };
     for (round, &likeness) in rounds.iter().enumerate() {
+        // The sort is stable: pictures with as many copies stay in the order of preference.
+        groups.sort_by_key(|(_, members)| Reverse(members.len()));
         let all = candidates.len();
         let progress = |at| (watch.progress)(round * all + at, rounds.len() * all);
         groups = joined(

@@ -174,11 +174,11 @@ mod tests {
             (0..16).flat_map(|block| [in_block(block, 0), in_block(block, 9)]).collect();
         check(&two_in_each[1..], Turn::None, Some(31));
         check(&two_in_each, Turn::None, None);
-        // All of four blocks, and one more bit.
+        // Half of eleven blocks, and one more bit.
         let many: Vec<usize> =
-            (0..4).flat_map(|block| (0..16).map(move |bit| in_block(block, bit))).collect();
-        check(&many, Turn::None, Some(64));
-        check(&[&many[..], &[in_block(5, 0)]].concat(), Turn::None, None);
+            (0..11).flat_map(|block| (0..16).step_by(2).map(move |bit| in_block(block, bit))).collect();
+        check(&many, Turn::None, Some(88));
+        check(&[&many[..], &[in_block(12, 0)]].concat(), Turn::None, None);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! shows for the files that are fetched (of mobileclip-s0 and nllb-b16 for their towers). Digests of mobileclip-s0 and
 //! siglip2-b16 are those that the programs Schist and Imchlite check their downloads of the same files with. A revision
 //! is pinned where its whole commit hash is known; `main` is resolved when it is pulled, and noted in `pulled.json`.
+//! Operations are those of open_clip's docs/model_profile.csv for the same image tower; siglip2-b32, which has no row
+//! there, is its ViT-B-32-256 with one token less and the pooling of its ViT-B-16-SigLIP.
 
 use super::Precisions;
 use crate::model::Precision;
@@ -14,6 +16,9 @@ pub const RECALL_SOURCE: &str = "text-to-image recall on Crossmodal-3600 in %, m
 
 /// The model to recommend to whoever does not want to choose: small, fast, and its text tower answers quickly.
 pub const RECOMMENDED: &str = "clip-b32";
+
+/// The model to name to somebody who finds too little with the offline model.
+pub const STRONGER: &str = "clip-b32-laion";
 
 /// A model that is known to be good at something.
 #[derive(Debug)]
@@ -32,6 +37,9 @@ pub struct Known {
     pub image_size: u32,
     /// Numbers in a vector.
     pub embed_dim: u32,
+    /// Work of the image tower for one picture, in billions of floating-point operations, where known; see
+    /// [`Speeds`](super::Speeds).
+    pub gflops: Option<f32>,
     /// Size of the download in MB, where known.
     pub megabytes: Option<u32>,
     /// In which languages it can be asked.
@@ -73,6 +81,7 @@ pub const KNOWN: &[Known] = &[
         ],
         image_size: 224,
         embed_dim: 512,
+        gflops: Some(8.82),
         megabytes: Some(419),
         languages: "English",
         license: Some("MIT"),
@@ -87,6 +96,7 @@ pub const KNOWN: &[Known] = &[
         sha256: &[],
         image_size: 224,
         embed_dim: 512,
+        gflops: Some(8.82),
         megabytes: Some(607),
         languages: "English",
         license: Some("MIT"),
@@ -101,6 +111,7 @@ pub const KNOWN: &[Known] = &[
         sha256: &[],
         image_size: 224,
         embed_dim: 512,
+        gflops: Some(35.13),
         megabytes: Some(412),
         languages: "English",
         license: Some("MIT"),
@@ -115,6 +126,7 @@ pub const KNOWN: &[Known] = &[
         sha256: &[],
         image_size: 224,
         embed_dim: 768,
+        gflops: Some(162.03),
         megabytes: None,
         languages: "English",
         license: Some("MIT"),
@@ -132,6 +144,7 @@ pub const KNOWN: &[Known] = &[
         ],
         image_size: 256,
         embed_dim: 512,
+        gflops: None,
         megabytes: Some(215),
         languages: "English",
         license: Some("Apple AMLR"),
@@ -146,6 +159,7 @@ pub const KNOWN: &[Known] = &[
         sha256: &[],
         image_size: 256,
         embed_dim: 512,
+        gflops: None,
         megabytes: Some(399),
         languages: "English",
         license: Some("Apple AMLR"),
@@ -163,6 +177,7 @@ pub const KNOWN: &[Known] = &[
         )],
         image_size: 224,
         embed_dim: 768,
+        gflops: Some(35.42),
         megabytes: Some(815),
         languages: "English",
         license: Some("Apache-2.0"),
@@ -177,6 +192,7 @@ pub const KNOWN: &[Known] = &[
         sha256: &[],
         image_size: 256,
         embed_dim: 768,
+        gflops: Some(11.5),
         megabytes: None,
         languages: "many",
         license: Some("Apache-2.0"),
@@ -194,6 +210,7 @@ pub const KNOWN: &[Known] = &[
         ],
         image_size: 224,
         embed_dim: 768,
+        gflops: Some(35.42),
         megabytes: Some(1500),
         languages: "many",
         license: Some("Apache-2.0"),
@@ -208,6 +225,7 @@ pub const KNOWN: &[Known] = &[
         sha256: &[],
         image_size: 256,
         embed_dim: 1024,
+        gflops: Some(162.56),
         megabytes: None,
         languages: "many",
         license: Some("Apache-2.0"),
@@ -222,6 +240,7 @@ pub const KNOWN: &[Known] = &[
         sha256: &[],
         image_size: 384,
         embed_dim: 1152,
+        gflops: None,
         megabytes: None,
         languages: "many",
         license: Some("Apache-2.0"),
@@ -236,6 +255,7 @@ pub const KNOWN: &[Known] = &[
         sha256: &[],
         image_size: 224,
         embed_dim: 512,
+        gflops: Some(8.82),
         megabytes: None,
         languages: "many",
         license: Some("MIT"),
@@ -250,6 +270,7 @@ pub const KNOWN: &[Known] = &[
         sha256: &[],
         image_size: 224,
         embed_dim: 1024,
+        gflops: Some(334.59),
         megabytes: None,
         languages: "many",
         license: Some("MIT"),
@@ -264,6 +285,7 @@ pub const KNOWN: &[Known] = &[
         sha256: &[],
         image_size: 384,
         embed_dim: 768,
+        gflops: Some(112.13),
         megabytes: Some(2030),
         languages: "201",
         license: Some("CC-BY-NC-4.0"),
@@ -278,6 +300,7 @@ pub const KNOWN: &[Known] = &[
         sha256: &[],
         image_size: 384,
         embed_dim: 1152,
+        gflops: Some(670.35),
         megabytes: None,
         languages: "201",
         license: Some("CC-BY-NC-4.0"),
@@ -304,5 +327,7 @@ mod tests {
             assert_eq!(KNOWN.iter().filter(|other| other.name == known.name).count(), 1, "{}", known.name);
         }
         assert!(Known::named(RECOMMENDED).is_some_and(|known| known.megabytes.is_some()));
+        let stronger = Known::named(STRONGER).unwrap();
+        assert!(stronger.megabytes.is_some() && stronger.gflops.is_some() && stronger.license.is_some());
     }
 }

@@ -3,6 +3,7 @@
 //! ```text
 //! MODELS/NAME/                a model folder, whole and checked; what was pulled has a `pulled.json`
 //! MODELS/default              the name of the model that new libraries use
+//! MODELS/speeds.json          how fast models are on this computer, if that was measured
 //! MODELS/.partial/NAME@COMMIT what is being pulled; becomes MODELS/NAME by one rename, once all of it is checked
 //! MODELS/.partial/NAME.lock   held while NAME is pulled or removed, and there only then
 //! ```
@@ -21,6 +22,7 @@ mod known;
 mod listing;
 mod pull;
 mod select;
+mod speeds;
 mod store;
 mod unpack;
 
@@ -28,10 +30,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use error::HubError;
-pub use known::{KNOWN, Known, RECALL_SOURCE, RECOMMENDED};
+pub use known::{KNOWN, Known, RECALL_SOURCE, RECOMMENDED, STRONGER};
 pub use pull::{Event, Pulled, Wanted};
 pub use select::Precisions;
-pub use store::{Installed, Origin, Store};
+pub use speeds::Speeds;
+pub use store::{Installed, OFFLINE, Origin, Store};
 pub use unpack::is_archive;
 
 /// How Hugging Face, or what stands in its place, is reached.

@@ -15,7 +15,7 @@ use crate::files::{self, Readers, replace_durably};
 pub(super) const ORIGIN_FILE: &str = "pulled.json";
 
 /// The model that `scripts/setup` installs.
-const OFFLINE: &str = "offline";
+pub const OFFLINE: &str = "offline";
 
 /// All models installed for this user.
 #[derive(Clone, Debug)]

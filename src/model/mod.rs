@@ -12,6 +12,7 @@ mod preprocess;
 mod prompt;
 mod runtime;
 mod session;
+mod speed;
 mod tokenizer;
 mod tower;
 mod version;
@@ -30,6 +31,7 @@ pub use preprocess::Preprocess;
 pub use prompt::Prompt;
 pub use runtime::Runtime;
 pub use session::{ImageEncoder, TextEncoder};
+pub use speed::Speed;
 
 pub(crate) use fingerprint::sha256_remembered;
 

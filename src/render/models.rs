@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use imgsearch::hub::{Installed, Known, RECALL_SOURCE};
+use imgsearch::hub::{Installed, Known, OFFLINE, RECALL_SOURCE, Speeds};
+use imgsearch::model::Speed;
 use serde::Serialize;
 
 use super::Output;
@@ -26,6 +27,12 @@ pub(crate) struct Description {
     pub(crate) license: Option<&'static str>,
     pub(crate) recall: BTreeMap<&'static str, f32>,
     pub(crate) suits: Option<&'static str>,
+    pub(crate) images_per_second: Option<f32>,
+    pub(crate) query_ms: Option<f32>,
+    pub(crate) relative_speed: Option<f32>,
+    /// What its files take, where it is installed.
+    #[serde(skip)]
+    installed_mb: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) folder: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -44,7 +51,7 @@ pub(super) struct DescribedFile {
 
 impl Description {
     /// What is known of a model beforehand.
-    pub(crate) fn of_known(known: &Known) -> Description {
+    pub(crate) fn of_known(known: &Known, speeds: &Speeds) -> Description {
         Description {
             name: known.name.to_owned(),
             repo: Some(known.repo.to_owned()),
@@ -56,6 +63,7 @@ impl Description {
             license: known.license,
             recall: known.recall.iter().copied().collect(),
             suits: Some(known.suits),
+            relative_speed: speeds.estimated(known),
             ..Description::default()
         }
     }
@@ -64,10 +72,35 @@ impl Description {
     pub(crate) fn is_installed(&mut self, model: &Installed) {
         self.name.clone_from(&model.name);
         self.installed = true;
+        self.installed_mb = Some(model.files().iter().map(|(_, bytes)| bytes).sum::<u64>() / 1_000_000);
         if let Some(origin) = &model.origin {
             self.repo = Some(origin.repo.clone());
             self.revision = Some(origin.commit.clone());
+        } else if model.name == OFFLINE {
+            self.languages = Some("English");
+            self.license = Some("Apache-2.0");
+            self.suits = Some("a start without a download; finds less than the others");
         }
+    }
+
+    /// Adds how fast it is, if that was measured with the model of this space.
+    pub(crate) fn was_measured(&mut self, speeds: &Speeds, space: &str) {
+        if let Some(speed) = speeds.measured(&self.name, space) {
+            let Speed { images_per_second, query } = speed;
+            self.images_per_second = Some(images_per_second);
+            self.query_ms = Some(1000.0 * query.as_secs_f32());
+            self.relative_speed = speeds.relative(speed);
+        }
+    }
+
+    /// Its speed beside the offline model's, with a `~` where that is an estimate.
+    fn relative_speed(&self) -> String {
+        let mark = if self.images_per_second.is_some() { "" } else { "~" };
+        self.relative_speed.map_or_else(String::new, |speed| match speed {
+            ..0.1 => format!("{mark}{speed:.3} ×"),
+            0.1..1.0 => format!("{mark}{speed:.2} ×"),
+            _ => format!("{mark}{speed:.1} ×"),
+        })
     }
 
     /// Adds where it lies and what of.
@@ -92,8 +125,8 @@ impl Output {
     pub(crate) fn models(&mut self, models: &[Description]) -> io::Result<()> {
         writeln!(
             self.out,
-            "  {:<15} {:>5} {:>9} {:>9}  {:<10} {:<12} suits",
-            "name", "dim", "download", "recall", "languages", "licence"
+            "  {:<15} {:>5} {:>8} {:>8} {:>8}  {:<10} {:<12} suits",
+            "name", "dim", "size", "speed", "recall", "languages", "licence"
         )?;
         for model in models {
             let mark = match (model.default, model.installed) {
@@ -102,18 +135,42 @@ impl Output {
                 (false, false) => ' ',
             };
             let dim = model.embed_dim.map_or_else(String::new, |dim| dim.to_string());
-            let download = model.download_mb.map_or_else(String::new, |megabytes| format!("{megabytes} MB"));
+            let size = model.installed_mb.or(model.download_mb.map(Into::into));
+            let size = size.map_or_else(String::new, |megabytes| format!("{megabytes} MB"));
+            let speed = model.relative_speed();
             let recall = model.recall.get("en").map_or_else(String::new, |recall| format!("{recall:.2} %"));
             let (languages, license) = (model.languages.unwrap_or(""), model.license.unwrap_or(""));
             let line = format!(
-                "{mark} {:<15} {dim:>5} {download:>9} {recall:>9}  {languages:<10} {license:<12} {}",
+                "{mark} {:<15} {dim:>5} {size:>8} {speed:>8} {recall:>8}  {languages:<10} {license:<12} {}",
                 model.name,
                 model.suits.unwrap_or("")
             );
             self.line(line.trim_end())?;
         }
         writeln!(self.out, "\n* installed  > used for new libraries")?;
-        writeln!(self.out, "recall: English {RECALL_SOURCE}")
+        writeln!(self.out, "size: of the files that are fetched, or were")?;
+        writeln!(
+            self.out,
+            "speed: pictures embedded while the offline model embeds one; ~ is estimated from the operations of the image \
+             model, and `imgsearch models bench` measures the installed ones on this computer"
+        )?;
+        writeln!(self.out, "recall: English {RECALL_SOURCE}; the offline model was not measured there")
+    }
+
+    /// What `models bench` measured.
+    pub(crate) fn speeds(&mut self, models: &[Description]) -> io::Result<()> {
+        writeln!(self.out, "{:<15} {:>12} {:>10} {:>10}", "name", "pictures/s", "speed", "query")?;
+        for model in models {
+            let Some((images_per_second, query_ms)) = model.images_per_second.zip(model.query_ms) else {
+                continue;
+            };
+            let speed = model.relative_speed();
+            self.line(&format!(
+                "{:<15} {images_per_second:>12.1} {speed:>10} {query_ms:>7.1} ms",
+                model.name
+            ))?;
+        }
+        writeln!(self.out, "\nspeed: pictures embedded while the offline model embeds one")
     }
 
     /// One JSON object a line.
@@ -138,6 +195,7 @@ impl Output {
         self.optional("download", model.download_mb.map(|megabytes| format!("{megabytes} MB")).as_ref())?;
         self.optional("languages", model.languages.as_ref())?;
         self.optional("licence", model.license.as_ref())?;
+        self.optional("speed", Some(model.relative_speed()).filter(|speed| !speed.is_empty()).as_ref())?;
         self.optional("suits", model.suits.as_ref())?;
         if !model.recall.is_empty() {
             let recall: Vec<_> =

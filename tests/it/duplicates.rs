@@ -185,7 +185,8 @@ fn different_documents_on_one_template_are_no_duplicates() {
         let first = document(kind, 0, 0);
         let half =
             imageops::resize(&first, first.width() / 2, first.height() / 2, imageops::FilterType::Lanczos3);
-        save(&workspace, &format!("{kind:?}-copy.jpg"), &half);
+        let mut copy = fs::File::create(workspace.photos().join(format!("{kind:?}-copy.jpg"))).unwrap();
+        half.write_with_encoder(image::codecs::jpeg::JpegEncoder::new_with_quality(&mut copy, 90)).unwrap();
         copies.extend([format!("{kind:?}-0.png"), format!("{kind:?}-copy.jpg")]);
     }
     workspace.index(&[], 0);
@@ -236,29 +237,56 @@ fn what_is_similar_to_a_picture_is_grouped_with_its_copies() {
     let workspace = Workspace::new();
     let photo = scene(1);
     for (second, tenths) in [(1, 10), (2, 13), (3, 16)] {
-        let mut shot = photo.clone();
-        shot.pixels_mut().for_each(|pixel| {
-            pixel.0 = pixel.0.map(|value| u8::try_from(u16::from(value) * tenths / 10).unwrap_or(255));
-        });
+        let shot = lit(&photo, tenths);
         save_dated(&workspace, &format!("{second}.jpg"), &shot, "A", &format!("2024:05:06 12:00:0{second}"));
         save(&workspace, &format!("{second}-copy.png"), &shot);
     }
     workspace.index(&[], 0);
-    let groups = |likeness: &str| {
-        let mut groups = BTreeMap::<u64, BTreeSet<String>>::new();
-        for line in lines(&workspace, &[likeness]) {
-            let name =
-                Path::new(line["path"].as_str().unwrap()).file_name().unwrap().to_str().unwrap().to_owned();
-            groups.entry(line["group"].as_u64().unwrap()).or_default().insert(name);
-        }
-        groups.into_values().collect::<Vec<_>>()
-    };
-    let copies = groups("--re-encoded");
+    let copies = groups(&workspace, "--re-encoded");
     assert_eq!(copies.iter().map(BTreeSet::len).collect::<Vec<_>>(), [2; 3], "{copies:?}");
-    let similar = groups("--similar");
+    let similar = groups(&workspace, "--similar");
     assert!(similar.iter().any(|group| group.len() > 2), "the fixture has similar shots: {similar:?}");
     let is_together = |copies: &BTreeSet<String>| similar.iter().any(|group| group.is_superset(copies));
     assert!(copies.iter().all(is_together), "{similar:?}");
+}
+
+/// A cut is like the photo it was cut from, and not like another exposure of it, which is the one to keep.
+#[test]
+fn a_photo_with_copies_draws_together_what_is_like_it() {
+    let workspace = Workspace::new();
+    let photo = scene(1);
+    save_dated(&workspace, "photo.jpg", &photo, "A", "2024:05:06 12:00:01");
+    save(&workspace, "copy.png", &photo);
+    let (width, height) = photo.dimensions();
+    let cut = imageops::crop_imm(&photo, width / 40, height / 40, width * 19 / 20, height * 19 / 20);
+    save(&workspace, "cut and turned.png", &imageops::rotate90(&cut.to_image()));
+    save_dated(&workspace, "brighter.jpg", &lit(&photo, 11), "A", "2024:05:06 12:00:02");
+    // More bytes make it the one to keep.
+    let mut brighter =
+        fs::File::options().append(true).open(workspace.photos().join("brighter.jpg")).unwrap();
+    std::io::Write::write_all(&mut brighter, &[0; 100_000]).unwrap();
+    workspace.index(&[], 0);
+    let all = ["brighter.jpg", "copy.png", "cut and turned.png", "photo.jpg"];
+    assert_eq!(groups(&workspace, "--similar"), [BTreeSet::from(all.map(str::to_owned))]);
+}
+
+/// With so many tenths of the light.
+fn lit(photo: &RgbImage, tenths: u16) -> RgbImage {
+    let mut photo = photo.clone();
+    photo.pixels_mut().for_each(|pixel| {
+        pixel.0 = pixel.0.map(|value| u8::try_from(u16::from(value) * tenths / 10).unwrap_or(255));
+    });
+    photo
+}
+
+/// The names of the photos of each group.
+fn groups(workspace: &Workspace, likeness: &str) -> Vec<BTreeSet<String>> {
+    let mut groups = BTreeMap::<u64, BTreeSet<String>>::new();
+    for line in lines(workspace, &[likeness]) {
+        let name = Path::new(line["path"].as_str().unwrap()).file_name().unwrap().to_str().unwrap();
+        groups.entry(line["group"].as_u64().unwrap()).or_default().insert(name.to_owned());
+    }
+    groups.into_values().collect()
 }
 
 #[test]

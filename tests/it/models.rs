@@ -1,7 +1,7 @@
 //! `models`, on a server of our own in Hugging Face's place.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -141,6 +141,49 @@ fn the_table_is_listed_before_anything_is_installed() {
     assert!(models.iter().all(|model| model["installed"] == false && model["suits"].is_string()));
     assert!(user.stdout(&["models", "info", "clip-b32"]).contains("Crossmodal-3600"));
     check(&mut user.imgsearch("", &["models", "info", "none-such"]), 2, &["none-such", "hint"]);
+}
+
+#[test]
+fn measured_speeds_stand_in_the_list() {
+    let user = Newcomer::new();
+    copy_model("clip-own", &user.models().join("offline"));
+    copy_model("resnet-own", &user.models().join("mine"));
+    let model = |name: &str| {
+        let list = user.stdout(&["models", "list", "--json"]);
+        let mut models = list.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        models.find(|model| model["name"] == name).unwrap()
+    };
+    assert!(model("mine")["images_per_second"].is_null() && model("mine")["relative_speed"].is_null());
+    assert!(model("clip-b32")["relative_speed"].is_number(), "it is estimated");
+    let mut bench = user.imgsearch("", &["models", "bench", "--seconds", "1"]);
+    let bench = bench.env("ORT_DYLIB_PATH", installed().join("runtime")).assert().success();
+    let printed = String::from_utf8_lossy(&bench.get_output().stdout);
+    assert!(printed.contains("mine ") && printed.contains("offline "), "{printed}");
+    let [offline, mine] = ["offline", "mine"].map(model);
+    assert_eq!(offline["relative_speed"], 1.0);
+    let speed = |model: &Value| model["images_per_second"].as_f64().unwrap();
+    let relative = speed(&mine) / speed(&offline);
+    assert!((mine["relative_speed"].as_f64().unwrap() / relative - 1.0).abs() < 0.001);
+    // Another model under that name was not measured.
+    fs::remove_dir_all(user.models().join("mine")).unwrap();
+    copy_model("clip-own", &user.models().join("mine"));
+    assert!(model("mine")["images_per_second"].is_null());
+    check(&mut user.imgsearch("", &["models", "bench", "none-such"]), 2, &["none-such", "hint"]);
+}
+
+/// Where `scripts/setup` puts what it installs.
+fn installed() -> PathBuf {
+    directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned()
+}
+
+/// Installs a model of tests/goldens.
+fn copy_model(name: &str, into: &Path) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models").join(name);
+    fs::create_dir_all(into).unwrap();
+    for file in from.read_dir().unwrap() {
+        let file = file.unwrap();
+        fs::copy(file.path(), into.join(file.file_name())).unwrap();
+    }
 }
 
 #[test]
@@ -527,7 +570,7 @@ fn the_hugging_face_cache_is_as_good_as_the_server() {
 #[cfg(unix)]
 fn a_pulled_model_indexes_and_answers() {
     let user = Newcomer::new();
-    let installed = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
+    let installed = installed();
     let names = ["image.onnx", "model.json", "text.onnx", "tokenizer.json"];
     fill_cache(&user, &names.map(|name| (name, installed.join("models/offline").join(name))));
     let run = |args: &[&str]| {

@@ -193,7 +193,8 @@ mod tests {
     /// How far the code's score is from that of the vector as it is kept, and how far it may be.
     #[track_caller]
     fn check(query: &[f32], row: &[f32]) -> (f32, f32) {
-        let (query, row) = (Vector::new(query.to_vec()).unwrap(), Vector::new(row.to_vec()).unwrap());
+        let (query, row) =
+            (Vector::normalized(query.to_vec()).unwrap(), Vector::normalized(row.to_vec()).unwrap());
         let kept = Vector::from_half_bytes(&to_half_bytes(&row)).unwrap();
         let mut codes = Vec::new();
         let head = append(kept.as_slice(), &mut codes);

@@ -25,12 +25,12 @@ fn a_program_outside_the_workspace_builds_and_runs() {
     let (printed, errors) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert!(run.status.success(), "{errors}");
     let expected = [
-        "nearest: 0.94 home/monday: feed the cat",
-        "nearest: 0.94 home/tuesday: feed the cat",
-        "at work: 0.84 work/monday: meet the team at noon",
-        "at work: 0.61 work/tuesday: send the report",
-        "on mondays: 0.94 home/monday: feed the cat",
-        "on mondays: 0.84 work/monday: meet the team at noon",
+        "nearest: 0.88 home/monday: feed the cat",
+        "nearest: 0.88 home/tuesday: feed the cat",
+        "at work: 0.79 work/monday: meet the team at noon",
+        "at work: 0.63 work/tuesday: send the report",
+        "on mondays: 0.88 home/monday: feed the cat",
+        "on mondays: 0.79 work/monday: meet the team at noon",
         "copies: 2",
         "then 4 and now 3 notes",
         "newer: true",

@@ -1,6 +1,7 @@
 //! Keeps notes and finds them again: `cargo run -p imgsearch-index --example notes FOLDER`.
 //!
 //! The embedding is a toy that counts letters. A real program asks a model for its vectors.
+#![expect(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;
 use std::num::NonZeroUsize;

@@ -178,7 +178,7 @@ impl Searcher {
     }
 
     /// The state that is published now, if that is not the one that this searcher shows. Files that both states consist
-    /// of are not mapped again.
+    /// of are not mapped again. Where another index has taken the folder, its space may be another.
     ///
     /// # Errors
     /// As [`Searcher::open`].

@@ -43,7 +43,7 @@ fn the_longest_payload_fits() {
 fn check_space(other: &Space, expected: fn(&Error) -> bool) {
     let index = Fixture::new();
     index.apply(vec![put_at("a", 0.0)]);
-    let refused = index.try_writer(other).err().expect("another space is refused");
+    let refused = index.try_writer(other).expect_err("another space is refused");
     assert!(expected(&refused), "{refused}");
     assert_eq!(index.searcher().space(), &space());
 }
@@ -68,7 +68,7 @@ fn another_label_is_welcome() {
 fn a_second_writer_is_told_who_is_first() {
     let index = Fixture::new();
     let _first = index.writer();
-    let refused = index.try_writer(&space()).err().expect("only one may write");
+    let refused = index.try_writer(&space()).expect_err("only one may write");
     assert!(matches!(refused, Error::Locked { pid, .. } if pid == Some(std::process::id())), "{refused}");
 }
 

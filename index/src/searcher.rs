@@ -189,10 +189,11 @@ impl Searcher {
         }
     }
 
-    /// Whether this searcher shows what is published now. It takes one read of a few bytes.
+    /// Whether this searcher shows what is published now. False also where the index is gone. It takes one read of a
+    /// few bytes.
     ///
     /// # Errors
-    /// When the disk says something else than that there is no index any more, which is answered with false.
+    /// [`Error::Io`] when the manifest cannot be read.
     pub fn is_current(&self) -> Result<bool, Error> {
         Ok(Generation::published(&self.0.dir)? == Some(self.0.generation))
     }

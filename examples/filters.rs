@@ -65,7 +65,7 @@ fn make(library: &Library, model: &Model, rows: u64) -> Result<()> {
     writer.set_note(note.encode())?;
     let mut numbers = Numbers(7);
     for first in (0..rows).step_by(1_000) {
-        let puts = (first..rows.min(first + 1_000)).map(|row| put(row, model.space().dim, &mut numbers));
+        let puts = (first..rows.min(first + 1_000)).map(|row| put(row, model.space().dim(), &mut numbers));
         writer.apply(puts.collect::<Result<_>>()?)?;
     }
     writer.close()?;
@@ -90,7 +90,7 @@ fn put(row: u64, dim: usize, numbers: &mut Numbers) -> Result<Change> {
     let stamp = Stamp { size: 3_000_000 + row, modified_ns: 1_700_000_000_000_000_000, changed_ns: 7 };
     let payload = Photo::read(stamp, 1, Some(details)).encode();
     let path = format!("/home/somebody/Pictures/{}/{:02}/IMG_{row:06}.jpg", 2015 + row % 9, 1 + row % 12);
-    let vector = Vector::new((0..dim).map(|_| numbers.unit()).collect())?;
+    let vector = Vector::normalized((0..dim).map(|_| numbers.unit()).collect())?;
     Ok(Change::Put {
         key: Key::new(path)?,
         record: Record { fingerprint: None, payload },
@@ -118,10 +118,10 @@ fn select(searcher: &Searcher, filter: &Filter) -> imgsearch_index::Selection {
 }
 
 fn search(searcher: &Searcher, filter: Option<&Filter>) -> Result<()> {
-    let dim = searcher.space().dim;
-    let query = Vector::new((0..dim).map(|i| if i % 3 == 0 { 1.0 } else { -0.3 }).collect())?;
+    let dim = searcher.space().dim();
+    let query = Vector::normalized((0..dim).map(|i| if i % 3 == 0 { 1.0 } else { -0.3 }).collect())?;
     let selection = filter.map(|filter| select(searcher, filter));
-    let options = SearchOptions { filter: selection.as_ref(), ..SearchOptions::default() };
+    let options = SearchOptions::default().filter(selection.as_ref());
     let hits = searcher.search(&query, NonZeroUsize::new(10).context("10 is not 0")?, &options)?;
     anyhow::ensure!(hits.len() == 10, "{} hits", hits.len());
     Ok(())

@@ -5,6 +5,7 @@
 //! will be when the index is next opened for writing.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,8 +17,8 @@ use crate::publication::{Pending, Publication};
 use crate::record::Entry;
 use crate::vector::to_half_bytes;
 use crate::{
-    Change, Error, Fingerprint, Key, MAX_DIM, MAX_NOTE_LEN, MAX_PAYLOAD_LEN, OptimizeOptions, Record, Space,
-    Vector, WriterOptions, background, files, recovery,
+    Change, Error, Fingerprint, Key, MAX_NOTE_LEN, MAX_PAYLOAD_LEN, OptimizeOptions, Record, Space, Vector,
+    WriterOptions, background, files, recovery,
 };
 
 /// Changes an index; no other process can at the same time. Threads may share it: their batches take turns.
@@ -60,14 +61,10 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::Locked`] while another process writes it, [`Error::SpaceMismatch`] when it holds vectors of
-    /// another space, [`Error::NewerFormat`], [`Error::UnusableDimension`], [`Error::Damaged`] where only
+    /// another space, [`Error::NewerFormat`], [`Error::Damaged`] where only
     /// [`repair`](crate::repair()) can tell what is lost or the manifest is that of another index, and whatever the
     /// disk says.
     pub fn open(dir: &Path, space: &Space, options: WriterOptions) -> Result<Writer, Error> {
-        if !(1..=MAX_DIM).contains(&space.dim) {
-            let (path, found) = (dir.to_owned(), space.dim);
-            return Err(Error::UnusableDimension { path, found, expected: MAX_DIM });
-        }
         files::create_folder(dir)?;
         let lock = Lock::acquire(dir)?;
         let shared = Arc::new(Shared::open(dir, space, options, lock)?);
@@ -83,35 +80,22 @@ impl Writer {
         Ok(self.shared.catalog.entry(key)?.map(|entry| entry.record))
     }
 
-    /// A record of this content and its vector, as it was rounded to half precision; `None` where no record of it has
-    /// one.
+    /// The records of this content that have a vector, each with its key and its vector as it was rounded to half
+    /// precision, in the order of the keys. Records that are replaced meanwhile are left out.
     ///
-    /// They belong together whatever other threads apply meanwhile: a row is written once, so a record that names both
-    /// the content and its row cannot lead to another's vector.
-    ///
-    /// # Errors
-    /// When the catalog or a segment cannot be read.
-    pub fn record_of(&self, fingerprint: &Fingerprint) -> Result<Option<(Record, Vector)>, Error> {
-        let catalog = &self.shared.catalog;
-        for key in self.keys_of(fingerprint)? {
-            let same =
-                |entry: &Entry| entry.has_vector && entry.record.fingerprint.as_ref() == Some(fingerprint);
-            let Some(Entry { row, record, .. }) = catalog.entry(&key)?.filter(same) else { continue };
-            // Replaced since: another key may still have it.
-            let Some(bytes) = catalog.find_vector(row)? else { continue };
-            let vector = Vector::from_half_bytes(&bytes);
-            let vector = vector.ok_or_else(|| catalog.damaged("a vector cannot be read"))?;
-            return Ok(Some((record, vector)));
-        }
-        Ok(None)
-    }
-
-    /// The keys whose content is this and that have a vector, in their order.
-    ///
-    /// # Errors
-    /// [`Error::Damaged`] when a segment cannot be read.
-    pub fn keys_of(&self, fingerprint: &Fingerprint) -> Result<Vec<Key>, Error> {
-        self.shared.take_turn().publication.keys_of(fingerprint)
+    /// Record and vector belong together whatever other threads apply meanwhile: a row is written once, so a record that
+    /// names both the content and its row cannot lead to another's vector.
+    pub fn records_of<'a>(
+        &'a self,
+        fingerprint: &Fingerprint,
+    ) -> impl Iterator<Item = Result<(Key, Record, Vector), Error>> + use<'a> {
+        let fingerprint = *fingerprint;
+        let (keys, error) = match self.shared.take_turn().publication.keys_of(&fingerprint) {
+            Ok(keys) => (keys, None),
+            Err(error) => (Vec::new(), Some(Err(error))),
+        };
+        let record = move |key| self.shared.record_of(key, &fingerprint).transpose();
+        keys.into_iter().filter_map(record).chain(error)
     }
 
     /// The records whose keys begin with `prefix`, in the order of the keys. Changes applied meanwhile may or
@@ -201,6 +185,14 @@ impl Writer {
     }
 }
 
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { dir, dim, options, .. } = &*self.shared;
+        let mut shown = f.debug_struct("Writer");
+        shown.field("dir", dir).field("dim", dim).field("options", options).finish_non_exhaustive()
+    }
+}
+
 /// Ends the threads. What they were doing is done when the index is next opened.
 impl Drop for Writer {
     fn drop(&mut self) {
@@ -226,9 +218,20 @@ impl Shared {
         let catalog = recovery::compact(dir, catalog, &publication, options.cache_bytes)?;
         files::make_private(dir);
         let turn = Mutex::new(Turn { publication, graph_failures: 0 });
-        let (dir, dim) = (dir.to_owned(), space.dim);
+        let (dir, dim) = (dir.to_owned(), space.dim());
         let (ended, optimizing, bell) = (AtomicBool::new(false), AtomicBool::new(false), Condvar::new());
         Ok(Shared { dir, dim, options, turn, ended, optimizing, bell, catalog, _lock: lock })
+    }
+
+    /// The record under `key` with its vector, if it still is of this content and has one.
+    fn record_of(&self, key: Key, fingerprint: &Fingerprint) -> Result<Option<(Key, Record, Vector)>, Error> {
+        let is_same = |entry: &Entry| entry.has_vector && entry.record.fingerprint == Some(*fingerprint);
+        let Some(entry) = self.catalog.entry(&key)?.filter(is_same) else { return Ok(None) };
+        // The record may have been replaced since it was read.
+        let Some(bytes) = self.catalog.find_vector(entry.row)? else { return Ok(None) };
+        let vector = Vector::from_half_bytes(&bytes);
+        let vector = vector.ok_or_else(|| self.catalog.damaged("a vector cannot be read"))?;
+        Ok(Some((key, entry.record, vector)))
     }
 
     fn commit(&self, publication: &mut Publication, changes: BTreeMap<Key, Resolved>) -> Result<(), Error> {
@@ -315,7 +318,8 @@ mod tests {
     const FULL: u64 = 4_096;
 
     fn put(row: u64) -> Change {
-        let vector = Vector::new((0..4).map(|i| crate::test_numbers::spread(4 * row + i)).collect()).unwrap();
+        let vector =
+            Vector::normalized((0..4).map(|i| crate::test_numbers::spread(4 * row + i)).collect()).unwrap();
         let record = Record { fingerprint: None, payload: Vec::new() };
         Change::Put { key: key(row), record, vector: Some(vector) }
     }
@@ -328,7 +332,7 @@ mod tests {
     #[test]
     fn segments_are_merged_whatever_is_not_published() {
         let folder = tempfile::tempdir().unwrap();
-        let space = Space { id: "id".into(), label: "label".into(), dim: 4 };
+        let space = Space::new("id", "label", 4).unwrap();
         let options = WriterOptions {
             publish_rows: usize::MAX,
             publish_interval: Duration::from_secs(3_600),

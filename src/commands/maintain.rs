@@ -19,14 +19,12 @@ pub(super) fn optimize(settings: &Settings) -> Result<Exit> {
     let cancel = stop_on_ctrl_c(AFTER_BATCH)?;
     let writer = Writer::open(&settings.library.index_folder()?, &space, WriterOptions::default())?;
     let bar = progress::rows_bar(settings);
-    let options = OptimizeOptions {
-        cancelled: &|| cancel.load(Ordering::Relaxed),
-        progress: &|done, total| {
-            bar.set_length(total as u64);
-            bar.set_position(done as u64);
-        },
-        ..OptimizeOptions::default()
+    let cancelled = || cancel.load(Ordering::Relaxed);
+    let progress = |done: usize, total: usize| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
     };
+    let options = OptimizeOptions::default().cancelled(&cancelled).progress(&progress);
     let ended = writer.optimize(&options)?;
     bar.finish_and_clear();
     drop(writer);

@@ -149,7 +149,7 @@ fn bench(settings: &Settings, args: &BenchArgs) -> Result<Exit> {
     let mut failed = None;
     for model in &models {
         let measured = Model::open(&model.folder, settings.execution())
-            .and_then(|opened| Ok((opened.space().id.clone(), opened.speed(share)?)));
+            .and_then(|opened| Ok((opened.space().id().to_owned(), opened.speed(share)?)));
         match measured {
             Ok((space, speed)) => speeds.add(&model.name, &space, known(model), speed),
             Err(error) => {
@@ -186,8 +186,8 @@ fn describe(settings: &Settings, model: &Installed) -> Result<Description> {
     description.is_installed(model);
     description.default = store.default_model().is_ok_and(|default| default.name == model.name);
     if let Ok(opened) = Model::open(&model.folder, settings.execution()) {
-        description.embed_dim = Some(opened.space().dim);
-        description.was_measured(&speeds, &opened.space().id);
+        description.embed_dim = Some(opened.space().dim());
+        description.was_measured(&speeds, opened.space().id());
     }
     Ok(description)
 }

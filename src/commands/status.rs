@@ -48,12 +48,12 @@ pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Resul
     let stats = searcher.map_or_else(Stats::default, Searcher::stats);
     let building = library.building()?.into_iter().map(|(folder, searcher)| Building {
         folder: folder.display().to_string(),
-        model: searcher.space().label.clone(),
+        model: searcher.space().label().to_owned(),
         images: searcher.len(),
     });
     Ok(Status {
         library: library.folder().display().to_string(),
-        model: searcher.map(|searcher| searcher.space().label.clone()),
+        model: searcher.map(|searcher| searcher.space().label().to_owned()),
         images: stats.rows,
         skipped: by_reason,
         not_pictures: note.not_pictures().collect(),

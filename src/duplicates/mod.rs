@@ -165,7 +165,7 @@ fn candidates(searcher: &Searcher, folders: &[PathBuf], watch: Watch<'_>) -> Res
     let is_asked = |key: &[u8]| folders.is_empty() || folders.iter().any(|folder| folder.has(key));
     let mut candidates = Vec::new();
     for record in searcher.records().take_while(|_| !(watch.cancelled)()) {
-        let StoredRecord { key, payload, fingerprint, has_vector } = record?;
+        let StoredRecord { key, payload, fingerprint, has_vector, .. } = record?;
         if has_vector
             && is_asked(key)
             && let Some(photo) = Photo::decode(payload)

@@ -101,7 +101,7 @@ impl<'a> Engine<'a> {
         top: NonZeroUsize,
     ) -> Result<Vec<Match>, EngineError> {
         let method = if query.exact { Method::Exact } else { Method::default() };
-        let options = SearchOptions { filter, method };
+        let options = SearchOptions::default().filter(filter).method(method);
         let looked_at = match query.cutoff {
             Cutoff::None | Cutoff::Score(_) => top,
             Cutoff::Relevance => top.saturating_add(SPARE_HITS),
@@ -207,7 +207,7 @@ impl Match {
     }
 
     fn of(hit: Hit, rank: usize) -> Match {
-        let Hit { key, score, payload } = hit;
+        let Hit { key, score, payload, .. } = hit;
         Match { rank, score, path: path_of(key.as_bytes()), photo: Photo::decode(&payload), similar: 0 }
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Picture {
 impl Engine<'_> {
     /// The sum of the parts' unit vectors, each times its weight.
     pub(super) fn ask(&mut self, expression: &Expression) -> Result<Asked, EngineError> {
-        let mut sum = vec![0.0; self.searcher.space().dim];
+        let mut sum = vec![0.0; self.searcher.space().dim()];
         let mut pictures = Vec::new();
         for term in expression.terms() {
             let vector = match &term.source {
@@ -47,7 +47,7 @@ impl Engine<'_> {
                 *sum += term.weight * x;
             }
         }
-        let vector = Vector::new(sum).map_err(|_| EngineError::CancelsOut)?;
+        let vector = Vector::normalized(sum).map_err(|_| EngineError::CancelsOut)?;
         Ok(Asked { vector, pictures })
     }
 
@@ -82,7 +82,8 @@ impl Engine<'_> {
     ) -> Result<Vector, EngineError> {
         let content = fingerprint(&bytes);
         pictures.push(Picture { key: None, fingerprint: Some(content) });
-        if let Some(vector) = self.searcher.vector_of(&content)? {
+        let known = self.searcher.records_of(&content).next().transpose()?;
+        if let Some(vector) = known.and_then(|stored| stored.vector) {
             return Ok(vector);
         }
         let preprocess = self.model.preprocess();

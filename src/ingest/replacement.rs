@@ -39,7 +39,7 @@ impl Replacement {
 /// Tells whoever waits what this run does.
 pub(super) fn announce(run: &Run<'_>) {
     if let Some(old) = run.replaces {
-        let (photos, old, new) = (old.len(), &old.space().label, &run.model.space().label);
+        let (photos, old, new) = (old.len(), old.space().label(), run.model.space().label());
         run.reporter.report(Event::Replacing { old, new, photos });
     }
 }
@@ -48,7 +48,7 @@ pub(super) fn announce(run: &Run<'_>) {
 pub(super) fn state(run: &Run<'_>, walked: &Walked) -> Result<Option<Replacement>, IngestError> {
     let Some(old) = run.replaces else { return Ok(None) };
     let lacking = lacking(run, walked)?;
-    let (old, new) = (old.space().label.clone(), run.model.space().label.clone());
+    let (old, new) = (old.space().label().to_owned(), run.model.space().label().to_owned());
     Ok(Some(Replacement { old, new, lacking }))
 }
 

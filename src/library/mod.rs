@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     fn space() -> Space {
-        Space { id: "a".into(), label: "A".into(), dim: 2 }
+        Space::new("a", "A", 2).unwrap()
     }
 
     /// Makes an index with so many photos.
@@ -262,7 +262,7 @@ mod tests {
         let put = |photo: usize| Change::Put {
             key: Key::new(photo.to_string()).unwrap(),
             record: Record { fingerprint: None, payload: Vec::new() },
-            vector: Some(Vector::new(vec![1.0, 0.0]).unwrap()),
+            vector: Some(Vector::normalized(vec![1.0, 0.0]).unwrap()),
         };
         writer.apply((0..photos).map(put).collect()).unwrap();
         writer.close().unwrap();

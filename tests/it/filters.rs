@@ -66,7 +66,7 @@ fn row(number: u32, numbers: &mut Numbers) -> Row {
     let (folder, name, ending) = (numbers.of(FOLDERS), numbers.of(NAMES), numbers.of(ENDINGS));
     let path = format!("{folder}/{name}{number}.{ending}");
     #[expect(clippy::cast_possible_truncation, reason = "to single precision")]
-    let vector = Vector::new((0..DIM).map(|_| numbers.unit() as f32).collect()).unwrap();
+    let vector = Vector::normalized((0..DIM).map(|_| numbers.unit() as f32).collect()).unwrap();
     let place = |numbers: &mut Numbers| {
         let (latitude, longitude) = numbers.of(CITIES);
         (latitude + numbers.unit() * 0.5, (longitude + numbers.unit() * 0.5).min(180.0))
@@ -214,7 +214,7 @@ fn near(filter: &mut Filter, numbers: &mut Numbers) -> Condition {
 
 fn library(rows: &[Row]) -> (tempfile::TempDir, Searcher) {
     let folder = tempfile::tempdir().unwrap();
-    let space = Space { id: "none".into(), label: "none".into(), dim: DIM };
+    let space = Space::new("none", "none", DIM).unwrap();
     let writer = Writer::open(folder.path(), &space, WriterOptions::default()).unwrap();
     for rows in rows.chunks(5_000) {
         let puts = rows.iter().map(|row| Change::Put {
@@ -246,7 +246,7 @@ fn filters_find_what_a_plain_loop_finds() {
         assert_eq!(selection.len(), expected.len(), "{filter:?}");
         found_some += usize::from(!expected.is_empty());
         let query = &rows[numbers.below(rows.len())].vector;
-        let options = SearchOptions { filter: Some(&selection), ..SearchOptions::default() };
+        let options = SearchOptions::default().filter(&selection);
         let hits = searcher.search(query, NonZeroUsize::new(20).unwrap(), &options).unwrap();
         let mut scores: Vec<f32> = expected.iter().map(|row| row.vector.dot(query)).collect();
         scores.sort_by(|a, b| b.total_cmp(a));

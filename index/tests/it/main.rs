@@ -15,9 +15,13 @@ mod fixture;
 #[cfg(test)]
 mod format;
 #[cfg(test)]
+mod generations;
+#[cfg(test)]
 mod graphs;
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod outside;
 #[cfg(test)]
 mod recovery;
 #[cfg(test)]

@@ -22,6 +22,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::decode::Limits;
+use crate::disk::DiskMarks;
 use crate::library::{LockedLibrary, Note, Opened};
 use crate::model::{Device, Model, ModelError};
 use crate::photo::{Skip, SkipKind};
@@ -54,6 +55,28 @@ pub struct Plan {
     pub max_wait: Duration,
     /// The time, noted as the time of the last run.
     pub now: SystemTime,
+    /// How to tell disks apart, and so whether a photo was deleted or its disk was taken away.
+    pub disks: DiskMarks,
+}
+
+impl Plan {
+    /// A run over `roots` with the usual settings: nothing is left out, and one thread decodes.
+    pub fn new(roots: Vec<PathBuf>, now: SystemTime) -> Plan {
+        let limits = Limits::default();
+        Plan {
+            roots,
+            gone_roots: Vec::new(),
+            rules: Rules::default(),
+            prune: false,
+            threads: 1,
+            batches: None,
+            force: false,
+            limits,
+            max_wait: limits.max_time,
+            now,
+            disks: DiskMarks::SYSTEM,
+        }
+    }
 }
 
 /// What became of one file.

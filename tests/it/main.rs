@@ -13,6 +13,7 @@ mod change_of_model;
 mod commands;
 mod config;
 mod decoder_version;
+mod disks;
 mod duplicates;
 mod faults;
 mod file_times;

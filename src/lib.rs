@@ -13,6 +13,7 @@ pub mod duplicates;
 pub mod engine;
 pub mod files;
 pub mod gather;
+pub mod hint;
 pub mod hub;
 pub mod ingest;
 pub mod library;

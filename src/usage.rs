@@ -1,5 +1,7 @@
 //! Mistakes in what was typed or configured, with a way on.
 
+use imgsearch::hint::Hint;
+
 /// What is wrong, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
@@ -16,9 +18,11 @@ impl UsageError {
     pub(crate) fn hint(self, hint: impl Into<String>) -> UsageError {
         UsageError { hint: Some(hint.into()), ..self }
     }
+}
 
-    pub(crate) fn way_on(&self) -> Option<&str> {
-        self.hint.as_deref()
+impl Hint for UsageError {
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
     }
 }
 

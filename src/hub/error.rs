@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Known, RECOMMENDED};
+use crate::hint::Hint;
 use crate::model::ModelError;
 
 /// What can go wrong between a name and an installed model.
@@ -226,9 +227,8 @@ pub enum HubError {
     },
 }
 
-impl HubError {
-    /// What to do next, where that is known.
-    pub fn hint(&self) -> Option<String> {
+impl Hint for HubError {
+    fn hint(&self) -> Option<String> {
         let text = match self {
             HubError::Id { .. } => "`imgsearch models list` names the known models",
             HubError::Unreachable { .. } => {

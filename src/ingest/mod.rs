@@ -23,6 +23,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::decode::Limits;
 use crate::disk::DiskMarks;
+use crate::hint::Hint;
 use crate::library::{LockedLibrary, Note, Opened};
 use crate::model::{Device, Model, ModelError};
 use crate::photo::{Skip, SkipKind};
@@ -235,6 +236,16 @@ pub enum IngestError {
         /// What it said.
         error: io::Error,
     },
+}
+
+impl Hint for IngestError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            IngestError::Index(error) => Hint::hint(error),
+            IngestError::Model(error) => error.hint(),
+            IngestError::Pattern(_) | IngestError::Stuck { .. } | IngestError::Thread { .. } => None,
+        }
+    }
 }
 
 /// Brings `library` up to date with the files below `plan.roots`.

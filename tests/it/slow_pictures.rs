@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use image::{ImageFormat, Rgb, RgbImage};
 use imgsearch::classify::Classifier;
 use imgsearch::decode::{Limits, PictureError};
+use imgsearch::hint::Hint;
 use imgsearch::ingest::{Event, IngestError, Plan, Reporter, Totals, index};
 use imgsearch::model::{Execution, Precision};
 use imgsearch::photo::SkipKind;

@@ -23,6 +23,7 @@ pub mod name;
 pub mod perceptual;
 pub mod photo;
 pub mod query;
+mod resize;
 pub mod sidecar;
 mod stamp;
 pub mod text_file;

@@ -246,6 +246,7 @@ pub(crate) fn silence_contained_panics() {
 }
 
 /// Gives a terminal that is taken over back before a panic is reported on it. Contained panics leave it as it is.
+#[cfg(feature = "tui")]
 pub(crate) fn give_back_on_panic(give_back: fn()) {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -15,6 +15,13 @@ impl UsageError {
         UsageError { what: what.into(), hint: None }
     }
 
+    /// This build cannot do `what`, because it was made without `feature`.
+    #[cfg(not(feature = "tui"))]
+    pub(crate) fn left_out(what: &str, feature: &str) -> UsageError {
+        let hint = format!("build imgsearch with `cargo build --release --features {feature}`");
+        UsageError::new(format!("{what} needs the feature `{feature}`, which this build lacks")).hint(hint)
+    }
+
     pub(crate) fn hint(self, hint: impl Into<String>) -> UsageError {
         UsageError { hint: Some(hint.into()), ..self }
     }

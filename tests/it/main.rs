@@ -6,8 +6,10 @@
 
 mod accounting;
 mod architecture;
+#[cfg(feature = "archives")]
 mod archives;
 mod broken_files;
+#[cfg(feature = "tui")]
 mod browse;
 mod change_of_model;
 mod commands;
@@ -30,6 +32,8 @@ mod model_goldens;
 mod models;
 mod names;
 mod pixels;
+#[cfg(feature = "tui")]
+mod previews;
 mod pulled_layouts;
 mod queries;
 mod raw_pairs;

@@ -84,7 +84,8 @@ impl Case {
     fn all() -> impl Iterator<Item = (Case, &'static str)> {
         let is_committed = std::env::var_os(OTHER_GOLDENS).is_none();
         let is_asked = |name: &str| is_committed || goldens().join(name).is_dir();
-        let (asked, left_out): (Vec<_>, Vec<_>) = MODELS.iter().copied().partition(|(name, _)| is_asked(name));
+        let (asked, left_out): (Vec<_>, Vec<_>) =
+            MODELS.iter().copied().partition(|(name, _)| is_asked(name));
         assert!(!asked.is_empty(), "{} has no model", goldens().display());
         if !left_out.is_empty() {
             skip(&format!("{} has not {left_out:?}", goldens().display()));

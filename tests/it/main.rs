@@ -25,6 +25,8 @@ mod goldens;
 mod hostile;
 mod hub_server;
 mod incremental;
+#[cfg(not(all(feature = "archives", feature = "tui")))]
+mod left_out;
 mod library;
 mod manual;
 mod metadata_cases;

@@ -33,16 +33,38 @@ fn identity(_: &Path) -> Option<u64> {
 /// Where no disk is told.
 pub const UNKNOWN_DISK: u64 = 0;
 
-/// Answers which disk something is on, asking the operating system once per disk or folder.
-#[derive(Debug, Default)]
+/// How to tell disks apart. Tests bring functions of their own, to take a disk away without mounting one.
+#[derive(Clone, Copy, Debug)]
+pub struct DiskMarks {
+    /// The number of the device that a file is on: the same for all files of a disk while it is mounted.
+    pub device: fn(&Metadata) -> u64,
+    /// The identity of the disk that an existing path is on. It stays the same when the disk is mounted again. `None`
+    /// where it is not known.
+    pub identity: fn(&Path) -> Option<u64>,
+}
+
+impl DiskMarks {
+    /// What the operating system tells.
+    pub const SYSTEM: DiskMarks = DiskMarks { device, identity };
+}
+
+/// Answers which disk something is on, asking for its identity once per device or folder.
+#[derive(Debug)]
 pub struct Disks {
+    marks: DiskMarks,
     by_device: HashMap<u64, u64>,
     by_folder: HashMap<PathBuf, u64>,
 }
 
 impl Disks {
+    /// Disks that are told apart by `marks`.
+    pub fn new(marks: DiskMarks) -> Disks {
+        Disks { marks, by_device: HashMap::new(), by_folder: HashMap::new() }
+    }
+
     /// The disk of an existing file.
     pub fn of(&mut self, path: &Path, metadata: &Metadata) -> u64 {
+        let DiskMarks { device, identity } = self.marks;
         *self.by_device.entry(device(metadata)).or_insert_with(|| identity(path).unwrap_or(UNKNOWN_DISK))
     }
 
@@ -52,7 +74,7 @@ impl Disks {
         if let Some(known) = self.by_folder.get(folder) {
             return *known;
         }
-        let disk = identity(nearest(path)).unwrap_or(UNKNOWN_DISK);
+        let disk = (self.marks.identity)(nearest(path)).unwrap_or(UNKNOWN_DISK);
         self.by_folder.insert(folder.to_owned(), disk);
         disk
     }
@@ -96,7 +118,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a");
         std::fs::write(&file, "").unwrap();
-        let mut disks = Disks::default();
+        let mut disks = Disks::new(DiskMarks::SYSTEM);
         let here = disks.of(&file, &file.metadata().unwrap());
         assert_eq!(disks.of_nearest(&folder.path().join("gone/deeper/b")), here);
         assert_eq!(nearest(&folder.path().join("gone/deeper/b")), folder.path());
@@ -118,7 +140,7 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn different_file_systems_differ() {
-        let mut disks = Disks::default();
+        let mut disks = Disks::new(DiskMarks::SYSTEM);
         assert_ne!(disks.of_nearest(Path::new("/proc/none")), disks.of_nearest(Path::new("/none")));
     }
 }

@@ -10,7 +10,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use tempfile::{Builder, NamedTempFile};
+use tempfile::{Builder, NamedTempFile, TempPath};
 
 /// The names of files that are not finished: this, letters and digits that nobody can foresee, and the ending. No part
 /// comes from the name of the finished file, which may be as long as a name can be.
@@ -58,7 +58,22 @@ pub fn replace_durably(path: &Path, bytes: &[u8], readers: Readers) -> io::Resul
     sync_folder(folder_of(path))
 }
 
+/// Makes an empty file that is to replace the one at `path`, for code that writes by path. Dropping it removes it;
+/// [`TempPath::persist`] gives it its name.
+///
+/// # Errors
+/// Whatever the disk says.
+pub fn begin(path: &Path, readers: Readers) -> io::Result<TempPath> {
+    begun(path, readers).map(NamedTempFile::into_temp_path)
+}
+
 fn written(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<NamedTempFile> {
+    let mut new = begun(path, readers)?;
+    new.write_all(bytes)?;
+    Ok(new)
+}
+
+fn begun(path: &Path, readers: Readers) -> io::Result<NamedTempFile> {
     let mut builder = Builder::new();
     builder.prefix(UNFINISHED).rand_bytes(UNFORESEEN).suffix(UNFINISHED_ENDING);
     #[cfg(unix)]
@@ -68,9 +83,7 @@ fn written(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<NamedTempF
     }
     #[cfg(not(unix))]
     let _ = readers;
-    let mut new = builder.tempfile_in(folder_of(path))?;
-    new.write_all(bytes)?;
-    Ok(new)
+    builder.tempfile_in(folder_of(path))
 }
 
 fn put(new: NamedTempFile, path: &Path) -> io::Result<()> {
@@ -145,7 +158,7 @@ pub fn make_private(path: &Path) {
     let _ = path;
 }
 
-/// Whether a file of this name was being written by [`create`] or [`replace`].
+/// Whether a file of this name was being written by [`create`] or [`replace`], or is of [`begin`].
 pub fn is_unfinished(name: &OsStr) -> bool {
     let inner = name.to_str().and_then(|name| name.strip_prefix(UNFINISHED)?.strip_suffix(UNFINISHED_ENDING));
     inner.is_some_and(|inner| {

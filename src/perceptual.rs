@@ -4,13 +4,13 @@
 //! different pictures cannot be told apart. `cargo run --release --example duplicates -- FOLDER` prints by how many
 //! bits versions of each photo differ, and different documents on one template.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{DynamicImage, GrayImage, RgbImage};
+use fast_image_resize::FilterType;
+use image::{DynamicImage, GrayImage};
 use image_hasher::{HashAlg, Hasher, HasherConfig};
 use minicbor::{Decode, Encode};
 
 use crate::decode::Picture;
+use crate::resize::resized;
 
 /// Frequencies each way: bits in a row, and rows.
 const SIDE: u32 = 16;
@@ -131,14 +131,7 @@ fn hasher() -> Hasher<[u8; 32]> {
 
 /// All of a picture, as it is seen upright, in a square with this side.
 pub(crate) fn squashed(picture: &Picture, side: u32, filter: FilterType) -> DynamicImage {
-    let pixels = &picture.pixels;
-    let from = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3);
-    let mut to = Image::new(side, side, PixelType::U8x3);
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
-    let from = from.expect("an RgbImage holds three bytes a pixel");
-    Resizer::new().resize(&from, &mut to, &options).expect("both are of three bytes a pixel");
-    let small = RgbImage::from_raw(side, side, to.into_vec()).expect("the resizer filled every pixel");
-    let mut small = DynamicImage::ImageRgb8(small);
+    let mut small = DynamicImage::ImageRgb8(resized(&picture.pixels, side, side, filter));
     small.apply_orientation(picture.orientation);
     small
 }
@@ -158,7 +151,7 @@ fn transpose(rows: &[u16; 16]) -> [u16; 16] {
 #[cfg(test)]
 mod tests {
     use image::metadata::Orientation;
-    use image::{Rgb, imageops};
+    use image::{Rgb, RgbImage, imageops};
 
     use super::*;
     use crate::decode::Metadata;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use imgsearch::EngineError;
 use imgsearch::decode::{self, PictureError};
+use imgsearch::hint::Hint;
 use imgsearch::hub::{self, HubError};
 use imgsearch::ingest::{Event, IngestError, Outcome, Reporter};
 use imgsearch::model::ModelError;
@@ -245,6 +246,7 @@ pub(crate) fn silence_contained_panics() {
 }
 
 /// Gives a terminal that is taken over back before a panic is reported on it. Contained panics leave it as it is.
+#[cfg(feature = "tui")]
 pub(crate) fn give_back_on_panic(give_back: fn()) {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -289,59 +291,23 @@ fn print_line(line: &str) {
     _ = writeln!(stderr(), "{}", escape(line));
 }
 
-/// What to do next, where the error's kind tells.
+/// What to do next, where one of the causes knows.
 pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
-    error.chain().find_map(hint_of)
+    error.chain().find_map(|cause| HINTS.iter().find_map(|hint_of| hint_of(cause)))
 }
 
-fn hint_of(cause: &(dyn Error + 'static)) -> Option<String> {
-    if let Some(error) = cause.downcast_ref::<UsageError>() {
-        return error.way_on().map(str::to_owned);
-    }
-    if let Some(error) = cause.downcast_ref::<ModelError>() {
-        return error.hint().map(str::to_owned);
-    }
-    if let Some(error) = cause.downcast_ref::<IndexError>() {
-        return index_hint(error);
-    }
-    if let Some(error) = cause.downcast_ref::<HubError>() {
-        return error.hint();
-    }
-    if let Some(error) = cause.downcast_ref::<PictureError>() {
-        return error.hint().map(str::to_owned);
-    }
-    if let Some(error) = cause.downcast_ref::<ExpressionError>() {
-        return error.hint().map(str::to_owned);
-    }
-    match (cause.downcast_ref::<EngineError>(), cause.downcast_ref::<IngestError>()) {
-        (Some(EngineError::Index(error)), _) | (_, Some(IngestError::Index(error))) => hint_of(error),
-        (Some(EngineError::NotRemembered { .. }), _) => {
-            Some("`#N` is a photo of the last query's results: ask that query again".into())
-        }
-        (Some(EngineError::Picture { error, .. }), _) => hint_of(error),
-        (Some(EngineError::Model(error)), _) | (_, Some(IngestError::Model(error))) => hint_of(error),
-        _ => None,
-    }
-}
+/// The kinds of error that have hints.
+const HINTS: &[fn(&(dyn Error + 'static)) -> Option<String>] = &[
+    hint_of::<UsageError>,
+    hint_of::<ModelError>,
+    hint_of::<IndexError>,
+    hint_of::<HubError>,
+    hint_of::<PictureError>,
+    hint_of::<ExpressionError>,
+    hint_of::<EngineError>,
+    hint_of::<IngestError>,
+];
 
-/// The index knows no commands; this names the one that helps.
-fn index_hint(error: &IndexError) -> Option<String> {
-    if matches!(error, IndexError::Missing { .. }) {
-        return Some("run `imgsearch index ~/Photos` first".into());
-    }
-    if matches!(error, IndexError::SpaceMismatch { .. }) {
-        return Some(
-            "leave out `--model`, use another library with `--library`, or change this one to that model with `imgsearch index --model`".into(),
-        );
-    }
-    if matches!(error, IndexError::Locked { .. }) {
-        return Some(
-            "another imgsearch is changing this library: wait until it has ended; queries work meanwhile"
-                .into(),
-        );
-    }
-    if matches!(error, IndexError::Damaged { .. } | IndexError::Catalog { .. }) {
-        return Some("run `imgsearch repair`".into());
-    }
-    error.hint().map(str::to_owned)
+fn hint_of<E: Error + Hint + 'static>(cause: &(dyn Error + 'static)) -> Option<String> {
+    cause.downcast_ref::<E>()?.hint()
 }

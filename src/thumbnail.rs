@@ -3,13 +3,13 @@
 use std::fs::File;
 use std::path::Path;
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::FilterType;
 use image::codecs::jpeg::JpegEncoder;
 use image::{DynamicImage, RgbImage};
 
 use crate::budget::Budget;
 use crate::decode::{self, Detail, Limits, PictureError, decode_in_time};
+use crate::resize::resized;
 
 /// JPEG quality of thumbnails in pages: what Pillow and most cameras' previews take by default; nobody prints them.
 const QUALITY: u8 = 80;
@@ -61,13 +61,7 @@ fn fitted(pixels: RgbImage, side: u32) -> RgbImage {
     }
     let scaled = |length: u32| (u64::from(length) * u64::from(side)).div_ceil(u64::from(longest));
     let scaled = |length: u32| u32::try_from(scaled(length)).unwrap_or(side).max(1);
-    let from = ImageRef::new(width, height, pixels.as_raw(), PixelType::U8x3);
-    let mut to = Image::new(scaled(width), scaled(height), PixelType::U8x3);
-    let options =
-        ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom)).use_alpha(false);
-    let from = from.expect("an RgbImage holds three bytes a pixel");
-    Resizer::new().resize(&from, &mut to, &options).expect("both are of three bytes a pixel");
-    RgbImage::from_raw(to.width(), to.height(), to.into_vec()).expect("the resizer filled every pixel")
+    resized(&pixels, scaled(width), scaled(height), FilterType::CatmullRom)
 }
 
 #[cfg(test)]

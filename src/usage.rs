@@ -1,5 +1,7 @@
 //! Mistakes in what was typed or configured, with a way on.
 
+use imgsearch::hint::Hint;
+
 /// What is wrong, and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
@@ -13,12 +15,21 @@ impl UsageError {
         UsageError { what: what.into(), hint: None }
     }
 
+    /// This build cannot do `what`, because it was made without `feature`.
+    #[cfg(not(feature = "tui"))]
+    pub(crate) fn left_out(what: &str, feature: &str) -> UsageError {
+        let hint = format!("build imgsearch with `cargo build --release --features {feature}`");
+        UsageError::new(format!("{what} needs the feature `{feature}`, which this build lacks")).hint(hint)
+    }
+
     pub(crate) fn hint(self, hint: impl Into<String>) -> UsageError {
         UsageError { hint: Some(hint.into()), ..self }
     }
+}
 
-    pub(crate) fn way_on(&self) -> Option<&str> {
-        self.hint.as_deref()
+impl Hint for UsageError {
+    fn hint(&self) -> Option<String> {
+        self.hint.clone()
     }
 }
 

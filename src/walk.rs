@@ -163,16 +163,16 @@ pub struct Walk {
 }
 
 impl Walk {
-    /// Begins a walk of `root`, one of `roots`; nothing is looked at yet.
+    /// Begins a walk of `root`, one of `roots`; nothing is looked at yet. `disks` tells which disk a file is on.
     ///
     /// # Errors
     /// [`PatternError`]; trouble on the way is a [`Found::Unreadable`].
-    pub fn new(root: &Path, roots: &[PathBuf], rules: &Rules) -> Result<Walk, PatternError> {
+    pub fn new(root: &Path, roots: &[PathBuf], rules: &Rules, disks: Disks) -> Result<Walk, PatternError> {
         let exclude = Exclude::new(root, rules)?;
         let entries = WalkDir::new(root).follow_links(rules.follow_symlinks).sort_by(in_order).into_iter();
         let is_inner = |other: &&PathBuf| *other != root && other.starts_with(root);
         let inner_roots = roots.iter().filter(is_inner).cloned().collect();
-        let (rules, disks, closed) = (rules.clone(), Disks::default(), None);
+        let (rules, closed) = (rules.clone(), None);
         Ok(Walk { entries, rules, exclude, disks, inner_roots, closed })
     }
 
@@ -360,6 +360,11 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::disk::DiskMarks;
+
+    fn walk(root: &Path, rules: &Rules) -> Walk {
+        Walk::new(root, &[], rules, Disks::new(DiskMarks::SYSTEM)).unwrap()
+    }
 
     /// The files found below a tree of empty files, relative to it.
     fn found(files: &[&str], rules: &Rules) -> Vec<String> {
@@ -370,8 +375,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, "").unwrap();
         }
-        let files = Walk::new(&root, &[], rules)
-            .unwrap()
+        let files = walk(&root, rules)
             .filter_map(|found| if let Found::File { path, .. } = found { Some(path) } else { None });
         files.map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect()
     }
@@ -457,7 +461,7 @@ mod tests {
                 let nobody = rustix::thread::Uid::from_raw(65534);
                 rustix::thread::set_thread_res_uid(nobody, nobody, nobody).unwrap();
             }
-            Walk::new(&root, &[], &Rules::default()).unwrap().collect::<Vec<_>>()
+            walk(&root, &Rules::default()).collect::<Vec<_>>()
         };
         let found = std::thread::scope(|scope| scope.spawn(walk).join().unwrap());
         allow(&root.join("closed"), 0o755);
@@ -495,7 +499,7 @@ mod tests {
         for (follow_symlinks, files, dangling, not_followed) in [(false, 1, 1, 3), (true, 3, 1, 0)] {
             let rules = Rules { follow_symlinks, ..Rules::default() };
             let mut counts = (0, 0, 0);
-            for found in Walk::new(&root, &[], &rules).unwrap() {
+            for found in walk(&root, &rules) {
                 match found {
                     Found::File { .. } => counts.0 += 1,
                     Found::DanglingLink(_) => counts.1 += 1,

@@ -10,10 +10,9 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, ensure};
 use directories::ProjectDirs;
-use imgsearch::decode::Limits;
 use imgsearch::ingest::{Event, Plan, Reporter, index};
 use imgsearch::model::{Device, Execution, Precision, Prompt};
-use imgsearch::walk::{Rules, resolve_roots};
+use imgsearch::walk::resolve_roots;
 use imgsearch::{Library, Model};
 
 #[derive(serde::Deserialize)]
@@ -46,19 +45,7 @@ pub(crate) fn open_model(folder: Option<PathBuf>, prompt: Option<Prompt>) -> Res
 pub(crate) fn index_all(library: &Library, model: &Model, paths: &[PathBuf]) -> Result<u64> {
     let (roots, missing) = resolve_roots(paths);
     ensure!(missing.is_empty(), "{} paths are not there", missing.len());
-    let limits = Limits::default();
-    let plan = Plan {
-        roots,
-        gone_roots: Vec::new(),
-        rules: Rules::default(),
-        prune: false,
-        force: false,
-        threads: available_parallelism()?.get(),
-        batches: None,
-        limits,
-        max_wait: limits.max_time,
-        now: SystemTime::now(),
-    };
+    let plan = Plan { threads: available_parallelism()?.get(), ..Plan::new(roots, SystemTime::now()) };
     Ok(index(&mut library.lock()?, model, &plan, &Silent, &AtomicBool::new(false))?.embedded)
 }
 

@@ -4,7 +4,7 @@ use std::io;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, bail};
-use imgsearch::decode::{Limits, heif};
+use imgsearch::decode::heif;
 use imgsearch::ingest::{self, Plan};
 use imgsearch::walk::{Rules, resolve_roots};
 
@@ -37,16 +37,13 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     let model = open_model(settings, &noted(&settings.library)?)?;
     heif::look_in(settings.heif_places());
     let plan = Plan {
-        roots,
         gone_roots,
         rules: Rules { exclude, include_hidden, follow_symlinks },
         prune,
         threads: settings.threads,
         batches: batches.map(usize::from),
         force,
-        limits: Limits::default(),
-        max_wait: Limits::default().max_time,
-        now: SystemTime::now(),
+        ..Plan::new(roots, SystemTime::now())
     };
     let (start, cancel, progress) = (Instant::now(), stop_on_ctrl_c(AFTER_BATCH)?, Progress::new(settings));
     let totals = ingest::index(&mut library, &model, &plan, &progress, &cancel);

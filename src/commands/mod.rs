@@ -1,5 +1,6 @@
 //! One function per command: settings in, library called, results rendered.
 
+#[cfg(feature = "tui")]
 mod browse;
 mod classify;
 mod config;
@@ -35,6 +36,8 @@ use imgsearch_index::{Error as IndexError, Searcher};
 use crate::cli::{Cli, Command, ConfigArgs};
 use crate::progress::{self, Download};
 use crate::settings::{self, CommandLine, Settings};
+#[cfg(not(feature = "tui"))]
+use crate::usage::UsageError;
 
 /// How the process ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +58,10 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         Command::Query(args) => query::run(&settings, &args),
         Command::Classify(args) => classify::run(&settings, &args),
         Command::Similar(args) => similar::run(&settings, &args),
+        #[cfg(feature = "tui")]
         Command::Browse(args) => browse::run(&settings, &args),
+        #[cfg(not(feature = "tui"))]
+        Command::Browse(_) => Err(UsageError::left_out("browse", "tui").into()),
         Command::Duplicates(args) => duplicates::run(&settings, &args),
         Command::Tags(args) => tags::run(&settings, &args),
         Command::Status(args) => status::run(&settings, &args),

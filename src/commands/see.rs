@@ -1,5 +1,11 @@
 //! What is done with photos that were found, besides listing them: a preview, a page, a folder, the opener.
 
+#[cfg(not(feature = "tui"))]
+#[path = "see/no_preview.rs"]
+mod preview;
+#[cfg(feature = "tui")]
+mod preview;
+
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
@@ -17,12 +23,14 @@ use rayon::prelude::*;
 use super::absolute;
 use crate::cli::{Format, SeeArgs};
 use crate::progress;
-use crate::render::{
-    Figure, LEAST, Output, Painter, Section, Tile, caption, contact_sheet, fits_a_tile, is_page,
-    unless_reader_left,
-};
+use crate::render::{Figure, Section, contact_sheet, is_page};
 use crate::settings::{Settings, Verbosity};
 use crate::usage::UsageError;
+
+use preview::check_preview;
+#[cfg(feature = "tui")]
+pub(super) use preview::check_terminal;
+pub(super) use preview::preview;
 
 /// Pixels of a page's thumbnails on their longer side: twice what a page shows them at, for fine screens.
 const PAGE_SIDE: u32 = 480;
@@ -32,7 +40,7 @@ const MOST_WINDOWS: usize = 20;
 /// Checks, before anything is searched for, that what is asked can be done.
 pub(super) fn check(settings: &Settings, args: &SeeArgs, format: Format) -> Result<()> {
     if args.preview {
-        check_terminal(settings, "--preview")?;
+        check_preview(settings)?;
         if format != Format::Text {
             let error = UsageError::new("--preview draws among text, and goes with --format text only");
             return Err(error.hint("`--html FILE` writes a page beside any format").into());
@@ -61,39 +69,6 @@ pub(super) fn check_page(file: &Path) -> Result<()> {
     }
     let error = UsageError::new(format!("{} is there, and it is not a page of imgsearch", file.display()));
     Err(error.hint("choose another name for the page, or move that file away").into())
-}
-
-/// Checks that pictures can be drawn on standard output.
-pub(super) fn check_terminal(settings: &Settings, what: &str) -> Result<(), UsageError> {
-    if !settings.look.is_terminal {
-        let error = UsageError::new(format!("{what} draws on a terminal, and stdout is none"));
-        return Err(error.hint("`imgsearch query TEXT --html FILE` writes a page of photos instead"));
-    }
-    if !settings.look.colours {
-        let error = UsageError::new(format!("{what} draws in colours, and they are switched off"));
-        return Err(error.hint("`--color always` uses them in spite of `NO_COLOR` or `TERM=dumb`"));
-    }
-    if !fits_a_tile() {
-        let error = UsageError::new(format!("{what} needs a larger terminal"));
-        return Err(error.hint(format!("{} columns and {} lines are the least", LEAST.0, LEAST.1)));
-    }
-    Ok(())
-}
-
-/// Draws the matches on the terminal, if that was asked for.
-pub(super) fn preview(settings: &Settings, matches: &[Match], args: &SeeArgs) -> Result<()> {
-    if !args.preview || matches.is_empty() {
-        return Ok(());
-    }
-    let painter = Painter::ask();
-    let pictures = thumbnails(settings, matches, painter.side(), |picture| painter.paint(picture))?;
-    let tiles = matches.iter().zip(&pictures).map(|(found, picture)| Tile {
-        picture: Some(picture.as_ref().map_err(String::as_str)),
-        caption: caption(found),
-    });
-    let mut output = Output::new(settings.look);
-    let drawn = output.preview(&tiles.collect::<Vec<_>>()).and_then(|()| output.finish());
-    Ok(unless_reader_left(drawn)?)
 }
 
 /// Puts the matches on a page and into a folder, and opens them, as far as that was asked for. Whether all could be

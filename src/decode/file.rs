@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::worker::LeftBehind;
 use super::{DecodeError, Detail, Limits, Picture, Waited, decoder};
+use crate::hint::Hint;
 
 /// The threads that [`decode_in_time`] has left to themselves.
 static LEFT_BEHIND: Mutex<LeftBehind> = Mutex::new(LeftBehind::new());
@@ -27,10 +28,9 @@ pub enum PictureError {
     Thread(io::Error),
 }
 
-impl PictureError {
-    /// What to do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
+impl Hint for PictureError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
             PictureError::Picture(
                 DecodeError::TooLarge { .. } | DecodeError::TooSlow { .. } | DecodeError::Unsupported { .. },
             ) => Some("save the picture as a JPEG, and smaller if it is large, and take that"),
@@ -43,7 +43,8 @@ impl PictureError {
             | PictureError::File(_)
             | PictureError::Stuck
             | PictureError::Thread(_) => None,
-        }
+        };
+        hint.map(str::to_owned)
     }
 }
 

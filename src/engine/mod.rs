@@ -2,6 +2,7 @@
 
 mod background;
 mod collapse;
+mod hint;
 mod tags;
 mod terms;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Known, RECOMMENDED};
+use crate::hint::Hint;
 use crate::model::ModelError;
 
 /// What can go wrong between a name and an installed model.
@@ -208,6 +209,12 @@ pub enum HubError {
         /// What is wrong with it.
         detail: String,
     },
+    /// An archive, for a build without the feature `archives`.
+    #[error("unpacking {path} needs the feature `archives`, which this build lacks", path = path.display())]
+    NoArchives {
+        /// The archive.
+        path: PathBuf,
+    },
     /// What was pulled or unpacked is whole, and is not a model that imgsearch reads.
     #[error("{id} is whole, and cannot be used")]
     Unreadable {
@@ -226,9 +233,8 @@ pub enum HubError {
     },
 }
 
-impl HubError {
-    /// What to do next, where that is known.
-    pub fn hint(&self) -> Option<String> {
+impl Hint for HubError {
+    fn hint(&self) -> Option<String> {
         let text = match self {
             HubError::Id { .. } => "`imgsearch models list` names the known models",
             HubError::Unreachable { .. } => {
@@ -273,6 +279,9 @@ impl HubError {
             HubError::Archive { .. } => {
                 "nothing was installed: a zip, tar or tar.gz file of a whole model folder is needed; this one may have \
                  arrived damaged"
+            }
+            HubError::NoArchives { .. } => {
+                "unpack it yourself and name the folder, or build imgsearch with `cargo build --release --features archives`"
             }
             HubError::Unreadable { .. } | HubError::NoModel { .. } => {
                 "`imgsearch models list` names models that work; scripts/export_clip.py exports others"

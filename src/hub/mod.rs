@@ -14,6 +14,7 @@
 //! arrives is compared with that, wherever it came from: the server, an earlier attempt, or a Hugging Face cache
 //! folder. A file without a digest is refused.
 
+#[cfg(feature = "archives")]
 mod archive;
 mod cache;
 mod client;
@@ -24,9 +25,13 @@ mod pull;
 mod select;
 mod speeds;
 mod store;
+#[cfg(not(feature = "archives"))]
+#[path = "no_archives.rs"]
+mod unpack;
+#[cfg(feature = "archives")]
 mod unpack;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::HubError;
@@ -35,7 +40,16 @@ pub use pull::{Event, Pulled, Wanted};
 pub use select::Precisions;
 pub use speeds::Speeds;
 pub use store::{Installed, OFFLINE, Origin, Store};
-pub use unpack::is_archive;
+
+/// Endings of archives, which a model's name does without.
+const ARCHIVES: &[&str] = &[".tar.gz", ".tgz", ".tar", ".zip"];
+
+/// Whether this names an archive: a file, and none that only happens to be called what an installed model is.
+pub fn is_archive(named: &Path) -> bool {
+    let name = named.to_string_lossy().to_ascii_lowercase();
+    let is_path = named.components().count() > 1 || ARCHIVES.iter().any(|ending| name.ends_with(ending));
+    is_path && named.is_file()
+}
 
 /// How Hugging Face, or what stands in its place, is reached.
 #[derive(Clone, Debug)]
@@ -100,6 +114,19 @@ impl std::fmt::Display for RepoId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_called_like_a_model_is_no_archive() {
+        #[track_caller]
+        fn check(named: &str, expected: bool) {
+            assert_eq!(is_archive(Path::new(named)), expected, "{named}");
+        }
+        // Tests run in the package's folder.
+        check("Cargo.toml", false);
+        check("./Cargo.toml", true);
+        check("./src", false);
+        check("missing.zip", false);
+    }
 
     #[test]
     fn ids_are_organisation_slash_name_and_perhaps_a_revision() {

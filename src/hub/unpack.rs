@@ -9,19 +9,9 @@ use std::path::Path;
 
 use super::archive::{unpack_into, wrong};
 use super::store::{ORIGIN_FILE, check_model_name, remove_folder};
-use super::{Event, HubError, Installed, Origin, Pulled, Store};
+use super::{ARCHIVES, Event, HubError, Installed, Origin, Pulled, Store};
 use crate::digest::sha256_of;
 use crate::model::{Execution, Model, sha256_remembered};
-
-/// Endings that a model's name does without.
-const ENDINGS: &[&str] = &[".tar.gz", ".tgz", ".tar", ".zip"];
-
-/// Whether this names an archive: a file, and none that only happens to be called what an installed model is.
-pub fn is_archive(named: &Path) -> bool {
-    let name = named.to_string_lossy().to_ascii_lowercase();
-    let is_path = named.components().count() > 1 || ENDINGS.iter().any(|ending| name.ends_with(ending));
-    is_path && named.is_file()
-}
 
 impl Store {
     /// Installs the model that an archive holds, under `name` or what the file is called, unless it is installed.
@@ -74,7 +64,7 @@ impl Store {
 fn name_of(archive: &Path) -> String {
     let file = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let lower = file.to_ascii_lowercase();
-    let ending = ENDINGS.iter().find(|ending| lower.ends_with(*ending)).map_or(0, |ending| ending.len());
+    let ending = ARCHIVES.iter().find(|ending| lower.ends_with(*ending)).map_or(0, |ending| ending.len());
     let stem = file[..file.len() - ending].trim_start_matches('.');
     stem.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect()
 }
@@ -118,22 +108,4 @@ fn name_in(folder: &Path, path: &Path) -> io::Result<String> {
     let name = path.strip_prefix(folder).map_err(io::Error::other)?;
     let parts: Vec<_> = name.components().map(|part| part.as_os_str().to_string_lossy()).collect();
     Ok(parts.join("/"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_called_like_a_model_is_no_archive() {
-        #[track_caller]
-        fn check(named: &str, expected: bool) {
-            assert_eq!(is_archive(Path::new(named)), expected, "{named}");
-        }
-        // Tests run in the package's folder.
-        check("Cargo.toml", false);
-        check("./Cargo.toml", true);
-        check("./src", false);
-        check("missing.zip", false);
-    }
 }

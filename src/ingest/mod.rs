@@ -22,6 +22,8 @@ use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::decode::Limits;
+use crate::disk::DiskMarks;
+use crate::hint::Hint;
 use crate::library::{LockedLibrary, Note, Opened};
 use crate::model::{Device, Model, ModelError};
 use crate::photo::{Skip, SkipKind};
@@ -54,6 +56,28 @@ pub struct Plan {
     pub max_wait: Duration,
     /// The time, noted as the time of the last run.
     pub now: SystemTime,
+    /// How to tell disks apart, and so whether a photo was deleted or its disk was taken away.
+    pub disks: DiskMarks,
+}
+
+impl Plan {
+    /// A run over `roots` with the usual settings: nothing is left out, and one thread decodes.
+    pub fn new(roots: Vec<PathBuf>, now: SystemTime) -> Plan {
+        let limits = Limits::default();
+        Plan {
+            roots,
+            gone_roots: Vec::new(),
+            rules: Rules::default(),
+            prune: false,
+            threads: 1,
+            batches: None,
+            force: false,
+            limits,
+            max_wait: limits.max_time,
+            now,
+            disks: DiskMarks::SYSTEM,
+        }
+    }
 }
 
 /// What became of one file.
@@ -212,6 +236,16 @@ pub enum IngestError {
         /// What it said.
         error: io::Error,
     },
+}
+
+impl Hint for IngestError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            IngestError::Index(error) => Hint::hint(error),
+            IngestError::Model(error) => error.hint(),
+            IngestError::Pattern(_) | IngestError::Stuck { .. } | IngestError::Thread { .. } => None,
+        }
+    }
 }
 
 /// Brings `library` up to date with the files below `plan.roots`.

@@ -15,7 +15,7 @@ use super::file::{Done, Job};
 use super::pairs::{Held, Jpegs, Pairs, can_stand};
 use super::pipeline::Run;
 use super::sweep::excludes;
-use super::{Event, IngestError, Totals};
+use super::{Event, IngestError, Plan, Totals};
 use crate::decode;
 use crate::disk::{Disks, UNKNOWN_DISK};
 use crate::photo::{Photo, Skip, SkipKind, Stamp, is_under, key_of, path_of};
@@ -145,7 +145,8 @@ impl<'a> Scan<'a> {
 
     /// Walks one root. Whether to go on: not when the run is to stop or the stages behind have ended.
     fn walk(&mut self, root: &Path) -> Result<bool, IngestError> {
-        let walk = Walk::new(root, &self.run.plan.roots, &self.run.plan.rules)?;
+        let Plan { roots, rules, disks, .. } = self.run.plan;
+        let walk = Walk::new(root, roots, rules, Disks::new(*disks))?;
         self.follow(walk, root)
     }
 
@@ -222,7 +223,7 @@ impl<'a> Scan<'a> {
             }
         }
         let Some(place) = paths.first().cloned() else { return Ok(()) };
-        let mut disks = Disks::default();
+        let mut disks = Disks::new(self.run.plan.disks);
         let look = move |path: PathBuf| {
             let metadata = path.metadata().ok().filter(Metadata::is_file)?;
             let disk = disks.of(&path, &metadata);

@@ -119,7 +119,7 @@ pub(super) enum Fate {
 
 impl<'a> Fates<'a> {
     pub(super) fn new(run: &'a Run<'a>, walked: &'a Walked) -> Result<Fates<'a>, IngestError> {
-        Ok(Fates { run, walked, excludes: excludes(run.plan)?, disks: Disks::default() })
+        Ok(Fates { run, walked, excludes: excludes(run.plan)?, disks: Disks::new(run.plan.disks) })
     }
 
     pub(super) fn of(&mut self, key: &Key, payload: &[u8]) -> Fate {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use super::Device;
+use crate::hint::Hint;
 
 /// What can be wrong with a model or the runtime it needs.
 #[derive(Debug, thiserror::Error)]
@@ -119,10 +120,9 @@ pub enum ModelError {
     },
 }
 
-impl ModelError {
-    /// What to do next, where that is known.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
+impl Hint for ModelError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
             ModelError::Unknown { .. } => Some(
                 "a model folder has `model.json`, Immich's `visual` and `textual`, Hugging Face's `onnx`, or \
                  `visual.onnx` with `text.onnx` or `textual.onnx`; `scripts/setup` installs the offline model",
@@ -156,7 +156,8 @@ impl ModelError {
             ModelError::Tokenize { .. } | ModelError::Inference { .. } => {
                 Some("`imgsearch doctor` checks the model and the runtime")
             }
-        }
+        };
+        hint.map(str::to_owned)
     }
 }
 

@@ -1,21 +1,21 @@
 //! The sha256 of files, remembered: hashing 350 MB takes longer than a query may.
 
-use std::fs::{self, Metadata};
+use std::fs;
 use std::io;
 use std::path::Path;
-use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
 use crate::digest::sha256_of;
 use crate::files::{Readers, replace};
+use crate::stamp::Stamp;
 
 /// What is remembered of one file. It counts only as long as size and modification time are the same.
 #[derive(PartialEq, Serialize, Deserialize)]
 struct Note {
     path: String,
     bytes: u64,
-    modified_ns: u64,
+    modified_ns: i64,
     sha256: String,
 }
 
@@ -25,24 +25,21 @@ pub(crate) fn sha256_remembered(path: &Path, cache: Option<&Path>) -> io::Result
     let path = path.canonicalize()?;
     let name = blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex();
     let file = cache.map(|cache| cache.join("sha256").join(format!("{}.json", &name[..32])));
-    let before = stamp(&fs::metadata(&path)?);
+    let before = Stamp::of(&fs::metadata(&path)?);
     let noted = file.as_deref().and_then(|file| serde_json::from_slice::<Note>(&fs::read(file).ok()?).ok());
-    if let Some(note) = noted.filter(|note| (note.bytes, note.modified_ns) == before) {
+    if let Some(note) =
+        noted.filter(|note| (note.bytes, note.modified_ns) == (before.size, before.modified_ns))
+    {
         return Ok(note.sha256);
     }
     let sha256 = sha256_of(&path)?;
-    if let Some(file) = file.filter(|_| fs::metadata(&path).is_ok_and(|after| stamp(&after) == before)) {
-        let (bytes, modified_ns) = before;
+    let is_unchanged = || fs::metadata(&path).is_ok_and(|after| Stamp::of(&after).same_content(&before));
+    if let Some(file) = file.filter(|_| is_unchanged()) {
+        let Stamp { size: bytes, modified_ns, .. } = before;
         let path = path.to_string_lossy().into_owned();
         let _unwritable = remember(&file, &Note { path, bytes, modified_ns, sha256: sha256.clone() });
     }
     Ok(sha256)
-}
-
-/// Size, and modification time in nanoseconds.
-fn stamp(metadata: &Metadata) -> (u64, u64) {
-    let since = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-    (metadata.len(), since.and_then(|since| u64::try_from(since.as_nanos()).ok()).unwrap_or(0))
 }
 
 fn remember(file: &Path, note: &Note) -> io::Result<()> {

@@ -16,14 +16,17 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::SystemTime;
 
 use memmap2::{Mmap, MmapOptions};
 use ort::session::Session;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
+use tempfile::TempPath;
 
 use super::tower::{Loaded, configured, load};
 use super::{Device, ModelError, Runtime};
+use crate::files::{self, Readers};
+use crate::stamp::Stamp;
 
 /// Raised whenever copies are made in another way.
 const FORMAT: u8 = 1;
@@ -88,12 +91,11 @@ fn make(runtime: &Runtime, tower: &Path, threads: usize, path: &Path) -> Result<
         return Err(ort::Error::new("it is too large to be copied"));
     }
     fs::create_dir_all(folder).map_err(refused)?;
-    let unfinished = path.with_extension(format!("{}.tmp", std::process::id()));
+    let unfinished = files::begin(path, Readers::AsUsual).map_err(refused)?;
     let session = saving(runtime, threads, &unfinished)?.commit_from_file(tower)?;
-    if seal(&unfinished, path).is_err() {
-        fs::remove_file(&unfinished).ok();
+    if let Ok(now) = seal(unfinished, path) {
+        remove_old(folder, now).ok();
     }
-    remove_old(folder).ok();
     Ok(session)
 }
 
@@ -105,14 +107,16 @@ fn saving(runtime: &Runtime, threads: usize, to: &Path) -> Result<SessionBuilder
         .with_optimized_model_path(to)?)
 }
 
-/// Appends the checksum and gives the file its name, so that whoever reads it finds the whole or nothing.
-fn seal(unfinished: &Path, path: &Path) -> io::Result<()> {
-    let mut file = File::options().read(true).write(true).open(unfinished)?;
+/// Appends the checksum and gives the file its name, so that whoever reads it finds the whole or nothing. Answers the
+/// time by the clock of its disk.
+fn seal(unfinished: TempPath, path: &Path) -> io::Result<SystemTime> {
+    let mut file = File::options().read(true).write(true).open(&unfinished)?;
     let length = file.metadata()?.len();
     let checksum = checksum(&mut file, length)?;
     file.seek(SeekFrom::End(0))?;
     file.write_all(&checksum.to_le_bytes())?;
-    fs::rename(unfinished, path)
+    unfinished.persist(path)?;
+    file.metadata()?.modified()
 }
 
 /// Maps a copy that is whole.
@@ -154,27 +158,23 @@ fn key(tower: &Path, library: &Path) -> io::Result<String> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&[FORMAT]);
     for file in files {
-        let metadata = file.metadata()?;
-        let since = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let Stamp { size, modified_ns, .. } = Stamp::of(&file.metadata()?);
         let name = file.as_os_str().as_encoded_bytes();
         hasher.update(&(name.len() as u64).to_le_bytes()).update(name);
-        hasher.update(&metadata.len().to_le_bytes()).update(&since.as_nanos().to_le_bytes());
+        hasher.update(&size.to_le_bytes()).update(&modified_ns.to_le_bytes());
     }
     Ok(hasher.finalize().to_hex()[..32].to_owned())
 }
 
 /// Removes what was left unfinished, and the oldest copies that are too many or too much.
-fn remove_old(folder: &Path) -> io::Result<()> {
+fn remove_old(folder: &Path, now: SystemTime) -> io::Result<()> {
+    files::remove_unfinished(folder, now);
     let mut copies = Vec::new();
-    for entry in folder.read_dir()? {
-        let (path, metadata) =
-            (entry.as_ref().map(fs::DirEntry::path), entry.as_ref().map(fs::DirEntry::metadata));
-        let (Ok(path), Ok(Ok(metadata))) = (path, metadata) else { continue };
-        if path.extension().is_some_and(|extension| extension == "tmp") {
-            // Should another process be at it, it goes without a copy this once.
-            fs::remove_file(path).ok();
-        } else {
-            copies.push((metadata.modified()?, metadata.len(), path));
+    for entry in folder.read_dir()?.flatten() {
+        let Ok(metadata) = entry.metadata() else { continue };
+        // Another process may be at it.
+        if !files::is_unfinished(&entry.file_name()) {
+            copies.push((metadata.modified()?, metadata.len(), entry.path()));
         }
     }
     copies.sort();
@@ -195,9 +195,10 @@ mod tests {
     #[test]
     fn only_a_whole_copy_is_read() {
         let folder = tempfile::tempdir().unwrap();
-        let (unfinished, path) = (folder.path().join("a.tmp"), folder.path().join("a.ort"));
+        let path = folder.path().join("a.ort");
+        let unfinished = files::begin(&path, Readers::AsUsual).unwrap();
         fs::write(&unfinished, "what the runtime wrote").unwrap();
-        seal(&unfinished, &path).unwrap();
+        seal(unfinished, &path).unwrap();
         let whole = fs::read(&path).unwrap();
         assert_eq!(&read(&path).unwrap()[..], b"what the runtime wrote");
         for length in 0..whole.len() {
@@ -236,18 +237,20 @@ mod tests {
     }
 
     #[test]
-    fn old_and_unfinished_copies_go() {
+    fn the_oldest_copies_go() {
         let folder = tempfile::tempdir().unwrap();
         for number in 0..MOST_COPIES as u64 + 3 {
             let path = folder.path().join(format!("{number}.ort"));
             fs::write(&path, "").unwrap();
-            let time = UNIX_EPOCH + std::time::Duration::from_secs(1000 + number);
+            let time = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000 + number);
             File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
         }
-        fs::write(folder.path().join("x.1.tmp"), "").unwrap();
-        remove_old(folder.path()).unwrap();
+        let unfinished = files::begin(&folder.path().join("x.ort"), Readers::AsUsual).unwrap();
+        remove_old(folder.path(), SystemTime::UNIX_EPOCH).unwrap();
+        assert!(unfinished.exists(), "another process is at it");
+        drop(unfinished);
         let left = |name: &str| folder.path().join(name).exists();
         assert_eq!(folder.path().read_dir().unwrap().count(), MOST_COPIES);
-        assert!(left("10.ort") && left("3.ort") && !left("2.ort") && !left("x.1.tmp"));
+        assert!(left("10.ort") && left("3.ort") && !left("2.ort"));
     }
 }

@@ -9,6 +9,8 @@ use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use crate::hint::Hint;
+
 /// A sum of texts and pictures, of which at least one is to be seen.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expression {
@@ -79,10 +81,9 @@ pub enum ExpressionError {
     },
 }
 
-impl ExpressionError {
-    /// What to do next, where that is known.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
+impl Hint for ExpressionError {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
             ExpressionError::NothingFollows { .. } => {
                 Some("quote a text that has a sign of its own: `\"rock + roll\"`")
             }
@@ -94,7 +95,8 @@ impl ExpressionError {
             ExpressionError::Empty | ExpressionError::NothingWanted | ExpressionError::NotUnicode { .. } => {
                 None
             }
-        }
+        };
+        hint.map(str::to_owned)
     }
 }
 

@@ -145,7 +145,7 @@ pub enum Shape {
 
 impl Shape {
     /// The shape of a picture of this size.
-    fn of(width: u32, height: u32) -> Shape {
+    pub fn of(width: u32, height: u32) -> Shape {
         match width.cmp(&height) {
             std::cmp::Ordering::Greater => Shape::Landscape,
             std::cmp::Ordering::Less => Shape::Portrait,

@@ -9,8 +9,10 @@ mod labels;
 mod matches;
 mod models;
 mod photo;
+#[cfg(feature = "tui")]
 mod preview;
 mod record;
+#[cfg(feature = "tui")]
 mod screen;
 mod setting;
 mod status;
@@ -28,9 +30,12 @@ pub(crate) use html::{Figure, Section, contact_sheet, is_page};
 pub(crate) use labels::{Fitting, Tag, fit_fields, tag_fields};
 pub(crate) use matches::{Found, match_fields};
 pub(crate) use models::Description;
+#[cfg(feature = "tui")]
 pub(crate) use photo::name;
+#[cfg(feature = "tui")]
 pub(crate) use preview::{LEAST, Painted, Painter, Tile, caption, fits_a_tile};
 pub(crate) use record::{Layout, Records};
+#[cfg(feature = "tui")]
 pub(crate) use screen::{Screen, View, give_back, grid};
 pub(crate) use setting::setting_fields;
 pub(crate) use status::{Building, Noted, Skipped, Status, noted_fields, skipped_fields};

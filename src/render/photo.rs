@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use imgsearch::photo::{Clock, Details, Photo, Precision};
+use imgsearch::query::Shape;
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
 
@@ -78,10 +79,10 @@ fn taken_from(details: &Details) -> &'static str {
 }
 
 fn orientation(details: &Details) -> &'static str {
-    match details.width.cmp(&details.height) {
-        std::cmp::Ordering::Greater => "landscape",
-        std::cmp::Ordering::Less => "portrait",
-        std::cmp::Ordering::Equal => "square",
+    match Shape::of(details.width, details.height) {
+        Shape::Landscape => "landscape",
+        Shape::Portrait => "portrait",
+        Shape::Square => "square",
     }
 }
 

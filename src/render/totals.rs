@@ -73,29 +73,33 @@ impl Output {
         if !skipped.is_empty() {
             writeln!(self.out, "`imgsearch status --skipped` lists the skipped files")?;
         }
-        replacement.as_ref().map_or(Ok(()), |replacement| self.replacement(replacement))
+        replacement.iter().flat_map(replaced).try_for_each(|line| self.line(&line))
     }
+}
 
-    /// What became of a change to another model.
-    fn replacement(&mut self, replacement: &Replacement) -> io::Result<()> {
-        let Replacement { old, new, lacking } = replacement;
-        if replacement.is_done() {
-            return self.line(&format!("the library is of `{new}` now; the index of `{old}` is gone"));
-        }
-        self.line(&format!("the library stays with `{old}` until that of `{new}` has all its photos"))?;
-        let Some(Lacking { failed, absent }) = lacking else {
-            return writeln!(self.out, "  the same command goes on from here");
-        };
-        if *failed > 0 {
-            self.line(&format!(
-                "  not embedded  {failed}, which `{new}` needs (--exclude does without them)"
-            ))?;
-        }
-        if *absent > 0 {
-            writeln!(self.out, "  absent        {absent}, gone with their disk (--prune does without them)")?;
-        }
-        Ok(())
+/// What became of a change to another model.
+fn replaced(replacement: &Replacement) -> Vec<String> {
+    let Replacement { old, new, lacking } = replacement;
+    if replacement.is_done() {
+        return vec![format!("the library is of `{new}` now; the index of `{old}` is gone")];
     }
+    let mut lines = vec![format!("the library stays with `{old}` until that of `{new}` has all its photos")];
+    match lacking {
+        None => lines.push("  the same command goes on from here".into()),
+        Some(Lacking { failed, absent }) => {
+            if *failed > 0 {
+                lines.push(format!(
+                    "  not embedded  {failed}, which `{new}` needs (--exclude does without them)"
+                ));
+            }
+            if *absent > 0 {
+                lines.push(format!(
+                    "  absent        {absent}, gone with their disk (--prune does without them)"
+                ));
+            }
+        }
+    }
+    lines
 }
 
 /// What a run found and did not index, with good reason.
@@ -114,6 +118,25 @@ pub(super) fn left_alone(not_pictures: &BTreeMap<Kind, u64>, stood_back: u64) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_change_of_model_tells_what_it_waits_for() {
+        #[track_caller]
+        fn check(lacking: Option<Lacking>, expected: &[&str]) {
+            assert_eq!(replaced(&Replacement { old: "a".into(), new: "b".into(), lacking }), expected);
+        }
+        let stays = "the library stays with `a` until that of `b` has all its photos";
+        check(Some(Lacking::default()), &["the library is of `b` now; the index of `a` is gone"]);
+        check(None, &[stays, "  the same command goes on from here"]);
+        check(
+            Some(Lacking { failed: 1, absent: 2 }),
+            &[
+                stays,
+                "  not embedded  1, which `b` needs (--exclude does without them)",
+                "  absent        2, gone with their disk (--prune does without them)",
+            ],
+        );
+    }
 
     #[test]
     fn what_was_left_alone_is_told_in_sentences() {

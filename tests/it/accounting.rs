@@ -7,10 +7,9 @@ use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use image::ImageFormat;
-use imgsearch::decode::Limits;
 use imgsearch::ingest::{Event, Plan, Reporter, Totals, index};
 use imgsearch::model::Model;
-use imgsearch::walk::{Rules, resolve_roots};
+use imgsearch::walk::resolve_roots;
 use imgsearch::{Library, photo};
 
 use crate::model_goldens::execution;
@@ -28,19 +27,9 @@ impl Reporter for Silent {
 }
 
 fn plan(workspace: &Workspace) -> Plan {
-    Plan {
-        // A folder that is given twice, by itself and in another, is counted once.
-        roots: resolve_roots(&[workspace.photos(), workspace.photos().join("sub")]).0,
-        gone_roots: Vec::new(),
-        rules: Rules::default(),
-        prune: false,
-        force: false,
-        threads: 2,
-        batches: None,
-        limits: Limits::default(),
-        max_wait: Limits::default().max_time,
-        now: SystemTime::now(),
-    }
+    // A folder that is given twice, by itself and in another, is counted once.
+    let roots = resolve_roots(&[workspace.photos(), workspace.photos().join("sub")]).0;
+    Plan { threads: 2, ..Plan::new(roots, SystemTime::now()) }
 }
 
 fn run(model: &Model, workspace: &Workspace, plan: &Plan) -> Totals {

@@ -18,7 +18,7 @@ const LAYERS: &[&[&str]] = &[
     &["look", "sidecar"],
     &["model", "perceptual", "thumbnail", "walk"],
     &["budget", "decode", "digest", "disk", "gather", "name", "text_file"],
-    &["files", "stamp"],
+    &["files", "hint", "resize", "stamp"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

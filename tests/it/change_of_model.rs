@@ -8,7 +8,7 @@ use imgsearch::Library;
 use predicates::prelude::*;
 use serde_json::json;
 
-use crate::workspace::{Summary, Workspace, skip};
+use crate::workspace::{Summary, Workspace};
 
 const OFFLINE: &str = "offline-lite2-minilm-v2";
 
@@ -108,45 +108,6 @@ fn photos_that_are_gone_or_have_changed_are_not_waited_for() {
     fs::write(&change.photos[3], "no longer a picture").unwrap();
     change.run("a", &[], 2).check(&[("embedded", 2), ("skipped", 1)]);
     change.check("other", 2, None);
-}
-
-/// Needs the right to mount; where that is missing the rule about disks is still tested in `disk.rs`.
-#[test]
-#[cfg(target_os = "linux")]
-fn photos_on_a_disk_that_is_absent_are_waited_for() {
-    use std::process::Command;
-    let workspace = Workspace::new();
-    let (stick, disk) = (workspace.root().join("stick"), workspace.photos().join("disk"));
-    fs::create_dir(&stick).unwrap();
-    fs::create_dir(&disk).unwrap();
-    let run = |program: &str, args: &[&str], at: &[&Path]| {
-        Command::new(program).args(args).args(at).output().is_ok_and(|output| output.status.success())
-    };
-    if !run("mount", &["-t", "tmpfs", "-o", "size=1m", "none"], &[&stick]) {
-        return skip("mounting is not allowed");
-    }
-    // The same disk, plugged in and out without losing what is on it.
-    let plug = || assert!(run("mount", &["--bind"], &[&stick, &disk]));
-    let unplug = || assert!(run("umount", &[], &[&disk]));
-    workspace.photo("a/0.png", 0);
-    plug();
-    let photos = vec![workspace.photo("disk/1.png", 1), workspace.photo("disk/2.png", 2)];
-    workspace.index(&[], 0).check(&[("embedded", 3)]);
-    let model = workspace.other_model();
-    let change = Change { workspace, photos, model };
-    unplug();
-    let summary = change.run("a", &[], 2);
-    summary.check(&[("embedded", 1)]);
-    assert!(summary.0.contains("stays with `offline-lite2-minilm-v2`"), "{}", summary.0);
-    assert!(summary.0.contains("absent        2, gone with their disk"), "{}", summary.0);
-    let status = change.workspace.status();
-    assert_eq!((&status["model"], &status["building"][0]["images"]), (&json!(OFFLINE), &json!(1)));
-    plug();
-    let complete = change.run("a", &[], 0);
-    unplug();
-    assert!(run("umount", &[], &[&stick]));
-    complete.check(&[("embedded", 2), ("unchanged", 1)]);
-    change.check("other", 3, None);
 }
 
 #[test]

@@ -278,6 +278,8 @@ fn optimizing_leaves_one_segment_and_the_same_answers() {
     fails(&Workspace::new(), &["optimize"], 2, &["no index", "hint"]);
 }
 
+/// Only MozJPEG's decoder goes on without the end.
+#[cfg(feature = "mozjpeg")]
 #[test]
 fn a_photo_without_its_end_is_found_and_noted() {
     let workspace = Workspace::new();

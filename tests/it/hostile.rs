@@ -1,7 +1,8 @@
 //! Files that lie: nothing in them may panic, hang or take memory without end.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use imgsearch::decode::{DecodeError, Detail, Limits, decode, memory};
@@ -10,8 +11,10 @@ use crate::workspace::{look_for_heif, skip};
 
 /// Longest one file may take. The slowest take a few tenths of a second.
 const LONGEST: Duration = Duration::from_secs(5);
-/// Most memory of the whole test program, in KiB: the limit for one picture and as much again for its RGB copy.
+/// Most memory of a test, in KiB: the limit for one picture and as much again for its RGB copy.
 const MOST_MEMORY: u64 = 2 << 20;
+/// Set for a process that runs one test and no other.
+const ALONE: &str = "IMGSEARCH_TEST_ALONE";
 
 /// A generator of the same numbers in every run (Knuth's MMIX).
 struct Numbers(u64);
@@ -83,6 +86,10 @@ fn crossed(bytes: &[u8], other: &[u8], numbers: &mut Numbers) -> Vec<u8> {
 
 #[test]
 fn broken_files_of_every_format_are_survived() {
+    in_bounded_memory("hostile::broken_files_of_every_format_are_survived", survive_broken_files);
+}
+
+fn survive_broken_files() {
     look_for_heif();
     let (seeds, limits, mut numbers) = (seeds(), Limits::default(), Numbers(1));
     let mut count = 0;
@@ -102,11 +109,14 @@ fn broken_files_of_every_format_are_survived() {
         }
     }
     assert!(count >= 2_000, "{count}");
-    check_memory();
 }
 
 #[test]
 fn bombs_are_refused_before_they_go_off() {
+    in_bounded_memory("hostile::bombs_are_refused_before_they_go_off", refuse_bombs);
+}
+
+fn refuse_bombs() {
     let limits = Limits::default();
     let golden =
         |name| fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)).unwrap();
@@ -126,38 +136,25 @@ fn bombs_are_refused_before_they_go_off() {
             refused.map(|picture| picture.full_size)
         );
     }
-    check_memory();
 }
 
-/// Whatever pictures the decoder crates bring along for their own tests.
-#[test]
-fn pictures_of_the_decoders_own_tests_are_survived() {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
-    let registry = home.map(|home| home.join("registry/src"));
-    let Some(registry) = registry.filter(|registry| registry.is_dir()) else {
-        return skip("crates that were vendored have no test pictures");
-    };
-    let files =
-        walkdir::WalkDir::new(registry).into_iter().flatten().filter(|entry| entry.file_type().is_file());
-    let endings = [
-        "jpg", "jpeg", "png", "gif", "webp", "bmp", "tif", "tiff", "jxl", "qoi", "ppm", "pgm", "pbm", "avif",
-        "heic", "heif",
-    ];
-    let mut pictures = 0;
-    for file in files {
-        if file.path().extension().and_then(|ending| ending.to_str()).is_some_and(|e| endings.contains(&e)) {
-            survive(&file.path().display().to_string(), &fs::read(file.path()).unwrap(), &Limits::default());
-            pictures += 1;
-        }
+/// Runs `test` in a process of its own, so that what other tests take does not count; checks the most memory that it
+/// ever had, which Linux tells.
+#[track_caller]
+fn in_bounded_memory(name: &str, test: impl FnOnce()) {
+    if std::env::var_os(ALONE).is_none() {
+        let program = std::env::current_exe().unwrap();
+        let ended =
+            Command::new(program).args(["--exact", name, "--nocapture"]).env(ALONE, "").output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stdout) + String::from_utf8_lossy(&ended.stderr);
+        assert!(ended.status.success() && said.contains("1 passed"), "{said}");
+        return;
     }
-    assert!(pictures > 0, "no crate has a picture");
-    check_memory();
-}
-
-/// Linux keeps the most memory a process ever had.
-fn check_memory() {
-    let Ok(status) = fs::read_to_string("/proc/self/status") else { return };
+    test();
+    if !cfg!(target_os = "linux") {
+        return skip("only Linux tells the most memory that a process had");
+    }
+    let status = fs::read_to_string("/proc/self/status").unwrap();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
     let peak: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
     assert!(peak < MOST_MEMORY, "{peak} KiB at most");

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, SystemTime};
 
-use crate::workspace::{Workspace, skip};
+use crate::workspace::Workspace;
 
 #[test]
 fn a_second_run_embeds_nothing_and_says_so() {
@@ -222,38 +222,6 @@ fn hidden_files_are_indexed_on_request() {
     }
     workspace.index(&[], 0).check(&[("embedded", 1)]);
     workspace.index(&["--include-hidden"], 0).check(&[("embedded", 2), ("unchanged", 1)]);
-}
-
-/// Needs the right to mount; where that is missing the rule is still tested piece by piece in `disk.rs`.
-#[test]
-#[cfg(target_os = "linux")]
-fn photos_on_a_disk_that_is_not_mounted_are_kept() {
-    use std::process::Command;
-    let workspace = Workspace::new();
-    workspace.photo("home.png", 1);
-    let disk = workspace.photos().join("disk");
-    fs::create_dir(&disk).unwrap();
-    let mount = || Command::new("mount").args(["-t", "tmpfs", "-o", "size=1m", "none"]).arg(&disk).output();
-    let umount = || assert!(Command::new("umount").arg(&disk).status().unwrap().success());
-    if !mount().is_ok_and(|output| output.status.success()) {
-        return skip("mounting is not allowed");
-    }
-    workspace.photo("disk/a.png", 2);
-    workspace.photo("disk/b.png", 3);
-    workspace.index(&[], 0).check(&[("embedded", 3)]);
-    fs::remove_file(disk.join("b.png")).unwrap();
-    workspace.index(&[], 0).check(&[("removed", 1), ("unchanged", 2)]);
-    umount();
-    workspace.index(&[], 0).check(&[("kept", 1), ("removed", 0)]);
-    // A program that wrote where the disk should be.
-    workspace.photo("disk/stray.png", 4);
-    workspace.index(&[], 0).check(&[("kept", 1), ("removed", 0), ("embedded", 1)]);
-    // Another disk in its place.
-    assert!(mount().unwrap().status.success());
-    let other = workspace.index(&[], 0);
-    umount();
-    other.check(&[("kept", 1)]);
-    workspace.index(&["--prune"], 0).check(&[("removed", 1), ("kept", 0)]);
 }
 
 #[cfg(unix)]

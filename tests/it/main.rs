@@ -6,13 +6,16 @@
 
 mod accounting;
 mod architecture;
+#[cfg(feature = "archives")]
 mod archives;
 mod broken_files;
+#[cfg(feature = "tui")]
 mod browse;
 mod change_of_model;
 mod commands;
 mod config;
 mod decoder_version;
+mod disks;
 mod duplicates;
 mod faults;
 mod file_times;
@@ -22,6 +25,8 @@ mod goldens;
 mod hostile;
 mod hub_server;
 mod incremental;
+#[cfg(not(all(feature = "archives", feature = "tui")))]
+mod left_out;
 mod library;
 mod manual;
 mod metadata_cases;
@@ -29,6 +34,8 @@ mod model_goldens;
 mod models;
 mod names;
 mod pixels;
+#[cfg(feature = "tui")]
+mod previews;
 mod pulled_layouts;
 mod queries;
 mod raw_pairs;

@@ -1,4 +1,4 @@
-//! What can be done with photos that were found: drawn, put on a page, gathered, opened, collapsed.
+//! What can be done with photos that were found: put on a page, gathered, opened, collapsed. `previews.rs` has them drawn.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -7,10 +7,9 @@ use std::path::Path;
 use image::{DynamicImage, RgbImage, imageops};
 use serde_json::Value;
 
-use crate::terminal::{ITERM2, KITTY, PLAIN, SIXEL, Screen};
 use crate::workspace::{Workspace, scene};
 
-fn indexed(names: &[&str]) -> Workspace {
+pub(crate) fn indexed(names: &[&str]) -> Workspace {
     let workspace = Workspace::new();
     for (name, seed) in names.iter().zip(0..) {
         workspace.photo(name, seed);
@@ -100,55 +99,7 @@ fn a_photo_that_cannot_be_gathered_is_named() {
 fn contradictions_are_refused() {
     let workspace = indexed(&["a.png"]);
     assert!(query(&workspace, &["--copy-to", "x", "--link-to", "y"], 2).contains("--link-to"));
-    let refused = query(&workspace, &["--preview"], 2);
-    assert!(refused.contains("terminal") && refused.contains("hint: `imgsearch query"), "{refused}");
     assert!(query(&workspace, &["--preview", "-0"], 2).contains("--null"));
-}
-
-/// What a terminal that answers like this is sent, and whether it is left as it was.
-#[track_caller]
-fn previewed(args: &[&str], answer: &'static str, code: i32) -> String {
-    let workspace = indexed(&["a.png", "b.png", "c.png", "d.png"]);
-    // What is typed wins over this.
-    fs::write(workspace.config(), "format = \"paths\"").unwrap();
-    let mut command = workspace.process(&["query", "a photo", "--preview", "--no-collapse"]);
-    command.args(args).env("TERM", "xterm-256color");
-    if answer == ITERM2 {
-        command.env("TERM_PROGRAM", "iTerm.app");
-    }
-    let (found, sent) = Screen::run(command, answer).end();
-    assert_eq!(found, code, "{sent}");
-    sent
-}
-
-#[test]
-fn previews_are_drawn_as_the_terminal_can() {
-    #[track_caller]
-    fn check(answer: &'static str, picture: &str) {
-        let sent = previewed(&[], answer, 0);
-        assert!(sent.matches(picture).count() >= 4, "{sent:?}");
-        // Each name is below its picture and in the list.
-        let names = ["a.png", "b.png", "c.png", "d.png"];
-        let listed = sent.rsplit("rank").next().unwrap();
-        assert!(names.iter().all(|name| listed.contains(name)), "{sent:?}");
-    }
-    check(PLAIN, "▀");
-    check(SIXEL, "\x1bP");
-    check(KITTY, "\x1b_Gq=2");
-    check(ITERM2, "\x1b]1337;File=inline=1;");
-    // This one never answers.
-    check("", "▀");
-}
-
-#[test]
-fn previews_go_with_text_in_colours() {
-    #[track_caller]
-    fn check(args: &[&str], hint: &str) {
-        let sent = previewed(args, PLAIN, 2);
-        assert!(sent.contains(hint) && !sent.contains("▀"), "{sent}");
-    }
-    check(&["--format", "jsonl"], "hint: `--html");
-    check(&["--color", "never"], "hint: `--color always`");
 }
 
 /// An opener that notes what it is to open.

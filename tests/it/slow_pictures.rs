@@ -10,12 +10,13 @@ use std::time::{Duration, SystemTime};
 use image::{ImageFormat, Rgb, RgbImage};
 use imgsearch::classify::Classifier;
 use imgsearch::decode::{Limits, PictureError};
+use imgsearch::hint::Hint;
 use imgsearch::ingest::{Event, IngestError, Plan, Reporter, Totals, index};
 use imgsearch::model::{Execution, Precision};
 use imgsearch::photo::SkipKind;
 use imgsearch::query::{Source, Term};
 use imgsearch::thumbnail::Thumbnailer;
-use imgsearch::walk::{Rules, resolve_roots};
+use imgsearch::walk::resolve_roots;
 use imgsearch::{Engine, EngineError, Expression, Library, Model, Query};
 
 use crate::model_goldens::execution;
@@ -43,18 +44,8 @@ fn run(workspace: &Workspace, library: &Path, max_time: Duration) -> Result<Tota
 }
 
 fn plan(workspace: &Workspace) -> Plan {
-    Plan {
-        roots: resolve_roots(&[workspace.photos()]).0,
-        gone_roots: Vec::new(),
-        rules: Rules::default(),
-        prune: false,
-        force: false,
-        threads: 1,
-        batches: None,
-        limits: Limits::default(),
-        max_wait: PATIENT,
-        now: SystemTime::now(),
-    }
+    let roots = resolve_roots(&[workspace.photos()]).0;
+    Plan { max_wait: PATIENT, ..Plan::new(roots, SystemTime::now()) }
 }
 
 fn run_plan(

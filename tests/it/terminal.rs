@@ -1,4 +1,5 @@
 //! A pseudo-terminal to run the real binary on: what it shows, what is typed on it, what it says it can do.
+#![cfg_attr(not(feature = "tui"), expect(dead_code, reason = "it has more for full screens"))]
 
 use std::fs::File;
 use std::io::{Read, Write};

@@ -131,8 +131,10 @@ fn a_text_tower_answers_the_same_from_its_copy_and_a_damaged_one_is_made_again()
     // Where there can be no folder there is no copy.
     fs::write(workspace.root().join("file"), "").unwrap();
     let without = query("file");
+    assert!(!without.is_empty());
     #[track_caller]
     fn check(found: &[(String, f64)], expected: &[(String, f64)]) {
+        assert_eq!(found.len(), expected.len());
         for (found, expected) in found.iter().zip(expected) {
             assert_eq!(found.0, expected.0);
             assert!((found.1 - expected.1).abs() < 1e-4, "{found:?} instead of {expected:?}");

@@ -1,0 +1,1 @@
+"""The parts of scripts/model_goldens, which tells what they need."""

@@ -1,0 +1,1 @@
+"""The pictures of scripts/goldens, which tells what they need."""

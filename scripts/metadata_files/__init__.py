@@ -1,0 +1,1 @@
+"""The pictures of scripts/metadata_matrix, which tells what they need."""

@@ -1,0 +1,22 @@
+//! Builds without the feature `archives` cannot unpack models, and say so.
+
+use std::path::Path;
+
+use super::{Event, HubError, Pulled, Store};
+use crate::model::Execution;
+
+impl Store {
+    /// Refuses to unpack an archive.
+    ///
+    /// # Errors
+    /// [`HubError::NoArchives`].
+    pub fn unpack(
+        &self,
+        archive: &Path,
+        _name: Option<&str>,
+        _execution: Execution,
+        _report: &dyn Fn(Event<'_>),
+    ) -> Result<Pulled, HubError> {
+        Err(HubError::NoArchives { path: archive.to_owned() })
+    }
+}

@@ -62,11 +62,12 @@ impl<'a> Seen<'a> {
     /// What was drawn shows the same scene only if it looks the same: a form filled in differently is another document.
     pub(super) fn shows_same_scene(&self, other: &Seen<'_>, turn: Turn) -> Evidence {
         let is_alike = self.are_photos_of_similar_colours(other, turn) || self.looks_the_same(other, turn);
-        match turn {
-            _ if !is_alike => Evidence::Against,
-            Turn::None => Evidence::IfVectorsAgree,
-            _ if self.look.has_same_exposure(other.look) => Evidence::For,
-            _ => Evidence::Against,
+        if is_alike && turn == Turn::None {
+            Evidence::IfVectorsAgree
+        } else if is_alike && self.look.has_same_exposure(other.look) {
+            Evidence::For
+        } else {
+            Evidence::Against
         }
     }
 

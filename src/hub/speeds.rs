@@ -1,8 +1,9 @@
 //! How fast models are on this computer: as `models bench` measured it, and about how fast others would be.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
+use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
 
@@ -96,11 +97,12 @@ impl Store {
     /// [`HubError::Io`].
     pub fn keep_speeds(&self, speeds: &Speeds) -> Result<(), HubError> {
         let path = self.speeds_file();
-        let json = serde_json::to_vec_pretty(speeds).expect("plain fields become JSON");
-        replace(&path, &json, Readers::AsUsual).map_err(|source| HubError::Io { path, source })
+        let json = serde_json::to_vec_pretty(speeds).map_err(io::Error::from);
+        json.and_then(|json| replace(&path, &json, Readers::AsUsual))
+            .map_err(|source| HubError::Io { path, source })
     }
 
-    fn speeds_file(&self) -> std::path::PathBuf {
+    fn speeds_file(&self) -> PathBuf {
         self.folder().join("speeds.json")
     }
 }

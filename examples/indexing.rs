@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use directories::ProjectDirs;
 use imgsearch::decode::{Limits, decode};
-use imgsearch::model::{Device, Execution, ImageEncoder, Precision, Preprocess};
+use imgsearch::model::{Device, Execution, Precision, Preprocess};
 use imgsearch::{Library, Model};
 use imgsearch_index::{Searcher, Writer, WriterOptions};
 use ndarray::Array3;
@@ -71,16 +71,11 @@ fn embed_alone(model: &Model, photos: &[PathBuf]) -> Result<()> {
     let tensors =
         photos.iter().map(|photo| tensor(&fs::read(photo)?, &preprocess)).collect::<Result<Vec<_>>>()?;
     let batches = std::thread::available_parallelism()?.get();
-    let encoders = (1..batches).map_while(|_| encoder.share()).collect::<Vec<_>>();
-    let mut encoders: Vec<_> = encoders.into_iter().chain([encoder]).collect();
     // Side by side as there, on caches and memory that are shared.
-    let mut embed_all = |rounds: usize| -> Result<()> {
+    let embed_all = |rounds: usize| -> Result<()> {
+        let embed = || (0..rounds).try_for_each(|_| encoder.encode_images(&tensors).map(drop));
         std::thread::scope(|scope| {
-            let embed = |encoder: &mut ImageEncoder| {
-                (0..rounds).try_for_each(|_| encoder.encode_images(&tensors).map(drop))
-            };
-            let threads: Vec<_> =
-                encoders.iter_mut().map(|encoder| scope.spawn(move || embed(encoder))).collect();
+            let threads: Vec<_> = (0..batches).map(|_| scope.spawn(embed)).collect();
             for thread in threads {
                 thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
             }

@@ -176,18 +176,18 @@ impl<'a> Engine<'a> {
         })
     }
 
-    fn text(&mut self) -> Result<&mut TextEncoder, ModelError> {
+    fn text(&mut self) -> Result<&TextEncoder, ModelError> {
         if self.text.is_none() {
             self.text = Some(self.model.text_encoder()?);
         }
-        Ok(self.text.as_mut().expect("it was just loaded"))
+        Ok(self.text.as_ref().expect("it was just loaded"))
     }
 
-    fn image(&mut self) -> Result<&mut ImageEncoder, ModelError> {
+    fn image(&mut self) -> Result<&ImageEncoder, ModelError> {
         if self.image.is_none() {
             self.image = Some(self.model.image_encoder()?);
         }
-        Ok(self.image.as_mut().expect("it was just loaded"))
+        Ok(self.image.as_ref().expect("it was just loaded"))
     }
 }
 

@@ -212,7 +212,7 @@ fn whoever_waits_for_a_picture_is_told_that_it_takes_too_long() {
     assert!(error.hint().is_some());
 
     let model = model();
-    let mut classifier = Classifier::open(&model, &["a dog".into()]).unwrap().with_limits(limits);
+    let classifier = Classifier::open(&model, &["a dog".into()]).unwrap().with_limits(limits);
     assert_eq!(classifier.classify(&large).unwrap_err().to_string(), told);
 
     let library = Library::new(&library);

@@ -99,11 +99,8 @@ fn vectors(library: &Library) -> Result<()> {
     let writer = Writer::open(&folder, &space, WriterOptions::default())?;
     for entry in writer.records(b"") {
         let (key, record) = entry?;
-        let Some((_, vector)) =
-            record.fingerprint.map(|content| writer.record_of(&content)).transpose()?.flatten()
-        else {
-            continue;
-        };
+        let known = record.fingerprint.and_then(|content| writer.records_of(&content).next());
+        let Some((.., vector)) = known.transpose()? else { continue };
         let numbers: Vec<String> = vector.as_slice().iter().map(ToString::to_string).collect();
         println!("{}\t{}", String::from_utf8_lossy(key.as_bytes()), numbers.join(" "));
     }

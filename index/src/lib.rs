@@ -43,6 +43,7 @@ mod fault;
 mod files;
 #[cfg(test)]
 mod fuzz;
+mod generation;
 mod hnsw;
 mod identity;
 mod key;
@@ -71,6 +72,7 @@ mod vector;
 mod writer;
 
 pub use error::Error;
+pub use generation::Generation;
 pub use key::{Key, KeyError, MAX_KEY_LEN};
 pub use lock::Lock;
 pub use options::{GraphOptions, Method, OptimizeOptions, SearchOptions, WriterOptions};

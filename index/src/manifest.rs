@@ -26,7 +26,7 @@ use std::path::Path;
 use crate::hnsw::Graph;
 use crate::identity::IndexId;
 use crate::segment::Segment;
-use crate::{Error, Space, files};
+use crate::{Error, Generation, Space, files};
 
 const MAGIC: [u8; 8] = *b"imgmanif";
 
@@ -69,6 +69,12 @@ impl Named {
             graph: None,
             dead: Vec::new(),
         }
+    }
+
+    /// Whether `other` names the same segment; its graph and its dead rows may be others.
+    pub(crate) fn is_same_segment(&self, other: &Named) -> bool {
+        let contents = |named: &Named| (named.id, named.vectors, named.records, named.checksum);
+        contents(self) == contents(other)
     }
 
     /// Opens the segment that is meant, and no other.
@@ -135,12 +141,17 @@ impl Manifest {
 
     /// `None` when there is none.
     pub(crate) fn read(dir: &Path) -> Result<Option<Manifest>, Error> {
+        Ok(Manifest::published(dir)?.map(|(manifest, _)| manifest))
+    }
+
+    /// The same, and which generation it is.
+    pub(crate) fn published(dir: &Path) -> Result<Option<(Manifest, Generation)>, Error> {
         let path = files::manifest(dir);
         if path.is_dir() {
             return Err(Error::Damaged { path, what: "there is a folder in the place of the manifest" });
         }
         match fs::read(&path) {
-            Ok(bytes) => Manifest::from_file_bytes(&path, &bytes).map(Some),
+            Ok(bytes) => Ok(Some((Manifest::from_file_bytes(&path, &bytes)?, Generation::of(&bytes)))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", &path)(error)),
         }

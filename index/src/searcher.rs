@@ -3,23 +3,33 @@
 //! A searcher reads the manifest and maps the files that it names. It takes no lock and never opens the catalog,
 //! so that any number of them work in any process while a writer is at work.
 
+use std::fmt;
 use std::num::NonZeroUsize;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
 use crate::codes::Query;
 use crate::hnsw::Graph;
 use crate::manifest::{Manifest, Named};
+use crate::record::EntryRef;
 use crate::scan::{self, Target};
 use crate::segment::Segment;
 use crate::selection::{Allowed, Owner, Selection};
 use crate::top::Scored;
-use crate::{Error, Fingerprint, Key, Method, SearchOptions, Space, StoredRecord, Vector, files};
+use crate::{Error, Fingerprint, Generation, Key, Method, SearchOptions, Space, StoredRecord, Vector, files};
 
-/// A view of an index as it was published when the view was opened.
-pub struct Searcher {
+/// A view of an index as it was published when the view was opened. Clones share what they read, so a clone costs
+/// nothing, and any number of threads can search at a time.
+#[derive(Clone)]
+pub struct Searcher(Arc<View>);
+
+/// What the clones of a searcher share.
+struct View {
     dir: PathBuf,
+    generation: Generation,
     space: Space,
     note: Option<Vec<u8>>,
     owner: Owner,
@@ -29,23 +39,38 @@ pub struct Searcher {
 
 /// A segment as this view sees it.
 struct Part {
-    segment: Segment,
-    graph: Option<Graph>,
-    /// One bit per position; empty when none is dead.
-    dead: Vec<u64>,
+    segment: Arc<Segment>,
+    graph: Option<Arc<Graph>>,
+    /// What the manifest says of the segment, with its dead rows.
+    named: Named,
     /// Where in a selection its rows begin.
     first_word: usize,
 }
 
 impl Part {
-    fn is_dead(&self, position: usize) -> bool {
-        self.dead.get(position / 64).is_some_and(|word| word >> (position % 64) & 1 == 1)
+    /// Maps what a manifest names. What `known` has of it is not mapped again.
+    fn open(dir: &Path, dim: usize, named: &Named, first_word: usize, known: &[Part]) -> Result<Part, Error> {
+        let known = known.iter().find(|part| part.named.is_same_segment(named));
+        let segment = match known {
+            Some(part) => Arc::clone(&part.segment),
+            None => Arc::new(named.open(dir, dim)?),
+        };
+        let graph = match known.filter(|part| part.named.graph == named.graph) {
+            Some(part) => part.graph.clone(),
+            None => named.open_graph(dir, &segment)?.map(Arc::new),
+        };
+        Ok(Part { segment, graph, named: named.clone(), first_word })
+    }
+
+    /// The positions of all living records in `positions`.
+    fn living(&self, positions: Range<usize>) -> impl Iterator<Item = usize> {
+        positions.filter(move |&position| !self.named.is_dead(position))
     }
 
     /// The rows with a vector, those that live and that `filter` selects.
     fn allowed<'a>(&'a self, filter: Option<&'a Selection>) -> Allowed<'a> {
         let filter = filter.map(|selection| selection.words_from(self.first_word));
-        Allowed { rows: self.segment.vectors(), dead: &self.dead, filter }
+        Allowed { rows: self.segment.vectors(), dead: &self.named.dead, filter }
     }
 
     fn stored(&self, position: usize) -> Result<Stored<'_>, Error> {
@@ -102,11 +127,14 @@ struct Found<'a> {
 
 /// A record that a search has found.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Hit {
     /// The key of the record.
     pub key: Key,
     /// The cosine of the angle between its vector and the query: greater is closer.
     pub score: f32,
+    /// Which content the record is of, if it says so.
+    pub fingerprint: Option<Fingerprint>,
     /// The payload of the record.
     pub payload: Vec<u8>,
 }
@@ -145,100 +173,134 @@ impl Searcher {
     /// [`Error::Missing`] when there is no index or nothing was published yet, [`Error::NewerFormat`],
     /// [`Error::Damaged`], and whatever the disk says.
     pub fn open(dir: &Path) -> Result<Searcher, Error> {
+        Searcher::open_beside(dir, &[])
+    }
+
+    /// The state that is published now, if that is not the one that this searcher shows. Files that both states consist
+    /// of are not mapped again.
+    ///
+    /// # Errors
+    /// As [`Searcher::open`].
+    pub fn newer(&self) -> Result<Option<Searcher>, Error> {
+        match self.is_current()? {
+            true => Ok(None),
+            false => Searcher::open_beside(&self.0.dir, &self.0.parts).map(Some),
+        }
+    }
+
+    /// Whether this searcher shows what is published now. It takes one read of a few bytes.
+    ///
+    /// # Errors
+    /// When the disk says something else than that there is no index any more, which is answered with false.
+    pub fn is_current(&self) -> Result<bool, Error> {
+        Ok(Generation::published(&self.0.dir)? == Some(self.0.generation))
+    }
+
+    /// Which published state this searcher shows.
+    #[must_use]
+    pub fn generation(&self) -> Generation {
+        self.0.generation
+    }
+
+    /// Opens what is published, beside the parts of an older view.
+    fn open_beside(dir: &Path, known: &[Part]) -> Result<Searcher, Error> {
         let read = || {
-            Manifest::read(dir)?.ok_or_else(|| match files::segments(dir) {
+            Manifest::published(dir)?.ok_or_else(|| match files::segments(dir) {
                 // There are none before the first manifest.
                 Ok(segments) if !segments.is_empty() => Manifest::missing(dir),
                 _ => Error::Missing { path: dir.to_owned() },
             })
         };
-        let mut manifest = read()?;
+        let (mut manifest, mut generation) = read()?;
         loop {
-            match Searcher::map(dir, &manifest) {
+            match Searcher::map(dir, &manifest, generation, known) {
                 // Between reading the manifest and mapping its files the writer has replaced both. Once they
                 // are mapped it can remove only their names.
                 Err(error) if error.is_not_found() => {
                     let newer = read()?;
-                    if newer.segments == manifest.segments {
+                    if newer.0.segments == manifest.segments {
                         return Err(error);
                     }
-                    manifest = newer;
+                    (manifest, generation) = newer;
                 }
                 opened => return opened,
             }
         }
     }
 
-    fn map(dir: &Path, manifest: &Manifest) -> Result<Searcher, Error> {
+    fn map(
+        dir: &Path,
+        manifest: &Manifest,
+        generation: Generation,
+        known: &[Part],
+    ) -> Result<Searcher, Error> {
         let mut parts = Vec::with_capacity(manifest.segments.len());
         let mut first_word = 0;
         for named in &manifest.segments {
-            let Named { dead, .. } = named;
-            let segment = named.open(dir, manifest.space.dim)?;
-            let graph = named.open_graph(dir, &segment)?;
-            let words = segment.vectors().div_ceil(64);
-            parts.push(Part { segment, graph, dead: dead.clone(), first_word });
-            first_word += words;
+            let part = Part::open(dir, manifest.space.dim, named, first_word, known)?;
+            first_word += part.segment.vectors().div_ceil(64);
+            parts.push(part);
         }
         let len = parts.iter().map(|part| part.allowed(None).count()).sum();
-        let Manifest { space, note, .. } = manifest.clone();
-        Ok(Searcher { dir: dir.to_owned(), space, note, owner: Owner::default(), parts, len })
+        let (dir, space, note) = (dir.to_owned(), manifest.space.clone(), manifest.note.clone());
+        Ok(Searcher(Arc::new(View { dir, generation, space, note, owner: Owner::default(), parts, len })))
     }
 
     /// Which model made the vectors.
     #[must_use]
     pub fn space(&self) -> &Space {
-        &self.space
+        &self.0.space
     }
 
     /// The note the writer had set.
     #[must_use]
     pub fn note(&self) -> Option<&[u8]> {
-        self.note.as_deref()
+        self.0.note.as_deref()
     }
 
     /// How many records have a vector.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.len
+        self.0.len
     }
 
     /// Whether no record has a vector, so that every search finds nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.0.len == 0
     }
 
     /// What the index consists of.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let all: usize = self.parts.iter().map(|part| part.segment.len()).sum();
-        let dead = |part: &Part| part.dead.iter().map(|word| word.count_ones() as usize).sum::<usize>();
-        let dead_rows: usize = self.parts.iter().map(dead).sum();
-        let with_graph = self.parts.iter().filter(|part| part.graph.as_ref().is_some_and(Graph::has_links));
+        let all: usize = self.0.parts.iter().map(|part| part.segment.len()).sum();
+        let dead = |part: &Part| part.named.dead.iter().map(|word| word.count_ones() as usize).sum::<usize>();
+        let dead_rows: usize = self.0.parts.iter().map(dead).sum();
+        let has_links = |part: &&Part| part.graph.as_ref().is_some_and(|graph| graph.has_links());
+        let with_graph = self.0.parts.iter().filter(has_links);
         Stats {
-            rows: self.len,
-            remembered: all - dead_rows - self.len,
+            rows: self.0.len,
+            remembered: all - dead_rows - self.0.len,
             dead_rows,
-            segments: self.parts.len(),
+            segments: self.0.parts.len(),
             graph_rows: with_graph.map(|part| part.allowed(None).count()).sum(),
-            bytes_on_disk: files::bytes_below(&self.dir).unwrap_or_default(),
+            bytes_on_disk: files::bytes_below(&self.0.dir).unwrap_or_default(),
         }
     }
 
     /// Every record, in no particular order; [`Error::Damaged`] in the place of one that cannot be read.
     pub fn records(&self) -> impl Iterator<Item = Result<StoredRecord<'_>, Error>> {
-        self.parts.iter().flat_map(|part| {
-            let living = (0..part.segment.len()).filter(|&position| !part.is_dead(position));
-            living.map(|position| Ok(part.segment.record(position)?.stored()))
+        self.0.parts.iter().flat_map(|part| {
+            let living = part.living(0..part.segment.len());
+            living.map(move |position| Ok(part.segment.record(position)?.stored()))
         })
     }
 
     /// Every record that has a vector, together with it, in no particular order; [`Error::Damaged`] as above.
     pub fn vectors(&self) -> impl Iterator<Item = Result<Stored<'_>, Error>> {
-        self.parts.iter().flat_map(|part| {
-            let living = (0..part.segment.vectors()).filter(|&position| !part.is_dead(position));
-            living.map(|position| part.stored(position))
+        self.0.parts.iter().flat_map(|part| {
+            let living = part.living(0..part.segment.vectors());
+            living.map(move |position| part.stored(position))
         })
     }
 
@@ -247,9 +309,9 @@ impl Searcher {
     /// # Errors
     /// [`Error::Damaged`] for what is read on the way.
     pub fn get(&self, key: &Key) -> Result<Option<Stored<'_>>, Error> {
-        for part in &self.parts {
+        for part in &self.0.parts {
             for position in part.segment.positions_of_key(key)? {
-                if !part.is_dead(position) {
+                if !part.named.is_dead(position) {
                     return part.stored(position).map(Some);
                 }
             }
@@ -257,18 +319,17 @@ impl Searcher {
         Ok(None)
     }
 
-    /// The vector of a content, if a record with that fingerprint has one.
-    ///
-    /// # Errors
-    /// [`Error::Damaged`] for what is read on the way.
-    pub fn vector_of(&self, fingerprint: &Fingerprint) -> Result<Option<Vector>, Error> {
-        for part in &self.parts {
-            let found = part.segment.positions_of(fingerprint)?;
-            if let Some(position) = found.into_iter().find(|&position| !part.is_dead(position)) {
-                return Ok(part.stored(position)?.vector);
-            }
-        }
-        Ok(None)
+    /// Every record of this content that has a vector, together with it, in no particular order; [`Error::Damaged`] for
+    /// what cannot be read on the way.
+    pub fn records_of(&self, fingerprint: &Fingerprint) -> impl Iterator<Item = Result<Stored<'_>, Error>> {
+        self.0.parts.iter().flat_map(move |part| {
+            let (found, error) = match part.segment.positions_of(fingerprint) {
+                Ok(found) => (found, None),
+                Err(error) => (Vec::new(), Some(Err(error))),
+            };
+            let living = found.into_iter().filter(move |&position| !part.named.is_dead(position));
+            living.map(move |position| part.stored(position)).chain(error)
+        })
     }
 
     /// The rows with a vector whose record `keep` accepts. It is called from several threads. A row whose record is
@@ -279,7 +340,7 @@ impl Searcher {
             part.segment.record(position).map_or(true, |record| keep(record.stored()))
         };
         let mut words = Vec::new();
-        for part in &self.parts {
+        for part in &self.0.parts {
             let allowed = part.allowed(None);
             words.par_extend((0..allowed.words()).into_par_iter().map(|word| {
                 let bits = allowed.word(word);
@@ -287,7 +348,7 @@ impl Searcher {
                 (0..64).filter(|&bit| wanted(bit)).fold(0, |word, bit| word | 1 << bit)
             }));
         }
-        Selection::new(self.owner.clone(), words)
+        Selection::new(self.0.owner.clone(), words)
     }
 
     /// The `k` records closest to `query`, best first, those equally close in the order of their keys. There
@@ -303,15 +364,15 @@ impl Searcher {
         k: NonZeroUsize,
         options: &SearchOptions<'_>,
     ) -> Result<Vec<Hit>, Error> {
-        if query.dim() != self.space.dim {
-            let (found, expected) = (query.dim(), self.space.dim);
-            return Err(Error::DimensionMismatch { path: self.dir.clone(), found, expected });
+        if query.dim() != self.0.space.dim {
+            let (found, expected) = (query.dim(), self.0.space.dim);
+            return Err(Error::DimensionMismatch { path: self.0.dir.clone(), found, expected });
         }
-        if options.filter.is_some_and(|selection| !selection.belongs_to(&self.owner)) {
-            return Err(Error::ForeignSelection { path: self.dir.clone() });
+        if options.filter.is_some_and(|selection| !selection.belongs_to(&self.0.owner)) {
+            return Err(Error::ForeignSelection { path: self.0.dir.clone() });
         }
         let query = Query::new(query);
-        let walks = self.parts.par_iter().map(|part| Ok((part, part.walk(&query, k.get(), options)?)));
+        let walks = self.0.parts.par_iter().map(|part| Ok((part, part.walk(&query, k.get(), options)?)));
         let (mut found, mut scanned) = (Vec::new(), Vec::new());
         for (part, walked) in walks.collect::<Result<Vec<_>, Error>>()? {
             match walked {
@@ -322,6 +383,15 @@ impl Searcher {
         found.extend(scan_parts(&scanned, &query, k.get(), options)?);
         keep_best(&mut found, k.get());
         found.into_iter().map(Found::hit).collect()
+    }
+}
+
+impl fmt::Debug for Searcher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let View { dir, generation, space, len, .. } = &*self.0;
+        let mut shown = f.debug_struct("Searcher");
+        shown.field("dir", dir).field("generation", generation).field("space", space).field("len", len);
+        shown.finish_non_exhaustive()
     }
 }
 
@@ -356,7 +426,8 @@ impl<'a> Found<'a> {
         let Found { part, scored: Scored { score, position } } = self;
         let record = part.segment.record(position)?;
         let key = Key::new(record.key).map_err(|_| part.segment.damaged("a key has an impossible length"))?;
-        Ok(Hit { key, score, payload: record.entry.payload.to_vec() })
+        let EntryRef { fingerprint, payload, .. } = record.entry;
+        Ok(Hit { key, score, fingerprint, payload: payload.to_vec() })
     }
 }
 

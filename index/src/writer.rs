@@ -83,35 +83,22 @@ impl Writer {
         Ok(self.shared.catalog.entry(key)?.map(|entry| entry.record))
     }
 
-    /// A record of this content and its vector, as it was rounded to half precision; `None` where no record of it has
-    /// one.
+    /// The records of this content that have a vector, each with its key and its vector as it was rounded to half
+    /// precision, in the order of the keys. Records that are replaced meanwhile are left out.
     ///
-    /// They belong together whatever other threads apply meanwhile: a row is written once, so a record that names both
-    /// the content and its row cannot lead to another's vector.
-    ///
-    /// # Errors
-    /// When the catalog or a segment cannot be read.
-    pub fn record_of(&self, fingerprint: &Fingerprint) -> Result<Option<(Record, Vector)>, Error> {
-        let catalog = &self.shared.catalog;
-        for key in self.keys_of(fingerprint)? {
-            let same =
-                |entry: &Entry| entry.has_vector && entry.record.fingerprint.as_ref() == Some(fingerprint);
-            let Some(Entry { row, record, .. }) = catalog.entry(&key)?.filter(same) else { continue };
-            // Replaced since: another key may still have it.
-            let Some(bytes) = catalog.find_vector(row)? else { continue };
-            let vector = Vector::from_half_bytes(&bytes);
-            let vector = vector.ok_or_else(|| catalog.damaged("a vector cannot be read"))?;
-            return Ok(Some((record, vector)));
-        }
-        Ok(None)
-    }
-
-    /// The keys whose content is this and that have a vector, in their order.
-    ///
-    /// # Errors
-    /// [`Error::Damaged`] when a segment cannot be read.
-    pub fn keys_of(&self, fingerprint: &Fingerprint) -> Result<Vec<Key>, Error> {
-        self.shared.take_turn().publication.keys_of(fingerprint)
+    /// Record and vector belong together whatever other threads apply meanwhile: a row is written once, so a record that
+    /// names both the content and its row cannot lead to another's vector.
+    pub fn records_of<'a>(
+        &'a self,
+        fingerprint: &Fingerprint,
+    ) -> impl Iterator<Item = Result<(Key, Record, Vector), Error>> + use<'a> {
+        let fingerprint = *fingerprint;
+        let (keys, error) = match self.shared.take_turn().publication.keys_of(&fingerprint) {
+            Ok(keys) => (keys, None),
+            Err(error) => (Vec::new(), Some(Err(error))),
+        };
+        let record = move |key| self.shared.record_of(key, &fingerprint).transpose();
+        keys.into_iter().filter_map(record).chain(error)
     }
 
     /// The records whose keys begin with `prefix`, in the order of the keys. Changes applied meanwhile may or
@@ -229,6 +216,17 @@ impl Shared {
         let (dir, dim) = (dir.to_owned(), space.dim);
         let (ended, optimizing, bell) = (AtomicBool::new(false), AtomicBool::new(false), Condvar::new());
         Ok(Shared { dir, dim, options, turn, ended, optimizing, bell, catalog, _lock: lock })
+    }
+
+    /// The record under `key` with its vector, if it still is of this content and has one.
+    fn record_of(&self, key: Key, fingerprint: &Fingerprint) -> Result<Option<(Key, Record, Vector)>, Error> {
+        let is_same = |entry: &Entry| entry.has_vector && entry.record.fingerprint == Some(*fingerprint);
+        let Some(entry) = self.catalog.entry(&key)?.filter(is_same) else { return Ok(None) };
+        // The record may have been replaced since it was read.
+        let Some(bytes) = self.catalog.find_vector(entry.row)? else { return Ok(None) };
+        let vector = Vector::from_half_bytes(&bytes);
+        let vector = vector.ok_or_else(|| self.catalog.damaged("a vector cannot be read"))?;
+        Ok(Some((key, entry.record, vector)))
     }
 
     fn commit(&self, publication: &mut Publication, changes: BTreeMap<Key, Resolved>) -> Result<(), Error> {

@@ -207,7 +207,7 @@ impl Match {
     }
 
     fn of(hit: Hit, rank: usize) -> Match {
-        let Hit { key, score, payload } = hit;
+        let Hit { key, score, payload, .. } = hit;
         Match { rank, score, path: path_of(key.as_bytes()), photo: Photo::decode(&payload), similar: 0 }
     }
 }

@@ -82,7 +82,8 @@ impl Engine<'_> {
     ) -> Result<Vector, EngineError> {
         let content = fingerprint(&bytes);
         pictures.push(Picture { key: None, fingerprint: Some(content) });
-        if let Some(vector) = self.searcher.vector_of(&content)? {
+        let known = self.searcher.records_of(&content).next().transpose()?;
+        if let Some(vector) = known.and_then(|stored| stored.vector) {
             return Ok(vector);
         }
         let preprocess = self.model.preprocess();

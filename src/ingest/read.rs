@@ -128,8 +128,8 @@ impl<'a> Reader<'a> {
         share: Share<'s>,
     ) -> Result<Passed<Content<'s>>, IngestError> {
         let fingerprint = photo::fingerprint(&bytes);
-        let known = self.run.writer.record_of(&fingerprint)?;
-        let known = known.and_then(|(record, vector)| Some((Photo::decode(&record.payload)?, vector)));
+        let known = self.run.writer.records_of(&fingerprint).next().transpose()?;
+        let known = known.and_then(|(_, record, vector)| Some((Photo::decode(&record.payload)?, vector)));
         let is_current = |photo: &Photo| photo.decoder_version == DECODER_VERSION && !self.run.plan.force;
         if let Some((photo, vector)) = known.as_ref().filter(|(photo, _)| is_current(photo)) {
             let done = Done::known(job, fingerprint, photo.clone(), vector.clone(), Outcome::Unchanged);
@@ -147,9 +147,9 @@ impl<'a> Reader<'a> {
         let done = match job.embedded {
             Some(content) => {
                 let photo = self.run.writer.get(&job.key)?.and_then(|record| Photo::decode(&record.payload));
-                let vector = self.run.writer.record_of(&content)?.map(|(_, vector)| vector);
-                match photo.zip(vector) {
-                    Some((photo, vector)) => Done::in_trouble(job, content, photo, vector, skip),
+                let known = self.run.writer.records_of(&content).next().transpose()?;
+                match photo.zip(known) {
+                    Some((photo, (.., vector))) => Done::in_trouble(job, content, photo, vector, skip),
                     None => Done::skipped(job, skip, None),
                 }
             }

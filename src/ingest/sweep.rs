@@ -51,8 +51,8 @@ impl Sweep<'_> {
     /// A new copy of a photo that is gone: it was moved. Also where its old place was not walked.
     fn moved(&mut self, copies: Copies, totals: &mut Totals) -> Result<(), IngestError> {
         for (content, mut copies) in copies {
-            for key in self.run.writer.keys_of(&content)? {
-                let Some(record) = self.run.writer.get(&key)? else { continue };
+            for known in self.run.writer.records_of(&content) {
+                let (key, record, _) = known?;
                 if copies > 0 && matches!(self.fates.of(&key, &record.payload), Fate::Goes) {
                     copies -= 1;
                     totals.copied -= 1;

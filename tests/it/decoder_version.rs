@@ -34,8 +34,8 @@ fn make_older(workspace: &Workspace, missed: impl Fn(&str, &mut OldPhoto)) {
         let mut old = OldPhoto { stamp, skip, disk, details };
         missed(&name, &mut old);
         let fingerprint = record.fingerprint.filter(|_| old.skip.is_none());
-        let known = fingerprint.and_then(|content| writer.record_of(&content).unwrap());
-        let vector = known.map(|(_, vector)| vector);
+        let known = fingerprint.and_then(|content| writer.records_of(&content).next());
+        let vector = known.map(|known| known.unwrap().2);
         let record = Record { fingerprint, payload: minicbor::to_vec(&old).unwrap() };
         writer.apply(vec![Change::Put { key, record, vector }]).unwrap();
     }
@@ -113,7 +113,7 @@ fn a_photo_that_cannot_be_decoded_any_more_keeps_its_vector() {
     let mut records: Vec<(Key, Record)> = writer.records(b"").map(Result::unwrap).collect();
     let (key, refused) = records.pop().unwrap();
     let (_, record) = records.pop().unwrap();
-    let (_, vector) = writer.record_of(&record.fingerprint.unwrap()).unwrap().unwrap();
+    let (.., vector) = writer.records_of(&record.fingerprint.unwrap()).next().unwrap().unwrap();
     let Photo { stamp, disk, .. } = Photo::decode(&refused.payload).unwrap();
     let details = Photo::decode(&record.payload).unwrap().details;
     let payload = minicbor::to_vec(OldPhoto { stamp, skip: None, disk, details }).unwrap();

@@ -15,6 +15,8 @@ mod fixture;
 #[cfg(test)]
 mod format;
 #[cfg(test)]
+mod generations;
+#[cfg(test)]
 mod graphs;
 #[cfg(test)]
 mod model;

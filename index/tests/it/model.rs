@@ -123,7 +123,8 @@ proptest! {
             };
             if let Some((_, (print, _))) = state.iter().next() {
                 let expected: Vec<Key> = with(*print).map(|(of, _)| key(*of)).collect();
-                assert_eq!(current.keys_of(&Fingerprint([*print; 16])).unwrap(), expected);
+                let found = current.records_of(&Fingerprint([*print; 16])).map(|found| found.unwrap().0);
+                assert_eq!(found.collect::<Vec<Key>>(), expected);
             }
         }
     }

@@ -59,13 +59,49 @@ fn a_record_is_found_by_its_key_and_its_content() {
     assert!((newer.vector.unwrap().dot(&at(61.0)) - 1.0).abs() < 1e-3);
     assert_eq!(get("nothing").unwrap().vector, None);
     assert_eq!((get("gone"), get("00a"), get("zz")), (None, None, None));
-    let content = |byte| searcher.vector_of(&Fingerprint([byte; 16])).unwrap();
-    assert!((content(7).unwrap().dot(&at(61.0)) - 1.0).abs() < 1e-3);
-    assert_eq!((content(8), content(9)), (None, None));
     assert_eq!(searcher.vectors().filter(|stored| stored.as_ref().unwrap().vector.is_some()).count(), 10);
     assert_eq!(searcher.vectors().count(), 10);
-    index.apply(vec![delete("60")]);
-    assert_eq!(index.searcher().vector_of(&Fingerprint([7; 16])).unwrap(), None);
+}
+
+/// In several segments, some of them without a vector, one replaced, and one deleted.
+#[test]
+fn all_records_of_a_content_are_found() {
+    let index = fan();
+    for (name, degrees) in
+        [("a", Some(61.0)), ("b", Some(62.0)), ("c", None), ("d", Some(63.0)), ("e", Some(64.0))]
+    {
+        index.apply(vec![put_with(name, "old", Some(7), degrees.map(at))]);
+    }
+    index.apply(vec![
+        put_with("b", "new", Some(7), Some(at(65.0))),
+        put_with("d", "", Some(8), Some(at(0.0))),
+    ]);
+    index.apply(vec![delete("e")]);
+    let searcher = index.searcher();
+    let keys = |byte| {
+        let found = searcher.records_of(&Fingerprint([byte; 16])).map(Result::unwrap);
+        let mut keys: Vec<Vec<u8>> = found.map(|stored| stored.record.key.to_vec()).collect();
+        keys.sort();
+        keys
+    };
+    assert_eq!(
+        (keys(7), keys(8), keys(9)),
+        (vec![b"a".to_vec(), b"b".to_vec()], vec![b"d".to_vec()], vec![])
+    );
+    for stored in searcher.records_of(&Fingerprint([7; 16])).map(Result::unwrap) {
+        let (payload, degrees) = if stored.record.key == b"a" { (b"old", 61.0) } else { (b"new", 65.0) };
+        assert_eq!(stored.record.payload, payload);
+        assert!((stored.vector.unwrap().dot(&at(degrees)) - 1.0).abs() < 1e-6);
+    }
+}
+
+#[test]
+fn a_hit_tells_its_content_and_its_payload() {
+    let index = Fixture::new();
+    index.apply(vec![put_with("a", "A", Some(7), Some(at(0.0))), put("b", "B", Some(at(90.0)))]);
+    let hits = index.searcher().search(&at(0.0), NonZeroUsize::new(2).unwrap(), &Default::default()).unwrap();
+    let told: Vec<_> = hits.iter().map(|hit| (hit.fingerprint, hit.payload.as_slice())).collect();
+    assert_eq!(told, [(Some(Fingerprint([7; 16])), &b"A"[..]), (None, b"B")]);
 }
 
 #[test]

@@ -43,7 +43,7 @@ fn a_record_is_found_by_its_content_only() {
     let content = Fingerprint([1; 16]);
     #[track_caller]
     fn check(writer: &imgsearch_index::Writer, content: Fingerprint, expected: Option<f32>) {
-        let found = writer.record_of(&content).unwrap().map(|(_, vector)| vector);
+        let found = writer.records_of(&content).next().map(|found| found.unwrap().2);
         assert_eq!(found.is_some(), expected.is_some());
         if let (Some(found), Some(degrees)) = (found, expected) {
             assert!((found.dot(&at(degrees)) - 1.0).abs() < 1e-3);
@@ -60,13 +60,13 @@ fn a_record_is_found_by_its_content_only() {
 }
 
 #[test]
-fn fingerprints_lead_to_the_keys_that_have_a_vector() {
+fn fingerprints_lead_to_all_records_that_have_a_vector() {
     let index = Fixture::new();
     let writer = index.writer();
     #[track_caller]
     fn check(writer: &imgsearch_index::Writer, byte: u8, expected: &[&str]) {
-        let found = writer.keys_of(&Fingerprint([byte; 16])).unwrap();
-        assert_eq!(found, expected.iter().map(|name| key(name)).collect::<Vec<_>>());
+        let found = writer.records_of(&Fingerprint([byte; 16])).map(|found| found.unwrap().0);
+        assert_eq!(found.collect::<Vec<Key>>(), expected.iter().map(|name| key(name)).collect::<Vec<_>>());
     }
     writer
         .apply(vec![

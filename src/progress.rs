@@ -315,9 +315,7 @@ fn hint_of(cause: &(dyn Error + 'static)) -> Option<String> {
     }
     match (cause.downcast_ref::<EngineError>(), cause.downcast_ref::<IngestError>()) {
         (Some(EngineError::Index(error)), _) | (_, Some(IngestError::Index(error))) => hint_of(error),
-        (Some(EngineError::NotRemembered { .. }), _) => {
-            Some("`#N` is a photo of the last query's results: ask that query again".into())
-        }
+        (Some(EngineError::ModelChanged { .. }), _) => Some("start this command again".into()),
         (Some(EngineError::Picture { error, .. }), _) => hint_of(error),
         (Some(EngineError::Model(error)), _) | (_, Some(IngestError::Model(error))) => hint_of(error),
         _ => None,

@@ -23,13 +23,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
+use imgsearch::decode::{Limits, heif};
 use imgsearch::engine::Vocabulary;
 use imgsearch::hub::is_archive;
 use imgsearch::library::Note;
 use imgsearch::model::{Execution, Precision};
 use imgsearch::name::canonicalize;
 use imgsearch::text_file;
-use imgsearch::{Library, Model};
+use imgsearch::{Engine, Library, Model};
 use imgsearch_index::{Error as IndexError, Searcher};
 
 use crate::cli::{Cli, Command, ConfigArgs};
@@ -141,6 +142,14 @@ fn open_model_of(settings: &Settings, searcher: &Searcher) -> Result<Model> {
         Model::open(&installed.folder, execution).ok().filter(|model| model.space() == searcher.space())
     });
     Ok(older.unwrap_or(model))
+}
+
+/// The library, ready to answer queries with the model that made its index.
+fn open_engine(settings: &Settings) -> Result<Engine> {
+    let view = settings.library.view()?;
+    let model = open_model_of(settings, view.searcher())?;
+    heif::look_in(settings.heif_places());
+    Ok(Engine::open(&settings.library, view, Arc::new(model), Limits::default())?)
 }
 
 /// A file is an archive. A path, or a plain name of a folder that is here, is a folder; any other plain name an

@@ -2,10 +2,9 @@
 
 use std::num::NonZeroUsize;
 
-use imgsearch_index::Fingerprint;
+use imgsearch_index::{Fingerprint, Selection, Vector};
 
-use super::terms::Asked;
-use super::{Engine, EngineError, Match, in_order};
+use super::{EngineError, Match, Search};
 use crate::Query;
 use crate::duplicates::{Leaders, Likeness, compares_content};
 use crate::photo::{Details, key_of};
@@ -14,23 +13,22 @@ use crate::photo::{Details, key_of};
 /// each time that was not enough.
 const WIDER: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 
-impl Engine<'_> {
-    /// Like [`Engine::search`], but of near-duplicates among the matches only the best is returned, and told how many
-    /// it stands for. There are as many matches as without, if there are enough different photos.
-    ///
-    /// # Errors
-    /// As [`Engine::search`].
-    pub fn search_collapsed(&mut self, query: &Query) -> Result<Vec<Match>, EngineError> {
-        let Asked { vector, pictures } = self.ask(&query.expression)?;
-        let filter = self.select(&query.filter, &pictures);
+impl Search<'_> {
+    /// The best matches, of near-duplicates only the best one, which tells how many it stands for.
+    pub(super) fn different(
+        &self,
+        vector: &Vector,
+        filter: Option<&Selection>,
+        query: &Query,
+    ) -> Result<Vec<Match>, EngineError> {
         let mut top = query.top;
         loop {
             top = top.saturating_mul(WIDER);
-            let matches = self.best(&vector, filter.as_ref(), query, top)?;
+            let matches = self.best(vector, filter, query, top)?;
             let is_all = matches.len() < top.get();
             let best = self.collapsed(matches, query.top.get())?;
             if is_all || best.len() >= query.top.get() {
-                return Ok(in_order(best, &query.order));
+                return Ok(best);
             }
         }
     }
@@ -65,7 +63,12 @@ impl Engine<'_> {
 
     fn content_of(&self, found: &Match) -> Result<Option<Fingerprint>, EngineError> {
         let Some(key) = key_of(&found.path) else { return Ok(None) };
-        Ok(self.searcher.get(&key)?.and_then(|stored| stored.record.fingerprint))
+        Ok(self.view.searcher().get(&key)?.and_then(|stored| stored.record.fingerprint))
+    }
+
+    fn vector_of(&self, found: &Match) -> Result<Option<Vector>, EngineError> {
+        let Some(key) = key_of(&found.path) else { return Ok(None) };
+        Ok(self.view.searcher().get(&key)?.and_then(|stored| stored.vector))
     }
 }
 

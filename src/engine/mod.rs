@@ -2,24 +2,28 @@
 
 mod background;
 mod collapse;
+mod lazy;
 mod tags;
 mod terms;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use imgsearch_index::{Error as IndexError, Hit, Method, SearchOptions, Searcher, Selection, Vector};
 use jiff::tz::TimeZone;
 
 use crate::decode::{Limits, PictureError};
+use crate::library::View;
 use crate::model::{ImageEncoder, Model, ModelError, TextEncoder};
-use crate::photo::{Photo, key_of, path_bytes, path_of};
-use crate::query::{Cutoff, Filter, Order};
+use crate::photo::{Photo, path_bytes, path_of};
+use crate::query::{Cutoff, Filter, NearDuplicates, Order};
 use crate::{Library, Query};
 
 pub use tags::{Choice, Label, Tagged, Vocabulary};
 
 use background::{Background, concepts};
+use lazy::Lazy;
 use terms::{Asked, Picture};
 
 /// The file in the library that keeps the background.
@@ -31,16 +35,31 @@ const LEAST_PROBABILITY: f32 = 1.0 / 3.0;
 /// Hits looked at beyond those asked for, because some of these may be found irrelevant.
 const SPARE_HITS: usize = 50;
 
-/// Answers queries on one library with the model it was indexed with. The model's towers are loaded when a query
-/// first needs them.
-pub struct Engine<'a> {
-    library: &'a Library,
-    model: &'a Model,
-    searcher: Searcher,
-    text: Option<TextEncoder>,
-    image: Option<ImageEncoder>,
-    background: Option<Background>,
+/// Answers queries on one library with the model it was indexed with. Clones are the same engine: threads share it and
+/// ask side by side, while an index run publishes. The model's towers are loaded when a query first needs them.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    library: Library,
+    model: Arc<Model>,
     limits: Limits,
+    /// What queries that begin now are answered from.
+    view: RwLock<View>,
+    /// Held while a newer view is opened, so that no older one takes its place.
+    refreshing: Mutex<()>,
+    text: Lazy<TextEncoder>,
+    image: Lazy<ImageEncoder>,
+    /// Depends on the model only, so it is the same for every view.
+    background: Lazy<Background>,
+}
+
+/// One query, answered from one view of the library from its beginning to its end.
+struct Search<'a> {
+    engine: &'a Inner,
+    view: View,
 }
 
 /// One photo of an answer.
@@ -58,43 +77,86 @@ pub struct Match {
     pub similar: usize,
 }
 
-impl<'a> Engine<'a> {
-    /// Joins an open index of `library` with the model it was indexed with.
+impl Engine {
+    /// Joins an open index of `library` with the model it was indexed with. `limits` are those of pictures in queries.
     ///
     /// # Errors
     /// [`IndexError::SpaceMismatch`].
     pub fn open(
-        library: &'a Library,
-        searcher: Searcher,
-        model: &'a Model,
-    ) -> Result<Engine<'a>, EngineError> {
-        check_space(library, &searcher, model)?;
-        let limits = Limits::default();
-        Ok(Engine { library, model, searcher, text: None, image: None, background: None, limits })
+        library: &Library,
+        view: View,
+        model: Arc<Model>,
+        limits: Limits,
+    ) -> Result<Engine, EngineError> {
+        check_space(library, view.searcher(), &model)?;
+        let inner = Inner {
+            library: library.clone(),
+            model,
+            limits,
+            view: RwLock::new(view),
+            refreshing: Mutex::default(),
+            text: Lazy::default(),
+            image: Lazy::default(),
+            background: Lazy::default(),
+        };
+        Ok(Engine { inner: Arc::new(inner) })
     }
 
-    /// The same with other limits on the pictures of a query than the default ones.
-    #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Engine<'a> {
-        Engine { limits, ..self }
+    /// The library that it answers from.
+    pub fn library(&self) -> &Library {
+        &self.inner.library
     }
 
-    /// The best matches, best first; none is no error. Pictures that are part of the query, and exact copies of
-    /// them, are left out.
+    /// Lets queries that begin from now on see what was published since the library was opened or last refreshed.
+    /// Whether there was something; looking costs about as much as reading one small file.
+    ///
+    /// # Errors
+    /// [`EngineError::ModelChanged`] when another model's index has taken the place of the one that was opened, and
+    /// [`EngineError::Index`] when the newer index does not open. Queries are then answered as before.
+    pub fn refresh(&self) -> Result<bool, EngineError> {
+        let Inner { library, model, view, refreshing, .. } = &*self.inner;
+        // It guards no data, and a lock that guards one pointer is never left half changed.
+        let _turn = refreshing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(newer) = library.newer(&self.view())? else { return Ok(false) };
+        if newer.searcher().space() != model.space() {
+            let (found, expected) = (newer.searcher().space().label.clone(), model.space().label.clone());
+            return Err(EngineError::ModelChanged { found, expected });
+        }
+        *view.write().unwrap_or_else(PoisonError::into_inner) = newer;
+        Ok(true)
+    }
+
+    /// The best matches, in the order that the query asks for; none is no error. Pictures that are part of the query,
+    /// and exact copies of them, are left out. Where near-duplicates are collapsed, there are as many matches as
+    /// without if there are enough different photos.
     ///
     /// # Errors
     /// [`EngineError::Model`] when a part of the query cannot be embedded, [`EngineError::Picture`] when a picture
-    /// cannot be read, [`EngineError::NotRemembered`], [`EngineError::CancelsOut`], and [`EngineError::Index`] when
-    /// the index is damaged.
-    pub fn search(&mut self, query: &Query) -> Result<Vec<Match>, EngineError> {
-        let Asked { vector, pictures } = self.ask(&query.expression)?;
-        let filter = self.select(&query.filter, &pictures);
-        Ok(in_order(self.best(&vector, filter.as_ref(), query, query.top)?, &query.order))
+    /// cannot be read, [`EngineError::CancelsOut`], and [`EngineError::Index`] when the index is damaged.
+    pub fn search(&self, query: &Query) -> Result<Vec<Match>, EngineError> {
+        let search = self.begin();
+        let Asked { vector, pictures } = search.ask(&query.expression)?;
+        let filter = search.select(&query.filter, &pictures);
+        let matches = match query.near_duplicates {
+            NearDuplicates::Show => search.best(&vector, filter.as_ref(), query, query.top)?,
+            NearDuplicates::Collapse => search.different(&vector, filter.as_ref(), query)?,
+        };
+        Ok(in_order(matches, &query.order))
     }
 
+    fn begin(&self) -> Search<'_> {
+        Search { engine: &self.inner, view: self.view() }
+    }
+
+    fn view(&self) -> View {
+        self.inner.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Search<'_> {
     /// The best `top` matches of a query whose vector and filter are made, best first.
     fn best(
-        &mut self,
+        &self,
         vector: &Vector,
         filter: Option<&Selection>,
         query: &Query,
@@ -106,7 +168,7 @@ impl<'a> Engine<'a> {
             Cutoff::None | Cutoff::Score(_) => top,
             Cutoff::Relevance => top.saturating_add(SPARE_HITS),
         };
-        let mut hits = self.searcher.search(vector, looked_at, &options)?;
+        let mut hits = self.view.searcher().search(vector, looked_at, &options)?;
         match query.cutoff {
             Cutoff::None => {}
             Cutoff::Score(least) => hits.retain(|hit| hit.score >= least),
@@ -115,51 +177,18 @@ impl<'a> Engine<'a> {
         Ok(hits.into_iter().zip(1..=top.get()).map(|(hit, rank)| Match::of(hit, rank)).collect())
     }
 
-    /// The vector of a match; `None` when its photo is not in the library any more.
-    ///
-    /// # Errors
-    /// [`EngineError::Index`] when the index is damaged.
-    pub fn vector_of(&self, found: &Match) -> Result<Option<Vector>, EngineError> {
-        let Some(key) = key_of(&found.path) else { return Ok(None) };
-        Ok(self.searcher.get(&key)?.and_then(|stored| stored.vector))
-    }
-
     /// The hits that the query likely describes.
-    fn relevant(&mut self, hits: Vec<Hit>) -> Result<Vec<Hit>, EngineError> {
-        self.load_background()?;
-        let Some(background) = &self.background else { return Ok(hits) };
+    fn relevant(&self, hits: Vec<Hit>) -> Result<Vec<Hit>, EngineError> {
+        let background = self.engine.background()?;
         let mut relevant = Vec::new();
         for hit in hits {
-            let vector = self.searcher.get(&hit.key)?.and_then(|stored| stored.vector);
+            let vector = self.view.searcher().get(&hit.key)?.and_then(|stored| stored.vector);
             let probability = vector.map(|vector| background.yardstick(&vector).probability(hit.score));
             if probability.is_some_and(|probability| probability >= LEAST_PROBABILITY) {
                 relevant.push(hit);
             }
         }
         Ok(relevant)
-    }
-
-    /// Makes sure that there is a background: the one kept in the library, or a new one, which takes the text tower a
-    /// second or some and is kept where that can be written.
-    fn load_background(&mut self) -> Result<(), EngineError> {
-        if self.background.is_some() {
-            return Ok(());
-        }
-        let space = self.model.space();
-        let kept = self.library.kept(BACKGROUND).and_then(|bytes| Background::decode(&bytes, space));
-        if kept.is_some() {
-            self.background = kept;
-            return Ok(());
-        }
-        let mut vectors = Vec::new();
-        for concept in concepts() {
-            vectors.push(self.text()?.encode_text(concept)?);
-        }
-        let background = Background::new(vectors);
-        // A library that cannot be written to makes it again next time.
-        _ = self.library.keep(BACKGROUND, &background.encode(space));
-        self.background = Some(background);
-        Ok(())
     }
 
     /// The rows that may be found; `None` for all.
@@ -169,25 +198,39 @@ impl<'a> Engine<'a> {
                 || picture.fingerprint.is_some() && picture.fingerprint == fingerprint
         };
         (!filter.is_empty() || !without.is_empty()).then(|| {
-            self.searcher.select(|record| {
+            self.view.searcher().select(|record| {
                 filter.admits(&record)
                     && !without.iter().any(|picture| is_asked(picture, record.key, record.fingerprint))
             })
         })
     }
+}
 
-    fn text(&mut self) -> Result<&TextEncoder, ModelError> {
-        if self.text.is_none() {
-            self.text = Some(self.model.text_encoder()?);
-        }
-        Ok(self.text.as_ref().expect("it was just loaded"))
+impl Inner {
+    fn text(&self) -> Result<&TextEncoder, ModelError> {
+        self.text.get_or_make(|| self.model.text_encoder())
     }
 
-    fn image(&mut self) -> Result<&ImageEncoder, ModelError> {
-        if self.image.is_none() {
-            self.image = Some(self.model.image_encoder()?);
-        }
-        Ok(self.image.as_ref().expect("it was just loaded"))
+    fn image(&self) -> Result<&ImageEncoder, ModelError> {
+        self.image.get_or_make(|| self.model.image_encoder())
+    }
+
+    /// The background kept in the library, or a new one, which takes the text tower a second or some and is kept where
+    /// that can be written.
+    fn background(&self) -> Result<&Background, ModelError> {
+        self.background.get_or_make(|| {
+            let space = self.model.space();
+            let kept = self.library.kept(BACKGROUND).and_then(|bytes| Background::decode(&bytes, space));
+            if let Some(kept) = kept {
+                return Ok(kept);
+            }
+            let text = self.text()?;
+            let vectors = concepts().map(|concept| text.encode_text(concept)).collect::<Result<_, _>>()?;
+            let background = Background::new(vectors);
+            // A library that cannot be written to makes it again next time.
+            _ = self.library.keep(BACKGROUND, &background.encode(space));
+            Ok(background)
+        })
     }
 }
 
@@ -246,11 +289,13 @@ pub enum EngineError {
         /// Why.
         error: PictureError,
     },
-    /// A result was named that the last query did not have.
-    #[error("the last query on this library has no result {rank}")]
-    NotRemembered {
-        /// Its number.
-        rank: NonZeroUsize,
+    /// Another model's index has taken the place of the one that was opened.
+    #[error("the library was indexed anew with `{found}` since it was opened with `{expected}`")]
+    ModelChanged {
+        /// The model of the library now.
+        found: String,
+        /// The model it was opened with.
+        expected: String,
     },
     /// The weighted parts add up to nothing.
     #[error("the parts of the query cancel each other out")]

@@ -4,7 +4,7 @@ use imgsearch_index::{Stored, Vector};
 use rayon::prelude::*;
 
 use super::background::{Background, concepts};
-use super::{Engine, EngineError, path_of};
+use super::{Engine, EngineError, Search, path_of};
 use crate::query::Filter;
 use crate::text_file;
 
@@ -75,25 +75,24 @@ pub struct Choice {
     pub most: usize,
 }
 
-impl Engine<'_> {
+impl Engine {
     /// Labels every photo that `filter` admits, and hands it to `visit`, until that returns `false`.
     ///
     /// # Errors
     /// [`EngineError::Model`] when a label cannot be embedded, [`EngineError::Index`] when the index is damaged.
     pub fn tag(
-        &mut self,
+        &self,
         vocabulary: &Vocabulary,
         filter: &Filter,
         choice: Choice,
         mut visit: impl FnMut(Tagged) -> bool,
     ) -> Result<(), EngineError> {
-        let mut prompts = Vec::with_capacity(vocabulary.entries.len());
+        let (Search { engine, view }, mut prompts) = (self.begin(), Vec::new());
         for (_, prompt) in &vocabulary.entries {
-            prompts.push(self.text()?.encode_text(prompt)?);
+            prompts.push(engine.text()?.encode_text(prompt)?);
         }
-        self.load_background()?;
-        let Some(background) = &self.background else { return Ok(()) };
-        let mut photos = self.searcher.vectors();
+        let background = engine.background()?;
+        let mut photos = view.searcher().vectors();
         loop {
             let some: Vec<Stored<'_>> = photos.by_ref().take(PHOTOS_AT_A_TIME).collect::<Result<_, _>>()?;
             if some.is_empty() {

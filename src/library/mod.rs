@@ -64,12 +64,36 @@ impl Library {
     /// # Errors
     /// As [`Searcher::open`]; [`Error::Missing`] when nothing was indexed yet.
     pub fn searcher(&self) -> Result<Searcher, Error> {
+        Ok(self.view()?.searcher)
+    }
+
+    /// What was published last, if that is not what `shown` shows. Looking costs the reading of two small files.
+    ///
+    /// # Errors
+    /// As [`Library::view`].
+    pub fn newer(&self, shown: &View) -> Result<Option<View>, Error> {
+        let View { folder, searcher } = shown;
+        if self.index_folder()? == *folder {
+            match searcher.newer() {
+                // Meanwhile another index has taken its place.
+                Err(_) if self.index_folder()? != *folder => {}
+                newer => return Ok(newer?.map(|searcher| View { folder: folder.clone(), searcher })),
+            }
+        }
+        self.view().map(Some)
+    }
+
+    /// Opens the index in use, as it was published last.
+    ///
+    /// # Errors
+    /// As [`Searcher::open`]; [`Error::Missing`] when nothing was indexed yet.
+    pub fn view(&self) -> Result<View, Error> {
         let mut folder = self.index_folder()?;
         loop {
             let opened = Searcher::open(&folder);
             let now = self.index_folder()?;
             if opened.is_ok() || now == folder {
-                return opened;
+                return opened.map(|searcher| View { folder, searcher });
             }
             // Between looking it up and opening it another one took its place.
             folder = now;
@@ -164,6 +188,21 @@ impl Library {
 fn is_own(name: &OsStr) -> bool {
     let is_part = |name| name == "writer.lock" || OF_AN_INDEX_IN_USE.contains(&name);
     name.to_str().is_some_and(|name| is_part(name) || layout::is_name(name)) || files::is_unfinished(name)
+}
+
+/// A library as it was published at one time. It never changes, and clones of it cost nothing.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The folder of the index that it shows.
+    folder: PathBuf,
+    searcher: Searcher,
+}
+
+impl View {
+    /// Searches it.
+    pub fn searcher(&self) -> &Searcher {
+        &self.searcher
+    }
 }
 
 /// A library that no other process can change.

@@ -15,6 +15,7 @@ pub mod files;
 pub mod gather;
 pub mod hub;
 pub mod ingest;
+pub mod item;
 pub mod library;
 pub mod look;
 pub mod model;

@@ -11,6 +11,7 @@ use imgsearch::EngineError;
 use imgsearch::decode::{self, PictureError};
 use imgsearch::hub::{self, HubError};
 use imgsearch::ingest::{Event, IngestError, Outcome, Reporter};
+use imgsearch::library::StoreError;
 use imgsearch::model::ModelError;
 use imgsearch::query::ExpressionError;
 use imgsearch_index::Error as IndexError;
@@ -304,6 +305,11 @@ fn hint_of(cause: &(dyn Error + 'static)) -> Option<String> {
     if let Some(error) = cause.downcast_ref::<IndexError>() {
         return index_hint(error);
     }
+    match cause.downcast_ref::<StoreError>() {
+        Some(StoreError::Index(error)) => return index_hint(error),
+        Some(StoreError::Layout { .. }) => return Some("run `imgsearch repair`".into()),
+        _ => {}
+    }
     if let Some(error) = cause.downcast_ref::<HubError>() {
         return error.hint();
     }
@@ -314,23 +320,20 @@ fn hint_of(cause: &(dyn Error + 'static)) -> Option<String> {
         return error.hint().map(str::to_owned);
     }
     match (cause.downcast_ref::<EngineError>(), cause.downcast_ref::<IngestError>()) {
-        (Some(EngineError::Index(error)), _) | (_, Some(IngestError::Index(error))) => hint_of(error),
-        (Some(EngineError::ModelChanged { .. }), _) => Some("start this command again".into()),
+        (Some(EngineError::Store(error)), _) | (_, Some(IngestError::Store(error))) => hint_of(error),
+        (Some(EngineError::OtherModel { .. }), _) => Some(OTHER_MODEL.into()),
         (Some(EngineError::Picture { error, .. }), _) => hint_of(error),
         (Some(EngineError::Model(error)), _) | (_, Some(IngestError::Model(error))) => hint_of(error),
         _ => None,
     }
 }
 
+const OTHER_MODEL: &str = "leave out `--model`, use another library with `--library`, or change this one to that model with `imgsearch index --model`";
+
 /// The index knows no commands; this names the one that helps.
 fn index_hint(error: &IndexError) -> Option<String> {
     if matches!(error, IndexError::Missing { .. }) {
         return Some("run `imgsearch index ~/Photos` first".into());
-    }
-    if matches!(error, IndexError::SpaceMismatch { .. }) {
-        return Some(
-            "leave out `--model`, use another library with `--library`, or change this one to that model with `imgsearch index --model`".into(),
-        );
     }
     if matches!(error, IndexError::Locked { .. }) {
         return Some(

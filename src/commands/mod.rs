@@ -26,12 +26,11 @@ use anyhow::{Context, Result, bail};
 use imgsearch::decode::{Limits, heif};
 use imgsearch::engine::Vocabulary;
 use imgsearch::hub::is_archive;
-use imgsearch::library::Note;
+use imgsearch::library::{Note, View};
 use imgsearch::model::{Execution, Precision};
 use imgsearch::name::canonicalize;
 use imgsearch::text_file;
 use imgsearch::{Engine, Library, Model};
-use imgsearch_index::{Error as IndexError, Searcher};
 
 use crate::cli::{Cli, Command, ConfigArgs};
 use crate::progress::{self, Download};
@@ -129,17 +128,17 @@ fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
 ///
 /// `scripts/setup` may have put a newer model under the noted name. It keeps the older one under the name that
 /// `model.json` gives it, so that the index goes on answering until it is built anew.
-fn open_model_of(settings: &Settings, searcher: &Searcher) -> Result<Model> {
-    let note = Note::read(searcher.note());
+fn open_model_of(settings: &Settings, view: &dyn View) -> Result<Model> {
+    let note = view.note();
     let model = open_model(settings, &note)?;
-    if settings.model.is_some() || model.space() == searcher.space() {
+    if settings.model.is_some() || model.space() == view.space() {
         return Ok(model);
     }
     let precision = note.precision().unwrap_or_default();
     let mut installed = settings.store()?.installed().into_iter();
     let older = installed.find_map(|installed| {
         let execution = Execution { precision, ..settings.execution() };
-        Model::open(&installed.folder, execution).ok().filter(|model| model.space() == searcher.space())
+        Model::open(&installed.folder, execution).ok().filter(|model| model.space() == view.space())
     });
     Ok(older.unwrap_or(model))
 }
@@ -147,7 +146,7 @@ fn open_model_of(settings: &Settings, searcher: &Searcher) -> Result<Model> {
 /// The library, ready to answer queries with the model that made its index.
 fn open_engine(settings: &Settings) -> Result<Engine> {
     let view = settings.library.view()?;
-    let model = open_model_of(settings, view.searcher())?;
+    let model = open_model_of(settings, &*view)?;
     heif::look_in(settings.heif_places());
     Ok(Engine::open(&settings.library, view, Arc::new(model), Limits::default())?)
 }
@@ -171,14 +170,14 @@ fn model_folder(settings: &Settings, choice: &Path) -> Result<PathBuf> {
 
 /// What the last run noted; nothing where there was none.
 fn noted(library: &Library) -> Result<Note> {
-    Ok(existing(library)?.map_or_else(Note::default, |searcher| Note::read(searcher.note())))
+    Ok(existing(library)?.map_or_else(Note::default, |view| view.note()))
 }
 
-/// The library's index, if there is one.
-fn existing(library: &Library) -> Result<Option<Searcher>> {
-    match library.searcher() {
-        Ok(searcher) => Ok(Some(searcher)),
-        Err(IndexError::Missing { .. }) => Ok(None),
+/// What the library shows, if it shows something.
+fn existing(library: &Library) -> Result<Option<Arc<dyn View>>> {
+    match library.view() {
+        Ok(view) => Ok(Some(view)),
+        Err(error) if error.is_missing() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

@@ -141,7 +141,7 @@ fn answer_line(engine: &Engine, line: &str, every: &Query) -> Result<Vec<Match>>
 /// Whether the next line would end no better.
 fn ends_the_batch(error: &anyhow::Error) -> bool {
     match error.downcast_ref() {
-        Some(EngineError::Index(_)) => true,
+        Some(EngineError::Store(_)) => true,
         Some(EngineError::Model(error)) => !matches!(error, ModelError::NoWords { .. }),
         _ => false,
     }

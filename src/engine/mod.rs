@@ -10,21 +10,22 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use imgsearch_index::{Error as IndexError, Hit, Method, SearchOptions, Searcher, Selection, Vector};
+use imgsearch_index::{Fingerprint, Space};
 use jiff::tz::TimeZone;
 
 use crate::decode::{Limits, PictureError};
-use crate::library::View;
+use crate::item::{Item, Part, path_bytes};
+use crate::library::{Ask, Hit, Load, StoreError, Stored, View};
 use crate::model::{ImageEncoder, Model, ModelError, TextEncoder};
-use crate::photo::{Photo, path_bytes, path_of};
-use crate::query::{Cutoff, Filter, NearDuplicates, Order};
+use crate::photo::Photo;
+use crate::query::{Cutoff, NearDuplicates, Order};
 use crate::{Library, Query};
 
 pub use tags::{Choice, Label, Tagged, Vocabulary};
 
 use background::{Background, concepts};
 use lazy::Lazy;
-use terms::{Asked, Picture};
+use terms::Asked;
 
 /// The file in the library that keeps the background.
 const BACKGROUND: &str = "background";
@@ -47,7 +48,7 @@ struct Inner {
     model: Arc<Model>,
     limits: Limits,
     /// What queries that begin now are answered from.
-    view: RwLock<View>,
+    view: RwLock<Arc<dyn View>>,
     /// Held while a newer view is opened, so that no older one takes its place.
     refreshing: Mutex<()>,
     text: Lazy<TextEncoder>,
@@ -59,7 +60,7 @@ struct Inner {
 /// One query, answered from one view of the library from its beginning to its end.
 struct Search<'a> {
     engine: &'a Inner,
-    view: View,
+    view: Arc<dyn View>,
 }
 
 /// One photo of an answer.
@@ -71,6 +72,10 @@ pub struct Match {
     pub score: f32,
     /// The photo's absolute path.
     pub path: PathBuf,
+    /// Which part of the file was found; `None` for the file as a whole.
+    pub part: Option<Part>,
+    /// The content of the file when it was indexed, where that is known.
+    pub content: Option<Fingerprint>,
     /// What is remembered of it; `None` when a newer version wrote it.
     pub photo: Option<Photo>,
     /// How many near-duplicates it stands for; none unless they were to be collapsed.
@@ -78,17 +83,17 @@ pub struct Match {
 }
 
 impl Engine {
-    /// Joins an open index of `library` with the model it was indexed with. `limits` are those of pictures in queries.
+    /// Joins a view of `library` with the model it was indexed with. `limits` are those of pictures in queries.
     ///
     /// # Errors
-    /// [`IndexError::SpaceMismatch`].
+    /// [`EngineError::OtherModel`].
     pub fn open(
         library: &Library,
-        view: View,
+        view: Arc<dyn View>,
         model: Arc<Model>,
         limits: Limits,
     ) -> Result<Engine, EngineError> {
-        check_space(library, view.searcher(), &model)?;
+        check_space(library, view.space(), &model)?;
         let inner = Inner {
             library: library.clone(),
             model,
@@ -108,20 +113,18 @@ impl Engine {
     }
 
     /// Lets queries that begin from now on see what was published since the library was opened or last refreshed.
-    /// Whether there was something; looking costs about as much as reading one small file.
+    /// Whether there was something; looking costs about as much as reading two small files.
     ///
     /// # Errors
-    /// [`EngineError::ModelChanged`] when another model's index has taken the place of the one that was opened, and
-    /// [`EngineError::Index`] when the newer index does not open. Queries are then answered as before.
+    /// [`EngineError::OtherModel`] when another model's index has taken the place of the one that was opened: open
+    /// another engine then. [`EngineError::Store`] when the newer index does not open. Queries are then answered as
+    /// before.
     pub fn refresh(&self) -> Result<bool, EngineError> {
         let Inner { library, model, view, refreshing, .. } = &*self.inner;
         // It guards no data, and a lock that guards one pointer is never left half changed.
         let _turn = refreshing.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(newer) = library.newer(&self.view())? else { return Ok(false) };
-        if newer.searcher().space() != model.space() {
-            let (found, expected) = (newer.searcher().space().label.clone(), model.space().label.clone());
-            return Err(EngineError::ModelChanged { found, expected });
-        }
+        let Some(newer) = self.view().newer()? else { return Ok(false) };
+        check_space(library, newer.space(), model)?;
         *view.write().unwrap_or_else(PoisonError::into_inner) = newer;
         Ok(true)
     }
@@ -132,14 +135,16 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::Model`] when a part of the query cannot be embedded, [`EngineError::Picture`] when a picture
-    /// cannot be read, [`EngineError::CancelsOut`], and [`EngineError::Index`] when the index is damaged.
+    /// cannot be read, [`EngineError::CancelsOut`], and [`EngineError::Store`] when the index is damaged.
     pub fn search(&self, query: &Query) -> Result<Vec<Match>, EngineError> {
         let search = self.begin();
-        let Asked { vector, pictures } = search.ask(&query.expression)?;
-        let filter = search.select(&query.filter, &pictures);
+        let asked = search.ask(&query.expression)?;
         let matches = match query.near_duplicates {
-            NearDuplicates::Show => search.best(&vector, filter.as_ref(), query, query.top)?,
-            NearDuplicates::Collapse => search.different(&vector, filter.as_ref(), query)?,
+            NearDuplicates::Show => {
+                let hits = search.best(&asked, query, query.top)?.into_iter();
+                hits.zip(1..).map(|(hit, rank)| Match::of(hit, rank, 0)).collect()
+            }
+            NearDuplicates::Collapse => search.different(&asked, query)?,
         };
         Ok(in_order(matches, &query.order))
     }
@@ -148,62 +153,44 @@ impl Engine {
         Search { engine: &self.inner, view: self.view() }
     }
 
-    fn view(&self) -> View {
-        self.inner.view.read().unwrap_or_else(PoisonError::into_inner).clone()
+    fn view(&self) -> Arc<dyn View> {
+        Arc::clone(&self.inner.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Search<'_> {
-    /// The best `top` matches of a query whose vector and filter are made, best first.
-    fn best(
-        &self,
-        vector: &Vector,
-        filter: Option<&Selection>,
-        query: &Query,
-        top: NonZeroUsize,
-    ) -> Result<Vec<Match>, EngineError> {
-        let method = if query.exact { Method::Exact } else { Method::default() };
-        let options = SearchOptions { filter, method };
-        let looked_at = match query.cutoff {
-            Cutoff::None | Cutoff::Score(_) => top,
-            Cutoff::Relevance => top.saturating_add(SPARE_HITS),
+    /// The best `top` photos for a query that is a vector by now, best first.
+    fn best(&self, asked: &Asked, query: &Query, top: NonZeroUsize) -> Result<Vec<Hit>, EngineError> {
+        let (looked_at, load) = match query.cutoff {
+            Cutoff::None | Cutoff::Score(_) => (top, Load::WithoutVector),
+            Cutoff::Relevance => (top.saturating_add(SPARE_HITS), Load::WithVector),
         };
-        let mut hits = self.view.searcher().search(vector, looked_at, &options)?;
+        let mut hits = self.view.search(&Ask {
+            vector: &asked.vector,
+            top: looked_at,
+            filter: &query.filter,
+            without_items: &asked.items,
+            without_contents: &asked.contents,
+            exact: query.exact,
+            load,
+        })?;
         match query.cutoff {
             Cutoff::None => {}
             Cutoff::Score(least) => hits.retain(|hit| hit.score >= least),
-            Cutoff::Relevance => hits = self.relevant(hits)?,
-        }
-        Ok(hits.into_iter().zip(1..=top.get()).map(|(hit, rank)| Match::of(hit, rank)).collect())
-    }
-
-    /// The hits that the query likely describes.
-    fn relevant(&self, hits: Vec<Hit>) -> Result<Vec<Hit>, EngineError> {
-        let background = self.engine.background()?;
-        let mut relevant = Vec::new();
-        for hit in hits {
-            let vector = self.view.searcher().get(&hit.key)?.and_then(|stored| stored.vector);
-            let probability = vector.map(|vector| background.yardstick(&vector).probability(hit.score));
-            if probability.is_some_and(|probability| probability >= LEAST_PROBABILITY) {
-                relevant.push(hit);
+            Cutoff::Relevance => {
+                let background = self.engine.background()?;
+                hits.retain(|hit| is_relevant(hit, background));
             }
         }
-        Ok(relevant)
+        hits.truncate(top.get());
+        Ok(hits)
     }
+}
 
-    /// The rows that may be found; `None` for all.
-    fn select(&self, filter: &Filter, without: &[Picture]) -> Option<Selection> {
-        let is_asked = |picture: &Picture, key: &[u8], fingerprint| {
-            picture.key.as_ref().is_some_and(|asked| asked.as_bytes() == key)
-                || picture.fingerprint.is_some() && picture.fingerprint == fingerprint
-        };
-        (!filter.is_empty() || !without.is_empty()).then(|| {
-            self.view.searcher().select(|record| {
-                filter.admits(&record)
-                    && !without.iter().any(|picture| is_asked(picture, record.key, record.fingerprint))
-            })
-        })
-    }
+/// Whether the query likely describes the photo.
+fn is_relevant(hit: &Hit, background: &Background) -> bool {
+    let probability = |vector| background.yardstick(vector).probability(hit.score);
+    hit.stored.vector.as_ref().map(probability).is_some_and(|probability| probability >= LEAST_PROBABILITY)
 }
 
 impl Inner {
@@ -249,25 +236,24 @@ impl Match {
         Some(self.photo.as_ref()?.details.as_ref()?.wall_ms(zone))
     }
 
-    fn of(hit: Hit, rank: usize) -> Match {
-        let Hit { key, score, payload, .. } = hit;
-        Match { rank, score, path: path_of(key.as_bytes()), photo: Photo::decode(&payload), similar: 0 }
+    fn of(hit: Hit, rank: usize, similar: usize) -> Match {
+        let Hit { stored: Stored { item: Item { path, part }, content, photo, .. }, score } = hit;
+        Match { rank, score, path, part, content, photo, similar }
     }
 }
 
-/// Checks that the library's vectors and the model's can be compared.
+/// Checks that vectors of `space`, which are those of `library`, can be compared with the model's.
 ///
 /// # Errors
-/// [`IndexError::SpaceMismatch`].
-pub fn check_space(library: &Library, searcher: &Searcher, model: &Model) -> Result<(), IndexError> {
-    let (found, expected) = (searcher.space(), model.space());
-    if found == expected {
+/// [`EngineError::OtherModel`].
+pub fn check_space(library: &Library, space: &Space, model: &Model) -> Result<(), EngineError> {
+    if space == model.space() {
         return Ok(());
     }
-    Err(IndexError::SpaceMismatch {
-        path: library.folder().to_owned(),
-        found: Box::new(found.clone()),
-        expected: Box::new(expected.clone()),
+    Err(EngineError::OtherModel {
+        library: library.folder().to_owned(),
+        found: Box::new(space.clone()),
+        expected: Box::new(model.space().clone()),
     })
 }
 
@@ -275,9 +261,22 @@ pub fn check_space(library: &Library, searcher: &Searcher, model: &Model) -> Res
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// The index does not open or does not read.
+    /// The library does not open or does not read.
     #[error(transparent)]
-    Index(#[from] IndexError),
+    Store(#[from] StoreError),
+    /// The library holds the vectors of another model.
+    #[error(
+        "the library in {} holds `{}` vectors ({} dimensions), not `{}` vectors ({} dimensions)",
+        library.display(), found.label, found.dim, expected.label, expected.dim
+    )]
+    OtherModel {
+        /// The folder of the library.
+        library: PathBuf,
+        /// What is in it.
+        found: Box<Space>,
+        /// What the model makes.
+        expected: Box<Space>,
+    },
     /// The model does not load or does not run.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -288,14 +287,6 @@ pub enum EngineError {
         path: PathBuf,
         /// Why.
         error: PictureError,
-    },
-    /// Another model's index has taken the place of the one that was opened.
-    #[error("the library was indexed anew with `{found}` since it was opened with `{expected}`")]
-    ModelChanged {
-        /// The model of the library now.
-        found: String,
-        /// The model it was opened with.
-        expected: String,
     },
     /// The weighted parts add up to nothing.
     #[error("the parts of the query cancel each other out")]

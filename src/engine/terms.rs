@@ -4,36 +4,37 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::path::Path;
 
-use imgsearch_index::{Fingerprint, Key, Vector};
+use imgsearch_index::{Fingerprint, Vector};
 
 use super::{EngineError, Search};
 use crate::decode::{PictureError, decode_in_time, read};
+use crate::item::Item;
 use crate::name::canonicalize;
-use crate::photo::{Photo, Stamp, fingerprint, key_of};
+use crate::photo::{Stamp, fingerprint};
 use crate::query::{Expression, Source};
 
 /// A sum this short, where the part that counts most has length 1, is what rounding leaves of parts that cancel each
 /// other out. Even two texts of nearly the same meaning leave a hundred times as much.
 const LEAST_LENGTH: f32 = 1e-5;
 
-/// An expression as a direction, and the pictures in it.
+/// An expression as a direction, and what the pictures in it are known by: they are not to be found.
 pub(super) struct Asked {
     pub(super) vector: Vector,
-    pub(super) pictures: Vec<Picture>,
+    pub(super) items: Vec<Item>,
+    pub(super) contents: Vec<Fingerprint>,
 }
 
-/// What a picture of the query is known by.
+/// What the pictures of an expression are known by, as far as it was read.
 #[derive(Default)]
-pub(super) struct Picture {
-    pub(super) key: Option<Key>,
-    pub(super) fingerprint: Option<Fingerprint>,
+struct Pictures {
+    items: Vec<Item>,
+    contents: Vec<Fingerprint>,
 }
 
 impl Search<'_> {
     /// The sum of the parts' unit vectors, each times its weight.
     pub(super) fn ask(&self, expression: &Expression) -> Result<Asked, EngineError> {
-        let mut pictures = Vec::new();
-        let mut parts = Vec::new();
+        let (mut parts, mut pictures) = (Vec::new(), Pictures::default());
         for term in expression.terms() {
             let vector = match &term.source {
                 Source::Text(text) => self.engine.text()?.encode_query(text)?,
@@ -44,28 +45,28 @@ impl Search<'_> {
             };
             parts.push((term.weight, vector));
         }
-        Ok(Asked { vector: sum(&parts).ok_or(EngineError::CancelsOut)?, pictures })
+        let Pictures { items, contents } = pictures;
+        Ok(Asked { vector: sum(&parts).ok_or(EngineError::CancelsOut)?, items, contents })
     }
 
     /// A picture file. If the library has it as it is now, neither the file nor the image tower is needed.
-    fn picture(&self, path: &Path, pictures: &mut Vec<Picture>) -> Result<Vector, EngineError> {
+    fn picture(&self, path: &Path, pictures: &mut Pictures) -> Result<Vector, EngineError> {
         let unread = |error| refused(path, PictureError::File(error));
         let path = &canonicalize(path).map_err(unread)?;
-        let key = key_of(path);
+        let item = Item::file(path.as_path());
         let file = File::open(path).map_err(unread)?;
         let stamp = Stamp::of(&file.metadata().map_err(unread)?);
-        if let Some(key) = &key
-            && let Some(stored) = self.view.searcher().get(key)?
-            && let Some(photo) = Photo::decode(stored.record.payload)
+        let stored = self.view.get(&item)?;
+        pictures.items.push(item);
+        if let Some(stored) = stored
+            && let Some(photo) = stored.photo
             && let Some(vector) = stored.vector
             && photo.stamp.same_content(&stamp)
         {
-            let fingerprint = stored.record.fingerprint;
-            pictures.push(Picture { key: Some(key.clone()), fingerprint });
+            pictures.contents.extend(stored.content);
             return Ok(vector);
         }
         let bytes = read(file, &self.engine.limits).map_err(|error| refused(path, error))?;
-        pictures.push(Picture { key, fingerprint: None });
         self.content(path, bytes.into(), pictures)
     }
 
@@ -74,11 +75,11 @@ impl Search<'_> {
         &self,
         name: &Path,
         bytes: Cow<'_, [u8]>,
-        pictures: &mut Vec<Picture>,
+        pictures: &mut Pictures,
     ) -> Result<Vector, EngineError> {
         let content = fingerprint(&bytes);
-        pictures.push(Picture { key: None, fingerprint: Some(content) });
-        let known = self.view.searcher().records_of(&content).next().transpose()?;
+        pictures.contents.push(content);
+        let known = self.view.of_content(&content, 1)?.pop();
         if let Some(vector) = known.and_then(|stored| stored.vector) {
             return Ok(vector);
         }

@@ -141,7 +141,7 @@ fn a_library_of_another_model_is_told_and_answers_go_on() {
     let other = Arc::new(crate::in_process::open_model(&workspace.other_model()));
     index(&workspace, &other);
     let told = engine.refresh().unwrap_err();
-    assert!(matches!(&told, EngineError::ModelChanged { found, .. } if found == "other"), "{told}");
+    assert!(matches!(&told, EngineError::OtherModel { found, .. } if found.label == "other"), "{told}");
     assert_eq!(paths(&engine, &text("a photo")), [photo]);
     assert!(!open(&workspace, &other).refresh().unwrap());
 }

@@ -13,7 +13,7 @@ use imgsearch::classify::Classifier;
 use imgsearch::decode::{Limits, PictureError};
 use imgsearch::ingest::{Event, IngestError, Plan, Reporter, Totals};
 use imgsearch::photo::SkipKind;
-use imgsearch::query::{Source, Term};
+use imgsearch::query::{Filter, Source, Term};
 use imgsearch::thumbnail::Thumbnailer;
 use imgsearch::{Engine, EngineError, Expression, Library, Query};
 
@@ -161,7 +161,7 @@ fn a_run_gives_up_when_decoders_are_stuck_and_keeps_what_it_has() {
     large_pictures(&workspace, 8);
     let ended = run(&workspace, &library, Duration::from_millis(1));
     assert!(matches!(&ended, Err(IngestError::Stuck { path, .. }) if path.exists()), "{ended:?}");
-    assert_eq!(Library::new(&library).searcher().unwrap().len(), 1);
+    assert_eq!(Library::new(&library).view().unwrap().count(&Filter::default()).unwrap(), 1);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn make(library: &Library, model: &Model, rows: u64) -> Result<()> {
     sink.set_note(&note)?;
     let mut numbers = Numbers(7);
     for first in (0..rows).step_by(1_000) {
-        let puts = (first..rows.min(first + 1_000)).map(|row| put(row, model.space().dim, &mut numbers));
+        let puts = (first..rows.min(first + 1_000)).map(|row| put(row, model.space().dim(), &mut numbers));
         sink.apply(puts.collect::<Result<_>>()?)?;
     }
     sink.close()?;
@@ -92,7 +92,7 @@ fn put(row: u64, dim: usize, numbers: &mut Numbers) -> Result<Write> {
     let stamp = Stamp { size: 3_000_000 + row, modified_ns: 1_700_000_000_000_000_000, changed_ns: 7 };
     let photo = Photo::read(stamp, 1, Some(details));
     let path = format!("/home/somebody/Pictures/{}/{:02}/IMG_{row:06}.jpg", 2015 + row % 9, 1 + row % 12);
-    let vector = Vector::new((0..dim).map(|_| numbers.unit()).collect())?;
+    let vector = Vector::normalized((0..dim).map(|_| numbers.unit()).collect())?;
     Ok(Write::Put { item: Item::file(path), content: None, photo, vector: Some(vector) })
 }
 
@@ -112,8 +112,8 @@ fn every_condition() -> Result<Filter> {
 }
 
 fn search(view: &dyn View, filter: &Filter) -> Result<()> {
-    let dim = view.space().dim;
-    let query = Vector::new((0..dim).map(|i| if i % 3 == 0 { 1.0 } else { -0.3 }).collect())?;
+    let dim = view.space().dim();
+    let query = Vector::normalized((0..dim).map(|i| if i % 3 == 0 { 1.0 } else { -0.3 }).collect())?;
     let top = NonZeroUsize::new(10).context("10 is not 0")?;
     let hits = view.search(&Ask::new(&query, top, filter))?;
     anyhow::ensure!(hits.len() == 10, "{} hits", hits.len());

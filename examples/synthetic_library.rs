@@ -36,7 +36,7 @@ fn main() -> Result<()> {
     };
     let model = Model::open(&model, execution)?;
     // A segment that is not full gets no graph.
-    let options = WriterOptions { segment_rows: rows + 1, publish_rows: rows, ..WriterOptions::default() };
+    let options = WriterOptions::default().segment_rows(rows + 1).publish_rows(rows);
     let folder = Library::new(library).index_folder()?;
     let writer = Writer::open(&folder, model.space(), options)?;
     let mut note = Note::default();
@@ -46,7 +46,7 @@ fn main() -> Result<()> {
     let mut random = Random(1);
     for first in (0..rows).step_by(BATCH) {
         let batch = first..rows.min(first + BATCH);
-        writer.apply(batch.map(|row| put(row, &mut random, model.space().dim)).collect::<Result<_>>()?)?;
+        writer.apply(batch.map(|row| put(row, &mut random, model.space().dim())).collect::<Result<_>>()?)?;
     }
     writer.close()?;
     Ok(())
@@ -72,7 +72,7 @@ fn put(row: usize, random: &mut Random, dim: usize) -> Result<Change> {
     let payload = Photo::read(stamp, 7, Some(details)).encode();
     let mut fingerprint = [0; 16];
     fingerprint[..8].copy_from_slice(&(row as u64).to_le_bytes());
-    let vector = Vector::new((0..dim).map(|_| random.component()).collect())?;
+    let vector = Vector::normalized((0..dim).map(|_| random.component()).collect())?;
     let record = Record { fingerprint: Some(Fingerprint(fingerprint)), payload };
     Ok(Change::Put { key, record, vector: Some(vector) })
 }

@@ -43,7 +43,7 @@ fn main() -> Done {
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["index", dir, base, dim] => index(Path::new(dir), base, dim.parse()?),
         ["optimize", dir, m, ef_construction] => {
-            optimize(Path::new(dir), GraphOptions { m: m.parse()?, ef_construction: ef_construction.parse()? })
+            optimize(Path::new(dir), GraphOptions::default().m(m.parse()?).ef_construction(ef_construction.parse()?))
         }
         ["scan", dir, queries, k] => scan(Path::new(dir), queries, k.parse()?),
         ["walk", dir, queries, truth] => walk(Path::new(dir), queries, truth),
@@ -57,7 +57,7 @@ fn main() -> Done {
 
 /// Reads the vectors piece by piece, so that they do not count as memory of the index.
 fn index(dir: &Path, base: &str, dim: usize) -> Done {
-    let space = Space { id: "bench".into(), label: "bench".into(), dim };
+    let space = Space::new("bench", "bench", dim)?;
     let mut base = File::open(base)?;
     let mut bytes = vec![0; BATCH * dim * 4];
     let begin = (Instant::now(), cpu_seconds());
@@ -78,16 +78,16 @@ fn index(dir: &Path, base: &str, dim: usize) -> Done {
 fn optimize(dir: &Path, graph: GraphOptions) -> Done {
     let space = Searcher::open(dir)?.space().clone();
     let begin = (Instant::now(), cpu_seconds());
-    let writer = Writer::open(dir, &space, WriterOptions { graph, ..WriterOptions::default() })?;
+    let writer = Writer::open(dir, &space, WriterOptions::default().graph(graph))?;
     writer.optimize(&OptimizeOptions::default())?;
     drop(writer);
     report("optimize", begin, dir)
 }
 
-/// With a key and a payload as long as those of photos.
+/// With a key and a payload as long as those of files in an archive.
 fn put(row: usize, vector: Vector) -> Change {
     let key =
-        Key::new(format!("/home/somebody/Pictures/2024/08-summer/IMG_{row:08}.jpg")).expect("a short key");
+        Key::new(format!("/home/somebody/archives/2024/08-summer/DOC_{row:08}.txt")).expect("a short key");
     let payload = [&row.to_le_bytes()[..], &[7; 72]].concat();
     let fingerprint =
         Some(imgsearch_index::Fingerprint((row as u128 * 0x9e37_79b9_7f4a_7c15_f39c).to_le_bytes()));
@@ -118,9 +118,9 @@ fn size(path: &Path) -> u64 {
 /// The median over all queries, each asked [`SCANS`] times.
 fn scan(dir: &Path, queries: &str, k: NonZeroUsize) -> Done {
     let searcher = Searcher::open(dir)?;
-    let mut queries = read(queries, searcher.space().dim)?;
+    let mut queries = read(queries, searcher.space().dim())?;
     queries.truncate(200);
-    let options = SearchOptions { method: Method::Exact, ..SearchOptions::default() };
+    let options = SearchOptions::default().method(Method::Exact);
     searcher.search(&queries[0], k, &options)?;
     let cpu = cpu_seconds();
     let mut times = Vec::new();
@@ -138,12 +138,12 @@ fn scan(dir: &Path, queries: &str, k: NonZeroUsize) -> Done {
 fn walk(dir: &Path, queries: &str, truth: &str) -> Done {
     let begin = Instant::now();
     let searcher = Searcher::open(dir)?;
-    let queries = read(queries, searcher.space().dim)?;
+    let queries = read(queries, searcher.space().dim())?;
     searcher.search(&queries[0], NonZeroUsize::MIN, &SearchOptions::default())?;
     println!("first both_ms {:.1}", 1e3 * begin.elapsed().as_secs_f64());
     let truth: Vec<u32> = numbers(truth, u32::from_le_bytes)?;
     let some = &queries[..queries.len().min(200)];
-    let walk = |ef| SearchOptions { method: Method::Walk { ef }, ..SearchOptions::default() };
+    let walk = |ef| SearchOptions::default().method(Method::Walk { ef });
     // Brings the graph into memory.
     queries.iter().try_for_each(|query| searcher.search(query, NonZeroUsize::MIN, &walk(64)).map(drop))?;
     for (k, what) in [(10, "default"), (100, "default k 100")] {
@@ -187,11 +187,11 @@ fn measure(
 /// were given, and one over the vectors as the index keeps them, which the scan has to equal.
 fn exact(dir: &Path, base: &str, queries: &str) -> Done {
     let searcher = Searcher::open(dir)?;
-    let mut queries = read(queries, searcher.space().dim)?;
+    let mut queries = read(queries, searcher.space().dim())?;
     queries.truncate(100);
     let given = best_given(base, &queries)?;
     let stored = best_stored(&searcher, &queries)?;
-    let options = SearchOptions { method: Method::Exact, ..SearchOptions::default() };
+    let options = SearchOptions::default().method(Method::Exact);
     for (best, what) in [(given, "given"), (stored, "stored")] {
         for k in [1, 10, TRUTHS] {
             let (mut missing, mut in_order, mut widest) = (0, 0, 0.0f64);
@@ -289,7 +289,7 @@ fn first(dir: &Path, queries: &str) -> Done {
         let searcher = Searcher::open(dir)?;
         let opened = begin.elapsed().as_secs_f64();
         let method = if exact { Method::Exact } else { Method::default() };
-        let options = SearchOptions { method, ..SearchOptions::default() };
+        let options = SearchOptions::default().method(method);
         let hits = searcher.search(&query, NonZeroUsize::new(10).ok_or("ten is not zero")?, &options)?;
         let all = begin.elapsed().as_secs_f64();
         println!(
@@ -308,7 +308,7 @@ fn read(path: &str, dim: usize) -> Result<Vec<Vector>, Box<dyn Error>> {
 
 fn vectors(bytes: &[u8], dim: usize) -> Result<Vec<Vector>, Box<dyn Error>> {
     let all: Vec<f32> = bytes.as_chunks().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
-    Ok(all.chunks_exact(dim).map(|row| Vector::new(row.to_vec())).collect::<Result<_, _>>()?)
+    Ok(all.chunks_exact(dim).map(|row| Vector::normalized(row.to_vec())).collect::<Result<_, _>>()?)
 }
 
 fn numbers<T>(path: &str, of: fn([u8; 4]) -> T) -> Result<Vec<T>, Box<dyn Error>> {

@@ -177,6 +177,8 @@ pub(crate) fn prefetch(segment: &Segment, position: u32) {
     }
 }
 
+/// Called for every row of a walk, so it is inlined however the crate is split for code generation.
+#[inline]
 fn row_of(segment: &Segment, position: u32) -> Option<(&[u8], Head)> {
     let (position, stride) = (position as usize, stride(segment.dim()));
     let row = segment.codes().get(position * stride..)?.get(..stride)?;
@@ -193,7 +195,8 @@ mod tests {
     /// How far the code's score is from that of the vector as it is kept, and how far it may be.
     #[track_caller]
     fn check(query: &[f32], row: &[f32]) -> (f32, f32) {
-        let (query, row) = (Vector::new(query.to_vec()).unwrap(), Vector::new(row.to_vec()).unwrap());
+        let (query, row) =
+            (Vector::normalized(query.to_vec()).unwrap(), Vector::normalized(row.to_vec()).unwrap());
         let kept = Vector::from_half_bytes(&to_half_bytes(&row)).unwrap();
         let mut codes = Vec::new();
         let head = append(kept.as_slice(), &mut codes);

@@ -2,27 +2,35 @@
 //!
 //! The child is this test binary again. It applies batches and prints the number of each one that is durable.
 //! Half of the children are killed after a random time, half end themselves at one of the [`fault`] points
-//! between a temporary file, its rename, and the manifest.
+//! between a temporary file, its rename, and the manifest. Others merge full segments in the background, and end
+//! themselves between writing the new segments and naming them in the manifest.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use crate::{
-    Change, Key, Record, SearchOptions, Searcher, Space, Vector, Writer, WriterOptions, fault, verify,
+    Change, GraphOptions, Key, Method, Record, SearchOptions, Searcher, Space, Vector, Writer, WriterOptions,
+    fault, files, verify,
 };
 
-/// Where a child finds its index, which batch it begins with, and at which fault point it ends (0 for none).
+/// Which batch a child begins with, at which fault point it ends (0 for none), and where it finds its index.
 const CHILD: &str = "INDEX_CRASH_TEST";
+
+/// The name of the fault point at which a child that merges ends, and where it finds its index.
+const MERGING_CHILD: &str = "INDEX_MERGE_CRASH_TEST";
 
 const KEYS: u64 = 40;
 const ROWS_PER_BATCH: u64 = 5;
 
+/// How many rows make a full segment.
+const FULL: u64 = 4_096;
+
 fn space() -> Space {
-    Space { id: "crash".into(), label: "crash".into(), dim: 8 }
+    Space::new("crash", "crash", 8).unwrap()
 }
 
 /// Small numbers, so that there are many publications and merges.
@@ -37,10 +45,16 @@ fn options() -> WriterOptions {
     }
 }
 
+/// With few links, so that graphs are built soon.
+fn options_that_merge() -> WriterOptions {
+    let graph = GraphOptions { m: 4, ef_construction: 16 };
+    WriterOptions { segment_rows: usize::try_from(FULL).unwrap(), graph, ..options() }
+}
+
 /// A vector that tells which batch has put it.
 fn vector(batch: u64, key: u64) -> Vector {
     let component = |i: u64| crate::test_numbers::spread(batch * 1_000_003 + key * 101 + i);
-    Vector::new((0..8).map(component).collect()).unwrap()
+    Vector::normalized((0..8).map(component).collect()).unwrap()
 }
 
 fn key(key: u64) -> Key {
@@ -88,6 +102,35 @@ fn child() {
     let (first, fault) = (number(), number());
     fault::end_at(usize::try_from(fault).unwrap());
     let writer = Writer::open(Path::new(told.next().unwrap()), &space(), options()).unwrap();
+    apply_batches(&writer, first);
+}
+
+/// Fills two segments, which are merged in the background while batches are applied. On its own it does nothing.
+#[test]
+fn child_that_merges() {
+    let Ok(told) = std::env::var(MERGING_CHILD) else { return };
+    let (point, dir) = told.rsplit_once(" at ").unwrap();
+    fault::end_at_point(point);
+    let writer = Writer::open(Path::new(dir), &space(), options_that_merge()).unwrap();
+    for first in [0, FULL] {
+        writer.apply((first..first + FULL).map(fill).collect()).unwrap();
+        writer.publish().unwrap();
+    }
+    apply_batches(&writer, 0);
+}
+
+/// One of the rows that make segments full. No batch touches it.
+fn fill(row: u64) -> Change {
+    let record = Record { fingerprint: None, payload: row.to_le_bytes().to_vec() };
+    Change::Put { key: full_key(row), record, vector: Some(vector(row, KEYS)) }
+}
+
+fn full_key(row: u64) -> Key {
+    Key::new(format!("full {row:05}")).unwrap()
+}
+
+/// Applies batches until the process ends, and acknowledges each.
+fn apply_batches(writer: &Writer, first: u64) {
     let mut stdout = std::io::stdout();
     for number in first.. {
         writer.apply(batch(number)).unwrap();
@@ -95,11 +138,12 @@ fn child() {
     }
 }
 
-/// Starts a child that begins with batch `first`, ends it, and answers how many batches are acknowledged then.
-fn run_child(dir: &Path, first: u64, fault: u64, wait: Duration) -> u64 {
+/// Starts this test binary with one test as a child, which ends itself or is killed after a while. Answers how it ended,
+/// and which batch it acknowledged last.
+fn run_child(test: &str, (told, how): (&str, &str), killed: Option<Duration>) -> (ExitStatus, Option<u64>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "crash::child", "--nocapture"])
-        .env(CHILD, format!("{first} {fault} {}", dir.display()))
+        .args(["--exact", test, "--nocapture"])
+        .env(told, how)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -109,12 +153,11 @@ fn run_child(dir: &Path, first: u64, fault: u64, wait: Duration) -> u64 {
         let number = |line: String| line.split("applied ").nth(1)?.trim().parse::<u64>().ok();
         stdout.lines().map_while(Result::ok).filter_map(number).last()
     });
-    if fault == 0 {
+    if let Some(wait) = killed {
         std::thread::sleep(wait);
         child.kill().unwrap();
     }
-    child.wait().unwrap();
-    reader.join().unwrap().map_or(first, |last| last + 1)
+    (child.wait().unwrap(), reader.join().unwrap())
 }
 
 /// What a searcher sees is a state between two batches, and every vector is the one that was put.
@@ -124,6 +167,7 @@ fn check(dir: &Path, least: u64) -> u64 {
     let seen: BTreeMap<Key, u64> = searcher
         .records()
         .map(Result::unwrap)
+        .filter(|found| !found.key.starts_with(b"full"))
         .map(|found| (Key::new(found.key).unwrap(), number(found.payload)))
         .collect();
     let batches = seen.get(&Key::new("batch").unwrap()).map_or(0, |last| last + 1);
@@ -146,7 +190,10 @@ fn nothing_acknowledged_is_lost_at_any_of_200_moments() {
     for round in 0..200u64 {
         let random = crate::test_numbers::mix(round);
         let fault = if round.is_multiple_of(2) { 1 + random % 40 } else { 0 };
-        let acknowledged = run_child(&dir, batches, fault, Duration::from_millis(random % 120));
+        let killed = (fault == 0).then(|| Duration::from_millis(random % 120));
+        let how = format!("{batches} {fault} {}", dir.display());
+        let (_, last) = run_child("crash::child", (CHILD, &how), killed);
+        let acknowledged = last.map_or(batches, |last| last + 1);
         if Searcher::open(&dir).is_ok() {
             // Without a writer, a searcher sees what was published: a state that was acknowledged or about to be.
             check(&dir, 0);
@@ -162,5 +209,45 @@ fn nothing_acknowledged_is_lost_at_any_of_200_moments() {
             std::fs::remove_dir_all(&dir).unwrap();
             batches = 0;
         }
+    }
+}
+
+/// Whether all rows that make segments full are there.
+#[track_caller]
+fn check_full(dir: &Path) {
+    let searcher = Searcher::open(dir).unwrap();
+    let full = searcher.records().map(Result::unwrap).filter(|found| found.key.starts_with(b"full"));
+    assert_eq!(full.count(), usize::try_from(2 * FULL).unwrap());
+    for row in [0, FULL - 1, FULL, 2 * FULL - 1] {
+        let options = SearchOptions::default().method(Method::Exact);
+        let hits = searcher.search(&vector(row, KEYS), NonZeroUsize::MIN, &options).unwrap();
+        assert!(hits[0].key == full_key(row) && hits[0].payload == row.to_le_bytes(), "{hits:?}");
+    }
+}
+
+/// A process ends when the segments of a merge are written, or their graphs, and the manifest names neither.
+#[test]
+fn a_merge_that_is_cut_short_loses_nothing() {
+    for point in ["after the segments of a merge", "after the graphs of a merge"] {
+        let folder = tempfile::tempdir().unwrap();
+        let dir = folder.path().join("index");
+        let how = format!("{point} at {}", dir.display());
+        let (ended, last) = run_child("crash::child_that_merges", (MERGING_CHILD, &how), None);
+        // It panics with 101, and is aborted with another code or none.
+        assert!(!matches!(ended.code(), Some(0 | 101)), "{point}: {ended}");
+        let acknowledged = last.map_or(0, |last| last + 1);
+        let segments =
+            || (files::segments(&dir).unwrap().len(), Searcher::open(&dir).unwrap().stats().segments);
+        let (there, named) = segments();
+        assert!(there > named, "{point}: {there} segments, {named} named");
+        check(&dir, 0);
+        check_full(&dir);
+        assert!(verify(&dir).unwrap().is_clean(), "{point}");
+        Writer::open(&dir, &space(), options_that_merge()).unwrap().close().unwrap();
+        check(&dir, acknowledged);
+        check_full(&dir);
+        let (there, named) = segments();
+        assert_eq!(there, named, "{point}");
+        assert!(verify(&dir).unwrap().is_clean(), "{point}");
     }
 }

@@ -26,7 +26,7 @@ pub enum Error {
     /// The index holds the vectors of another model.
     #[error(
         "the index in {} holds `{}` vectors ({} dimensions), not `{}` vectors ({} dimensions)",
-        path.display(), found.label, found.dim, expected.label, expected.dim
+        path.display(), found.label(), found.dim(), expected.label(), expected.dim()
     )]
     SpaceMismatch {
         /// The folder.
@@ -45,16 +45,6 @@ pub enum Error {
         found: u32,
         /// The newest format this version can read.
         expected: u32,
-    },
-    /// A space must have 1 to [`MAX_DIM`](crate::MAX_DIM) dimensions.
-    #[error("the index in {} cannot hold vectors of {found} dimensions, only 1 to {expected}", path.display())]
-    UnusableDimension {
-        /// The folder.
-        path: PathBuf,
-        /// What was asked for.
-        found: usize,
-        /// The most there can be.
-        expected: usize,
     },
     /// A vector has not as many components as those in the index.
     #[error("a vector has {found} dimensions, but those of the index in {} have {expected}", path.display())]
@@ -124,7 +114,6 @@ impl Error {
             }
             Error::Damaged { .. } | Error::Catalog { .. } => Some("repair the index, or start a new one"),
             Error::Missing { .. }
-            | Error::UnusableDimension { .. }
             | Error::DimensionMismatch { .. }
             | Error::TooLong { .. }
             | Error::ForeignSelection { .. }
@@ -161,7 +150,6 @@ impl Error {
             | Error::Locked { .. }
             | Error::SpaceMismatch { .. }
             | Error::NewerFormat { .. }
-            | Error::UnusableDimension { .. }
             | Error::DimensionMismatch { .. }
             | Error::TooLong { .. }
             | Error::ForeignSelection { .. } => {}
@@ -198,7 +186,7 @@ mod tests {
     #[test]
     fn messages_say_what_and_where() {
         let path = PathBuf::from("/p");
-        let space = |label: &str| Box::new(Space { id: label.into(), label: label.into(), dim: 3 });
+        let space = |label: &str| Box::new(Space::new(label, label, 3).unwrap());
         check(&Error::Missing { path: path.clone() }, "there is no index in /p", false);
         check(
             &Error::Locked { path: path.clone(), pid: Some(7) },

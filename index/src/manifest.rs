@@ -282,7 +282,7 @@ mod tests {
             next_row: 1 << 40,
             next_id: 9,
             segments: vec![named.clone(), Named { id: 6, graph: Some((8, 3)), dead: vec![1, 2], ..named }],
-            ..Manifest::new(Space { id: "a".into(), label: "A".into(), dim: 3 })
+            ..Manifest::new(Space::new("a", "A", 3).unwrap())
         }
     }
 
@@ -307,7 +307,7 @@ mod tests {
         #[track_caller]
         fn check(of_manifest: u64, space: &str, of_catalog: u64, expected: bool) {
             let manifest = Manifest { index: IndexId::from_number(of_manifest), ..manifest() };
-            let space = Space { id: space.into(), label: "any".into(), dim: 3 };
+            let space = Space::new(space, "any", 3).unwrap();
             assert_eq!(manifest.belongs_to(&space, IndexId::from_number(of_catalog)), expected);
         }
         check(7, "a", 7, true);

@@ -1,11 +1,14 @@
 //! What the caller may choose, with the reasons for the defaults.
+//!
+//! Options start as their defaults and are changed one by one, so that a new one breaks no caller.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::Selection;
 
-/// Scanning this many rows takes 0.1 ms on one core (`scripts/bench/ann --crossover`). A smaller segment gets no graph,
-/// because nobody would notice the difference.
+/// Scanning this many rows takes 0.1 ms on one core (`cargo bench -p imgsearch-index --bench crossover`). A smaller
+/// segment gets no graph, because nobody would notice the difference.
 pub(crate) const LEAST_GRAPH_ROWS: usize = 4_096;
 
 /// How many rows a segment has at most, unless `optimize` is told otherwise. Building a graph with `m` = 16 takes some
@@ -14,19 +17,19 @@ pub(crate) const MOST_ROWS: usize = 4_194_304;
 
 /// How a [`Writer`](crate::Writer) works. None of it changes what is stored, so an index may be opened with
 /// other options each time.
+///
+/// ```
+/// use imgsearch_index::WriterOptions;
+///
+/// let options = WriterOptions::default().publish_rows(100).cache_bytes(8 << 20);
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct WriterOptions {
-    /// Memory for the catalog's cache, in bytes. The catalog's own default is 1 GB, most of what indexing
-    /// takes otherwise; 64 MiB hold the records of some 30,000 photos.
-    pub cache_bytes: u64,
-    /// How many changed rows searchers may lag behind before they are published.
-    pub publish_rows: usize,
-    /// How long searchers may lag behind before rows are published.
-    pub publish_interval: Duration,
-    /// How many rows make a segment full, so that it gets a graph.
-    pub segment_rows: usize,
-    /// How graphs are built.
-    pub graph: GraphOptions,
+    pub(crate) cache_bytes: u64,
+    pub(crate) publish_rows: usize,
+    pub(crate) publish_interval: Duration,
+    pub(crate) segment_rows: usize,
+    pub(crate) graph: GraphOptions,
 }
 
 impl Default for WriterOptions {
@@ -41,13 +44,45 @@ impl Default for WriterOptions {
     }
 }
 
+impl WriterOptions {
+    /// Memory for the catalog's cache, in bytes; 64 MiB by default, which hold some 30,000 records with vectors of 512
+    /// dimensions. The catalog's own default is 1 GB.
+    #[must_use]
+    pub fn cache_bytes(self, cache_bytes: u64) -> WriterOptions {
+        WriterOptions { cache_bytes, ..self }
+    }
+
+    /// How many changed rows searchers may lag behind before they are published; 1,000 by default.
+    #[must_use]
+    pub fn publish_rows(self, publish_rows: usize) -> WriterOptions {
+        WriterOptions { publish_rows, ..self }
+    }
+
+    /// How long searchers may lag behind before rows are published; 5 seconds by default.
+    #[must_use]
+    pub fn publish_interval(self, publish_interval: Duration) -> WriterOptions {
+        WriterOptions { publish_interval, ..self }
+    }
+
+    /// How many rows make a segment full; 65,536 by default. A full segment gets a graph if it has at least 4,096 rows
+    /// with vectors.
+    #[must_use]
+    pub fn segment_rows(self, segment_rows: usize) -> WriterOptions {
+        WriterOptions { segment_rows, ..self }
+    }
+
+    /// How graphs are built.
+    #[must_use]
+    pub fn graph(self, graph: GraphOptions) -> WriterOptions {
+        WriterOptions { graph, ..self }
+    }
+}
+
 /// How the graph of a segment is built, in the words of the HNSW paper (arXiv 1603.09320).
 #[derive(Debug, Clone, Copy)]
 pub struct GraphOptions {
-    /// How many links a row keeps on each upper level; on level 0 it keeps twice as many.
-    pub m: usize,
-    /// How many candidates are looked at for the links of a new row.
-    pub ef_construction: usize,
+    pub(crate) m: usize,
+    pub(crate) ef_construction: usize,
 }
 
 impl Default for GraphOptions {
@@ -56,16 +91,26 @@ impl Default for GraphOptions {
     }
 }
 
+impl GraphOptions {
+    /// How many links a row keeps on each upper level; on level 0 it keeps twice as many. 16 by default, 2 at least.
+    #[must_use]
+    pub fn m(self, m: usize) -> GraphOptions {
+        GraphOptions { m, ..self }
+    }
+
+    /// How many candidates are looked at for the links of a new row; 100 by default.
+    #[must_use]
+    pub fn ef_construction(self, ef_construction: usize) -> GraphOptions {
+        GraphOptions { ef_construction, ..self }
+    }
+}
+
 /// How [`Writer::optimize`](crate::Writer::optimize) works.
 #[derive(Clone, Copy)]
 pub struct OptimizeOptions<'a> {
-    /// How many rows a segment has at most. Building a graph with `m` = 16 takes some 0.3 KB of memory for each row,
-    /// besides the mapped file. One walk over many rows takes less than many walks over few.
-    pub segment_rows: usize,
-    /// Asked now and then, from several threads; true ends the work early.
-    pub cancelled: &'a (dyn Fn() -> bool + Sync),
-    /// Told now and then how far the graphs are, in rows, and how many rows will get one.
-    pub progress: &'a (dyn Fn(usize, usize) + Sync),
+    pub(crate) segment_rows: usize,
+    pub(crate) cancelled: &'a (dyn Fn() -> bool + Sync),
+    pub(crate) progress: &'a (dyn Fn(usize, usize) + Sync),
 }
 
 impl Default for OptimizeOptions<'_> {
@@ -74,17 +119,63 @@ impl Default for OptimizeOptions<'_> {
     }
 }
 
+impl fmt::Debug for OptimizeOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OptimizeOptions").field("segment_rows", &self.segment_rows).finish_non_exhaustive()
+    }
+}
+
+impl<'a> OptimizeOptions<'a> {
+    /// How many rows a segment has at most; 4,194,304 by default. Building a graph with `m` = 16 takes some 0.3 KB of
+    /// memory for each row, besides the mapped file. One walk over many rows takes less than many walks over few.
+    #[must_use]
+    pub fn segment_rows(self, segment_rows: usize) -> OptimizeOptions<'a> {
+        OptimizeOptions { segment_rows, ..self }
+    }
+
+    /// Asked now and then, from several threads; true ends the work early.
+    #[must_use]
+    pub fn cancelled(self, cancelled: &'a (dyn Fn() -> bool + Sync)) -> OptimizeOptions<'a> {
+        OptimizeOptions { cancelled, ..self }
+    }
+
+    /// Told now and then how far the graphs are, in rows, and how many rows will get one.
+    #[must_use]
+    pub fn progress(self, progress: &'a (dyn Fn(usize, usize) + Sync)) -> OptimizeOptions<'a> {
+        OptimizeOptions { progress, ..self }
+    }
+}
+
 /// How to search.
+///
+/// ```
+/// use imgsearch_index::{Method, SearchOptions};
+///
+/// let options = SearchOptions::default().method(Method::Exact);
+/// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SearchOptions<'a> {
-    /// Only these rows, which the same searcher has selected.
-    pub filter: Option<&'a Selection>,
+    pub(crate) filter: Option<&'a Selection>,
+    pub(crate) method: Method,
+}
+
+impl<'a> SearchOptions<'a> {
+    /// Find only these rows, which the same searcher or a clone of it has selected; by default, or with `None`, any.
+    #[must_use]
+    pub fn filter(self, filter: impl Into<Option<&'a Selection>>) -> SearchOptions<'a> {
+        SearchOptions { filter: filter.into(), ..self }
+    }
+
     /// How to find the closest rows.
-    pub method: Method,
+    #[must_use]
+    pub fn method(self, method: Method) -> SearchOptions<'a> {
+        SearchOptions { method, ..self }
+    }
 }
 
 /// How a search finds the closest rows.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Method {
     /// Walks a graph where walks are known to find `recall` of the closest rows in less time than a scan takes, and
     /// scans the other rows. `recall` is a mean over many queries that are like the vectors of the index.
@@ -103,7 +194,8 @@ pub enum Method {
 }
 
 impl Default for Method {
-    /// At a recall of 0.995 one list of ten in twenty misses one row. Of 100,000 rows, 0.98 would save 0.05 ms.
+    /// At a recall of 0.995 one list of ten in twenty misses one row. Of 100,000 rows, 0.98 would save 0.05 ms
+    /// (`scripts/bench/ann`).
     fn default() -> Method {
         Method::Auto { recall: 0.995 }
     }

@@ -123,7 +123,7 @@ impl Publication {
                 let record = segment.record(position)?;
                 let row = record.entry.row;
                 if !named.is_dead(position) && self.buried.iter().all(|(buried, _)| *buried != row) {
-                    keys.extend(Key::new(record.key));
+                    keys.push(segment.key_of(&record)?);
                 }
             }
         }
@@ -192,6 +192,7 @@ impl Publication {
         self.merging = true;
         let replaced = places.iter().map(|&place| self.manifest.segments[place].id).collect();
         let kept = self.segments.len() - places.len();
+        fault::point("after the segments of a merge");
         Ok(Merge { segments: next.segments.split_off(kept), replaced })
     }
 
@@ -203,6 +204,7 @@ impl Publication {
         merge: Merge,
         graphs: &[Option<(u64, u32)>],
     ) -> Result<(), Error> {
+        fault::point("after the graphs of a merge");
         self.merging = false;
         let mut next = self.next(dir, catalog)?;
         let with_graph = merge.segments.iter().zip(graphs);
@@ -399,7 +401,7 @@ pub(crate) fn living(segment: &Segment, named: &Named) -> Result<Vec<(Key, Pendi
 
 fn row_at(segment: &Segment, position: usize) -> Result<(Key, Pending), Error> {
     let record = segment.record(position)?;
-    let key = Key::new(record.key).map_err(|_| segment.damaged("a key has an impossible length"))?;
+    let key = segment.key_of(&record)?;
     let EntryRef { row, has_vector, fingerprint, payload: _ } = record.entry;
     Ok((key, Pending { row, has_vector, fingerprint: fingerprint.filter(|_| has_vector) }))
 }

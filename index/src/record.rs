@@ -29,22 +29,23 @@ pub struct Record {
 pub enum Change {
     /// Keep `record` under `key`, in place of what was there.
     Put {
-        /// Where.
+        /// The key to keep it under.
         key: Key,
-        /// What.
+        /// The record to keep.
         record: Record,
-        /// With which vector. Without one the record is remembered, and no search returns it.
+        /// Its vector. Without one the record is remembered, and no search returns it.
         vector: Option<Vector>,
     },
     /// Forget `key`. A key that is not there is no error.
     Delete {
-        /// Which.
+        /// The key to forget.
         key: Key,
     },
 }
 
 /// A record as a [`Searcher`](crate::Searcher) sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StoredRecord<'a> {
     /// The bytes of the key.
     pub key: &'a [u8],

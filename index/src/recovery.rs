@@ -140,7 +140,7 @@ fn all_segments(
     manifest: Option<&Manifest>,
 ) -> Result<Vec<(Segment, Named)>, Error> {
     if let Some(manifest) = manifest {
-        let open = |named: &Named| Ok((named.open(dir, manifest.space.dim)?, named.clone()));
+        let open = |named: &Named| Ok((named.open(dir, manifest.space.dim())?, named.clone()));
         return manifest.segments.iter().map(open).collect();
     }
     let opened = files::segments(dir)?.into_iter().filter_map(|id| Segment::open(dir, id).ok());
@@ -155,7 +155,7 @@ fn restore(catalog: &Catalog, segment: &Segment, named: &Named, first: u64) -> R
         let mut batch = catalog.batch()?;
         for &position in positions {
             let record = segment.record(position)?;
-            let key = Key::new(record.key).map_err(|_| segment.damaged("a key has an impossible length"))?;
+            let key = segment.key_of(&record)?;
             let old = catalog.entry(&key)?;
             let row = record.entry.row;
             if row < first || old.as_ref().is_some_and(|old| old.row >= row) {
@@ -178,7 +178,7 @@ fn bury(catalog: &Catalog, segment: &Segment, named: &Named) -> Result<(), Error
     let mut batch = catalog.batch()?;
     for position in (0..segment.len()).filter(|&position| named.is_dead(position)) {
         let record = segment.record(position)?;
-        let key = Key::new(record.key).map_err(|_| segment.damaged("a key has an impossible length"))?;
+        let key = segment.key_of(&record)?;
         if let Some(entry) = catalog.entry(&key)?.filter(|entry| entry.row == record.entry.row) {
             batch.delete(&key, &entry);
         }
@@ -197,7 +197,7 @@ fn skip_to(catalog: &Catalog, next_row: u64) -> Result<(), Error> {
 
 /// Removes the segments that the manifest of another index names, if they were copied here too.
 pub(crate) fn remove_segments(dir: &Path, foreign: &Manifest) -> Result<(), Error> {
-    let here = foreign.segments.iter().filter(|named| named.open(dir, foreign.space.dim).is_ok());
+    let here = foreign.segments.iter().filter(|named| named.open(dir, foreign.space.dim()).is_ok());
     here.into_iter().try_for_each(|named| files::remove_all(&files::segment(dir, named.id)))
 }
 
@@ -241,7 +241,7 @@ pub(crate) fn publication(
 
 /// Opens the segments. Those that cannot be opened are no longer named.
 fn intact(dir: &Path, catalog: &Catalog, manifest: &mut Manifest) -> (Vec<Arc<Segment>>, bool) {
-    let dim = manifest.space.dim;
+    let dim = manifest.space.dim();
     let named = manifest.segments.len();
     let mut segments = Vec::new();
     manifest.segments.retain_mut(|named| {
@@ -336,7 +336,7 @@ pub(crate) fn rebuild(
         }
     };
     for named in segments {
-        match named.open(dir, space.dim) {
+        match named.open(dir, space.dim()) {
             Ok(segment) => salvage_segment(&segment, &named, &salvaged, &catalog, &mut lost)?,
             Err(_) => lost.others = true,
         }

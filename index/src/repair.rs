@@ -51,7 +51,6 @@ impl Problem {
             Error::Locked { .. }
             | Error::SpaceMismatch { .. }
             | Error::NewerFormat { .. }
-            | Error::UnusableDimension { .. }
             | Error::DimensionMismatch { .. }
             | Error::TooLong { .. }
             | Error::ForeignSelection { .. } => false,
@@ -172,7 +171,7 @@ fn published(
     let mut rows = BTreeMap::new();
     let Some(manifest) = manifest else { return Ok(rows) };
     for named in &manifest.segments {
-        let read = segment(dir, named, manifest.space.dim, &mut rows);
+        let read = segment(dir, named, manifest.space.dim(), &mut rows);
         report.records += report.keep_damage(read)?.unwrap_or(0);
     }
     Ok(rows)
@@ -275,7 +274,8 @@ pub fn repair(dir: &Path) -> Result<Report, Error> {
     };
     let space = of_catalog.map(|(space, _)| space);
     let space = space.map_or_else(|| recovery::space(dir, manifest.as_ref()), |space| Ok(Some(space)))?;
-    let Some(space) = space else { return Err(Error::Missing { path: dir.to_owned() }) };
+    let what = "no file tells which model its vectors are of";
+    let space = space.ok_or_else(|| Error::Damaged { path: dir.to_owned(), what })?;
     if report.problems.iter().any(|problem| problem.concerns(&path)) {
         let lost = recovery::rebuild(dir, &space, manifest.as_ref(), cache_bytes)?;
         (report.lost, report.lost_others) = (lost.keys.into_iter().collect(), lost.others);

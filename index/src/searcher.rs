@@ -141,6 +141,7 @@ pub struct Hit {
 
 /// A record together with its vector.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Stored<'a> {
     /// The record.
     pub record: StoredRecord<'a>,
@@ -177,7 +178,7 @@ impl Searcher {
     }
 
     /// The state that is published now, if that is not the one that this searcher shows. Files that both states consist
-    /// of are not mapped again.
+    /// of are not mapped again. Where another index has taken the folder, its space may be another.
     ///
     /// # Errors
     /// As [`Searcher::open`].
@@ -188,10 +189,11 @@ impl Searcher {
         }
     }
 
-    /// Whether this searcher shows what is published now. It takes one read of a few bytes.
+    /// Whether this searcher shows what is published now. False also where the index is gone. It takes one read of a
+    /// few bytes.
     ///
     /// # Errors
-    /// When the disk says something else than that there is no index any more, which is answered with false.
+    /// [`Error::Io`] when the manifest cannot be read.
     pub fn is_current(&self) -> Result<bool, Error> {
         Ok(Generation::published(&self.0.dir)? == Some(self.0.generation))
     }
@@ -237,7 +239,7 @@ impl Searcher {
         let mut parts = Vec::with_capacity(manifest.segments.len());
         let mut first_word = 0;
         for named in &manifest.segments {
-            let part = Part::open(dir, manifest.space.dim, named, first_word, known)?;
+            let part = Part::open(dir, manifest.space.dim(), named, first_word, known)?;
             first_word += part.segment.vectors().div_ceil(64);
             parts.push(part);
         }
@@ -309,11 +311,15 @@ impl Searcher {
     /// # Errors
     /// [`Error::Damaged`] for what is read on the way.
     pub fn get(&self, key: &Key) -> Result<Option<Stored<'_>>, Error> {
+        self.place_of(key)?.map(|(part, position)| part.stored(position)).transpose()
+    }
+
+    /// In which part the record under `key` lies, and at which position there.
+    fn place_of(&self, key: &Key) -> Result<Option<(&Part, usize)>, Error> {
         for part in &self.0.parts {
-            for position in part.segment.positions_of_key(key)? {
-                if !part.named.is_dead(position) {
-                    return part.stored(position).map(Some);
-                }
+            let mut living = part.segment.positions_of_key(key)?.into_iter();
+            if let Some(position) = living.find(|&position| !part.named.is_dead(position)) {
+                return Ok(Some((part, position)));
             }
         }
         Ok(None)
@@ -321,9 +327,13 @@ impl Searcher {
 
     /// Every record of this content that has a vector, together with it, in no particular order; [`Error::Damaged`] for
     /// what cannot be read on the way.
-    pub fn records_of(&self, fingerprint: &Fingerprint) -> impl Iterator<Item = Result<Stored<'_>, Error>> {
+    pub fn records_of<'a>(
+        &'a self,
+        fingerprint: &Fingerprint,
+    ) -> impl Iterator<Item = Result<Stored<'a>, Error>> + use<'a> {
+        let fingerprint = *fingerprint;
         self.0.parts.iter().flat_map(move |part| {
-            let (found, error) = match part.segment.positions_of(fingerprint) {
+            let (found, error) = match part.segment.positions_of(&fingerprint) {
                 Ok(found) => (found, None),
                 Err(error) => (Vec::new(), Some(Err(error))),
             };
@@ -351,6 +361,24 @@ impl Searcher {
         Selection::new(self.0.owner.clone(), words)
     }
 
+    /// The rows with a vector that have one of these keys; keys that are not there are left out. Each key is looked up,
+    /// and no other row is read.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] for what is read on the way.
+    pub fn select_keys<'k>(&self, keys: impl IntoIterator<Item = &'k Key>) -> Result<Selection, Error> {
+        let words = |part: &Part| part.first_word + part.allowed(None).words();
+        let mut selected = vec![0; self.0.parts.last().map_or(0, words)];
+        for key in keys {
+            if let Some((part, position)) = self.place_of(key)?
+                && position < part.segment.vectors()
+            {
+                selected[part.first_word + position / 64] |= 1 << (position % 64);
+            }
+        }
+        Ok(Selection::new(self.0.owner.clone(), selected))
+    }
+
     /// The `k` records closest to `query`, best first, those equally close in the order of their keys. There
     /// are fewer only when the index, or the filter, has fewer. A search by [`Method::Exact`] finds
     /// what a full comparison with the [`vectors`](Searcher::vectors) finds; any other may miss some.
@@ -364,8 +392,8 @@ impl Searcher {
         k: NonZeroUsize,
         options: &SearchOptions<'_>,
     ) -> Result<Vec<Hit>, Error> {
-        if query.dim() != self.0.space.dim {
-            let (found, expected) = (query.dim(), self.0.space.dim);
+        if query.dim() != self.0.space.dim() {
+            let (found, expected) = (query.dim(), self.0.space.dim());
             return Err(Error::DimensionMismatch { path: self.0.dir.clone(), found, expected });
         }
         if options.filter.is_some_and(|selection| !selection.belongs_to(&self.0.owner)) {
@@ -425,7 +453,7 @@ impl<'a> Found<'a> {
     fn hit(self) -> Result<Hit, Error> {
         let Found { part, scored: Scored { score, position } } = self;
         let record = part.segment.record(position)?;
-        let key = Key::new(record.key).map_err(|_| part.segment.damaged("a key has an impossible length"))?;
+        let key = part.segment.key_of(&record)?;
         let EntryRef { fingerprint, payload, .. } = record.entry;
         Ok(Hit { key, score, fingerprint, payload: payload.to_vec() })
     }

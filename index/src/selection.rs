@@ -12,7 +12,7 @@ impl PartialEq for Owner {
     }
 }
 
-/// Rows that a [`Searcher`](crate::Searcher) has selected, for searches of the same searcher.
+/// Rows that a [`Searcher`](crate::Searcher) has selected, for searches of the same searcher or a clone of it.
 #[derive(Debug, Clone)]
 pub struct Selection {
     owner: Owner,

@@ -9,15 +9,24 @@ pub const MAX_DIM: usize = 65_535;
 
 /// Which model made the vectors.
 ///
-/// Two spaces are equal when `id` and `dim` are; `label` is only for people.
+/// Two spaces are equal when their ids and their dimensions are; the label is only for people.
 #[derive(Debug, Clone)]
 pub struct Space {
-    /// Decides whether two vectors can be compared, such as a hash of the model.
-    pub id: String,
-    /// The name people know the model by.
-    pub label: String,
-    /// How many components each vector has, 1 to [`MAX_DIM`].
-    pub dim: usize,
+    id: String,
+    label: String,
+    dim: usize,
+}
+
+/// Why a space cannot be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpaceError {
+    /// Vectors have 1 to [`MAX_DIM`] dimensions.
+    #[error("vectors of {found} dimensions cannot be kept, only of 1 to {MAX_DIM}")]
+    Dimension {
+        /// The dimensions asked for.
+        found: usize,
+    },
 }
 
 impl PartialEq for Space {
@@ -29,6 +38,36 @@ impl PartialEq for Space {
 impl Eq for Space {}
 
 impl Space {
+    /// The space of vectors with `dim` components. `id` decides whether two vectors can be compared, such as a hash of
+    /// the model; `label` is the name that people know the model by.
+    ///
+    /// # Errors
+    /// [`SpaceError::Dimension`] unless `dim` is 1 to [`MAX_DIM`].
+    pub fn new(id: impl Into<String>, label: impl Into<String>, dim: usize) -> Result<Space, SpaceError> {
+        match dim {
+            1..=MAX_DIM => Ok(Space { id: id.into(), label: label.into(), dim }),
+            found => Err(SpaceError::Dimension { found }),
+        }
+    }
+
+    /// Decides whether two vectors can be compared.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The name that people know the model by.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        &self.label
+    }
+
+    /// How many components each vector has, 1 to [`MAX_DIM`].
+    #[must_use]
+    pub fn dim(&self) -> usize {
+        self.dim
+    }
+
     /// `None` when a number is too large for its field.
     pub(crate) fn to_bytes(&self) -> Option<Vec<u8>> {
         let dim = u32::try_from(self.dim).ok()?;
@@ -41,8 +80,7 @@ impl Space {
         let (id_len, rest) = rest.split_first_chunk()?;
         let (id, label) = rest.split_at_checked(usize::try_from(u32::from_le_bytes(*id_len)).ok()?)?;
         let dim = usize::try_from(u32::from_le_bytes(*dim)).ok()?;
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-        (1..=MAX_DIM).contains(&dim).then_some(Space { id: text(id)?, label: text(label)?, dim })
+        Space::new(str::from_utf8(id).ok()?, str::from_utf8(label).ok()?, dim).ok()
     }
 }
 
@@ -51,7 +89,20 @@ mod tests {
     use super::*;
 
     fn space(id: &str, label: &str, dim: usize) -> Space {
-        Space { id: id.into(), label: label.into(), dim }
+        Space::new(id, label, dim).unwrap()
+    }
+
+    #[test]
+    fn dimensions_are_checked() {
+        #[track_caller]
+        fn check(dim: usize, is_right: bool) {
+            let expected = if is_right { Ok(dim) } else { Err(SpaceError::Dimension { found: dim }) };
+            assert_eq!(Space::new("id", "label", dim).map(|space| space.dim()), expected);
+        }
+        check(0, false);
+        check(1, true);
+        check(MAX_DIM, true);
+        check(MAX_DIM + 1, false);
     }
 
     #[test]
@@ -75,7 +126,7 @@ mod tests {
         for cut in 0..whole.len() {
             assert_eq!(Space::from_bytes(&whole[..cut]), None, "{cut}");
         }
-        assert_eq!(Space::from_bytes(&space("id", "", 0).to_bytes().unwrap()), None);
-        assert_eq!(Space::from_bytes(&[1, 0, 0, 0, 1, 0, 0, 0, 0xff]), None);
+        assert_eq!(Space::from_bytes(&[0, 0, 0, 0, 1, 0, 0, 0, b'i']), None, "no dimension");
+        assert_eq!(Space::from_bytes(&[1, 0, 0, 0, 1, 0, 0, 0, 0xff]), None, "no text");
     }
 }

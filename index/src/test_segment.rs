@@ -10,7 +10,7 @@ use crate::{Fingerprint, Key, Record, Space, Vector};
 /// Writes and opens a segment with these vectors, and then `without` rows that have none.
 pub(crate) fn segment(dir: &Path, vectors: &[Vector], without: usize) -> Segment {
     let dim = vectors.first().map_or(1, Vector::dim);
-    let space = Space { id: "id".into(), label: "label".into(), dim };
+    let space = Space::new("id", "label", dim).unwrap();
     let halves = vectors.iter().map(|vector| Some(to_half_bytes(vector)));
     let halves = halves.chain(std::iter::repeat_n(None, without));
     let rows = (0u64..).zip(halves).map(|(row, half_bytes)| {
@@ -22,7 +22,7 @@ pub(crate) fn segment(dir: &Path, vectors: &[Vector], without: usize) -> Segment
     Segment::open(dir, 1).unwrap()
 }
 
-/// Vectors as CLIP makes them: a direction that all share, a cluster of some fifty, and noise.
+/// Vectors like those of real embeddings: a direction that all share, a cluster of some fifty, and noise.
 pub(crate) fn clustered(rows: usize, dim: usize) -> Vec<Vector> {
     let spread = |of: usize, i: usize| crate::test_numbers::spread((of * 65_536 + i) as u64);
     let clusters = rows.div_ceil(50);
@@ -30,7 +30,7 @@ pub(crate) fn clustered(rows: usize, dim: usize) -> Vec<Vector> {
         let centre = 1 + row * 7_919 % clusters;
         let component =
             |i: usize| 0.8 * spread(0, i) + 0.75 * spread(centre, i) + 0.6 * spread(clusters + 1 + row, i);
-        Vector::new((0..dim).map(component).collect()).unwrap()
+        Vector::normalized((0..dim).map(component).collect()).unwrap()
     };
     (0..rows).map(of_row).collect()
 }

@@ -37,7 +37,7 @@ impl Vector {
     ///
     /// # Errors
     /// When there are none, when one is not finite, or when all are zero.
-    pub fn new(mut components: Vec<f32>) -> Result<Vector, VectorError> {
+    pub fn normalized(mut components: Vec<f32>) -> Result<Vector, VectorError> {
         if components.is_empty() {
             return Err(VectorError::Empty);
         }
@@ -70,10 +70,13 @@ impl Vector {
         self.0.len()
     }
 
-    /// The cosine of the angle between two vectors of the same space. Vectors of different dimensions have no
-    /// meaningful one: only the components that both have are compared.
+    /// The cosine of the angle between two vectors of the same space.
+    ///
+    /// # Panics
+    /// When the vectors have different dimensions: then they are not of one space, and no number says how close they are.
     #[must_use]
     pub fn dot(&self, other: &Vector) -> f32 {
+        assert_eq!(self.dim(), other.dim(), "only vectors of one space can be compared");
         dot(&self.0, &other.0)
     }
 }
@@ -154,12 +157,12 @@ mod tests {
 
     #[track_caller]
     fn check(components: &[f32], expected: &Result<&[f32], VectorError>) {
-        let found = Vector::new(components.to_vec());
+        let found = Vector::normalized(components.to_vec());
         assert_eq!(found.as_ref().map(Vector::as_slice), expected.as_ref().map(|&slice| slice));
     }
 
     #[test]
-    fn new_normalises_or_refuses() {
+    fn components_are_normalised_or_refused() {
         check(&[], &Err(VectorError::Empty));
         check(&[0.0, -0.0], &Err(VectorError::Zero));
         check(&[1.0, f32::NAN], &Err(VectorError::NotFinite { position: 1 }));
@@ -168,6 +171,13 @@ mod tests {
         check(&[-2.0], &Ok(&[-1.0]));
         check(&[f32::MAX, 0.0], &Ok(&[1.0, 0.0]));
         check(&[0.0, 1e-45], &Ok(&[0.0, 1.0]));
+    }
+
+    #[test]
+    #[should_panic(expected = "only vectors of one space")]
+    fn vectors_of_different_dimensions_are_not_compared() {
+        let vector = |dim| Vector::normalized(vec![1.0; dim]).unwrap();
+        let _ = vector(2).dot(&vector(3));
     }
 
     #[test]
@@ -202,7 +212,7 @@ mod tests {
 
     #[test]
     fn half_bytes_keep_the_direction() {
-        let vector = Vector::new((1..=512u16).map(|i| f32::from(i).sin()).collect()).unwrap();
+        let vector = Vector::normalized((1..=512u16).map(|i| f32::from(i).sin()).collect()).unwrap();
         let mut halves = Vec::new();
         let inverse = read_half_bytes(&to_half_bytes(&vector), 512, &mut halves).unwrap();
         let cosine = dot(vector.as_slice(), &halves.to_f32_vec()) * inverse;

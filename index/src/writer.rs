@@ -5,6 +5,7 @@
 //! will be when the index is next opened for writing.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -16,8 +17,8 @@ use crate::publication::{Pending, Publication};
 use crate::record::Entry;
 use crate::vector::to_half_bytes;
 use crate::{
-    Change, Error, Fingerprint, Key, MAX_DIM, MAX_NOTE_LEN, MAX_PAYLOAD_LEN, OptimizeOptions, Record, Space,
-    Vector, WriterOptions, background, files, recovery,
+    Change, Error, Fingerprint, Key, MAX_NOTE_LEN, MAX_PAYLOAD_LEN, OptimizeOptions, Record, Space, Vector,
+    WriterOptions, background, files, recovery,
 };
 
 /// Changes an index; no other process can at the same time. Threads may share it: their batches take turns.
@@ -60,14 +61,10 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::Locked`] while another process writes it, [`Error::SpaceMismatch`] when it holds vectors of
-    /// another space, [`Error::NewerFormat`], [`Error::UnusableDimension`], [`Error::Damaged`] where only
+    /// another space, [`Error::NewerFormat`], [`Error::Damaged`] where only
     /// [`repair`](crate::repair()) can tell what is lost or the manifest is that of another index, and whatever the
     /// disk says.
     pub fn open(dir: &Path, space: &Space, options: WriterOptions) -> Result<Writer, Error> {
-        if !(1..=MAX_DIM).contains(&space.dim) {
-            let (path, found) = (dir.to_owned(), space.dim);
-            return Err(Error::UnusableDimension { path, found, expected: MAX_DIM });
-        }
         files::create_folder(dir)?;
         let lock = Lock::acquire(dir)?;
         let shared = Arc::new(Shared::open(dir, space, options, lock)?);
@@ -188,6 +185,14 @@ impl Writer {
     }
 }
 
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Shared { dir, dim, options, .. } = &*self.shared;
+        let mut shown = f.debug_struct("Writer");
+        shown.field("dir", dir).field("dim", dim).field("options", options).finish_non_exhaustive()
+    }
+}
+
 /// Ends the threads. What they were doing is done when the index is next opened.
 impl Drop for Writer {
     fn drop(&mut self) {
@@ -213,7 +218,7 @@ impl Shared {
         let catalog = recovery::compact(dir, catalog, &publication, options.cache_bytes)?;
         files::make_private(dir);
         let turn = Mutex::new(Turn { publication, graph_failures: 0 });
-        let (dir, dim) = (dir.to_owned(), space.dim);
+        let (dir, dim) = (dir.to_owned(), space.dim());
         let (ended, optimizing, bell) = (AtomicBool::new(false), AtomicBool::new(false), Condvar::new());
         Ok(Shared { dir, dim, options, turn, ended, optimizing, bell, catalog, _lock: lock })
     }
@@ -313,7 +318,8 @@ mod tests {
     const FULL: u64 = 4_096;
 
     fn put(row: u64) -> Change {
-        let vector = Vector::new((0..4).map(|i| crate::test_numbers::spread(4 * row + i)).collect()).unwrap();
+        let vector =
+            Vector::normalized((0..4).map(|i| crate::test_numbers::spread(4 * row + i)).collect()).unwrap();
         let record = Record { fingerprint: None, payload: Vec::new() };
         Change::Put { key: key(row), record, vector: Some(vector) }
     }
@@ -326,7 +332,7 @@ mod tests {
     #[test]
     fn segments_are_merged_whatever_is_not_published() {
         let folder = tempfile::tempdir().unwrap();
-        let space = Space { id: "id".into(), label: "label".into(), dim: 4 };
+        let space = Space::new("id", "label", 4).unwrap();
         let options = WriterOptions {
             publish_rows: usize::MAX,
             publish_interval: Duration::from_secs(3_600),

@@ -61,7 +61,7 @@ fn check_model(model: &Model) -> Result<String> {
     };
     let space = model.space();
     let folder = model.folder().display();
-    Ok(format!("{}, {} dimensions, {files}, at {folder}", space.label, space.dim))
+    Ok(format!("{}, {} dimensions, {files}, at {folder}", space.label(), space.dim()))
 }
 
 fn check_device(model: &Model) -> Result<String> {

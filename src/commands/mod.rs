@@ -118,7 +118,7 @@ fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
     let precision = settings.precision.or(noted).unwrap_or_default();
     let model = Model::open(&folder, Execution { precision, ..settings.execution() })?;
     if settings.precision.is_some_and(|asked| asked != Precision::Auto) && !model.layout().has_precisions() {
-        let (name, precision) = (&model.space().label, precision.name());
+        let (name, precision) = (model.space().label(), precision.name());
         bail!("{name} is in one precision only, and {precision} was asked for: leave --precision out");
     }
     Ok(model)

@@ -141,7 +141,7 @@ fn describe(settings: &Settings, model: &Installed) -> Result<Description> {
     description.is_installed(model);
     description.default = settings.store()?.default_model().is_ok_and(|default| default.name == model.name);
     if let Ok(opened) = Model::open(&model.folder, settings.execution()) {
-        description.embed_dim = Some(opened.space().dim);
+        description.embed_dim = Some(opened.space().dim());
     }
     Ok(description)
 }

@@ -54,13 +54,13 @@ pub(super) fn status_of(library: &Library, view: Option<&dyn View>) -> Result<St
     for library::Building { folder, view } in library.building()? {
         building.push(Building {
             folder: folder.display().to_string(),
-            model: view.space().label.clone(),
+            model: view.space().label().to_owned(),
             images: view.count(&Filter::default())?,
         });
     }
     Ok(Status {
         library: library.folder().display().to_string(),
-        model: view.map(|view| view.space().label.clone()),
+        model: view.map(|view| view.space().label().to_owned()),
         images,
         skipped: by_reason,
         not_pictures: note.not_pictures().collect(),

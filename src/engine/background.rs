@@ -72,12 +72,12 @@ impl Background {
     /// Reads what [`Background::encode`] wrote for this space and these concepts; `None` for anything else.
     pub(super) fn decode(bytes: &[u8], space: &Space) -> Option<Background> {
         let (found, vectors) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<32>()?;
-        if hash(space, vectors) != *found || space.dim == 0 {
+        if hash(space, vectors) != *found {
             return None;
         }
         let numbers: Vec<f32> =
             vectors.as_chunks().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
-        let vectors = numbers.chunks(space.dim).map(|numbers| Vector::new(numbers.to_vec()));
+        let vectors = numbers.chunks_exact(space.dim()).map(|numbers| Vector::normalized(numbers.to_vec()));
         vectors.collect::<Result<_, _>>().ok().map(Background::new)
     }
 }
@@ -93,7 +93,7 @@ impl Yardstick {
 
 fn hash(space: &Space, vectors: &[u8]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
-    for part in [space.id.as_bytes(), CONCEPTS.as_bytes()] {
+    for part in [space.id().as_bytes(), CONCEPTS.as_bytes()] {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
     }
     hasher.update(vectors).finalize()
@@ -114,12 +114,12 @@ mod tests {
     use super::*;
 
     fn space() -> Space {
-        Space { id: "a".into(), label: "A".into(), dim: 2 }
+        Space::new("a", "A", 2).unwrap()
     }
 
     /// Unit vectors around a circle.
     fn background() -> Background {
-        let at = |turn: f32| Vector::new(vec![turn.cos(), turn.sin()]).unwrap();
+        let at = |turn: f32| Vector::normalized(vec![turn.cos(), turn.sin()]).unwrap();
         Background::new((0..concepts().count()).map(|i| at(i as f32)).collect())
     }
 
@@ -129,7 +129,7 @@ mod tests {
         let read = Background::decode(&bytes, &space()).unwrap();
         let near = |a: &Vector, b: &Vector| (a.dot(b) - 1.0).abs() < 1e-6;
         assert!(read.vectors.iter().zip(&background().vectors).all(|(a, b)| near(a, b)));
-        assert!(Background::decode(&bytes, &Space { id: "b".into(), ..space() }).is_none());
+        assert!(Background::decode(&bytes, &Space::new("b", "B", 2).unwrap()).is_none());
         for cut in [0, 7, 20, 40, bytes.len() - 1] {
             assert!(Background::decode(&bytes[..cut], &space()).is_none());
         }
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn the_more_a_prompt_stands_out_the_likelier_it_is() {
-        let yardstick = background().yardstick(&Vector::new(vec![1.0, 0.0]).unwrap());
+        let yardstick = background().yardstick(&Vector::normalized(vec![1.0, 0.0]).unwrap());
         let probabilities = [-1.0, 0.0, 1.0, 3.0, 9.0, 1e30].map(|score| yardstick.probability(score));
         assert!(probabilities.is_sorted(), "{probabilities:?}");
         assert!(probabilities[0] >= 0.0 && (probabilities[5] - 1.0).abs() < 1e-6);
@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn a_photo_that_scores_alike_with_everything_is_no_reason_to_fail() {
-        let same = vec![Vector::new(vec![1.0, 0.0]).unwrap(); 3];
-        let yardstick = Background::new(same).yardstick(&Vector::new(vec![0.0, 1.0]).unwrap());
+        let same = vec![Vector::normalized(vec![1.0, 0.0]).unwrap(); 3];
+        let yardstick = Background::new(same).yardstick(&Vector::normalized(vec![0.0, 1.0]).unwrap());
         assert!(yardstick.probability(0.0).is_finite());
     }
 

@@ -267,7 +267,7 @@ pub enum EngineError {
     /// The library holds the vectors of another model.
     #[error(
         "the library in {} holds `{}` vectors ({} dimensions), not `{}` vectors ({} dimensions)",
-        library.display(), found.label, found.dim, expected.label, expected.dim
+        library.display(), found.label(), found.dim(), expected.label(), expected.dim()
     )]
     OtherModel {
         /// The folder of the library.

@@ -99,7 +99,7 @@ fn sum(parts: &[(f32, Vector)]) -> Option<Vector> {
         sum.iter_mut().zip(vector.as_slice()).for_each(|(sum, x)| *sum += weight / greatest * x);
     }
     let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
-    if length < LEAST_LENGTH { None } else { Vector::new(sum).ok() }
+    if length < LEAST_LENGTH { None } else { Vector::normalized(sum).ok() }
 }
 
 fn refused(path: &Path, error: PictureError) -> EngineError {
@@ -115,8 +115,8 @@ mod tests {
         #[track_caller]
         fn check(parts: &[(f32, [f32; 2])], expected: Option<[f32; 2]>) {
             let parts: Vec<_> =
-                parts.iter().map(|(weight, x)| (*weight, Vector::new(x.to_vec()).unwrap())).collect();
-            let expected = expected.map(|x| Vector::new(x.to_vec()).unwrap());
+                parts.iter().map(|(weight, x)| (*weight, Vector::normalized(x.to_vec()).unwrap())).collect();
+            let expected = expected.map(|x| Vector::normalized(x.to_vec()).unwrap());
             let is_near = |(a, b): (Vector, Vector)| a.dot(&b) > 0.9999;
             match (sum(&parts), expected) {
                 (None, None) => {}

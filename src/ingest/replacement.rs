@@ -45,7 +45,7 @@ impl Replacement {
 pub(super) fn announce(run: &Run<'_>) -> Result<(), StoreError> {
     if let Some(old) = run.replaces {
         let (photos, old, new) =
-            (old.count(&Filter::default())?, &old.space().label, &run.model.space().label);
+            (old.count(&Filter::default())?, old.space().label(), run.model.space().label());
         run.reporter.report(Event::Replacing { old, new, photos });
     }
     Ok(())
@@ -55,7 +55,7 @@ pub(super) fn announce(run: &Run<'_>) -> Result<(), StoreError> {
 pub(super) fn state(run: &Run<'_>, walked: &Walked) -> Result<Option<Replacement>, IngestError> {
     let Some(old) = run.replaces else { return Ok(None) };
     let lacking = lacking(run, old, walked)?;
-    let (old, new) = (old.space().label.clone(), run.model.space().label.clone());
+    let (old, new) = (old.space().label().to_owned(), run.model.space().label().to_owned());
     Ok(Some(Replacement { old, new, lacking }))
 }
 

@@ -164,7 +164,7 @@ mod tests {
                 &job(path).stamp,
             )
         };
-        let vector = Some(Vector::new(vector).unwrap());
+        let vector = Some(Vector::normalized(vector).unwrap());
         Done::decoded(job(path), Fingerprint([content; 16]), details, vector, Outcome::Embedded)
     }
 
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn what_the_index_refuses_is_an_outcome_of_its_file() {
         let folder = tempfile::tempdir().unwrap();
-        let space = Space { id: "s".into(), label: "s".into(), dim: 2 };
+        let space = Space::new("s", "s", 2).unwrap();
         let sink = Library::new(folder.path()).lock().unwrap().open(&space).unwrap().sink;
         let (in_flight, told) = (InFlight::default(), Told::default());
         let mut store = Store::new(&*sink, &in_flight, &told);

@@ -53,7 +53,7 @@ pub(super) fn optimize(
 ) -> Result<bool, IndexError> {
     let space = Searcher::open(folder)?.space().clone();
     let writer = Writer::open(folder, &space, WriterOptions::default())?;
-    writer.optimize(&OptimizeOptions { cancelled, progress, ..OptimizeOptions::default() })
+    writer.optimize(&OptimizeOptions::default().cancelled(cancelled).progress(progress))
 }
 
 impl EmbeddedView {
@@ -123,7 +123,7 @@ impl View for EmbeddedView {
     fn search(&self, ask: &Ask<'_>) -> Result<Vec<Hit>, StoreError> {
         let method = if ask.exact { Method::Exact } else { Method::default() };
         let selection = self.select(ask);
-        let options = SearchOptions { filter: selection.as_ref(), method };
+        let options = SearchOptions::default().filter(selection.as_ref()).method(method);
         let hits = self.searcher.search(ask.vector, ask.top, &options)?;
         hits.into_iter().filter_map(|hit| self.hit(hit, ask.load).transpose()).collect()
     }
@@ -202,7 +202,7 @@ fn stored(
 }
 
 fn with_vector(found: IndexStored<'_>) -> Option<Stored> {
-    let IndexStored { record, vector } = found;
+    let IndexStored { record, vector, .. } = found;
     stored(record.key, record.fingerprint, record.payload, vector)
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Layout {
 
 /// The folder for vectors of `space`, which may have any id.
 pub(super) fn name_of(space: &Space) -> String {
-    format!("{FIRST}-{}", &blake3::hash(space.id.as_bytes()).to_hex()[..16])
+    format!("{FIRST}-{}", &blake3::hash(space.id().as_bytes()).to_hex()[..16])
 }
 
 pub(super) fn is_name(name: &str) -> bool {

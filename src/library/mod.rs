@@ -279,7 +279,7 @@ mod tests {
     use crate::photo::{Photo, Stamp};
 
     fn space() -> Space {
-        Space { id: "a".into(), label: "A".into(), dim: 2 }
+        Space::new("a", "A", 2).unwrap()
     }
 
     /// Makes an index with so many photos.
@@ -289,7 +289,7 @@ mod tests {
             item: Item::file(photo.to_string()),
             content: None,
             photo: Photo::read(Stamp { size: 1, modified_ns: 2, changed_ns: 3 }, 0, None),
-            vector: Some(Vector::new(vec![1.0, 0.0]).unwrap()),
+            vector: Some(Vector::normalized(vec![1.0, 0.0]).unwrap()),
         };
         sink.apply((0..photos).map(put).collect()).unwrap();
         sink.close().unwrap();

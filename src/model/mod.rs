@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 use std::thread::ScopedJoinHandle;
 use std::{fs, io};
 
-use imgsearch_index::Space;
+use imgsearch_index::{Space, SpaceError};
 
 pub use device::Device;
 pub use error::ModelError;
@@ -124,7 +124,12 @@ impl Model {
             fs::metadata(path).map_err(|source| ModelError::Missing { path: path.to_owned(), source })?;
         }
         let id = space_id(&config, execution.cache_folder.as_deref())?;
-        let space = Space { id, label: config.name.clone(), dim: config.embed_dim };
+        let space = Space::new(id, config.name.as_str(), config.embed_dim);
+        let refused = |error: SpaceError| ModelError::Config {
+            path: config.image.file.clone(),
+            detail: error.to_string(),
+        };
+        let space = space.map_err(refused)?;
         Ok(Model { folder: folder.to_owned(), config, space, execution, runtime: OnceLock::new() })
     }
 

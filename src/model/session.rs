@@ -163,7 +163,7 @@ impl TextEncoder {
         for vector in &vectors {
             sum.iter_mut().zip(vector.as_slice()).for_each(|(sum, value)| *sum += value);
         }
-        Vector::new(sum).map_err(|error| self.tower.failed(&error))
+        Vector::normalized(sum).map_err(|error| self.tower.failed(&error))
     }
 
     /// The ids that the tower is given for `text`, padding included.

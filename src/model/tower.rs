@@ -77,7 +77,7 @@ impl Tower {
         if array.shape() != [batch, *embed_dim] {
             return Err(failed(format!("output is {:?}, expected [{batch}, {embed_dim}]", array.shape())));
         }
-        Ok(array.axis_iter(Axis(0)).map(|row| Vector::new(row.to_vec())).collect())
+        Ok(array.axis_iter(Axis(0)).map(|row| Vector::normalized(row.to_vec())).collect())
     }
 
     pub(super) fn embed_dim(&self) -> usize {

@@ -188,6 +188,20 @@ fn one_file_knows_how_the_index_is_searched_and_written() {
     assert_eq!(named, []);
 }
 
+/// Neither its code nor its documentation speaks of what this package keeps in it.
+#[test]
+fn the_index_is_for_any_records() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("index/README.md")).unwrap();
+    let mut texts = vec![("index/README.md".to_owned(), readme)];
+    ["index/src", "index/examples", "index/benches"].iter().for_each(|folder| texts.extend(sources(folder)));
+    for (file, text) in texts {
+        let text = text.to_lowercase();
+        for word in ["photo", "picture", "image"] {
+            assert!(!text.contains(word), "{file} speaks of a {word}");
+        }
+    }
+}
+
 #[test]
 fn what_must_be_absent_is_absent() {
     only_in("src", "stdout()", &["src/render/", "src/settings/"]);
@@ -204,8 +218,6 @@ fn what_must_be_absent_is_absent() {
     for start in [" ort::", "(ort::", "<ort::", "&ort::"] {
         only_in("src", start, &["src/model/"]);
     }
-    only_in("index/src", "image", &[]);
-    only_in("index/src", "photo", &[]);
     only_in(
         "src",
         "unsafe_code",

@@ -48,7 +48,7 @@ fn paths(engine: &Engine, query: &Query) -> Vec<PathBuf> {
 
 /// Half of the threads ask with texts and half with pictures that the library does not have, each with new ones.
 fn question(thread: u32, number: u32) -> Query {
-    if thread % 2 == 0 {
+    if thread.is_multiple_of(2) {
         return text(&format!("photo {number} of thread {thread}"));
     }
     any(Source::Bytes(encoded(10_000 * (thread + 1) + number, ImageFormat::Png)))
@@ -141,7 +141,7 @@ fn a_library_of_another_model_is_told_and_answers_go_on() {
     let other = Arc::new(crate::in_process::open_model(&workspace.other_model()));
     index(&workspace, &other);
     let told = engine.refresh().unwrap_err();
-    assert!(matches!(&told, EngineError::OtherModel { found, .. } if found.label == "other"), "{told}");
+    assert!(matches!(&told, EngineError::OtherModel { found, .. } if found.label() == "other"), "{told}");
     assert_eq!(paths(&engine, &text("a photo")), [photo]);
     assert!(!open(&workspace, &other).refresh().unwrap());
 }

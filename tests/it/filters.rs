@@ -70,7 +70,7 @@ fn row(number: u32, numbers: &mut Numbers) -> Row {
     let (folder, name, ending) = (numbers.of(FOLDERS), numbers.of(NAMES), numbers.of(ENDINGS));
     let path = format!("{folder}/{name}{number}.{ending}");
     #[expect(clippy::cast_possible_truncation, reason = "to single precision")]
-    let vector = Vector::new((0..DIM).map(|_| numbers.unit() as f32).collect()).unwrap();
+    let vector = Vector::normalized((0..DIM).map(|_| numbers.unit() as f32).collect()).unwrap();
     let place = |numbers: &mut Numbers| {
         let (latitude, longitude) = numbers.of(CITIES);
         (latitude + numbers.unit() * 0.5, (longitude + numbers.unit() * 0.5).min(180.0))
@@ -218,7 +218,7 @@ fn near(filter: &mut Filter, numbers: &mut Numbers) -> Condition {
 
 fn library(rows: &[Row]) -> (tempfile::TempDir, Arc<dyn View>) {
     let folder = tempfile::tempdir().unwrap();
-    let space = Space { id: "none".into(), label: "none".into(), dim: DIM };
+    let space = Space::new("none", "none", DIM).unwrap();
     let library = Library::new(folder.path());
     let sink = library.lock().unwrap().open(&space).unwrap().sink;
     for rows in rows.chunks(5_000) {

@@ -43,6 +43,16 @@ impl MemoryStore {
     }
 }
 
+impl MemoryStore {
+    fn check(&self, vector: &Vector) -> Result<(), StoreError> {
+        let (found, expected) = (vector.dim(), self.space.dim());
+        if found == expected {
+            return Ok(());
+        }
+        Err(Error::DimensionMismatch { path: "memory".into(), found, expected }.into())
+    }
+}
+
 struct MemoryView {
     store: MemoryStore,
     shown: Arc<Published>,
@@ -100,6 +110,7 @@ impl View for MemoryView {
     }
 
     fn search(&self, ask: &Ask<'_>) -> Result<Vec<Hit>, StoreError> {
+        self.store.check(ask.vector)?;
         let is_left_out = |stored: &&Stored| {
             ask.without_items.contains(&stored.item)
                 || stored.content.is_some_and(|content| ask.without_contents.contains(&content))
@@ -167,13 +178,7 @@ impl Sink for MemorySink {
         if item.key().is_none() {
             return Err(StoreError::Unnameable { path: item.path.clone() });
         }
-        match vector.as_ref().map(Vector::dim) {
-            Some(found) if found != self.store.space.dim => {
-                let expected = self.store.space.dim;
-                Err(Error::DimensionMismatch { path: "memory".into(), found, expected }.into())
-            }
-            _ => Ok(()),
-        }
+        vector.as_ref().map_or(Ok(()), |vector| self.store.check(vector))
     }
 
     fn apply(&self, writes: Vec<Write>) -> Result<(), StoreError> {

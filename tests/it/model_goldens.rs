@@ -129,7 +129,7 @@ pub(crate) fn execution(cache_folder: Option<PathBuf>) -> Execution {
 
 /// The cosine of two vectors, of which the golden one is rounded to four digits.
 pub(crate) fn cosine(found: &Vector, golden: &[f32]) -> f32 {
-    found.dot(&Vector::new(golden.to_vec()).unwrap())
+    found.dot(&Vector::normalized(golden.to_vec()).unwrap())
 }
 
 #[test]
@@ -246,13 +246,13 @@ fn the_space_is_that_of_the_tower_and_its_weights_and_is_remembered() {
     let space = || Model::open(&case.path(), execution(Some(cache.clone()))).unwrap().space().clone();
     let first = space();
     assert_eq!(first, space());
-    assert_eq!(first.dim, 8);
+    assert_eq!(first.dim(), 8);
     // The graph is the same; its weights, in the other file, are not.
     let weights = case.path().join("visual.onnx.data");
     let mut bytes = fs::read(&weights).unwrap();
     bytes[100] ^= 1;
     fs::write(&weights, bytes).unwrap();
-    assert_ne!(first.id, space().id);
+    assert_ne!(first.id(), space().id());
 }
 
 /// Opens `model` after `change`, and looks for all of `named` in what is said against it.

@@ -56,7 +56,7 @@ impl Store {
 }
 
 fn space() -> Space {
-    Space { id: "s".into(), label: "S".into(), dim: 2 }
+    Space::new("s", "S", 2).unwrap()
 }
 
 fn stores(space: &Space) -> [Store; 2] {
@@ -78,7 +78,7 @@ fn photo(width: u32) -> Photo {
 /// A vector at this angle, in degrees.
 fn at(degrees: f32) -> Vector {
     let angle = degrees.to_radians();
-    Vector::new(vec![angle.cos(), angle.sin()]).unwrap()
+    Vector::normalized(vec![angle.cos(), angle.sin()]).unwrap()
 }
 
 fn put(path: &str, degrees: f32) -> Write {
@@ -95,8 +95,12 @@ fn left_out(path: &str) -> Write {
 }
 
 fn of_content(write: Write, byte: u8) -> Write {
-    let Write::Put { item, photo, vector, .. } = write else { panic!("a removal has no content") };
-    Write::Put { item, content: Some(Fingerprint([byte; 16])), photo, vector }
+    match write {
+        Write::Put { item, photo, vector, .. } => {
+            Write::Put { item, content: Some(Fingerprint([byte; 16])), photo, vector }
+        }
+        Write::Remove { .. } => write,
+    }
 }
 
 fn remove(path: &str) -> Write {
@@ -198,7 +202,7 @@ fn the_closest_photos_are_found_and_no_others() {
         let hits = view.search(&ask).unwrap();
         assert_eq!(paths(&hits), ["/d", "/b"]);
         assert!(hits[1].stored.vector.as_ref().unwrap().dot(&at(20.0)) > 0.999);
-        assert!(view.search(&Ask::new(&Vector::new(vec![1.0; 3]).unwrap(), top(1), &every)).is_err());
+        assert!(view.search(&Ask::new(&Vector::normalized(vec![1.0; 3]).unwrap(), top(1), &every)).is_err());
     });
 }
 
@@ -331,7 +335,7 @@ fn a_file_goes_with_its_parts() {
 fn a_batch_is_applied_whole_or_not_at_all() {
     each_store(|store| {
         let sink = store.sink();
-        let wide = Vector::new(vec![1.0; 3]).unwrap();
+        let wide = Vector::normalized(vec![1.0; 3]).unwrap();
         let wide = Write::Put { item: Item::file("/w"), content: None, photo: photo(4), vector: Some(wide) };
         let nameless = put(&"/".repeat(70_000), 0.0);
         for refused in [wide, nameless] {

@@ -384,7 +384,7 @@ mod tests {
     use crate::Record;
 
     fn space() -> Space {
-        Space { id: "a".into(), label: "A".into(), dim: 3 }
+        Space::new("a", "A", 3).unwrap()
     }
 
     #[track_caller]

@@ -155,7 +155,7 @@ fn mix(x: u64) -> u64 {
 
 /// The order in which rows are inserted: those of the highest levels first, so that the entry exists from the
 /// beginning, the others mixed. Rows are stored in the order of their keys, and similar keys often belong to similar
-/// photos. Inserted in that order, the rows of such a cluster would link only to each other.
+/// contents. Inserted in that order, the rows of such a cluster would link only to each other.
 fn in_mixed_order(rows: usize, m: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..number(rows)).collect();
     order.sort_by_cached_key(|&row| (Reverse(level(row, m)), mix(!u64::from(row))));

@@ -33,7 +33,8 @@ const LEAST_RECALL: f32 = 0.98;
 
 /// To compare a row on a walk takes at most as long as to scan so many rows: it is read from anywhere, and the scan
 /// reads one after another. Of 100,000 bench vectors it took 7 times as long, and a walk also follows links. This is
-/// about processors and memory, not about vectors (`scripts/bench/ann --crossover`).
+/// about processors and memory, not about vectors. `cargo bench -p imgsearch-index --bench crossover` prints what scans
+/// and walks take.
 const SCANNED_PER_WALKED: f32 = 10.0;
 
 /// One measurement of walks with `ef` candidates: which share of the best `k` rows they found at least, and how many

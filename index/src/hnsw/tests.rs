@@ -61,7 +61,7 @@ fn check_links(graph: &Graph, m: usize, rows: usize) {
 /// Of vectors without any neighbourhoods.
 fn random(rows: usize, dim: usize) -> Vec<Vector> {
     let component = |row: usize, i: usize| crate::test_numbers::spread((row * 65_536 + i) as u64);
-    (0..rows).map(|row| Vector::new((0..dim).map(|i| component(row, i)).collect()).unwrap()).collect()
+    (0..rows).map(|row| Vector::normalized((0..dim).map(|i| component(row, i)).collect()).unwrap()).collect()
 }
 
 const OPTIONS: GraphOptions = GraphOptions { m: 8, ef_construction: 40 };

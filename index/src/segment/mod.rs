@@ -139,7 +139,7 @@ impl Segment {
     /// Which model made the vectors.
     pub(crate) fn space(&self) -> Result<Space, Error> {
         let space = Space::from_bytes(self.sections.bytes(SPACE));
-        space.filter(|space| space.dim == self.dim).ok_or_else(|| self.damaged("the space cannot be read"))
+        space.filter(|space| space.dim() == self.dim).ok_or_else(|| self.damaged("the space cannot be read"))
     }
 
     pub(crate) fn greatest_row(&self) -> u64 {
@@ -218,6 +218,11 @@ impl Segment {
     pub(crate) fn record(&self, position: usize) -> Result<SegmentRecord<'_>, Error> {
         let record = self.record_bytes(position).and_then(SegmentRecord::read);
         record.ok_or_else(|| self.damaged("a record cannot be read"))
+    }
+
+    /// The key of a record of this segment.
+    pub(crate) fn key_of(&self, record: &SegmentRecord<'_>) -> Result<Key, Error> {
+        Key::new(record.key).map_err(|_| self.damaged("a key has an impossible length"))
     }
 
     fn record_bytes(&self, position: usize) -> Option<&[u8]> {

@@ -32,7 +32,7 @@ pub(crate) fn write(
     (vectors, records): (usize, usize),
     rows: impl Iterator<Item = Result<SegmentRow, Error>>,
 ) -> Result<(), Error> {
-    let (path, dim) = (files::segment(dir, id), space.dim);
+    let (path, dim) = (files::segment(dir, id), space.dim());
     let space = space.to_bytes().unwrap_or_default();
     let lengths = [
         size_of::<Shape>(),

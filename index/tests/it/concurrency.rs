@@ -37,7 +37,7 @@ fn child_that_reads_until_all_is_there() {
 #[test]
 fn eight_processes_read_while_one_writes() {
     let index = Fixture::new();
-    let options = WriterOptions { publish_rows: 5, segment_rows: 50, ..WriterOptions::default() };
+    let options = WriterOptions::default().publish_rows(5).segment_rows(50);
     let writer = imgsearch_index::Writer::open(&index.dir(), &space(), options).unwrap();
     let readers: Vec<_> = (0..READERS)
         .map(|_| {

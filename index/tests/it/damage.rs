@@ -11,7 +11,7 @@ use imgsearch_index::{
     Searcher, Space, Vector, Writer, WriterOptions, repair, verify,
 };
 
-use crate::fixture::copy;
+use crate::fixture::{Fixture, at, copy, key, put_with};
 
 const ROWS: u32 = 4_200;
 const DIM: usize = 6;
@@ -26,14 +26,14 @@ fn next(state: &mut u64) -> u64 {
 
 fn vector(of: u32) -> Vector {
     let component = |i: usize| ((of as f32 * 1.7 + i as f32 * 2.3).sin() * 9_999.0).fract();
-    Vector::new((0..DIM).map(component).collect()).unwrap()
+    Vector::normalized((0..DIM).map(component).collect()).unwrap()
 }
 
 /// An index with a segment that has a graph, a small one, a dead row, and a row without a vector.
 fn index(dir: &Path) {
-    let space = Space { id: "id".into(), label: "label".into(), dim: DIM };
-    let graph = GraphOptions { m: 4, ef_construction: 16 };
-    let writer = Writer::open(dir, &space, WriterOptions { graph, ..WriterOptions::default() }).unwrap();
+    let space = Space::new("id", "label", DIM).unwrap();
+    let graph = GraphOptions::default().m(4).ef_construction(16);
+    let writer = Writer::open(dir, &space, WriterOptions::default().graph(graph)).unwrap();
     let put = |of: u32, vector| {
         let record = Record { fingerprint: Some(Fingerprint([3; 16])), payload: of.to_le_bytes().to_vec() };
         Change::Put { key: Key::new(format!("{of:05}")).unwrap(), record, vector }
@@ -66,24 +66,20 @@ fn ask(dir: &Path) -> Result<Answers, Error> {
     }
     listing.sort();
     let even = searcher.select(|record| record.key.ends_with(b"2"));
-    let exact = SearchOptions { method: Method::Exact, ..SearchOptions::default() };
+    let exact = SearchOptions::default().method(Method::Exact);
     Ok(Answers {
         note: searcher.note().map(<[u8]>::to_vec),
         listing,
         exact: searcher.search(&query, k, &exact)?,
-        filtered: searcher.search(&query, k, &SearchOptions { filter: Some(&even), ..exact })?,
-        walk: searcher.search(
-            &query,
-            k,
-            &SearchOptions { method: Method::Walk { ef: 40 }, ..SearchOptions::default() },
-        )?,
+        filtered: searcher.search(&query, k, &exact.filter(&even))?,
+        walk: searcher.search(&query, k, &SearchOptions::default().method(Method::Walk { ef: 40 }))?,
     })
 }
 
 /// Only the scan, for it is the fastest.
 #[track_caller]
 fn check_hits(dir: &Path, truth: &Answers, what: &str) {
-    let exact = SearchOptions { method: Method::Exact, ..SearchOptions::default() };
+    let exact = SearchOptions::default().method(Method::Exact);
     let k = NonZeroUsize::new(12).unwrap();
     let found = Searcher::open(dir).and_then(|searcher| searcher.search(&vector(99_999), k, &exact));
     assert!(found.is_err() || found.is_ok_and(|found| found == truth.exact), "{what}");
@@ -211,7 +207,7 @@ fn a_catalog_cut_off_anywhere_loses_nothing_that_is_published() {
 }
 
 fn small_space() -> Space {
-    Space { id: "id".into(), label: "label".into(), dim: DIM }
+    Space::new("id", "label", DIM).unwrap()
 }
 
 fn small_index(dir: &Path) {
@@ -227,4 +223,30 @@ fn small_index(dir: &Path) {
 fn ask_small(dir: &Path) -> Vec<Hit> {
     let k = NonZeroUsize::new(100).unwrap();
     Searcher::open(dir).unwrap().search(&vector(99_999), k, &SearchOptions::default()).unwrap()
+}
+
+/// Whatever lists or finds a damaged record says so, and none leaves it out.
+#[test]
+fn every_list_tells_of_a_damaged_record() {
+    let index = Fixture::new();
+    let record = |name: &str| put_with(name, &format!("payload of {name}"), Some(7), Some(at(10.0)));
+    index.apply(["a", "b", "c"].map(record).to_vec());
+    let segment = index.dir().join("0000000000000001.segment");
+    let mut bytes = fs::read(&segment).unwrap();
+    let damaged = b"payload of b";
+    let place = bytes.windows(damaged.len()).position(|window| window == damaged).unwrap();
+    bytes[place] ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    let searcher = index.searcher();
+    let told = |found: Vec<Result<Vec<u8>, Error>>| {
+        let damaged = found.iter().filter(|found| matches!(found, Err(Error::Damaged { .. }))).count();
+        (found.len(), damaged)
+    };
+    assert_eq!(told(searcher.records().map(|found| Ok(found?.key.to_vec())).collect()), (3, 1));
+    assert_eq!(told(searcher.vectors().map(|found| Ok(found?.record.key.to_vec())).collect()), (3, 1));
+    let of_content = searcher.records_of(&Fingerprint([7; 16]));
+    assert!(told(of_content.map(|found| Ok(found?.record.key.to_vec())).collect()).1 > 0);
+    assert!(searcher.get(&key("b")).is_err() && searcher.select_keys([&key("b")]).is_err());
+    let hits = searcher.search(&at(0.0), NonZeroUsize::new(3).unwrap(), &SearchOptions::default());
+    assert!(matches!(hits, Err(Error::Damaged { .. })), "{hits:?}");
 }

@@ -41,7 +41,7 @@ fn rows_are_published_while_the_writer_stays_open() {
     #[track_caller]
     fn check(rows: usize, publish_rows: usize, publish_interval: Duration) {
         let index = Fixture::new();
-        let options = WriterOptions { publish_rows, publish_interval, ..WriterOptions::default() };
+        let options = WriterOptions::default().publish_rows(publish_rows).publish_interval(publish_interval);
         let writer = Writer::open(&index.dir(), &crate::fixture::space(), options).unwrap();
         writer.apply((0..rows).map(|i| put_at(&i.to_string(), 0.0)).collect()).unwrap();
         let begin = Instant::now();

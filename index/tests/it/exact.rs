@@ -14,8 +14,8 @@ const MANY: usize = 3_000;
 /// An index with these vectors, in segments of so many rows. The keys are in another order than the vectors.
 fn indexed(vectors: &[Vector], segment_rows: usize) -> (TempDir, Searcher) {
     let folder = tempfile::tempdir().unwrap();
-    let space = Space { id: "id".into(), label: "label".into(), dim: vectors[0].dim() };
-    let options = WriterOptions { cache_bytes: 4 << 20, segment_rows, ..WriterOptions::default() };
+    let space = Space::new("id", "label", vectors[0].dim()).unwrap();
+    let options = WriterOptions::default().cache_bytes(4 << 20).segment_rows(segment_rows);
     let writer = Writer::open(folder.path(), &space, options).unwrap();
     let puts: Vec<Change> = vectors.iter().enumerate().map(|(row, vector)| put(row, vector)).collect();
     for puts in puts.chunks(segment_rows) {
@@ -52,7 +52,7 @@ fn compared(searcher: &Searcher, query: &Vector, keep: fn(&[u8]) -> bool) -> Vec
 #[track_caller]
 fn check_filtered(searcher: &Searcher, query: &Vector, keep: fn(&[u8]) -> bool, filter: Option<&Selection>) {
     let expected = compared(searcher, query, keep);
-    let options = SearchOptions { filter, method: Method::Exact };
+    let options = SearchOptions::default().filter(filter).method(Method::Exact);
     for k in [1, 2, 3, 10, 100, expected.len().saturating_sub(1).max(1), 10_000] {
         let hits = searcher.search(query, NonZeroUsize::new(k).unwrap(), &options).unwrap();
         let found: Vec<_> =
@@ -87,7 +87,7 @@ fn tenth(times: usize) -> f32 {
 /// `rows` vectors, each a sum of the same direction and so much noise.
 fn like(rows: usize, dim: usize, noisy: f32) -> Vec<Vector> {
     let component = |row: usize, i: usize| noise(0, i) + noisy * noise(row + 1, i);
-    (0..rows).map(|row| Vector::new((0..dim).map(|i| component(row, i)).collect()).unwrap()).collect()
+    (0..rows).map(|row| Vector::normalized((0..dim).map(|i| component(row, i)).collect()).unwrap()).collect()
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn of_nearly_equal_vectors() {
 fn of_vectors_that_differ_in_one_component() {
     let rows = (0..MANY).map(|row| {
         let component = |i: usize| if i == row % 40 { 1.0 + row as f32 * 1e-4 } else { 1.0 };
-        Vector::new((0..40).map(component).collect()).unwrap()
+        Vector::normalized((0..40).map(component).collect()).unwrap()
     });
     check(&rows.collect::<Vec<_>>(), 1_100);
 }
@@ -131,12 +131,12 @@ fn of_ordinary_vectors() {
 fn of_vectors_with_a_few_large_and_many_tiny_components() {
     let rows = (0..1_000usize).map(|row| {
         let component = |i: usize| if i == row % 3 { 1.0 } else { noise(row, i) * tenth(i % 9) };
-        Vector::new((0..70).map(component).collect()).unwrap()
+        Vector::normalized((0..70).map(component).collect()).unwrap()
     });
     check(&rows.collect::<Vec<_>>(), 400);
     let axes = (0..300usize).map(|row| {
         let sign = if row % 2 == 0 { 1.0 } else { -1.0 };
-        Vector::new((0..64).map(|i| if i == row % 64 { sign } else { 0.0 }).collect()).unwrap()
+        Vector::normalized((0..64).map(|i| if i == row % 64 { sign } else { 0.0 }).collect()).unwrap()
     });
     check(&axes.collect::<Vec<_>>(), 100);
 }
@@ -158,7 +158,7 @@ proptest! {
             };
             // Where all components happen to be zero, there is no vector.
             let components: Vec<f32> = (0..dim).map(component).collect();
-            Vector::new(components).unwrap_or_else(|_| Vector::new(vec![1.0; dim]).unwrap())
+            Vector::normalized(components).unwrap_or_else(|_| Vector::normalized(vec![1.0; dim]).unwrap())
         }).collect();
         check(&vectors, segment_rows);
     }

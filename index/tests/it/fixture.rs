@@ -27,7 +27,7 @@ impl Fixture {
     }
 
     pub(crate) fn try_writer(&self, space: &Space) -> Result<Writer, Error> {
-        Writer::open(&self.dir(), space, WriterOptions { cache_bytes: 4 << 20, ..WriterOptions::default() })
+        Writer::open(&self.dir(), space, WriterOptions::default().cache_bytes(4 << 20))
     }
 
     pub(crate) fn searcher(&self) -> Searcher {
@@ -59,7 +59,7 @@ impl Fixture {
 }
 
 pub(crate) fn space() -> Space {
-    Space { id: "model-1".into(), label: "a model".into(), dim: 2 }
+    Space::new("model-1", "a model", 2).unwrap()
 }
 
 pub(crate) fn key(key: &str) -> Key {
@@ -69,7 +69,7 @@ pub(crate) fn key(key: &str) -> Key {
 /// The unit vector at this many degrees.
 pub(crate) fn at(degrees: f32) -> Vector {
     let radians = degrees.to_radians();
-    Vector::new(vec![radians.cos(), radians.sin()]).expect("a unit vector")
+    Vector::normalized(vec![radians.cos(), radians.sin()]).expect("a unit vector")
 }
 
 pub(crate) fn put(name: &str, payload: &str, vector: Option<Vector>) -> Change {

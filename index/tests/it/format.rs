@@ -55,8 +55,8 @@ const GRAPH_ROWS: u16 = 4_096;
 #[ignore = "makes the fixture anew"]
 fn make_the_fixture_with_a_graph() {
     let index = Fixture::new();
-    let graph = GraphOptions { m: 2, ef_construction: 20 };
-    let options = WriterOptions { graph, cache_bytes: 4 << 20, ..WriterOptions::default() };
+    let graph = GraphOptions::default().m(2).ef_construction(20);
+    let options = WriterOptions::default().graph(graph).cache_bytes(4 << 20);
     let writer = Writer::open(&index.dir(), &space(), options).unwrap();
     let degrees = |i: u16| f32::from(i) * 360.0 / f32::from(GRAPH_ROWS);
     writer.apply((0..GRAPH_ROWS).map(|i| put_at(&format!("{i:04}"), degrees(i))).collect()).unwrap();

@@ -95,7 +95,7 @@ fn clones_are_one_searcher() {
     let selection = clone.select(|record| record.key == b"b");
     drop(clone);
     let search = |searcher: Searcher| {
-        let options = SearchOptions { filter: Some(&selection), ..SearchOptions::default() };
+        let options = SearchOptions::default().filter(&selection);
         searcher.search(&at(0.0), NonZeroUsize::MIN, &options).unwrap().swap_remove(0).key
     };
     let found = std::thread::scope(|scope| {

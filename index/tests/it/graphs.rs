@@ -26,9 +26,9 @@ impl Index {
     }
 
     fn writer(&self) -> Writer {
-        let space = Space { id: "id".into(), label: "label".into(), dim: DIM };
-        let graph = GraphOptions { m: 8, ef_construction: 40 };
-        let options = WriterOptions { graph, segment_rows: 4_100, ..WriterOptions::default() };
+        let space = Space::new("id", "label", DIM).unwrap();
+        let graph = GraphOptions::default().m(8).ef_construction(40);
+        let options = WriterOptions::default().graph(graph).segment_rows(4_100);
         Writer::open(self.0.path(), &space, options).unwrap()
     }
 
@@ -78,7 +78,7 @@ impl Index {
 fn vector(of: u32) -> Vector {
     let noise = |seed: f32, i: usize| ((seed * 1.7 + i as f32 * 2.3).sin() * 9_999.0).fract();
     let component = |i: usize| noise((of / 20) as f32, i) + 0.4 * noise(of as f32 + 0.5, i);
-    Vector::new((0..DIM).map(component).collect()).unwrap()
+    Vector::normalized((0..DIM).map(component).collect()).unwrap()
 }
 
 fn key(of: u32) -> Key {
@@ -102,7 +102,7 @@ fn search(searcher: &Searcher, of: u32, k: usize, options: &SearchOptions<'_>) -
 }
 
 fn search_by(searcher: &Searcher, of: u32, k: usize, method: Method) -> Vec<Hit> {
-    search(searcher, of, k, &SearchOptions { method, ..SearchOptions::default() })
+    search(searcher, of, k, &SearchOptions::default().method(method))
 }
 
 /// How many of the ten best of 50 queries, 500 in all, walks find.
@@ -168,7 +168,7 @@ fn a_cancelled_optimize_keeps_everything() {
     let index = Index::filled();
     let writer = index.writer();
     writer.apply(vec![Change::Delete { key: key(7) }]).unwrap();
-    let options = OptimizeOptions { cancelled: &|| true, ..OptimizeOptions::default() };
+    let options = OptimizeOptions::default().cancelled(&|| true);
     assert!(!writer.optimize(&options).unwrap());
     assert_eq!(index.searcher().len(), ROWS as usize - 1);
     writer.close().unwrap();
@@ -232,7 +232,7 @@ fn many_hits_are_scanned_for() {
 fn optimize(writer: &Writer) -> usize {
     let told = std::sync::Mutex::new(Vec::new());
     let progress = |done: usize, _: usize| told.lock().unwrap().push(done);
-    assert!(writer.optimize(&OptimizeOptions { progress: &progress, ..OptimizeOptions::default() }).unwrap());
+    assert!(writer.optimize(&OptimizeOptions::default().progress(&progress)).unwrap());
     told.into_inner().unwrap()[0]
 }
 
@@ -282,7 +282,7 @@ fn nearly_equal_rows_are_told_apart() {
     let frame = |i: u32| {
         let vector = vector(7);
         let noise = |j: usize| 1e-4 * ((i * 8) as f32 + j as f32 * 0.7).sin();
-        Vector::new(vector.as_slice().iter().enumerate().map(|(j, x)| x + noise(j)).collect()).unwrap()
+        Vector::normalized(vector.as_slice().iter().enumerate().map(|(j, x)| x + noise(j)).collect()).unwrap()
     };
     let put = |i: u32| Change::Put {
         key: key(90_000 + i),
@@ -295,7 +295,7 @@ fn nearly_equal_rows_are_told_apart() {
     let searcher = index.searcher();
     for i in (0..600).step_by(60) {
         let search = |method| {
-            let options = SearchOptions { method, ..SearchOptions::default() };
+            let options = SearchOptions::default().method(method);
             searcher.search(&frame(i), NonZeroUsize::new(10).unwrap(), &options).unwrap()
         };
         assert_eq!(search(Method::default()), search(Method::Exact), "{i}");
@@ -308,7 +308,7 @@ fn check_filter(searcher: &Searcher, keep: impl Fn(u32) -> bool + Sync) {
     let selection = searcher.select(|record| keep(number(record.key)));
     for k in [1, 100, 5_000] {
         for method in [Method::default(), Method::Walk { ef: 1 }, Method::Walk { ef: k }] {
-            let options = SearchOptions { filter: Some(&selection), method };
+            let options = SearchOptions::default().filter(&selection).method(method);
             let hits = search(searcher, ROWS, k, &options);
             assert_eq!(hits.len(), k.min(selection.len()), "{k} {method:?} of {}", selection.len());
             assert!(hits.iter().all(|hit| keep(number(hit.key.as_bytes()))));

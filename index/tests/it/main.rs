@@ -21,6 +21,8 @@ mod graphs;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod outside;
+#[cfg(test)]
 mod recovery;
 #[cfg(test)]
 mod refusals;

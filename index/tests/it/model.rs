@@ -33,7 +33,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 fn vector(of: u16) -> Vector {
     let component = |i: usize| (f32::from(of) * 0.37 + i as f32 * 1.9).sin();
-    Vector::new((0..DIM).map(component).collect()).unwrap()
+    Vector::normalized((0..DIM).map(component).collect()).unwrap()
 }
 
 fn key(of: u8) -> Key {
@@ -42,7 +42,7 @@ fn key(of: u8) -> Key {
 
 fn options() -> WriterOptions {
     // Small, so that there are merges and compactions.
-    WriterOptions { cache_bytes: 4 << 20, segment_rows: 12, publish_rows: 5, ..WriterOptions::default() }
+    WriterOptions::default().cache_bytes(4 << 20).segment_rows(12).publish_rows(5)
 }
 
 type State = BTreeMap<u8, (u8, Option<u16>)>;
@@ -66,7 +66,7 @@ fn check(searcher: &Searcher, state: &State) {
         scores.sort_by(|a, b| b.total_cmp(a));
         scores.truncate(7);
         let selection = searcher.select(|record| keep(record.key));
-        let options = SearchOptions { filter: Some(&selection), ..SearchOptions::default() };
+        let options = SearchOptions::default().filter(&selection);
         let hits = searcher.search(&query, NonZeroUsize::new(7).unwrap(), &options).unwrap();
         assert_eq!(hits.len(), scores.len());
         assert!(
@@ -83,7 +83,7 @@ proptest! {
     fn an_index_is_a_map(steps in prop::collection::vec(step(), 1..80)) {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path();
-        let space = Space { id: "id".into(), label: "label".into(), dim: DIM };
+        let space = Space::new("id", "label", DIM).unwrap();
         let open = || Writer::open(dir, &space, options()).unwrap();
         let mut writer = Some(open());
         let mut state = State::new();
@@ -110,7 +110,7 @@ proptest! {
                     check(&Searcher::open(dir).unwrap(), &state);
                 }
                 Step::Optimize => {
-                    let options = OptimizeOptions { segment_rows: 25, ..OptimizeOptions::default() };
+                    let options = OptimizeOptions::default().segment_rows(25);
                     assert!(current.optimize(&options).unwrap());
                     let searcher = Searcher::open(dir).unwrap();
                     check(&searcher, &state);

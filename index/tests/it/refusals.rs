@@ -3,9 +3,7 @@
 use std::fs;
 use std::num::NonZeroUsize;
 
-use imgsearch_index::{
-    Change, Error, MAX_DIM, MAX_NOTE_LEN, MAX_PAYLOAD_LEN, SearchOptions, Searcher, Space, Vector,
-};
+use imgsearch_index::{Change, Error, MAX_NOTE_LEN, MAX_PAYLOAD_LEN, SearchOptions, Searcher, Space, Vector};
 
 use crate::fixture::{Fixture, at, put, put_at, space};
 
@@ -25,7 +23,7 @@ fn check_batch(changes: Vec<Change>, expected: fn(&Error) -> bool) {
 #[test]
 fn a_batch_is_refused_as_a_whole() {
     let too_long = "x".repeat(MAX_PAYLOAD_LEN + 1);
-    let three = Some(Vector::new(vec![1.0; 3]).unwrap());
+    let three = Some(Vector::normalized(vec![1.0; 3]).unwrap());
     let with = |refused| vec![put_at("a", 10.0), refused];
     check_batch(with(put("b", &too_long, None)), |e| matches!(e, Error::TooLong { .. }));
     check_batch(with(put("b", "", three)), |e| {
@@ -45,7 +43,7 @@ fn the_longest_payload_fits() {
 fn check_space(other: &Space, expected: fn(&Error) -> bool) {
     let index = Fixture::new();
     index.apply(vec![put_at("a", 0.0)]);
-    let refused = index.try_writer(other).err().expect("another space is refused");
+    let refused = index.try_writer(other).expect_err("another space is refused");
     assert!(expected(&refused), "{refused}");
     assert_eq!(index.searcher().space(), &space());
 }
@@ -55,24 +53,22 @@ fn another_space_is_refused() {
     let mismatch = |e: &Error| {
         matches!(e, Error::SpaceMismatch { found, .. } if **found == space()) && e.hint().is_some()
     };
-    check_space(&Space { id: "model-2".into(), ..space() }, mismatch);
-    check_space(&Space { dim: 3, ..space() }, mismatch);
-    check_space(&Space { dim: 0, ..space() }, |e| matches!(e, Error::UnusableDimension { found: 0, .. }));
-    check_space(&Space { dim: MAX_DIM + 1, ..space() }, |e| matches!(e, Error::UnusableDimension { .. }));
+    check_space(&Space::new("model-2", "a model", 2).unwrap(), mismatch);
+    check_space(&Space::new("model-1", "a model", 3).unwrap(), mismatch);
 }
 
 #[test]
 fn another_label_is_welcome() {
     let index = Fixture::new();
     index.apply(vec![]);
-    index.try_writer(&Space { label: "another name".into(), ..space() }).unwrap();
+    index.try_writer(&Space::new("model-1", "another name", 2).unwrap()).unwrap();
 }
 
 #[test]
 fn a_second_writer_is_told_who_is_first() {
     let index = Fixture::new();
     let _first = index.writer();
-    let refused = index.try_writer(&space()).err().expect("only one may write");
+    let refused = index.try_writer(&space()).expect_err("only one may write");
     assert!(matches!(refused, Error::Locked { pid, .. } if pid == Some(std::process::id())), "{refused}");
 }
 
@@ -91,7 +87,7 @@ fn a_query_must_fit_the_index() {
     let index = Fixture::new();
     index.apply(vec![put_at("a", 0.0)]);
     let searcher = index.searcher();
-    let query = Vector::new(vec![1.0; 3]).unwrap();
+    let query = Vector::normalized(vec![1.0; 3]).unwrap();
     let refused = searcher.search(&query, NonZeroUsize::MIN, &SearchOptions::default()).unwrap_err();
     assert!(matches!(refused, Error::DimensionMismatch { found: 3, expected: 2, .. }), "{refused}");
 }
@@ -101,7 +97,7 @@ fn a_selection_of_another_searcher_is_refused() {
     let index = Fixture::new();
     index.apply(vec![put_at("a", 0.0)]);
     let selection = index.searcher().select(|_| true);
-    let options = SearchOptions { filter: Some(&selection), ..SearchOptions::default() };
+    let options = SearchOptions::default().filter(&selection);
     let refused = index.searcher().search(&at(0.0), NonZeroUsize::MIN, &options).unwrap_err();
     assert!(matches!(refused, Error::ForeignSelection { .. }), "{refused}");
 }

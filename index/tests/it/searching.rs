@@ -6,7 +6,7 @@ use imgsearch_index::{Fingerprint, Hit, Method, SearchOptions};
 
 use crate::fixture::{Fixture, at, delete, key, put, put_at, put_with};
 
-fn names(hits: &[Hit]) -> Vec<String> {
+fn names_of(hits: &[Hit]) -> Vec<String> {
     hits.iter().map(|hit| String::from_utf8_lossy(hit.key.as_bytes()).into_owned()).collect()
 }
 
@@ -26,9 +26,9 @@ fn check(degrees: f32, k: usize, keep: impl Fn(&[u8], &[u8]) -> bool + Sync, exp
     let index = fan();
     let searcher = index.searcher();
     let selection = searcher.select(|record| keep(record.key, record.payload));
-    let options = SearchOptions { filter: Some(&selection), ..SearchOptions::default() };
+    let options = SearchOptions::default().filter(&selection);
     let hits = searcher.search(&at(degrees), NonZeroUsize::new(k).unwrap(), &options).unwrap();
-    assert_eq!(names(&hits), expected);
+    assert_eq!(names_of(&hits), expected);
     assert!(hits.is_sorted_by(|a, b| a.score >= b.score));
 }
 
@@ -107,7 +107,7 @@ fn a_hit_tells_its_content_and_its_payload() {
 #[test]
 fn the_score_is_the_cosine() {
     let index = fan();
-    let options = SearchOptions { method: Method::Exact, ..SearchOptions::default() };
+    let options = SearchOptions::default().method(Method::Exact);
     let hits = index.searcher().search(&at(0.0), NonZeroUsize::new(10).unwrap(), &options).unwrap();
     for (i, hit) in (0..10u8).zip(&hits) {
         let cosine = (f32::from(i) * 10.0).to_radians().cos();
@@ -122,7 +122,7 @@ fn equal_scores_come_in_the_order_of_their_keys() {
         index.apply(vec![put_at(name, 20.0)]);
     }
     let hits = index.searcher().search(&at(0.0), NonZeroUsize::new(3).unwrap(), &Default::default()).unwrap();
-    assert_eq!(names(&hits), ["a", "b", "c"]);
+    assert_eq!(names_of(&hits), ["a", "b", "c"]);
 }
 
 #[test]
@@ -133,9 +133,28 @@ fn selections_count_rows_and_see_payloads() {
     let cats = searcher.select(|record| record.payload == b"cat");
     assert_eq!((cats.len(), cats.is_empty()), (1, false));
     assert!(searcher.select(|_| false).is_empty());
-    let options = SearchOptions { filter: Some(&cats), ..SearchOptions::default() };
+    let options = SearchOptions::default().filter(&cats);
     let hits = searcher.search(&at(0.0), NonZeroUsize::new(5).unwrap(), &options).unwrap();
     assert_eq!((hits[0].payload.as_slice(), &hits[0].key, hits.len()), (&b"cat"[..], &key("a"), 1));
+}
+
+/// In several segments, one of which has rows that are dead, and with keys that are not there.
+#[test]
+fn rows_are_selected_by_their_keys() {
+    let index = fan();
+    index.apply(vec![put_at("20", 21.0), put_at("95", 95.0), put("96", "", None)]);
+    let searcher = index.searcher();
+    let check = |names: &[&str], expected: &[&str]| {
+        let keys: Vec<_> = names.iter().map(|name| key(name)).collect();
+        let selection = searcher.select_keys(&keys).unwrap();
+        assert_eq!(selection.len(), expected.len(), "{names:?}");
+        let options = SearchOptions::default().filter(&selection);
+        let hits = searcher.search(&at(0.0), NonZeroUsize::new(20).unwrap(), &options).unwrap();
+        assert_eq!(names_of(&hits), expected);
+    };
+    check(&[], &[]);
+    check(&["95", "00", "20", "95"], &["00", "20", "95"]);
+    check(&["gone", "nothing", "96", "0", "zz", "50"], &["50"]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ const ROWS: u16 = 3_000;
 
 /// Rows of two dimensions, with a payload that makes them about as large as those of 512 are.
 fn fill(index: &Fixture) {
-    let (payload, vector) = ("p".repeat(2_000), Vector::new(vec![1.0, 0.0]).unwrap());
+    let (payload, vector) = ("p".repeat(2_000), Vector::normalized(vec![1.0, 0.0]).unwrap());
     index.apply((0..ROWS).map(|i| put(&format!("{i:05}"), &payload, Some(vector.clone()))).collect());
 }
 

@@ -8,7 +8,7 @@ use imgsearch_index::{Error, Searcher, Space, Writer, WriterOptions, repair, ver
 use crate::fixture::{Fixture, at, copy, put, put_at, space};
 
 fn other_space() -> Space {
-    Space { id: "model-2".into(), label: "another model".into(), dim: 2 }
+    Space::new("model-2", "another model", 2).unwrap()
 }
 
 /// An index of three records with one segment.
@@ -101,6 +101,19 @@ fn a_manifest_that_is_missing_is_not_taken_for_an_empty_index() {
     with_a_file(&index.dir());
     index.apply(vec![]);
     assert_eq!(fs::read_to_string(index.dir().join("manifest.aside-1/mine")).unwrap(), "kept");
+}
+
+/// There is an index, but nothing of it tells what its vectors are.
+#[test]
+fn an_index_that_cannot_be_repaired_is_damaged_and_not_missing() {
+    let index = own();
+    fs::remove_dir_all(index.dir().join("catalog")).unwrap();
+    for name in ["0000000000000001.segment", "manifest"] {
+        fs::write(index.dir().join(name), "not any more").unwrap();
+    }
+    assert!(!verify(&index.dir()).unwrap().is_clean());
+    let error = repair(&index.dir()).unwrap_err();
+    assert!(matches!(&error, Error::Damaged { path, .. } if *path == index.dir()), "{error}");
 }
 
 /// Whatever a searcher or a writer reads may have a folder in its place.

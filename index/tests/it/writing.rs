@@ -1,6 +1,6 @@
 //! What batches do to an index.
 
-use imgsearch_index::{Change, Fingerprint, Vector};
+use imgsearch_index::{Change, Fingerprint, Key, Vector};
 
 use crate::fixture::{Fixture, at, delete, key, put, put_at, put_with};
 

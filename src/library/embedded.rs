@@ -150,17 +150,14 @@ impl View for EmbeddedView {
     }
 
     fn each(&self, filter: &Filter, load: Load, visit: Visit<'_>) -> Result<(), StoreError> {
+        let mut visit = |stored: Option<Stored>| stored.map_or(GO_ON, &mut *visit);
         match load {
             Load::WithVector => each(self.searcher.vectors(), |found| {
-                if admits(filter, &found.record) {
-                    with_vector(found).map_or(GO_ON, &mut *visit)
-                } else {
-                    GO_ON
-                }
+                if admits(filter, &found.record) { visit(with_vector(found)) } else { GO_ON }
             }),
             Load::WithoutVector => each(self.searcher.records(), |record| {
                 let is_asked = record.has_vector && admits(filter, &record);
-                if is_asked { without_vector(&record).map_or(GO_ON, &mut *visit) } else { GO_ON }
+                if is_asked { visit(without_vector(&record)) } else { GO_ON }
             }),
         }
     }

@@ -31,6 +31,7 @@ mod metadata_cases;
 mod model_goldens;
 mod models;
 mod names;
+mod parts;
 mod pixels;
 mod pulled_layouts;
 mod queries;

@@ -178,7 +178,7 @@ pub(crate) fn prefetch(segment: &Segment, position: u32) {
 }
 
 /// Called for every row of a walk, so it is inlined however the crate is split for code generation.
-#[inline]
+#[inline(always)]
 fn row_of(segment: &Segment, position: u32) -> Option<(&[u8], Head)> {
     let (position, stride) = (position as usize, stride(segment.dim()));
     let row = segment.codes().get(position * stride..)?.get(..stride)?;

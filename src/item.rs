@@ -10,7 +10,8 @@
 
 use std::path::{Path, PathBuf};
 
-use imgsearch_index::Key;
+use imgsearch_index::{Key, MAX_KEY_LEN};
+use memchr::memchr;
 
 use crate::name::{normal, normal_path};
 
@@ -41,10 +42,9 @@ impl Item {
         Item { path: path.into(), part: None }
     }
 
-    /// The key that its record is kept under. `None` for a path that is too long for a key, has a NUL in it or (off
-    /// Unix) is not valid Unicode.
+    /// The key that its record is kept under; `None` where the path cannot be part of one.
     pub fn key(&self) -> Option<Key> {
-        let path = path_bytes(&self.path).filter(|path| !path.contains(&0))?;
+        let path = key_bytes(&self.path)?;
         let part = self.part.map(|part| part.to_bytes());
         Key::new([path, part.as_ref().map_or(&[], |part| part.as_slice())].concat()).ok()
     }
@@ -79,9 +79,19 @@ impl Part {
     }
 }
 
+/// Whether a file with this path can be kept: not one whose path is empty or too long for a key, has a NUL in it or (off
+/// Unix) is not valid Unicode.
+pub fn can_be_kept(path: &Path) -> bool {
+    key_bytes(path).is_some()
+}
+
+fn key_bytes(path: &Path) -> Option<&[u8]> {
+    path_bytes(path).filter(|bytes| (1..=MAX_KEY_LEN).contains(&bytes.len()) && memchr(0, bytes).is_none())
+}
+
 /// The path, in bytes, of the file that the item with this key is or is a part of.
 pub fn file_of_key(key: &[u8]) -> &[u8] {
-    &key[..memchr::memchr(0, key).unwrap_or(key.len())]
+    &key[..memchr(0, key).unwrap_or(key.len())]
 }
 
 /// The path with these bytes.
@@ -194,7 +204,9 @@ mod tests {
         check(b"/a\0", None);
         assert_eq!(Item::file("/a\0\x01\0\0\0\x07").key(), None);
         assert_eq!(Item::file("").key(), None);
-        assert_eq!(Item::file("/".repeat(imgsearch_index::MAX_KEY_LEN + 1)).key(), None);
+        let longest = "/".repeat(MAX_KEY_LEN);
+        assert!(can_be_kept(Path::new(&longest)) && !can_be_kept(Path::new(&(longest.clone() + "/"))));
+        assert_eq!(Item { path: longest.into(), part: Some(Part::Moment { ms: 1 }) }.key(), None);
     }
 
     #[test]

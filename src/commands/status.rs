@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use anyhow::Result;
 use imgsearch::Library;
-use imgsearch::library::{self, Load, Note, Stats, StoreError, Stored, View};
+use imgsearch::library::{self, Note, Stats, StoreError, Stored, View};
 use imgsearch::photo::{Skip, SkipKind};
 use imgsearch::query::Filter;
 
@@ -81,14 +81,12 @@ pub(super) fn status_of(library: &Library, view: Option<&dyn View>) -> Result<St
 
 /// Visits every file of a library, and tells of each whether it is a photo. The parts of files are none.
 fn each_file(view: &dyn View, mut visit: impl FnMut(Stored, bool)) -> Result<(), StoreError> {
-    let mut visit_file = |stored: Stored, is_photo| {
+    view.each_item(&mut |stored, is_photo| {
         if stored.item.part.is_none() {
             visit(stored, is_photo);
         }
         ControlFlow::Continue(())
-    };
-    view.each(&Filter::default(), Load::WithoutVector, &mut |stored| visit_file(stored, true))?;
-    view.each_left_out(&mut |stored| visit_file(stored, false))
+    })
 }
 
 fn skipped(view: &dyn View) -> Result<Vec<Skipped>, StoreError> {

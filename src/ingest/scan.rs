@@ -19,7 +19,7 @@ use super::sweep::excludes;
 use super::{Event, IngestError, Totals};
 use crate::decode;
 use crate::disk::{Disks, UNKNOWN_DISK};
-use crate::item::{Item, is_under, path_bytes};
+use crate::item::{Item, can_be_kept, is_under, path_bytes};
 use crate::library::{Load, View};
 use crate::photo::{Photo, Skip, SkipKind, Stamp};
 use crate::query::Filter;
@@ -346,7 +346,7 @@ impl<'a> Scan<'a> {
     /// Notes that the file exists. Whether it is to be looked at: not when it was met before, below another root. A path
     /// that cannot be a key is told and left out.
     fn see(&mut self, path: &Path, name: Name) -> bool {
-        if Item::file(path).key().is_none() {
+        if !can_be_kept(path) {
             let error = io::Error::new(io::ErrorKind::InvalidFilename, "this file name cannot be stored");
             self.unreadable(path, &error);
             return false;

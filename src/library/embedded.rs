@@ -11,7 +11,7 @@ use imgsearch_index::{
     WriterOptions,
 };
 
-use super::store::{Ask, Hit, Load, Sink, Stats, StoreError, Stored, View, Visit, Write};
+use super::store::{Ask, Hit, Load, Sink, Stats, StoreError, Stored, View, Visit, VisitItem, Write};
 use super::{Library, Note};
 use crate::item::{Item, file_of_key, is_under, path_bytes};
 use crate::photo::{Glance, Photo};
@@ -162,9 +162,9 @@ impl View for EmbeddedView {
         }
     }
 
-    fn each_left_out(&self, visit: Visit<'_>) -> Result<(), StoreError> {
+    fn each_item(&self, visit: VisitItem<'_>) -> Result<(), StoreError> {
         each(self.searcher.records(), |record| {
-            if record.has_vector { GO_ON } else { without_vector(&record).map_or(GO_ON, &mut *visit) }
+            without_vector(&record).map_or(GO_ON, |stored| visit(stored, record.has_vector))
         })
     }
 }
@@ -219,22 +219,24 @@ struct EmbeddedSink {
 }
 
 impl EmbeddedSink {
-    /// What the index is to change.
-    fn changes(&self, write: Write) -> Result<Vec<Change>, StoreError> {
-        match write {
-            Write::Put { item, content, photo, vector } => {
-                let key = item.key().ok_or(StoreError::Unnameable { path: item.path })?;
-                let record = Record { fingerprint: content, payload: photo.encode() };
-                Ok(vec![Change::Put { key, record, vector }])
-            }
-            Write::Remove { path } => {
-                let Some(file) = Item::file(path).key() else { return Ok(Vec::new()) };
-                let parts = self.writer.records(&[file.as_bytes(), &[0]].concat());
-                let parts = parts.map(|part| part.map(|(key, _)| key)).collect::<Result<Vec<_>, _>>()?;
-                Ok(parts.into_iter().chain([file]).map(|key| Change::Delete { key }).collect())
-            }
-        }
+    /// The removal of a file and of its parts.
+    fn removal(&self, path: PathBuf) -> Result<Vec<Change>, StoreError> {
+        let Some(file) = Item::file(path).key() else { return Ok(Vec::new()) };
+        let parts = self.writer.records(&[file.as_bytes(), &[0]].concat());
+        let parts = parts.map(|part| part.map(|(key, _)| key)).collect::<Result<Vec<_>, _>>()?;
+        Ok(parts.into_iter().chain([file]).map(|key| Change::Delete { key }).collect())
     }
+}
+
+/// What an index is to keep.
+fn put(
+    item: &Item,
+    content: Option<Fingerprint>,
+    photo: &Photo,
+    vector: Option<Vector>,
+) -> Result<Change, StoreError> {
+    let key = item.key().ok_or_else(|| StoreError::Unnameable { path: item.path.clone() })?;
+    Ok(Change::Put { key, record: Record { fingerprint: content, payload: photo.encode() }, vector })
 }
 
 impl Sink for EmbeddedSink {
@@ -262,18 +264,27 @@ impl Sink for EmbeddedSink {
     }
 
     fn check(&self, write: &Write) -> Result<(), StoreError> {
-        let changes = self.changes(write.clone())?;
-        Ok(changes.iter().try_for_each(|change| self.writer.check(change))?)
+        match write {
+            Write::Put { item, content, photo, vector } => {
+                Ok(self.writer.check(&put(item, *content, photo, vector.clone())?)?)
+            }
+            Write::Remove { .. } => Ok(()),
+        }
     }
 
     fn apply(&self, writes: Vec<Write>) -> Result<(), StoreError> {
         let mut changes = Vec::with_capacity(writes.len());
         for write in writes {
-            if let Write::Remove { path } = &write {
-                // The writer does not know of the parts that are new in this batch.
-                changes.retain(|change| path_bytes(path) != Some(file_of_key(key_of(change))));
+            match write {
+                Write::Put { item, content, photo, vector } => {
+                    changes.push(put(&item, content, &photo, vector)?);
+                }
+                Write::Remove { path } => {
+                    // The writer does not know of the parts that are new in this batch.
+                    changes.retain(|change| path_bytes(&path) != Some(file_of_key(key_of(change))));
+                    changes.extend(self.removal(path)?);
+                }
             }
-            changes.extend(self.changes(write)?);
         }
         Ok(self.writer.apply(changes)?)
     }

@@ -120,6 +120,9 @@ pub struct Stats {
 /// Takes the photos that a store names, one by one, until it answers [`ControlFlow::Break`].
 pub type Visit<'a> = &'a mut dyn FnMut(Stored) -> ControlFlow<()>;
 
+/// The same for items of which each is told whether it is a photo.
+pub type VisitItem<'a> = &'a mut dyn FnMut(Stored, bool) -> ControlFlow<()>;
+
 /// A library as it was published at one time. It never changes, and threads may share it.
 ///
 /// Its *photos* are the items that have a vector. All methods that give a `Result` fail when the store cannot be read
@@ -154,8 +157,9 @@ pub trait View: Send + Sync {
     /// Visits all photos that meet the conditions, in no particular order.
     fn each(&self, filter: &Filter, load: Load, visit: Visit<'_>) -> Result<(), StoreError>;
 
-    /// Visits all items without a vector, in no particular order.
-    fn each_left_out(&self, visit: Visit<'_>) -> Result<(), StoreError>;
+    /// Visits every item without its vector, in no particular order, also those that are no photos: files that were left
+    /// out. Each comes with whether it is a photo.
+    fn each_item(&self, visit: VisitItem<'_>) -> Result<(), StoreError>;
 }
 
 /// Changes a library. Threads may share it. What it says of records is true after each change, also before it is

@@ -11,7 +11,7 @@ use image::ImageFormat;
 use imgsearch::Library;
 use imgsearch::decode::Limits;
 use imgsearch::ingest::{Event, Plan, Reporter, Totals, index};
-use imgsearch::library::{Load, Stored};
+use imgsearch::library::Stored;
 use imgsearch::model::Model;
 use imgsearch::query::Filter;
 use imgsearch::walk::{Rules, resolve_roots};
@@ -123,12 +123,11 @@ fn check(workspace: &Workspace, totals: &Totals, round: &str) {
     assert_eq!(view.count(&Filter::default()).unwrap() as u64, photos, "{round}: {totals:?}");
     // A RAW file is missing only where a JPEG of its name is in the library.
     let mut has_vector = BTreeMap::new();
-    let mut note = |stored: Stored, is_photo| {
+    let note = &mut |stored: Stored, is_photo| {
         has_vector.insert(stored.item.path, is_photo);
         ControlFlow::Continue(())
     };
-    view.each(&Filter::default(), Load::WithoutVector, &mut |stored| note(stored, true)).unwrap();
-    view.each_left_out(&mut |stored| note(stored, false)).unwrap();
+    view.each_item(note).unwrap();
     let is = |path: &Path| has_vector.get(path).copied();
     for raw in files(&workspace.photos()) {
         if raw.extension().is_some_and(|ending| ending == "DNG" || ending == "cr2") && is(&raw).is_none() {

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use imgsearch::item::{Item, is_under, path_bytes};
-use imgsearch::library::{Ask, Hit, Load, Note, Sink, Stats, StoreError, Stored, View, Visit, Write};
+use imgsearch::library::{
+    Ask, Hit, Load, Note, Sink, Stats, StoreError, Stored, View, Visit, VisitItem, Write,
+};
 use imgsearch::photo::Glance;
 use imgsearch::query::Filter;
 use imgsearch_index::{Error, Fingerprint, Space, Vector};
@@ -141,9 +143,13 @@ impl View for MemoryView {
         Ok(())
     }
 
-    fn each_left_out(&self, visit: Visit<'_>) -> Result<(), StoreError> {
-        let left_out = self.shown.records.values().filter(|stored| stored.vector.is_none());
-        visit_all(left_out.cloned(), visit);
+    fn each_item(&self, visit: VisitItem<'_>) -> Result<(), StoreError> {
+        let records = self.shown.records.values();
+        let visit = &mut |stored: Stored| {
+            let is_photo = stored.vector.is_some();
+            visit(Stored { vector: None, ..stored }, is_photo)
+        };
+        visit_all(records.cloned(), visit);
         Ok(())
     }
 }

@@ -16,8 +16,10 @@ mod captioned;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use imgsearch::decode::Limits;
 use imgsearch::engine::{Choice, Vocabulary};
 use imgsearch::query::{Cutoff, Filter};
 use imgsearch::{Engine, Expression, Library, Match, Query};
@@ -63,8 +65,8 @@ fn main() -> Result<()> {
     let library = Library::new(library.path());
     let files: Vec<PathBuf> = photos.iter().map(|photo| folder.join("images").join(&photo.file)).collect();
     index_all(&library, &model, &files)?;
-    let mut engine = Engine::open(&library, library.searcher()?, &model)?;
-    let asked = ask_all(&mut engine, &photos)?;
+    let engine = Engine::open(&library, library.view()?, Arc::new(model), Limits::default())?;
+    let asked = ask_all(&engine, &photos)?;
     println!("{} photos, {} queries", photos.len(), asked.len());
     let (held_out, chosen_on): (Vec<Asked>, Vec<Asked>) =
         asked.into_iter().partition(|asked| asked.is_held_out);
@@ -73,7 +75,7 @@ fn main() -> Result<()> {
         println!("{name}: cutoff, {}", report(count(asked, |photo| photo.is_left)));
         println!("{name}: flat {threshold:.3}, {}", report(count(asked, |photo| photo.score >= threshold)));
     }
-    for line in reliability(&mut engine, &photos)? {
+    for line in reliability(&engine, &photos)? {
         println!("{line}");
     }
     Ok(())
@@ -101,7 +103,7 @@ fn categories(photos: &[Captioned]) -> impl Iterator<Item = (&'static str, Vec<&
     })
 }
 
-fn ask_all(engine: &mut Engine<'_>, photos: &[Captioned]) -> Result<Vec<Asked>> {
+fn ask_all(engine: &Engine, photos: &[Captioned]) -> Result<Vec<Asked>> {
     let all = NonZeroUsize::new(photos.len()).context("there are no captions")?;
     let without = UNANSWERABLE.lines().map(|text| (text, Vec::new()));
     let numbered = categories(photos).enumerate().chain(without.enumerate());
@@ -157,7 +159,7 @@ fn report(counts: Counts) -> String {
 }
 
 /// How often the labels of `tags` are right, by the probability that they were given: of labels held out.
-fn reliability(engine: &mut Engine<'_>, photos: &[Captioned]) -> Result<Vec<String>> {
+fn reliability(engine: &Engine, photos: &[Captioned]) -> Result<Vec<String>> {
     const BOUNDS: [f32; 6] = [0.1, 0.2, 0.35, 0.5, 0.7, 0.9];
     let labels: HashMap<&str, Vec<&str>> = categories(photos).skip(1).step_by(2).collect();
     let vocabulary = Vocabulary::parse(&labels.keys().copied().collect::<Vec<_>>().join("\n"));

@@ -14,12 +14,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use directories::ProjectDirs;
-use imgsearch::library::Note;
+use imgsearch::item::Item;
+use imgsearch::library::{Ask, Note, View, Write};
 use imgsearch::model::{Device, Execution, Precision};
 use imgsearch::photo::{Clock, Details, Photo, Stamp};
 use imgsearch::query::{Circle, Filter, MinSize, Names, Period, Shape};
 use imgsearch::{Library, Model};
-use imgsearch_index::{Change, Key, Record, SearchOptions, Searcher, Vector, Writer, WriterOptions};
+use imgsearch_index::Vector;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 
@@ -46,33 +47,34 @@ fn main() -> Result<()> {
     };
     let model = Model::open(&data.join("models/offline"), execution)?;
     let library = Library::new(folder);
-    if library.searcher().map_or(0, |searcher| searcher.len()) as u64 != rows {
+    if library.view().and_then(|view| view.count(&Filter::default())).unwrap_or(0) as u64 != rows {
         make(&library, &model, rows)?;
     }
-    let searcher = library.searcher()?;
+    let view = &*library.view()?;
     let filter = every_condition()?;
-    println!("{rows} photos, of which every condition together leaves {}", select(&searcher, &filter).len());
-    let plain = time(|| search(&searcher, None))?;
-    let filtered = time(|| search(&searcher, Some(&filter)))?;
+    println!("{rows} photos, of which every condition together leaves {}", view.count(&filter)?);
+    let plain = time(|| search(view, &Filter::default()))?;
+    let filtered = time(|| search(view, &filter))?;
     println!("plain search {plain:.2} ms, with every condition {filtered:.2} ms");
     Ok(())
 }
 
 fn make(library: &Library, model: &Model, rows: u64) -> Result<()> {
-    let writer = Writer::open(&library.index_folder()?, model.space(), WriterOptions::default())?;
+    library.create()?;
+    let sink = library.lock()?.open(model.space())?.sink;
     let mut note = Note::default();
     note.set_model(model.folder(), model.precision());
-    writer.set_note(note.encode())?;
+    sink.set_note(&note)?;
     let mut numbers = Numbers(7);
     for first in (0..rows).step_by(1_000) {
         let puts = (first..rows.min(first + 1_000)).map(|row| put(row, model.space().dim(), &mut numbers));
-        writer.apply(puts.collect::<Result<_>>()?)?;
+        sink.apply(puts.collect::<Result<_>>()?)?;
     }
-    writer.close()?;
+    sink.close()?;
     Ok(())
 }
 
-fn put(row: u64, dim: usize, numbers: &mut Numbers) -> Result<Change> {
+fn put(row: u64, dim: usize, numbers: &mut Numbers) -> Result<Write> {
     let upright = numbers.below(8) > 0;
     let details = Details {
         width: if upright { 4032 } else { 3024 },
@@ -88,14 +90,10 @@ fn put(row: u64, dim: usize, numbers: &mut Numbers) -> Result<Change> {
         ..Details::default()
     };
     let stamp = Stamp { size: 3_000_000 + row, modified_ns: 1_700_000_000_000_000_000, changed_ns: 7 };
-    let payload = Photo::read(stamp, 1, Some(details)).encode();
+    let photo = Photo::read(stamp, 1, Some(details));
     let path = format!("/home/somebody/Pictures/{}/{:02}/IMG_{row:06}.jpg", 2015 + row % 9, 1 + row % 12);
     let vector = Vector::normalized((0..dim).map(|_| numbers.unit()).collect())?;
-    Ok(Change::Put {
-        key: Key::new(path)?,
-        record: Record { fingerprint: None, payload },
-        vector: Some(vector),
-    })
+    Ok(Write::Put { item: Item::file(path), content: None, photo, vector: Some(vector) })
 }
 
 fn every_condition() -> Result<Filter> {
@@ -113,16 +111,11 @@ fn every_condition() -> Result<Filter> {
     })
 }
 
-fn select(searcher: &Searcher, filter: &Filter) -> imgsearch_index::Selection {
-    searcher.select(|record| filter.admits(&record))
-}
-
-fn search(searcher: &Searcher, filter: Option<&Filter>) -> Result<()> {
-    let dim = searcher.space().dim();
+fn search(view: &dyn View, filter: &Filter) -> Result<()> {
+    let dim = view.space().dim();
     let query = Vector::normalized((0..dim).map(|i| if i % 3 == 0 { 1.0 } else { -0.3 }).collect())?;
-    let selection = filter.map(|filter| select(searcher, filter));
-    let options = SearchOptions::default().filter(selection.as_ref());
-    let hits = searcher.search(&query, NonZeroUsize::new(10).context("10 is not 0")?, &options)?;
+    let top = NonZeroUsize::new(10).context("10 is not 0")?;
+    let hits = view.search(&Ask::new(&query, top, filter))?;
     anyhow::ensure!(hits.len() == 10, "{} hits", hits.len());
     Ok(())
 }

@@ -8,14 +8,16 @@
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use directories::ProjectDirs;
 use imgsearch::decode::{Limits, decode};
-use imgsearch::model::{Device, Execution, ImageEncoder, Precision, Preprocess};
+use imgsearch::library::Load;
+use imgsearch::model::{Device, Execution, Precision, Preprocess};
+use imgsearch::query::Filter;
 use imgsearch::{Library, Model};
-use imgsearch_index::{Searcher, Writer, WriterOptions};
 use ndarray::Array3;
 use rustix::time::{ClockId, clock_gettime};
 
@@ -71,16 +73,11 @@ fn embed_alone(model: &Model, photos: &[PathBuf]) -> Result<()> {
     let tensors =
         photos.iter().map(|photo| tensor(&fs::read(photo)?, &preprocess)).collect::<Result<Vec<_>>>()?;
     let batches = std::thread::available_parallelism()?.get();
-    let encoders = (1..batches).map_while(|_| encoder.share()).collect::<Vec<_>>();
-    let mut encoders: Vec<_> = encoders.into_iter().chain([encoder]).collect();
     // Side by side as there, on caches and memory that are shared.
-    let mut embed_all = |rounds: usize| -> Result<()> {
+    let embed_all = |rounds: usize| -> Result<()> {
+        let embed = || (0..rounds).try_for_each(|_| encoder.encode_images(&tensors).map(drop));
         std::thread::scope(|scope| {
-            let embed = |encoder: &mut ImageEncoder| {
-                (0..rounds).try_for_each(|_| encoder.encode_images(&tensors).map(drop))
-            };
-            let threads: Vec<_> =
-                encoders.iter_mut().map(|encoder| scope.spawn(move || embed(encoder))).collect();
+            let threads: Vec<_> = (0..batches).map(|_| scope.spawn(embed)).collect();
             for thread in threads {
                 thread.join().map_err(|_| anyhow::anyhow!("a thread panicked"))??;
             }
@@ -99,16 +96,12 @@ fn tensor(file: &[u8], preprocess: &Preprocess) -> Result<Array3<f32>> {
 }
 
 fn vectors(library: &Library) -> Result<()> {
-    let folder = library.index_folder()?;
-    let space = Searcher::open(&folder)?.space().clone();
-    let writer = Writer::open(&folder, &space, WriterOptions::default())?;
-    for entry in writer.records(b"") {
-        let (key, record) = entry?;
-        let known = record.fingerprint.and_then(|content| writer.records_of(&content).next());
-        let Some((.., vector)) = known.transpose()? else { continue };
-        let numbers: Vec<String> = vector.as_slice().iter().map(ToString::to_string).collect();
-        println!("{}\t{}", String::from_utf8_lossy(key.as_bytes()), numbers.join(" "));
-    }
+    library.view()?.each(&Filter::default(), Load::WithVector, &mut |stored| {
+        let numbers = stored.vector.iter().flat_map(|vector| vector.as_slice());
+        let numbers: Vec<String> = numbers.map(ToString::to_string).collect();
+        println!("{}\t{}", stored.item.path.display(), numbers.join(" "));
+        ControlFlow::Continue(())
+    })?;
     Ok(())
 }
 

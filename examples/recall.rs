@@ -12,8 +12,10 @@ mod captioned;
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use imgsearch::decode::Limits;
 use imgsearch::model::Prompt;
 use imgsearch::{Engine, Expression, Library, Query};
 
@@ -38,8 +40,8 @@ fn main() -> Result<()> {
     let library = tempfile::tempdir()?;
     let library = Library::new(library.path());
     let photos = index_all(&library, &model, &[folder.join("images")])?;
-    let mut engine = Engine::open(&library, library.searcher()?, &model)?;
-    let ranks = ranks(&mut engine, &captions(&folder)?)?;
+    let engine = Engine::open(&library, library.view()?, Arc::new(model), Limits::default())?;
+    let ranks = ranks(&engine, &captions(&folder)?)?;
     println!("{} photos, {} captions", photos, ranks.len());
     for rank in RANKS {
         let found = ranks.iter().filter(|found| found.is_some_and(|found| found <= rank)).count();
@@ -58,7 +60,7 @@ fn captions(folder: &Path) -> Result<BTreeMap<String, String>> {
 }
 
 /// For each caption the rank of its photo, if it is among the best ten.
-fn ranks(engine: &mut Engine<'_>, captions: &BTreeMap<String, String>) -> Result<Vec<Option<usize>>> {
+fn ranks(engine: &Engine, captions: &BTreeMap<String, String>) -> Result<Vec<Option<usize>>> {
     let top = NonZeroUsize::new(10).context("10 is not 0")?;
     let mut ranks = Vec::new();
     for (text, file) in captions {

@@ -10,9 +10,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
+use imgsearch::item::Item;
 use imgsearch::library::Note;
 use imgsearch::model::{Device, Execution, Precision};
-use imgsearch::photo::{Clock, Details, Photo, Stamp, key_of};
+use imgsearch::photo::{Clock, Details, Photo, Stamp};
 use imgsearch::{Library, Model};
 use imgsearch_index::{Change, Fingerprint, Record, Vector, Writer, WriterOptions};
 
@@ -53,7 +54,7 @@ fn main() -> Result<()> {
 
 fn put(row: usize, random: &mut Random, dim: usize) -> Result<Change> {
     let path = format!("/home/somebody/Pictures/2024/08-summer/IMG_{row:08}.jpg");
-    let key = key_of(path.as_ref()).context("a short path")?;
+    let key = Item::file(path).key().context("a short path")?;
     let stamp =
         Stamp { size: 3_000_000, modified_ns: NOON * 1_000_000_000, changed_ns: NOON * 1_000_000_000 };
     let details = Details {

@@ -82,7 +82,7 @@ impl Classifier {
     /// # Errors
     /// Any [`ModelError`].
     pub fn open(model: &Model, labels: &[String]) -> Result<Classifier, ModelError> {
-        let mut text = model.text_encoder()?;
+        let text = model.text_encoder()?;
         let embed = |label: &String| Ok((label.clone(), text.encode_text(label)?));
         let labels = labels.iter().map(embed).collect::<Result<_, ModelError>>()?;
         let (image, preprocess) = (model.image_encoder()?, model.preprocess());
@@ -105,7 +105,7 @@ impl Classifier {
     ///
     /// # Errors
     /// [`ClassifyError`].
-    pub fn classify(&mut self, file: &Path) -> Result<Vec<Fit>, ClassifyError> {
+    pub fn classify(&self, file: &Path) -> Result<Vec<Fit>, ClassifyError> {
         let file = File::open(file).map_err(PictureError::File)?;
         let picture = decode_in_time(read(file, &self.limits)?, &self.limits, self.preprocess.detail())?;
         let vector = self.image.encode_image(self.preprocess.tensor(&picture))?;

@@ -13,8 +13,6 @@ impl Hint for IndexError {
     fn hint(&self) -> Option<String> {
         let command = if matches!(self, IndexError::Missing { .. }) {
             "run `imgsearch index ~/Photos` first"
-        } else if matches!(self, IndexError::SpaceMismatch { .. }) {
-            "leave out `--model`, use another library with `--library`, or change this one to that model with `imgsearch index --model`"
         } else if matches!(self, IndexError::Locked { .. }) {
             "another imgsearch is changing this library: wait until it has ended; queries work meanwhile"
         } else if matches!(self, IndexError::Damaged { .. } | IndexError::Catalog { .. }) {

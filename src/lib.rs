@@ -16,6 +16,7 @@ pub mod gather;
 pub mod hint;
 pub mod hub;
 pub mod ingest;
+pub mod item;
 pub mod library;
 pub mod look;
 pub mod model;

@@ -12,6 +12,7 @@ use imgsearch::decode::{self, PictureError};
 use imgsearch::hint::Hint;
 use imgsearch::hub::{self, HubError};
 use imgsearch::ingest::{Event, IngestError, Outcome, Reporter};
+use imgsearch::library::StoreError;
 use imgsearch::model::ModelError;
 use imgsearch::query::ExpressionError;
 use imgsearch_index::Error as IndexError;
@@ -301,6 +302,7 @@ const HINTS: &[fn(&(dyn Error + 'static)) -> Option<String>] = &[
     hint_of::<UsageError>,
     hint_of::<ModelError>,
     hint_of::<IndexError>,
+    hint_of::<StoreError>,
     hint_of::<HubError>,
     hint_of::<PictureError>,
     hint_of::<ExpressionError>,

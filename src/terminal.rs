@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::path::{MAIN_SEPARATOR, Path};
 
 use anstyle::{AnsiColor, Effects, Style};
-use imgsearch::photo::path_bytes;
+use imgsearch::item::path_bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
 /// Headings, and whatever else should not catch the eye.

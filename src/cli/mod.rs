@@ -37,7 +37,7 @@ pub(crate) use output::{Format, OutputArgs, When};
 pub(crate) use query::QueryArgs;
 pub(crate) use scripting::{CompletionsArgs, ConfigAction, ConfigArgs, ManArgs};
 pub(crate) use search::{SearchArgs, Sort};
-pub(crate) use see::SeeArgs;
+pub(crate) use see::{CollapseArgs, SeeArgs};
 pub(crate) use similar::SimilarArgs;
 pub(crate) use tags::TagsArgs;
 

@@ -18,7 +18,7 @@ pub(super) fn run(settings: &Settings, args: &ClassifyArgs) -> Result<Exit> {
     heif::look_in(settings.heif_places());
     // A library that does not read is no reason not to classify.
     let model = open_model(settings, &noted(&settings.library).unwrap_or_default())?;
-    let mut classifier = Classifier::open(&model, &labels)?;
+    let classifier = Classifier::open(&model, &labels)?;
     let mut output = Output::new(settings.look);
     let mut records = Records::new(&mut output, &layout, fit_fields())?;
     let mut exit = Exit::Done;

@@ -6,6 +6,7 @@ use imgsearch::decode::heif;
 use imgsearch::digest::sha256_of;
 use imgsearch::engine::check_space;
 use imgsearch::model::Runtime;
+use imgsearch::query::Filter;
 
 use super::{Exit, existing, noted, open_model};
 use crate::progress;
@@ -90,11 +91,11 @@ fn check_heif(settings: &Settings) -> Check {
 
 fn check_library(settings: &Settings, model: Option<&Model>) -> Result<String> {
     let folder = settings.library.folder().display();
-    let Some(searcher) = existing(&settings.library)? else {
+    let Some(view) = existing(&settings.library)? else {
         return Ok(format!("nothing indexed yet at {folder}"));
     };
     if let Some(model) = model {
-        check_space(&settings.library, &searcher, model)?;
+        check_space(&settings.library, view.space(), model)?;
     }
-    Ok(format!("{} photos at {folder}", searcher.len()))
+    Ok(format!("{} photos at {folder}", view.count(&Filter::default())?))
 }

@@ -14,7 +14,7 @@ use crate::settings::{Settings, Verbosity, zone};
 pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
     let layout = Layout::of(&args.output)?;
     let folders = args.paths.iter().map(|folder| absolute(folder)).collect::<Result<Vec<_>>>()?;
-    let searcher = settings.library.searcher()?;
+    let view = settings.library.view()?;
     let (cancel, bar) = (stop_on_ctrl_c("")?, progress::rows_bar(settings));
     let watch = Watch {
         progress: &|done, total| {
@@ -24,7 +24,7 @@ pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
         cancelled: &|| cancel.load(Ordering::Relaxed),
     };
     let preference = Preference { keep: args.keep.into(), zone: zone() };
-    let found = find(&searcher, &folders, (&args.likeness).into(), &preference, watch);
+    let found = find(&*view, &folders, (&args.likeness).into(), &preference, watch);
     bar.finish_and_clear();
     let Some(Found { groups, without_look }) = found? else { return Ok(Exit::Interrupted) };
     let (groups, absent) = present(groups);

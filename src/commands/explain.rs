@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use imgsearch::Match;
+use imgsearch::library::{StoreError, View};
 use imgsearch::photo::Clock;
 use imgsearch::query::{Circle, Cutoff, Filter, Query};
-use imgsearch_index::Searcher;
 
 use crate::cli::FilterArgs;
 use crate::progress::print_note;
@@ -32,10 +32,10 @@ pub(super) fn nothing_found(settings: &Settings, query: &Query, args: &FilterArg
     if settings.verbosity == Verbosity::Quiet {
         return Ok(());
     }
-    let searcher = settings.library.searcher()?;
-    let left = admitted(&searcher, &query.filter);
+    let view = &*settings.library.view()?;
+    let left = view.count(&query.filter)?;
     let why = match query.cutoff {
-        _ if left == 0 => no_photo_left(&searcher, &query.filter, args),
+        _ if left == 0 => no_photo_left(view, &query.filter, args)?,
         Cutoff::Score(least) => format!("none of {} scores {least} or more", photos(left)),
         Cutoff::Relevance => {
             format!("none of {} is likely to show this; `--all` lists the best all the same", photos(left))
@@ -51,9 +51,9 @@ pub(super) fn no_label(settings: &Settings, filter: &Filter, args: &FilterArgs, 
     if settings.verbosity == Verbosity::Quiet {
         return Ok(());
     }
-    let searcher = settings.library.searcher()?;
-    let why = match admitted(&searcher, filter) {
-        0 => no_photo_left(&searcher, filter, args),
+    let view = &*settings.library.view()?;
+    let why = match view.count(filter)? {
+        0 => no_photo_left(view, filter, args)?,
         left => format!("no label is as likely as {least} for any of {}", photos(left)),
     };
     print_note(&format!("no photo has a label: {why}"));
@@ -61,21 +61,26 @@ pub(super) fn no_label(settings: &Settings, filter: &Filter, args: &FilterArgs, 
 }
 
 /// Why a filter leaves nothing: the first condition that does so by itself, else all of them together.
-fn no_photo_left(searcher: &Searcher, filter: &Filter, args: &FilterArgs) -> String {
-    if searcher.is_empty() {
-        return "the library is empty".to_owned();
+fn no_photo_left(view: &dyn View, filter: &Filter, args: &FilterArgs) -> Result<String, StoreError> {
+    let all = view.count(&Filter::default())?;
+    if all == 0 {
+        return Ok("the library is empty".to_owned());
     }
-    let indexed = photos(searcher.len());
-    let to_blame =
-        conditions(searcher, filter, args).into_iter().find(|(_, alone)| admitted(searcher, alone) == 0);
-    match to_blame {
-        Some((why, _)) => format!("of {indexed} {why}"),
-        None => format!("of {indexed} some meet each condition, but none meets all of them"),
+    let indexed = photos(all);
+    for (why, alone) in conditions(view, filter, args)? {
+        if view.count(&alone)? == 0 {
+            return Ok(format!("of {indexed} {why}"));
+        }
     }
+    Ok(format!("of {indexed} some meet each condition, but none meets all of them"))
 }
 
 /// Each condition by itself, with what is said where no photo meets it.
-fn conditions(searcher: &Searcher, filter: &Filter, args: &FilterArgs) -> Vec<(String, Filter)> {
+fn conditions(
+    view: &dyn View,
+    filter: &Filter,
+    args: &FilterArgs,
+) -> Result<Vec<(String, Filter)>, StoreError> {
     let Filter { folders, names, types, taken, near, camera, lens, shape, size } = filter.clone();
     let any = Filter::default;
     let mut conditions = Vec::new();
@@ -94,7 +99,7 @@ fn conditions(searcher: &Searcher, filter: &Filter, args: &FilterArgs) -> Vec<(S
     }
     if let Some(circle) = near {
         let anywhere = Filter { near: Some(Circle { km: ANYWHERE_KM, ..circle }), ..any() };
-        let why = match admitted(searcher, &anywhere) {
+        let why = match view.count(&anywhere)? {
             0 => "none says where it was taken, so `--near` finds nothing".to_owned(),
             placed => format!("{placed} say where they were taken, and none was taken there"),
         };
@@ -112,7 +117,7 @@ fn conditions(searcher: &Searcher, filter: &Filter, args: &FilterArgs) -> Vec<(S
     if size.is_some() {
         conditions.push(("none is so large".to_owned(), Filter { size, ..any() }));
     }
-    conditions
+    Ok(conditions)
 }
 
 /// A folder that is mistyped is the likeliest reason of all.
@@ -122,10 +127,6 @@ fn no_photo_in(args: &FilterArgs) -> String {
         format!("{}{missing}", folder.display())
     };
     format!("none lies in {}", args.folders.iter().map(folder).collect::<Vec<_>>().join(" or "))
-}
-
-fn admitted(searcher: &Searcher, filter: &Filter) -> usize {
-    searcher.select(|record| filter.admits(&record)).len()
 }
 
 fn quoted<T: AsRef<str>>(texts: &[T]) -> String {

@@ -3,7 +3,7 @@
 use std::cell::LazyCell;
 
 use anyhow::{Context, Result, bail};
-use imgsearch::photo::Folder;
+use imgsearch::item::Folder;
 use imgsearch::query::{Circle, DEFAULT_KM, Filter, Gazetteer, Names, Period, Town};
 use jiff::Timestamp;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result};
-use imgsearch_index::{Error, OptimizeOptions, Report, Writer, WriterOptions};
+use imgsearch_index::{Error, Report};
 use tempfile::Builder;
 
 use super::status::status_of;
@@ -14,23 +14,18 @@ use crate::render::{Output, unless_reader_left};
 use crate::settings::{Settings, Verbosity};
 
 pub(super) fn optimize(settings: &Settings) -> Result<Exit> {
-    let _lock = settings.library.lock()?;
-    let space = settings.library.searcher()?.space().clone();
+    let library = settings.library.lock()?;
     let cancel = stop_on_ctrl_c(AFTER_BATCH)?;
-    let writer = Writer::open(&settings.library.index_folder()?, &space, WriterOptions::default())?;
     let bar = progress::rows_bar(settings);
-    let cancelled = || cancel.load(Ordering::Relaxed);
-    let progress = |done: usize, total: usize| {
+    let show = |done, total| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     };
-    let options = OptimizeOptions::default().cancelled(&cancelled).progress(&progress);
-    let ended = writer.optimize(&options)?;
+    let ended = library.optimize(&|| cancel.load(Ordering::Relaxed), &show)?;
     bar.finish_and_clear();
-    drop(writer);
     if settings.verbosity > Verbosity::Quiet {
         let mut output = Output::new(settings.look);
-        let written = output.status(&status_of(&settings.library, existing(&settings.library)?.as_ref())?);
+        let written = output.status(&status_of(&settings.library, existing(&settings.library)?.as_deref())?);
         unless_reader_left(written.and_then(|()| output.finish()))?;
     }
     Ok(if ended { Exit::Done } else { Exit::Interrupted })

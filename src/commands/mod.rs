@@ -24,14 +24,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
+use imgsearch::decode::{Limits, heif};
 use imgsearch::engine::Vocabulary;
 use imgsearch::hub::is_archive;
-use imgsearch::library::Note;
+use imgsearch::library::{Note, View};
 use imgsearch::model::{Execution, Precision};
 use imgsearch::name::canonicalize;
 use imgsearch::text_file;
-use imgsearch::{Library, Model};
-use imgsearch_index::{Error as IndexError, Searcher};
+use imgsearch::{Engine, Library, Model};
 
 use crate::cli::{Cli, Command, ConfigArgs};
 use crate::progress::{self, Download};
@@ -134,19 +134,27 @@ fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
 ///
 /// `scripts/setup` may have put a newer model under the noted name. It keeps the older one under the name that
 /// `model.json` gives it, so that the index goes on answering until it is built anew.
-fn open_model_of(settings: &Settings, searcher: &Searcher) -> Result<Model> {
-    let note = Note::read(searcher.note());
+fn open_model_of(settings: &Settings, view: &dyn View) -> Result<Model> {
+    let note = view.note();
     let model = open_model(settings, &note)?;
-    if settings.model.is_some() || model.space() == searcher.space() {
+    if settings.model.is_some() || model.space() == view.space() {
         return Ok(model);
     }
     let precision = note.precision().unwrap_or_default();
     let mut installed = settings.store()?.installed().into_iter();
     let older = installed.find_map(|installed| {
         let execution = Execution { precision, ..settings.execution() };
-        Model::open(&installed.folder, execution).ok().filter(|model| model.space() == searcher.space())
+        Model::open(&installed.folder, execution).ok().filter(|model| model.space() == view.space())
     });
     Ok(older.unwrap_or(model))
+}
+
+/// The library, ready to answer queries with the model that made its index.
+fn open_engine(settings: &Settings) -> Result<Engine> {
+    let view = settings.library.view()?;
+    let model = open_model_of(settings, &*view)?;
+    heif::look_in(settings.heif_places());
+    Ok(Engine::open(&settings.library, view, Arc::new(model), Limits::default())?)
 }
 
 /// A file is an archive. A path, or a plain name of a folder that is here, is a folder; any other plain name an
@@ -168,14 +176,14 @@ fn model_folder(settings: &Settings, choice: &Path) -> Result<PathBuf> {
 
 /// What the last run noted; nothing where there was none.
 fn noted(library: &Library) -> Result<Note> {
-    Ok(existing(library)?.map_or_else(Note::default, |searcher| Note::read(searcher.note())))
+    Ok(existing(library)?.map_or_else(Note::default, |view| view.note()))
 }
 
-/// The library's index, if there is one.
-fn existing(library: &Library) -> Result<Option<Searcher>> {
-    match library.searcher() {
-        Ok(searcher) => Ok(Some(searcher)),
-        Err(IndexError::Missing { .. }) => Ok(None),
+/// What the library shows, if it shows something.
+fn existing(library: &Library) -> Result<Option<Arc<dyn View>>> {
+    match library.view() {
+        Ok(view) => Ok(Some(view)),
+        Err(error) if error.is_missing() => Ok(None),
         Err(error) => Err(error.into()),
     }
 }

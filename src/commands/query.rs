@@ -6,14 +6,13 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-use imgsearch::decode::heif;
 use imgsearch::model::ModelError;
 use imgsearch::query::{Source, Term, parse};
 use imgsearch::text_file::{Lines, TextError};
 use imgsearch::{Engine, EngineError, Expression, Match, Query};
 
 use super::search::{answer, query, read_stdin, show};
-use super::{Exit, explain, open_model_of, see};
+use super::{Exit, explain, open_engine, see};
 use crate::cli::{Format, QueryArgs};
 use crate::progress;
 use crate::render::Layout;
@@ -22,7 +21,7 @@ use crate::settings::Settings;
 pub(super) fn run(settings: &Settings, args: &QueryArgs) -> Result<Exit> {
     match &args.queries {
         Some(file) => answer_all(settings, file, args),
-        None => answer(settings, &as_typed(args), terms(args)?, &args.search),
+        None => answer(settings, &as_typed(args), terms(settings, args)?, &args.search),
     }
 }
 
@@ -40,15 +39,16 @@ fn as_typed(args: &QueryArgs) -> String {
     typed.to_string_lossy().into_owned()
 }
 
-fn terms(args: &QueryArgs) -> Result<Vec<Term>> {
+fn terms(settings: &Settings, args: &QueryArgs) -> Result<Vec<Term>> {
     let QueryArgs { words, like, minus, weight, .. } = args;
-    let mut terms = parse(words)?;
+    let results = &|rank| settings.library.remembered(rank);
+    let mut terms = parse(words, results)?;
     warn_of_file_names(&terms);
     for picture in like {
-        terms.push(read_stdin(Term::picture(picture)?)?);
+        terms.push(read_stdin(Term::picture(picture, results)?)?);
     }
     for part in minus {
-        let Term { weight, source } = Term::parse(part)?;
+        let Term { weight, source } = Term::parse(part, results)?;
         terms.push(Term { weight: -weight, source });
     }
     if weight.len() > terms.len() {
@@ -83,10 +83,7 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
         Box::new(BufReader::new(File::open(file).with_context(|| format!("cannot read {}", file.display()))?))
     };
     let every = query(settings, Expression::text(String::new()), &args.search)?;
-    let searcher = settings.library.searcher()?;
-    let model = open_model_of(settings, &searcher)?;
-    heif::look_in(settings.heif_places());
-    let mut engine = Engine::open(&settings.library, searcher, &model)?;
+    let engine = open_engine(settings)?;
     let (mut asked, mut found, mut failed, mut sections) = (false, false, false, Vec::new());
     for (line, number) in Lines::of(lines).zip(1..) {
         let line = match line {
@@ -103,7 +100,7 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
             continue;
         }
         asked = true;
-        match answer_line(&mut engine, line, &every) {
+        match answer_line(&engine, line, &every) {
             Ok(matches) => {
                 found |= !matches.is_empty();
                 let is_read = show(settings, line, &matches, &layout)?;
@@ -135,15 +132,16 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
     })
 }
 
-fn answer_line(engine: &mut Engine<'_>, line: &str, every: &Query) -> Result<Vec<Match>> {
+fn answer_line(engine: &Engine, line: &str, every: &Query) -> Result<Vec<Match>> {
     let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
-    Ok(engine.search(&Query { expression: Expression::new(parse(&words)?)?, ..every.clone() })?)
+    let terms = parse(&words, &|rank| engine.library().remembered(rank))?;
+    Ok(engine.search(&Query { expression: Expression::new(terms)?, ..every.clone() })?)
 }
 
 /// Whether the next line would end no better.
 fn ends_the_batch(error: &anyhow::Error) -> bool {
     match error.downcast_ref() {
-        Some(EngineError::Index(_)) => true,
+        Some(EngineError::Store(_)) => true,
         Some(EngineError::Model(error)) => !matches!(error, ModelError::NoWords { .. }),
         _ => false,
     }

@@ -5,13 +5,13 @@ use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 use anyhow::{Context, Result};
-use imgsearch::decode::{self, Limits, heif};
-use imgsearch::query::{Cutoff, Order, Source, Term};
-use imgsearch::{Engine, Expression, Match, Query};
+use imgsearch::decode::{self, Limits};
+use imgsearch::query::{Cutoff, NearDuplicates, Order, Source, Term};
+use imgsearch::{Expression, Match, Query};
 
 use super::filter::filter;
-use super::{Exit, explain, open_model_of, see};
-use crate::cli::{Format, SearchArgs, Sort};
+use super::{Exit, explain, open_engine, see};
+use crate::cli::{CollapseArgs, Format, SearchArgs, Sort};
 use crate::progress;
 use crate::render::{Found, Layout, Output, Records, match_fields, unless_reader_left};
 use crate::settings::{Settings, Verbosity, zone};
@@ -21,13 +21,9 @@ pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &
     let layout = Layout::of(&args.output)?;
     see::check(settings, &args.see, args.output.format)?;
     let query = query(settings, Expression::new(terms)?, args)?;
-    let searcher = settings.library.searcher()?;
     // The process ends with its answer: to take tokenizer and tower apart before would take a tenth as long again.
-    let model = ManuallyDrop::new(open_model_of(settings, &searcher)?);
-    heif::look_in(settings.heif_places());
-    let mut engine = ManuallyDrop::new(Engine::open(&settings.library, searcher, &model)?);
-    let is_collapsed = args.collapse.is_on(args.output.format == Format::Text);
-    let matches = if is_collapsed { engine.search_collapsed(&query) } else { engine.search(&query) }?;
+    let engine = ManuallyDrop::new(open_engine(settings)?);
+    let matches = engine.search(&query)?;
     remember(settings, &matches);
     see::preview(settings, &matches, &args.see)?;
     show(settings, typed, &matches, &layout)?;
@@ -51,8 +47,14 @@ pub(super) fn query(settings: &Settings, expression: Expression, args: &SearchAr
         cutoff: cutoff(args),
         filter: filter(settings, &args.filter)?,
         order: order(args.sort),
+        near_duplicates: near_duplicates(&args.collapse, args.output.format == Format::Text),
         exact: args.exact,
     })
+}
+
+/// What was asked for, else whether they are to be collapsed by `default`.
+pub(super) fn near_duplicates(args: &CollapseArgs, default: bool) -> NearDuplicates {
+    if args.is_on(default) { NearDuplicates::Collapse } else { NearDuplicates::Show }
 }
 
 fn order(sort: Sort) -> Order {

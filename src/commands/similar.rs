@@ -9,6 +9,6 @@ use crate::cli::SimilarArgs;
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: &SimilarArgs) -> Result<Exit> {
-    let term = read_stdin(Term::picture(&args.picture)?)?;
+    let term = read_stdin(Term::picture(&args.picture, &|rank| settings.library.remembered(rank))?)?;
     answer(settings, &args.picture.to_string_lossy(), vec![term], &args.search)
 }

@@ -1,12 +1,13 @@
 //! `status`.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 
 use anyhow::Result;
 use imgsearch::Library;
-use imgsearch::library::Note;
-use imgsearch::photo::{Photo, Skip, SkipKind, path_of};
-use imgsearch_index::{Searcher, Stats, StoredRecord};
+use imgsearch::library::{self, Note, Stats, StoreError, Stored, View};
+use imgsearch::photo::{Skip, SkipKind};
+use imgsearch::query::Filter;
 
 use super::{Exit, existing};
 use crate::cli::StatusArgs;
@@ -17,44 +18,50 @@ use crate::render::{
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
-    let searcher = existing(&settings.library)?;
+    let view = existing(&settings.library)?;
+    let view = view.as_deref();
     let mut output = Output::new(settings.look);
     let written = if args.skipped {
         let mut records = Records::new(&mut output, &Layout::of(&args.output)?, skipped_fields())?;
-        let files = searcher.iter().flat_map(skipped).collect::<Result<Vec<_>>>()?;
+        let files = view.map_or_else(|| Ok(Vec::new()), skipped)?;
         files.iter().try_for_each(|file| records.write(file)).and_then(|()| records.finish())
     } else if args.noted {
         let mut records = Records::new(&mut output, &Layout::of(&args.output)?, noted_fields())?;
-        let photos = searcher.iter().flat_map(noted).collect::<Result<Vec<_>>>()?;
+        let photos = view.map_or_else(|| Ok(Vec::new()), noted)?;
         photos.iter().try_for_each(|photo| records.write(photo)).and_then(|()| records.finish())
     } else {
-        let status = status_of(&settings.library, searcher.as_ref())?;
+        let status = status_of(&settings.library, view)?;
         if args.json { output.status_as_json(&status) } else { output.status(&status) }
     };
     unless_reader_left(written.and_then(|()| output.finish()))?;
     Ok(Exit::Done)
 }
 
-pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Result<Status> {
-    let note = Note::read(searcher.and_then(Searcher::note));
-    let (mut by_reason, mut noted) = (BTreeMap::new(), 0);
-    for photo in searcher.into_iter().flat_map(photos) {
-        let (record, photo) = photo?;
-        if let Some(skip) = skip_of(&photo) {
-            *by_reason.entry(skip.kind.label()).or_default() += 1;
-        }
-        noted += usize::from(note_of(&record, &photo).is_some());
+pub(super) fn status_of(library: &Library, view: Option<&dyn View>) -> Result<Status> {
+    let note = view.map_or_else(Note::default, View::note);
+    let (mut by_reason, mut images, mut noted) = (BTreeMap::new(), 0, 0);
+    if let Some(view) = view {
+        each_file(view, |file, is_photo| {
+            if let Some(skip) = skip_of(&file) {
+                *by_reason.entry(skip.kind.label()).or_default() += 1;
+            }
+            images += usize::from(is_photo);
+            noted += usize::from(is_photo && note_of(&file).is_some());
+        })?;
     }
-    let stats = searcher.map_or_else(Stats::default, Searcher::stats);
-    let building = library.building()?.into_iter().map(|(folder, searcher)| Building {
-        folder: folder.display().to_string(),
-        model: searcher.space().label().to_owned(),
-        images: searcher.len(),
-    });
+    let stats = view.map_or_else(Stats::default, View::stats);
+    let mut building = Vec::new();
+    for library::Building { folder, view } in library.building()? {
+        building.push(Building {
+            folder: folder.display().to_string(),
+            model: view.space().label().to_owned(),
+            images: view.count(&Filter::default())?,
+        });
+    }
     Ok(Status {
         library: library.folder().display().to_string(),
-        model: searcher.map(|searcher| searcher.space().label().to_owned()),
-        images: stats.rows,
+        model: view.map(|view| view.space().label().to_owned()),
+        images,
         skipped: by_reason,
         not_pictures: note.not_pictures().collect(),
         stood_back: note.stood_back,
@@ -68,42 +75,47 @@ pub(super) fn status_of(library: &Library, searcher: Option<&Searcher>) -> Resul
         last_indexed: (note.last_indexed > 0)
             .then(|| jiff::Timestamp::from_second(note.last_indexed).ok())
             .flatten(),
-        building: building.collect(),
+        building,
     })
 }
 
-/// The records of a library and what they say.
-fn photos(searcher: &Searcher) -> impl Iterator<Item = Result<(StoredRecord<'_>, Photo)>> {
-    searcher.records().filter_map(|record| {
-        let decoded = record.map(|record| Some((record, Photo::decode(record.payload)?)));
-        decoded.map_err(Into::into).transpose()
+/// Visits every file of a library, and tells of each whether it is a photo. The parts of files are none.
+fn each_file(view: &dyn View, mut visit: impl FnMut(Stored, bool)) -> Result<(), StoreError> {
+    view.each_item(&mut |stored, is_photo| {
+        if stored.item.part.is_none() {
+            visit(stored, is_photo);
+        }
+        ControlFlow::Continue(())
     })
 }
 
-fn skipped(searcher: &Searcher) -> impl Iterator<Item = Result<Skipped>> {
-    photos(searcher).filter_map(|photo| {
-        let of = |(record, photo): (StoredRecord<'_>, Photo)| {
-            Some(Skipped { path: path_of(record.key), skip: skip_of(&photo)?.clone() })
-        };
-        photo.map(of).transpose()
-    })
+fn skipped(view: &dyn View) -> Result<Vec<Skipped>, StoreError> {
+    let mut skipped = Vec::new();
+    each_file(view, |file, _| {
+        if let Some(skip) = skip_of(&file).cloned() {
+            skipped.push(Skipped { path: file.item.path, skip });
+        }
+    })?;
+    Ok(skipped)
 }
 
-fn noted(searcher: &Searcher) -> impl Iterator<Item = Result<Noted>> {
-    photos(searcher).filter_map(|photo| {
-        let of = |(record, photo): (StoredRecord<'_>, Photo)| {
-            Some(Noted { path: path_of(record.key), note: note_of(&record, &photo)?.to_owned() })
-        };
-        photo.map(of).transpose()
-    })
+fn noted(view: &dyn View) -> Result<Vec<Noted>, StoreError> {
+    let mut noted = Vec::new();
+    each_file(view, |file, is_photo| {
+        if let Some(note) = note_of(&file).filter(|_| is_photo).map(str::to_owned) {
+            noted.push(Noted { path: file.item.path, note });
+        }
+    })?;
+    Ok(noted)
 }
 
 /// Why a file was left out, or why a photo could not be read again, which keeps the vector it had.
-fn skip_of(photo: &Photo) -> Option<&Skip> {
+fn skip_of(file: &Stored) -> Option<&Skip> {
+    let photo = file.photo.as_ref()?;
     photo.skip.as_ref().or(photo.trouble.as_ref()).filter(|skip| skip.kind != SkipKind::OtherFile)
 }
 
 /// What is wrong with a photo that was embedded all the same.
-fn note_of<'a>(record: &StoredRecord<'_>, photo: &'a Photo) -> Option<&'a str> {
-    photo.details.as_ref()?.note.as_deref().filter(|_| record.has_vector)
+fn note_of(photo: &Stored) -> Option<&str> {
+    photo.photo.as_ref()?.details.as_ref()?.note.as_deref()
 }

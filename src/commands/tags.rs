@@ -4,12 +4,11 @@ use std::path::Path;
 use std::rc::Rc;
 
 use anyhow::Result;
-use imgsearch::Engine;
 use imgsearch::engine::{Choice, Tagged, Vocabulary};
 use imgsearch::sidecar::{self, Written};
 
 use super::filter::filter;
-use super::{Exit, explain, open_model_of, read_vocabulary};
+use super::{Exit, explain, open_engine, read_vocabulary};
 use crate::cli::TagsArgs;
 use crate::progress;
 use crate::render::{Layout, Output, Records, Tag, tag_fields, unless_reader_left};
@@ -21,9 +20,7 @@ pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
     let layout = Layout::of(&args.output)?;
     let (filter, choice) =
         (filter(settings, &args.filter)?, Choice { least: args.min_probability, most: args.top.get() });
-    let searcher = settings.library.searcher()?;
-    let model = open_model_of(settings, &searcher)?;
-    let mut engine = Engine::open(&settings.library, searcher, &model)?;
+    let engine = open_engine(settings)?;
     let mut output = Output::new(settings.look);
     let mut records = Records::new(&mut output, &layout, tag_fields())?;
     let (mut written, mut tags, mut failed) = (Ok(()), 0, false);

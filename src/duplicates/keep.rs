@@ -5,7 +5,8 @@ use std::cmp::{Ordering, Reverse};
 use jiff::tz::TimeZone;
 
 use super::Duplicate;
-use crate::photo::{Clock, Details, path_bytes};
+use crate::item::path_bytes;
+use crate::photo::{Clock, Details};
 use crate::walk::FileType;
 
 /// The formats that cameras save, the most original first. Converters and editors make the others from these.

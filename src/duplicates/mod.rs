@@ -14,11 +14,15 @@ mod nearby;
 mod present;
 
 use std::cmp::Reverse;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use imgsearch_index::{Error, Fingerprint, Searcher, StoredRecord, Vector};
+use imgsearch_index::{Fingerprint, Vector};
 
-use crate::photo::{Folder, Photo, key_of, path_of};
+use crate::item::Item;
+use crate::library::{Load, StoreError, Stored, View};
+use crate::photo::Photo;
+use crate::query::Filter;
 
 pub use keep::{Keep, Preference, Reason};
 pub use leaders::{Leaders, compares_content};
@@ -82,15 +86,15 @@ struct Candidate {
 /// When `watch` says to stop there is no answer: half of one could call a photo the only one.
 ///
 /// # Errors
-/// [`Error::Damaged`] for what is read on the way.
+/// When the library cannot be read.
 pub fn find(
-    searcher: &Searcher,
+    view: &dyn View,
     folders: &[PathBuf],
     likeness: Likeness,
     preference: &Preference,
     watch: Watch<'_>,
-) -> Result<Option<Found>, Error> {
-    let mut candidates = candidates(searcher, folders, watch)?;
+) -> Result<Option<Found>, StoreError> {
+    let mut candidates = candidates(view, folders, watch)?;
     candidates.sort_by(|a, b| preference.order(&a.duplicate, &b.duplicate));
     // How much alike each group is, and where its photos are, the leader first.
     let mut groups: Vec<(Likeness, Vec<usize>)> =
@@ -106,13 +110,8 @@ pub fn find(
         groups.sort_by_key(|(_, members)| Reverse(members.len()));
         let all = candidates.len();
         let progress = |at| (watch.progress)(round * all + at, rounds.len() * all);
-        groups = joined(
-            searcher,
-            &candidates,
-            groups,
-            likeness,
-            Watch { progress: &|at, _| progress(at), ..watch },
-        )?;
+        groups =
+            joined(view, &candidates, groups, likeness, Watch { progress: &|at, _| progress(at), ..watch })?;
         if (watch.cancelled)() {
             return Ok(None);
         }
@@ -124,12 +123,12 @@ pub fn find(
 
 /// Joins groups whose leaders are alike, in this way or a closer one.
 fn joined(
-    searcher: &Searcher,
+    view: &dyn View,
     candidates: &[Candidate],
     groups: Vec<(Likeness, Vec<usize>)>,
     likeness: Likeness,
     watch: Watch<'_>,
-) -> Result<Vec<(Likeness, Vec<usize>)>, Error> {
+) -> Result<Vec<(Likeness, Vec<usize>)>, StoreError> {
     let mut leaders = Leaders::new(likeness);
     let mut joined: Vec<(Likeness, Vec<usize>)> = Vec::new();
     let count = groups.len();
@@ -139,9 +138,9 @@ fn joined(
         }
         (watch.progress)(at, count);
         let Candidate { content, duplicate: Duplicate { path, photo } } = &candidates[group.1[0]];
-        let cosine = |leader: usize| -> Result<Option<f32>, Error> {
+        let cosine = |leader: usize| -> Result<Option<f32>, StoreError> {
             let leader = &candidates[joined[leader].1[0]].duplicate;
-            Ok(vector(searcher, path)?.zip(vector(searcher, &leader.path)?).map(|(a, b)| a.dot(&b)))
+            Ok(vector(view, path)?.zip(vector(view, &leader.path)?).map(|(a, b)| a.dot(&b)))
         };
         match leaders.of(*content, photo.details.as_ref(), cosine)? {
             Some((leader, likeness)) => {
@@ -160,26 +159,23 @@ fn joined(
     Ok(joined)
 }
 
-fn candidates(searcher: &Searcher, folders: &[PathBuf], watch: Watch<'_>) -> Result<Vec<Candidate>, Error> {
-    let folders: Vec<Folder> = folders.iter().map(Folder::from).collect();
-    let is_asked = |key: &[u8]| folders.is_empty() || folders.iter().any(|folder| folder.has(key));
+fn candidates(view: &dyn View, folders: &[PathBuf], watch: Watch<'_>) -> Result<Vec<Candidate>, StoreError> {
+    let filter = Filter { folders: folders.iter().map(Into::into).collect(), ..Filter::default() };
     let mut candidates = Vec::new();
-    for record in searcher.records().take_while(|_| !(watch.cancelled)()) {
-        let StoredRecord { key, payload, fingerprint, has_vector, .. } = record?;
-        if has_vector
-            && is_asked(key)
-            && let Some(photo) = Photo::decode(payload)
-        {
-            candidates
-                .push(Candidate { content: fingerprint, duplicate: Duplicate { path: path_of(key), photo } });
+    view.each(&filter, Load::WithoutVector, &mut |stored| {
+        if (watch.cancelled)() {
+            return ControlFlow::Break(());
         }
-    }
+        if let Stored { item: Item { path, part: None }, content, photo: Some(photo), .. } = stored {
+            candidates.push(Candidate { content, duplicate: Duplicate { path, photo } });
+        }
+        ControlFlow::Continue(())
+    })?;
     Ok(candidates)
 }
 
-fn vector(searcher: &Searcher, path: &Path) -> Result<Option<Vector>, Error> {
-    let Some(key) = key_of(path) else { return Ok(None) };
-    Ok(searcher.get(&key)?.and_then(|stored| stored.vector))
+fn vector(view: &dyn View, path: &Path) -> Result<Option<Vector>, StoreError> {
+    Ok(view.get(&Item::file(path))?.and_then(|stored| stored.vector))
 }
 
 /// The groups of two photos or more, with their photos.

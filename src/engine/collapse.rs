@@ -2,73 +2,71 @@
 
 use std::num::NonZeroUsize;
 
-use imgsearch_index::Fingerprint;
+use imgsearch_index::Vector;
 
 use super::terms::Asked;
-use super::{Engine, EngineError, Match, in_order};
+use super::{EngineError, Match, Search};
 use crate::Query;
 use crate::duplicates::{Leaders, Likeness, compares_content};
-use crate::photo::{Details, key_of};
+use crate::library::{Hit, Stored};
+use crate::photo::Details;
 
-/// How many times as many matches are looked at as are to be shown: at once, since most photos stand alone, and again
+/// How many times as many photos are looked at as are to be shown: at once, since most photos stand alone, and again
 /// each time that was not enough.
 const WIDER: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 
-impl Engine<'_> {
-    /// Like [`Engine::search`], but of near-duplicates among the matches only the best is returned, and told how many
-    /// it stands for. There are as many matches as without, if there are enough different photos.
-    ///
-    /// # Errors
-    /// As [`Engine::search`].
-    pub fn search_collapsed(&mut self, query: &Query) -> Result<Vec<Match>, EngineError> {
-        let Asked { vector, pictures } = self.ask(&query.expression)?;
-        let filter = self.select(&query.filter, &pictures);
+impl Search<'_> {
+    /// The best matches, of near-duplicates only the best one, which tells how many it stands for.
+    pub(super) fn different(&self, asked: &Asked, query: &Query) -> Result<Vec<Match>, EngineError> {
         let mut top = query.top;
         loop {
             top = top.saturating_mul(WIDER);
-            let matches = self.best(&vector, filter.as_ref(), query, top)?;
-            let is_all = matches.len() < top.get();
-            let best = self.collapsed(matches, query.top.get())?;
+            let hits = self.best(asked, query, top)?;
+            let is_all = hits.len() < top.get();
+            let best = self.collapsed(hits, query.top.get())?;
             if is_all || best.len() >= query.top.get() {
-                return Ok(in_order(best, &query.order));
+                return Ok(best);
             }
         }
     }
 
-    /// The first `most` matches that are no near-duplicates of better ones.
-    fn collapsed(&self, matches: Vec<Match>, most: usize) -> Result<Vec<Match>, EngineError> {
+    /// The first `most` photos that are no near-duplicates of better ones.
+    fn collapsed(&self, hits: Vec<Hit>, most: usize) -> Result<Vec<Match>, EngineError> {
         let mut leaders = Leaders::new(Likeness::Similar);
-        // Of each leader: which match it is, and how many others it stands for.
+        // Of each leader: which hit it is, and how many others it stands for.
         let mut best: Vec<(usize, usize)> = Vec::new();
-        for (at, found) in matches.iter().enumerate() {
-            let content = if compares_content(details(found)) { self.content_of(found)? } else { None };
+        for (at, Hit { stored, .. }) in hits.iter().enumerate() {
+            let content = stored.content.filter(|_| compares_content(details(stored)));
             let cosine = |leader: usize| -> Result<Option<f32>, EngineError> {
-                let pair = self.vector_of(found)?.zip(self.vector_of(&matches[best[leader].0])?);
+                let pair = self.vector_of(stored)?.zip(self.vector_of(&hits[best[leader].0].stored)?);
                 Ok(pair.map(|(a, b)| a.dot(&b)))
             };
-            match leaders.of(content, details(found), cosine)? {
+            match leaders.of(content, details(stored), cosine)? {
                 Some((leader, _)) => best[leader].1 += 1,
                 None if best.len() < most => {
-                    leaders.add(content, details(found));
+                    leaders.add(content, details(stored));
                     best.push((at, 0));
                 }
                 None => {}
             }
         }
         drop(leaders);
-        let mut matches: Vec<Option<Match>> = matches.into_iter().map(Some).collect();
+        let mut hits: Vec<Option<Hit>> = hits.into_iter().map(Some).collect();
         let best = best.into_iter().zip(1..);
-        let ranked =
-            best.filter_map(|((at, similar), rank)| Some(Match { rank, similar, ..matches[at].take()? }));
-        Ok(ranked.collect())
+        Ok(best
+            .filter_map(|((at, similar), rank)| Some(Match::of(hits[at].take()?, rank, similar)))
+            .collect())
     }
 
-    fn content_of(&self, found: &Match) -> Result<Option<Fingerprint>, EngineError> {
-        let Some(key) = key_of(&found.path) else { return Ok(None) };
-        Ok(self.searcher.get(&key)?.and_then(|stored| stored.record.fingerprint))
+    /// Few pairs of photos look so much alike that their vectors must tell: only these are loaded.
+    fn vector_of(&self, stored: &Stored) -> Result<Option<Vector>, EngineError> {
+        if stored.vector.is_some() {
+            return Ok(stored.vector.clone());
+        }
+        Ok(self.view.get(&stored.item)?.and_then(|stored| stored.vector))
     }
 }
 
-fn details(found: &Match) -> Option<&Details> {
-    found.photo.as_ref()?.details.as_ref()
+fn details(stored: &Stored) -> Option<&Details> {
+    stored.photo.as_ref()?.details.as_ref()
 }

@@ -6,12 +6,14 @@ use crate::hint::Hint;
 impl Hint for EngineError {
     fn hint(&self) -> Option<String> {
         match self {
-            EngineError::Index(error) => Hint::hint(error),
+            EngineError::Store(error) => error.hint(),
             EngineError::Model(error) => error.hint(),
             EngineError::Picture { error, .. } => error.hint(),
-            EngineError::NotRemembered { .. } => {
-                Some("`#N` is a photo of the last query's results: ask that query again".to_owned())
-            }
+            EngineError::OtherModel { .. } => Some(
+                "leave out `--model`, use another library with `--library`, or change this one to that model with \
+                 `imgsearch index --model`"
+                    .to_owned(),
+            ),
             EngineError::CancelsOut => None,
         }
     }

@@ -3,25 +3,30 @@
 mod background;
 mod collapse;
 mod hint;
+mod lazy;
 mod tags;
 mod terms;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use imgsearch_index::{Error as IndexError, Hit, Method, SearchOptions, Searcher, Selection, Vector};
+use imgsearch_index::{Fingerprint, Space};
 use jiff::tz::TimeZone;
 
 use crate::decode::{Limits, PictureError};
+use crate::item::{Item, Part, path_bytes};
+use crate::library::{Ask, Hit, Load, StoreError, Stored, View};
 use crate::model::{ImageEncoder, Model, ModelError, TextEncoder};
-use crate::photo::{Photo, key_of, path_bytes, path_of};
-use crate::query::{Cutoff, Filter, Order};
+use crate::photo::Photo;
+use crate::query::{Cutoff, NearDuplicates, Order};
 use crate::{Library, Query};
 
 pub use tags::{Choice, Label, Tagged, Vocabulary};
 
 use background::{Background, concepts};
-use terms::{Asked, Picture};
+use lazy::Lazy;
+use terms::Asked;
 
 /// The file in the library that keeps the background.
 const BACKGROUND: &str = "background";
@@ -32,16 +37,31 @@ const LEAST_PROBABILITY: f32 = 1.0 / 3.0;
 /// Hits looked at beyond those asked for, because some of these may be found irrelevant.
 const SPARE_HITS: usize = 50;
 
-/// Answers queries on one library with the model it was indexed with. The model's towers are loaded when a query
-/// first needs them.
-pub struct Engine<'a> {
-    library: &'a Library,
-    model: &'a Model,
-    searcher: Searcher,
-    text: Option<TextEncoder>,
-    image: Option<ImageEncoder>,
-    background: Option<Background>,
+/// Answers queries on one library with the model it was indexed with. Clones are the same engine: threads share it and
+/// ask side by side, while an index run publishes. The model's towers are loaded when a query first needs them.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    library: Library,
+    model: Arc<Model>,
     limits: Limits,
+    /// What queries that begin now are answered from.
+    view: RwLock<Arc<dyn View>>,
+    /// Held while a newer view is opened, so that no older one takes its place.
+    refreshing: Mutex<()>,
+    text: Lazy<TextEncoder>,
+    image: Lazy<ImageEncoder>,
+    /// Depends on the model only, so it is the same for every view.
+    background: Lazy<Background>,
+}
+
+/// One query, answered from one view of the library from its beginning to its end.
+struct Search<'a> {
+    engine: &'a Inner,
+    view: Arc<dyn View>,
 }
 
 /// One photo of an answer.
@@ -53,142 +73,152 @@ pub struct Match {
     pub score: f32,
     /// The photo's absolute path.
     pub path: PathBuf,
+    /// Which part of the file was found; `None` for the file as a whole.
+    pub part: Option<Part>,
+    /// The content of the file when it was indexed, where that is known.
+    pub content: Option<Fingerprint>,
     /// What is remembered of it; `None` when a newer version wrote it.
     pub photo: Option<Photo>,
     /// How many near-duplicates it stands for; none unless they were to be collapsed.
     pub similar: usize,
 }
 
-impl<'a> Engine<'a> {
-    /// Joins an open index of `library` with the model it was indexed with.
+impl Engine {
+    /// Joins a view of `library` with the model it was indexed with. `limits` are those of pictures in queries.
     ///
     /// # Errors
-    /// [`IndexError::SpaceMismatch`].
+    /// [`EngineError::OtherModel`].
     pub fn open(
-        library: &'a Library,
-        searcher: Searcher,
-        model: &'a Model,
-    ) -> Result<Engine<'a>, EngineError> {
-        check_space(library, &searcher, model)?;
-        let limits = Limits::default();
-        Ok(Engine { library, model, searcher, text: None, image: None, background: None, limits })
+        library: &Library,
+        view: Arc<dyn View>,
+        model: Arc<Model>,
+        limits: Limits,
+    ) -> Result<Engine, EngineError> {
+        check_space(library, view.space(), &model)?;
+        let inner = Inner {
+            library: library.clone(),
+            model,
+            limits,
+            view: RwLock::new(view),
+            refreshing: Mutex::default(),
+            text: Lazy::default(),
+            image: Lazy::default(),
+            background: Lazy::default(),
+        };
+        Ok(Engine { inner: Arc::new(inner) })
     }
 
-    /// The same with other limits on the pictures of a query than the default ones.
-    #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Engine<'a> {
-        Engine { limits, ..self }
+    /// The library that it answers from.
+    pub fn library(&self) -> &Library {
+        &self.inner.library
     }
 
-    /// The best matches, best first; none is no error. Pictures that are part of the query, and exact copies of
-    /// them, are left out.
+    /// Lets queries that begin from now on see what was published since the library was opened or last refreshed.
+    /// Whether there was something; looking costs about as much as reading two small files.
+    ///
+    /// # Errors
+    /// [`EngineError::OtherModel`] when another model's index has taken the place of the one that was opened: open
+    /// another engine then. [`EngineError::Store`] when the newer index does not open. Queries are then answered as
+    /// before.
+    pub fn refresh(&self) -> Result<bool, EngineError> {
+        let Inner { library, model, view, refreshing, .. } = &*self.inner;
+        // It guards no data, and a lock that guards one pointer is never left half changed.
+        let _turn = refreshing.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(newer) = self.view().newer()? else { return Ok(false) };
+        check_space(library, newer.space(), model)?;
+        *view.write().unwrap_or_else(PoisonError::into_inner) = newer;
+        Ok(true)
+    }
+
+    /// The best matches, in the order that the query asks for; none is no error. Pictures that are part of the query,
+    /// and exact copies of them, are left out. Where near-duplicates are collapsed, there are as many matches as
+    /// without if there are enough different photos.
     ///
     /// # Errors
     /// [`EngineError::Model`] when a part of the query cannot be embedded, [`EngineError::Picture`] when a picture
-    /// cannot be read, [`EngineError::NotRemembered`], [`EngineError::CancelsOut`], and [`EngineError::Index`] when
-    /// the index is damaged.
-    pub fn search(&mut self, query: &Query) -> Result<Vec<Match>, EngineError> {
-        let Asked { vector, pictures } = self.ask(&query.expression)?;
-        let filter = self.select(&query.filter, &pictures);
-        Ok(in_order(self.best(&vector, filter.as_ref(), query, query.top)?, &query.order))
+    /// cannot be read, [`EngineError::CancelsOut`], and [`EngineError::Store`] when the index is damaged.
+    pub fn search(&self, query: &Query) -> Result<Vec<Match>, EngineError> {
+        let search = self.begin();
+        let asked = search.ask(&query.expression)?;
+        let matches = match query.near_duplicates {
+            NearDuplicates::Show => {
+                let hits = search.best(&asked, query, query.top)?.into_iter();
+                hits.zip(1..).map(|(hit, rank)| Match::of(hit, rank, 0)).collect()
+            }
+            NearDuplicates::Collapse => search.different(&asked, query)?,
+        };
+        Ok(in_order(matches, &query.order))
     }
 
-    /// The best `top` matches of a query whose vector and filter are made, best first.
-    fn best(
-        &mut self,
-        vector: &Vector,
-        filter: Option<&Selection>,
-        query: &Query,
-        top: NonZeroUsize,
-    ) -> Result<Vec<Match>, EngineError> {
-        let method = if query.exact { Method::Exact } else { Method::default() };
-        let options = SearchOptions::default().filter(filter).method(method);
-        let looked_at = match query.cutoff {
-            Cutoff::None | Cutoff::Score(_) => top,
-            Cutoff::Relevance => top.saturating_add(SPARE_HITS),
+    fn begin(&self) -> Search<'_> {
+        Search { engine: &self.inner, view: self.view() }
+    }
+
+    fn view(&self) -> Arc<dyn View> {
+        Arc::clone(&self.inner.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Search<'_> {
+    /// The best `top` photos for a query that is a vector by now, best first.
+    fn best(&self, asked: &Asked, query: &Query, top: NonZeroUsize) -> Result<Vec<Hit>, EngineError> {
+        let (looked_at, load) = match query.cutoff {
+            Cutoff::None | Cutoff::Score(_) => (top, Load::WithoutVector),
+            Cutoff::Relevance => (top.saturating_add(SPARE_HITS), Load::WithVector),
         };
-        let mut hits = self.searcher.search(vector, looked_at, &options)?;
+        let mut hits = self.view.search(&Ask {
+            vector: &asked.vector,
+            top: looked_at,
+            filter: &query.filter,
+            without_items: &asked.items,
+            without_contents: &asked.contents,
+            exact: query.exact,
+            load,
+        })?;
         match query.cutoff {
             Cutoff::None => {}
             Cutoff::Score(least) => hits.retain(|hit| hit.score >= least),
-            Cutoff::Relevance => hits = self.relevant(hits)?,
-        }
-        Ok(hits.into_iter().zip(1..=top.get()).map(|(hit, rank)| Match::of(hit, rank)).collect())
-    }
-
-    /// The vector of a match; `None` when its photo is not in the library any more.
-    ///
-    /// # Errors
-    /// [`EngineError::Index`] when the index is damaged.
-    pub fn vector_of(&self, found: &Match) -> Result<Option<Vector>, EngineError> {
-        let Some(key) = key_of(&found.path) else { return Ok(None) };
-        Ok(self.searcher.get(&key)?.and_then(|stored| stored.vector))
-    }
-
-    /// The hits that the query likely describes.
-    fn relevant(&mut self, hits: Vec<Hit>) -> Result<Vec<Hit>, EngineError> {
-        self.load_background()?;
-        let Some(background) = &self.background else { return Ok(hits) };
-        let mut relevant = Vec::new();
-        for hit in hits {
-            let vector = self.searcher.get(&hit.key)?.and_then(|stored| stored.vector);
-            let probability = vector.map(|vector| background.yardstick(&vector).probability(hit.score));
-            if probability.is_some_and(|probability| probability >= LEAST_PROBABILITY) {
-                relevant.push(hit);
+            Cutoff::Relevance => {
+                let background = self.engine.background()?;
+                hits.retain(|hit| is_relevant(hit, background));
             }
         }
-        Ok(relevant)
+        hits.truncate(top.get());
+        Ok(hits)
+    }
+}
+
+/// Whether the query likely describes the photo.
+fn is_relevant(hit: &Hit, background: &Background) -> bool {
+    let probability = |vector| background.yardstick(vector).probability(hit.score);
+    hit.stored.vector.as_ref().map(probability).is_some_and(|probability| probability >= LEAST_PROBABILITY)
+}
+
+impl Inner {
+    fn text(&self) -> Result<&TextEncoder, ModelError> {
+        self.text.get_or_make(|| self.model.text_encoder())
     }
 
-    /// Makes sure that there is a background: the one kept in the library, or a new one, which takes the text tower a
-    /// second or some and is kept where that can be written.
-    fn load_background(&mut self) -> Result<(), EngineError> {
-        if self.background.is_some() {
-            return Ok(());
-        }
-        let space = self.model.space();
-        let kept = self.library.kept(BACKGROUND).and_then(|bytes| Background::decode(&bytes, space));
-        if kept.is_some() {
-            self.background = kept;
-            return Ok(());
-        }
-        let mut vectors = Vec::new();
-        for concept in concepts() {
-            vectors.push(self.text()?.encode_text(concept)?);
-        }
-        let background = Background::new(vectors);
-        // A library that cannot be written to makes it again next time.
-        _ = self.library.keep(BACKGROUND, &background.encode(space));
-        self.background = Some(background);
-        Ok(())
+    fn image(&self) -> Result<&ImageEncoder, ModelError> {
+        self.image.get_or_make(|| self.model.image_encoder())
     }
 
-    /// The rows that may be found; `None` for all.
-    fn select(&self, filter: &Filter, without: &[Picture]) -> Option<Selection> {
-        let is_asked = |picture: &Picture, key: &[u8], fingerprint| {
-            picture.key.as_ref().is_some_and(|asked| asked.as_bytes() == key)
-                || picture.fingerprint.is_some() && picture.fingerprint == fingerprint
-        };
-        (!filter.is_empty() || !without.is_empty()).then(|| {
-            self.searcher.select(|record| {
-                filter.admits(&record)
-                    && !without.iter().any(|picture| is_asked(picture, record.key, record.fingerprint))
-            })
+    /// The background kept in the library, or a new one, which takes the text tower a second or some and is kept where
+    /// that can be written.
+    fn background(&self) -> Result<&Background, ModelError> {
+        self.background.get_or_make(|| {
+            let space = self.model.space();
+            let kept = self.library.kept(BACKGROUND).and_then(|bytes| Background::decode(&bytes, space));
+            if let Some(kept) = kept {
+                return Ok(kept);
+            }
+            let text = self.text()?;
+            let vectors = concepts().map(|concept| text.encode_text(concept)).collect::<Result<_, _>>()?;
+            let background = Background::new(vectors);
+            // A library that cannot be written to makes it again next time.
+            _ = self.library.keep(BACKGROUND, &background.encode(space));
+            Ok(background)
         })
-    }
-
-    fn text(&mut self) -> Result<&mut TextEncoder, ModelError> {
-        if self.text.is_none() {
-            self.text = Some(self.model.text_encoder()?);
-        }
-        Ok(self.text.as_mut().expect("it was just loaded"))
-    }
-
-    fn image(&mut self) -> Result<&mut ImageEncoder, ModelError> {
-        if self.image.is_none() {
-            self.image = Some(self.model.image_encoder()?);
-        }
-        Ok(self.image.as_mut().expect("it was just loaded"))
     }
 }
 
@@ -207,25 +237,24 @@ impl Match {
         Some(self.photo.as_ref()?.details.as_ref()?.wall_ms(zone))
     }
 
-    fn of(hit: Hit, rank: usize) -> Match {
-        let Hit { key, score, payload, .. } = hit;
-        Match { rank, score, path: path_of(key.as_bytes()), photo: Photo::decode(&payload), similar: 0 }
+    fn of(hit: Hit, rank: usize, similar: usize) -> Match {
+        let Hit { stored: Stored { item: Item { path, part }, content, photo, .. }, score } = hit;
+        Match { rank, score, path, part, content, photo, similar }
     }
 }
 
-/// Checks that the library's vectors and the model's can be compared.
+/// Checks that vectors of `space`, which are those of `library`, can be compared with the model's.
 ///
 /// # Errors
-/// [`IndexError::SpaceMismatch`].
-pub fn check_space(library: &Library, searcher: &Searcher, model: &Model) -> Result<(), IndexError> {
-    let (found, expected) = (searcher.space(), model.space());
-    if found == expected {
+/// [`EngineError::OtherModel`].
+pub fn check_space(library: &Library, space: &Space, model: &Model) -> Result<(), EngineError> {
+    if space == model.space() {
         return Ok(());
     }
-    Err(IndexError::SpaceMismatch {
-        path: library.folder().to_owned(),
-        found: Box::new(found.clone()),
-        expected: Box::new(expected.clone()),
+    Err(EngineError::OtherModel {
+        library: library.folder().to_owned(),
+        found: Box::new(space.clone()),
+        expected: Box::new(model.space().clone()),
     })
 }
 
@@ -233,9 +262,22 @@ pub fn check_space(library: &Library, searcher: &Searcher, model: &Model) -> Res
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// The index does not open or does not read.
+    /// The library does not open or does not read.
     #[error(transparent)]
-    Index(#[from] IndexError),
+    Store(#[from] StoreError),
+    /// The library holds the vectors of another model.
+    #[error(
+        "the library in {} holds `{}` vectors ({} dimensions), not `{}` vectors ({} dimensions)",
+        library.display(), found.label(), found.dim(), expected.label(), expected.dim()
+    )]
+    OtherModel {
+        /// The folder of the library.
+        library: PathBuf,
+        /// What is in it.
+        found: Box<Space>,
+        /// What the model makes.
+        expected: Box<Space>,
+    },
     /// The model does not load or does not run.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -246,12 +288,6 @@ pub enum EngineError {
         path: PathBuf,
         /// Why.
         error: PictureError,
-    },
-    /// A result was named that the last query did not have.
-    #[error("the last query on this library has no result {rank}")]
-    NotRemembered {
-        /// Its number.
-        rank: NonZeroUsize,
     },
     /// The weighted parts add up to nothing.
     #[error("the parts of the query cancel each other out")]

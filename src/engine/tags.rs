@@ -1,10 +1,13 @@
 //! Labels for photos, out of a vocabulary.
 
-use imgsearch_index::{Stored, Vector};
+use std::ops::ControlFlow;
+
+use imgsearch_index::Vector;
 use rayon::prelude::*;
 
 use super::background::{Background, concepts};
-use super::{Engine, EngineError, path_of};
+use super::{Engine, EngineError, Search};
+use crate::library::{Load, Stored};
 use crate::query::Filter;
 use crate::text_file;
 
@@ -75,45 +78,42 @@ pub struct Choice {
     pub most: usize,
 }
 
-impl Engine<'_> {
+impl Engine {
     /// Labels every photo that `filter` admits, and hands it to `visit`, until that returns `false`.
     ///
     /// # Errors
-    /// [`EngineError::Model`] when a label cannot be embedded, [`EngineError::Index`] when the index is damaged.
+    /// [`EngineError::Model`] when a label cannot be embedded, [`EngineError::Store`] when the index is damaged.
     pub fn tag(
-        &mut self,
+        &self,
         vocabulary: &Vocabulary,
         filter: &Filter,
         choice: Choice,
         mut visit: impl FnMut(Tagged) -> bool,
     ) -> Result<(), EngineError> {
-        let mut prompts = Vec::with_capacity(vocabulary.entries.len());
+        let (Search { engine, view }, mut prompts) = (self.begin(), Vec::new());
         for (_, prompt) in &vocabulary.entries {
-            prompts.push(self.text()?.encode_text(prompt)?);
+            prompts.push(engine.text()?.encode_text(prompt)?);
         }
-        self.load_background()?;
-        let Some(background) = &self.background else { return Ok(()) };
-        let mut photos = self.searcher.vectors();
-        loop {
-            let some: Vec<Stored<'_>> = photos.by_ref().take(PHOTOS_AT_A_TIME).collect::<Result<_, _>>()?;
-            if some.is_empty() {
-                return Ok(());
+        let background = engine.background()?;
+        let mut photos = Vec::with_capacity(PHOTOS_AT_A_TIME);
+        let mut tag = |photos: Vec<Stored>| {
+            let tagged = |photo: Stored| {
+                let labels = labels(background, photo.vector.as_ref()?, vocabulary, &prompts, choice);
+                Some(Tagged { path: photo.item.path, labels })
+            };
+            let tagged: Vec<Tagged> = photos.into_par_iter().filter_map(tagged).collect();
+            let wants_more = tagged.into_iter().all(&mut visit);
+            if wants_more { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        };
+        view.each(filter, Load::WithVector, &mut |photo| {
+            photos.push(photo);
+            if photos.len() < PHOTOS_AT_A_TIME {
+                return ControlFlow::Continue(());
             }
-            let admitted: Vec<&Stored<'_>> =
-                some.iter().filter(|photo| filter.admits(&photo.record)).collect();
-            let tagged: Vec<Tagged> = admitted
-                .into_par_iter()
-                .filter_map(|photo| {
-                    let labels = labels(background, photo.vector.as_ref()?, vocabulary, &prompts, choice);
-                    Some(Tagged { path: path_of(photo.record.key), labels })
-                })
-                .collect();
-            for tagged in tagged {
-                if !visit(tagged) {
-                    return Ok(());
-                }
-            }
-        }
+            tag(std::mem::replace(&mut photos, Vec::with_capacity(PHOTOS_AT_A_TIME)))
+        })?;
+        _ = tag(photos);
+        Ok(())
     }
 }
 

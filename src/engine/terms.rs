@@ -4,95 +4,134 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::path::Path;
 
-use imgsearch_index::{Fingerprint, Key, Vector};
+use imgsearch_index::{Fingerprint, Vector};
 
-use super::{Engine, EngineError};
+use super::{EngineError, Search};
 use crate::decode::{PictureError, decode_in_time, read};
+use crate::item::Item;
 use crate::name::canonicalize;
-use crate::photo::{Photo, Stamp, fingerprint, key_of};
+use crate::photo::{Stamp, fingerprint};
 use crate::query::{Expression, Source};
 
-/// An expression as a direction, and the pictures in it.
+/// A sum this short, where the part that counts most has length 1, is what rounding leaves of parts that cancel each
+/// other out. Even two texts of nearly the same meaning leave a hundred times as much.
+const LEAST_LENGTH: f32 = 1e-5;
+
+/// An expression as a direction, and what the pictures in it are known by: they are not to be found.
 pub(super) struct Asked {
     pub(super) vector: Vector,
-    pub(super) pictures: Vec<Picture>,
+    pub(super) items: Vec<Item>,
+    pub(super) contents: Vec<Fingerprint>,
 }
 
-/// What a picture of the query is known by.
+/// What the pictures of an expression are known by, as far as it was read.
 #[derive(Default)]
-pub(super) struct Picture {
-    pub(super) key: Option<Key>,
-    pub(super) fingerprint: Option<Fingerprint>,
+struct Pictures {
+    items: Vec<Item>,
+    contents: Vec<Fingerprint>,
 }
 
-impl Engine<'_> {
+impl Search<'_> {
     /// The sum of the parts' unit vectors, each times its weight.
-    pub(super) fn ask(&mut self, expression: &Expression) -> Result<Asked, EngineError> {
-        let mut sum = vec![0.0; self.searcher.space().dim()];
-        let mut pictures = Vec::new();
+    pub(super) fn ask(&self, expression: &Expression) -> Result<Asked, EngineError> {
+        let (mut parts, mut pictures) = (Vec::new(), Pictures::default());
         for term in expression.terms() {
             let vector = match &term.source {
-                Source::Text(text) => self.text()?.encode_query(text)?,
+                Source::Text(text) => self.engine.text()?.encode_query(text)?,
                 Source::Picture(path) => self.picture(path, &mut pictures)?,
                 Source::Bytes(bytes) => {
                     self.content("the picture on stdin".as_ref(), bytes.into(), &mut pictures)?
                 }
-                Source::Result(rank) => {
-                    let path =
-                        self.library.remembered(*rank).ok_or(EngineError::NotRemembered { rank: *rank })?;
-                    self.picture(&path, &mut pictures)?
-                }
             };
-            for (sum, x) in sum.iter_mut().zip(vector.as_slice()) {
-                *sum += term.weight * x;
-            }
+            parts.push((term.weight, vector));
         }
-        let vector = Vector::normalized(sum).map_err(|_| EngineError::CancelsOut)?;
-        Ok(Asked { vector, pictures })
+        let Pictures { items, contents } = pictures;
+        Ok(Asked { vector: sum(&parts).ok_or(EngineError::CancelsOut)?, items, contents })
     }
 
     /// A picture file. If the library has it as it is now, neither the file nor the image tower is needed.
-    fn picture(&mut self, path: &Path, pictures: &mut Vec<Picture>) -> Result<Vector, EngineError> {
+    fn picture(&self, path: &Path, pictures: &mut Pictures) -> Result<Vector, EngineError> {
         let unread = |error| refused(path, PictureError::File(error));
         let path = &canonicalize(path).map_err(unread)?;
-        let key = key_of(path);
+        let item = Item::file(path.as_path());
         let file = File::open(path).map_err(unread)?;
         let stamp = Stamp::of(&file.metadata().map_err(unread)?);
-        if let Some(key) = &key
-            && let Some(stored) = self.searcher.get(key)?
-            && let Some(photo) = Photo::decode(stored.record.payload)
+        let stored = self.view.get(&item)?;
+        pictures.items.push(item);
+        if let Some(stored) = stored
+            && let Some(photo) = stored.photo
             && let Some(vector) = stored.vector
             && photo.stamp.same_content(&stamp)
         {
-            let fingerprint = stored.record.fingerprint;
-            pictures.push(Picture { key: Some(key.clone()), fingerprint });
+            pictures.contents.extend(stored.content);
             return Ok(vector);
         }
-        let bytes = read(file, &self.limits).map_err(|error| refused(path, error))?;
-        pictures.push(Picture { key, fingerprint: None });
+        let bytes = read(file, &self.engine.limits).map_err(|error| refused(path, error))?;
         self.content(path, bytes.into(), pictures)
     }
 
     /// The content of a picture file that is called `name`.
     fn content(
-        &mut self,
+        &self,
         name: &Path,
         bytes: Cow<'_, [u8]>,
-        pictures: &mut Vec<Picture>,
+        pictures: &mut Pictures,
     ) -> Result<Vector, EngineError> {
         let content = fingerprint(&bytes);
-        pictures.push(Picture { key: None, fingerprint: Some(content) });
-        let known = self.searcher.records_of(&content).next().transpose()?;
+        pictures.contents.push(content);
+        let known = self.view.of_content(&content, 1)?.pop();
         if let Some(vector) = known.and_then(|stored| stored.vector) {
             return Ok(vector);
         }
-        let preprocess = self.model.preprocess();
-        let picture = decode_in_time(bytes.into_owned(), &self.limits, preprocess.detail())
+        let preprocess = self.engine.model.preprocess();
+        let picture = decode_in_time(bytes.into_owned(), &self.engine.limits, preprocess.detail())
             .map_err(|error| refused(name, error))?;
-        Ok(self.image()?.encode_image(preprocess.tensor(&picture))?)
+        Ok(self.engine.image()?.encode_image(preprocess.tensor(&picture))?)
     }
+}
+
+/// The direction of the vectors' sum, each times its weight; `None` where they cancel each other out.
+fn sum(parts: &[(f32, Vector)]) -> Option<Vector> {
+    // Only the ratio of the weights matters, and the weights themselves may be too large to be added up.
+    let greatest = parts.iter().map(|(weight, _)| weight.abs()).reduce(f32::max)?;
+    let mut sum = vec![0.0; parts.first()?.1.dim()];
+    for (weight, vector) in parts {
+        sum.iter_mut().zip(vector.as_slice()).for_each(|(sum, x)| *sum += weight / greatest * x);
+    }
+    let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
+    if length < LEAST_LENGTH { None } else { Vector::normalized(sum).ok() }
 }
 
 fn refused(path: &Path, error: PictureError) -> EngineError {
     EngineError::Picture { path: path.to_owned(), error }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_cancel_out_only_where_nothing_is_left_of_them() {
+        #[track_caller]
+        fn check(parts: &[(f32, [f32; 2])], expected: Option<[f32; 2]>) {
+            let parts: Vec<_> =
+                parts.iter().map(|(weight, x)| (*weight, Vector::normalized(x.to_vec()).unwrap())).collect();
+            let expected = expected.map(|x| Vector::normalized(x.to_vec()).unwrap());
+            let is_near = |(a, b): (Vector, Vector)| a.dot(&b) > 0.9999;
+            match (sum(&parts), expected) {
+                (None, None) => {}
+                (Some(found), Some(expected)) => assert!(is_near((found, expected)), "{parts:?}"),
+                (found, _) => panic!("{parts:?}: {found:?}"),
+            }
+        }
+        let (x, y) = ([1.0, 0.0], [0.6, 0.8]);
+        check(&[(1.0, x), (1.0, [0.0, 1.0])], Some([1.0, 1.0]));
+        check(&[(1.0, x), (-0.5, x)], Some(x));
+        check(&[(1.0, x), (-1.0, x)], None);
+        // Rounding leaves something of parts that are as much taken away as added.
+        check(&[(0.1, x), (0.7, y), (-0.7, y), (-0.1, x)], None);
+        // Weights beyond what numbers hold when they are added up, and hardly above 0.
+        check(&[(f32::MAX, x), (f32::MAX, x), (f32::MAX, x)], Some(x));
+        check(&[(1e-30, x), (1e-30, y)], Some([0.8, 0.4]));
+    }
 }

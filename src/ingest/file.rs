@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use imgsearch_index::{Change, Fingerprint, Key, Record, Vector};
+use imgsearch_index::{Fingerprint, Vector};
 
 use super::Outcome;
 use super::in_flight::InFlight;
 use crate::decode::Metadata;
+use crate::item::Item;
+use crate::library::Write;
 use crate::photo::{Details, Photo, Skip, SkipKind, Stamp};
 use crate::sidecar::Sidecars;
 
@@ -14,7 +16,6 @@ use crate::sidecar::Sidecars;
 #[derive(Clone)]
 pub(super) struct Job {
     pub(super) path: PathBuf,
-    pub(super) key: Key,
     pub(super) disk: u64,
     /// How it looked when it was opened; until then, how it looked to the walk.
     pub(super) stamp: Stamp,
@@ -41,7 +42,7 @@ pub(super) struct Done {
     pub(super) path: PathBuf,
     pub(super) outcome: Outcome,
     /// What changes in the library, if anything does.
-    pub(super) change: Option<Change>,
+    pub(super) change: Option<Write>,
     /// The content that other files may wait for until this one is stored.
     pub(super) claim: Option<Fingerprint>,
 }
@@ -52,7 +53,7 @@ impl Done {
         let photo = Photo::skipped(job.stamp, job.disk, skip.clone());
         let is_other = skip.kind == SkipKind::OtherFile;
         let outcome = if is_other { Outcome::NotPicture } else { Outcome::Skipped(skip) };
-        Done::with(job, content, &photo, None, outcome)
+        Done::with(job, content, photo, None, outcome)
     }
 
     /// A file of which the library keeps what it has.
@@ -70,7 +71,7 @@ impl Done {
     ) -> Done {
         let details = details.with_sidecars(&job.sidecars, job.said_beside.clone(), &job.stamp);
         let photo = Photo::read(job.stamp, job.disk, Some(details));
-        Done { claim: Some(content), ..Done::with(job, Some(content), &photo, vector, outcome) }
+        Done { claim: Some(content), ..Done::with(job, Some(content), photo, vector, outcome) }
     }
 
     /// A file whose content the library knows, with what it knows.
@@ -83,7 +84,7 @@ impl Done {
     ) -> Done {
         let outcome = job.outcome(content, seen_again);
         let photo = here(known, &job);
-        Done::with(job, Some(content), &photo, Some(vector), outcome)
+        Done::with(job, Some(content), photo, Some(vector), outcome)
     }
 
     /// A file that this run cannot decode, though an earlier version had a vector of the same content: the vector stays.
@@ -101,24 +102,24 @@ impl Done {
         skip: Skip,
     ) -> Done {
         let photo = Photo { trouble: Some(skip.clone()), ..photo };
-        Done::with(job, Some(content), &photo, Some(vector), Outcome::Skipped(skip))
+        Done::with(job, Some(content), photo, Some(vector), Outcome::Skipped(skip))
     }
 
     fn with(
         job: Job,
-        fingerprint: Option<Fingerprint>,
-        photo: &Photo,
+        content: Option<Fingerprint>,
+        photo: Photo,
         vector: Option<Vector>,
         outcome: Outcome,
     ) -> Done {
-        let record = Record { fingerprint, payload: photo.encode() };
-        let change = Some(Change::Put { key: job.key, record, vector });
+        let item = Item::file(job.path.as_path());
+        let change = Some(Write::Put { item, content, photo, vector });
         Done { path: job.path, outcome, change, claim: None }
     }
 
     /// The same file with this vector.
     pub(super) fn with_vector(mut self, made: Vector) -> Done {
-        if let Some(Change::Put { vector, .. }) = &mut self.change {
+        if let Some(Write::Put { vector, .. }) = &mut self.change {
             *vector = Some(made);
         }
         self
@@ -126,11 +127,9 @@ impl Done {
 
     /// The same file, left out because it cannot be stored as it is.
     pub(super) fn refused(mut self, skip: Skip) -> Done {
-        if let Some(Change::Put { record, vector, .. }) = &mut self.change {
+        if let Some(Write::Put { photo, vector, .. }) = &mut self.change {
             *vector = None;
-            if let Some(photo) = Photo::decode(&record.payload) {
-                record.payload = Photo::skipped(photo.stamp, photo.disk, skip.clone()).encode();
-            }
+            *photo = Photo::skipped(photo.stamp, photo.disk, skip.clone());
         }
         Done { outcome: Outcome::Skipped(skip), ..self }
     }
@@ -138,18 +137,16 @@ impl Done {
     /// What the library will know of the file, if it has a vector.
     pub(super) fn photo(&self) -> Option<(Photo, Vector)> {
         match &self.change {
-            Some(Change::Put { record, vector: Some(vector), .. }) => {
-                Some((Photo::decode(&record.payload)?, vector.clone()))
-            }
-            Some(Change::Put { .. } | Change::Delete { .. }) | None => None,
+            Some(Write::Put { photo, vector: Some(vector), .. }) => Some((photo.clone(), vector.clone())),
+            Some(Write::Put { .. } | Write::Remove { .. }) | None => None,
         }
     }
 
     /// The content of the file, where it is known.
     pub(super) fn content(&self) -> Option<Fingerprint> {
         match &self.change {
-            Some(Change::Put { record, .. }) => record.fingerprint,
-            Some(Change::Delete { .. }) | None => None,
+            Some(Write::Put { content, .. }) => *content,
+            Some(Write::Remove { .. }) | None => None,
         }
     }
 }

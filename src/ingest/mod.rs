@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::decode::Limits;
 use crate::disk::DiskMarks;
 use crate::hint::Hint;
-use crate::library::{LockedLibrary, Note, Opened};
+use crate::library::{LockedLibrary, Opened, Sink, StoreError, View};
 use crate::model::{Device, Model, ModelError};
 use crate::photo::{Skip, SkipKind};
 use crate::walk::{Kind, PatternError, Rules};
@@ -216,9 +216,9 @@ pub enum IngestError {
     /// An exclude pattern is wrong.
     #[error(transparent)]
     Pattern(#[from] PatternError),
-    /// The index does not open or does not take changes.
+    /// The library does not open or does not take changes.
     #[error(transparent)]
-    Index(#[from] imgsearch_index::Error),
+    Store(#[from] StoreError),
     /// The model does not load or fails.
     #[error(transparent)]
     Model(#[from] ModelError),
@@ -241,7 +241,7 @@ pub enum IngestError {
 impl Hint for IngestError {
     fn hint(&self) -> Option<String> {
         match self {
-            IngestError::Index(error) => Hint::hint(error),
+            IngestError::Store(error) => error.hint(),
             IngestError::Model(error) => error.hint(),
             IngestError::Pattern(_) | IngestError::Stuck { .. } | IngestError::Thread { .. } => None,
         }
@@ -262,20 +262,36 @@ pub fn index(
     reporter: &dyn Reporter,
     cancel: &AtomicBool,
 ) -> Result<Totals, IngestError> {
-    let Opened { writer, replaces } = library.open(model.space())?;
-    let mut note = Note::read(writer.note()?.as_deref());
-    note.last_indexed = unix_seconds(plan.now);
-    note.set_model(model.folder(), model.precision());
-    writer.set_note(note.encode())?;
-    let totals = Run::new(&writer, replaces.as_ref(), model, plan, reporter, cancel).whole()?;
-    if !totals.cancelled {
-        note.set_left_out(&totals.not_pictures, totals.stood_back);
-        writer.set_note(note.encode())?;
-    }
-    writer.close()?;
+    let Opened { sink, replaces } = library.open(model.space())?;
+    let totals = index_into(&*sink, replaces.as_deref(), model, plan, reporter, cancel)?;
+    sink.close()?;
     drop(replaces);
     if totals.replacement.as_ref().is_some_and(Replacement::is_done) {
         library.put_into_use(model.space())?;
+    }
+    Ok(totals)
+}
+
+/// Brings what `sink` keeps up to date, which is to take the place of `replaces`, if that is given.
+///
+/// # Errors
+/// As [`index`].
+pub fn index_into(
+    sink: &dyn Sink,
+    replaces: Option<&dyn View>,
+    model: &Model,
+    plan: &Plan,
+    reporter: &dyn Reporter,
+    cancel: &AtomicBool,
+) -> Result<Totals, IngestError> {
+    let mut note = sink.note()?;
+    note.last_indexed = unix_seconds(plan.now);
+    note.set_model(model.folder(), model.precision());
+    sink.set_note(&note)?;
+    let totals = Run::new(sink, replaces, model, plan, reporter, cancel).whole()?;
+    if !totals.cancelled {
+        note.set_left_out(&totals.not_pictures, totals.stood_back);
+        sink.set_note(&note)?;
     }
     Ok(totals)
 }

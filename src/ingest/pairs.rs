@@ -7,8 +7,6 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use imgsearch_index::Key;
-
 use crate::photo::{Photo, Stamp};
 use crate::sidecar::Sidecars;
 
@@ -24,7 +22,7 @@ pub(super) struct Pairs {
 }
 
 struct Jpeg {
-    key: Key,
+    path: PathBuf,
     stands: bool,
 }
 
@@ -36,26 +34,26 @@ pub(super) enum Jpegs {
     /// One that stands for it is in the library as it is now.
     Stands,
     /// These may come to stand for it in this run.
-    Waits(Vec<Key>),
+    Waits(Vec<PathBuf>),
 }
 
 /// A RAW file that waits until it is known what becomes of the JPEGs beside it.
 pub(super) struct Held {
-    pub(super) key: Key,
+    pub(super) path: PathBuf,
     pub(super) stamp: Stamp,
     pub(super) disk: u64,
-    pub(super) jpegs: Vec<Key>,
+    pub(super) jpegs: Vec<PathBuf>,
     pub(super) sidecars: Sidecars,
 }
 
 impl Pairs {
     /// Notes a JPEG, and whether it stands for a RAW file already.
-    pub(super) fn add(&mut self, path: &Path, key: Key, stands: bool) {
+    pub(super) fn add(&mut self, path: &Path, stands: bool) {
         let Some((folder, name)) = split(path) else { return };
         if folder != self.folder {
             *self = Pairs { folder: folder.to_owned(), jpegs: HashMap::new() };
         }
-        self.jpegs.entry(name).or_default().push(Jpeg { key, stands });
+        self.jpegs.entry(name).or_default().push(Jpeg { path: path.to_owned(), stands });
     }
 
     /// Whether a RAW file stands back for the JPEGs beside it.
@@ -65,7 +63,7 @@ impl Pairs {
         if jpegs.iter().any(|jpeg| jpeg.stands) {
             return Jpegs::Stands;
         }
-        Jpegs::Waits(jpegs.iter().map(|jpeg| jpeg.key.clone()).collect())
+        Jpegs::Waits(jpegs.iter().map(|jpeg| jpeg.path.clone()).collect())
     }
 }
 
@@ -86,18 +84,17 @@ mod tests {
 
     #[test]
     fn jpegs_of_the_same_name_and_folder_are_beside_a_raw_file() {
-        let key = |path: &str| Key::new(path).unwrap();
         let mut pairs = Pairs::default();
-        pairs.add(Path::new("/o/a.jpg"), key("/o/a.jpg"), true);
+        pairs.add(Path::new("/o/a.jpg"), true);
         for (path, stands) in [("/p/a.JPG", true), ("/p/b.jpeg", false), ("/p/b.jpg", false)] {
-            pairs.add(Path::new(path), key(path), stands);
+            pairs.add(Path::new(path), stands);
         }
         #[track_caller]
         fn check(pairs: &Pairs, raw: &str, expected: &Jpegs) {
             assert_eq!(pairs.beside(Path::new(raw)), *expected, "{raw}");
         }
         check(&pairs, "/p/a.DNG", &Jpegs::Stands);
-        check(&pairs, "/p/b.cr2", &Jpegs::Waits(vec![key("/p/b.jpeg"), key("/p/b.jpg")]));
+        check(&pairs, "/p/b.cr2", &Jpegs::Waits(vec!["/p/b.jpeg".into(), "/p/b.jpg".into()]));
         check(&pairs, "/p/c.cr2", &Jpegs::Nothing);
         check(&pairs, "/o/a.cr2", &Jpegs::Nothing);
     }

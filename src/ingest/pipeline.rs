@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
-use imgsearch_index::{Fingerprint, Searcher, Writer};
+use imgsearch_index::Fingerprint;
 
 use super::embed::Pictures;
 use super::file::{Done, Job, left_out};
@@ -25,6 +25,7 @@ use super::scan::Walked;
 use super::store::Store;
 use super::{Event, IngestError, Plan, Reporter, Totals, embed, replacement, scan, store, sweep};
 use crate::decode;
+use crate::library::{Sink, View};
 use crate::model::Model;
 use crate::photo::{Skip, SkipKind};
 
@@ -39,9 +40,9 @@ const BATCHES_AHEAD: usize = 6;
 
 /// What all stages of one run share.
 pub(super) struct Run<'a> {
-    pub(super) writer: &'a Writer,
-    /// The index in use, of another model, whose place this one is to take.
-    pub(super) replaces: Option<&'a Searcher>,
+    pub(super) sink: &'a dyn Sink,
+    /// What the library shows, of another model, whose place this is to take.
+    pub(super) replaces: Option<&'a dyn View>,
     pub(super) model: &'a Model,
     pub(super) plan: &'a Plan,
     pub(super) reporter: &'a dyn Reporter,
@@ -65,15 +66,15 @@ pub(super) enum Passed<T> {
 
 impl<'a> Run<'a> {
     pub(super) fn new(
-        writer: &'a Writer,
-        replaces: Option<&'a Searcher>,
+        sink: &'a dyn Sink,
+        replaces: Option<&'a dyn View>,
         model: &'a Model,
         plan: &'a Plan,
         reporter: &'a dyn Reporter,
         cancel: &'a AtomicBool,
     ) -> Run<'a> {
         let (in_flight, failed) = (InFlight::default(), AtomicBool::new(false));
-        Run { writer, replaces, model, plan, reporter, in_flight, cancel, failed }
+        Run { sink, replaces, model, plan, reporter, in_flight, cancel, failed }
     }
 
     pub(super) fn should_stop(&self) -> bool {
@@ -81,8 +82,8 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn whole(&self) -> Result<Totals, IngestError> {
-        replacement::announce(self);
-        let mut store = Store::new(self.writer, &self.in_flight, self.reporter);
+        replacement::announce(self)?;
+        let mut store = Store::new(self.sink, &self.in_flight, self.reporter);
         let mut walked = self.pipeline(&mut store, |jobs, done| scan::scan(self, jobs, done))?;
         if walked.has_held() && !self.should_stop() {
             walked = self.pipeline(&mut store, |jobs, done| scan::scan_held(self, walked, jobs, done))?;
@@ -242,14 +243,13 @@ pub(super) fn join<T>(handle: ScopedJoinHandle<'_, T>) -> T {
 mod tests {
     use super::*;
     use crate::ingest::Outcome;
-    use crate::photo::{Stamp, key_of};
+    use crate::photo::Stamp;
 
     fn job(path: &str) -> Job {
         let (path, stamp) = (std::path::Path::new(path), Stamp { size: 1, modified_ns: 2, changed_ns: 3 });
-        let key = key_of(path).unwrap();
         let (sidecars, said_beside) = Default::default();
         let path = path.to_owned();
-        Job { path, key, disk: 1, stamp, by_content: false, embedded: None, sidecars, said_beside }
+        Job { path, disk: 1, stamp, by_content: false, embedded: None, sidecars, said_beside }
     }
 
     struct Claimed(Job);

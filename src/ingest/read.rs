@@ -16,6 +16,7 @@ use super::pipeline::{Passed, Run};
 use super::{IngestError, Outcome};
 use crate::budget::{Budget, Share};
 use crate::decode::{self, Metadata, Waited, Worker};
+use crate::item::Item;
 use crate::photo::{self, DECODER_VERSION, Photo, Skip, SkipKind, Stamp};
 use crate::sidecar::Sidecars;
 
@@ -128,8 +129,8 @@ impl<'a> Reader<'a> {
         share: Share<'s>,
     ) -> Result<Passed<Content<'s>>, IngestError> {
         let fingerprint = photo::fingerprint(&bytes);
-        let known = self.run.writer.records_of(&fingerprint).next().transpose()?;
-        let known = known.and_then(|(_, record, vector)| Some((Photo::decode(&record.payload)?, vector)));
+        let known = self.run.sink.of_content(&fingerprint, 1)?.pop();
+        let known = known.and_then(|stored| stored.photo.zip(stored.vector));
         let is_current = |photo: &Photo| photo.decoder_version == DECODER_VERSION && !self.run.plan.force;
         if let Some((photo, vector)) = known.as_ref().filter(|(photo, _)| is_current(photo)) {
             let done = Done::known(job, fingerprint, photo.clone(), vector.clone(), Outcome::Unchanged);
@@ -146,10 +147,11 @@ impl<'a> Reader<'a> {
     fn unread(&self, job: Job, skip: Skip) -> Result<Passed<Content<'static>>, IngestError> {
         let done = match job.embedded {
             Some(content) => {
-                let photo = self.run.writer.get(&job.key)?.and_then(|record| Photo::decode(&record.payload));
-                let known = self.run.writer.records_of(&content).next().transpose()?;
-                match photo.zip(known) {
-                    Some((photo, (.., vector))) => Done::in_trouble(job, content, photo, vector, skip),
+                let photo =
+                    self.run.sink.get(&Item::file(job.path.as_path()))?.and_then(|stored| stored.photo);
+                let vector = self.run.sink.of_content(&content, 1)?.pop().and_then(|stored| stored.vector);
+                match photo.zip(vector) {
+                    Some((photo, vector)) => Done::in_trouble(job, content, photo, vector, skip),
                     None => Done::skipped(job, skip, None),
                 }
             }

@@ -3,11 +3,16 @@
 //! It must have every photo that an ordinary run would have kept in the one in use. Photos that are gone or excluded
 //! are not waited for, nor those whose file has changed into something that cannot be embedded.
 
+use std::ops::ControlFlow;
+
 use super::pipeline::Run;
 use super::scan::Walked;
 use super::sweep::{Fate, Fates};
 use super::{Event, IngestError};
-use crate::photo::{Photo, key_of, path_of};
+use crate::item::Item;
+use crate::library::{Load, StoreError, Stored, View};
+use crate::photo::Photo;
+use crate::query::Filter;
 
 /// What became of a change to another model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,45 +42,56 @@ impl Replacement {
 }
 
 /// Tells whoever waits what this run does.
-pub(super) fn announce(run: &Run<'_>) {
+pub(super) fn announce(run: &Run<'_>) -> Result<(), StoreError> {
     if let Some(old) = run.replaces {
-        let (photos, old, new) = (old.len(), old.space().label(), run.model.space().label());
+        let (photos, old, new) =
+            (old.count(&Filter::default())?, old.space().label(), run.model.space().label());
         run.reporter.report(Event::Replacing { old, new, photos });
     }
+    Ok(())
 }
 
 /// How far the change has come; `None` when there is none.
 pub(super) fn state(run: &Run<'_>, walked: &Walked) -> Result<Option<Replacement>, IngestError> {
     let Some(old) = run.replaces else { return Ok(None) };
-    let lacking = lacking(run, walked)?;
+    let lacking = lacking(run, old, walked)?;
     let (old, new) = (old.space().label().to_owned(), run.model.space().label().to_owned());
     Ok(Some(Replacement { old, new, lacking }))
 }
 
-fn lacking(run: &Run<'_>, walked: &Walked) -> Result<Option<Lacking>, IngestError> {
+fn lacking(run: &Run<'_>, old: &dyn View, walked: &Walked) -> Result<Option<Lacking>, IngestError> {
     let mut fates = Fates::new(run, walked)?;
-    let mut lacking = Lacking::default();
-    for stored in run.replaces.into_iter().flat_map(|old| old.records()) {
-        if run.should_stop() {
-            return Ok(None);
+    let (mut lacking, mut compared) = (Lacking::default(), Ok(()));
+    old.each(&Filter::default(), Load::WithoutVector, &mut |stored| {
+        compared = compare(run, &mut fates, &stored, &mut lacking);
+        if compared.is_err() || run.should_stop() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
         }
-        let stored = stored?;
-        if !stored.has_vector {
-            continue;
-        }
-        let Some(key) = key_of(&path_of(stored.key)) else { continue };
-        let old = Photo::decode(stored.payload);
-        let new = run.writer.get(&key)?.and_then(|record| Photo::decode(&record.payload));
-        if new.is_some_and(|new| stands_for(&new, old.as_ref())) {
-            continue;
-        }
-        match fates.of(&key, stored.payload) {
-            Fate::Stays => lacking.failed += 1,
-            Fate::Kept => lacking.absent += 1,
-            Fate::Goes => {}
-        }
-    }
+    })?;
+    compared?;
     Ok((!run.should_stop()).then_some(lacking))
+}
+
+fn compare(
+    run: &Run<'_>,
+    fates: &mut Fates<'_>,
+    old: &Stored,
+    lacking: &mut Lacking,
+) -> Result<(), StoreError> {
+    // The parts of a file come with it.
+    let Item { path, part: None } = &old.item else { return Ok(()) };
+    let new = run.sink.get(&old.item)?.and_then(|stored| stored.photo);
+    if new.is_some_and(|new| stands_for(&new, old.photo.as_ref())) {
+        return Ok(());
+    }
+    match fates.of(path, old.photo.as_ref()) {
+        Fate::Stays => lacking.failed += 1,
+        Fate::Kept => lacking.absent += 1,
+        Fate::Goes => {}
+    }
+    Ok(())
 }
 
 /// Whether the new index has the photo, or has found that its file changed since the old index embedded it and cannot

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, HashSet};
 use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
-use imgsearch_index::{Fingerprint, Key, Searcher};
+use imgsearch_index::Fingerprint;
 
 use super::file::{Done, Job};
 use super::pairs::{Held, Jpegs, Pairs, can_stand};
@@ -18,7 +19,10 @@ use super::sweep::excludes;
 use super::{Event, IngestError, Plan, Totals};
 use crate::decode;
 use crate::disk::{Disks, UNKNOWN_DISK};
-use crate::photo::{Photo, Skip, SkipKind, Stamp, is_under, key_of, path_of};
+use crate::item::{Item, can_be_kept, is_under, path_bytes};
+use crate::library::{Load, View};
+use crate::photo::{Photo, Skip, SkipKind, Stamp};
+use crate::query::Filter;
 use crate::sidecar::{Finder, Sidecars};
 use crate::walk::{Found, Kind, Name, Walk};
 
@@ -30,12 +34,12 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 /// What the walk learned besides the jobs it queued.
 #[derive(Default)]
 pub(super) struct Walked {
-    /// Hashes of the keys of all files met. Hashes, because a million paths would take 100 MB; two paths of one hash
+    /// Hashes of the paths of all files met. Hashes, because a million paths would take 100 MB; two paths of one hash
     /// (odds of 10⁻⁷ among a million) only keep a deleted photo until the next change.
     seen: HashSet<u64>,
     /// Disks, as they were called when the photos on them were stored, of which photos were met unchanged.
     disks: HashSet<u64>,
-    /// Hashes of the keys of RAW files that stand back for a JPEG.
+    /// Hashes of the paths of RAW files that stand back for a JPEG.
     stood_back: HashSet<u64>,
     /// RAW files of which it is not known yet.
     held: Vec<Held>,
@@ -49,21 +53,22 @@ pub(super) struct Walked {
 }
 
 impl Walked {
-    pub(super) fn has_seen(&self, key: &Key) -> bool {
-        self.seen.contains(&hash(key))
+    pub(super) fn has_seen(&self, path: &Path) -> bool {
+        self.seen.contains(&hash(path))
     }
 
     pub(super) fn has_met_disk(&self, disk: u64) -> bool {
         self.disks.contains(&disk)
     }
 
-    pub(super) fn stands_back(&self, key: &Key) -> bool {
-        self.stood_back.contains(&hash(key))
+    pub(super) fn stands_back(&self, path: &Path) -> bool {
+        self.stood_back.contains(&hash(path))
     }
 
     /// Whether nothing is known of this file because its root gave no answer.
-    pub(super) fn is_silent(&self, key: &Key) -> bool {
-        self.silent.iter().any(|root| is_under(key.as_bytes(), root))
+    pub(super) fn is_silent(&self, path: &Path) -> bool {
+        let Some(path) = path_bytes(path) else { return false };
+        self.silent.iter().any(|root| is_under(path, root))
     }
 
     /// Whether RAW files wait for what becomes of the JPEGs beside them.
@@ -83,9 +88,9 @@ impl Walked {
     }
 }
 
-fn hash(key: &Key) -> u64 {
+fn hash(path: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
+    path.as_os_str().hash(&mut hasher);
     hasher.finish()
 }
 
@@ -131,7 +136,6 @@ struct Scan<'a> {
 /// A file that the walk met.
 struct Met {
     path: PathBuf,
-    key: Key,
     stamp: Stamp,
     disk: u64,
     name: Name,
@@ -210,18 +214,17 @@ impl<'a> Scan<'a> {
 
     /// Photos of the index that is to be replaced that the walk did not meet, wherever they are: they stay in the
     /// library.
-    fn photos_of(&mut self, old: &Searcher) -> Result<(), IngestError> {
+    fn photos_of(&mut self, old: &dyn View) -> Result<(), IngestError> {
         let excludes = excludes(self.run.plan)?;
         let mut paths = Vec::new();
-        for stored in old.records() {
-            let stored = stored?;
-            let path = path_of(stored.key);
-            let is_open = |key: Key| !self.walked.has_seen(&key) && !self.walked.is_silent(&key);
-            let is_asked = stored.has_vector && key_of(&path).is_some_and(is_open);
-            if is_asked && !excludes.iter().any(|exclude| exclude.matches(&path)) {
+        old.each(&Filter::default(), Load::WithoutVector, &mut |stored| {
+            let Item { path, part } = stored.item;
+            let is_open = !self.walked.has_seen(&path) && !self.walked.is_silent(&path);
+            if part.is_none() && is_open && !excludes.iter().any(|exclude| exclude.matches(&path)) {
                 paths.push(path);
             }
-        }
+            ControlFlow::Continue(())
+        })?;
         let Some(place) = paths.first().cloned() else { return Ok(()) };
         let mut disks = Disks::new(self.run.plan.disks);
         let look = move |path: PathBuf| {
@@ -240,18 +243,20 @@ impl<'a> Scan<'a> {
         name: Name,
         sidecars: Sidecars,
     ) -> Result<bool, IngestError> {
-        let Some(key) = self.see(&path, name) else { return Ok(true) };
-        let met = Met { path, key, stamp: *stamp, disk, name, sidecars };
+        if !self.see(&path, name) {
+            return Ok(true);
+        }
+        let met = Met { path, stamp: *stamp, disk, name, sidecars };
         if name == Name::Raw {
             match self.pairs.beside(&met.path) {
                 Jpegs::Nothing => {}
                 Jpegs::Stands => {
-                    self.walked.stood_back.insert(hash(&met.key));
+                    self.walked.stood_back.insert(hash(&met.path));
                     return Ok(true);
                 }
                 Jpegs::Waits(jpegs) => {
-                    let Met { key, stamp, disk, sidecars, .. } = met;
-                    self.walked.held.push(Held { key, stamp, disk, jpegs, sidecars });
+                    let Met { path, stamp, disk, sidecars, .. } = met;
+                    self.walked.held.push(Held { path, stamp, disk, jpegs, sidecars });
                     return Ok(true);
                 }
             }
@@ -261,8 +266,8 @@ impl<'a> Scan<'a> {
 
     /// Counts a file that is as the library knows it, and queues any other.
     fn compare(&mut self, met: Met) -> Result<bool, IngestError> {
-        let Met { path, key, stamp, disk, name, sidecars } = met;
-        let known = self.known(&key)?;
+        let Met { path, stamp, disk, name, sidecars } = met;
+        let known = self.known(&path)?;
         if let Some((_, photo)) = known.as_ref().filter(|(_, photo)| photo.stamp.same_content(&stamp)) {
             self.walked.disks.insert(photo.disk);
         }
@@ -271,7 +276,7 @@ impl<'a> Scan<'a> {
             .map(|(_, photo)| photo)
             .filter(|photo| photo.is_current(&stamp) && photo.has_seen(&sidecars) && !self.run.plan.force);
         if name == Name::Jpeg {
-            self.pairs.add(&path, key.clone(), current.is_some_and(can_stand));
+            self.pairs.add(&path, current.is_some_and(can_stand));
         }
         if let Some(photo) = current {
             self.count_current(photo);
@@ -286,36 +291,37 @@ impl<'a> Scan<'a> {
         }
         self.run.reporter.report(Event::Queued);
         let said_beside = decode::Metadata::default();
-        let job = Job { path, key, disk, stamp, by_content, embedded, sidecars, said_beside };
+        let job = Job { path, disk, stamp, by_content, embedded, sidecars, said_beside };
         Ok(self.jobs.send(job).is_ok())
     }
 
     /// A RAW file whose JPEGs are stored or refused by now.
     fn held(&mut self, held: Held) -> Result<bool, IngestError> {
-        let Held { key, stamp, disk, jpegs, sidecars } = held;
+        let Held { path, stamp, disk, jpegs, sidecars } = held;
         for jpeg in jpegs {
             if self.known(&jpeg)?.is_some_and(|(_, photo)| can_stand(&photo)) {
-                self.walked.stood_back.insert(hash(&key));
+                self.walked.stood_back.insert(hash(&path));
                 return Ok(true);
             }
         }
-        let path = path_of(key.as_bytes());
-        self.compare(Met { path, key, stamp, disk, name: Name::Raw, sidecars })
+        self.compare(Met { path, stamp, disk, name: Name::Raw, sidecars })
     }
 
     fn dangling_link(&mut self, path: PathBuf) -> Result<bool, IngestError> {
-        let Some(key) = self.see(&path, Name::Picture) else { return Ok(true) };
+        if !self.see(&path, Name::Picture) {
+            return Ok(true);
+        }
         // Gone between the walk's look and ours.
         let Ok(metadata) = path.symlink_metadata() else { return Ok(true) };
         let stamp = Stamp::of(&metadata);
-        if let Some((_, photo)) = self.known(&key)?
+        if let Some((_, photo)) = self.known(&path)?
             && photo.is_current(&stamp)
         {
             self.count_current(&photo);
             return Ok(true);
         }
         let (disk, sidecars, said_beside) = (UNKNOWN_DISK, Sidecars::default(), decode::Metadata::default());
-        let job = Job { path, key, disk, stamp, by_content: false, embedded: None, sidecars, said_beside };
+        let job = Job { path, disk, stamp, by_content: false, embedded: None, sidecars, said_beside };
         self.run.reporter.report(Event::Queued);
         let done = Done::skipped(job, Skip::new(SkipKind::DanglingLink, ""), None);
         Ok(self.done.send(done).is_ok())
@@ -338,30 +344,30 @@ impl<'a> Scan<'a> {
         self.walked.unreadable += 1;
     }
 
-    /// Notes that the file exists; `None` when it was met before, below another root. A path that cannot be a key is
-    /// told and left out.
-    fn see(&mut self, path: &Path, name: Name) -> Option<Key> {
-        let Some(key) = key_of(path) else {
+    /// Notes that the file exists. Whether it is to be looked at: not when it was met before, below another root. A path
+    /// that cannot be a key is told and left out.
+    fn see(&mut self, path: &Path, name: Name) -> bool {
+        if !can_be_kept(path) {
             let error = io::Error::new(io::ErrorKind::InvalidFilename, "this file name cannot be stored");
             self.unreadable(path, &error);
-            return None;
-        };
-        let is_new = self.walked.seen.insert(hash(&key));
-        (is_new || (name == Name::Root && self.does_not_stand_back(&key))).then_some(key)
+            return false;
+        }
+        let is_new = self.walked.seen.insert(hash(path));
+        is_new || (name == Name::Root && self.does_not_stand_back(path))
     }
 
     /// A RAW file that was given itself is meant, though a JPEG stands beside it. Whether that changes anything.
-    fn does_not_stand_back(&mut self, key: &Key) -> bool {
+    fn does_not_stand_back(&mut self, path: &Path) -> bool {
         let held = self.walked.held.len();
-        self.walked.held.retain(|held| held.key != *key);
-        self.walked.stood_back.remove(&hash(key)) || self.walked.held.len() < held
+        self.walked.held.retain(|held| held.path != path);
+        self.walked.stood_back.remove(&hash(path)) || self.walked.held.len() < held
     }
 
     /// What the library remembers of the file, and the content it had; nothing if it does not read, so that the file is
     /// looked at again.
-    fn known(&self, key: &Key) -> Result<Option<(Option<Fingerprint>, Photo)>, IngestError> {
-        let record = self.run.writer.get(key)?;
-        Ok(record.and_then(|record| Some((record.fingerprint, Photo::decode(&record.payload)?))))
+    fn known(&self, path: &Path) -> Result<Option<(Option<Fingerprint>, Photo)>, IngestError> {
+        let stored = self.run.sink.get(&Item::file(path))?;
+        Ok(stored.and_then(|stored| Some((stored.content, stored.photo?))))
     }
 
     fn count_current(&mut self, photo: &Photo) {

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use imgsearch_index::{Fingerprint, Vector, Writer};
+use imgsearch_index::{Fingerprint, Vector};
 
 use super::file::Done;
 use super::in_flight::InFlight;
 use super::{Event, IngestError, Outcome, Reporter, Totals};
+use crate::library::Sink;
 use crate::photo::{Photo, Skip, SkipKind};
 
 /// Files stored at once at most, and the longest that a file that is done with waits to be stored: what a killed
@@ -21,7 +22,7 @@ pub(super) type Copies = HashMap<Fingerprint, u64>;
 
 /// Stores what is done, in the order it comes.
 pub(super) struct Store<'a> {
-    writer: &'a Writer,
+    sink: &'a dyn Sink,
     in_flight: &'a InFlight,
     reporter: &'a dyn Reporter,
     pending: Vec<Done>,
@@ -30,9 +31,9 @@ pub(super) struct Store<'a> {
 }
 
 impl<'a> Store<'a> {
-    pub(super) fn new(writer: &'a Writer, in_flight: &'a InFlight, reporter: &'a dyn Reporter) -> Store<'a> {
+    pub(super) fn new(sink: &'a dyn Sink, in_flight: &'a InFlight, reporter: &'a dyn Reporter) -> Store<'a> {
         let (pending, totals, copies) = (Vec::new(), Totals::default(), Copies::new());
-        Store { writer, in_flight, reporter, pending, totals, copies }
+        Store { sink, in_flight, reporter, pending, totals, copies }
     }
 
     /// Stores until no more comes.
@@ -60,13 +61,13 @@ impl<'a> Store<'a> {
     fn flush(&mut self) -> Result<(), IngestError> {
         let (mut changes, mut files) = (Vec::new(), Vec::new());
         for file in std::mem::take(&mut self.pending) {
-            let file = checked(self.writer, file);
+            let file = checked(self.sink, file);
             let claim = file.claim.map(|content| (content, file.photo()));
             files.push((file.content(), claim, file.path, file.outcome));
             changes.extend(file.change);
         }
         if !changes.is_empty() {
-            self.writer.apply(changes)?;
+            self.sink.apply(changes)?;
         }
         for (content, claim, path, outcome) in files {
             self.totals.add(&outcome);
@@ -100,9 +101,9 @@ impl<'a> Store<'a> {
     }
 }
 
-/// A change that the index would refuse is an outcome of its file, and costs no other file of the batch anything.
-fn checked(writer: &Writer, file: Done) -> Done {
-    match file.change.as_ref().map(|change| writer.check(change)) {
+/// A change that the library would refuse is an outcome of its file, and costs no other file of the batch anything.
+fn checked(sink: &dyn Sink, file: Done) -> Done {
+    match file.change.as_ref().map(|change| sink.check(change)) {
         Some(Err(error)) => file.refused(Skip::new(SkipKind::NotStored, error.to_string())),
         Some(Ok(())) | None => file,
     }
@@ -114,11 +115,13 @@ mod tests {
     use std::sync::Mutex;
 
     use crossbeam_channel::unbounded;
-    use imgsearch_index::{MAX_PAYLOAD_LEN, Space, WriterOptions};
+    use imgsearch_index::{MAX_PAYLOAD_LEN, Space};
 
     use super::*;
+    use crate::Library;
     use crate::ingest::file::Job;
-    use crate::photo::{Stamp, key_of};
+    use crate::item::Item;
+    use crate::photo::Stamp;
 
     /// What became of each file, in the order in which it was told.
     #[derive(Default)]
@@ -135,7 +138,6 @@ mod tests {
     fn job(path: &str) -> Job {
         Job {
             path: path.into(),
-            key: key_of(path.as_ref()).unwrap(),
             disk: 1,
             stamp: Stamp { size: 1, modified_ns: 2, changed_ns: 3 },
             by_content: false,
@@ -172,9 +174,9 @@ mod tests {
     fn what_the_index_refuses_is_an_outcome_of_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let space = Space::new("s", "s", 2).unwrap();
-        let writer = Writer::open(folder.path(), &space, WriterOptions::default()).unwrap();
+        let sink = Library::new(folder.path()).lock().unwrap().open(&space).unwrap().sink;
         let (in_flight, told) = (InFlight::default(), Told::default());
-        let mut store = Store::new(&writer, &in_flight, &told);
+        let mut store = Store::new(&*sink, &in_flight, &told);
         let refused = [
             ("/long", photo("/long", 2, vec![1.0, 0.0], "x".repeat(MAX_PAYLOAD_LEN)), "a payload of"),
             ("/wide", photo("/wide", 3, vec![1.0; 3], String::new()), "3 dimensions"),
@@ -198,8 +200,8 @@ mod tests {
         for (path, reason) in reasons {
             let Outcome::Skipped(skip) = outcome(path) else { panic!("{path}") };
             assert!(skip.kind == SkipKind::NotStored && skip.detail.contains(reason), "{skip}");
-            let record = writer.get(&key_of(path.as_ref()).unwrap()).unwrap().unwrap();
-            assert_eq!(Photo::decode(&record.payload).unwrap().skip, Some(skip));
+            let stored = sink.get(&Item::file(path)).unwrap().unwrap();
+            assert_eq!(stored.photo.unwrap().skip, Some(skip));
         }
         assert_eq!(outcome("/long's copy"), outcome("/long"));
         assert_eq!((store.totals.embedded, store.totals.skipped[&SkipKind::NotStored]), (2, 3));

@@ -2,23 +2,25 @@
 //!
 //! A photo is gone when nothing is left at its path although the disk it was on is there. A photo that merely was not
 //! met (in a hidden folder, behind a link, in a folder we may not read) still exists, and stays; only the user's own
-//! exclude patterns remove what exists, and a JPEG beside a RAW file that comes to stand for it.
+//! exclude patterns remove what exists, and a JPEG beside a RAW file that comes to stand for it. The parts of a file go
+//! with it.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-
-use imgsearch_index::{Change, Key};
 
 use super::pipeline::Run;
 use super::scan::Walked;
 use super::store::Copies;
 use super::{Event, IngestError, Plan, Totals};
 use crate::disk::{Disks, UNKNOWN_DISK, nearest};
-use crate::photo::{Photo, SkipKind, is_under, path_bytes, path_of};
+use crate::item::Item;
+use crate::library::{Stored, Write};
+use crate::photo::{Photo, SkipKind};
 use crate::walk::Exclude;
 
-/// Keys removed at once.
+/// Files removed at once.
 const BATCH: usize = 1_000;
 
 pub(super) fn remove_gone(
@@ -44,20 +46,22 @@ struct Sweep<'a> {
     fates: Fates<'a>,
     /// Photos on absent disks, by what is left of their paths.
     kept: BTreeMap<PathBuf, u64>,
-    gone: Vec<Change>,
+    gone: Vec<Write>,
 }
 
 impl Sweep<'_> {
     /// A new copy of a photo that is gone: it was moved. Also where its old place was not walked.
     fn moved(&mut self, copies: Copies, totals: &mut Totals) -> Result<(), IngestError> {
         for (content, mut copies) in copies {
-            for known in self.run.writer.records_of(&content) {
-                let (key, record, _) = known?;
-                if copies > 0 && matches!(self.fates.of(&key, &record.payload), Fate::Goes) {
+            for Stored { item: Item { path, part }, photo, .. } in
+                self.run.sink.of_content(&content, usize::MAX)?
+            {
+                let goes = part.is_none() && matches!(self.fates.of(&path, photo.as_ref()), Fate::Goes);
+                if copies > 0 && goes {
                     copies -= 1;
                     totals.copied -= 1;
                     totals.moved += 1;
-                    self.remove(key)?;
+                    self.remove(path)?;
                 }
             }
         }
@@ -66,36 +70,40 @@ impl Sweep<'_> {
 
     /// Removes what is gone at or below `root`.
     fn below(&mut self, root: &Path, totals: &mut Totals) -> Result<(), IngestError> {
-        for entry in self.run.writer.records(path_bytes(root).unwrap_or_default()) {
-            if self.run.should_stop() {
-                break;
+        let (run, mut swept) = (self.run, Ok(()));
+        run.sink.each_under(root, &mut |stored| {
+            swept = self.sweep(stored, totals);
+            if swept.is_err() || run.should_stop() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
             }
-            let (key, record) = entry?;
-            if !is_under(key.as_bytes(), root) {
-                continue;
-            }
-            match self.fates.of(&key, &record.payload) {
-                Fate::Stays => {}
-                Fate::Goes => {
-                    totals.removed += u64::from(!is_other_file(&record.payload));
-                    self.remove(key)?;
-                }
-                Fate::Kept => {
-                    *self.kept.entry(nearest(&path_of(key.as_bytes())).to_owned()).or_default() += 1;
-                }
-            }
-        }
+        })?;
+        swept?;
         self.flush()
     }
 
-    fn remove(&mut self, key: Key) -> Result<(), IngestError> {
-        self.gone.push(Change::Delete { key });
+    fn sweep(&mut self, stored: Stored, totals: &mut Totals) -> Result<(), IngestError> {
+        let Stored { item: Item { path, part: None }, photo, .. } = stored else { return Ok(()) };
+        match self.fates.of(&path, photo.as_ref()) {
+            Fate::Stays => {}
+            Fate::Goes => {
+                totals.removed += u64::from(!is_other_file(photo.as_ref()));
+                self.remove(path)?;
+            }
+            Fate::Kept => *self.kept.entry(nearest(&path).to_owned()).or_default() += 1,
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, path: PathBuf) -> Result<(), IngestError> {
+        self.gone.push(Write::Remove { path });
         if self.gone.len() < BATCH { Ok(()) } else { self.flush() }
     }
 
     fn flush(&mut self) -> Result<(), IngestError> {
         if !self.gone.is_empty() {
-            self.run.writer.apply(std::mem::take(&mut self.gone))?;
+            self.run.sink.apply(std::mem::take(&mut self.gone))?;
         }
         Ok(())
     }
@@ -122,20 +130,19 @@ impl<'a> Fates<'a> {
         Ok(Fates { run, walked, excludes: excludes(run.plan)?, disks: Disks::new(run.plan.disks) })
     }
 
-    pub(super) fn of(&mut self, key: &Key, payload: &[u8]) -> Fate {
-        if self.walked.stands_back(key) {
+    pub(super) fn of(&mut self, path: &Path, photo: Option<&Photo>) -> Fate {
+        if self.walked.stands_back(path) {
             return Fate::Goes;
         }
-        if self.walked.has_seen(key) || self.walked.is_silent(key) {
+        if self.walked.has_seen(path) || self.walked.is_silent(path) {
             return Fate::Stays;
         }
-        let path = path_of(key.as_bytes());
-        if !is_missing(&path) {
-            let is_excluded = self.excludes.iter().any(|exclude| exclude.matches(&path));
+        if !is_missing(path) {
+            let is_excluded = self.excludes.iter().any(|exclude| exclude.matches(path));
             return if is_excluded { Fate::Goes } else { Fate::Stays };
         }
-        let Some(photo) = Photo::decode(payload) else { return Fate::Goes };
-        if self.run.plan.prune || self.is_present(&photo, &path) { Fate::Goes } else { Fate::Kept }
+        let Some(photo) = photo else { return Fate::Goes };
+        if self.run.plan.prune || self.is_present(photo, path) { Fate::Goes } else { Fate::Kept }
     }
 
     /// Whether the disk that `photo` was on is there: under its path, or wherever the walk met its other photos.
@@ -153,8 +160,8 @@ pub(super) fn excludes(plan: &Plan) -> Result<Vec<Exclude>, IngestError> {
 }
 
 /// Whether the record is of a file that never counted as a photo.
-fn is_other_file(payload: &[u8]) -> bool {
-    let skip = Photo::decode(payload).and_then(|photo| photo.skip);
+fn is_other_file(photo: Option<&Photo>) -> bool {
+    let skip = photo.and_then(|photo| photo.skip.as_ref());
     skip.is_some_and(|skip| skip.kind == SkipKind::OtherFile)
 }
 

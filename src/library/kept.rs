@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::Library;
 use crate::files::{self, Readers, read_bounded};
-use crate::photo::{path_bytes, path_of};
+use crate::item::{path_bytes, path_of};
 
 /// Paths, each with a NUL behind it, after [`MAGIC`] and the CRC-32 of all paths as a little-endian `u32`.
 const LAST_RESULTS: &str = "last-results";

@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use imgsearch_index::{Error, Searcher, Space};
+use imgsearch_index::Space;
 use serde::{Deserialize, Serialize};
 
+use super::{StoreError, embedded};
 use crate::files::{Readers, read_bounded, replace_durably};
 
 /// The name of a library's first index, and the beginning of the names of all others.
@@ -39,14 +40,14 @@ impl Layout {
     /// The layout of the library in `folder`.
     ///
     /// # Errors
-    /// [`Error::Damaged`] where it does not tell which index is in use, or names one that is not there although others
-    /// are; [`Error::Io`].
-    pub(super) fn read(folder: &Path) -> Result<Layout, Error> {
+    /// [`StoreError::Layout`] where it does not tell which index is in use, or names one that is not there although
+    /// others are; [`StoreError::Io`].
+    pub(super) fn read(folder: &Path) -> Result<Layout, StoreError> {
         // Between looking into the file and looking for the index, another one may have been put into its place.
         Layout::read_once(folder).or_else(|_| Layout::read_once(folder))
     }
 
-    fn read_once(folder: &Path) -> Result<Layout, Error> {
+    fn read_once(folder: &Path) -> Result<Layout, StoreError> {
         let path = path(folder);
         let layout = match read_bounded(&path, MOST_BYTES) {
             Ok(json) => serde_json::from_slice(&json).ok(),
@@ -60,10 +61,7 @@ impl Layout {
             others.retain(|name| !layout.retired.contains(name));
             others.is_empty() || others.contains(&layout.in_use)
         };
-        layout
-            .filter(right)
-            .filter(is_there)
-            .ok_or(Error::Damaged { path, what: "the file does not say which index is in use" })
+        layout.filter(right).filter(is_there).ok_or(StoreError::Layout { path })
     }
 
     /// Before the first change of model there is no file, and the first index is in use. A library whose file was
@@ -80,20 +78,20 @@ impl Layout {
 
     /// Puts a file right that does not tell which index is in use: the one with the most photos is, for another one
     /// takes its place only when it has all of them.
-    pub(super) fn repair(folder: &Path) -> Result<(), Error> {
-        let Err(Error::Damaged { path, .. }) = Layout::read(folder) else { return Ok(()) };
+    pub(super) fn repair(folder: &Path) -> Result<(), StoreError> {
+        let Err(StoreError::Layout { path }) = Layout::read(folder) else { return Ok(()) };
         if path.is_dir() {
             // Nothing of ours is a folder where a file should be.
             fs::remove_dir(&path).map_err(super::io("remove", &path))?;
         }
-        let photos = |name: &String| Searcher::open(&folder.join(name)).map_or(0, |searcher| searcher.len());
+        let photos = |name: &String| embedded::photos_in(&folder.join(name));
         let names = indexes(folder).into_iter();
         let in_use = names.max_by_key(photos).unwrap_or_else(|| FIRST.to_owned());
         Layout { in_use, retired: Vec::new() }.write(folder)
     }
 
     /// Replaces the file. Whoever calls it holds the lock.
-    pub(super) fn write(&self, folder: &Path) -> Result<(), Error> {
+    pub(super) fn write(&self, folder: &Path) -> Result<(), StoreError> {
         let path = path(folder);
         let json = serde_json::to_vec(self).expect("plain fields become JSON");
         replace_durably(&path, &json, Readers::Owner).map_err(super::io("replace", &path))

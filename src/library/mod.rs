@@ -16,17 +16,21 @@
 //! one atomic replacement of `library.json` puts it into use, and only then the old one is removed. Readers take no
 //! lock: who finds an index gone looks up again which one is in use.
 
+mod embedded;
 mod kept;
 mod layout;
 mod note;
+mod store;
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use imgsearch_index::{Error, Lock, Searcher, Space, Writer, WriterOptions};
+use imgsearch_index::{Error as IndexError, Lock, Space};
 
 pub use note::Note;
+pub use store::{Ask, Hit, Load, Sink, Stats, StoreError, Stored, View, Visit, VisitItem, Write};
 
 use crate::files;
 use layout::Layout;
@@ -54,22 +58,23 @@ impl Library {
     /// The folder of the index in use.
     ///
     /// # Errors
-    /// [`Error::Damaged`] or [`Error::Io`] when `library.json` does not tell.
-    pub fn index_folder(&self) -> Result<PathBuf, Error> {
+    /// [`StoreError::Layout`] or [`StoreError::Io`] when `library.json` does not tell.
+    pub fn index_folder(&self) -> Result<PathBuf, StoreError> {
         Ok(self.folder.join(Layout::read(&self.folder)?.in_use))
     }
 
-    /// Opens the index in use for searching.
+    /// Opens what was last published of the index in use.
     ///
     /// # Errors
-    /// As [`Searcher::open`]; [`Error::Missing`] when nothing was indexed yet.
-    pub fn searcher(&self) -> Result<Searcher, Error> {
+    /// As [`Library::index_folder`], and when the index does not open; [`StoreError::is_missing`] when nothing was
+    /// indexed yet.
+    pub fn view(&self) -> Result<Arc<dyn View>, StoreError> {
         let mut folder = self.index_folder()?;
         loop {
-            let opened = Searcher::open(&folder);
+            let opened = embedded::view(self, &folder);
             let now = self.index_folder()?;
             if opened.is_ok() || now == folder {
-                return opened;
+                return Ok(opened?);
             }
             // Between looking it up and opening it another one took its place.
             folder = now;
@@ -80,7 +85,7 @@ impl Library {
     ///
     /// # Errors
     /// As [`Library::index_folder`].
-    pub fn index_folders(&self) -> Result<Vec<PathBuf>, Error> {
+    pub fn index_folders(&self) -> Result<Vec<PathBuf>, StoreError> {
         let layout = Layout::read(&self.folder)?;
         let mut folders = vec![self.folder.join(&layout.in_use)];
         folders.extend(layout.building(&self.folder));
@@ -91,37 +96,35 @@ impl Library {
     /// index that has answered leaves.
     pub fn has_lost(&self, index: &Path) -> bool {
         let has_answered = OF_AN_INDEX_IN_USE.iter().any(|name| self.folder.join(name).exists());
-        has_answered
-            && self.index_folder().is_ok_and(|in_use| in_use == index)
-            && matches!(Searcher::open(index), Err(Error::Missing { .. }))
+        has_answered && self.index_folder().is_ok_and(|in_use| in_use == index) && embedded::is_missing(index)
     }
 
     /// The indexes that are being built beside the one in use, as far as they read.
     ///
     /// # Errors
     /// As [`Library::index_folder`].
-    pub fn building(&self) -> Result<Vec<(PathBuf, Searcher)>, Error> {
+    pub fn building(&self) -> Result<Vec<Building>, StoreError> {
         let folders = self.index_folders()?.into_iter().skip(1);
-        let open = |folder: PathBuf| Some((folder.clone(), Searcher::open(&folder).ok()?));
+        let open = |folder: PathBuf| Some(Building { view: embedded::view(self, &folder).ok()?, folder });
         Ok(folders.filter_map(open).collect())
     }
 
     /// Makes the library's folder, if it is not there.
     ///
     /// # Errors
-    /// [`Error::Io`].
-    pub fn create(&self) -> Result<(), Error> {
+    /// [`StoreError::Io`].
+    pub fn create(&self) -> Result<(), StoreError> {
         files::create_private_folder(&self.folder).map_err(io("create", &self.folder))
     }
 
     /// Takes the right to change the library, without waiting.
     ///
     /// # Errors
-    /// [`Error::Missing`] when its folder is not there, [`Error::Locked`] while another process has the right,
-    /// [`Error::Io`], or as [`Library::index_folder`].
-    pub fn lock(&self) -> Result<LockedLibrary, Error> {
+    /// [`StoreError::is_missing`] when its folder is not there, [`IndexError::Locked`] while another process has the
+    /// right, [`StoreError::Io`], or as [`Library::index_folder`].
+    pub fn lock(&self) -> Result<LockedLibrary, StoreError> {
         if !self.folder.is_dir() {
-            return Err(Error::Missing { path: self.folder.clone() });
+            return Err(IndexError::Missing { path: self.folder.clone() }.into());
         }
         let lock = Lock::acquire(&self.folder)?;
         self.tidy();
@@ -135,7 +138,7 @@ impl Library {
     ///
     /// # Errors
     /// As [`Library::lock`].
-    pub fn lock_to_repair(&self) -> Result<LockedLibrary, Error> {
+    pub fn lock_to_repair(&self) -> Result<LockedLibrary, StoreError> {
         if self.folder.is_dir() {
             let _lock = Lock::acquire(&self.folder)?;
             Layout::repair(&self.folder)?;
@@ -166,6 +169,14 @@ fn is_own(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| is_part(name) || layout::is_name(name)) || files::is_unfinished(name)
 }
 
+/// An index that is being built beside the one in use.
+pub struct Building {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What it shows by now.
+    pub view: Arc<dyn View>,
+}
+
 /// A library that no other process can change.
 #[derive(Debug)]
 pub struct LockedLibrary {
@@ -174,12 +185,12 @@ pub struct LockedLibrary {
     _lock: Lock,
 }
 
-/// An index opened for writing.
+/// A library that is open for changes.
 pub struct Opened {
-    /// It.
-    pub writer: Writer,
-    /// The index in use, if this one is to take its place when it has all that it has.
-    pub replaces: Option<Searcher>,
+    /// Takes the changes.
+    pub sink: Box<dyn Sink>,
+    /// What the library shows now, if what is changed is to take its place when it has all that this has.
+    pub replaces: Option<Arc<dyn View>>,
 }
 
 impl LockedLibrary {
@@ -192,19 +203,19 @@ impl LockedLibrary {
     /// that is being built beside it.
     ///
     /// # Errors
-    /// As [`Writer::open`], of either index.
-    pub fn open(&mut self, space: &Space) -> Result<Opened, Error> {
+    /// When either index does not open.
+    pub fn open(&mut self, space: &Space) -> Result<Opened, StoreError> {
         let in_use = self.library.folder.join(&self.layout.in_use);
-        match Writer::open(&in_use, space, WriterOptions::default()) {
-            Err(Error::SpaceMismatch { found, .. }) => self.open_beside(&in_use, &found, space),
-            opened => Ok(Opened { writer: opened?, replaces: None }),
+        match embedded::sink(&in_use, space) {
+            Err(IndexError::SpaceMismatch { found, .. }) => self.open_beside(&in_use, &found, space),
+            opened => Ok(Opened { sink: opened?, replaces: None }),
         }
     }
 
-    fn open_beside(&mut self, in_use: &Path, found: &Space, space: &Space) -> Result<Opened, Error> {
+    fn open_beside(&mut self, in_use: &Path, found: &Space, space: &Space) -> Result<Opened, StoreError> {
         // Opening it publishes what a killed run may have left unpublished: all of it must be replaced.
-        drop(Writer::open(in_use, found, WriterOptions::default())?);
-        let replaces = Some(Searcher::open(in_use)?);
+        drop(embedded::sink(in_use, found)?);
+        let replaces = Some(embedded::view(&self.library, in_use)?);
         let name = layout::name_of(space);
         let folder = self.library.folder.join(&name);
         if self.layout.retired.contains(&name) {
@@ -212,14 +223,27 @@ impl LockedLibrary {
             fs::remove_dir_all(&folder).map_err(io("remove", &folder))?;
             self.remove_retired()?;
         }
-        Ok(Opened { writer: Writer::open(&folder, space, WriterOptions::default())?, replaces })
+        Ok(Opened { sink: embedded::sink(&folder, space)?, replaces })
+    }
+
+    /// Makes searches of the index in use as fast as they get. Whether it came to its end before `cancelled` said yes;
+    /// `progress` is told how many rows of how many are done.
+    ///
+    /// # Errors
+    /// When the index does not open or something cannot be written.
+    pub fn optimize(
+        &self,
+        cancelled: &(dyn Fn() -> bool + Sync),
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<bool, StoreError> {
+        Ok(embedded::optimize(&self.library.folder.join(&self.layout.in_use), cancelled, progress)?)
     }
 
     /// Puts the index of `space` that was built beside the one in use in its place, and removes that one.
     ///
     /// # Errors
-    /// [`Error::Io`]; either index is in use then, and both are there.
-    pub fn put_into_use(&mut self, space: &Space) -> Result<(), Error> {
+    /// [`StoreError::Io`]; either index is in use then, and both are there.
+    pub fn put_into_use(&mut self, space: &Space) -> Result<(), StoreError> {
         let mut layout = self.layout.clone();
         let old = std::mem::replace(&mut layout.in_use, layout::name_of(space));
         layout.retired.push(old);
@@ -230,7 +254,7 @@ impl LockedLibrary {
 
     /// Removes the indexes that were replaced. A system that does not remove files in use keeps them until the next
     /// time.
-    fn remove_retired(&mut self) -> Result<(), Error> {
+    fn remove_retired(&mut self) -> Result<(), StoreError> {
         let folder = &self.library.folder;
         let still_there = |name: &String| {
             fs::remove_dir_all(folder.join(name)).ok();
@@ -242,15 +266,17 @@ impl LockedLibrary {
     }
 }
 
-fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
-    move |source| Error::Io { path: path.to_owned(), action, source }
+fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> StoreError {
+    move |source| StoreError::Io { path: path.to_owned(), action, source }
 }
 
 #[cfg(test)]
 mod tests {
-    use imgsearch_index::{Change, Key, Record, Vector};
+    use imgsearch_index::Vector;
 
     use super::*;
+    use crate::item::Item;
+    use crate::photo::{Photo, Stamp};
 
     fn space() -> Space {
         Space::new("a", "A", 2).unwrap()
@@ -258,14 +284,15 @@ mod tests {
 
     /// Makes an index with so many photos.
     pub(super) fn index(folder: &Path, photos: usize) {
-        let writer = Writer::open(folder, &space(), WriterOptions::default()).unwrap();
-        let put = |photo: usize| Change::Put {
-            key: Key::new(photo.to_string()).unwrap(),
-            record: Record { fingerprint: None, payload: Vec::new() },
+        let sink = embedded::sink(folder, &space()).unwrap();
+        let put = |photo: usize| Write::Put {
+            item: Item::file(photo.to_string()),
+            content: None,
+            photo: Photo::read(Stamp { size: 1, modified_ns: 2, changed_ns: 3 }, 0, None),
             vector: Some(Vector::normalized(vec![1.0, 0.0]).unwrap()),
         };
-        writer.apply((0..photos).map(put).collect()).unwrap();
-        writer.close().unwrap();
+        sink.apply((0..photos).map(put).collect()).unwrap();
+        sink.close().unwrap();
     }
 
     #[cfg(unix)]
@@ -285,7 +312,7 @@ mod tests {
             let mut locked = library.lock().unwrap();
             let opened = locked.open(&space()).unwrap();
             library.remember([Path::new("/a")].into_iter()).unwrap();
-            opened.writer.close().unwrap();
+            opened.sink.close().unwrap();
             locked.layout.write(library.folder()).unwrap();
             let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!(mode(library.folder()), expected);

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use minicbor::{Decode, Encode};
 
+use crate::item::{path_bytes, path_of};
 use crate::model::Precision;
-use crate::photo::{path_bytes, path_of};
 use crate::walk::Kind;
 
 /// What a run of `index` leaves for later runs and for `status`.

@@ -12,7 +12,7 @@ use super::tokenizer::{Tokenizer, Tokens};
 use super::tower::{Loaded, Tower, load};
 use super::{Device, ModelError, Prompt, Runtime};
 
-/// The image tower.
+/// The image tower. Threads may share it.
 pub struct ImageEncoder {
     tower: Tower,
     input: PixelInput,
@@ -32,18 +32,11 @@ impl ImageEncoder {
         Ok(ImageEncoder { tower, input, preprocess: config.preprocess.clone() })
     }
 
-    /// Another encoder on the same loaded tower, for another thread: it takes memory for what it computes, but none for
-    /// weights. `None` where the tower runs on a device that does one thing at a time.
-    pub fn share(&self) -> Option<ImageEncoder> {
-        let ImageEncoder { tower, input, preprocess } = self;
-        Some(ImageEncoder { tower: tower.share()?, input: input.clone(), preprocess: preprocess.clone() })
-    }
-
     /// The unit vector of one tensor of [`super::Preprocess::tensor`].
     ///
     /// # Errors
     /// As [`ImageEncoder::encode_images`].
-    pub fn encode_image(&mut self, tensor: Array3<f32>) -> Result<Vector, ModelError> {
+    pub fn encode_image(&self, tensor: Array3<f32>) -> Result<Vector, ModelError> {
         let mut vectors = self.encode_images(&[tensor])?;
         vectors.pop().ok_or_else(|| self.tower.failed(&"no output"))
     }
@@ -52,7 +45,7 @@ impl ImageEncoder {
     ///
     /// # Errors
     /// As [`ImageEncoder::encode_each`], and when one of them has no vector.
-    pub fn encode_images(&mut self, tensors: &[Array3<f32>]) -> Result<Vec<Vector>, ModelError> {
+    pub fn encode_images(&self, tensors: &[Array3<f32>]) -> Result<Vec<Vector>, ModelError> {
         let vectors = self.encode_each(tensors)?.into_iter();
         vectors.map(|vector| vector.map_err(|error| self.tower.failed(&error))).collect()
     }
@@ -63,7 +56,7 @@ impl ImageEncoder {
     /// # Errors
     /// [`ModelError::Inference`] when ONNX Runtime fails or the output is not `[batch, embed_dim]` numbers.
     pub fn encode_each(
-        &mut self,
+        &self,
         tensors: &[Array3<f32>],
     ) -> Result<Vec<Result<Vector, VectorError>>, ModelError> {
         let at_once = match self.input.batch {
@@ -121,7 +114,7 @@ impl ImageEncoder {
     }
 }
 
-/// The text tower with its tokenizer.
+/// The text tower with its tokenizer. Threads may share it.
 pub struct TextEncoder {
     tower: Tower,
     inputs: TokenInputs,
@@ -156,7 +149,7 @@ impl TextEncoder {
     ///
     /// # Errors
     /// [`ModelError::NoWords`], [`ModelError::Tokenize`] or [`ModelError::Inference`].
-    pub fn encode_query(&mut self, text: &str) -> Result<Vector, ModelError> {
+    pub fn encode_query(&self, text: &str) -> Result<Vector, ModelError> {
         if !self.tokenizer.has_words_for(text)? {
             return Err(ModelError::NoWords { text: text.to_owned() });
         }
@@ -185,7 +178,7 @@ impl TextEncoder {
     ///
     /// # Errors
     /// [`ModelError::Tokenize`] or [`ModelError::Inference`].
-    pub fn encode_text(&mut self, text: &str) -> Result<Vector, ModelError> {
+    pub fn encode_text(&self, text: &str) -> Result<Vector, ModelError> {
         let Tokens { ids, length } = self.tokenizer.encode(text, self.length)?;
         let TokenInputs { ids: ids_input, mask, .. } = &self.inputs;
         let is_text = (0..ids.len()).map(|at| u32::from(at < length)).collect();

@@ -31,13 +31,13 @@ impl Model {
     pub fn speed(&self, most: Duration) -> Result<Speed, ModelError> {
         let begin = Instant::now();
         let for_text = most / TEXT_SHARE;
-        let mut encoder = self.image_encoder()?;
+        let encoder = self.image_encoder()?;
         let [height, width] = self.config.image.preprocess.image_size;
         let batch = vec![Array3::zeros((3, height as usize, width as usize)); BATCH];
         let batch_took = median_of(begin + (most - for_text), || encoder.encode_each(&batch).map(drop))?;
         drop(encoder);
         let begin = Instant::now();
-        let mut encoder = self.text_encoder()?;
+        let encoder = self.text_encoder()?;
         let query = median_of(begin + for_text, || encoder.encode_text(QUERY).map(drop))?;
         #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
         let images_per_second = BATCH as f32 / batch_took.as_secs_f32();

@@ -5,7 +5,7 @@ use std::ffi::CString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
-use std::sync::Arc;
+use std::sync::{Mutex, PoisonError};
 
 use half::f16;
 use imgsearch_index::{Vector, VectorError};
@@ -21,10 +21,12 @@ use super::{Device, ModelError, Runtime, class_token, onnx};
 
 /// One ONNX file whose inputs are known, and one of whose outputs is `[batch, embed_dim]`.
 pub(super) struct Tower {
-    loaded: Arc<Loaded>,
+    loaded: Loaded,
     file: PathBuf,
     output: Embedding,
     embed_dim: usize,
+    /// Held during a run on a device that does one thing at a time; not there where runs go side by side.
+    one_at_a_time: Option<Mutex<()>>,
 }
 
 /// A session, and where it runs.
@@ -53,31 +55,23 @@ impl Tower {
                 "output `{name}` is {dim} numbers long, the model's vectors are {embed_dim}"
             )));
         }
-        Ok((Tower { loaded: Arc::new(loaded), file: file.to_owned(), output, embed_dim }, inputs))
+        let one_at_a_time = (loaded.device != Device::Cpu).then(Mutex::default);
+        Ok((Tower { loaded, file: file.to_owned(), output, embed_dim, one_at_a_time }, inputs))
     }
 
-    /// The same session once more, to run beside this one: of what a session needs, a run of its own takes only the
-    /// memory for what it computes. `None` where only one run at a time is safe.
-    pub(super) fn share(&self) -> Option<Tower> {
-        let Tower { loaded, file, output, embed_dim } = self;
-        let is_safe = loaded.device == Device::Cpu;
-        is_safe.then(|| Tower {
-            loaded: loaded.clone(),
-            file: file.clone(),
-            output: output.clone(),
-            embed_dim: *embed_dim,
-        })
-    }
-
-    /// For each of the `batch` rows of the embedding its unit vector, or why it is none.
+    /// For each of the `batch` rows of the embedding its unit vector, or why it is none. Any number of threads may run
+    /// one tower: the weights are there once, and each run takes memory only for what it computes.
     pub(super) fn run(
-        &mut self,
+        &self,
         inputs: &[(&str, SessionInputValue<'_>)],
         batch: usize,
     ) -> Result<Vec<Result<Vector, VectorError>>, ModelError> {
-        let Tower { loaded, file, output, embed_dim } = self;
+        let Tower { loaded, file, output, embed_dim, one_at_a_time } = self;
         let failed = |detail: String| ModelError::Inference { path: file.clone(), detail };
+        // It guards no data, so a run that panicked leaves nothing half done.
+        let turn = one_at_a_time.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
         let embedding = run(&loaded.session, inputs, &output.name);
+        drop(turn);
         let array = embedding.and_then(|embedding| numbers(&embedding, output.element));
         let array = array.map_err(|error| failed(error.to_string()))?;
         if array.shape() != [batch, *embed_dim] {
@@ -104,7 +98,7 @@ impl Tower {
 ///
 /// [`Session::run`] does the same behind `&mut`, because not every execution provider bears runs side by side. The
 /// CPU's does: "it can then be used in multiple threads" (onnxruntime issues 114 and 13571); on other devices
-/// [`Tower::share`] shares nothing. `tests/it/model_goldens.rs` compares runs side by side with one after the other.
+/// [`Tower::run`] lets one run at a time. `tests/it/model_goldens.rs` compares runs side by side with one after the other.
 fn run(
     session: &Session,
     inputs: &[(&str, SessionInputValue<'_>)],

@@ -1,26 +1,32 @@
-//! What the library remembers of one photo file: its key in the index and the payload stored with its vector.
+//! What the library remembers of one photo file.
 //!
-//! The index holds opaque bytes; this module is the one place that knows what they mean. The payload is a CBOR array
-//! with numbered fields, so that later versions can add fields and still read what earlier ones wrote.
+//! A store keeps it as opaque bytes; this module is the one place that knows what they mean. They are a CBOR array with
+//! numbered fields, so that later versions can add fields and still read what earlier ones wrote.
 
 mod details;
-mod key;
 mod skip;
 
+use imgsearch_index::Fingerprint;
 use minicbor::{Decode, Encode};
 
 use crate::sidecar::Sidecars;
 
 pub use crate::stamp::Stamp;
 pub use details::{Beside, Clock, Details, Glance, Precision};
-pub use key::{Folder, fingerprint, is_under, key_of, path_bytes, path_of};
 pub use skip::{Skip, SkipKind};
 
 /// Raised whenever `decode` reads something that it used to refuse, or reads something differently: pixels or metadata.
 /// What an older decoder read or skipped is read again by the next run.
 pub const DECODER_VERSION: u32 = 5;
 
-/// The payload of one photo.
+/// BLAKE3, cut to 128 bits: no two different files a person owns share it by chance.
+pub fn fingerprint(bytes: &[u8]) -> Fingerprint {
+    let mut short = [0; 16];
+    short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
+    Fingerprint(short)
+}
+
+/// What is remembered of one photo.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Photo {
     /// How the file looked when it was read.

@@ -35,9 +35,10 @@ pub enum Source {
     Picture(PathBuf),
     /// The content of a picture file.
     Bytes(Vec<u8>),
-    /// The match that had this rank in the library's last query.
-    Result(NonZeroUsize),
 }
+
+/// The photos that a query found before this one: `#N` in an expression is the photo of rank N.
+pub type Results<'a> = &'a dyn Fn(NonZeroUsize) -> Option<PathBuf>;
 
 /// Why something that was typed is no expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +61,15 @@ pub enum ExpressionError {
     Weight {
         /// The part as it was typed.
         part: String,
+    },
+    /// Weights that are beyond all bounds when they are multiplied.
+    #[error("the weights are too large")]
+    Weights,
+    /// A result was named that the last query did not have.
+    #[error("the last query on this library has no result {rank}")]
+    NotRemembered {
+        /// Its number.
+        rank: NonZeroUsize,
     },
     /// A path right behind a text.
     #[error("`{path}` stands right behind a text")]
@@ -92,9 +102,13 @@ impl Hint for ExpressionError {
             }
             ExpressionError::Address { .. } => Some("save the picture, and name the file"),
             ExpressionError::Weight { .. } => Some("write `-` or `--minus` to take something away"),
-            ExpressionError::Empty | ExpressionError::NothingWanted | ExpressionError::NotUnicode { .. } => {
-                None
+            ExpressionError::NotRemembered { .. } => {
+                Some("`#N` is a photo of the last query's results: ask that query again")
             }
+            ExpressionError::Empty
+            | ExpressionError::NothingWanted
+            | ExpressionError::Weights
+            | ExpressionError::NotUnicode { .. } => None,
         };
         hint.map(str::to_owned)
     }
@@ -104,8 +118,11 @@ impl Expression {
     /// Puts parts together.
     ///
     /// # Errors
-    /// [`ExpressionError::Empty`] or [`ExpressionError::NothingWanted`].
+    /// [`ExpressionError::Empty`], [`ExpressionError::Weights`] or [`ExpressionError::NothingWanted`].
     pub fn new(terms: Vec<Term>) -> Result<Expression, ExpressionError> {
+        if !terms.iter().all(|term| term.weight.is_finite()) {
+            return Err(ExpressionError::Weights);
+        }
         match terms.iter().map(|term| term.weight).reduce(f32::max) {
             None => Err(ExpressionError::Empty),
             Some(greatest) if greatest > 0.0 => Ok(Expression { terms }),
@@ -127,8 +144,8 @@ impl Expression {
 /// The parts of the compact form; none for no words.
 ///
 /// # Errors
-/// Any [`ExpressionError`] but [`ExpressionError::NothingWanted`].
-pub fn parse(words: &[OsString]) -> Result<Vec<Term>, ExpressionError> {
+/// Any [`ExpressionError`] about one part.
+pub fn parse(words: &[OsString], results: Results<'_>) -> Result<Vec<Term>, ExpressionError> {
     let mut terms = Vec::new();
     let mut sign = None;
     for part in words.chunk_by(|a, b| sign_of(a).is_none() && sign_of(b).is_none()) {
@@ -136,7 +153,7 @@ pub fn parse(words: &[OsString]) -> Result<Vec<Term>, ExpressionError> {
             (Some(sign), Some(_)) => return Err(ExpressionError::NothingFollows { sign }),
             (None, found @ Some(_)) => sign = found,
             (_, None) => {
-                let term = part_of(part)?;
+                let term = part_of(part, results)?;
                 let weight = if sign.take() == Some('-') { -term.weight } else { term.weight };
                 terms.push(Term { weight, ..term });
             }
@@ -157,11 +174,11 @@ fn sign_of(word: &OsStr) -> Option<char> {
 }
 
 /// A part whose words, if it is of several, were not quoted.
-fn part_of(words: &[OsString]) -> Result<Term, ExpressionError> {
+fn part_of(words: &[OsString], results: Results<'_>) -> Result<Term, ExpressionError> {
     if let Some(path) = words[1..].iter().find(|word| looks_like_path(word) && *word != "/") {
         return Err(ExpressionError::PathInText { path: path.to_string_lossy().into_owned() });
     }
-    Term::parse(&words.join(OsStr::new(" ")))
+    Term::parse(&words.join(OsStr::new(" ")), results)
 }
 
 impl Term {
@@ -169,20 +186,20 @@ impl Term {
     ///
     /// # Errors
     /// Any [`ExpressionError`] about one part.
-    pub fn parse(part: &OsStr) -> Result<Term, ExpressionError> {
+    pub fn parse(part: &OsStr, results: Results<'_>) -> Result<Term, ExpressionError> {
         let (weight, source) = weighted(part)?;
-        Ok(Term { weight, source: source_of(source)? })
+        Ok(Term { weight, source: source_of(source, results)? })
     }
 
     /// A picture file, whatever its path looks like, or `#N`; perhaps with a weight.
     ///
     /// # Errors
-    /// [`ExpressionError::Weight`] or [`ExpressionError::Address`].
-    pub fn picture(part: &OsStr) -> Result<Term, ExpressionError> {
+    /// [`ExpressionError::Weight`], [`ExpressionError::Address`] or [`ExpressionError::NotRemembered`].
+    pub fn picture(part: &OsStr, results: Results<'_>) -> Result<Term, ExpressionError> {
         let (weight, path) = weighted(part)?;
         refuse_address(path)?;
-        let source = numbered(path).unwrap_or_else(|| Source::Picture(without_scheme(path).into()));
-        Ok(Term { weight, source })
+        let path = numbered(path, results)?.unwrap_or_else(|| without_scheme(path).into());
+        Ok(Term { weight, source: Source::Picture(path) })
     }
 }
 
@@ -201,10 +218,10 @@ fn weighted(part: &OsStr) -> Result<(f32, &OsStr), ExpressionError> {
     Err(ExpressionError::Weight { part: part.to_string_lossy().into_owned() })
 }
 
-fn source_of(part: &OsStr) -> Result<Source, ExpressionError> {
+fn source_of(part: &OsStr, results: Results<'_>) -> Result<Source, ExpressionError> {
     refuse_address(part)?;
-    if let Some(source) = numbered(part) {
-        return Ok(source);
+    if let Some(photo) = numbered(part, results)? {
+        return Ok(Source::Picture(photo));
     }
     if looks_like_path(part) {
         return Ok(Source::Picture(without_scheme(part).into()));
@@ -221,9 +238,11 @@ fn refuse_address(part: &OsStr) -> Result<(), ExpressionError> {
     address.map_or(Ok(()), |address| Err(ExpressionError::Address { address: address.into() }))
 }
 
-/// `#3`, and no text that only begins so.
-fn numbered(part: &OsStr) -> Option<Source> {
-    part.to_str()?.strip_prefix('#')?.parse().ok().map(Source::Result)
+/// The photo that `#3` stands for; `None` for what is not written so, even if it begins so.
+fn numbered(part: &OsStr, results: Results<'_>) -> Result<Option<PathBuf>, ExpressionError> {
+    let number = part.to_str().and_then(|part| part.strip_prefix('#'));
+    let Some(rank) = number.and_then(|number| number.parse().ok()) else { return Ok(None) };
+    results(rank).map(Some).ok_or(ExpressionError::NotRemembered { rank })
 }
 
 fn looks_like_path(part: &OsStr) -> bool {
@@ -247,8 +266,13 @@ mod tests {
         Term { weight, source: Source::Picture(path.into()) }
     }
 
+    /// As after a query that found three photos.
     fn parsed(words: &[&str]) -> Result<Vec<Term>, ExpressionError> {
-        parse(&words.iter().map(OsString::from).collect::<Vec<_>>())
+        parse(&words.iter().map(OsString::from).collect::<Vec<_>>(), &found)
+    }
+
+    fn found(rank: NonZeroUsize) -> Option<PathBuf> {
+        (rank.get() <= 3).then(|| format!("/found {rank}.jpg").into())
     }
 
     #[test]
@@ -266,8 +290,7 @@ mod tests {
         check(&["dog", "-", "0.5:../a", "b.jpg"], &[text(1.0, "dog"), picture(-0.5, "../a b.jpg")]);
         check(&["-", ".5:cat", "+", "dog"], &[text(-0.5, "cat"), text(1.0, "dog")]);
         check(&["2.:file:///a.jpg"], &[picture(2.0, "/a.jpg")]);
-        let third = Source::Result(NonZeroUsize::new(3).unwrap());
-        check(&["2:#3"], &[Term { weight: 2.0, source: third }]);
+        check(&["2:#3"], &[picture(2.0, "/found 3.jpg")]);
     }
 
     #[test]
@@ -300,14 +323,21 @@ mod tests {
         check(&["cat", "-", "+", "dog"], ExpressionError::NothingFollows { sign: '-' });
         check(&["0:cat"], ExpressionError::Weight { part: "0:cat".into() });
         check(&["a", "dog", "./pool.jpg"], ExpressionError::PathInText { path: "./pool.jpg".into() });
+        check(&["#4"], ExpressionError::NotRemembered { rank: NonZeroUsize::new(4).unwrap() });
         check(&["http://a/b.jpg"], ExpressionError::Address { address: "http://a/b.jpg".into() });
         assert_eq!(Expression::new(Vec::new()), Err(ExpressionError::Empty));
         assert_eq!(Expression::new(vec![text(-1.0, "cat")]), Err(ExpressionError::NothingWanted));
+        assert_eq!(Expression::new(vec![text(f32::INFINITY, "cat")]), Err(ExpressionError::Weights));
     }
 
     #[test]
     fn an_option_that_takes_pictures_takes_any_path() {
-        assert_eq!(Term::picture(OsStr::new("pool.jpg")), Ok(picture(1.0, "pool.jpg")));
-        assert_eq!(Term::picture(OsStr::new("2:pool.jpg")), Ok(picture(2.0, "pool.jpg")));
+        #[track_caller]
+        fn check(part: &str, expected: Term) {
+            assert_eq!(Term::picture(OsStr::new(part), &found), Ok(expected));
+        }
+        check("pool.jpg", picture(1.0, "pool.jpg"));
+        check("2:pool.jpg", picture(2.0, "pool.jpg"));
+        check("#1", picture(1.0, "/found 1.jpg"));
     }
 }

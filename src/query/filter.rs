@@ -3,11 +3,11 @@
 use std::str::FromStr;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
-use imgsearch_index::StoredRecord;
 
 use super::{Circle, Period};
+use crate::item::{Folder, path_of};
 use crate::name::{normal, normal_text};
-use crate::photo::{Folder, Glance, path_of};
+use crate::photo::Glance;
 use crate::walk::FileType;
 
 /// Conditions that a photo must meet, all of them. The default has none.
@@ -53,13 +53,14 @@ impl Filter {
             || size.is_some()
     }
 
-    /// Whether the photo of this record meets the conditions. What is quick to tell is asked first.
-    pub fn admits(&self, record: &StoredRecord<'_>) -> bool {
+    /// Whether a photo meets the conditions: the bytes of its path, and what is known of it, which is looked at only if
+    /// some condition asks for it. What is quick to tell is asked first.
+    pub fn admits<'a>(&self, path: &[u8], glance: impl FnOnce() -> Option<Glance<'a>>) -> bool {
         let Filter { folders, names, types, .. } = self;
-        (folders.is_empty() || folders.iter().any(|folder| folder.has(record.key)))
-            && (types.is_empty() || types.iter().any(|kind| kind.is_of(record.key)))
-            && (!self.needs_details() || Glance::of(record.payload).is_some_and(|glance| self.fits(&glance)))
-            && names.as_ref().is_none_or(|names| names.has(record.key))
+        (folders.is_empty() || folders.iter().any(|folder| folder.has(path)))
+            && (types.is_empty() || types.iter().any(|kind| kind.is_of(path)))
+            && (!self.needs_details() || glance().is_some_and(|glance| self.fits(&glance)))
+            && names.as_ref().is_none_or(|names| names.has(path))
     }
 
     fn fits(&self, glance: &Glance<'_>) -> bool {
@@ -126,9 +127,9 @@ impl Names {
         Ok(Names { globs })
     }
 
-    /// Whether the file with this key is meant.
-    fn has(&self, key: &[u8]) -> bool {
-        self.globs.is_match(path_of(&normal(key)))
+    /// Whether the file at the path with these bytes is meant.
+    fn has(&self, path: &[u8]) -> bool {
+        self.globs.is_match(path_of(&normal(path)))
     }
 }
 

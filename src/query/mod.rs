@@ -10,7 +10,7 @@ use std::num::NonZeroUsize;
 
 use jiff::tz::TimeZone;
 
-pub use expression::{Expression, ExpressionError, Source, Term, parse};
+pub use expression::{Expression, ExpressionError, Results, Source, Term, parse};
 pub use filter::{Filter, MinSize, NameError, Names, Shape};
 pub use gazetteer::{Gazetteer, Town};
 pub use period::{Period, PeriodError, Stretch};
@@ -29,6 +29,8 @@ pub struct Query {
     pub filter: Filter,
     /// In which order they come.
     pub order: Order,
+    /// What is done about matches that are much alike.
+    pub near_duplicates: NearDuplicates,
     /// Compare with every photo, even where a graph would be faster.
     pub exact: bool,
 }
@@ -42,6 +44,7 @@ impl Query {
             cutoff: Cutoff::None,
             filter: Filter::default(),
             order: Order::Score,
+            near_duplicates: NearDuplicates::Show,
             exact: false,
         }
     }
@@ -56,6 +59,15 @@ pub enum Cutoff {
     Score(f32),
     /// Where relevance ends: photos that other prompts explain as well are left out.
     Relevance,
+}
+
+/// What is done about matches that are much alike, such as the shots of a burst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NearDuplicates {
+    /// Each of them is a match.
+    Show,
+    /// Only the best of them is a match, and tells how many others it stands for.
+    Collapse,
 }
 
 /// In which order matches come. Which ones they are, their scores alone decide.

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use imgsearch::photo::path_bytes;
+use imgsearch::item::path_bytes;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::Standard;

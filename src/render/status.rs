@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use imgsearch::photo::{Skip, path_of};
+use imgsearch::item::{file_of_key, path_of};
+use imgsearch::photo::Skip;
 use imgsearch::walk::Kind;
 use imgsearch_index::{Problem, Report};
 use serde::{Serialize, Serializer};
@@ -105,14 +106,14 @@ impl Output {
             match key {
                 Some(key) => {
                     write!(self.out, ": ")?;
-                    self.path(&path_of(key.as_bytes()))?;
+                    self.path(&path_of(file_of_key(key.as_bytes())))?;
                 }
                 None => writeln!(self.out)?,
             }
         }
         for key in &report.lost {
             write!(self.out, "lost   ")?;
-            self.path(&path_of(key.as_bytes()))?;
+            self.path(&path_of(file_of_key(key.as_bytes())))?;
         }
         if report.is_clean() {
             return writeln!(self.out, "nothing is wrong: {} records read", report.records);

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::time::SystemTime;
 
 use image::ImageFormat;
+use imgsearch::Library;
 use imgsearch::ingest::{Event, Plan, Reporter, Totals, index};
+use imgsearch::library::Stored;
 use imgsearch::model::Model;
+use imgsearch::query::Filter;
 use imgsearch::walk::resolve_roots;
-use imgsearch::{Library, photo};
 
 use crate::model_goldens::execution;
 use crate::workspace::{Workspace, dng, encoded, jpeg};
@@ -105,14 +108,15 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn check(workspace: &Workspace, totals: &Totals, round: &str) {
     assert_eq!(totals.files(), files(&workspace.photos()).len() as u64, "{round}: {totals:?}");
     let photos = totals.embedded + totals.unchanged + totals.reread + totals.moved + totals.copied;
-    let searcher = Library::new(workspace.root().join("library")).searcher().unwrap();
-    assert_eq!(searcher.len() as u64, photos, "{round}: {totals:?}");
+    let view = Library::new(workspace.root().join("library")).view().unwrap();
+    assert_eq!(view.count(&Filter::default()).unwrap() as u64, photos, "{round}: {totals:?}");
     // A RAW file is missing only where a JPEG of its name is in the library.
-    let has_vector: BTreeMap<_, _> = searcher
-        .records()
-        .map(Result::unwrap)
-        .map(|record| (photo::path_of(record.key), record.has_vector))
-        .collect();
+    let mut has_vector = BTreeMap::new();
+    let note = &mut |stored: Stored, is_photo| {
+        has_vector.insert(stored.item.path, is_photo);
+        ControlFlow::Continue(())
+    };
+    view.each_item(note).unwrap();
     let is = |path: &Path| has_vector.get(path).copied();
     for raw in files(&workspace.photos()) {
         if raw.extension().is_some_and(|ending| ending == "DNG" || ending == "cr2") && is(&raw).is_none() {

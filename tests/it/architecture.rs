@@ -12,11 +12,12 @@ const LAYERS: &[&[&str]] = &[
     &["cli", "terminal", "usage"],
     // Above this line the binary, below it the library.
     &["classify", "engine", "ingest"],
-    &["duplicates", "hub", "library"],
+    &["duplicates"],
+    &["hub", "library"],
     &["query"],
     &["photo"],
     &["look", "sidecar"],
-    &["model", "perceptual", "thumbnail", "walk"],
+    &["item", "model", "perceptual", "thumbnail", "walk"],
     &["budget", "decode", "digest", "disk", "gather", "name", "text_file"],
     &["files", "hint", "resize", "stamp"],
 ];
@@ -145,6 +146,46 @@ fn only_in(folder: &str, word: &str, allowed: &[&str]) {
         let may = allowed.iter().any(|place| file.starts_with(place));
         assert!(!found || may, "{file} has `{word}`; only {allowed:?} may");
     }
+}
+
+/// What only the embedded store may name of the index: how records are searched and written. Vectors, spaces and
+/// fingerprints are words that all share.
+const OF_THE_STORE: &[&str] = &[
+    "Change",
+    "Hit",
+    "Method",
+    "OptimizeOptions",
+    "Record",
+    "SearchOptions",
+    "Searcher",
+    "Selection",
+    "Stats",
+    "Stored",
+    "StoredRecord",
+    "Writer",
+    "WriterOptions",
+];
+
+/// What a file names of the index, in its tests too.
+fn of_the_index(text: &str) -> Vec<String> {
+    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
+    code.split("imgsearch_index::").skip(1).flat_map(first_names).collect()
+}
+
+#[test]
+fn one_file_knows_how_the_index_is_searched_and_written() {
+    assert_eq!(
+        of_the_index("use imgsearch_index::{\n    Error as E, Hit,\n};\nimgsearch_index::verify()"),
+        ["Error", "Hit", "", "verify"]
+    );
+    let mut named = Vec::new();
+    for (file, text) in sources("src") {
+        let names = of_the_index(&text).into_iter().filter(|name| OF_THE_STORE.contains(&name.as_str()));
+        named.extend(names.map(|name| (file.clone(), name)));
+    }
+    assert!(named.iter().any(|(_, name)| name == "Searcher"));
+    named.retain(|(file, _)| file != "src/library/embedded.rs");
+    assert_eq!(named, []);
 }
 
 /// Neither its code nor its documentation speaks of what this package keeps in it.

@@ -3,7 +3,8 @@
 use std::fs;
 
 use imgsearch::Library;
-use imgsearch::photo::{Clock, Details, Photo, Skip, SkipKind, Stamp, fingerprint, path_of};
+use imgsearch::item::path_of;
+use imgsearch::photo::{Clock, Details, Photo, Skip, SkipKind, Stamp, fingerprint};
 use imgsearch_index::{Change, Key, Record, Writer, WriterOptions};
 use minicbor::Encode;
 
@@ -25,7 +26,7 @@ struct OldPhoto {
 /// Rewrites every record of the library as an older version would have: `missed` is what its decoder did not see.
 fn make_older(workspace: &Workspace, missed: impl Fn(&str, &mut OldPhoto)) {
     let library = Library::new(workspace.root().join("library"));
-    let space = library.searcher().unwrap().space().clone();
+    let space = library.view().unwrap().space().clone();
     let writer = Writer::open(&library.index_folder().unwrap(), &space, WriterOptions::default()).unwrap();
     let records: Vec<(Key, Record)> = writer.records(b"").map(Result::unwrap).collect();
     for (key, record) in records {
@@ -108,7 +109,7 @@ fn a_photo_that_cannot_be_decoded_any_more_keeps_its_vector() {
     workspace.index(&[], 2).check(&[("embedded", 1), ("skipped", 1)]);
     // As if an earlier version had read it, as the picture that `a.jpg` is.
     let library = Library::new(workspace.root().join("library"));
-    let space = library.searcher().unwrap().space().clone();
+    let space = library.view().unwrap().space().clone();
     let writer = Writer::open(&library.index_folder().unwrap(), &space, WriterOptions::default()).unwrap();
     let mut records: Vec<(Key, Record)> = writer.records(b"").map(Result::unwrap).collect();
     let (key, refused) = records.pop().unwrap();

@@ -136,7 +136,7 @@ fn photos_of_an_empty_disk_are_gone_only_if_it_is_the_same_disk() {
 #[test]
 fn a_change_of_model_waits_for_photos_on_a_disk_that_is_absent() {
     let case = Case::new();
-    let label = || case.library().searcher().unwrap().space().label().to_owned();
+    let label = || case.library().view().unwrap().space().label().to_owned();
     case.check(false, [3, 0, 0, 0]);
     let old = label();
     case.unmount("stick");

@@ -329,7 +329,7 @@ fn a_search_that_is_cancelled_ends_at_once_without_an_answer() {
     use jiff::tz::TimeZone;
 
     let workspace = library();
-    let searcher = imgsearch::Library::new(workspace.root().join("library")).searcher().unwrap();
+    let view = imgsearch::Library::new(workspace.root().join("library")).view().unwrap();
     let done = AtomicUsize::new(0);
     let watch = Watch {
         progress: &|_, _| {
@@ -338,6 +338,6 @@ fn a_search_that_is_cancelled_ends_at_once_without_an_answer() {
         cancelled: &|| done.load(Ordering::Relaxed) >= 2,
     };
     let preference = Preference { keep: Keep::Best, zone: TimeZone::UTC };
-    let found = find(&searcher, &[], Likeness::Similar, &preference, watch).unwrap();
+    let found = find(&*view, &[], Likeness::Similar, &preference, watch).unwrap();
     assert_eq!((found, done.into_inner()), (None, 2));
 }

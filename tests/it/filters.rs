@@ -2,10 +2,14 @@
 //! for each the rows and the best matches that a plain loop finds.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
-use imgsearch::photo::{Clock, Details, Folder, Photo, Stamp};
+use imgsearch::Library;
+use imgsearch::item::{Folder, Item};
+use imgsearch::library::{Ask, View, Write};
+use imgsearch::photo::{Clock, Details, Photo, Stamp};
 use imgsearch::query::{Filter, MinSize, Names, Period, Shape};
-use imgsearch_index::{Change, Key, Record, SearchOptions, Searcher, Space, Vector, Writer, WriterOptions};
+use imgsearch_index::{Space, Vector};
 use jiff::civil::{Date, DateTime, date};
 use jiff::tz::TimeZone;
 
@@ -97,7 +101,7 @@ fn ms(time: DateTime, clock: Clock) -> i64 {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "180 degrees at most")]
-fn payload(row: &Row) -> Vec<u8> {
+fn photo(row: &Row) -> Photo {
     let e7 = |degrees: f64| (degrees * 1e7).round() as i32;
     let details = row.known.as_ref().map(|known| Details {
         width: known.size.0,
@@ -113,7 +117,7 @@ fn payload(row: &Row) -> Vec<u8> {
         lens: known.lens.map(Into::into),
         ..Details::default()
     });
-    Photo::read(Stamp { size: 1, modified_ns: 2, changed_ns: 3 }, 4, details).encode()
+    Photo::read(Stamp { size: 1, modified_ns: 2, changed_ns: 3 }, 4, details)
 }
 
 /// A condition, and what the oracle makes of it.
@@ -212,28 +216,29 @@ fn near(filter: &mut Filter, numbers: &mut Numbers) -> Condition {
     })
 }
 
-fn library(rows: &[Row]) -> (tempfile::TempDir, Searcher) {
+fn library(rows: &[Row]) -> (tempfile::TempDir, Arc<dyn View>) {
     let folder = tempfile::tempdir().unwrap();
     let space = Space::new("none", "none", DIM).unwrap();
-    let writer = Writer::open(folder.path(), &space, WriterOptions::default()).unwrap();
+    let library = Library::new(folder.path());
+    let sink = library.lock().unwrap().open(&space).unwrap().sink;
     for rows in rows.chunks(5_000) {
-        let puts = rows.iter().map(|row| Change::Put {
-            key: Key::new(row.path.clone()).unwrap(),
-            record: Record { fingerprint: None, payload: payload(row) },
+        let puts = rows.iter().map(|row| Write::Put {
+            item: Item::file(&row.path),
+            content: None,
+            photo: photo(row),
             vector: Some(row.vector.clone()),
         });
-        writer.apply(puts.collect()).unwrap();
+        sink.apply(puts.collect()).unwrap();
     }
-    writer.close().unwrap();
-    let searcher = Searcher::open(folder.path()).unwrap();
-    (folder, searcher)
+    sink.close().unwrap();
+    (folder, library.view().unwrap())
 }
 
 #[test]
 fn filters_find_what_a_plain_loop_finds() {
     let mut numbers = Numbers(7);
     let rows: Vec<Row> = (0..ROWS).map(|number| row(number, &mut numbers)).collect();
-    let (_folder, searcher) = library(&rows);
+    let (_folder, view) = library(&rows);
     let mut found_some = 0;
     for _ in 0..COMBINATIONS {
         let mut filter = Filter::default();
@@ -242,12 +247,10 @@ fn filters_find_what_a_plain_loop_finds() {
             kinds.into_iter().map(|kind| condition(kind, &mut filter, &mut numbers)).collect();
         let expected: Vec<&Row> =
             rows.iter().filter(|row| conditions.iter().all(|condition| condition(row))).collect();
-        let selection = searcher.select(|record| filter.admits(&record));
-        assert_eq!(selection.len(), expected.len(), "{filter:?}");
+        assert_eq!(view.count(&filter).unwrap(), expected.len(), "{filter:?}");
         found_some += usize::from(!expected.is_empty());
         let query = &rows[numbers.below(rows.len())].vector;
-        let options = SearchOptions::default().filter(&selection);
-        let hits = searcher.search(query, NonZeroUsize::new(20).unwrap(), &options).unwrap();
+        let hits = view.search(&Ask::new(query, NonZeroUsize::new(20).unwrap(), &filter)).unwrap();
         let mut scores: Vec<f32> = expected.iter().map(|row| row.vector.dot(query)).collect();
         scores.sort_by(|a, b| b.total_cmp(a));
         assert_eq!(hits.len(), scores.len().min(20), "{filter:?}");

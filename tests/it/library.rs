@@ -129,7 +129,9 @@ fn a_file_that_does_not_say_which_index_is_in_use_is_repaired() {
     let json = fs::read_to_string(&file).unwrap();
     for damaged in ["{", &json.replace("index-", "index-0")] {
         fs::write(&file, damaged).unwrap();
-        assert!(said(&workspace, &["status"], 2).contains("library.json"));
+        let told = said(&workspace, &["status"], 2);
+        assert!(told.contains("the library is damaged") && told.contains("library.json"), "{told}");
+        assert!(told.contains("imgsearch repair") && !told.contains("the index is damaged"), "{told}");
         said(&workspace, &["repair"], 0);
         assert_eq!(fs::read_to_string(&file).unwrap(), json);
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use imgsearch::Model;
 use imgsearch::decode::{Limits, decode};
-use imgsearch::model::{Device, Execution, ImageEncoder, Precision};
+use imgsearch::model::{Device, Execution, Precision};
 use imgsearch_index::Vector;
 use ndarray::Array3;
 use serde::Deserialize;
@@ -164,7 +164,7 @@ fn pictures_have_the_references_vectors() {
     for (case, _) in Case::all() {
         let model = case.model();
         let tensors: Vec<_> = pictures.iter().map(|name| picture(&model, name)).collect();
-        let mut encoder = model.image_encoder().unwrap();
+        let encoder = model.image_encoder().unwrap();
         let vectors = tensors.chunks(8).flat_map(|batch| encoder.encode_images(batch).unwrap());
         let vectors: Vec<_> = vectors.collect();
         assert_eq!(vectors.len(), pictures.len(), "{}", case.name);
@@ -184,16 +184,14 @@ fn batches_side_by_side_give_what_they_give_one_after_another() {
     for (case, _) in Case::all() {
         let model = case.model();
         let tensors: Vec<_> = pictures.iter().map(|name| picture(&model, name)).collect();
-        let mut encoder = model.image_encoder().unwrap();
-        let all = |encoder: &mut ImageEncoder| -> Vec<Vector> {
+        let encoder = model.image_encoder().unwrap();
+        let all = || -> Vec<Vector> {
             tensors.chunks(2).flat_map(|batch| encoder.encode_images(batch).unwrap()).collect()
         };
-        let expected = all(&mut encoder);
-        let others: Vec<_> = (0..3).map(|_| encoder.share().unwrap()).collect();
-        drop(encoder);
+        let expected = all();
         std::thread::scope(|scope| {
-            let threads = others.into_iter().map(|mut other| scope.spawn(move || all(&mut other)));
-            for thread in threads.collect::<Vec<_>>() {
+            let threads: Vec<_> = (0..3).map(|_| scope.spawn(all)).collect();
+            for thread in threads {
                 assert!(thread.join().unwrap() == expected, "{}", case.name);
             }
         });
@@ -206,7 +204,7 @@ fn texts_have_the_references_tokens_and_vectors() {
     assert!(special >= 300, "{special}");
     let mut wrong = Vec::new();
     for (case, _) in Case::all() {
-        let mut encoder = case.model().text_encoder().unwrap();
+        let encoder = case.model().text_encoder().unwrap();
         for (text, (tokens, vector)) in
             texts[..special].iter().zip(case.golden.tokens.iter().zip(&case.golden.texts))
         {

@@ -3,49 +3,28 @@
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use image::{ImageFormat, Rgb, RgbImage};
 use imgsearch::classify::Classifier;
 use imgsearch::decode::{Limits, PictureError};
 use imgsearch::hint::Hint;
-use imgsearch::ingest::{Event, IngestError, Plan, Reporter, Totals, index};
-use imgsearch::model::{Execution, Precision};
+use imgsearch::ingest::{Event, IngestError, Plan, Reporter, Totals};
 use imgsearch::photo::SkipKind;
-use imgsearch::query::{Source, Term};
+use imgsearch::query::{Filter, Source, Term};
 use imgsearch::thumbnail::Thumbnailer;
-use imgsearch::walk::resolve_roots;
-use imgsearch::{Engine, EngineError, Expression, Library, Model, Query};
+use imgsearch::{Engine, EngineError, Expression, Library, Query};
 
-use crate::model_goldens::execution;
+use crate::in_process::{Silent, index_in, offline_model, plan};
 use crate::workspace::Workspace;
-
-struct Silent;
-
-impl Reporter for Silent {
-    fn report(&self, _: Event<'_>) {}
-}
-
-fn model() -> Model {
-    let data = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
-    let execution = Execution { precision: Precision::Auto, ..execution(None) };
-    Model::open(&data.join("models/offline"), execution).unwrap()
-}
-
-/// Longest that a run waits for a disk where the test does not say otherwise.
-const PATIENT: Duration = Duration::from_secs(600);
 
 /// Indexes the workspace's photos with the offline model on one thread, each decoded within `max_time`.
 fn run(workspace: &Workspace, library: &Path, max_time: Duration) -> Result<Totals, IngestError> {
     let plan = Plan { limits: Limits { max_time, ..Limits::default() }, ..plan(workspace) };
     run_plan(&plan, library, &Silent, &AtomicBool::new(false))
-}
-
-fn plan(workspace: &Workspace) -> Plan {
-    let roots = resolve_roots(&[workspace.photos()]).0;
-    Plan { max_wait: PATIENT, ..Plan::new(roots, SystemTime::now()) }
 }
 
 fn run_plan(
@@ -54,8 +33,7 @@ fn run_plan(
     reporter: &dyn Reporter,
     cancel: &AtomicBool,
 ) -> Result<Totals, IngestError> {
-    fs::create_dir_all(library).unwrap();
-    index(&mut Library::new(library).lock().unwrap(), &model(), plan, reporter, cancel)
+    index_in(library, &offline_model(), plan, reporter, cancel)
 }
 
 /// Makes the first files, in the order of the walk, ones that nobody has answered yet when they are opened.
@@ -184,7 +162,7 @@ fn a_run_gives_up_when_decoders_are_stuck_and_keeps_what_it_has() {
     large_pictures(&workspace, 8);
     let ended = run(&workspace, &library, Duration::from_millis(1));
     assert!(matches!(&ended, Err(IngestError::Stuck { path, .. }) if path.exists()), "{ended:?}");
-    assert_eq!(Library::new(&library).searcher().unwrap().len(), 1);
+    assert_eq!(Library::new(&library).view().unwrap().count(&Filter::default()).unwrap(), 1);
 }
 
 #[test]
@@ -202,13 +180,12 @@ fn whoever_waits_for_a_picture_is_told_that_it_takes_too_long() {
     assert_eq!(error.to_string(), told);
     assert!(error.hint().is_some());
 
-    let model = model();
-    let mut classifier = Classifier::open(&model, &["a dog".into()]).unwrap().with_limits(limits);
+    let model = offline_model();
+    let classifier = Classifier::open(&model, &["a dog".into()]).unwrap().with_limits(limits);
     assert_eq!(classifier.classify(&large).unwrap_err().to_string(), told);
 
     let library = Library::new(&library);
-    let engine = Engine::open(&library, library.searcher().unwrap(), &model).unwrap();
-    let mut engine = engine.with_limits(limits);
+    let engine = Engine::open(&library, library.view().unwrap(), Arc::new(model), limits).unwrap();
     for source in [Source::Bytes(fs::read(&large).unwrap()), Source::Picture(large.clone())] {
         let expression = Expression::new(vec![Term { weight: 1.0, source }]).unwrap();
         let error = engine.search(&Query::new(expression, NonZeroUsize::MIN)).unwrap_err();

@@ -125,7 +125,7 @@ impl Workspace {
     pub(crate) fn found(&self, args: &[&str]) -> Vec<PathBuf> {
         let output = self.imgsearch(&["query", "a photo", "-n", "5000", "-0"]).args(args).output().unwrap();
         let paths = output.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty());
-        paths.map(imgsearch::photo::path_of).collect()
+        paths.map(imgsearch::item::path_of).collect()
     }
 
     /// A model that is called `other`: the offline one with another preprocessing, and so with vectors of its own.
@@ -148,7 +148,7 @@ impl Workspace {
     pub(crate) fn skipped(&self) -> Vec<String> {
         let output = self.imgsearch(&["status", "--skipped", "-0"]).output().unwrap();
         let paths = output.stdout.split(|byte| *byte == 0).filter(|path| !path.is_empty());
-        let paths = paths.map(imgsearch::photo::path_of);
+        let paths = paths.map(imgsearch::item::path_of);
         let mut names: Vec<_> =
             paths.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
         names.sort();

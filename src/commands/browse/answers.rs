@@ -28,19 +28,15 @@ pub(super) struct Answers<'scope> {
 }
 
 /// Whoever answers, and on what conditions.
-pub(super) struct Answerer<'a> {
-    pub(super) engine: Engine<'a>,
+pub(super) struct Answerer {
+    pub(super) engine: Engine,
     /// Any query, but for what it asks for.
     pub(super) every: Query,
-    pub(super) is_collapsed: bool,
 }
 
 impl<'scope> Answers<'scope> {
     /// Starts the thread.
-    pub(super) fn start<'a: 'scope>(
-        scope: &'scope Scope<'scope, '_>,
-        mut answerer: Answerer<'a>,
-    ) -> Answers<'scope> {
+    pub(super) fn start(scope: &'scope Scope<'scope, '_>, answerer: Answerer) -> Answers<'scope> {
         let (questions, asked) = unbounded::<Question>();
         let (sender, answers) = unbounded();
         let thread = scope.spawn(move || {
@@ -79,18 +75,18 @@ impl<'scope> Answers<'scope> {
     }
 }
 
-impl Answerer<'_> {
-    fn answer(&mut self, question: &Question) -> anyhow::Result<Vec<Match>> {
+impl Answerer {
+    fn answer(&self, question: &Question) -> anyhow::Result<Vec<Match>> {
         let words: Vec<OsString> = question.text.split_whitespace().map(OsString::from).collect();
-        let mut terms = if words.is_empty() { Vec::new() } else { parse(&words)? };
+        let results = &|rank| self.engine.library().remembered(rank);
+        let mut terms = parse(&words, results)?;
         if let Some(like) = &question.like {
-            terms.push(Term::picture(like.as_os_str())?);
+            terms.push(Term::picture(like.as_os_str(), results)?);
         }
         if terms.is_empty() {
             return Ok(Vec::new());
         }
         let query = Query { expression: Expression::new(terms)?, ..self.every.clone() };
-        let found = if self.is_collapsed { Engine::search_collapsed } else { Engine::search };
-        Ok(found(&mut self.engine, &query)?)
+        Ok(self.engine.search(&query)?)
     }
 }

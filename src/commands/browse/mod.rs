@@ -12,12 +12,12 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use imgsearch::decode::heif;
-use imgsearch::{Engine, Expression, Query};
+use imgsearch::{Expression, Query};
 use ratatui::crossterm::event::{self, Event};
 
 use super::filter::filter;
-use super::{Exit, exit_at_once, open_model_of, see};
+use super::search::near_duplicates;
+use super::{Exit, exit_at_once, open_engine, see};
 use crate::cli::BrowseArgs;
 use crate::progress;
 use crate::render::{Painter, Screen, Tile, View, caption, give_back, name};
@@ -43,13 +43,10 @@ pub(super) fn run(settings: &Settings, args: &BrowseArgs) -> Result<Exit> {
     }
     let every = Query {
         filter: filter(settings, &args.filter)?,
+        near_duplicates: near_duplicates(&args.collapse, true),
         ..Query::new(Expression::text(String::new()), MOST)
     };
-    let searcher = settings.library.searcher()?;
-    let model = open_model_of(settings, &searcher)?;
-    heif::look_in(settings.heif_places());
-    let engine = Engine::open(&settings.library, searcher, &model)?;
-    let answerer = Answerer { engine, every, is_collapsed: args.collapse.is_on(true) };
+    let answerer = Answerer { engine: open_engine(settings)?, every };
     progress::give_back_on_panic(give_back);
     // Ctrl-C is a key here; this is for whoever ends the process from outside, or closes the terminal.
     ctrlc::set_handler(|| {

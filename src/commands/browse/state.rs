@@ -196,6 +196,8 @@ mod tests {
             rank,
             score: 0.5,
             path: format!("/{rank}.jpg").into(),
+            part: None,
+            content: None,
             photo: None,
             similar: 0,
         };

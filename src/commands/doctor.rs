@@ -8,7 +8,7 @@ use imgsearch::engine::check_space;
 use imgsearch::model::Runtime;
 use imgsearch::query::Filter;
 
-use super::{Exit, existing, noted, open_model};
+use super::{Exit, existing, models, noted, open_model};
 use crate::progress;
 use crate::render::{Check, Output, Wrong, unless_reader_left};
 use crate::settings::Settings;
@@ -18,6 +18,7 @@ pub(super) fn run(settings: &Settings) -> Result<Exit> {
     let exit = if checks.iter().all(|check| check.result.is_ok()) { Exit::Done } else { Exit::Failed };
     let mut output = Output::new(settings.look);
     let written = checks.iter().try_for_each(|check| output.check(check));
+    let written = written.and_then(|()| output.tip(models::stronger(settings).as_deref()));
     unless_reader_left(written.and_then(|()| output.finish()))?;
     Ok(exit)
 }

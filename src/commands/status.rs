@@ -9,7 +9,7 @@ use imgsearch::library::{self, Note, Stats, StoreError, Stored, View};
 use imgsearch::photo::{Skip, SkipKind};
 use imgsearch::query::Filter;
 
-use super::{Exit, existing};
+use super::{Exit, existing, models};
 use crate::cli::StatusArgs;
 use crate::render::{
     Building, Layout, Noted, Output, Records, Skipped, Status, noted_fields, skipped_fields,
@@ -31,7 +31,11 @@ pub(super) fn run(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
         photos.iter().try_for_each(|photo| records.write(photo)).and_then(|()| records.finish())
     } else {
         let status = status_of(&settings.library, view)?;
-        if args.json { output.status_as_json(&status) } else { output.status(&status) }
+        if args.json {
+            output.status_as_json(&status)
+        } else {
+            output.status(&status).and_then(|()| output.tip(models::stronger(settings).as_deref()))
+        }
     };
     unless_reader_left(written.and_then(|()| output.finish()))?;
     Ok(Exit::Done)

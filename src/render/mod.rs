@@ -84,6 +84,11 @@ impl Output {
         writeln!(self.out, "{}", escape(line))
     }
 
+    /// What may help, if anything does.
+    pub(crate) fn tip(&mut self, tip: Option<&str>) -> io::Result<()> {
+        tip.map_or(Ok(()), |tip| self.line(&format!("tip: {tip}")))
+    }
+
     /// A path for people, and the end of its line.
     fn path(&mut self, path: &Path) -> io::Result<()> {
         self.out.write_all(&self.look.path(path))?;

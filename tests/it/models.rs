@@ -171,6 +171,31 @@ fn measured_speeds_stand_in_the_list() {
     check(&mut user.imgsearch("", &["models", "bench", "none-such"]), 2, &["none-such", "hint"]);
 }
 
+#[test]
+fn a_stronger_model_is_named_once_where_there_is_only_the_offline_one() {
+    let user = Newcomer::new();
+    copy_model("clip-own", &user.models().join("offline"));
+    user.0.photo("a.png", 1);
+    let photos = user.0.photos();
+    #[track_caller]
+    fn check_tip(user: &Newcomer, args: &[&str], expected: bool) {
+        let mut command = user.imgsearch("", args);
+        let output = command.env("ORT_DYLIB_PATH", installed().join("runtime")).output().unwrap();
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        let is_named =
+            stdout.contains("tip: `imgsearch models pull clip-b32-laion`") && stdout.contains("607 MB");
+        assert_eq!(is_named, expected, "{args:?}: {stdout}");
+    }
+    let index = ["index", photos.to_str().unwrap()];
+    check_tip(&user, &index, true);
+    check_tip(&user, &index, false);
+    check_tip(&user, &["status"], true);
+    check_tip(&user, &["status", "--json"], false);
+    check_tip(&user, &["doctor"], true);
+    copy_model("resnet-own", &user.models().join("mine"));
+    check_tip(&user, &["status"], false);
+}
+
 /// Where `scripts/setup` puts what it installs.
 fn installed() -> PathBuf {
     directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned()

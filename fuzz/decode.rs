@@ -13,6 +13,9 @@ use decode::{Detail, Limits, decode, memory};
 #[path = "../src/decode/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the module as it is, of which this calls the front door")]
 mod decode;
+/// What decode's errors say of what to do next.
+#[path = "../src/hint.rs"]
+mod hint;
 
 /// Small enough that no file takes long.
 const LIMITS: Limits = Limits {

@@ -225,6 +225,22 @@ pub enum StoreError {
     },
 }
 
+/// The index knows no commands; this names the one that helps.
+impl Hint for IndexError {
+    fn hint(&self) -> Option<String> {
+        let command = if matches!(self, IndexError::Missing { .. }) {
+            "run `imgsearch index ~/Photos` first"
+        } else if matches!(self, IndexError::Locked { .. }) {
+            "another imgsearch is changing this library: wait until it has ended; queries work meanwhile"
+        } else if matches!(self, IndexError::Damaged { .. } | IndexError::Catalog { .. }) {
+            "run `imgsearch repair`"
+        } else {
+            return IndexError::hint(self).map(str::to_owned);
+        };
+        Some(command.to_owned())
+    }
+}
+
 impl Hint for StoreError {
     fn hint(&self) -> Option<String> {
         match self {

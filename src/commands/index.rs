@@ -8,7 +8,7 @@ use imgsearch::decode::heif;
 use imgsearch::ingest::{self, Plan};
 use imgsearch::walk::{Rules, resolve_roots};
 
-use super::{AFTER_BATCH, Exit, absolute, existing, models, noted, open_model, stop_on_ctrl_c};
+use super::{AFTER_BATCH, Exit, absolute, models, noted, open_model, stop_on_ctrl_c};
 use crate::cli::IndexArgs;
 use crate::progress::{self, Progress};
 use crate::render::{Output, unless_reader_left};
@@ -31,11 +31,11 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     }
     let gone_roots = gone.iter().map(|(root, _)| absolute(root)).collect::<Result<_>>()?;
     models::offer_if_none(settings)?;
-    let is_first = existing(&settings.library)?.is_none();
     settings.library.create()?;
     // Before the library is asked for its model: nobody changes it from here on.
     let mut library = settings.library.lock()?;
-    let model = open_model(settings, &noted(&settings.library)?)?;
+    let note = noted(&settings.library)?;
+    let model = open_model(settings, &note)?;
     heif::look_in(settings.heif_places());
     let plan = Plan {
         gone_roots,
@@ -52,6 +52,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     let totals = totals?;
     if settings.verbosity > Verbosity::Quiet {
         let mut output = Output::new(settings.look);
+        let is_first = note.last_indexed == 0;
         let tip = if is_first { models::stronger(settings) } else { None };
         let written = output.totals(&totals, start.elapsed().as_secs_f64());
         unless_reader_left(written.and_then(|()| output.tip(tip.as_deref())).and_then(|()| output.finish()))?;

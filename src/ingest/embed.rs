@@ -12,12 +12,9 @@ use super::load::Ready;
 use super::pipeline::{Run, join};
 use super::{Event, IngestError};
 use crate::decode::contained;
-use crate::model::ImageEncoder;
+use crate::model::{BATCH, ImageEncoder};
 use crate::photo::{Skip, SkipKind};
 
-/// Photos embedded at once. Measured with ViT-B/32 on one CPU core: 125 ms a photo alone, 119 by twos and 116 by fours;
-/// 40 and 38 with weights of 8 bits. Twos would take 30 MB less, and be a waste of a GPU.
-pub(super) const BATCH: usize = 4;
 /// Batches side by side unless it is said otherwise: each takes memory for what it computes.
 const MOST_BATCHES: usize = 8;
 /// A batch that does not fill up in this time is embedded as it is: half of what [`super::store`] waits at most, so

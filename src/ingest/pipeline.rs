@@ -9,6 +9,7 @@
 //! What waits between stages is bounded in number or in bytes, so memory does not grow with the archive. A stage
 //! whose channel is closed ends, and with it the stages before it.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
@@ -26,7 +27,7 @@ use super::store::Store;
 use super::{Event, IngestError, Plan, Reporter, Totals, embed, replacement, scan, store, sweep};
 use crate::decode;
 use crate::library::{Sink, View};
-use crate::model::Model;
+use crate::model::{BATCH, Model};
 use crate::photo::{Skip, SkipKind};
 
 /// Threads that read files. A NAS answers several at a time sooner than one after the other, and a slow answer to one
@@ -81,6 +82,11 @@ impl<'a> Run<'a> {
         self.cancel.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed)
     }
 
+    /// What a visit of the library's records answers after each one.
+    pub(super) fn goes_on(&self) -> ControlFlow<()> {
+        if self.should_stop() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
     pub(super) fn whole(&self) -> Result<Totals, IngestError> {
         replacement::announce(self)?;
         let mut store = Store::new(self.sink, &self.in_flight, self.reporter);
@@ -106,7 +112,7 @@ impl<'a> Run<'a> {
     ) -> Result<Walked, IngestError> {
         let (job_sender, jobs) = bounded::<Job>(JOBS_AHEAD);
         let (content_sender, contents) = bounded::<Content<'_>>(READERS);
-        let (tensor_sender, tensors) = bounded(BATCHES_AHEAD * embed::BATCH);
+        let (tensor_sender, tensors) = bounded(BATCHES_AHEAD * BATCH);
         let decoding = Arc::new(());
         let pictures = Pictures { ready: tensors, senders: Arc::downgrade(&decoding) };
         let (done_sender, done) = bounded::<Done>(store::FILES);

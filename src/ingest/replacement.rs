@@ -3,14 +3,12 @@
 //! It must have every photo that an ordinary run would have kept in the one in use. Photos that are gone or excluded
 //! are not waited for, nor those whose file has changed into something that cannot be embedded.
 
-use std::ops::ControlFlow;
-
 use super::pipeline::Run;
 use super::scan::Walked;
 use super::sweep::{Fate, Fates};
 use super::{Event, IngestError};
 use crate::item::Item;
-use crate::library::{Load, StoreError, Stored, View};
+use crate::library::{Load, StoreError, Stored, View, Visit, try_visit};
 use crate::photo::Photo;
 use crate::query::Filter;
 
@@ -61,16 +59,9 @@ pub(super) fn state(run: &Run<'_>, walked: &Walked) -> Result<Option<Replacement
 
 fn lacking(run: &Run<'_>, old: &dyn View, walked: &Walked) -> Result<Option<Lacking>, IngestError> {
     let mut fates = Fates::new(run, walked)?;
-    let (mut lacking, mut compared) = (Lacking::default(), Ok(()));
-    old.each(&Filter::default(), Load::WithoutVector, &mut |stored| {
-        compared = compare(run, &mut fates, &stored, &mut lacking);
-        if compared.is_err() || run.should_stop() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    })?;
-    compared?;
+    let mut lacking = Lacking::default();
+    let all = |visit: Visit<'_>| old.each(&Filter::default(), Load::WithoutVector, visit);
+    try_visit(all, |stored| compare(run, &mut fates, &stored, &mut lacking).map(|()| run.goes_on()))?;
     Ok((!run.should_stop()).then_some(lacking))
 }
 

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::pipeline::Run;
@@ -16,7 +15,7 @@ use super::store::Copies;
 use super::{Event, IngestError, Plan, Totals};
 use crate::disk::{Disks, UNKNOWN_DISK, nearest};
 use crate::item::Item;
-use crate::library::{Stored, Write};
+use crate::library::{Stored, Visit, Write, try_visit};
 use crate::photo::{Photo, SkipKind};
 use crate::walk::Exclude;
 
@@ -70,16 +69,9 @@ impl Sweep<'_> {
 
     /// Removes what is gone at or below `root`.
     fn below(&mut self, root: &Path, totals: &mut Totals) -> Result<(), IngestError> {
-        let (run, mut swept) = (self.run, Ok(()));
-        run.sink.each_under(root, &mut |stored| {
-            swept = self.sweep(stored, totals);
-            if swept.is_err() || run.should_stop() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        })?;
-        swept?;
+        let run = self.run;
+        let all = |visit: Visit<'_>| run.sink.each_under(root, visit);
+        try_visit(all, |stored| self.sweep(stored, totals).map(|()| run.goes_on()))?;
         self.flush()
     }
 

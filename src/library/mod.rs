@@ -30,7 +30,7 @@ use std::sync::Arc;
 use imgsearch_index::{Error as IndexError, Lock, Space};
 
 pub use note::Note;
-pub use store::{Ask, Hit, Load, Sink, Stats, StoreError, Stored, View, Visit, VisitItem, Write};
+pub use store::{Ask, Hit, Load, Sink, Stats, StoreError, Stored, View, Visit, VisitItem, Write, try_visit};
 
 use crate::files;
 use layout::Layout;

@@ -1,4 +1,4 @@
-//! The seam to storage: what a library asks of whatever keeps its records.
+//! The seam to storage: what a library asks of the store that keeps its records.
 //!
 //! A [`View`] answers from one published state, and a [`Sink`] takes what is to be in the next. All that crosses the seam
 //! is plain data, so that every store can answer where its records are: the embedded one (`embedded.rs`) turns a
@@ -124,6 +124,25 @@ pub type Visit<'a> = &'a mut dyn FnMut(Stored) -> ControlFlow<()>;
 /// The same for items of which each is told whether it is a photo.
 pub type VisitItem<'a> = &'a mut dyn FnMut(Stored, bool) -> ControlFlow<()>;
 
+/// Visits what `all` names with a `visit` that may fail. The first failure, or an answer of [`ControlFlow::Break`], ends
+/// it.
+///
+/// # Errors
+/// Those of `all` and of `visit`.
+pub fn try_visit<E: From<StoreError>>(
+    all: impl FnOnce(Visit<'_>) -> Result<(), StoreError>,
+    mut visit: impl FnMut(Stored) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
+    let mut failed = None;
+    all(&mut |stored| {
+        visit(stored).unwrap_or_else(|error| {
+            failed = Some(error);
+            ControlFlow::Break(())
+        })
+    })?;
+    failed.map_or(Ok(()), Err)
+}
+
 /// A library as it was published at one time. It never changes, and threads may share it.
 ///
 /// Its *photos* are the items that have a vector. All methods that give a `Result` fail when the store cannot be read
@@ -170,8 +189,8 @@ pub trait Sink: Send + Sync {
     /// What is kept of an item, without its vector.
     fn get(&self, item: &Item) -> Result<Option<Stored>, StoreError>;
 
-    /// Photos of this content with their vectors, `most` at most. Content and vector belong together, whatever other
-    /// threads change meanwhile.
+    /// Photos of this content with their vectors, `most` at most. Each vector is of this content, even if other threads
+    /// change the photos at the same time.
     fn of_content(&self, content: &Fingerprint, most: usize) -> Result<Vec<Stored>, StoreError>;
 
     /// Visits what is kept of the files at and below `folder` and of their parts, in the order of their keys. What

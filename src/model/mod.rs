@@ -34,6 +34,7 @@ pub use session::{ImageEncoder, TextEncoder};
 pub use speed::Speed;
 
 pub(crate) use fingerprint::sha256_remembered;
+pub(crate) use session::BATCH;
 
 use instant::TowerCopy;
 use layout::ModelConfig;

@@ -12,6 +12,10 @@ use super::tokenizer::{Tokenizer, Tokens};
 use super::tower::{Loaded, Tower, load};
 use super::{Device, ModelError, Prompt, Runtime};
 
+/// Pictures that are best embedded at once. Measured with ViT-B/32 on one CPU core: 125 ms a photo alone, 119 by twos
+/// and 116 by fours; 40 and 38 with weights of 8 bits. Twos would take 30 MB less, and be a waste of a GPU.
+pub(crate) const BATCH: usize = 4;
+
 /// The image tower. Threads may share it.
 pub struct ImageEncoder {
     tower: Tower,

@@ -4,10 +4,8 @@ use std::time::{Duration, Instant};
 
 use ndarray::Array3;
 
-use super::{Model, ModelError};
+use super::{BATCH, Model, ModelError};
 
-/// Pictures that the image tower is given at a time, as many as `index` gives it.
-const BATCH: usize = 4;
 /// Of the time that is allowed, the text tower may use one part in so many.
 const TEXT_SHARE: u32 = 5;
 /// About as long as most queries.

@@ -3,8 +3,8 @@
 from packages import PipPackage
 
 ONNX_RUNTIME = "1.32.0"
-# One wheel per platform, whatever Python runs this: pip is told to fetch for
-# CPython 3.12. (system, machine) -> wheel, then the library's name, size, sha256.
+# One wheel per platform. pip fetches the one for CPython 3.12, also if another
+# Python runs this script. (system, machine) -> wheel, then the library's name, size, sha256.
 RUNTIMES = {
     ("Linux", "x86_64"): (
         PipPackage("onnxruntime", ONNX_RUNTIME, 27780211,

@@ -83,8 +83,8 @@ impl Writer {
     /// The records of this content that have a vector, each with its key and its vector as it was rounded to half
     /// precision, in the order of the keys. Records that are replaced meanwhile are left out.
     ///
-    /// Record and vector belong together whatever other threads apply meanwhile: a row is written once, so a record that
-    /// names both the content and its row cannot lead to another's vector.
+    /// A record always comes with its own vector, even if other threads apply changes at the same time. The reason is that
+    /// a row is written once: a record that names the content and the row leads to no other vector.
     pub fn records_of<'a>(
         &'a self,
         fingerprint: &Fingerprint,

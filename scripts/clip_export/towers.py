@@ -11,7 +11,7 @@ OPSET = 17
 
 
 def towers():
-    """The modules, defined late: torch is imported only once something is to be exported."""
+    """Defines the modules. They need torch, which is slow to import, so only an export calls this."""
     import torch
     from torch.nn import functional
 
@@ -114,7 +114,7 @@ def image_inputs(checkpoint, count):
 
 
 def text_inputs(checkpoint):
-    """Texts as the loader hands them over, each with what the checkpoint is to be asked: the text filled up."""
+    """Pairs of token ids: as imgsearch gives them to the exported tower, and padded, as the checkpoint takes them."""
     ids = checkpoint.tokenize(["a dog", "a photo of a red bicycle that leans on a wall of bricks", "", "two  cats\tand 3!"])
     if checkpoint.text_rules["padded"]:
         return [(ids[:1], ids[:1]), (ids, ids)]

@@ -12,8 +12,8 @@ use crate::photo::{Clock, Details};
 /// that the small copies decide.
 pub(super) const SAME_PICTURE: u32 = 31;
 /// Two pictures whose hashes differ in at most so many bits can show the same scene. Cutting 5 % off all round or moving
-/// by 3 % changes at most 64 bits in nearly all photos; cutting 5 % off at one corner changes up to 88 in 6 of 10. The
-/// hashes of unrelated pictures differ in 128 bits, with a standard deviation of 8.
+/// by 3 % changes at most 64 bits in nearly all photos; cutting 5 % off at one corner changes at most 88 in 6 of 10. Of
+/// 11 million pairs of unrelated parts of photos, in four turns each, 29 differed in 80 bits or fewer.
 pub(super) const SAME_SCENE: u32 = 88;
 /// How close the vectors of similar pictures are, if neither is turned.
 pub(super) const LEAST_COSINE: f32 = 0.9;

@@ -1,7 +1,7 @@
 //! Which of many photos can be alike to one, without comparing it with all.
 //!
 //! A hash has 16 blocks of 16 bits. Two hashes that differ in at most 31 bits have a block in which they differ in at
-//! most one, and so have nearly all pictures of one scene (`PerceptualHash::blocks`). So a table from the value of each
+//! most one, and so have most pictures of one scene (`PerceptualHash::blocks`). So a table from the value of each
 //! block to the photos that have it, asked for that value and for the 16 that are one bit away, answers with all
 //! candidates (multi-index hashing). Shots of one burst are found by their camera and time.
 

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_made_once_whoever_asks() {
+    fn a_value_is_made_once_for_all_threads() {
         let (lazy, times) = (Lazy::default(), AtomicUsize::new(0));
         let make = || Ok::<_, Infallible>(times.fetch_add(1, Ordering::Relaxed));
         std::thread::scope(|scope| {

@@ -118,8 +118,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`EngineError::OtherModel`] when another model's index has taken the place of the one that was opened: open
-    /// another engine then. [`EngineError::Store`] when the newer index does not open. Queries are then answered as
-    /// before.
+    /// another engine then. [`EngineError::Store`] when the newer index does not open. After an error, the engine
+    /// goes on with what it showed.
     pub fn refresh(&self) -> Result<bool, EngineError> {
         let Inner { library, model, view, refreshing, .. } = &*self.inner;
         // It guards no data, and a lock that guards one pointer is never left half changed.

@@ -225,7 +225,7 @@ fn ask_small(dir: &Path) -> Vec<Hit> {
     Searcher::open(dir).unwrap().search(&vector(99_999), k, &SearchOptions::default()).unwrap()
 }
 
-/// Whatever lists or finds a damaged record says so, and none leaves it out.
+/// Every method that lists or finds records reports a damaged one. None leaves it out.
 #[test]
 fn every_list_tells_of_a_damaged_record() {
     let index = Fixture::new();

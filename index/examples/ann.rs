@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! ann index DIR base.f32 DIM     index the vectors and publish; prints what that took
-//! ann optimize DIR M EF          merge and build graphs with these m and ef_construction; prints what that took
+//! ann optimize DIR M [EF]        merge and build graphs with these m and ef_construction; prints what that took
 //! ann scan DIR q.f32 K           what the exact scan for K hits takes, on all cores that rayon is given
 //! ann walk DIR q.f32 gt.u32      recall and time of default searches and of walks
 //! ann exact DIR base.f32 q.f32   the scan's hits against a comparison with every vector, as given and as stored
@@ -42,6 +42,7 @@ fn main() -> Done {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["index", dir, base, dim] => index(Path::new(dir), base, dim.parse()?),
+        ["optimize", dir, m] => optimize(Path::new(dir), GraphOptions::default().m(m.parse()?)),
         ["optimize", dir, m, ef_construction] => {
             optimize(Path::new(dir), GraphOptions::default().m(m.parse()?).ef_construction(ef_construction.parse()?))
         }
@@ -49,7 +50,7 @@ fn main() -> Done {
         ["walk", dir, queries, truth] => walk(Path::new(dir), queries, truth),
         ["exact", dir, base, queries] => exact(Path::new(dir), base, queries),
         ["first", dir, queries] => first(Path::new(dir), queries),
-        _ => Err("usage: ann index DIR BASE DIM | optimize DIR M EF | scan DIR QUERIES K | walk DIR QUERIES TRUTH | \
+        _ => Err("usage: ann index DIR BASE DIM | optimize DIR M [EF] | scan DIR QUERIES K | walk DIR QUERIES TRUTH | \
                    exact DIR BASE QUERIES | first DIR QUERIES"
             .into()),
     }

@@ -47,7 +47,7 @@ fn options() -> WriterOptions {
 
 /// With few links, so that graphs are built soon.
 fn options_that_merge() -> WriterOptions {
-    let graph = GraphOptions { m: 4, ef_construction: 16 };
+    let graph = GraphOptions { m: 4, ef_construction: Some(16) };
     WriterOptions { segment_rows: usize::try_from(FULL).unwrap(), graph, ..options() }
 }
 

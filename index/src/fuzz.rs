@@ -22,7 +22,7 @@ const GRAPH_SECTIONS: usize = 8;
 /// A segment and a graph over it, with the numbers 1 and 2.
 fn write_both(dir: &Path) -> (Vec<u8>, Vec<u8>) {
     let segment = segment(dir, &clustered(ROWS, DIM), 5);
-    let options = GraphOptions { m: 2, ef_construction: 10 };
+    let options = GraphOptions { m: 2, ef_construction: Some(10) };
     let builder = Builder { options, parallel: false, cancelled: &|| false, progress: &|_| () };
     hnsw::write(dir, 2, &segment, &builder.build(&segment, None).unwrap().unwrap()).unwrap();
     (fs::read(files::segment(dir, 1)).unwrap(), fs::read(files::graph(dir, 2)).unwrap())

@@ -337,7 +337,7 @@ mod tests {
             publish_rows: usize::MAX,
             publish_interval: Duration::from_secs(3_600),
             segment_rows: usize::try_from(FULL).unwrap(),
-            graph: GraphOptions { m: 4, ef_construction: 16 },
+            graph: GraphOptions { m: 4, ef_construction: Some(16) },
             ..WriterOptions::default()
         };
         let writer = Writer::open(folder.path(), &space, options).unwrap();

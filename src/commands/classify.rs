@@ -5,7 +5,6 @@ use std::rc::Rc;
 
 use anyhow::{Result, bail};
 use imgsearch::classify::{Classifier, ClassifyError};
-use imgsearch::decode::heif;
 
 use super::{Exit, noted, open_model, read_vocabulary};
 use crate::cli::ClassifyArgs;
@@ -15,7 +14,6 @@ use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: &ClassifyArgs) -> Result<Exit> {
     let (labels, layout) = (labels(args)?, Layout::of(&args.output)?);
-    heif::look_in(settings.heif_places());
     // A library that does not read is no reason not to classify.
     let model = open_model(settings, &noted(&settings.library).unwrap_or_default())?;
     let classifier = Classifier::open(&model, &labels)?;

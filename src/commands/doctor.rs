@@ -35,7 +35,7 @@ fn checks(settings: &Settings) -> Vec<Check> {
             check("model", check_model(&model)),
             check("device", check_device(&model)),
             check("text", check_text(&model)),
-            check_heif(settings),
+            check_heif(),
             check("library", check_library(settings, Some(&model))),
         ],
         Err(error) => {
@@ -43,7 +43,7 @@ fn checks(settings: &Settings) -> Vec<Check> {
             vec![
                 check("ONNX Runtime", runtime.map_err(Into::into).map(|runtime| describe(&runtime))),
                 check("model", Err(error)),
-                check_heif(settings),
+                check_heif(),
                 check("library", check_library(settings, None)),
             ]
         }
@@ -74,8 +74,7 @@ fn check_text(model: &Model) -> Result<String> {
     Ok("the text model answers".into())
 }
 
-fn check_heif(settings: &Settings) -> Check {
-    heif::look_in(settings.heif_places());
+fn check_heif() -> Check {
     let (heic, avif) = heif::versions();
     let result = match (heic.first(), avif.first()) {
         (None, _) => {

@@ -4,7 +4,6 @@ use std::io;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, bail};
-use imgsearch::decode::heif;
 use imgsearch::ingest::{self, Plan};
 use imgsearch::walk::{Rules, resolve_roots};
 
@@ -36,7 +35,6 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     let mut library = settings.library.lock()?;
     let note = noted(&settings.library)?;
     let model = open_model(settings, &note)?;
-    heif::look_in(settings.heif_places());
     let plan = Plan {
         gone_roots,
         rules: Rules { exclude, include_hidden, follow_symlinks },

@@ -53,6 +53,7 @@ pub(crate) enum Exit {
 pub(crate) fn run(line: CommandLine) -> Result<Exit> {
     let CommandLine { cli: Cli { common, command }, config_file, settings: values } = line;
     let settings = Settings::resolve(common)?;
+    heif::look_in(settings.heif_places());
     match command {
         Command::Index(args) => index::run(&settings, args),
         Command::Query(args) => query::run(&settings, &args),
@@ -153,7 +154,6 @@ fn open_model_of(settings: &Settings, view: &dyn View) -> Result<Model> {
 fn open_engine(settings: &Settings) -> Result<Engine> {
     let view = settings.library.view()?;
     let model = open_model_of(settings, &*view)?;
-    heif::look_in(settings.heif_places());
     Ok(Engine::open(&settings.library, view, Arc::new(model), Limits::default())?)
 }
 

@@ -57,7 +57,8 @@ impl Builder<'_> {
         let m = m_of(&self.options);
         let rows = segment.vectors();
         let mut order = in_mixed_order(rows, m);
-        let mut growing = Growing::new(segment, (m, self.options.ef_construction), levels(&order, m));
+        let links = (m, self.options.ef_construction_for(rows));
+        let mut growing = Growing::new(segment, links, levels(&order, m));
         let mut held = order.split_off(rows - curve::held_out(rows));
         held.sort_unstable();
         let measured = order.len();
@@ -66,7 +67,7 @@ impl Builder<'_> {
             Some(seed) => growing.plant(seed, &held)?,
             None => {
                 let rows = &order[..order.len().min(start::ROWS)];
-                growing.start(&start::linked(segment, rows, (m, self.options.ef_construction)));
+                growing.start(&start::linked(segment, rows, links));
             }
         }
         order.retain(|&row| !growing.is_done(row));

@@ -20,7 +20,7 @@ fn check(rows: usize, dim: usize, copies: usize, (m, ef_construction): (usize, u
     let vectors: Vec<_> =
         clustered(rows, dim).into_iter().flat_map(|vector| std::iter::repeat_n(vector, copies)).collect();
     let segment = segment(folder.path(), &vectors, 3);
-    let options = GraphOptions { m, ef_construction };
+    let options = GraphOptions { m, ef_construction: Some(ef_construction) };
     let builder = Builder { options, parallel, cancelled: &|| false, progress: &|_| () };
     write(folder.path(), 2, &segment, &builder.build(&segment, None).unwrap().unwrap()).unwrap();
     let graph = Graph::open(folder.path(), 2, &segment).unwrap();
@@ -64,7 +64,7 @@ fn random(rows: usize, dim: usize) -> Vec<Vector> {
     (0..rows).map(|row| Vector::normalized((0..dim).map(|i| component(row, i)).collect()).unwrap()).collect()
 }
 
-const OPTIONS: GraphOptions = GraphOptions { m: 8, ef_construction: 40 };
+const OPTIONS: GraphOptions = GraphOptions { m: 8, ef_construction: Some(40) };
 
 fn build(segment: &Segment, parallel: bool) -> Flat {
     let builder = Builder { options: OPTIONS, parallel, cancelled: &|| false, progress: &|_| () };

@@ -20,8 +20,9 @@ const SYSTEM_NAMES: &[&str] = &["libheif.so.1", "libheif.1.dylib", "libheif.dll"
 static FOLDERS: OnceLock<Vec<PathBuf>> = OnceLock::new();
 static LIBRARIES: OnceLock<Vec<Library>> = OnceLock::new();
 
-/// Names folders to look for libheif in, beside the system's own places. Counts once, before the first picture.
-/// A folder holds libheif and the codecs it needs, and no other libraries: all of them are loaded.
+/// Names folders to look for libheif in, beside the system's own places. A process loads its libraries once, so call
+/// this once, before the first picture. A folder must hold libheif and the codecs it needs, and nothing else: every
+/// library in it is loaded.
 pub fn look_in(folders: Vec<PathBuf>) {
     let _ = FOLDERS.set(folders);
 }

@@ -80,6 +80,35 @@ impl Disks {
     }
 }
 
+/// Whether `path` is on a file system that other machines can change without this one being told: a network share, or
+/// FUSE, which many shares are mounted with. A path that does not exist is on none.
+#[cfg(target_os = "linux")]
+pub fn is_on_network(path: &Path) -> bool {
+    /// From `statfs(2)`: AFS, 9P (virtual machines' shared folders), CEPH, CIFS, CODA, FUSE, NFS, SMB and SMB2.
+    const SHARED: [u32; 9] = [
+        0x5346_414f,
+        0x0102_1997,
+        0x00c3_6400,
+        0xff53_4d42,
+        0x7375_7245,
+        0x6573_5546,
+        0x6969,
+        0x517b,
+        0xfe53_4d42,
+    ];
+    // The type of the field differs between processors; the numbers have 32 bits.
+    let kind = |stat: rustix::fs::StatFs| {
+        SHARED.iter().any(|&shared| i64::from(shared) == i64::from(stat.f_type) & 0xffff_ffff)
+    };
+    rustix::fs::statfs(path).is_ok_and(kind)
+}
+
+/// Elsewhere the system's own way of watching is trusted.
+#[cfg(not(target_os = "linux"))]
+pub fn is_on_network(_: &Path) -> bool {
+    false
+}
+
 /// Bytes that this user may still write where `path` is or would be; `None` where the operating system is not asked.
 #[cfg(unix)]
 pub fn free_space(path: &Path) -> Option<u64> {

@@ -30,6 +30,7 @@ mod stamp;
 pub mod text_file;
 pub mod thumbnail;
 pub mod walk;
+pub mod watch;
 
 pub use engine::{Engine, EngineError, Match};
 pub use library::Library;

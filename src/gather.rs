@@ -1,34 +1,34 @@
-//! Photos from many folders brought together in one, by copies or links. Nothing that is there is ever overwritten.
+//! Copies or links photos from many folders into one. It never overwrites anything.
 
 use std::ffi::OsString;
 use std::fs::{self, File, FileTimes, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// How photos are brought together.
+/// Copy or link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Copies, with the time of the last modification.
+    /// Copies, with their modification time.
     Copy,
-    /// Symbolic links: they take no space, lead to the photo itself wherever it is, and show where that is.
+    /// Symbolic links. They take no space and show where the photo is.
     Link,
 }
 
-/// What became of one photo.
+/// The result for one photo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Placed {
-    /// It is now at this path.
+    /// It was placed at this path.
     New(PathBuf),
-    /// It was at this path already: a link to it, or a file of the same content.
+    /// It was already at this path: as a link to it, or as a file with the same content.
     There(PathBuf),
 }
 
-/// Brings the photo at the absolute path `from` into the existing folder `into`.
+/// Puts the photo at the absolute path `from` into the existing folder `into`.
 ///
-/// Where its name is taken by something else, a number is put before the extension: `IMG_1.jpg`, `IMG_1-2.jpg`.
+/// If something else has its name, a number is added before the extension: `IMG_1.jpg`, `IMG_1-2.jpg`.
 ///
 /// # Errors
-/// Whatever the operating system says; then nothing new is left.
+/// Any error of the system. Nothing new is left behind then.
 pub fn place(from: &Path, into: &Path, way: Way) -> io::Result<Placed> {
     let mut number = 1;
     loop {
@@ -62,7 +62,7 @@ fn create(from: &Path, to: &Path, way: Way) -> io::Result<()> {
     }
 }
 
-/// `fs::copy` would write over what is there.
+/// Copies without overwriting, unlike `fs::copy`.
 fn copy(from: &Path, to: &Path) -> io::Result<()> {
     let mut source = File::open(from)?;
     let metadata = source.metadata()?;
@@ -82,7 +82,7 @@ fn link(from: &Path, to: &Path) -> io::Result<()> {
     std::os::windows::fs::symlink_file(from, to)
 }
 
-/// Whether what is at `to` is what was to be put there.
+/// Whether `to` already is the wanted copy or link.
 fn is_there(from: &Path, to: &Path, way: Way) -> bool {
     match way {
         Way::Copy => has_same_content(from, to).unwrap_or(false),
@@ -91,7 +91,7 @@ fn is_there(from: &Path, to: &Path, way: Way) -> bool {
 }
 
 fn has_same_content(a: &Path, b: &Path) -> io::Result<bool> {
-    // A link is not a copy: what it leads to can go.
+    // A link does not count as a copy: its target can be deleted.
     if !b.symlink_metadata()?.is_file() || a.metadata()?.len() != b.metadata()?.len() {
         return Ok(false);
     }

@@ -1,7 +1,7 @@
-//! What a person can do about an error.
+//! Hints on what to do about an error.
 
-/// An error that may know what to do next.
+/// An error that may have a hint.
 pub trait Hint {
-    /// What to do next, where that is known.
+    /// What to do next, if that is known.
     fn hint(&self) -> Option<String>;
 }

@@ -1,4 +1,4 @@
-//! What a person who waits sees, on stderr: a bar on a terminal, a line now and then elsewhere; and errors.
+//! Progress and errors on stderr: a progress bar on a terminal, otherwise a line every few seconds.
 
 use std::error::Error;
 use std::io::{Write, stderr};
@@ -22,19 +22,19 @@ use crate::settings::{Settings, Verbosity};
 use crate::terminal::{escape, escape_path};
 use crate::usage::UsageError;
 
-/// Time between lines where stderr is not a terminal.
+/// Time between progress lines if stderr is not a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Folders and files that are named when they cannot be looked at; further ones are only counted.
+/// How many unreadable folders and files are listed by name. More are only counted.
 const NAMED: usize = 5;
 
-/// Shows a run's progress.
+/// Shows the progress of an index run.
 pub(crate) struct Progress {
     bar: ProgressBar,
     verbosity: Verbosity,
     is_terminal: bool,
     last_line: Mutex<Instant>,
-    /// How many folders and files could not be looked at.
+    /// Number of folders and files that could not be read.
     unreadable: AtomicUsize,
 }
 
@@ -51,19 +51,19 @@ impl Progress {
         }
     }
 
-    /// Takes the bar off the screen, and says what was not said above it.
+    /// Removes the bar, and counts the unreadable files that were not listed.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
         let more = self.unreadable.load(Ordering::Relaxed).saturating_sub(NAMED);
         if more > 0 && self.verbosity < Verbosity::Verbose {
-            print_warning(&format!("cannot look at {more} more folders or files (-v names them all)"));
+            print_warning(&format!("cannot read {more} more folders or files (-v lists them all)"));
         }
     }
 
     fn unreadable(&self, path: &Path, error: &std::io::Error) {
         let before = self.unreadable.fetch_add(1, Ordering::Relaxed);
         if before < NAMED || self.verbosity == Verbosity::Verbose {
-            self.say(&format!("warning: cannot look at {}: {error}", escape_path(path)));
+            self.say(&format!("warning: cannot read {}: {error}", escape_path(path)));
         }
     }
 
@@ -102,10 +102,10 @@ impl Reporter for Progress {
         match event {
             Event::Replacing { old, new, photos } if self.verbosity > Verbosity::Quiet => {
                 self.say(&format!(
-                    "this library was made with the model `{old}`: its {photos} photos are embedded again with `{new}`"
+                    "this library uses the model `{old}`: embedding its {photos} photos again with `{new}`"
                 ));
                 self.say(&format!(
-                    "queries go on with `{old}` until that is done; you can interrupt it, and the next `index` goes on"
+                    "queries use `{old}` until this is done; if you interrupt it, the next `index` continues"
                 ));
             }
             Event::Queued => self.bar.inc_length(1),
@@ -118,7 +118,7 @@ impl Reporter for Progress {
             Event::Unreadable { path, error } => self.unreadable(path, error),
             Event::Kept { folder, photos } if self.verbosity > Verbosity::Quiet => {
                 let folder = escape_path(folder);
-                self.say(&format!("kept {photos} photos below {folder}: their disk is not there"));
+                self.say(&format!("kept {photos} photos below {folder}: their disk is not mounted"));
             }
             Event::Replacing { .. } | Event::ModelLoaded(_) | Event::Kept { .. } => {}
         }
@@ -133,28 +133,28 @@ pub(crate) fn rows_bar(settings: &Settings) -> ProgressBar {
     )
 }
 
-/// A bar that counts bytes of files that are read.
+/// A bar that counts the bytes read from files.
 pub(crate) fn bytes_bar(settings: &Settings, bytes: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(bytes), draw_target(settings));
     bar.with_style(plain_style(BYTES))
 }
 
-/// Of bars that count bytes.
+/// The style of bars that count bytes.
 const BYTES: &str = "{bar:20} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left {wide_msg}";
 
-/// Shows how a model is fetched.
+/// Shows the progress of a model's download or unpacking.
 pub(crate) struct Download {
     bar: ProgressBar,
     verbosity: Verbosity,
 }
 
 impl Download {
-    /// From a server.
+    /// For a model from a server.
     pub(crate) fn asking(settings: &Settings) -> Download {
-        Download::new(settings, "asking what there is to fetch".into())
+        Download::new(settings, "asking the server for its files".into())
     }
 
-    /// Out of an archive.
+    /// For a model in an archive.
     pub(crate) fn unpacking(settings: &Settings, archive: &Path) -> Download {
         Download::new(settings, format!("reading {}", escape_path(archive)))
     }
@@ -167,7 +167,7 @@ impl Download {
         Download { bar, verbosity: settings.verbosity }
     }
 
-    /// Takes the bar off the screen.
+    /// Removes the bar from the screen.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
     }
@@ -179,11 +179,11 @@ impl Download {
                 self.bar.set_length(bytes);
                 self.bar.set_position(have);
                 self.bar.reset_eta();
-                let here = format!(", of which {} are here already", DecimalBytes(have));
+                let here = format!(", {} of them already here", DecimalBytes(have));
                 let here = if have > 0 { here.as_str() } else { "" };
                 self.say(&format!("{files} files, {}{here}", DecimalBytes(bytes)));
             }
-            // What the server sends is not to be trusted with the terminal.
+            // Escaped: a server must not send control codes to the terminal.
             hub::Event::File(name) => self.bar.set_message(escape(name).into_owned()),
             hub::Event::Received { bytes } => self.bar.inc(bytes),
             hub::Event::Restarted { bytes } => self.bar.dec(bytes),
@@ -200,7 +200,7 @@ impl Download {
     }
 }
 
-/// Asks a question that yes answers; anything else is no.
+/// Asks a yes/no question; any answer but yes means no.
 pub(crate) fn ask(question: &str) -> bool {
     _ = write!(stderr(), "{question} [y/N] ");
     let mut answer = String::new();
@@ -213,7 +213,7 @@ fn draw_target(settings: &Settings) -> ProgressDrawTarget {
     if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
 }
 
-/// While the walk goes on the total grows, and an ETA would be a guess.
+/// During the walk the total still grows, so there is no ETA.
 fn counting() -> ProgressStyle {
     style("{spinner} {pos} of {len} so far, {per_sec} {wide_msg}")
 }
@@ -230,13 +230,13 @@ fn style(template: &str) -> ProgressStyle {
     plain_style(template).with_key(
         "per_sec",
         |state: &indicatif::ProgressState, out: &mut dyn std::fmt::Write| {
-            // A bar that cannot be drawn is no reason to stop.
+            // A failure to draw the bar must not stop the run.
             _ = write!(out, "{:.1} photos/s", state.per_sec());
         },
     )
 }
 
-/// Panics that are contained are told with the files they came from; all others are bugs to be seen.
+/// Hides the messages of panics that are caught and reported with their file. Any other panic is a bug and is printed.
 pub(crate) fn silence_contained_panics() {
     let default = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
@@ -246,7 +246,7 @@ pub(crate) fn silence_contained_panics() {
     }));
 }
 
-/// Gives a terminal that is taken over back before a panic is reported on it. Contained panics leave it as it is.
+/// Restores the terminal before a panic is printed on it. Caught panics leave it alone.
 #[cfg(feature = "tui")]
 pub(crate) fn give_back_on_panic(give_back: fn()) {
     let report = std::panic::take_hook();
@@ -258,7 +258,7 @@ pub(crate) fn give_back_on_panic(give_back: fn()) {
     }));
 }
 
-/// Says that Ctrl-C was understood.
+/// Confirms Ctrl-C.
 pub(crate) fn print_stopping(when: &str) {
     print_line("");
     print_line(&format!("stopping{when}; press Ctrl-C again to stop at once"));
@@ -270,29 +270,29 @@ pub(crate) fn print_error(error: &anyhow::Error) {
     print_hint(error);
 }
 
-/// Prints what to do about an error, where its kind tells.
+/// Prints an error's hint, if it has one.
 pub(crate) fn print_hint(error: &anyhow::Error) {
     if let Some(hint) = hint(error) {
         print_line(&format!("hint: {hint}"));
     }
 }
 
-/// Prints how something was understood.
+/// Prints a note, for example how an option was understood.
 pub(crate) fn print_note(text: &str) {
     print_line(text);
 }
 
-/// Prints what is no error but worth knowing.
+/// Prints a warning.
 pub(crate) fn print_warning(text: &str) {
     print_line(&format!("warning: {text}"));
 }
 
-/// Prints one line, whatever names are in it. Where stderr is closed nobody wants to know.
+/// Prints one line and escapes control characters in it. A closed stderr is ignored.
 fn print_line(line: &str) {
     _ = writeln!(stderr(), "{}", escape(line));
 }
 
-/// What to do next, where one of the causes knows.
+/// The first hint in the chain of causes.
 pub(crate) fn hint(error: &anyhow::Error) -> Option<String> {
     error.chain().find_map(|cause| HINTS.iter().find_map(|hint_of| hint_of(cause)))
 }

@@ -1,35 +1,35 @@
-//! Text files that people write: lists of queries, vocabularies, the config file, the JSON of a model.
+//! Reads text files that people write: lists of queries, vocabularies, the config file, a model's JSON.
 //!
-//! Some editors begin a file with a byte order mark (BOM), which is not part of the text. In UTF-8 it is skipped. A
-//! file in UTF-16 is refused with that reason.
+//! Some editors start a file with a byte order mark (BOM), which is not part of the text. It is skipped in UTF-8. A file
+//! in UTF-16 is an error that says so.
 
 use std::io::{self, BufRead, Read};
 use std::path::Path;
 
 use crate::files::read_bounded;
 
-/// The longest file that is read. The largest we know, the `tokenizer.json` of a multilingual model, has 35 MB.
+/// The longest file that is read. The largest known one, the `tokenizer.json` of a multilingual model, has 35 MB.
 const MOST_BYTES: u64 = 128 << 20;
 /// The longest line that is read from a stream.
 const MOST_IN_A_LINE: u64 = 1 << 20;
 
 /// U+FEFF in UTF-8.
 const MARK: &[u8] = b"\xef\xbb\xbf";
-/// U+FEFF in UTF-16, with the low byte first and with the high byte first.
+/// U+FEFF in UTF-16, little-endian and big-endian.
 const MARKS_OF_UTF_16: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
 /// Why a text cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextError {
-    /// The operating system refused to read it.
+    /// The file cannot be read.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The text begins with the byte order mark of UTF-16.
     #[error("the text is in UTF-16: save it as UTF-8")]
     Utf16,
     /// The text has bytes that are not UTF-8.
-    #[error("the text is not in UTF-8")]
+    #[error("the text is not valid UTF-8: save it as UTF-8")]
     NotUtf8,
     /// The text is longer than the limit.
     #[error("the text is longer than {limit} bytes")]
@@ -39,7 +39,7 @@ pub enum TextError {
     },
 }
 
-/// Reads a file as a whole.
+/// Reads a whole file.
 ///
 /// # Errors
 /// Any [`TextError`].
@@ -47,7 +47,7 @@ pub fn read(path: &Path) -> Result<String, TextError> {
     read_at_most(path, MOST_BYTES)
 }
 
-/// Reads a file of at most `limit` bytes as a whole.
+/// Reads a whole file of at most `limit` bytes.
 ///
 /// # Errors
 /// Any [`TextError`].
@@ -69,13 +69,12 @@ fn without_mark(mut bytes: Vec<u8>) -> Result<String, TextError> {
     String::from_utf8(bytes).map_err(|_| TextError::NotUtf8)
 }
 
-/// The entries of a list: its lines without the spaces around them. Empty lines and lines that begin with `#` are left
-/// out.
+/// The entries of a list: its trimmed lines, without empty lines and lines that start with `#`.
 pub fn entries(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-/// The lines of a stream, one after the other, so that each can be answered before the next one is written.
+/// The lines of a stream. Each is returned before the next is read, so that a dialogue is possible.
 pub struct Lines<R> {
     reader: R,
     is_first: bool,
@@ -87,7 +86,7 @@ impl<R: BufRead> Lines<R> {
         Lines { reader, is_first: true }
     }
 
-    /// The bytes up to the next line feed; none at the end.
+    /// The bytes up to the next line feed; empty at the end.
     fn bytes(&mut self) -> Result<Vec<u8>, TextError> {
         let mut line = Vec::new();
         self.reader.by_ref().take(MOST_IN_A_LINE + 1).read_until(b'\n', &mut line)?;
@@ -116,7 +115,7 @@ impl<R: BufRead> Iterator for Lines<R> {
 mod tests {
     use super::*;
 
-    /// What is read of a file with these bytes, or why it is not.
+    /// Reads a file with these bytes.
     fn text_of(bytes: &[u8]) -> Result<String, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), bytes).unwrap();
@@ -144,11 +143,11 @@ mod tests {
         }
         check(b"a cat", Ok("a cat"));
         check(b"\xef\xbb\xbfa cat", Ok("a cat"));
-        // Only the first one is a mark.
+        // Only the first one is a byte order mark.
         check(b"\xef\xbb\xbf\xef\xbb\xbfa", Ok("\u{feff}a"));
         check(b"\xff\xfea\0", Err("UTF-16"));
         check(b"\xfe\xff\0a", Err("UTF-16"));
-        check(b"T\xfcr", Err("not in UTF-8"));
+        check(b"T\xfcr", Err("not valid UTF-8"));
     }
 
     #[test]

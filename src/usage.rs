@@ -1,8 +1,8 @@
-//! Mistakes in what was typed or configured, with a way on.
+//! Errors in the command line or the configuration, with a hint on how to fix them.
 
 use imgsearch::hint::Hint;
 
-/// What is wrong, and what to do about it.
+/// A message, and perhaps a hint on what to do.
 #[derive(Debug, thiserror::Error)]
 #[error("{what}")]
 pub(crate) struct UsageError {
@@ -15,7 +15,7 @@ impl UsageError {
         UsageError { what: what.into(), hint: None }
     }
 
-    /// This build cannot do `what`, because it was made without `feature`.
+    /// `what` is missing because this program was built without `feature`.
     #[cfg(not(feature = "tui"))]
     pub(crate) fn left_out(what: &str, feature: &str) -> UsageError {
         let hint = format!("build imgsearch with `cargo build --release --features {feature}`");
@@ -33,8 +33,8 @@ impl Hint for UsageError {
     }
 }
 
-/// The name among `known` that was probably meant. Jaro-Winkler similarity above 0.8 is what clap uses too: it
-/// catches a slip of one or two letters and lets unrelated words go.
+/// The known name closest to a mistyped one. Like clap, it requires a Jaro-Winkler similarity above 0.8: that catches a
+/// slip of one or two letters but not unrelated words.
 pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let scored = known.into_iter().map(|known| (strsim::jaro_winkler(name, known), known));
     let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b))?;

@@ -1,11 +1,11 @@
-//! What can go wrong with an index, where, and what to do about it.
+//! The errors of an index: what went wrong, where, and what to do about it.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::Space;
 
-/// Why the index could not do what was asked.
+/// An error of an index.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -15,12 +15,12 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
-    /// Another process is using the index, and only one may.
+    /// Another process is writing the index. Only one process can do so at a time.
     #[error("another process{} is writing the index in {}", WithPid(*pid), path.display())]
     Locked {
         /// The folder.
         path: PathBuf,
-        /// The process, where it is known.
+        /// The process id, if it is known.
         pid: Option<u32>,
     },
     /// The index holds the vectors of another model.
@@ -31,13 +31,13 @@ pub enum Error {
     SpaceMismatch {
         /// The folder.
         path: PathBuf,
-        /// What is in it.
+        /// The space of the index.
         found: Box<Space>,
-        /// What was asked for.
+        /// The requested space.
         expected: Box<Space>,
     },
     /// A later version of this crate wrote the index.
-    #[error("the index in {} has format {found}, newer than the newest known, {expected}", path.display())]
+    #[error("the index in {} has format {found}, but this version only reads up to {expected}", path.display())]
     NewerFormat {
         /// The file or folder with the newer format.
         path: PathBuf,
@@ -46,35 +46,35 @@ pub enum Error {
         /// The newest format this version can read.
         expected: u32,
     },
-    /// A vector has not as many components as those in the index.
-    #[error("a vector has {found} dimensions, but those of the index in {} have {expected}", path.display())]
+    /// A vector's dimension differs from the index's.
+    #[error("a vector has {found} dimensions, but those in the index in {} have {expected}", path.display())]
     DimensionMismatch {
         /// The folder.
         path: PathBuf,
-        /// The dimensions of the vector given.
+        /// The dimension of the given vector.
         found: usize,
-        /// Those of the index.
+        /// The dimension of the index.
         expected: usize,
     },
-    /// A payload or a note is longer than what can be stored.
-    #[error("{what} of {found} bytes is longer than the {expected} the index in {} takes", path.display())]
+    /// A payload or a note is too long to be stored.
+    #[error("{what} of {found} bytes is too long for the index in {}: the limit is {expected}", path.display())]
     TooLong {
         /// The folder.
         path: PathBuf,
-        /// Which of the two it is, with its article.
+        /// "a payload" or "a note".
         what: &'static str,
         /// Its length in bytes.
         found: usize,
-        /// The longest there can be.
+        /// The limit in bytes.
         expected: usize,
     },
-    /// A selection was made by another searcher, whose rows are not the same.
-    #[error("the rows were selected by another view of the index than this one in {}", path.display())]
+    /// A selection belongs to another searcher, whose rows differ.
+    #[error("the selection belongs to another searcher, not to this one of the index in {}", path.display())]
     ForeignSelection {
         /// The folder.
         path: PathBuf,
     },
-    /// A file holds what it should not.
+    /// The contents of a file are wrong.
     #[error("the index is damaged: {what} in {}", path.display())]
     Damaged {
         /// The damaged file or folder.
@@ -82,28 +82,28 @@ pub enum Error {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// The operating system refused something.
+    /// A file operation failed.
     #[error("could not {action} {}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What was tried, as a verb.
+        /// The operation, as a verb.
         action: &'static str,
-        /// Why it failed.
+        /// The system's error.
         source: io::Error,
     },
-    /// The catalog failed in a way of its own.
+    /// The catalog's database failed.
     #[error("the catalog in {} failed", path.display())]
     Catalog {
         /// The folder of the catalog.
         path: PathBuf,
-        /// Why it failed.
+        /// The database's error.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl Error {
-    /// What to do next, where there is something.
+    /// What to do next, if there is something to do.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
@@ -121,13 +121,13 @@ impl Error {
         }
     }
 
-    /// Whether a file was not there.
+    /// Whether a file does not exist.
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
     }
 
-    /// Whether the operating system refused to read or write, for a reason that says nothing about what the files
-    /// hold: a full disk, a medium or a folder that cannot be written. Such an error is no damage.
+    /// Whether the system refused to read or write for a reason outside the files, such as a full disk or a read-only
+    /// folder. Such an error does not mean that the index is damaged.
     #[must_use]
     pub fn is_refusal(&self) -> bool {
         use io::ErrorKind::{
@@ -138,7 +138,7 @@ impl Error {
         matches!(self, Error::Io { source, .. } if kinds.contains(&source.kind()))
     }
 
-    /// Names a file by its place in `to` that was read as a copy in `from`.
+    /// Replaces a path in `from` by the same path in `to`. For errors found in a copy: they should name the original.
     pub(crate) fn move_path(&mut self, from: &Path, to: &Path) {
         match self {
             Error::Damaged { path, .. } | Error::Io { path, .. } | Error::Catalog { path, .. } => {
@@ -156,13 +156,13 @@ impl Error {
         }
     }
 
-    /// For `map_err`: what was tried, and with which file.
+    /// For `map_err`: adds the operation and the file to a system's error.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Io { path: path.to_owned(), action, source }
     }
 }
 
-/// ` (pid 7)`, or nothing.
+/// Displays ` (pid 7)`, or nothing.
 struct WithPid(Option<u32>);
 
 impl std::fmt::Display for WithPid {

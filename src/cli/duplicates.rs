@@ -7,11 +7,11 @@ use imgsearch::duplicates::{Keep, Likeness};
 
 use super::OutputArgs;
 
-/// List photos that are there more than once. Nothing is ever deleted.
+/// List photos that you have more than once. Nothing is ever deleted.
 ///
-/// One photo of each group is marked as the one to keep, with the reason. It comes first, and every other photo of the
-/// group is alike to it. Photos that are gone or have changed since they were indexed are left out, and so are links to
-/// a photo already listed.
+/// In each group one photo is marked as the one to keep, with the reason. It comes first, and every other photo of the
+/// group matches it. Photos that were deleted or changed since the last `index` are left out, as are links to a photo
+/// that is already listed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -19,7 +19,7 @@ Examples:
   imgsearch duplicates ~/Photos/2023 --similar
   imgsearch duplicates --exact --print rest -0 | xargs -0 ls -l")]
 pub(crate) struct DuplicatesArgs {
-    /// Folders to look at [default: the whole library].
+    /// Folders to search [default: the whole library].
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
@@ -28,15 +28,15 @@ pub(crate) struct DuplicatesArgs {
 
     /// Which photo of a group to keep.
     ///
-    /// `best` has the most metadata (date, place, camera), then the format that is closest to a camera's (RAW, HEIC,
-    /// JPEG, others), then the most pixels, then the most bytes. A copy of half the width or less never wins by its
-    /// format. `oldest` was taken first, by the camera's clock or, where there is no date, when the file was last
-    /// changed, in your time zone; `largest` has the most bytes.
+    /// `best` prefers the most metadata (date, place, camera), then the format closest to the camera's (RAW, HEIC, JPEG,
+    /// others), then the most pixels, then the most bytes. The format never decides for a copy of half the width or
+    /// less. `oldest` prefers the photo taken first by the camera's clock; a photo without a date counts by its file's
+    /// modification time in your time zone. `largest` prefers the most bytes.
     /// Example: `imgsearch duplicates --keep oldest`
     #[arg(long, value_enum, default_value_t = KeepChoice::Best)]
     pub(crate) keep: KeepChoice,
 
-    /// Print only the photos to keep, or only the rest of each group.
+    /// Print only the photos to keep, or only the others.
     ///
     /// Example: `imgsearch duplicates --print rest --format paths > look-at-these.txt`
     #[arg(long, value_enum)]
@@ -46,28 +46,30 @@ pub(crate) struct DuplicatesArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// How much alike photos must be; each takes in those before it.
+/// How similar duplicates must be. Each option includes the ones above it.
 #[derive(Debug, Args)]
 #[group(multiple = false)]
 pub(crate) struct LikenessArgs {
-    /// Files of the same bytes only.
+    /// Only files with identical bytes.
     ///
     /// Example: `imgsearch duplicates --exact`
     #[arg(long)]
     pub(crate) exact: bool,
 
-    /// Also the same picture saved again: in another format, quality or size, or turned. This is the default.
+    /// Also the same picture saved in another format, quality or size, or rotated. This is the default.
     ///
-    /// A picture in other colours, of another exposure or of another moment is not the same, nor is a document with
-    /// other words. If only a few letters differ, and the size too, the difference is not seen.
+    /// A picture with other colours, another exposure or from another moment is not a duplicate, and neither is a
+    /// document with other words. Documents that differ in only a few letters and also in size may be taken for
+    /// duplicates.
     /// Example: `imgsearch duplicates --re-encoded ~/Photos ~/Phone`
     #[arg(long)]
     pub(crate) re_encoded: bool,
 
-    /// Also shots of one burst, other exposures, and photos with a little cut off.
+    /// Also shots of one burst, other exposures, and slightly cropped photos.
     ///
-    /// A burst is of one camera and of ten seconds by its clock. A date without seconds says nothing: scanners and
-    /// clocks that were reset have those. Documents and drawings are similar only if they look the same.
+    /// The shots of a burst come from one camera within ten seconds by its clock. Dates without seconds are ignored
+    /// here, because scanners and reset clocks write them. Documents and drawings count as similar only if they look the
+    /// same.
     /// Example: `imgsearch duplicates --similar ~/Photos/2023/07`
     #[arg(long)]
     pub(crate) similar: bool,

@@ -1,4 +1,4 @@
-//! Which photos count: the options that every search has.
+//! The filter options that all searches share.
 
 use std::path::PathBuf;
 
@@ -6,78 +6,78 @@ use clap::{Args, ValueEnum};
 use imgsearch::query::{MinSize, Shape};
 use imgsearch::walk::FileType;
 
-/// Conditions; a photo must meet all that are given. What the library does not know of a photo, it does not meet.
+/// Conditions. A photo must meet all of them, and fails a condition on something the library does not know about it.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Which photos count")]
+#[command(next_help_heading = "Filters")]
 pub(crate) struct FilterArgs {
-    /// Only photos in or below this folder; may be given several times.
+    /// Only photos in this folder or its subfolders. You can repeat the option.
     ///
     /// Example: `imgsearch query "a cat" --in ~/Photos/2023`
     #[arg(long = "in", value_name = "DIR")]
     pub(crate) folders: Vec<PathBuf>,
 
-    /// Only files called like this; may be given several times.
+    /// Only files whose name matches this pattern. You can repeat the option.
     ///
-    /// Without a slash it is the file name that counts, with slashes the last parts of the path. `**` stands for any
-    /// folders.
+    /// A pattern without a slash is matched against the file name, one with slashes against the end of the path. `**`
+    /// matches any number of folders.
     /// Examples: `--glob 'IMG_*.jpg'`, `--glob 'holidays/**/*.png'`
     #[arg(long, value_name = "GLOB")]
     pub(crate) glob: Vec<String>,
 
-    /// Only photos taken then or later: a year, a month, a day, `yesterday`, or `2 weeks ago`.
+    /// Only photos taken at that time or later: a year, a month, a day, `yesterday` or `2 weeks ago`.
     ///
-    /// The clock of the camera counts, wherever it was. A photo without a date counts by the time its file was last
-    /// changed, in your time zone.
+    /// Times are those of the camera's clock, whatever its time zone. For a photo without a date, the file's
+    /// modification time in your time zone is used.
     /// Examples: `--after 2023`, `--after 2023-07 --before 2023-09`, `--after "2 weeks ago"`
     #[arg(long, value_name = "TIME")]
     pub(crate) after: Option<String>,
 
-    /// Only photos taken before that.
+    /// Only photos taken before that time.
     ///
-    /// Example: `imgsearch query "a cat" --before 2020` for what is from 2019 or older.
+    /// Example: `imgsearch query "a cat" --before 2020` finds photos from 2019 and earlier.
     #[arg(long, value_name = "TIME")]
     pub(crate) before: Option<String>,
 
-    /// Only photos taken in that year, in that month, or on that day.
+    /// Only photos taken in that year or month, or on that day.
     ///
     /// Examples: `--on 2023-12-24`, `--on 2019`, `--on yesterday`
     #[arg(long, value_name = "TIME", hide_short_help = true)]
     pub(crate) on: Option<String>,
 
-    /// Only photos taken within KM kilometres [10] of a point in degrees, or of a town; needs a camera that writes where
-    /// it was.
+    /// Only photos taken within KM kilometres [10] of a point in degrees or of a town. Photos without GPS data don't
+    /// match.
     ///
-    /// Towns are known by name, in any language, once `scripts/places` has fetched their names. The largest one of that
-    /// name is meant, or the largest in a country of two letters; it is named on stderr.
+    /// Town names work in any language after `scripts/places` has downloaded them. If several towns have the name, the
+    /// largest one is used; add a two-letter country code to choose the country. The town is printed on stderr.
     /// Examples: `--near 52.52,13.40`, `--near -33.86,151.21,2.5`, `--near Lisbon,30`, `--near Paris,US`
     #[arg(long, value_name = "LAT,LON|TOWN[,COUNTRY][,KM]", allow_hyphen_values = true)]
     pub(crate) near: Option<String>,
 
-    /// Only photos from a camera with this in the name of its maker or model, in upper or lower case.
+    /// Only photos from cameras whose maker or model contains this text (case is ignored).
     ///
     /// Examples: `--camera iphone`, `--camera "EOS R5"`
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(crate) camera: Option<String>,
 
-    /// Only photos taken through a lens with this in its name.
+    /// Only photos taken with a lens whose name contains this text.
     ///
     /// Example: `imgsearch query portrait --lens 85mm`
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(crate) lens: Option<String>,
 
-    /// Only photos that are wider than high, higher than wide, or as wide as high, seen upright.
+    /// Only photos that are wider than tall, taller than wide, or square, when shown upright.
     ///
     /// Example: `imgsearch query mountains --orientation landscape`
     #[arg(long, value_enum, value_name = "SHAPE", hide_short_help = true)]
     pub(crate) orientation: Option<Orientation>,
 
-    /// Only photos that are at least so wide and so high, or have so many million pixels.
+    /// Only photos of at least this width and height, or of at least this many megapixels.
     ///
     /// Examples: `--min-size 1920x1080`, `--min-size 12MP`
     #[arg(long, value_name = "WxH|MP", hide_short_help = true)]
     pub(crate) min_size: Option<MinSize>,
 
-    /// Only files of this type, by their ending: jpeg, png, heic, raw and others; may be several, with commas.
+    /// Only files of these types, by extension: jpeg, png, heic, raw and others, separated by commas.
     ///
     /// Example: `imgsearch query "a cat" --type raw,heic`
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]

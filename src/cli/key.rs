@@ -1,34 +1,34 @@
-//! Options that can be set for good: in the config file under their own name, or in the environment.
+//! Options that can also be set in the config file, under the same name, or in the environment.
 
 use clap::{Arg, Command};
 
 /// An option that has a place in the config file.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Key {
-    /// Its name on the command line without the dashes.
+    /// The option's name without the dashes.
     pub(crate) name: &'static str,
     pub(crate) kind: Kind,
-    /// What the template of a config file shows, as TOML.
+    /// The example in the config file's template, as TOML.
     pub(crate) example: &'static str,
 }
 
-/// What TOML must have for a key.
+/// The kind of TOML value that a key takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// One of an option's own words.
+    /// One of the option's possible values.
     Word,
     Integer,
     /// A number with or without a fraction.
     Number,
     /// A path; `~/` is the home folder, and a relative one starts at the config file's folder.
     Path,
-    /// A path as above where it has a separator, else a name.
+    /// A path as above if it contains a separator, otherwise a name.
     PathOrName,
-    /// Several texts. The environment cannot set them, having one text for each variable.
+    /// Several strings. An environment variable holds only one, so it cannot set them.
     Texts,
 }
 
-/// In the order in which they are listed.
+/// All keys, in the order in which they are listed.
 pub(crate) const KEYS: &[Key] = &[
     Key { name: "library", kind: Kind::Path, example: "\"~/Pictures/.imgsearch\"" },
     Key { name: "model", kind: Kind::PathOrName, example: "\"offline\"" },
@@ -65,7 +65,7 @@ pub(crate) fn map_options(command: Command, change: &impl Fn(Arg) -> Arg) -> Com
     command.mut_args(change).mut_subcommands(|command| map_options(command, change))
 }
 
-/// Says in the manual of an option how else it can be set.
+/// Adds to an option's manual how to set it in the config file and the environment.
 pub(super) fn document(option: Arg) -> Arg {
     let Some(key) = option.get_long().and_then(Key::named) else { return option };
     let Some(help) = option.get_long_help() else { return option };

@@ -1,10 +1,10 @@
-//! `status`, `doctor`, `optimize`, `verify` and `repair`: what looks at a library as a whole.
+//! `status`, `doctor`, `optimize`, `verify` and `repair`: the commands for a library as a whole.
 
 use clap::{ArgGroup, Args};
 
 use super::OutputArgs;
 
-/// Show what the library holds.
+/// Show what is in the library.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("listing").args(["skipped", "noted"]))]
 #[command(mut_arg("format", |format| format.requires("listing")))]
@@ -18,23 +18,23 @@ Examples:
 pub(crate) struct StatusArgs {
     /// Print one JSON object.
     ///
-    /// Keys: `library`, `model`, `images`, `skipped` (reason → files), `not_pictures` (kind → files that the last
-    /// run did not look at), `stood_back` (RAW files that stood back for their JPEG in the last run), `noted`,
+    /// Keys: `library`, `model`, `images`, `skipped` (reason → files), `not_pictures` (kind → files that the last run
+    /// skipped), `stood_back` (RAW files skipped in the last run because their JPEG was indexed), `noted`,
     /// `bytes_on_disk`, `bytes_per_image`, `last_indexed`, `segments`, `rows`, `dead_rows`, `graph_rows`, and `building`:
-    /// for each index of another model that is not complete yet its `folder`, `model` and `images`.
+    /// the `folder`, `model` and `images` of each index for another model that is not complete yet.
     /// Example: `imgsearch status --json | jq .images`
     #[arg(long)]
     pub(crate) json: bool,
 
-    /// List the files that were left out, each with its reason.
+    /// List the skipped files, each with the reason.
     ///
-    /// A photo that could not be read again is listed too, and is still found by what it was.
+    /// A photo that could not be read again is listed too; searches still find it as it was when last read.
     ///
     /// Example: `imgsearch status --skipped | grep damaged`
     #[arg(long, conflicts_with = "json")]
     pub(crate) skipped: bool,
 
-    /// List the photos that are found although something is wrong with them, such as a missing end.
+    /// List the indexed photos that have a fault, such as a truncated file.
     ///
     /// Example: `imgsearch status --noted`
     #[arg(long, conflicts_with = "json")]
@@ -44,29 +44,29 @@ pub(crate) struct StatusArgs {
     pub(crate) output: OutputArgs,
 }
 
-/// Check that everything imgsearch needs is there and works, and say what to do where it does not.
+/// Check that everything imgsearch needs is installed and works, and say how to fix what does not.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imgsearch doctor")]
 pub(crate) struct DoctorArgs {}
 
-/// Make the library small and fast: merge its segments, drop what was deleted, build the missing graphs.
+/// Make the library smaller and faster: merge segments, remove deleted rows, build missing graphs.
 ///
-/// Never needed, worth it after large changes. Queries go on meanwhile; Ctrl-C loses nothing.
+/// You never have to run this, but it helps after large changes. Queries work meanwhile, and Ctrl-C loses nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imgsearch optimize")]
 pub(crate) struct OptimizeArgs {}
 
-/// Read the whole library and compare all checksums. Nothing in it is put right; `repair` does that.
+/// Read the whole library and check every checksum. It changes nothing; `repair` fixes damage.
 ///
-/// Works on a read-only medium and on a full disk, too: it then needs room for a copy of the catalog (some 2 KB a photo)
-/// in the system's folder for temporary files.
+/// It also works on a read-only or full disk. It then needs room for a copy of the catalog (about 2 KB per photo) in the
+/// system's folder for temporary files.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imgsearch verify")]
 pub(crate) struct VerifyArgs {}
 
-/// Put a damaged library right: whatever is held twice is made again from the other place.
+/// Repair a damaged library: rebuild broken parts from their second copy.
 ///
-/// Photos whose entries are lost are named; `imgsearch index` embeds them again.
+/// Photos whose entries are lost are listed; `imgsearch index` embeds them again.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imgsearch repair && imgsearch index ~/Photos")]
 pub(crate) struct RepairArgs {}

@@ -1,4 +1,4 @@
-//! What can be typed. The doc comments are the manual; nothing here does I/O.
+//! The command line. The doc comments are the manual; nothing here does I/O.
 
 mod browse;
 mod classify;
@@ -48,7 +48,7 @@ pub(crate) use tags::TagsArgs;
     propagate_version = true,
     after_help = "\
 Examples:
-  imgsearch index ~/Photos                      look at all photos, or just at what is new
+  imgsearch index ~/Photos                      index all photos, or only what is new
   imgsearch query \"sunset over water\"           the ten best matches
   imgsearch query a red bicycle -n 3 --format paths
 
@@ -61,61 +61,61 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-/// Options of every command. Short help has the few that are used from day to day.
+/// Options of every command. Short help shows only the most used ones.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Common {
-    /// Folder that keeps the index [default: `library` in the platform's data folder].
+    /// Folder of the library [default: `library` in the platform's data folder].
     ///
     /// Example: `imgsearch --library /mnt/nas/.imgsearch query "a dog"`
     #[arg(long, value_name = "DIR", global = true)]
     pub(crate) library: Option<PathBuf>,
 
-    /// Model: a folder, an archive of one, or the name of an installed one [default: the library's, else the one that
-    /// `models use` chose].
+    /// Model: the name of an installed one, a folder, or an archive [default: the library's model, or the one chosen
+    /// with `models use`].
     ///
     /// `imgsearch models list` shows the names. `scripts/setup` installs `offline`, `imgsearch models pull` others. An
-    /// archive (zip, tar or tar.gz) is installed first, once, under what the file is called.
+    /// archive (zip, tar or tar.gz) is installed on first use, under its file name.
     /// Examples: `--model clip-b32`, `--model ./my-clip`, `--model my-clip.zip`
     #[arg(long, value_name = "DIR|FILE|NAME", global = true)]
     pub(crate) model: Option<PathBuf>,
 
-    /// Where the image model runs. `auto` takes CUDA where it works, `cuda` fails where it does not.
+    /// Where the image model runs. `auto` uses CUDA if it works; `cuda` fails if it does not.
     ///
-    /// `imgsearch index -v` and `imgsearch doctor` say where it really runs.
+    /// `imgsearch index -v` and `imgsearch doctor` show the device in use.
     /// Example: `imgsearch index --device cuda ~/Photos`
     #[arg(long, value_name = "DEVICE", default_value = "auto", global = true, value_parser = device(), hide_short_help = true)]
     pub(crate) device: Device,
 
-    /// Which files of a model are used that comes in several precisions [default: the library's, else `auto`].
+    /// Which precision to use, for models that come in several [default: the library's, or `auto`].
     ///
-    /// `auto` takes an image model that loses nothing and a text model that starts fast. Another image model makes
-    /// other vectors: for a library that is a change of model. Only Hugging Face's exports come in several precisions;
-    /// to ask any other model for one is an error.
+    /// `auto` chooses an image model without quality loss and a text model that starts fast. Another image precision
+    /// makes different vectors, so for a library it is a change of model. Only Hugging Face exports come in several
+    /// precisions; with any other model this option is an error.
     /// Example: `imgsearch index --precision int8 --model ./clip ~/Photos`
     #[arg(long, value_name = "PRECISION", global = true, value_parser = precision(), hide_short_help = true)]
     pub(crate) precision: Option<Precision>,
 
-    /// What is put around a query's text [default: what the model says, else `off`].
+    /// Caption template for a query's text [default: the model's own setting, or `off`].
     ///
-    /// `photo` asks for “a photo of TEXT”, `ensemble` for the average of several such captions.
+    /// `photo` searches for “a photo of TEXT”, `ensemble` for the average of several such captions.
     /// Example: `imgsearch query --prompt photo lighthouse`
     #[arg(long, value_enum, global = true, hide_short_help = true)]
     pub(crate) prompt: Option<PromptChoice>,
 
-    /// Threads that decode photos, and threads of the model [default: one of each for each core].
+    /// Number of threads that decode photos, and of threads that run the model [default: one of each per core].
     ///
     /// Example: `imgsearch index --threads 1 ~/Photos` keeps fewer than two cores busy.
     #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=512), hide_short_help = true)]
     pub(crate) threads: Option<u16>,
 
-    /// Whether to use colours. `auto` does on a terminal, and heeds `NO_COLOR` and `CLICOLOR_FORCE`.
+    /// When to use colours. `auto` uses them on a terminal and respects `NO_COLOR` and `CLICOLOR_FORCE`.
     ///
     /// Example: `imgsearch query "a cat" --color always | less -R`
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, global = true, hide_short_help = true)]
     pub(crate) color: When,
 
-    /// Whether paths are links to click. `auto` makes them on a coloured terminal that is known to understand them.
+    /// When to print paths as clickable links. `auto` does so in colour terminals that are known to support them.
     ///
     /// Example: `imgsearch query "a cat" --hyperlink always`
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = When::Auto, global = true, hide_short_help = true)]
@@ -123,18 +123,18 @@ pub(crate) struct Common {
 
     /// Config file [default: `config.toml` in the platform's config folder].
     ///
-    /// `imgsearch help config` says what it holds. Environment variable: `IMGSEARCH_CONFIG`.
+    /// `imgsearch help config` describes it. Environment variable: `IMGSEARCH_CONFIG`.
     /// Example: `imgsearch --config ./nas.toml status`
     #[arg(long, value_name = "FILE", global = true, hide_short_help = true)]
     pub(crate) config: Option<PathBuf>,
 
-    /// Say more: name every file that is skipped.
+    /// Print more: list every skipped file.
     ///
     /// Example: `imgsearch index -v ~/Photos`
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
 
-    /// Say nothing but results and errors.
+    /// Print only results and errors.
     ///
     /// Example: `imgsearch index -q ~/Photos` for a nightly job.
     #[arg(short, long, global = true)]
@@ -169,7 +169,7 @@ fn precision() -> impl TypedValueParser<Value = Precision> {
     one_of(Precision::ALL, Precision::name)
 }
 
-/// Takes the name of one of `all`.
+/// Parses the name of one of `all`.
 fn one_of<T>(all: &'static [T], name: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
 where
     T: Copy + Send + Sync + 'static,
@@ -179,7 +179,8 @@ where
 }
 
 impl Command {
-    /// Whether the values of options matter to it. What mends or makes files must work when the config file does not.
+    /// Whether the command uses the settings. Commands that create or fix files must work even if the config file is
+    /// broken.
     pub(crate) fn reads_settings(&self) -> bool {
         use ConfigAction::{Edit, Init, Path};
         let makes_files = |action: &ConfigAction| matches!(action, Path | Init | Edit);
@@ -188,7 +189,7 @@ impl Command {
     }
 }
 
-/// All definitions, as they parse, document and complete what is typed.
+/// The definition of the command line: the source of parser, manual and completions.
 pub(crate) fn command() -> clap::Command {
     map_options(Cli::command(), &key::document)
 }

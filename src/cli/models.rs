@@ -1,4 +1,4 @@
-//! `models`: what is installed, what can be had, and from where.
+//! `models`: list, fetch, check and remove models.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use imgsearch::hub::Precisions;
 use imgsearch::model::Precision;
 
-/// Long enough for a slow server, short enough to notice one that is gone.
+/// Long enough for a slow server, short enough to notice one that is down.
 pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// With the pauses between them, half a minute.
+/// Half a minute in all, with the pauses between attempts.
 pub(crate) const DEFAULT_RETRIES: u32 = 5;
 
 /// Choose, fetch, check and remove models.
@@ -20,9 +20,9 @@ Examples:
   imgsearch models pull clip-b32
   imgsearch index --model clip-b32 ~/Photos
 
-Environment: HF_TOKEN for private and gated models, else what `huggingface-cli login` wrote down (HF_TOKEN_PATH),
-neither with HF_HUB_DISABLE_IMPLICIT_TOKEN=1; HF_ENDPOINT for a mirror, HF_HUB_OFFLINE=1 to use nothing but
-the Hugging Face cache (HF_HUB_CACHE, HF_HOME), HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.")]
+Environment: HF_TOKEN for private and gated models; without it the token that `huggingface-cli login` saved
+(HF_TOKEN_PATH) is used. HF_HUB_DISABLE_IMPLICIT_TOKEN=1 turns both off. HF_ENDPOINT for a mirror, HF_HUB_OFFLINE=1
+to use only the Hugging Face cache (HF_HUB_CACHE, HF_HOME), HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.")]
 pub(crate) struct ModelsArgs {
     #[command(subcommand)]
     pub(crate) command: ModelsCommand,
@@ -39,25 +39,25 @@ pub(crate) enum ModelsCommand {
     Use(UseArgs),
 }
 
-/// Show the installed models, and those worth choosing from.
+/// List the installed models and the recommended ones.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imgsearch models list")]
 pub(crate) struct ListArgs {
-    /// Print one JSON object a model.
+    /// Print one JSON object per model.
     ///
     /// Keys: `name`, `installed`, `default`, `repo`, `revision`, `embed_dim`, `image_size`, `download_mb`,
-    /// `languages`, `license`, `recall` (language → %), `suits`; `images_per_second` and `query_ms`, where `models bench`
-    /// measured them; `relative_speed`, in pictures for one of the offline model's, measured or estimated. What is not
-    /// known is null.
+    /// `languages`, `license`, `recall` (language → %), `suits`; `images_per_second` and `query_ms`, if `models bench`
+    /// measured them; `relative_speed`, as a multiple of the offline model's speed, measured or estimated. Unknown values
+    /// are null.
     /// Example: `imgsearch models list --json | jq -r 'select(.installed).name'`
     #[arg(long)]
     pub(crate) json: bool,
 }
 
-/// Fetch a model from Hugging Face, or from its cache on this computer, or out of an archive.
+/// Install a model from Hugging Face, from its local cache, or from an archive.
 ///
-/// Only the files that are needed are fetched, and each is compared with the digest that the server announces. Stopped
-/// at any time, nothing is half installed: the same command goes on with what has arrived.
+/// Only the files that imgsearch needs are downloaded. Each is checked against the digest that the server announces. You
+/// can stop a download at any time: the same command resumes it, and a model is never left half installed.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -66,38 +66,38 @@ Examples:
   imgsearch models pull Xenova/clip-vit-base-patch16@main --text-precision fp32
   imgsearch models pull ~/Downloads/clip.zip")]
 pub(crate) struct PullArgs {
-    /// A name that `models list` shows, a Hugging Face id, perhaps with a commit, branch or tag, or a zip, tar or tar.gz
+    /// A name from `models list`, a Hugging Face id (with a commit, branch or tag if you like), or a zip, tar or tar.gz
     /// file of a model folder.
     #[arg(value_name = "NAME|ORG/NAME[@REVISION]|FILE")]
     pub(crate) source: String,
 
-    /// What to call it here [default: its short name, the part behind the slash, or what the file is called].
+    /// Name to install it under [default: the listed name, the part after the slash, or the archive's file name].
     ///
     /// Example: `imgsearch models pull Xenova/clip-vit-base-patch16 --name b16`
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
 
-    /// Weights of the image tower, where there is a choice. `auto` is fp32; int8 costs quality.
+    /// Precision of the image model, if there is a choice. `auto` is fp32; int8 costs quality.
     ///
     /// Example: `imgsearch models pull clip-b32 --image-precision fp16` takes half the space.
     #[arg(long, value_enum, value_name = "PRECISION", default_value_t = PrecisionChoice::Auto)]
     pub(crate) image_precision: PrecisionChoice,
 
-    /// Weights of the text tower, where there is a choice. `auto` is int8, which makes queries start quickly.
+    /// Precision of the text model, if there is a choice. `auto` is int8, which makes queries start quickly.
     ///
     /// Example: `imgsearch models pull clip-b32 --text-precision fp32`
     #[arg(long, value_enum, value_name = "PRECISION", default_value_t = PrecisionChoice::Auto)]
     pub(crate) text_precision: PrecisionChoice,
 
-    /// Seconds to wait for a connection or the next bytes before trying again.
+    /// Seconds to wait for a connection or for more data before trying again.
     ///
-    /// Example: `imgsearch models pull clip-b32 --timeout 120` over a bad line.
+    /// Example: `imgsearch models pull clip-b32 --timeout 120` on a slow connection.
     #[arg(long, value_name = "SECONDS", default_value_t = DEFAULT_TIMEOUT.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(crate) timeout: u64,
 
-    /// How often to try again when an attempt brought nothing new.
+    /// How often to retry when an attempt received nothing new.
     ///
-    /// Example: `imgsearch models pull clip-b32 --retries 20` over a bad line.
+    /// Example: `imgsearch models pull clip-b32 --retries 20` on a bad connection.
     #[arg(long, value_name = "N", default_value_t = DEFAULT_RETRIES)]
     pub(crate) retries: u32,
 }
@@ -112,11 +112,11 @@ impl PullArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imgsearch models info clip-b32")]
 pub(crate) struct InfoArgs {
-    /// An installed model, one that `models list` shows, or an archive, which is installed first.
+    /// An installed model, one from `models list`, or an archive, which is installed first.
     #[arg(value_name = "NAME|FILE")]
     pub(crate) name: String,
 
-    /// Print one JSON object, with the keys of `models list --json` and `folder`, `commit` and `files`.
+    /// Print one JSON object with the keys of `models list --json`, and `folder`, `commit` and `files`.
     ///
     /// Example: `imgsearch models info clip-b32 --json | jq .folder`
     #[arg(long)]
@@ -125,30 +125,30 @@ pub(crate) struct InfoArgs {
 
 /// Measure how fast models are on this computer.
 ///
-/// It embeds one small batch again and again. Reading and decoding photos takes time besides. `models list` shows the
-/// figures afterwards.
+/// It embeds the same small batch repeatedly. Indexing is slower, because photos must also be read and decoded. `models
+/// list` shows the figures afterwards.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   imgsearch models bench
   imgsearch models bench clip-b32 --device cuda")]
 pub(crate) struct BenchArgs {
-    /// Installed models; all of them without it.
+    /// Installed models [default: all of them].
     #[arg(value_name = "NAME")]
     pub(crate) names: Vec<String>,
 
-    /// Seconds that all models together are measured. Each runs a few times at least, and so may take longer.
+    /// Seconds to measure in all. Every model runs at least a few times, so it may take longer.
     ///
     /// Example: `imgsearch models bench --seconds 5`
     #[arg(long, value_name = "N", default_value_t = 25, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(crate) seconds: u32,
 }
 
-/// Compare every file of the installed models, or of one, with the SHA-256 it was installed with.
+/// Check the files of installed models against the SHA-256 they were installed with.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imgsearch models verify clip-b32")]
 pub(crate) struct VerifyModelArgs {
-    /// An installed model; all of them without it.
+    /// An installed model [default: all of them].
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
 }
@@ -161,14 +161,14 @@ pub(crate) struct RemoveArgs {
     #[arg(value_name = "NAME")]
     pub(crate) name: String,
 
-    /// Remove it even though the library needs it for every query. Pulling it again makes the library work again.
+    /// Remove it even if the library needs it for every query. The library works again once you pull it again.
     ///
     /// Example: `imgsearch models remove clip-b32 --force && imgsearch models pull clip-b32`
     #[arg(long)]
     pub(crate) force: bool,
 }
 
-/// Choose the model for libraries that are yet to be made; those that exist keep theirs.
+/// Set the default model for new libraries. Existing libraries keep theirs.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imgsearch models use clip-b32")]
 pub(crate) struct UseArgs {

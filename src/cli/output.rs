@@ -1,19 +1,20 @@
-//! How listings are printed: the options of every command that lists things.
+//! The output options of all commands that list things.
 
 use clap::builder::ArgPredicate;
 use clap::{Args, ValueEnum};
 
-/// The options that a command which lists things flattens into its own.
+/// Output options, for a command to flatten into its own.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "How they are printed")]
+#[command(next_help_heading = "Output")]
 pub(crate) struct OutputArgs {
-    /// How to print the results: for people, as bare paths, as JSON, or as a table.
+    /// Output format: for people (`text`), bare paths, JSON, or a table.
     ///
-    /// `json` is one array, `jsonl` one object a line; `csv` and `tsv` begin with a line of names. docs/FORMATS.md
-    /// describes all of them. The default is `paths` with `--null`, `jsonl` with `--queries`, else `text`.
+    /// `json` is one array, `jsonl` one object per line; `csv` and `tsv` start with a line of field names.
+    /// docs/FORMATS.md describes them all. The default is `paths` with `--null`, `jsonl` with `--queries`, and `text`
+    /// otherwise.
     /// Example: `imgsearch query "a cat" --format jsonl | jq -r .path`
     #[arg(long, value_enum, default_value = "text", hide_default_value = true)]
-    // A flag that stands before this option is always present, with the value it has.
+    // `preview` needs its value compared: clap counts a flag declared before this option as present even when it is off.
     #[arg(default_value_ifs([
         ("null", ArgPredicate::IsPresent, "paths"),
         ("preview", ArgPredicate::Equals("true".into()), "text"),
@@ -21,13 +22,13 @@ pub(crate) struct OutputArgs {
     ]))]
     pub(crate) format: Format,
 
-    /// Print bare paths, each ended by a NUL byte, for `xargs -0`.
+    /// Print bare paths, each followed by a NUL byte, for `xargs -0`.
     ///
     /// Example: `imgsearch query "a cat" -0 | xargs -0 ls -l`
     #[arg(short = '0', long)]
     pub(crate) null: bool,
 
-    /// Print these fields, in this order; separated by commas.
+    /// Print these fields in this order, separated by commas.
     ///
     /// Example: `imgsearch query "a cat" --format csv --fields taken,score,path`
     #[arg(long, value_name = "NAME", value_delimiter = ',', hide_short_help = true)]
@@ -37,11 +38,11 @@ pub(crate) struct OutputArgs {
 /// The formats of a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// A table for people on a terminal; elsewhere columns with a tab between.
+    /// A table on a terminal, otherwise tab-separated columns.
     Text,
-    /// One path a line, nothing else.
+    /// One path per line.
     Paths,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Jsonl,
     /// One JSON array.
     Json,
@@ -51,7 +52,7 @@ pub(crate) enum Format {
     Tsv,
 }
 
-/// When something is done that only some terminals understand.
+/// When to use a feature that only some terminals support.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum When {
     Auto,

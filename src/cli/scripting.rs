@@ -1,4 +1,4 @@
-//! What shells, scripts and packagers ask for: `config`, `completions`, `man`.
+//! Commands for shells, scripts and packagers: `config`, `completions`, `man`.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,10 @@ use clap_complete::Shell;
 
 use super::OutputArgs;
 
-/// Show the settings that hold, or the config file they come from.
+/// Show the settings in effect, or edit the config file.
 ///
-/// An option's value is what is typed, else what its environment variable says, else what the config file says, else
-/// its default. The file is TOML; its keys are names of options (`top = 20`).
+/// The command line wins over the environment, the environment over the config file, and the config file over the
+/// defaults. The file is TOML; its keys are the names of options (`top = 20`).
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -23,13 +23,13 @@ pub(crate) struct ConfigArgs {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigAction {
-    /// List every key with its value, and where that comes from.
+    /// List every setting with its value and where the value comes from.
     #[command(after_help = "Example:\n  imgsearch config show")]
     Show(OutputArgs),
-    /// Print where the config file is, whether or not it exists.
+    /// Print the path of the config file, even if it does not exist.
     #[command(after_help = "Example:\n  ls -l \"$(imgsearch config path)\"")]
     Path,
-    /// Write a config file that explains every key and sets none; never overwrites one.
+    /// Write a config file that explains every key and sets none. It never overwrites a file.
     #[command(after_help = "Example:\n  imgsearch config init")]
     Init,
     /// Open the config file in `$VISUAL` or `$EDITOR`.
@@ -37,7 +37,7 @@ pub(crate) enum ConfigAction {
     Edit,
 }
 
-/// Print the completions of a shell, for it to load.
+/// Print completions for your shell to load.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -54,7 +54,7 @@ pub(crate) struct CompletionsArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imgsearch man --out ~/.local/share/man/man1 && man imgsearch-query")]
 pub(crate) struct ManArgs {
-    /// The folder; made when it is missing.
+    /// The folder; it is created if needed.
     ///
     /// Example: `imgsearch man --out ./man`
     #[arg(long, value_name = "DIR")]

@@ -1,4 +1,4 @@
-//! What `query` and `similar` have in common.
+//! The options that `query` and `similar` share.
 
 use std::num::NonZeroUsize;
 
@@ -8,45 +8,45 @@ use super::OutputArgs;
 use super::filter::FilterArgs;
 use super::see::{CollapseArgs, SeeArgs};
 
-/// Which photos are found, and how they are printed.
+/// Search options.
 #[derive(Debug, Args)]
 pub(crate) struct SearchArgs {
-    /// How many photos at most.
+    /// Maximum number of photos to find.
     ///
     /// Example: `imgsearch query "a cat" -n 50`
     #[arg(short = 'n', long, value_name = "N", default_value = "10")]
     pub(crate) top: NonZeroUsize,
 
-    /// Leave out photos that score less (cosine, −1 to 1; good matches depend on the model).
+    /// Leave out photos that score less (cosine, −1 to 1; what a good score is depends on the model).
     ///
     /// Example: `imgsearch query "a cat" --min-score 0.3`
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true, value_parser = finite)]
     pub(crate) min_score: Option<f32>,
 
-    /// Experimental: leave out photos that do not show what was asked for, however few are left.
+    /// Experimental: leave out photos that probably don't show what you asked for, even if few or none are left.
     ///
-    /// A photo stays if the query explains it 20 times as well as everyday concepts do on average. How often that is
-    /// right depends on the model: `examples/cutoff.rs` measures it, and with the offline model it is not clearly
-    /// better than the best `--min-score`, which nobody knows beforehand. The first time takes a second or some.
+    /// A photo stays if the query fits it 20 times better than everyday concepts do on average. This saves you from
+    /// guessing a `--min-score`; with the offline model it is about as accurate as the best one (`examples/cutoff.rs`
+    /// measures it). The first use takes a few seconds.
     /// Example: `imgsearch query "a saxophone" --cutoff`
     #[arg(long, conflicts_with = "min_score", overrides_with = "all", hide_short_help = true)]
     pub(crate) cutoff: bool,
 
-    /// Leave nothing out for its score: as many photos as were asked for. The default; undoes `--cutoff`.
+    /// Also show photos with low scores (the default). Overrides `--cutoff`.
     ///
     /// Example: `imgsearch query "a saxophone" --cutoff --all`
     #[arg(long, conflicts_with = "min_score", overrides_with = "cutoff", hide_short_help = true)]
     pub(crate) all: bool,
 
-    /// In which order the photos found are printed: the best, the newest, or by path. Which ones are found, and their
-    /// ranks, only the scores decide.
+    /// Order of the results: best score first, newest first, or by path. Sorting changes only the order shown; which
+    /// photos are found, and their ranks, still depend on the score.
     ///
     /// Example: `imgsearch query "a cat" -n 100 --sort date`
     #[arg(long, value_enum, default_value_t = Sort::Score, hide_short_help = true)]
     pub(crate) sort: Sort,
 
-    /// Compare with every photo, even where a graph (HNSW) is faster. A graph misses one of the best photos in two hundred;
-    /// this misses none. The photos found are then exactly those whose vectors are closest, in their order.
+    /// Compare with every photo instead of using the faster graph (HNSW). The graph misses about one in two hundred of
+    /// the best photos; this misses none and ranks them exactly.
     ///
     /// Example: `imgsearch query "a cat" --exact`
     #[arg(long, hide_short_help = true)]
@@ -72,7 +72,7 @@ pub(crate) enum Sort {
     Path,
 }
 
-/// A number that can be compared with others.
+/// A number that is not NaN or infinite.
 fn finite(text: &str) -> Result<f32, String> {
     let number: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
     if number.is_finite() { Ok(number) } else { Err("not a finite number".into()) }

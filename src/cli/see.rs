@@ -1,4 +1,4 @@
-//! What can be done with photos that were found, besides listing them.
+//! Options to view, copy or open the photos that a search found.
 
 use std::path::PathBuf;
 
@@ -6,34 +6,34 @@ use clap::Args;
 
 /// Options of the commands that find photos.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What is done with them")]
+#[command(next_help_heading = "Viewing and copying")]
 pub(crate) struct SeeArgs {
-    /// Draw the photos on the terminal, above the list: in pixels with kitty, iTerm2 or sixel, else in blocks of colour.
+    /// Show the photos in the terminal, above the list: as images with kitty, iTerm2 or sixel, otherwise as colour blocks.
     ///
     /// Example: `imgsearch query "a cat" --preview`
     #[arg(long, conflicts_with = "null")]
     pub(crate) preview: bool,
 
-    /// Write a page with the photos in it, small, to look at in a browser. It needs no other files.
+    /// Write an HTML page with thumbnails of the photos. It needs no other files.
     ///
-    /// An earlier page of imgsearch is replaced. Any other FILE that is there already is an error.
+    /// A page that imgsearch wrote earlier is overwritten. If FILE is anything else, this is an error.
     /// Example: `imgsearch query "a cat" -n 100 --html cats.html`
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
 
-    /// Open what was found: the page of `--html`, the folder of `--copy-to` or `--link-to`, else each photo.
+    /// Open the page of `--html`, the folder of `--copy-to` or `--link-to`, or otherwise each photo.
     ///
     /// Example: `imgsearch query "a cat" -n 3 --open`
     #[arg(long, hide_short_help = true)]
     pub(crate) open: bool,
 
-    /// Copy the photos into this folder. Nothing in it is overwritten: a name that is taken gets a number.
+    /// Copy the photos into this folder. Nothing is overwritten: if a name is taken, a number is added.
     ///
     /// Example: `imgsearch query "birthday cake" --copy-to /tmp/cakes`
     #[arg(long, value_name = "DIR", conflicts_with = "link_to", hide_short_help = true)]
     pub(crate) copy_to: Option<PathBuf>,
 
-    /// Put symbolic links to the photos into this folder. Nothing in it is overwritten.
+    /// Create symbolic links to the photos in this folder. Nothing is overwritten.
     ///
     /// Example: `imgsearch query "birthday cake" --link-to ~/Albums/cakes`
     #[arg(long, value_name = "DIR", hide_short_help = true)]
@@ -42,16 +42,16 @@ pub(crate) struct SeeArgs {
 
 /// Whether near-duplicates are shown as one.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "What is done with them")]
+#[command(next_help_heading = "Viewing and copying")]
 pub(crate) struct CollapseArgs {
-    /// Show only the best of near-duplicates, such as the shots of a burst, and how many more there are.
+    /// Show only the best of several near-duplicates, such as the shots of a burst, and how many more there are.
     ///
-    /// This is the default of `--format text`; -n then counts different photos.
+    /// This is the default for `--format text`. `-n` then counts different photos.
     /// Example: `imgsearch query "a cat" --format jsonl --collapse`
     #[arg(long, overrides_with = "no_collapse", hide_short_help = true)]
     pub(crate) collapse: bool,
 
-    /// Show all photos, however much alike. This is the default of all formats but `text`.
+    /// Show near-duplicates too. This is the default for all formats except `text`.
     ///
     /// Example: `imgsearch query "a cat" --no-collapse`
     #[arg(long, hide_short_help = true)]
@@ -59,7 +59,7 @@ pub(crate) struct CollapseArgs {
 }
 
 impl CollapseArgs {
-    /// What was asked for, else `default`.
+    /// The user's choice, or `default` without one.
     pub(crate) fn is_on(&self, default: bool) -> bool {
         self.collapse || default && !self.no_collapse
     }

@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::search::SearchArgs;
 
-/// Find the photos that look like a picture: short for `query --like`.
+/// Find photos that look like a picture: short for `query --like`.
 ///
-/// The picture need not be in the library. If it is, it is left out of the results, and so are exact copies of it.
+/// The picture need not be in the library. If it is, it is left out of the results, as are exact copies of it.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -16,7 +16,7 @@ Examples:
   imgsearch similar '#3' -n 30
   curl -s https://example.org/cat.jpg | imgsearch similar -")]
 pub(crate) struct SimilarArgs {
-    /// A picture file, `-` for one on stdin, or a result of the last query (in quotes, for `#` begins a comment).
+    /// A picture file, `-` for stdin, or a result of the last query (quote it, because `#` starts a comment).
     #[arg(value_name = "FILE|#N|-")]
     pub(crate) picture: OsString,
 

@@ -14,7 +14,7 @@ use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: &ClassifyArgs) -> Result<Exit> {
     let (labels, layout) = (labels(args)?, Layout::of(&args.output)?);
-    // A library that does not read is no reason not to classify.
+    // Classifying must work even if the library cannot be read.
     let model = open_model(settings, &noted(&settings.library).unwrap_or_default())?;
     let classifier = Classifier::open(&model, &labels)?;
     let mut output = Output::new(settings.look);
@@ -43,7 +43,7 @@ pub(super) fn run(settings: &Settings, args: &ClassifyArgs) -> Result<Exit> {
     Ok(exit)
 }
 
-/// What was typed, then what is in the file.
+/// The labels of `--labels`, then those in the file.
 fn labels(args: &ClassifyArgs) -> Result<Vec<String>> {
     let typed = args.labels.iter().map(|label| label.trim()).filter(|label| !label.is_empty());
     let mut labels: Vec<String> = typed.map(str::to_owned).collect();

@@ -19,7 +19,7 @@ pub(super) fn run(
     file: &ConfigFile,
     values: &[Setting],
 ) -> Result<Exit> {
-    let path = file.path.as_deref().context("this user has no home folder: name a file with --config")?;
+    let path = file.path.as_deref().context("this user has no home folder: give a file with --config")?;
     let mut output = Output::new(settings.look);
     match action {
         ConfigAction::Show(args) => {
@@ -41,25 +41,25 @@ pub(super) fn run(
 fn init(path: &Path) -> Result<()> {
     let shown = path.display();
     if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     }
     match File::create_new(path) {
         Ok(mut file) => {
             file.write_all(template().as_bytes()).with_context(|| format!("cannot write {shown}"))
         }
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            Err(UsageError::new(format!("{shown} exists already")).hint("run `imgsearch config edit`").into())
+            Err(UsageError::new(format!("{shown} already exists")).hint("run `imgsearch config edit`").into())
         }
         Err(error) => Err(error).with_context(|| format!("cannot write {shown}")),
     }
 }
 
-/// A config file with every key in a comment.
+/// A config file with all keys commented out.
 fn template() -> String {
     let command = cli::command();
     let mut text = "\
-# imgsearch's config file. Each key is the name of an option: what is typed wins over the environment, and that over
-# this file. `imgsearch config show` lists what holds.\n"
+# imgsearch's config file. Each key is the name of an option. The command line wins over the environment, and the
+# environment over this file. `imgsearch config show` lists the settings in effect.\n"
         .to_owned();
     for key in KEYS {
         let help = key.option(&command).and_then(|option| option.get_help().map(ToString::to_string));
@@ -72,7 +72,7 @@ fn template() -> String {
 fn edit(editor: &str, path: &Path) -> Result<()> {
     let mut words = editor.split_whitespace();
     let Some(program) = words.next() else {
-        let error = UsageError::new("no editor is known");
+        let error = UsageError::new("no editor is set");
         return Err(error.hint(format!("set `EDITOR`, or open {} yourself", path.display())).into());
     };
     let ended = Process::new(program).args(words).arg(path).status();

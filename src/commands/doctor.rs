@@ -51,7 +51,7 @@ fn checks(settings: &Settings) -> Vec<Check> {
 }
 
 fn describe(runtime: &Runtime) -> String {
-    let version = runtime.version().unwrap_or_else(|| "of unknown version".to_owned());
+    let version = runtime.version().unwrap_or_else(|| "unknown version".to_owned());
     format!("{version} at {}", runtime.path().display())
 }
 
@@ -71,19 +71,19 @@ fn check_device(model: &Model) -> Result<String> {
 
 fn check_text(model: &Model) -> Result<String> {
     model.text_encoder()?.encode_text("a photo of a dog")?;
-    Ok("the text model answers".into())
+    Ok("the text model works".into())
 }
 
 fn check_heif() -> Check {
     let (heic, avif) = heif::versions();
     let result = match (heic.first(), avif.first()) {
         (None, _) => {
-            let error = anyhow::anyhow!("no libheif that reads HEIC, which iPhones make, was found");
+            let error = anyhow::anyhow!("no libheif found that can read HEIC, the format of iPhones");
             Err(Wrong { error, hint: Some("run `scripts/setup`, or install your system's libheif".into()) })
         }
         (Some(heic), Some(avif)) => Ok(format!("HEIC with libheif {heic}, AVIF with libheif {avif}")),
         (Some(heic), None) => Ok(format!(
-            "HEIC with libheif {heic}; AVIF would take a libheif that reads AV1 (your system's may)"
+            "HEIC with libheif {heic}; AVIF needs a libheif with AV1 support (your system's may have it)"
         )),
     };
     Check { what: "HEIC and AVIF", result }

@@ -48,13 +48,13 @@ pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
 fn warn(absent: usize, without_look: usize) {
     if absent > 0 {
         print_warning(&format!(
-            "{absent} photos are left out: they are gone, have changed since they were indexed, or are links to another"
+            "left out {absent} photos: they were deleted, changed since they were indexed, or are links to another photo"
         ));
     }
     if without_look > 0 {
         print_warning(&format!(
-            "{without_look} photos were indexed by an earlier version and are compared by their bytes only: \
-             run `imgsearch index` again to compare what they show"
+            "{without_look} photos were indexed by an earlier version, so only their bytes are compared: \
+             run `imgsearch index` again to compare their contents"
         ));
     }
 }

@@ -1,4 +1,4 @@
-//! What a person should know about an answer, besides its photos: why there are none, and whose dates they have.
+//! Notes about an answer: why nothing was found, and which dates are only those of the files.
 
 use anyhow::Result;
 use imgsearch::Match;
@@ -10,10 +10,10 @@ use crate::cli::FilterArgs;
 use crate::progress::print_note;
 use crate::settings::{Settings, Verbosity};
 
-/// Kilometres from any point on Earth to any other are fewer.
+/// More kilometres than between any two points on Earth.
 const ANYWHERE_KM: f64 = 30_000.0;
 
-/// Says how many of the photos found have no date of their own, where dates were asked for.
+/// If the query has a date condition, says how many of the photos found have no date of their own.
 pub(super) fn dates(settings: &Settings, matches: &[Match], args: &FilterArgs) {
     let FilterArgs { after, before, on, .. } = args;
     let clock = |found: &Match| Some(found.photo.as_ref()?.details.as_ref()?.clock);
@@ -21,7 +21,7 @@ pub(super) fn dates(settings: &Settings, matches: &[Match], args: &FilterArgs) {
     let is_asked = [after, before, on].iter().any(|date| date.is_some());
     if is_asked && undated > 0 && settings.verbosity > Verbosity::Quiet {
         print_note(&format!(
-            "the date of {undated} of {} is that of the file, because the photo itself has none",
+            "{undated} of {} have no date of their own, so the date of the file was used",
             photos(matches.len())
         ));
     }
@@ -38,9 +38,9 @@ pub(super) fn nothing_found(settings: &Settings, query: &Query, args: &FilterArg
         _ if left == 0 => no_photo_left(view, &query.filter, args)?,
         Cutoff::Score(least) => format!("none of {} scores {least} or more", photos(left)),
         Cutoff::Relevance => {
-            format!("none of {} is likely to show this; `--all` lists the best all the same", photos(left))
+            format!("none of {} is likely to show this; `--all` lists the best ones anyway", photos(left))
         }
-        Cutoff::None => "the library has only the picture that was asked for, or copies of it".to_owned(),
+        Cutoff::None => "the library has only the picture you searched with, or copies of it".to_owned(),
     };
     print_note(&format!("no photo matches: {why}"));
     Ok(())
@@ -54,13 +54,13 @@ pub(super) fn no_label(settings: &Settings, filter: &Filter, args: &FilterArgs, 
     let view = &*settings.library.view()?;
     let why = match view.count(filter)? {
         0 => no_photo_left(view, filter, args)?,
-        left => format!("no label is as likely as {least} for any of {}", photos(left)),
+        left => format!("no label reaches a probability of {least} for any of {}", photos(left)),
     };
     print_note(&format!("no photo has a label: {why}"));
     Ok(())
 }
 
-/// Why a filter leaves nothing: the first condition that does so by itself, else all of them together.
+/// Why a filter leaves nothing: the first condition that no photo meets, or else their combination.
 fn no_photo_left(view: &dyn View, filter: &Filter, args: &FilterArgs) -> Result<String, StoreError> {
     let all = view.count(&Filter::default())?;
     if all == 0 {
@@ -72,10 +72,10 @@ fn no_photo_left(view: &dyn View, filter: &Filter, args: &FilterArgs) -> Result<
             return Ok(format!("of {indexed} {why}"));
         }
     }
-    Ok(format!("of {indexed} some meet each condition, but none meets all of them"))
+    Ok(format!("each condition matches some of {indexed}, but no photo meets all of them"))
 }
 
-/// Each condition by itself, with what is said where no photo meets it.
+/// Each condition by itself, with the message if no photo meets it.
 fn conditions(
     view: &dyn View,
     filter: &Filter,
@@ -88,7 +88,7 @@ fn conditions(
         conditions.push((no_photo_in(args), Filter { folders, ..any() }));
     }
     if names.is_some() {
-        conditions.push((format!("none is called like {}", quoted(&args.glob)), Filter { names, ..any() }));
+        conditions.push((format!("none matches {}", quoted(&args.glob)), Filter { names, ..any() }));
     }
     if !types.is_empty() {
         let named: Vec<_> = types.iter().map(|kind| kind.name()).collect();
@@ -100,8 +100,8 @@ fn conditions(
     if let Some(circle) = near {
         let anywhere = Filter { near: Some(Circle { km: ANYWHERE_KM, ..circle }), ..any() };
         let why = match view.count(&anywhere)? {
-            0 => "none says where it was taken, so `--near` finds nothing".to_owned(),
-            placed => format!("{placed} say where they were taken, and none was taken there"),
+            0 => "none has GPS data, so `--near` finds nothing".to_owned(),
+            placed => format!("{placed} have GPS data, but none was taken there"),
         };
         conditions.push((why, Filter { near, ..any() }));
     }
@@ -109,24 +109,24 @@ fn conditions(
         conditions.push((format!("none is from a camera called `{name}`"), Filter { camera, ..any() }));
     }
     if let Some(name) = &lens {
-        conditions.push((format!("none is through a lens called `{name}`"), Filter { lens, ..any() }));
+        conditions.push((format!("none was taken with a lens called `{name}`"), Filter { lens, ..any() }));
     }
     if shape.is_some() {
         conditions.push(("none has this orientation".to_owned(), Filter { shape, ..any() }));
     }
     if size.is_some() {
-        conditions.push(("none is so large".to_owned(), Filter { size, ..any() }));
+        conditions.push(("none is that large".to_owned(), Filter { size, ..any() }));
     }
     Ok(conditions)
 }
 
-/// A folder that is mistyped is the likeliest reason of all.
+/// The most likely reason is a mistyped folder, so say if one does not exist.
 fn no_photo_in(args: &FilterArgs) -> String {
     let folder = |folder: &std::path::PathBuf| {
         let missing = if folder.exists() { "" } else { " (there is no such folder)" };
         format!("{}{missing}", folder.display())
     };
-    format!("none lies in {}", args.folders.iter().map(folder).collect::<Vec<_>>().join(" or "))
+    format!("none is in {}", args.folders.iter().map(folder).collect::<Vec<_>>().join(" or "))
 }
 
 fn quoted<T: AsRef<str>>(texts: &[T]) -> String {

@@ -16,7 +16,7 @@ use crate::settings::{Settings, Verbosity};
 pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     let IndexArgs { paths, exclude, include_hidden, follow_symlinks, prune, force, batches, nice } = args;
     if nice {
-        // Threads inherit it, so it comes before the first of them.
+        // Threads inherit the priority, so set it before any thread starts.
         give_way()?;
     }
     let (roots, missing) = resolve_roots(&paths);
@@ -31,7 +31,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     let gone_roots = gone.iter().map(|(root, _)| absolute(root)).collect::<Result<_>>()?;
     models::offer_if_none(settings)?;
     settings.library.create()?;
-    // Before the library is asked for its model: nobody changes it from here on.
+    // Lock before reading which model the library has: from here on nobody changes it.
     let mut library = settings.library.lock()?;
     let note = noted(&settings.library)?;
     let model = open_model(settings, &note)?;
@@ -62,7 +62,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     })
 }
 
-/// Lowers the priority of this process as far as it goes; on Linux its reading and writing stand back with it.
+/// Sets the lowest priority for this process. On Linux that lowers the priority of its reads and writes too.
 #[cfg(unix)]
 fn give_way() -> Result<()> {
     anyhow::Context::context(rustix::process::nice(19), "cannot lower the priority")?;
@@ -71,5 +71,5 @@ fn give_way() -> Result<()> {
 
 #[cfg(not(unix))]
 fn give_way() -> Result<()> {
-    bail!("--nice is not known on this system: start imgsearch with a low priority instead")
+    bail!("--nice does not work on this system: start imgsearch with a low priority instead")
 }

@@ -35,8 +35,7 @@ pub(super) fn verify(settings: &Settings) -> Result<Exit> {
     each_index(settings, |folder| match imgsearch_index::verify(folder) {
         Err(error) if error.is_refusal() => {
             let scratch = settings.scratch_folder();
-            let cannot =
-                || format!("{error}, and no copy of the catalog can be made in {}", scratch.display());
+            let cannot = || format!("{error}, and the catalog cannot be copied to {}", scratch.display());
             let scratch = Builder::new().prefix("imgsearch-").tempdir_in(&scratch).with_context(cannot)?;
             Ok(imgsearch_index::verify_copy(folder, scratch.path())?)
         }
@@ -49,14 +48,14 @@ pub(super) fn repair(settings: &Settings) -> Result<Exit> {
     each_index(settings, |folder| Ok(imgsearch_index::repair(folder)?))
 }
 
-/// Shows what `verify` or `repair` finds in each index of the library. A problem is a failure, except where a repair
-/// lost nothing. An index that is gone is an error: nothing can give its photos back.
+/// Shows what `verify` or `repair` finds in each index of the library. Any problem counts as a failure unless a repair
+/// lost nothing. A missing index is an error, because its photos cannot be recovered.
 fn each_index(settings: &Settings, read: impl Fn(&Path) -> Result<Report>) -> Result<Exit> {
     let mut output = Output::new(settings.look);
     let mut exit = Exit::Done;
     for folder in settings.library.index_folders()? {
         let report = match read(&folder) {
-            // A run that was killed at its very beginning made the library's folder, and nothing in it.
+            // A run that was killed right at the start leaves an empty library folder.
             Err(error) if is_missing(&error) && settings.library.folder().is_dir() => Report::default(),
             report => report?,
         };

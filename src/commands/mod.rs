@@ -77,11 +77,10 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
     }
 }
 
-/// When a command that stores what it has done by then stops.
+/// Appended to "stopping" by commands that finish and store their current batch first.
 const AFTER_BATCH: &str = " after the current batch";
 
-/// The flag that the first Ctrl-C sets; the second one ends the process. The person is told `when` it stops: behind
-/// "stopping", or nothing where that is at once.
+/// The first Ctrl-C sets the returned flag and prints "stopping" and `when`; the second ends the process.
 fn stop_on_ctrl_c(when: &'static str) -> Result<Arc<AtomicBool>> {
     let cancel = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&cancel);
@@ -100,12 +99,12 @@ fn exit_at_once() {
     std::process::exit(i32::from(Exit::Interrupted as u8));
 }
 
-/// Comparable with the paths in a library: absolute, and without symbolic links where it exists.
+/// The path in the form that the library stores: absolute, with symbolic links resolved if it exists.
 fn absolute(folder: &Path) -> Result<PathBuf> {
     canonicalize(folder).or_else(|_| settings::absolute(folder))
 }
 
-/// The labels in a file; none is an error.
+/// The labels in a file. A file without labels is an error.
 fn read_vocabulary(file: &Path) -> Result<Vocabulary> {
     let text = text_file::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let vocabulary = Vocabulary::parse(&text);
@@ -115,7 +114,7 @@ fn read_vocabulary(file: &Path) -> Result<Vocabulary> {
     Ok(vocabulary)
 }
 
-/// The model that was asked for, else the one the library was indexed with, else the default one.
+/// The model of `--model`, or else the library's model, or else the default model.
 fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
     let (folder, noted) = match (&settings.model, note.model()) {
         (Some(choice), _) => (model_folder(settings, choice)?, None),
@@ -126,15 +125,15 @@ fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
     let model = Model::open(&folder, Execution { precision, ..settings.execution() })?;
     if settings.precision.is_some_and(|asked| asked != Precision::Auto) && !model.layout().has_precisions() {
         let (name, precision) = (model.space().label(), precision.name());
-        bail!("{name} is in one precision only, and {precision} was asked for: leave --precision out");
+        bail!("{name} comes in one precision only, so it cannot be {precision}: leave out --precision");
     }
     Ok(model)
 }
 
-/// The model of an open index: the one that was asked for, else the one that made the index.
+/// The model for an open index: that of `--model`, or else the one that made the index.
 ///
-/// `scripts/setup` may have put a newer model under the noted name. It keeps the older one under the name that
-/// `model.json` gives it, so that the index goes on answering until it is built anew.
+/// `scripts/setup` may have replaced the model of the noted name by a newer one. It keeps the older one under the name
+/// in its `model.json`, so that queries work until the index is rebuilt.
 fn open_model_of(settings: &Settings, view: &dyn View) -> Result<Model> {
     let note = view.note();
     let model = open_model(settings, &note)?;
@@ -157,8 +156,8 @@ fn open_engine(settings: &Settings) -> Result<Engine> {
     Ok(Engine::open(&settings.library, view, Arc::new(model), Limits::default())?)
 }
 
-/// A file is an archive. A path, or a plain name of a folder that is here, is a folder; any other plain name an
-/// installed model.
+/// The model folder that a choice means. A file is an archive. A path, or the name of a folder in the current folder, is
+/// a folder. Any other name is an installed model.
 fn model_folder(settings: &Settings, choice: &Path) -> Result<PathBuf> {
     if is_archive(choice) {
         let progress = Download::unpacking(settings, choice);
@@ -174,12 +173,12 @@ fn model_folder(settings: &Settings, choice: &Path) -> Result<PathBuf> {
     settings::absolute(choice)
 }
 
-/// What the last run noted; nothing where there was none.
+/// The note of the last run, or an empty one.
 fn noted(library: &Library) -> Result<Note> {
     Ok(existing(library)?.map_or_else(Note::default, |view| view.note()))
 }
 
-/// What the library shows, if it shows something.
+/// The library's view, or `None` if nothing is indexed yet.
 fn existing(library: &Library) -> Result<Option<Arc<dyn View>>> {
     match library.view() {
         Ok(view) => Ok(Some(view)),

@@ -32,7 +32,7 @@ pub(super) fn run(settings: &Settings, command: &ModelsCommand) -> Result<Exit> 
     }
 }
 
-/// Where there is no model at all, and someone to ask, offers to fetch the recommended one.
+/// If no model is installed and there is a person to ask, offers to fetch the recommended one.
 pub(super) fn offer_if_none(settings: &Settings) -> Result<()> {
     let Err(error) = open_model(settings, &noted(&settings.library)?) else { return Ok(()) };
     let is_first = matches!(error.downcast_ref(), Some(HubError::NoneInstalled));
@@ -53,7 +53,7 @@ fn offer(known: &Known) -> String {
     let Known { name, languages, .. } = known;
     let (size, license) = (known.megabytes.unwrap_or_default(), known.license.unwrap_or("unknown"));
     format!(
-        "No model is installed. Fetch {name} from Hugging Face now ({size} MB, {languages}, licence {license})?"
+        "No model is installed. Download {name} from Hugging Face now ({size} MB, {languages}, licence {license})?"
     )
 }
 
@@ -71,7 +71,10 @@ fn pull(settings: &Settings, args: &PullArgs) -> Result<Exit> {
 
 fn unpack(settings: &Settings, args: &PullArgs, archive: &Path) -> Result<Exit> {
     if args.precisions() != Precisions::default() {
-        bail!("{} is taken whole: precisions choose among the files of a server", archive.display());
+        bail!(
+            "--image-precision and --text-precision have no effect on an archive: {} is installed as it is",
+            archive.display()
+        );
     }
     let name = args.name.as_deref();
     let progress = Download::unpacking(settings, archive);
@@ -79,7 +82,7 @@ fn unpack(settings: &Settings, args: &PullArgs, archive: &Path) -> Result<Exit> 
     Ok(Exit::Done)
 }
 
-/// Installs a model, and makes it the one for new libraries where there was none.
+/// Installs a model, and makes it the default for new libraries if it is the first one.
 fn install(
     settings: &Settings,
     progress: &Download,
@@ -90,13 +93,13 @@ fn install(
     progress.finish();
     let (model, how) = match pulled? {
         Pulled::New(model) => (model, "is installed"),
-        Pulled::Before(model) => (model, "was installed already"),
+        Pulled::Before(model) => (model, "was already installed"),
     };
     let is_first = matches!(store.default_model(), Err(HubError::NoneInstalled));
     if is_first {
         store.set_default(&model.name)?;
     }
-    let role = if is_first { ", and used for new libraries" } else { "" };
+    let role = if is_first { " and is the default for new libraries" } else { "" };
     say(settings, &format!("{} {how}{role}: `imgsearch index --model {} ~/Photos`", model.name, model.name))
 }
 
@@ -170,7 +173,7 @@ fn bench(settings: &Settings, args: &BenchArgs) -> Result<Exit> {
     }))
 }
 
-/// What to tell somebody who has no model but the offline one: which model finds more, and what it costs.
+/// For a person who has only the offline model: the model that finds more, and what it costs.
 pub(super) fn stronger(settings: &Settings) -> Option<String> {
     let store = settings.store().ok()?;
     let installed = store.installed();
@@ -178,8 +181,8 @@ pub(super) fn stronger(settings: &Settings) -> Option<String> {
     let known = Known::named(STRONGER).filter(|_| installed.iter().all(is_offline))?;
     let (size, license, speed) = (known.megabytes?, known.license?, store.speeds().estimated(known)?);
     Some(format!(
-        "`imgsearch models pull {}` fetches a model that finds more ({size} MB, licence {license}); embedding a photo \
-         takes about {:.1} times as long as with the offline model",
+        "`imgsearch models pull {}` downloads a model that finds more ({size} MB, licence {license}); it takes about \
+         {:.1} times as long per photo as the offline model",
         known.name,
         speed.recip()
     ))
@@ -191,7 +194,7 @@ fn known(model: &Installed) -> Option<&'static Known> {
     KNOWN.iter().find(|known| known.repo == *repo)
 }
 
-/// What is known of an installed model: from the table where it came from there, and from its own files.
+/// Describes an installed model, from the table of known models if it is in there, and from its files.
 fn describe(settings: &Settings, model: &Installed) -> Result<Description> {
     let store = settings.store()?;
     let speeds = store.speeds();
@@ -226,7 +229,7 @@ fn verify(settings: &Settings, name: Option<&str>) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Whether a model is what it was when it was installed: as pulled, or as its own `model.json` says.
+/// Checks a model's files against the digests from its download, or against those in its own `model.json`.
 fn check(settings: &Settings, model: &Installed, bar: &ProgressBar) -> Result<()> {
     bar.set_message(model.name.clone());
     let sha256_of = |path: &Path| sha256_watched(path, &|bytes| bar.inc(bytes));
@@ -242,13 +245,13 @@ fn remove(settings: &Settings, args: &RemoveArgs) -> Result<Exit> {
     let is_needed = noted(&settings.library)?.model().is_some_and(|folder| folder == model.folder);
     if is_needed && !args.force {
         bail!(
-            "the library in {} needs `{}` for every query; --force removes it all the same",
+            "the library in {} needs `{}` for every query; --force removes it anyway",
             settings.library.folder().display(),
             model.name
         );
     }
     store.remove(&model.name)?;
-    say(settings, &format!("{} is removed", model.name))?;
+    say(settings, &format!("removed {}", model.name))?;
     Ok(Exit::Done)
 }
 
@@ -260,13 +263,13 @@ fn choose(settings: &Settings, name: &str) -> Result<Exit> {
     say(
         settings,
         &format!(
-            "new libraries use {name}; to embed the photos of an existing one anew: `imgsearch index --model {name} ~/Photos`"
+            "new libraries use {name}; to change an existing one: `imgsearch index --model {name} ~/Photos`"
         ),
     )?;
     Ok(Exit::Done)
 }
 
-/// One line about what was done.
+/// Prints one line about what was done.
 fn say(settings: &Settings, line: &str) -> Result<()> {
     if settings.verbosity > Verbosity::Quiet {
         let mut output = Output::new(settings.look);

@@ -25,7 +25,7 @@ pub(super) fn run(settings: &Settings, args: &QueryArgs) -> Result<Exit> {
     }
 }
 
-/// The query as the results name it.
+/// The query as it is shown with the results.
 fn as_typed(args: &QueryArgs) -> String {
     let QueryArgs { words, like, minus, .. } = args;
     let mut typed = words.join(OsStr::new(" "));
@@ -52,29 +52,31 @@ fn terms(settings: &Settings, args: &QueryArgs) -> Result<Vec<Term>> {
         terms.push(Term { weight: -weight, source });
     }
     if weight.len() > terms.len() {
-        bail!("--weight has {} weights for a query of {} parts", weight.len(), terms.len());
+        bail!("--weight has {} weights, but the query has only {} parts", weight.len(), terms.len());
     }
     terms.iter_mut().zip(weight).for_each(|(term, weight)| term.weight *= weight);
     Ok(terms)
 }
 
-/// A picture's name without `./` is text, which is rarely meant where there is such a file.
+/// A file name without `./` is read as text. If such a file exists, that is rarely what the user meant.
 fn warn_of_file_names(terms: &[Term]) {
     for term in terms {
         if let Source::Text(text) = &term.source
             && Path::new(text).is_file()
         {
-            progress::print_warning(&format!("`{text}` is taken as text; `./{text}` is the picture"));
+            progress::print_warning(&format!(
+                "searching for the text `{text}`; for the picture write `./{text}`"
+            ));
         }
     }
 }
 
-/// Batch mode: a line, its answer, the next line, so that another program can ask one thing after the other. It ends
-/// with the lines, or when nobody reads the answers any more.
+/// Batch mode. Each line is answered before the next is read, so that another program can have a dialogue. It ends at
+/// the end of the lines, or when nobody reads the answers any more.
 fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit> {
     let layout = Layout::of(&args.search.output)?;
     if layout.format != Format::Jsonl {
-        bail!("--queries prints JSON lines only");
+        bail!("--queries supports only --format jsonl");
     }
     args.search.see.html.as_deref().map_or(Ok(()), see::check_page)?;
     let lines: Box<dyn BufRead> = if file == "-" {
@@ -138,7 +140,7 @@ fn answer_line(engine: &Engine, line: &str, every: &Query) -> Result<Vec<Match>>
     Ok(engine.search(&Query { expression: Expression::new(terms)?, ..every.clone() })?)
 }
 
-/// Whether the next line would end no better.
+/// Whether the next lines would fail in the same way.
 fn ends_the_batch(error: &anyhow::Error) -> bool {
     match error.downcast_ref() {
         Some(EngineError::Store(_)) => true,

@@ -1,4 +1,4 @@
-//! What `query` and `similar` have in common: one question, one answer.
+//! Running one query, for `query` and `similar`.
 
 use std::io::stdin;
 use std::mem::ManuallyDrop;
@@ -16,12 +16,12 @@ use crate::progress;
 use crate::render::{Found, Layout, Output, Records, match_fields, unless_reader_left};
 use crate::settings::{Settings, Verbosity, zone};
 
-/// Answers one query; `typed` is how the results name it.
+/// Answers one query. `typed` is the query as shown with the results.
 pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &SearchArgs) -> Result<Exit> {
     let layout = Layout::of(&args.output)?;
     see::check(settings, &args.see, args.output.format)?;
     let query = query(settings, Expression::new(terms)?, args)?;
-    // The process ends with its answer: to take tokenizer and tower apart before would take a tenth as long again.
+    // Not dropped: the process ends after its answer, and freeing tokenizer and tower first would add a tenth to its time.
     let engine = ManuallyDrop::new(open_engine(settings)?);
     let matches = engine.search(&query)?;
     remember(settings, &matches);
@@ -39,7 +39,7 @@ pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &
     })
 }
 
-/// What was asked for.
+/// The query that the options describe.
 pub(super) fn query(settings: &Settings, expression: Expression, args: &SearchArgs) -> Result<Query> {
     Ok(Query {
         expression,
@@ -52,7 +52,7 @@ pub(super) fn query(settings: &Settings, expression: Expression, args: &SearchAr
     })
 }
 
-/// What was asked for, else whether they are to be collapsed by `default`.
+/// The user's choice; without one, near-duplicates are collapsed if `default` is true.
 pub(super) fn near_duplicates(args: &CollapseArgs, default: bool) -> NearDuplicates {
     if args.is_on(default) { NearDuplicates::Collapse } else { NearDuplicates::Show }
 }
@@ -65,7 +65,7 @@ fn order(sort: Sort) -> Order {
     }
 }
 
-/// What is typed wins over a least score in the config file.
+/// `--cutoff` and `--all` win over a `min-score` in the config file.
 fn cutoff(args: &SearchArgs) -> Cutoff {
     match args.min_score {
         _ if args.cutoff => Cutoff::Relevance,
@@ -74,7 +74,7 @@ fn cutoff(args: &SearchArgs) -> Cutoff {
     }
 }
 
-/// Prints an answer, and says whether anybody still reads.
+/// Prints an answer. Returns whether the output is still being read.
 pub(super) fn show(settings: &Settings, typed: &str, matches: &[Match], layout: &Layout) -> Result<bool> {
     let mut output = Output::new(settings.look);
     let mut records = Records::new(&mut output, layout, match_fields())?;
@@ -88,7 +88,7 @@ pub(super) fn show(settings: &Settings, typed: &str, matches: &[Match], layout: 
     Ok(is_read)
 }
 
-/// The picture called `-` is on stdin.
+/// Reads the picture from stdin if it is called `-`.
 pub(super) fn read_stdin(term: Term) -> Result<Term> {
     if term.source != Source::Picture("-".into()) {
         return Ok(term);
@@ -98,7 +98,8 @@ pub(super) fn read_stdin(term: Term) -> Result<Term> {
     Ok(Term { source: Source::Bytes(bytes), ..term })
 }
 
-/// A library that cannot be written to can still be asked; but then `#N` must not seem to mean this query.
+/// Saves the results for `#N`. A read-only library can still be searched, but then the user must know that `#N` does not
+/// mean these results.
 fn remember(settings: &Settings, matches: &[Match]) {
     let mut by_rank: Vec<&Match> = matches.iter().collect();
     by_rank.sort_by_key(|found| found.rank);
@@ -107,7 +108,7 @@ fn remember(settings: &Settings, matches: &[Match]) {
         && settings.verbosity > Verbosity::Quiet
     {
         progress::print_warning(&format!(
-            "these results cannot be saved, so `#1`, `#2` and so on do not mean them in your next query: {error}"
+            "these results cannot be saved, so `#1`, `#2`… won't mean them in your next query: {error}"
         ));
     }
 }

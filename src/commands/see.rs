@@ -1,4 +1,4 @@
-//! What is done with photos that were found, besides listing them: a preview, a page, a folder, the opener.
+//! Viewing and copying the photos found: preview, HTML page, folder, opening.
 
 #[cfg(not(feature = "tui"))]
 #[path = "see/no_preview.rs"]
@@ -32,28 +32,28 @@ use preview::check_preview;
 pub(super) use preview::check_terminal;
 pub(super) use preview::preview;
 
-/// Pixels of a page's thumbnails on their longer side: twice what a page shows them at, for fine screens.
+/// Longer side of a page's thumbnails in pixels: twice their size on the page, for high-resolution screens.
 const PAGE_SIDE: u32 = 480;
-/// Windows that `--open` opens at most; more would bury whoever asked.
+/// `--open` refuses to open more windows than this.
 const MOST_WINDOWS: usize = 20;
 
-/// Checks, before anything is searched for, that what is asked can be done.
+/// Checks before the search that the options can be carried out.
 pub(super) fn check(settings: &Settings, args: &SeeArgs, format: Format) -> Result<()> {
     if args.preview {
         check_preview(settings)?;
         if format != Format::Text {
-            let error = UsageError::new("--preview draws among text, and goes with --format text only");
-            return Err(error.hint("`--html FILE` writes a page beside any format").into());
+            let error = UsageError::new("--preview works only with --format text");
+            return Err(error.hint("`--html FILE` writes a page of photos with any format").into());
         }
     }
     if let Some(into) = args.copy_to.as_ref().or(args.link_to.as_ref()) {
-        fs::create_dir_all(into).with_context(|| format!("cannot make the folder {}", into.display()))?;
+        fs::create_dir_all(into).with_context(|| format!("cannot create the folder {}", into.display()))?;
     }
     args.html.as_deref().map_or(Ok(()), check_page)
 }
 
-/// Checks that a page may be written here: over nothing, an empty file, or an earlier page of imgsearch, but never over
-/// somebody's photo.
+/// Checks that a page may be written here: the file must be missing, empty, or an earlier page of imgsearch. A photo
+/// must never be overwritten.
 pub(super) fn check_page(file: &Path) -> Result<()> {
     let cannot = || format!("cannot write {}", file.display());
     let metadata = match fs::metadata(file) {
@@ -67,12 +67,12 @@ pub(super) fn check_page(file: &Path) -> Result<()> {
     if metadata.is_file() && (beginning.is_empty() || is_page(&beginning)) {
         return Ok(());
     }
-    let error = UsageError::new(format!("{} is there, and it is not a page of imgsearch", file.display()));
-    Err(error.hint("choose another name for the page, or move that file away").into())
+    let error = UsageError::new(format!("{} exists and is not a page of imgsearch", file.display()));
+    Err(error.hint("choose another name for the page, or move that file").into())
 }
 
-/// Puts the matches on a page and into a folder, and opens them, as far as that was asked for. Whether all could be
-/// gathered.
+/// Writes the page, fills the folder and opens the matches, as the options say. Returns false if a photo could not be
+/// copied or linked.
 pub(super) fn see(settings: &Settings, title: &str, matches: &[Match], args: &SeeArgs) -> Result<bool> {
     if let Some(file) = &args.html {
         write_page(file, &[section(settings, title, matches)?])?;
@@ -84,7 +84,7 @@ pub(super) fn see(settings: &Settings, title: &str, matches: &[Match], args: &Se
     Ok(is_done)
 }
 
-/// The matches as a part of a page.
+/// The matches as a section of a page.
 pub(super) fn section(settings: &Settings, title: &str, matches: &[Match]) -> Result<Section> {
     let pictures = thumbnails(settings, matches, PAGE_SIDE, |picture| Ok(jpeg(&picture)))?;
     let figure =
@@ -100,14 +100,14 @@ fn note(found: &Match) -> String {
     }
 }
 
-/// Writes the page as a whole, or not at all.
+/// Writes the page atomically.
 pub(super) fn write_page(file: &Path, sections: &[Section]) -> Result<()> {
     check_page(file)?;
     replace(file, contact_sheet(sections).as_bytes(), Readers::AsUsual)
         .with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Copies or links the matches, and says what was done. Whether all could be.
+/// Copies or links the matches and prints a summary. Returns false if one failed.
 fn gather(settings: &Settings, matches: &[Match], args: &SeeArgs) -> Result<bool> {
     let (into, way) = match (&args.copy_to, &args.link_to) {
         (Some(into), _) => (into, Way::Copy),
@@ -128,13 +128,13 @@ fn gather(settings: &Settings, matches: &[Match], args: &SeeArgs) -> Result<bool
     }
     if settings.verbosity > Verbosity::Quiet {
         let done = if way == Way::Copy { "copied" } else { "linked" };
-        let before = if there > 0 { format!("; {there} were there already") } else { String::new() };
+        let before = if there > 0 { format!("; {there} were already there") } else { String::new() };
         progress::print_note(&format!("{done} {new} photos into {}{before}", into.display()));
     }
     Ok(failed == 0)
 }
 
-/// Opens what was made of the matches, or the photos themselves, with the programs that the platform has for them.
+/// Opens the page or folder, or else the photos themselves, with the system's default programs.
 fn open(matches: &[Match], args: &SeeArgs) -> Result<()> {
     let made = args.html.as_ref().or(args.copy_to.as_ref()).or(args.link_to.as_ref());
     if let Some(made) = made {
@@ -142,7 +142,7 @@ fn open(matches: &[Match], args: &SeeArgs) -> Result<()> {
     }
     if matches.len() > MOST_WINDOWS {
         bail!(
-            "--open would open {} windows; open one page with --html, or fewer photos with -n",
+            "--open would open {} windows; use --html to open one page, or -n to open fewer photos",
             matches.len()
         );
     }
@@ -150,10 +150,10 @@ fn open(matches: &[Match], args: &SeeArgs) -> Result<()> {
 }
 
 fn open_one(path: &Path) -> Result<()> {
-    open::that_detached(path).with_context(|| format!("nothing here opens {}", path.display()))
+    open::that_detached(path).with_context(|| format!("found no program to open {}", path.display()))
 }
 
-/// What `finish` makes of the thumbnail of each match, or why there is none, on all cores.
+/// Makes a thumbnail of each match and passes it to `finish`, on all cores.
 fn thumbnails<T: Send>(
     settings: &Settings,
     matches: &[Match],

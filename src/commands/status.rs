@@ -83,7 +83,7 @@ pub(super) fn status_of(library: &Library, view: Option<&dyn View>) -> Result<St
     })
 }
 
-/// Visits every file of a library, and tells of each whether it is a photo. The parts of files are none.
+/// Visits every file in a library with a flag that tells if it is a photo. Parts of files are skipped.
 fn each_file(view: &dyn View, mut visit: impl FnMut(Stored, bool)) -> Result<(), StoreError> {
     view.each_item(&mut |stored, is_photo| {
         if stored.item.part.is_none() {
@@ -113,13 +113,13 @@ fn noted(view: &dyn View) -> Result<Vec<Noted>, StoreError> {
     Ok(noted)
 }
 
-/// Why a file was left out, or why a photo could not be read again, which keeps the vector it had.
+/// Why a file was skipped, or why a photo that is still indexed could not be read again.
 fn skip_of(file: &Stored) -> Option<&Skip> {
     let photo = file.photo.as_ref()?;
     photo.skip.as_ref().or(photo.trouble.as_ref()).filter(|skip| skip.kind != SkipKind::OtherFile)
 }
 
-/// What is wrong with a photo that was embedded all the same.
+/// The fault of a photo that was embedded in spite of it.
 fn note_of(photo: &Stored) -> Option<&str> {
     photo.photo.as_ref()?.details.as_ref()?.note.as_deref()
 }

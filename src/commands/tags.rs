@@ -34,7 +34,7 @@ pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
         if written.is_ok() {
             written = labels.try_for_each(|label| records.write(&Tag { path: Rc::clone(&path), label }));
         }
-        // Sidecars are written whether or not somebody reads on.
+        // Go on writing sidecars even if nobody reads the output any more.
         args.xmp || written.is_ok()
     })?;
     let written = written.and_then(|()| records.finish());
@@ -50,14 +50,17 @@ pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
     })
 }
 
-/// Whether the photo's labels are in its sidecar now.
+/// Writes a photo's labels to its sidecar. Returns whether they are in it now.
 fn write_sidecar(tagged: &Tagged) -> bool {
     let labels: Vec<&str> = tagged.labels.iter().map(|label| label.name.as_str()).collect();
     let file = sidecar::path(&tagged.path);
     match sidecar::write(&file, &labels) {
         Ok(Written::Done) => true,
         Ok(Written::NotOurs) => {
-            progress::print_warning(&format!("left as it is, for it is not imgsearch's: {}", file.display()));
+            progress::print_warning(&format!(
+                "not overwritten, because imgsearch did not write it: {}",
+                file.display()
+            ));
             false
         }
         Err(error) => {

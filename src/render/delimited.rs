@@ -1,9 +1,9 @@
 //! The formats `csv` and `tsv`.
 //!
-//! `csv` is made for spreadsheets: quoted as RFC 4180 has it, with a line feed at the end of each line, and a text that
-//! a spreadsheet would take for a formula gets an apostrophe in front. `tsv` is made for scripts: one record a line
-//! whatever it holds, because tabs, line ends and backslashes within values are written as `\t`, `\n`, `\r` and `\\`;
-//! undone, they are the exact value. Paths have their exact bytes in both.
+//! `csv` is for spreadsheets. It is quoted as in RFC 4180, lines end with a line feed, and a text that a spreadsheet
+//! would take for a formula gets an apostrophe in front. `tsv` is for scripts. Each record is exactly one line, because
+//! tabs, line ends and backslashes in values are escaped as `\t`, `\n`, `\r` and `\\`. Paths keep their exact bytes in
+//! both.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -36,13 +36,13 @@ impl Printer for Csv<'_> {
     }
 }
 
-/// The csv crate wraps failures of the writer beneath; whoever looks for a closed pipe needs the inner one.
+/// The io error inside a csv error, so that callers can recognise a closed pipe.
 fn io_error(error: csv::Error) -> io::Error {
     let text = error.to_string();
     if let csv::ErrorKind::Io(error) = error.into_kind() { error } else { io::Error::other(text) }
 }
 
-/// A value that no spreadsheet calculates.
+/// The value, guarded so that a spreadsheet does not evaluate it.
 fn guarded(value: &Value<'_>) -> Vec<u8> {
     let plain = plain(value);
     let is_formula = matches!(value, Value::Text(text) if is_formula(text))
@@ -51,7 +51,7 @@ fn guarded(value: &Value<'_>) -> Vec<u8> {
     if is_formula { [b"'", &*plain].concat() } else { plain.into_owned() }
 }
 
-/// Whether a spreadsheet would calculate it (the list is OWASP's, under "CSV injection").
+/// Whether a spreadsheet would evaluate it (OWASP's list under "CSV injection").
 fn is_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
@@ -91,12 +91,12 @@ fn escape_separators(bytes: &[u8]) -> Vec<u8> {
     escaped
 }
 
-/// The exact bytes for programs; on a terminal what people can see of them.
+/// The exact bytes, but escaped on a terminal.
 fn seen(bytes: Vec<u8>, look: Look) -> Vec<u8> {
     if look.is_terminal { escape_bytes(&bytes).into_owned().into_bytes() } else { bytes }
 }
 
-/// A value as a program reads it.
+/// A value as programs read it.
 fn plain<'a>(value: &'a Value<'a>) -> Cow<'a, [u8]> {
     match value {
         Value::Absent => Cow::Borrowed(b""),

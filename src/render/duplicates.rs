@@ -1,4 +1,4 @@
-//! Duplicates: one record for each photo, group after group.
+//! The output of `duplicates`: one record per photo, group by group.
 
 use imgsearch::duplicates::{Duplicate, Likeness, Reason};
 
@@ -10,12 +10,12 @@ pub(crate) struct Listed {
     /// The number of its group, from 1.
     pub(crate) group: usize,
     pub(crate) likeness: Likeness,
-    /// Why it is the one to keep; `None` if it is not.
+    /// Why this is the photo to keep; `None` if it is not.
     pub(crate) kept_for: Option<Reason>,
     pub(crate) duplicate: Duplicate,
 }
 
-/// The fields of a photo that is there more than once.
+/// The fields of a duplicate.
 pub(crate) fn duplicate_fields() -> Vec<Field<Listed>> {
     let mut fields = vec![
         Field::new("group", |listed: &Listed| listed.group.into()).in_text(),

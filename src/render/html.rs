@@ -1,8 +1,7 @@
-//! A contact sheet: one HTML file that needs nothing else, no network and no script.
+//! A contact sheet: one self-contained HTML file without network access and scripts.
 //!
-//! Names of photos are untrusted: what cannot be seen in them is written out, the template escapes the rest, and `bdi`
-//! keeps names that are read from right to left apart from what is beside them. Photos are in it as thumbnails, and
-//! link to the files.
+//! File names are untrusted. Invisible characters are written as escapes, the template escapes HTML, and `bdi` isolates
+//! right-to-left names. Thumbnails are embedded and link to the photos.
 
 use std::path::PathBuf;
 
@@ -12,7 +11,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::photo::name;
 use crate::terminal::{escape, escape_path, uri};
 
-/// One question and its answers.
+/// One query and its results.
 pub(crate) struct Section {
     pub(crate) title: String,
     pub(crate) figures: Vec<Figure>,
@@ -21,13 +20,13 @@ pub(crate) struct Section {
 /// One photo.
 pub(crate) struct Figure {
     pub(crate) path: PathBuf,
-    /// A number that belongs to it, such as its score; may be empty.
+    /// A short caption such as the score; may be empty.
     pub(crate) note: String,
     /// A JPEG, or why there is none.
     pub(crate) thumbnail: Result<Vec<u8>, String>,
 }
 
-/// Images come from the page itself, and nothing else may run or load, whatever a file name contains.
+/// Allows only images from the page itself. Nothing else can run or load, even if a file name tries to.
 const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'";
 
 const STYLE: &str = "
@@ -46,16 +45,16 @@ figcaption span:first-child { overflow: hidden; text-overflow: ellipsis; white-s
 .note { color: var(--soft); font-variant-numeric: tabular-nums; white-space: nowrap; }
 ";
 
-/// How a page says that it is one of ours, near its beginning. Only such a file is replaced by another page.
+/// Marks a page as ours, near its beginning. Only such a file may be overwritten.
 const GENERATOR: &str = "imgsearch contact sheet";
 
-/// Whether a file that begins so is a page of ours.
+/// Whether a file with this beginning is one of our pages.
 pub(crate) fn is_page(beginning: &[u8]) -> bool {
     let mark = format!("<meta name=\"generator\" content=\"{GENERATOR}\">");
     memchr::memmem::find(beginning, mark.as_bytes()).is_some()
 }
 
-/// The page.
+/// Renders the page.
 pub(crate) fn contact_sheet(sections: &[Section]) -> String {
     let page = html! {
         (DOCTYPE)

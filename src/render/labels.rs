@@ -1,4 +1,4 @@
-//! Labels of pictures: one record for each label, picture after picture.
+//! The output of `tags` and `classify`: one record per label, picture by picture.
 
 use std::path::Path;
 use std::rc::Rc;
@@ -8,7 +8,7 @@ use imgsearch::engine::Label;
 
 use super::record::{Field, Value};
 
-/// A label that a photo was given.
+/// A photo's label.
 pub(crate) struct Tag {
     pub(crate) path: Rc<Path>,
     pub(crate) label: Label,
@@ -16,7 +16,7 @@ pub(crate) struct Tag {
 
 /// How well a label fits a picture.
 pub(crate) struct Fitting {
-    /// As it was typed.
+    /// The path as typed.
     pub(crate) path: Rc<Path>,
     pub(crate) fit: Fit,
 }

@@ -1,4 +1,4 @@
-//! What `models` prints.
+//! The output of `models`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use super::Output;
 use super::json::escaped;
 use crate::terminal::escape;
 
-/// A model, installed or known or both. The names are the keys of `models list --json`.
+/// A model that is installed, known, or both. The field names are the keys of `models list --json`.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Description {
     pub(crate) name: String,
@@ -30,7 +30,7 @@ pub(crate) struct Description {
     pub(crate) images_per_second: Option<f32>,
     pub(crate) query_ms: Option<f32>,
     pub(crate) relative_speed: Option<f32>,
-    /// What its files take, where it is installed.
+    /// Size of its files, if it is installed.
     #[serde(skip)]
     installed_mb: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -50,7 +50,7 @@ pub(super) struct DescribedFile {
 }
 
 impl Description {
-    /// What is known of a model beforehand.
+    /// Describes a model from the table of known models.
     pub(crate) fn of_known(known: &Known, speeds: &Speeds) -> Description {
         Description {
             name: known.name.to_owned(),
@@ -68,7 +68,7 @@ impl Description {
         }
     }
 
-    /// Adds what an installed model says of itself.
+    /// Adds what an installed model's files say.
     pub(crate) fn is_installed(&mut self, model: &Installed) {
         self.name.clone_from(&model.name);
         self.installed = true;
@@ -79,11 +79,11 @@ impl Description {
         } else if model.name == OFFLINE {
             self.languages = Some("English");
             self.license = Some("Apache-2.0");
-            self.suits = Some("a start without a download; finds less than the others");
+            self.suits = Some("starting without a download; finds less than the others");
         }
     }
 
-    /// Adds how fast it is, if that was measured with the model of this space.
+    /// Adds its speed, if the model of this space was measured.
     pub(crate) fn was_measured(&mut self, speeds: &Speeds, space: &str) {
         if let Some(speed) = speeds.measured(&self.name, space) {
             let Speed { images_per_second, query } = speed;
@@ -93,7 +93,7 @@ impl Description {
         }
     }
 
-    /// Its speed beside the offline model's, with a `~` where that is an estimate.
+    /// Its speed as a multiple of the offline model's, with a `~` if it is an estimate.
     fn relative_speed(&self) -> String {
         let mark = if self.images_per_second.is_some() { "" } else { "~" };
         self.relative_speed.map_or_else(String::new, |speed| match speed {
@@ -103,7 +103,7 @@ impl Description {
         })
     }
 
-    /// Adds where it lies and what of.
+    /// Adds the folder and its files.
     pub(crate) fn lies_in(&mut self, model: &Installed) {
         let sha256 = |path: &Path| {
             let origin = model.origin.as_ref()?;
@@ -121,7 +121,7 @@ impl Description {
 }
 
 impl Output {
-    /// A line a model: `*` where it is installed, `>` where it is the one for new libraries.
+    /// One line per model: `*` marks installed models, `>` the default for new libraries.
     pub(crate) fn models(&mut self, models: &[Description]) -> io::Result<()> {
         writeln!(
             self.out,
@@ -147,17 +147,17 @@ impl Output {
             );
             self.line(line.trim_end())?;
         }
-        writeln!(self.out, "\n* installed  > used for new libraries")?;
-        writeln!(self.out, "size: of the files that are fetched, or were")?;
+        writeln!(self.out, "\n* installed  > default for new libraries")?;
+        writeln!(self.out, "size: of the download")?;
         writeln!(
             self.out,
-            "speed: pictures embedded while the offline model embeds one; ~ is estimated from the operations of the image \
-             model, and `imgsearch models bench` measures the installed ones on this computer"
+            "speed: compared with the offline model; ~ marks an estimate from the size of the computation, `imgsearch \
+             models bench` measures the installed models on this computer"
         )?;
-        writeln!(self.out, "recall: English {RECALL_SOURCE}; the offline model was not measured there")
+        writeln!(self.out, "recall: English {RECALL_SOURCE}; the offline model is not in it")
     }
 
-    /// What `models bench` measured.
+    /// Prints what `models bench` measured.
     pub(crate) fn speeds(&mut self, models: &[Description]) -> io::Result<()> {
         writeln!(self.out, "{:<15} {:>12} {:>10} {:>10}", "name", "pictures/s", "speed", "query")?;
         for model in models {
@@ -170,10 +170,10 @@ impl Output {
                 model.name
             ))?;
         }
-        writeln!(self.out, "\nspeed: pictures embedded while the offline model embeds one")
+        writeln!(self.out, "\nspeed: compared with the offline model")
     }
 
-    /// One JSON object a line.
+    /// One JSON object per line.
     pub(crate) fn models_as_json(&mut self, models: &[Description]) -> io::Result<()> {
         models.iter().try_for_each(|model| writeln!(self.out, "{}", escaped(&serde_json::to_string(model)?)))
     }
@@ -182,7 +182,7 @@ impl Output {
     pub(crate) fn model(&mut self, model: &Description) -> io::Result<()> {
         let Description { name, installed, default, repo, revision, embed_dim, image_size, .. } = model;
         let state = match (installed, default) {
-            (true, true) => "installed, used for new libraries",
+            (true, true) => "installed, default for new libraries",
             (true, false) => "installed",
             (false, _) => "not installed",
         };
@@ -212,7 +212,7 @@ impl Output {
         Ok(())
     }
 
-    /// What `models verify` found of one model.
+    /// Prints the result of `models verify` for one model.
     pub(crate) fn verified(&mut self, name: &str, result: &Result<(), anyhow::Error>) -> io::Result<()> {
         match result {
             Ok(()) => self.line(&format!("ok     {name}")),

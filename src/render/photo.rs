@@ -1,4 +1,4 @@
-//! What is known of a photo, as fields of a record.
+//! A photo's details as fields of a record.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -12,12 +12,12 @@ use super::record::{Field, Value};
 use crate::settings::zone;
 use crate::terminal::escape_path;
 
-/// What a person calls the file.
+/// The file name for people.
 pub(crate) fn name(path: &Path) -> Cow<'_, str> {
     escape_path(path.file_name().map_or(path, Path::new))
 }
 
-/// The fields of a record that stands for a photo; `photo` finds it in the record.
+/// The fields of a record about a photo; `photo` gets it from the record.
 pub(crate) fn photo_fields<R: 'static>(photo: fn(&R) -> Option<&Photo>) -> Vec<Field<R>> {
     let of_file = |name, read: fn(&Photo) -> Value<'_>| {
         Field::new(name, move |record| photo(record).map_or(Value::Absent, read))
@@ -46,8 +46,8 @@ pub(crate) fn photo_fields<R: 'static>(photo: fn(&R) -> Option<&Photo>) -> Vec<F
     ]
 }
 
-/// ISO 8601 with the offset from UTC where that is known: on the clock that was looked at, or on one in the `zone` of the
-/// person who asks where only a moment is known; of a time that is not known exactly only the day, the month or the year.
+/// ISO 8601: the camera's local time, with its offset from UTC if known. If only an instant is known, as for a file's
+/// time, it is shown in `zone`. An inexact time is only a day, a month or a year.
 fn taken(details: &Details, zone: impl FnOnce() -> TimeZone) -> Option<String> {
     let clock = Timestamp::from_millisecond(details.taken_ms).ok()?;
     if details.is_moment() {

@@ -1,6 +1,6 @@
-//! Thumbnails on a terminal: in pixels where it can (kitty, iTerm2, sixel), in half blocks of colour elsewhere.
+//! Thumbnails in the terminal: real images with kitty, iTerm2 or sixel, otherwise coloured half blocks.
 //!
-//! A row of thumbnails is laid out in a buffer of cells and painted where the cursor stands, in the flow of the text.
+//! A row of thumbnails is laid out in a buffer of cells and painted at the cursor, in line with the text.
 
 use std::io::{self, IsTerminal, Write, stdin};
 
@@ -24,14 +24,14 @@ use super::Output;
 use super::photo::name;
 use crate::terminal::escape;
 
-/// A tile: a thumbnail and the line below it. Cells are about twice as high as wide, so that the thumbnail has the 4:3 of
-/// most cameras, and two rows of tiles fit on 24 lines.
+/// Size of a tile: a thumbnail and a line below it. Cells are about twice as tall as wide, so the thumbnail gets the 4:3
+/// of most cameras, and two rows of tiles fit on 24 lines.
 pub(crate) const TILE: Size = Size { width: 24, height: 10 };
 /// Columns between tiles.
 pub(crate) const GAP: u16 = 2;
-/// What is left of a tile for the picture.
+/// The lines of a tile that are left for the picture.
 const PICTURE: Size = Size { height: TILE.height - 1, ..TILE };
-/// Pixels of a cell at most, in each direction; a terminal that claims more would be sent pictures without bounds.
+/// The largest cell in pixels that is believed, in each direction. This bounds the size of the pictures.
 const LARGEST_CELL: u16 = 64;
 
 /// How this terminal shows pictures.
@@ -42,9 +42,9 @@ pub(crate) struct Painter(Picker);
 pub(crate) type Painted = Protocol;
 
 impl Painter {
-    /// Asks the terminal what it can; one that does not answer within two seconds gets half blocks.
+    /// Asks the terminal what it supports. Without an answer in two seconds, half blocks are used.
     pub(crate) fn ask() -> Painter {
-        // Pictures are made of colours, also where `NO_COLOR` was overruled.
+        // Pictures need colours even if `NO_COLOR` is set; `--color always` has overridden it.
         force_color_output(true);
         Painter(answered().unwrap_or_else(Picker::halfblocks))
     }
@@ -55,13 +55,13 @@ impl Painter {
         (u32::from(PICTURE.width * width), u32::from(PICTURE.height * height))
     }
 
-    /// The pixels that a tile's thumbnail needs on its longer side.
+    /// The longer side in pixels that a tile's thumbnail needs.
     pub(crate) fn side(&self) -> u32 {
         let (width, height) = self.pixels();
         width.max(height)
     }
 
-    /// The picture made ready for a tile, or why it cannot be.
+    /// Prepares a picture for a tile, or says why that fails.
     pub(crate) fn paint(&self, picture: RgbImage) -> Result<Painted, String> {
         let (width, height) = self.pixels();
         let fitted = DynamicImage::ImageRgb8(picture).resize(width, height, FilterType::Triangle);
@@ -69,7 +69,7 @@ impl Painter {
     }
 }
 
-/// What the terminal answered, on standard input.
+/// Reads the terminal's answer from standard input.
 fn answered() -> Option<Picker> {
     if !stdin().is_terminal() {
         return None;
@@ -79,7 +79,7 @@ fn answered() -> Option<Picker> {
     picker.ok().filter(|picker| is_sane(picker.font_size().width) && is_sane(picker.font_size().height))
 }
 
-/// Leaves the terminal as it was. Asking does so only once there is an answer, and from a thread that nobody waits for.
+/// Restores the terminal's mode. The query itself restores it only after an answer, on a thread that is not waited for.
 #[cfg(unix)]
 fn leaving_modes<T>(ask: impl FnOnce() -> T) -> T {
     use rustix::termios::{OptionalActions, tcgetattr, tcsetattr};
@@ -98,7 +98,7 @@ fn leaving_modes<T>(ask: impl FnOnce() -> T) -> T {
 
 /// A photo to preview.
 pub(crate) struct Tile<'a> {
-    /// Its picture, or why there is none; `None` while it is not ready.
+    /// Its picture, or why there is none; `None` while it is being made.
     pub(crate) picture: Option<Result<&'a Painted, &'a str>>,
     pub(crate) caption: String,
 }
@@ -119,7 +119,7 @@ impl Tile<'_> {
     }
 }
 
-/// What stands below a match's picture.
+/// The line below a match's picture.
 pub(crate) fn caption(found: &Match) -> String {
     let Match { rank, score, path, similar, .. } = found;
     match similar {
@@ -128,21 +128,21 @@ pub(crate) fn caption(found: &Match) -> String {
     }
 }
 
-/// How many tiles stand side by side in so many columns.
+/// How many tiles fit side by side in this many columns.
 pub(crate) fn tiles_across(columns: u16) -> u16 {
     (columns.saturating_add(GAP) / (TILE.width + GAP)).max(1)
 }
 
-/// Columns and lines that a preview needs: a tile, and the line behind it.
+/// The least columns and lines for a preview: a tile and the line after it.
 pub(crate) const LEAST: (u16, u16) = (TILE.width, TILE.height + 1);
 
-/// Whether this terminal has them.
+/// Whether this terminal is large enough for a tile.
 pub(crate) fn fits_a_tile() -> bool {
     terminal::size().is_ok_and(|(columns, lines)| columns >= LEAST.0 && lines >= LEAST.1)
 }
 
 impl Output {
-    /// Draws tiles, as many side by side as there is room for.
+    /// Draws tiles, as many side by side as fit.
     pub(crate) fn preview(&mut self, tiles: &[Tile<'_>]) -> io::Result<()> {
         let across = tiles_across(terminal::size()?.0);
         for row in tiles.chunks(across.into()) {
@@ -158,8 +158,8 @@ impl Output {
     }
 }
 
-/// Paints the cells from the cursor's line down. Room is made first: a picture that reached the last line would move
-/// all that stands above it.
+/// Paints the cells from the cursor's line down. It scrolls first to make room, because a picture that reaches the last
+/// line would shift everything above it.
 fn paint(out: &mut impl Write, buffer: &Buffer) -> io::Result<()> {
     let Rect { width, height, .. } = buffer.area;
     write!(out, "{}", "\n".repeat(height.into()))?;
@@ -170,7 +170,7 @@ fn paint(out: &mut impl Write, buffer: &Buffer) -> io::Result<()> {
             if cell.diff_option == CellDiffOption::Skip || is_blank(cell) {
                 continue;
             }
-            // A picture leaves the cursor anywhere.
+            // A picture can leave the cursor anywhere.
             let colours = Colors::new(cell.fg.into_crossterm(), cell.bg.into_crossterm());
             queue!(out, SavePosition, MoveToColumn(x), SetColors(colours))?;
             queue!(out, Print(cell.symbol()), ResetColor, RestorePosition)?;

@@ -19,13 +19,13 @@ use ratatui::{Frame, Terminal};
 use super::preview::{GAP, TILE, Tile, tiles_across};
 use crate::terminal::escape;
 
-/// What is before the query on its line, and what is below it.
+/// The text in front of the query, and the line below it.
 const PROMPT: &str = "search: ";
-const HELP: &str = "Enter opens · Tab finds more like it · arrows choose · Esc clears, then quits";
-/// Lines that hold no tiles: those two, and the status.
+const HELP: &str = "Enter opens · Tab finds similar · arrows choose · Esc clears, then quits";
+/// Lines without tiles: these two and the status line.
 const OTHER_LINES: u16 = 3;
 
-/// The terminal, taken over. Dropping it gives it back as it was, also when a panic unwinds.
+/// The terminal in full-screen mode. Dropping this restores it, even during a panic.
 pub(crate) struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
 }
@@ -38,12 +38,12 @@ impl Screen {
         taken.map(|terminal| Screen { terminal }).inspect_err(|_| give_back())
     }
 
-    /// Columns and lines.
+    /// The screen's columns and lines.
     pub(crate) fn size(&self) -> io::Result<(u16, u16)> {
         self.terminal.size().map(|size| (size.width, size.height))
     }
 
-    /// Draws what has changed; everything, when the terminal's size has.
+    /// Draws the changes, or everything if the terminal was resized.
     pub(crate) fn draw(&mut self, view: &View<'_>) -> io::Result<()> {
         self.terminal.draw(|frame| view.draw(frame)).map(|_| ())
     }
@@ -56,25 +56,25 @@ impl Drop for Screen {
     }
 }
 
-/// Also called when a panic is about to be reported, so that its message is seen.
+/// Restores the terminal. Also called before a panic is printed, so that its message is visible.
 pub(crate) fn give_back() {
     _ = execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen);
     _ = disable_raw_mode();
 }
 
-/// What the screen shows.
+/// The contents of the screen.
 pub(crate) struct View<'a> {
     pub(crate) query: &'a str,
-    /// The photo that the query also asks for photos like.
+    /// The name of the photo in the query (chosen with Tab).
     pub(crate) like: Option<Cow<'a, str>>,
-    /// The tiles from the first one on that is on the screen.
+    /// The tiles, starting with the first one on the screen.
     pub(crate) tiles: Vec<Tile<'a>>,
-    /// Which of them is chosen.
+    /// The index of the chosen tile.
     pub(crate) chosen: Option<usize>,
     pub(crate) status: String,
 }
 
-/// Tiles across and down, on a screen of so many columns and lines. An empty line is between tiles.
+/// How many tiles fit across and down on a screen of this size (columns, lines), with an empty line between them.
 pub(crate) fn grid((columns, lines): (u16, u16)) -> (u16, u16) {
     let down = (lines.saturating_sub(OTHER_LINES) + 1) / (TILE.height + 1);
     (tiles_across(columns), down.max(1))
@@ -86,7 +86,7 @@ impl View<'_> {
         let rows = Layout::vertical([line, line, Constraint::Fill(1), line]);
         let [top, help, middle, bottom] = rows.areas(frame.area());
         let asked = self.query_line();
-        // The end of a long query is where one types.
+        // Show the end of a long query, where the cursor is.
         let end = u16::try_from(asked.width()).unwrap_or(u16::MAX);
         let hidden = end.saturating_add(1).saturating_sub(top.width);
         frame.render_widget(Paragraph::new(asked).scroll((0, hidden)), top);
@@ -113,7 +113,7 @@ impl View<'_> {
                 width: TILE.width,
                 height: TILE.height,
             };
-            // A screen smaller than one tile shows none: half a picture cannot be drawn.
+            // On a screen smaller than a tile, show none: part of a picture cannot be drawn.
             if area.intersection(place) != place {
                 continue;
             }

@@ -1,4 +1,4 @@
-//! What a library holds, and what `verify` and `repair` say of it.
+//! The output of `status`, `verify` and `repair`.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -16,17 +16,17 @@ use super::record::Field;
 use super::totals::left_alone;
 use crate::terminal::escape;
 
-/// What `status` shows. The names are the keys of `status --json`.
+/// The data of `status`. The field names are the keys of `status --json`.
 #[derive(Debug, Serialize)]
 pub(crate) struct Status {
     pub(crate) library: String,
     pub(crate) model: Option<String>,
     pub(crate) images: usize,
     pub(crate) skipped: BTreeMap<&'static str, u64>,
-    /// Files that the last run found and that are no pictures.
+    /// Files in the last run that are not pictures.
     #[serde(serialize_with = "by_name")]
     pub(crate) not_pictures: BTreeMap<Kind, u64>,
-    /// RAW files that stood back for their JPEG in the last run.
+    /// RAW files that the last run skipped in favour of their JPEG.
     pub(crate) stood_back: u64,
     pub(crate) noted: usize,
     pub(crate) bytes_on_disk: u64,
@@ -37,11 +37,11 @@ pub(crate) struct Status {
     pub(crate) graph_rows: usize,
     /// RFC 3339, in UTC.
     pub(crate) last_indexed: Option<jiff::Timestamp>,
-    /// Indexes of other models, not complete yet.
+    /// Indexes for other models that are not complete yet.
     pub(crate) building: Vec<Building>,
 }
 
-/// An index that takes the place of the one in use when it has all photos that one has.
+/// An index that will replace the one in use once it has all its photos.
 #[derive(Debug, Serialize)]
 pub(crate) struct Building {
     pub(crate) folder: String,
@@ -80,10 +80,10 @@ impl Output {
             writeln!(self.out, "last run      {line}")?;
         }
         if *noted > 0 {
-            writeln!(self.out, "noted         {noted} that are not whole (--noted lists them)")?;
+            writeln!(self.out, "noted         {noted} with a fault (--noted lists them)")?;
         }
         let size = indicatif::BinaryBytes(*bytes_on_disk);
-        writeln!(self.out, "on disk       {size}, {bytes_per_image} bytes an image")?;
+        writeln!(self.out, "on disk       {size}, {bytes_per_image} bytes per image")?;
         writeln!(
             self.out,
             "index         {segments} segments, {dead_rows} dead rows, {graph_rows} of {rows} in graphs"
@@ -99,7 +99,7 @@ impl Output {
         writeln!(self.out, "{}", escaped(&serde_json::to_string_pretty(status)?))
     }
 
-    /// What `verify` or `repair` found.
+    /// Prints what `verify` or `repair` found.
     pub(crate) fn report(&mut self, report: &Report) -> io::Result<()> {
         for Problem { key, error, .. } in &report.problems {
             write!(self.out, "wrong  {}", escape(&chain(error)))?;
@@ -116,13 +116,13 @@ impl Output {
             self.path(&path_of(file_of_key(key.as_bytes())))?;
         }
         if report.is_clean() {
-            return writeln!(self.out, "nothing is wrong: {} records read", report.records);
+            return writeln!(self.out, "no problems found in {} records", report.records);
         }
         if !report.repaired {
-            return writeln!(self.out, "run `imgsearch repair` to put this right");
+            return writeln!(self.out, "run `imgsearch repair` to fix this");
         }
         if report.is_whole_again() {
-            return writeln!(self.out, "repaired; nothing is lost");
+            return writeln!(self.out, "repaired; nothing was lost");
         }
         if report.lost_others {
             return writeln!(
@@ -134,12 +134,12 @@ impl Output {
     }
 }
 
-/// The kinds under the names that people read.
+/// Replaces the kinds by their names.
 fn by_name<S: Serializer>(kinds: &BTreeMap<Kind, u64>, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(kinds.iter().map(|(kind, files)| (kind.plural(), files)))
 }
 
-/// A file that was left out.
+/// A skipped file.
 pub(crate) struct Skipped {
     pub(crate) path: PathBuf,
     pub(crate) skip: Skip,
@@ -154,7 +154,7 @@ pub(crate) fn skipped_fields() -> Vec<Field<Skipped>> {
     ]
 }
 
-/// A photo that was embedded although something is wrong with it.
+/// A photo that was embedded although it has a fault.
 pub(crate) struct Noted {
     pub(crate) path: PathBuf,
     pub(crate) note: String,

@@ -1,7 +1,7 @@
-//! The formats for people and pipes: `text`, and `paths`.
+//! The formats `text` and `paths`.
 //!
-//! On a terminal `text` is a table with a heading, columns as wide as their contents, colours and links; elsewhere its
-//! columns are separated by tabs and nothing is added. Both escape what cannot be seen, so that a record is one line.
+//! On a terminal, `text` is a table with a heading, aligned columns, colours and links. Otherwise its columns are
+//! separated by tabs. Both escape invisible characters, so that each record is one line.
 
 use std::io::{self, Write};
 
@@ -36,7 +36,7 @@ impl Printer for Paths<'_> {
     }
 }
 
-/// A table. On a terminal it is printed at the end, when all widths are known.
+/// A table. On a terminal it is printed at the end, when all column widths are known.
 pub(super) struct Table<'o> {
     out: &'o mut Standard,
     look: Look,
@@ -44,13 +44,13 @@ pub(super) struct Table<'o> {
     rows: Vec<Vec<Shown>>,
 }
 
-/// A value as a person sees it.
+/// A value as shown to a person.
 struct Shown {
     /// With colours and links.
     bytes: Vec<u8>,
-    /// Columns of the terminal that it takes.
+    /// Its width in terminal columns.
     width: usize,
-    /// Numbers are flush right.
+    /// Whether to align it to the right, as numbers are.
     is_number: bool,
 }
 
@@ -73,7 +73,7 @@ impl<'o> Table<'o> {
         writeln!(self.out)
     }
 
-    /// Each name above its column.
+    /// Prints each name above its column.
     fn heading(&self) -> Vec<Shown> {
         let columns = self.names.iter().enumerate();
         let shown = |(column, name): (usize, &&str)| Shown {

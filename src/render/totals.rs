@@ -1,4 +1,4 @@
-//! What a run of `index` did.
+//! The summary of an `index` run.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -31,14 +31,14 @@ impl Output {
         let changes =
             embedded + reread + moved + copied + removed + unreadable + skipped.values().sum::<u64>();
         match (cancelled, changes) {
-            (true, _) => writeln!(self.out, "stopped after {seconds:.1} s; what was done is kept")?,
-            (false, 0) => writeln!(self.out, "nothing to do: no photo is new, changed or gone")?,
+            (true, _) => writeln!(self.out, "stopped after {seconds:.1} s; finished work is kept")?,
+            (false, 0) => writeln!(self.out, "nothing to do: no photo is new, changed or deleted")?,
             (false, _) => writeln!(self.out, "done in {seconds:.1} s")?,
         }
         writeln!(self.out, "  embedded   {embedded}")?;
         writeln!(self.out, "  unchanged  {unchanged}")?;
         if *reread > 0 {
-            writeln!(self.out, "  metadata read again  {reread} (the pixels are the same: not embedded)")?;
+            writeln!(self.out, "  metadata read again  {reread} (same pixels, so not embedded again)")?;
         }
         writeln!(self.out, "  moved      {moved}")?;
         if *copied > 0 {
@@ -46,23 +46,20 @@ impl Output {
         }
         writeln!(self.out, "  removed    {removed}")?;
         if *kept > 0 {
-            writeln!(
-                self.out,
-                "  kept       {kept} that are gone together with their disk (--prune drops them)"
-            )?;
+            writeln!(self.out, "  kept       {kept} whose disk is not mounted (--prune removes them)")?;
         }
         writeln!(self.out, "  skipped    {}", skipped.values().sum::<u64>())?;
         for (kind, files) in skipped {
             writeln!(self.out, "    {files} {}", kind.label())?;
         }
         if *skipped_before > 0 {
-            writeln!(self.out, "  skipped before and not changed since  {skipped_before}")?;
+            writeln!(self.out, "  skipped before and unchanged since  {skipped_before}")?;
         }
         for line in left_alone(not_pictures, *stood_back) {
             writeln!(self.out, "  {line}")?;
         }
         if *unreadable > 0 {
-            writeln!(self.out, "  folders or files that could not be looked at  {unreadable}")?;
+            writeln!(self.out, "  folders or files that could not be read  {unreadable}")?;
         }
         if *links_not_followed > 0 {
             writeln!(
@@ -77,24 +74,24 @@ impl Output {
     }
 }
 
-/// What became of a change to another model.
+/// The outcome of a change to another model.
 fn replaced(replacement: &Replacement) -> Vec<String> {
     let Replacement { old, new, lacking } = replacement;
     if replacement.is_done() {
-        return vec![format!("the library is of `{new}` now; the index of `{old}` is gone")];
+        return vec![format!("the library now uses `{new}`; the index of `{old}` was removed")];
     }
-    let mut lines = vec![format!("the library stays with `{old}` until that of `{new}` has all its photos")];
+    let mut lines = vec![format!("the library uses `{old}` until the index of `{new}` has all its photos")];
     match lacking {
-        None => lines.push("  the same command goes on from here".into()),
+        None => lines.push("  run the same command again to continue".into()),
         Some(Lacking { failed, absent }) => {
             if *failed > 0 {
                 lines.push(format!(
-                    "  not embedded  {failed}, which `{new}` needs (--exclude does without them)"
+                    "  not embedded  {failed} that the change needs (to drop them, use --exclude)"
                 ));
             }
             if *absent > 0 {
                 lines.push(format!(
-                    "  absent        {absent}, gone with their disk (--prune does without them)"
+                    "  absent        {absent} whose disk is not mounted (to drop them, use --prune)"
                 ));
             }
         }
@@ -102,16 +99,16 @@ fn replaced(replacement: &Replacement) -> Vec<String> {
     lines
 }
 
-/// What a run found and did not index, with good reason.
+/// Files that a run found but deliberately did not index.
 pub(super) fn left_alone(not_pictures: &BTreeMap<Kind, u64>, stood_back: u64) -> Vec<String> {
     let raw = match stood_back {
         0 => None,
-        1 => Some("1 RAW file stands back for its JPEG".to_owned()),
-        files => Some(format!("{files} RAW files stand back for their JPEG")),
+        1 => Some("1 RAW file skipped in favour of its JPEG".to_owned()),
+        files => Some(format!("{files} RAW files skipped in favour of their JPEGs")),
     };
     let kinds: Vec<_> = not_pictures.iter().map(|(kind, files)| kind.counted(*files)).collect();
     let were = if not_pictures.values().sum::<u64>() == 1 { "was" } else { "were" };
-    let others = (!kinds.is_empty()).then(|| format!("{} {were} not looked at", kinds.join(", ")));
+    let others = (!kinds.is_empty()).then(|| format!("{} {were} not indexed", kinds.join(", ")));
     raw.into_iter().chain(others).collect()
 }
 
@@ -125,15 +122,15 @@ mod tests {
         fn check(lacking: Option<Lacking>, expected: &[&str]) {
             assert_eq!(replaced(&Replacement { old: "a".into(), new: "b".into(), lacking }), expected);
         }
-        let stays = "the library stays with `a` until that of `b` has all its photos";
-        check(Some(Lacking::default()), &["the library is of `b` now; the index of `a` is gone"]);
-        check(None, &[stays, "  the same command goes on from here"]);
+        let stays = "the library uses `a` until the index of `b` has all its photos";
+        check(Some(Lacking::default()), &["the library now uses `b`; the index of `a` was removed"]);
+        check(None, &[stays, "  run the same command again to continue"]);
         check(
             Some(Lacking { failed: 1, absent: 2 }),
             &[
                 stays,
-                "  not embedded  1, which `b` needs (--exclude does without them)",
-                "  absent        2, gone with their disk (--prune does without them)",
+                "  not embedded  1 that the change needs (to drop them, use --exclude)",
+                "  absent        2 whose disk is not mounted (to drop them, use --prune)",
             ],
         );
     }
@@ -145,11 +142,18 @@ mod tests {
             assert_eq!(left_alone(&not_pictures.iter().copied().collect(), stood_back), expected);
         }
         check(&[], 0, &[]);
-        check(&[(Kind::Video, 1)], 1, &["1 RAW file stands back for its JPEG", "1 video was not looked at"]);
+        check(
+            &[(Kind::Video, 1)],
+            1,
+            &["1 RAW file skipped in favour of its JPEG", "1 video was not indexed"],
+        );
         check(
             &[(Kind::Other, 3), (Kind::Pdf, 40), (Kind::Video, 312)],
             12,
-            &["12 RAW files stand back for their JPEG", "312 videos, 40 PDF, 3 others were not looked at"],
+            &[
+                "12 RAW files skipped in favour of their JPEGs",
+                "312 videos, 40 PDF, 3 others were not indexed",
+            ],
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The config file: TOML whose keys are the names of options.
+//! Parsing the config file: TOML whose keys are the names of options.
 //!
 //! Nothing here reads a file or the environment.
 
@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use crate::cli::{KEYS, Key, Kind};
 use crate::usage::{UsageError, nearest};
 
-/// A value that the file has for an option.
+/// An option's value in the file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) key: &'static Key,
@@ -28,10 +28,10 @@ pub(super) struct Folders<'a> {
     pub(super) home: Option<&'a Path>,
 }
 
-/// Reads the text of `file`. Whether the options accept the values is for the caller to find out.
+/// Parses the text of `file`. The caller must check that the options accept the values.
 ///
 /// # Errors
-/// What is no TOML, no key, or of another type than its key's; with file, line and column.
+/// Invalid TOML, an unknown key or a value of the wrong type, with file, line and column.
 pub(super) fn parse(text: &str, file: &Path, folders: Folders<'_>) -> Result<Vec<Entry>, UsageError> {
     let wrong = |span: Range<usize>, what: String| UsageError::new(at(file, place(text, span.start), &what));
     let table = DeTable::parse(text)
@@ -39,7 +39,7 @@ pub(super) fn parse(text: &str, file: &Path, folders: Folders<'_>) -> Result<Vec
     let mut entries = Vec::new();
     for (name, value) in table.get_ref() {
         let Some(key) = Key::named(name.get_ref()) else {
-            let what = format!("`{}` is no key of the config file", name.get_ref());
+            let what = format!("unknown setting `{}`", name.get_ref());
             return Err(wrong(name.span(), what).hint(instead(name.get_ref())));
         };
         let values = texts(key.kind, value.get_ref(), folders).ok_or_else(|| {
@@ -49,7 +49,7 @@ pub(super) fn parse(text: &str, file: &Path, folders: Folders<'_>) -> Result<Vec
             {
                 format!("`{name}` cannot be {}: the number is too large", number.as_str())
             } else {
-                format!("`{name}` is {}, but this is of type {found}", described(key.kind))
+                format!("`{name}` must be {}, but its type is {found}", described(key.kind))
             };
             wrong(value.span(), what).hint(format!("for example: `{name} = {}`", key.example))
         })?;
@@ -58,7 +58,7 @@ pub(super) fn parse(text: &str, file: &Path, folders: Folders<'_>) -> Result<Vec
     Ok(entries)
 }
 
-/// `FILE:LINE:COLUMN: WHAT`, as compilers have it, so that editors find the place.
+/// `FILE:LINE:COLUMN: WHAT`, as compilers write it, so that editors can jump there.
 pub(super) fn at(file: &Path, (line, column): (usize, usize), what: &str) -> String {
     format!("{}:{line}:{column}: {what}", file.display())
 }
@@ -73,7 +73,7 @@ fn instead(name: &str) -> String {
     let names = || KEYS.iter().map(|key| key.name);
     match nearest(name, names()) {
         Some(name) => format!("did you mean `{name}`?"),
-        None => format!("the keys are {}", names().collect::<Vec<_>>().join(", ")),
+        None => format!("the settings are {}", names().collect::<Vec<_>>().join(", ")),
     }
 }
 
@@ -92,7 +92,7 @@ fn described(kind: Kind) -> &'static str {
     }
 }
 
-/// The value as it would be typed; `None` when it is of another type.
+/// The value as it would be typed on the command line; `None` if its type is wrong.
 fn texts(kind: Kind, value: &DeValue<'_>, folders: Folders<'_>) -> Option<Vec<OsString>> {
     let one = |text: OsString| Some(vec![text]);
     match (kind, value) {

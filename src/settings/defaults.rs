@@ -1,5 +1,5 @@
-//! What the environment and the config file say becomes the defaults of the options, so that whatever is typed wins,
-//! and every value passes the same checks wherever it comes from.
+//! Turns values from the environment and the config file into the options' defaults. So the command line always wins,
+//! and every value passes the same checks, wherever it comes from.
 
 use std::borrow::Cow;
 use std::env;
@@ -24,26 +24,26 @@ const CONFIG_VARIABLE: &str = "IMGSEARCH_CONFIG";
 /// The largest config file that is read. One with every key takes less than 2 KB.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// What was typed, and what holds where nothing was.
+/// The parsed command line, with the config file and the settings behind it.
 pub(crate) struct CommandLine {
     pub(crate) cli: Cli,
     pub(crate) config_file: ConfigFile,
-    /// One for each key, in their order.
+    /// One for each key, in the order of the keys.
     pub(crate) settings: Vec<Setting>,
 }
 
-/// Where the config file is. Only one that was named has to be there.
+/// Where the config file is. It has to exist only if the user named it.
 pub(crate) struct ConfigFile {
-    /// A user without a home has none.
+    /// `None` for a user without a home folder.
     pub(crate) path: Option<PathBuf>,
     is_named: bool,
 }
 
-/// The value an option has when nothing is typed.
+/// The value of an option that is not on the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Setting {
     pub(crate) key: &'static Key,
-    /// None where the program finds one by itself.
+    /// Empty if the program chooses a value itself.
     pub(crate) values: Vec<OsString>,
     pub(crate) origin: Origin,
 }
@@ -52,17 +52,17 @@ pub(crate) struct Setting {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
     Default,
-    /// The config file; line and column from 1.
+    /// The config file, with line and column from 1.
     File(PathBuf, (usize, usize)),
     /// The environment variable of this name.
     Environment(String),
 }
 
 impl CommandLine {
-    /// Parses what was typed. Mistakes in it, `--help` and `--version` end the process here.
+    /// Parses the command line. A usage error, `--help` or `--version` ends the process here.
     ///
     /// # Errors
-    /// A config file that cannot be read, and values that an option does not accept.
+    /// The config file cannot be read, or an option does not accept its value.
     pub(crate) fn parse() -> Result<CommandLine> {
         let typed = matches(cli::command());
         let cli = from(&typed);
@@ -88,8 +88,8 @@ fn from(matches: &ArgMatches) -> Cli {
     Cli::from_arg_matches(matches).unwrap_or_else(|error| leave(&error.format(&mut Cli::command())))
 }
 
-/// Ends the process with what clap has to say. It quotes what was typed, which may be names of files that a shell put in
-/// the place of a `*`.
+/// Ends the process with clap's message, escaped: it quotes arguments, and those may be file names with control
+/// characters that a shell put in place of a `*`.
 fn leave(error: &clap::Error) -> ! {
     let text = error.render().to_string();
     let lines: Vec<_> = text.lines().map(escape).collect();
@@ -124,7 +124,7 @@ impl ConfigFile {
     }
 }
 
-/// What the environment says; an empty variable says nothing.
+/// The value of an environment variable, unless it is empty.
 fn variable(name: &str) -> Option<OsString> {
     env::var_os(name).filter(|value| !value.is_empty())
 }
@@ -169,7 +169,7 @@ impl Setting {
     }
 }
 
-/// Has the option's own parser look at a value.
+/// Checks a value with the option's own parser.
 fn accept(option: &Arg, value: &OsStr) -> Result<(), String> {
     let trial = Arg::new("value").long("value").value_parser(option.get_value_parser().clone());
     let mut argument = OsString::from("--value=");
@@ -177,9 +177,9 @@ fn accept(option: &Arg, value: &OsStr) -> Result<(), String> {
     let command = clap::Command::new("check").no_binary_name(true).arg(trial);
     command.try_get_matches_from([argument]).map(|_| ()).map_err(|error| {
         if let Some(ContextValue::Strings(values)) = error.get(ContextKind::ValidValue) {
-            return format!("it is one of {}", values.join(", "));
+            return format!("it must be one of {}", values.join(", "));
         }
-        std::error::Error::source(&error).map_or_else(|| "it is no value".to_owned(), ToString::to_string)
+        std::error::Error::source(&error).map_or_else(|| "invalid value".to_owned(), ToString::to_string)
     })
 }
 

@@ -1,6 +1,6 @@
-//! What was typed → what it resolves to: flag, then environment, then config file, then default.
+//! Resolves the options: command line, then environment, then config file, then default.
 //!
-//! The one place that reads the environment and asks what kind of machine this is.
+//! Only this module reads the environment and detects what the machine and terminal can do.
 
 mod config;
 mod defaults;
@@ -25,7 +25,7 @@ use crate::terminal::Look;
 
 pub(crate) use defaults::{CommandLine, ConfigFile, Origin, Setting};
 
-/// How much is said on stderr.
+/// How much is printed on stderr.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verbosity {
     Quiet,
@@ -41,18 +41,18 @@ pub(crate) struct Settings {
     /// What standard output can show.
     pub(crate) look: Look,
     pub(crate) stderr_is_terminal: bool,
-    /// Whether there is someone to answer a question.
+    /// Whether a person is there to answer a question.
     pub(crate) can_ask: bool,
-    /// The command that opens an editor; empty where none is known.
+    /// The command that opens an editor; empty if none is set.
     pub(crate) editor: String,
-    /// The model that was asked for: a folder, an archive, or the name of an installed one.
+    /// The value of `--model`: a folder, an archive, or the name of an installed model.
     pub(crate) model: Option<PathBuf>,
     pub(crate) precision: Option<Precision>,
     device: Device,
     prompt: Option<Prompt>,
-    /// The platform's data folder; a user without a home has none.
+    /// The platform's data folder; `None` for a user without a home folder.
     data_folder: Option<PathBuf>,
-    /// The platform's folder for what can be made again.
+    /// The platform's cache folder.
     cache_folder: Option<PathBuf>,
 }
 
@@ -63,7 +63,7 @@ impl Settings {
         let dirs = ProjectDirs::from("", "", "imgsearch");
         let data_folder = dirs.as_ref().map(|dirs| dirs.data_dir().to_owned());
         let library = library.or_else(|| Some(data_folder.as_ref()?.join("library")));
-        let library = library.context("this user has no home folder: name the library with --library")?;
+        let library = library.context("this user has no home folder: give the library with --library")?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
             library: Library::new(absolute(&library)?),
@@ -89,11 +89,11 @@ impl Settings {
     /// The installed models.
     pub(crate) fn store(&self) -> Result<Store> {
         let folder = self.data_folder.as_ref();
-        let folder = folder.context("this user has no home folder: name a model folder with --model")?;
+        let folder = folder.context("this user has no home folder: give a model folder with --model")?;
         Ok(Store::new(folder.join("models")))
     }
 
-    /// How models are fetched.
+    /// How to reach Hugging Face.
     pub(crate) fn access(&self, timeout: Duration, retries: u32) -> Access {
         let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
         let schemes = if endpoint.starts_with("https://") {
@@ -114,17 +114,17 @@ impl Settings {
         }
     }
 
-    /// Where `scripts/places` puts the names of towns.
+    /// The file into which `scripts/places` writes the names of towns.
     pub(crate) fn places_file(&self) -> Option<PathBuf> {
         Some(self.data_folder.as_ref()?.join("places.tsv"))
     }
 
-    /// The system's folder for files that are needed for a moment.
+    /// The system's folder for temporary files.
     pub(crate) fn scratch_folder(&self) -> PathBuf {
         env::temp_dir()
     }
 
-    /// Where set-up puts libheif, or a release archive does.
+    /// Folders where `scripts/setup` or a release archive puts libheif.
     pub(crate) fn heif_places(&self) -> Vec<PathBuf> {
         let beside = env::current_exe().ok().and_then(|path| Some(path.parent()?.join("heif")));
         beside.into_iter().chain(self.data_folder.iter().map(|folder| folder.join("heif"))).collect()
@@ -145,7 +145,7 @@ impl Settings {
     fn runtime_places(&self) -> Vec<PathBuf> {
         let mut places: Vec<PathBuf> = Vec::new();
         if let Some(named) = env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
-            return vec![named.into()]; // What was named is meant.
+            return vec![named.into()]; // A file that the user named has no substitute.
         }
         if let Some(folder) = env::current_exe().ok().as_deref().and_then(Path::parent) {
             places.push(folder.to_owned());
@@ -159,29 +159,25 @@ impl Settings {
     }
 }
 
-/// The path from the root. Only a relative path can fail: when the folder that imgsearch was started in is gone.
+/// The absolute path. This fails only for a relative path, if the current folder no longer exists.
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
-    std::path::absolute(path).with_context(|| {
-        format!(
-            "cannot find {}: the folder that imgsearch was started in is not there any more",
-            path.display()
-        )
-    })
+    std::path::absolute(path)
+        .with_context(|| format!("cannot find {}: the current folder no longer exists", path.display()))
 }
 
-/// Hugging Face's own tools keep what they need here.
+/// The home folder of Hugging Face's own tools.
 fn hub_home() -> Option<PathBuf> {
     let home = || directories::BaseDirs::new().map(|dirs| dirs.home_dir().join(".cache"));
     path("HF_HOME").or_else(|| Some(path("XDG_CACHE_HOME").or_else(home)?.join("huggingface")))
 }
 
-/// Their folder for what they downloaded.
+/// The download cache of Hugging Face's own tools.
 fn hub_cache() -> Option<PathBuf> {
     path("HF_HUB_CACHE").or_else(|| Some(hub_home()?.join("hub")))
 }
 
-/// Who asks: as the environment says, else as `huggingface-cli login` wrote down. Like those tools this leaves both out
-/// where nothing is to be sent that was not given with the very request.
+/// The token from `HF_TOKEN`, or else the one that `huggingface-cli login` saved. `HF_HUB_DISABLE_IMPLICIT_TOKEN=1` turns
+/// both off, as in huggingface_hub.
 fn token() -> Option<String> {
     if variable("HF_HUB_DISABLE_IMPLICIT_TOKEN").is_some_and(|value| is_true(&value)) {
         return None;
@@ -191,7 +187,7 @@ fn token() -> Option<String> {
     Some(token.trim().to_owned()).filter(|token| !token.is_empty())
 }
 
-/// The time zone of the person who asks; UTC where none is known. To find it takes milliseconds the first time.
+/// The user's time zone, or UTC if it is unknown. The first call takes milliseconds.
 pub(crate) fn zone() -> TimeZone {
     TimeZone::system()
 }
@@ -200,17 +196,17 @@ fn path(name: &str) -> Option<PathBuf> {
     variable(name).map(PathBuf::from)
 }
 
-/// An environment variable, unless it is empty or no Unicode.
+/// An environment variable, unless it is empty or not Unicode.
 fn variable(name: &str) -> Option<String> {
     env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Proxies are set in capitals or small letters; the latter are older, and win with curl.
+/// Proxy variables may be in upper or lower case. Lower case is older and wins, as in curl.
 fn either_case(name: &str) -> Option<String> {
     variable(&name.to_lowercase()).or_else(|| variable(name))
 }
 
-/// What Hugging Face's tools take for yes.
+/// Whether a value means yes to Hugging Face's tools.
 fn is_true(value: &str) -> bool {
     ["1", "ON", "YES", "TRUE"].contains(&value.to_uppercase().as_str())
 }
@@ -220,8 +216,8 @@ fn editor() -> String {
     named.into_iter().find(|command| !command.trim().is_empty()).unwrap_or_default()
 }
 
-/// `auto` follows the conventions: colours on a terminal unless `NO_COLOR` or `TERM=dumb` forbids them, anywhere when
-/// `CLICOLOR_FORCE` demands them; links where there are colours and the terminal is known to understand links.
+/// `auto` follows the conventions: it uses colours on a terminal unless `NO_COLOR` or `TERM=dumb` is set, and always with
+/// `CLICOLOR_FORCE`. It uses links if there are colours and the terminal is known to support links.
 fn look(color: When, hyperlink: When) -> Look {
     let colours = match color {
         When::Always => true,
@@ -236,7 +232,7 @@ fn look(color: When, hyperlink: When) -> Look {
     Look { is_terminal: stdout().is_terminal(), colours, hyperlinks }
 }
 
-/// Folders of an `onnxruntime` installed by pip, in the active virtual environment or for this user.
+/// Folders of an `onnxruntime` that pip installed, in the active virtual environment or for this user.
 fn python_packages() -> Vec<PathBuf> {
     let environment = env::var_os("VIRTUAL_ENV").map(PathBuf::from);
     let user = directories::BaseDirs::new().map(|dirs| dirs.home_dir().join(".local"));

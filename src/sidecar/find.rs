@@ -1,9 +1,9 @@
-//! Which files beside a photo are its sidecars. Their names tell, unless they are cut.
+//! Finds a photo's sidecars by their names.
 //!
-//! XMP sidecars of `a.jpg` are `a.jpg.xmp` and `a.xmp`. Google Takeout writes `a.jpg.json`, or
-//! `a.jpg.supplemental-metadata.json`, and cuts the latter where it gets long: `a.jpg.supplemental-me.json`,
-//! `a.jpg.s.json`, or even `a.jp.json`. Of a second photo of the same name it puts the number elsewhere: `a(1).jpg` and
-//! `a.jpg(1).json`. What was edited in Google Photos has the sidecar of the original: `a-edited.jpg` and `a.jpg.json`.
+//! XMP sidecars of `a.jpg` are `a.jpg.xmp` and `a.xmp`. Google Takeout writes `a.jpg.json` or
+//! `a.jpg.supplemental-metadata.json`, and truncates long names: `a.jpg.supplemental-me.json`, `a.jpg.s.json`, or even
+//! `a.jp.json`. For a second photo of the same name it moves the number: `a(1).jpg` has `a.jpg(1).json`. A photo edited
+//! in Google Photos shares the original's sidecar: `a-edited.jpg` has `a.jpg.json`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,16 +13,16 @@ use std::path::{Path, PathBuf};
 use super::{Sidecar, Sidecars};
 use crate::stamp::Stamp;
 
-/// Characters that Google leaves of a name in front of `.json`.
+/// The number of characters before `.json` to which Google truncates a name.
 const CUT: RangeInclusive<usize> = 44..=51;
 const SUPPLEMENT: &str = ".supplemental-metadata";
 const EDITED: &str = "-edited";
 
-/// Finds sidecars. It remembers the names in the folder it was last asked about and in those above it, so that each
-/// folder is listed once as long as nobody leaves it and comes back.
+/// Finds sidecars. It caches the names in the last photo's folder and the folders above, so that a walk lists each folder
+/// once.
 #[derive(Debug, Default)]
 pub struct Finder {
-    /// From the top down.
+    /// The cached folders, from the top down.
     folders: Vec<(PathBuf, Names)>,
 }
 
@@ -43,7 +43,7 @@ impl Finder {
     }
 }
 
-/// Those of these that are files, and how they look.
+/// The candidates that are files, with their stamps.
 fn stamped(sidecars: impl Iterator<Item = Sidecar>) -> Sidecars {
     let (mut files, mut hasher) = (Vec::new(), blake3::Hasher::new());
     for sidecar in sidecars {
@@ -58,19 +58,19 @@ fn stamped(sidecars: impl Iterator<Item = Sidecar>) -> Sidecars {
     Sidecars { files, stamp }
 }
 
-/// The names in a folder that sidecars may have.
+/// The names in a folder that may be sidecars.
 #[derive(Debug, Default)]
 struct Names(BTreeSet<String>);
 
 impl Names {
-    /// A folder that cannot be listed has none.
+    /// Lists a folder. One that cannot be listed counts as empty.
     fn in_folder(folder: &Path) -> Names {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         Names(names.filter(|name| is_sidecar(name)).collect())
     }
 
-    /// Those of a photo. A JSON whose name is cut comes with the name that it may be cut from.
+    /// The candidates for a photo. A JSON with a truncated name comes with the photo's name, for a later check.
     fn of(&self, photo: &str) -> Vec<(&str, Option<String>)> {
         if self.0.is_empty() {
             return Vec::new();
@@ -81,7 +81,7 @@ impl Names {
         packets.chain(self.takeout(photo)).collect()
     }
 
-    /// The JSON with the whole name, else all that may have it cut.
+    /// The JSON with the full name, or else all whose truncated name fits.
     fn takeout(&self, photo: &str) -> Vec<(&str, Option<String>)> {
         let of: Vec<(String, &str)> = originals(photo).collect();
         if let Some(whole) = of.iter().find_map(|(name, number)| self.whole(name, number)) {
@@ -108,7 +108,7 @@ impl Names {
     }
 }
 
-/// What Google may have called the photo before it was edited or got a number, and the number: `(1)`, or nothing.
+/// The possible names before Google added "-edited" or a number, each with that number: `(1)`, or nothing.
 fn originals(photo: &str) -> impl Iterator<Item = (String, &str)> {
     let (stem, ending) = photo.split_at(photo.rfind('.').unwrap_or(photo.len()));
     let stems = [Some(stem), stem.strip_suffix(EDITED)].into_iter().flatten();
@@ -155,7 +155,7 @@ mod tests {
         }
         check("a(1).jpg", &["a.jpg.json"], &[]);
         check("a.jpg", &["package.json", "a.json"], &[]);
-        // Google's names have 46 characters in front of `.json`.
+        // Google truncates names to 46 characters before `.json`.
         let long = "a-name-of-a-photo-that-is-much-too-long-for-google.jpg";
         check(long, &[&format!("{}.json", &long[..46])], &[&format!("{}.json", &long[..46])]);
         let nearly = "a-name-of-a-photo-that-is-too-long-to.jpg";
@@ -234,7 +234,7 @@ mod tests {
         fs::write(&sidecar, "one").unwrap();
         let time = fs::metadata(&sidecar).unwrap().modified().unwrap();
         let (file, sidecars) = stamps();
-        // The clock of a disk may stand still for some milliseconds.
+        // A file system's clock may advance only every few milliseconds.
         while stamps().0.changed_ns == file.changed_ns {
             fs::write(&sidecar, "two").unwrap();
             fs::File::options().write(true).open(&sidecar).unwrap().set_modified(time).unwrap();

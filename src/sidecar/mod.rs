@@ -1,5 +1,4 @@
-//! Files beside a photo that say something about it: XMP sidecars of photo managers, which imgsearch also writes, and
-//! the JSON files of a Google Takeout.
+//! Sidecars, the metadata files beside photos: XMP files, which imgsearch also writes, and Google Takeout's JSON.
 
 mod find;
 mod takeout;
@@ -13,37 +12,37 @@ pub use write::{Written, path, write};
 use crate::decode::Metadata;
 use crate::files::read_bounded;
 
-/// Longest sidecar that is read. They have some kilobytes.
+/// The longest sidecar that is read. Usual ones have a few kilobytes.
 const LONGEST: u64 = 4 << 20;
 
-/// The sidecars of one photo, the one that counts most first.
+/// The sidecars of one photo, in order of precedence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sidecars {
     files: Vec<Sidecar>,
     stamp: u64,
 }
 
-/// One file beside a photo.
+/// One sidecar file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Sidecar {
     path: PathBuf,
-    /// The photo's name, where that of the sidecar is cut and may stand for those of several photos: the sidecar has to
-    /// say itself that it is of this one.
+    /// The photo's name, if the sidecar's name is truncated and could belong to several photos. The sidecar's content
+    /// must then name this photo.
     cut_from: Option<String>,
 }
 
 impl Sidecars {
-    /// Whether there are none.
+    /// Whether there are no sidecars.
     pub fn is_empty(&self) -> bool {
         self.files.is_empty()
     }
 
-    /// A number that changes when one of them appears, changes or goes; 0 for none.
+    /// A number that changes when a sidecar appears, changes or disappears; 0 without sidecars.
     pub fn stamp(&self) -> u64 {
         self.stamp
     }
 
-    /// What they say. One that does not read says nothing: it may be readable next time, when its stamp has changed.
+    /// Reads the sidecars. One that cannot be read is ignored; if it is fixed, its stamp changes and it is read again.
     pub fn read(&self) -> Metadata {
         let mut all = Metadata::default();
         for Metadata { taken, place, title, description, keywords, .. } in
@@ -67,7 +66,7 @@ impl Sidecar {
         if self.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json")) {
             return takeout::read(&bytes, self.cut_from.as_deref());
         }
-        // What imgsearch guesses is not what somebody filed a photo under.
+        // Keywords that imgsearch guessed are not the user's keywords.
         (!write::is_ours(&bytes)).then(|| Metadata::of_xmp(&bytes))
     }
 }

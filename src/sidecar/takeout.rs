@@ -9,7 +9,7 @@ use crate::name::normal_text;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Takeout {
-    /// The name that the photo had before Google cut it.
+    /// The photo's name before Google truncated it.
     #[serde(default)]
     title: String,
     photo_taken_time: Option<Time>,
@@ -23,7 +23,7 @@ struct Takeout {
 
 #[derive(Deserialize)]
 struct Time {
-    /// Seconds since 1970 in UTC, as a text.
+    /// Seconds since 1970 in UTC, as text.
     timestamp: Value,
 }
 
@@ -39,7 +39,7 @@ struct Person {
     name: String,
 }
 
-/// What it says of a photo, of this name if one is given; `None` for JSON of another photo or of another kind.
+/// The metadata in a Takeout JSON. `None` if it is not one, or if it belongs to a photo other than `photo`.
 pub(super) fn read(json: &[u8], photo: Option<&str>) -> Option<Metadata> {
     let Takeout { title, photo_taken_time, description, geo_data, geo_data_exif, people } =
         serde_json::from_slice(json).ok()?;
@@ -47,15 +47,14 @@ pub(super) fn read(json: &[u8], photo: Option<&str>) -> Option<Metadata> {
         return None;
     }
     let taken = taken(&photo_taken_time?);
-    // Google's own idea of the place comes first; both are zeros where it is not known.
+    // Prefer the place that Google Photos shows. Unknown places are zeros.
     let place = [geo_data, geo_data_exif].into_iter().flatten();
     let place = place.filter_map(|geo| Place::new(geo.latitude, geo.longitude)).next();
     let keywords = keywords(people.iter().map(|person| person.name.as_str()));
     Some(Metadata { taken, place, description: caption(&description), keywords, ..Metadata::default() })
 }
 
-/// Whether Google may have called a photo so that was called `title`: it cuts long names, and has `_` for characters
-/// that not every disk takes.
+/// Whether Google may have turned `title` into this name: it truncates long names and replaces special characters by `_`.
 fn is_cut_from(photo: &str, title: &str) -> bool {
     let (photo, title) = (normal_text(photo), normal_text(title));
     let (Some((stem, ending)), Some((whole, ending_of_title))) =
@@ -74,7 +73,7 @@ fn taken(time: &Time) -> Option<Taken> {
         None => time.timestamp.as_i64()?,
     };
     let clock_ms = seconds.checked_mul(1000).filter(|ms| *ms != 0)?;
-    // Nothing later than what calendars have can be shown or asked for.
+    // A time beyond the calendar's range cannot be shown or searched for.
     jiff::Timestamp::from_millisecond(clock_ms).ok()?;
     Some(Taken { clock_ms, offset_minutes: Some(0), precision: Precision::Time })
 }

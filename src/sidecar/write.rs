@@ -1,7 +1,7 @@
-//! Writes keywords into XMP sidecars, which photo managers read.
+//! Writes keywords to XMP sidecars for photo managers.
 //!
-//! A sidecar that imgsearch wrote ends in a comment with the hash of all before it. Only such a file, as it was
-//! written, is ever replaced: one that another program made or changed may hold somebody's own keywords.
+//! A sidecar that imgsearch wrote ends with a comment that contains a hash of the rest. Only an unchanged file of this
+//! kind is ever overwritten, because any other may contain the user's own keywords.
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,16 +13,16 @@ use crate::files::{Readers, create, read_bounded, replace};
 
 const MARK: &str = "<!-- imgsearch ";
 
-/// What became of a sidecar.
+/// The result of writing a sidecar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// It has these keywords now.
+    /// It now has these keywords.
     Done,
-    /// There is one that is not ours; it was not touched.
+    /// Someone else wrote or changed the sidecar, so it was left alone.
     NotOurs,
 }
 
-/// `photo.jpg` → `photo.jpg.xmp`: with the whole name, a RAW file and its JPEG have one each.
+/// `photo.jpg` → `photo.jpg.xmp`. The extension is kept so that a RAW file and its JPEG get one each.
 pub fn path(photo: &Path) -> PathBuf {
     let mut name = OsString::from(photo);
     name.push(".xmp");
@@ -32,7 +32,7 @@ pub fn path(photo: &Path) -> PathBuf {
 /// Writes keywords.
 ///
 /// # Errors
-/// Whatever the disk says; a sidecar that was there is then as it was.
+/// Any error of the system. An existing sidecar is unchanged then.
 pub fn write(sidecar: &Path, keywords: &[&str]) -> io::Result<Written> {
     let bytes = bytes(keywords);
     match create(sidecar, &bytes, Readers::AsUsual) {
@@ -70,14 +70,14 @@ fn bytes(keywords: &[&str]) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Whether imgsearch wrote this sidecar, and nobody changed it since.
+/// Whether imgsearch wrote this sidecar and nobody has changed it since.
 pub(super) fn is_ours(bytes: &[u8]) -> bool {
     let Some(at) = memchr::memmem::rfind(bytes, MARK.as_bytes()) else { return false };
     let (text, mark) = bytes.split_at(at);
     mark == format!("{MARK}{} -->\n", blake3::hash(text).to_hex()).as_bytes()
 }
 
-/// As text of XML, without the characters that XML cannot have.
+/// Escapes text for XML and drops characters that XML does not allow.
 fn escaped(text: &str) -> String {
     let mut escaped = String::new();
     for c in text.chars().filter(|c| !c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}')) {

@@ -167,10 +167,10 @@ fn the_summary_and_status_say_what_was_not_looked_at() {
     write("layers.psd", b"8BPS\0\x01");
     let first = workspace.index(&[], 2);
     first.check(&[("embedded", 5), ("skipped", 1)]);
-    let told = "2 videos, 1 PDF, 3 others were not looked at";
+    let told = "2 videos, 1 PDF, 3 others were not indexed";
     assert!(first.0.contains(told), "{}", first.0);
     let second = workspace.index(&[], 0);
-    second.check(&[("unchanged", 5), ("skipped before and not changed since", 1)]);
+    second.check(&[("unchanged", 5), ("skipped before and unchanged since", 1)]);
     assert!(second.0.contains(told) && second.0.contains("nothing to do"), "{}", second.0);
     let status = workspace.status();
     assert_eq!(status["not_pictures"], serde_json::json!({"videos": 2, "PDF": 1, "others": 3}));

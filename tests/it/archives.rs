@@ -96,7 +96,7 @@ fn an_archive_is_shown_checked_and_keeps_its_name() {
     let mut other = model();
     other.0.push(("more.txt", Vec::new()));
     let other = kept(&user, "clip.zip", &zip(&other));
-    let taken = ["`clip` is installed already, from clip.zip@", "--name", "models remove clip"];
+    let taken = ["the name `clip` is taken: it is clip.zip@", "--name", "models remove clip"];
     check(&mut run(&user, &["models", "pull", &other]), 2, &taken);
     check(&mut run(&user, &["models", "pull", &other, "--text-precision", "fp32"]), 2, &["taken whole"]);
     // and a file that was altered since is found.
@@ -134,7 +134,7 @@ fn what_is_no_whole_model_is_not_installed() {
     check_refused(
         "a.zip",
         &zip(&Repo(vec![("README.md", b"x".to_vec())])),
-        &["cannot be used", "holds no model"],
+        &["cannot use it", "has no model"],
     );
     let mut half = model();
     half.0.retain(|(name, _)| *name != "textual/model.onnx");
@@ -155,5 +155,5 @@ fn what_is_no_whole_model_is_not_installed() {
     let lying = kept(&user, "lying.zip", &zip(&lying));
     let info: Value = serde_json::from_str(&user.stdout(&["models", "info", &lying, "--json"])).unwrap();
     assert_eq!(info["repo"], "lying.zip");
-    check_refused("...zip", &whole, &["cannot be the name of a model"]);
+    check_refused("...zip", &whole, &["is not a valid model name"]);
 }

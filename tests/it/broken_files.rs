@@ -65,7 +65,7 @@ fn a_run_with_broken_files_finishes_and_adds_up() {
     second.check(&[
         ("embedded", 0),
         ("unchanged", good.len() as u64),
-        ("skipped before and not changed since", u64::from(BROKEN)),
+        ("skipped before and unchanged since", u64::from(BROKEN)),
     ]);
     assert!(second.0.contains("nothing to do"), "{}", second.0);
 }

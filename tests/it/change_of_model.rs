@@ -86,7 +86,7 @@ fn an_incomplete_index_waits_and_the_next_run_goes_on() {
     break_disk(&change.photos[3]);
     let follow = ["--follow-symlinks"];
     let summary = change.run("a", &follow, 2);
-    assert!(summary.0.contains("stays with `offline-lite2-minilm-v2`"), "{}", summary.0);
+    assert!(summary.0.contains("the library uses `offline-lite2-minilm-v2`"), "{}", summary.0);
     change.check(OFFLINE, 4, Some(3));
     // The library's own model is still the old one, and what is indexed with it is not forgotten later.
     change.workspace.photo("b/4.png", 4);
@@ -149,8 +149,8 @@ fn a_library_of_an_older_offline_model_answers_until_it_is_changed() {
     std::os::unix::fs::symlink(installed.join("models/offline"), models.join("offline")).unwrap();
     assert_eq!(paths(), 2);
     let [_, said] = run(&["index", photos]);
-    assert!(said.contains("this library was made with the model `other`"), "{said}");
-    assert!(said.contains(OFFLINE) && said.lines().any(|line| line.starts_with("queries go on")), "{said}");
+    assert!(said.contains("this library uses the model `other`"), "{said}");
+    assert!(said.contains(OFFLINE) && said.lines().any(|line| line.starts_with("queries use")), "{said}");
     fs::remove_dir_all(models.join("other")).unwrap();
     assert_eq!(paths(), 2);
 }

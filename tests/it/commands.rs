@@ -54,11 +54,11 @@ fn a_precision_that_a_model_does_not_have_is_refused() {
         &workspace,
         &[&args[..], &["int8"]].concat(),
         2,
-        &["vision_model_int8.onnx", "hint: name another precision"],
+        &["vision_model_int8.onnx", "hint: choose another precision"],
     );
     fails(&workspace, &[&args[..], &["int4"]].concat(), 2, &["int4", "fp32"]);
     let offline = ["index", photos.to_str().unwrap(), "--precision", "int8"];
-    fails(&workspace, &offline, 2, &["in one precision only", "leave --precision out"]);
+    fails(&workspace, &offline, 2, &["in one precision only", "leave out --precision"]);
     stdout(&workspace, &[&args[..], &["fp32"]].concat());
     assert_eq!(workspace.status()["images"], 1);
 }
@@ -254,14 +254,14 @@ fn exif_with_orientation(orientation: u8) -> Vec<u8> {
 #[test]
 fn a_damaged_library_is_named_and_repaired() {
     let workspace = indexed();
-    assert!(stdout(&workspace, &["verify"]).starts_with("nothing is wrong"));
+    assert!(stdout(&workspace, &["verify"]).starts_with("no problems found"));
     let before = workspace.scores();
     std::fs::write(workspace.root().join("library/index/catalog/db"), "").unwrap();
     let photos = workspace.photos();
     fails(&workspace, &["index", photos.to_str().unwrap()], 2, &["damaged", "hint: run `imgsearch repair`"]);
     workspace.imgsearch(&["verify"]).assert().code(2);
-    assert!(stdout(&workspace, &["repair"]).contains("repaired; nothing is lost"));
-    assert!(stdout(&workspace, &["verify"]).starts_with("nothing is wrong"));
+    assert!(stdout(&workspace, &["repair"]).contains("repaired; nothing was lost"));
+    assert!(stdout(&workspace, &["verify"]).starts_with("no problems found"));
     workspace.index(&[], 0).check(&[("embedded", 0), ("unchanged", 6)]);
     assert_eq!(workspace.scores(), before);
 }

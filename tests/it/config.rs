@@ -109,7 +109,7 @@ fn mistakes_are_named_with_their_place() {
         assert!(output.stdout.is_empty());
     };
     check("treads = 2", "1:1", &["`treads`", "hint: did you mean `threads`?"]);
-    check("\n  zzz = 2", "2:3", &["`zzz`", "hint: the keys are library"]);
+    check("\n  zzz = 2", "2:3", &["`zzz`", "hint: the settings are library"]);
     check("[query]\ntop = 3", "1:2", &["`query`"]);
     check("top = \"3\"", "1:7", &["an integer", "string", "hint: for example: `top = 20`"]);
     check("top = 3.5", "1:7", &["an integer", "float"]);

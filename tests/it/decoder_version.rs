@@ -95,7 +95,7 @@ fn metadata_that_was_missed_is_filled_in_without_embedding() {
         assert!((score - scores[&path]).abs() < 1e-4, "{path:?}");
     }
     let third = workspace.index(&[], 0);
-    third.check(&[("unchanged", 5), ("skipped before and not changed since", 1)]);
+    third.check(&[("unchanged", 5), ("skipped before and unchanged since", 1)]);
     assert!(third.0.contains("nothing to do"), "{}", third.0);
 }
 

@@ -267,7 +267,7 @@ mod interrupted {
         assert_eq!(child.wait().unwrap().code(), Some(130));
         let mut summary = String::new();
         child.stdout.take().unwrap().read_to_string(&mut summary).unwrap();
-        assert!(summary.contains("what was done is kept"), "{summary}");
+        assert!(summary.contains("finished work is kept"), "{summary}");
         let done = Summary(summary).count("embedded");
         assert!(done < u64::from(PHOTOS));
         workspace.index(&[], 0).check(&[("embedded", u64::from(PHOTOS) - done), ("unchanged", done)]);

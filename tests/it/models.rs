@@ -128,8 +128,8 @@ fn a_pulled_model_is_whole_and_works_offline() {
     assert!(user.stdout(&["models", "list"]).contains("> b"));
     user.stdout(&["models", "remove", "b"]);
     assert!(!user.models().join("b").exists());
-    check(&mut user.imgsearch("", &["models", "remove", "b"]), 2, &["no model `b`", "hint"]);
-    check(&mut user.imgsearch("", &["models", "use", "b"]), 2, &["no model `b`", "hint"]);
+    check(&mut user.imgsearch("", &["models", "remove", "b"]), 2, &["model `b` is not installed", "hint"]);
+    check(&mut user.imgsearch("", &["models", "use", "b"]), 2, &["model `b` is not installed", "hint"]);
 }
 
 #[test]
@@ -230,9 +230,9 @@ fn a_cut_download_goes_on_where_it_was() {
     assert_eq!(server.asked(IMAGE)[1].headers["range"], "bytes=70000-");
     // and in the next one.
     let (user, server) = (Newcomer::new(), cut());
-    user.pull(&server, &["--retries", "0"], 2, &["connection was cut", "hint: what has arrived is kept"]);
+    user.pull(&server, &["--retries", "0"], 2, &["connection was cut", "to resume the download"]);
     assert_eq!(fs::metadata(user.partial().join("image.onnx.part")).unwrap().len(), 70_000);
-    user.pull(&server, &[], 0, &["of which 70.00 kB are here already"]);
+    user.pull(&server, &[], 0, &["70.00 kB of them already here"]);
     assert_eq!(server.asked(IMAGE)[1].headers["range"], "bytes=70000-");
     assert_eq!(user.stdout(&["models", "verify", "small"]), "ok     small\n");
 }
@@ -294,8 +294,8 @@ fn refusals_say_why_and_what_next() {
     check_refusal(401, "RepoNotFound", None, &["does not exist", "or is private", "HF_TOKEN"]);
     check_refusal(401, "", Some("t"), &["refuses acme/small (status 401)", "HF_TOKEN"]);
     check_refusal(403, "", None, &["refuses acme/small (status 403)", "HF_TOKEN"]);
-    check_refusal(401, "GatedRepo", None, &["accepted its terms", "/acme/small", "HF_TOKEN"]);
-    check_refusal(403, "GatedRepo", Some("t"), &["accepted its terms", "/acme/small"]);
+    check_refusal(401, "GatedRepo", None, &["you accept its terms", "/acme/small", "HF_TOKEN"]);
+    check_refusal(403, "GatedRepo", Some("t"), &["you accept its terms", "/acme/small"]);
     check_refusal(418, "", None, &["status 418"]);
 }
 
@@ -324,10 +324,10 @@ fn what_passes_is_tried_again() {
 fn an_answer_that_is_none_is_named() {
     for body in ["<html>", "{}", r#"{"sha": "main", "siblings": []}"#] {
         let (user, server) = (Newcomer::new(), Server::start(move |_| Response::new(200, body)));
-        user.pull(&server, &[], 2, &["something else than expected"]);
+        user.pull(&server, &[], 2, &["sends an unexpected answer"]);
     }
     let empty = Server::of(Repo(vec![("README.md", b"nothing".to_vec())]));
-    Newcomer::new().pull(&empty, &[], 2, &["acme/small is no model", "hint"]);
+    Newcomer::new().pull(&empty, &[], 2, &["cannot use the model acme/small", "hint"]);
     let user = Newcomer::new();
     check(&mut user.imgsearch("", &["models", "pull", "clipb32"]), 2, &["`clipb32`", "models list"]);
     let mut hidden = user.imgsearch("", &["models", "pull", "acme/small", "--name", "../x"]);
@@ -464,7 +464,7 @@ fn two_at_once_do_not_meet() {
     first.recv_timeout(Duration::from_secs(60)).unwrap();
     user.pull(&server, &[], 2, &["another imgsearch", "`small`", "hint: wait"]);
     // It can neither be used nor removed before it is whole.
-    check(&mut user.imgsearch("", &["models", "use", "small"]), 2, &["no model `small`"]);
+    check(&mut user.imgsearch("", &["models", "use", "small"]), 2, &["model `small` is not installed"]);
     go_on.send(()).unwrap();
     pulling.join().unwrap();
     assert_eq!(user.stdout(&["models", "verify"]), "ok     small\n");
@@ -492,7 +492,7 @@ fn a_name_keeps_its_model() {
     check(
         &mut user.imgsearch(&newer.url(), &["models", "pull", "acme/small"]),
         2,
-        &["installed already", COMMIT, "--name", "models remove small"],
+        &["is taken", COMMIT, "--name", "models remove small"],
     );
     assert_eq!(user.stdout(&["models", "verify"]), "ok     small\n");
 }
@@ -509,7 +509,7 @@ fn a_known_model_is_known_by_its_content() {
     });
     let user = Newcomer::new();
     let mut pull = user.imgsearch(&server.url(), &["models", "pull", "clip-b32"]);
-    check(&mut pull, 2, &["onnx/vision_model.onnx", "knows it as fd6e1402", "hint"]);
+    check(&mut pull, 2, &["onnx/vision_model.onnx", "expects fd6e1402", "hint"]);
     assert_eq!(server.log().len(), 1);
 }
 

@@ -171,7 +171,7 @@ fn queries_that_are_none_are_refused() {
     let workspace = indexed();
     let check = |args: &[&str], named: &[&str]| refused(&workspace, args, named);
     check(&["query", " "], &["empty"]);
-    check(&["query", "-", "fruit"], &["only takes away"]);
+    check(&["query", "-", "fruit"], &["only excludes"]);
     check(&["query", "dog", "+"], &["nothing follows the `+`", "hint"]);
     check(&["query", "a", "dog", "./a/1.png"], &["./a/1.png", "hint", "`+`"]);
     check(&["query", "0:dog"], &["weight", "hint"]);
@@ -449,18 +449,18 @@ fn who_finds_nothing_is_told_why() {
     let inside = workspace.photos().join("sub");
     fs::create_dir(&inside).unwrap();
     let inside = inside.canonicalize().unwrap();
-    check(&["--in", nowhere], &format!("of 4 photos none lies in {nowhere} (there is no such folder)"));
-    check(&["--in", inside.to_str().unwrap()], &format!("of 4 photos none lies in {}", inside.display()));
-    check(&["--glob", "x*", "--glob", "y"], "of 4 photos none is called like `x*` or `y`");
+    check(&["--in", nowhere], &format!("of 4 photos none is in {nowhere} (there is no such folder)"));
+    check(&["--in", inside.to_str().unwrap()], &format!("of 4 photos none is in {}", inside.display()));
+    check(&["--glob", "x*", "--glob", "y"], "of 4 photos none matches `x*` or `y`");
     check(&["--type", "heic,raw"], "of 4 photos none is of type `heic` or `raw`");
     check(&["--on", "1999"], "of 4 photos none was taken then");
-    check(&["--near", "0,0"], "of 4 photos 3 say where they were taken, and none was taken there");
+    check(&["--near", "0,0"], "of 4 photos 3 have GPS data, but none was taken there");
     check(&["--camera", "leica"], "of 4 photos none is from a camera called `leica`");
-    check(&["--lens", "200mm"], "of 4 photos none is through a lens called `200mm`");
-    check(&["--min-size", "100MP"], "of 4 photos none is so large");
+    check(&["--lens", "200mm"], "of 4 photos none was taken with a lens called `200mm`");
+    check(&["--min-size", "100MP"], "of 4 photos none is that large");
     check(
         &["--camera", "canon", "--glob", "plain*"],
-        "of 4 photos some meet each condition, but none meets all of them",
+        "each condition matches some of 4 photos, but no photo meets all of them",
     );
     check(&["--min-score", "0.99"], "none of 4 photos scores 0.99 or more");
     check(&["--min-score", "0.99", "--camera", "nikon"], "none of 1 photo scores 0.99 or more");
@@ -468,30 +468,27 @@ fn who_finds_nothing_is_told_why() {
     plain.photo("a.png", 1);
     plain.index(&[], 0);
     let (text, _) = said(&plain, &["query", "x", "--near", "0,0"]);
-    assert!(text.contains("of 1 photo none says where it was taken, so `--near` finds nothing"), "{text}");
+    assert!(text.contains("of 1 photo none has GPS data, so `--near` finds nothing"), "{text}");
     let (text, code) = said(&plain, &["similar", "a.png"]);
-    assert!(text.contains("the library has only the picture that was asked for") && code == 1, "{text}");
+    assert!(text.contains("the library has only the picture you searched with") && code == 1, "{text}");
     let (text, code) = said(&plain, &["tags", "--min-probability", "1"]);
     assert_eq!(
         (text.as_str(), code),
-        ("no photo has a label: no label is as likely as 1 for any of 1 photo\n", 1)
+        ("no photo has a label: no label reaches a probability of 1 for any of 1 photo\n", 1)
     );
     let none = plain.root().join("none.txt");
     fs::write(&none, "\n").unwrap();
     let (text, code) = said(&plain, &["query", "--queries", none.to_str().unwrap()]);
     assert_eq!((text, code), (format!("warning: {} has no queries\n", none.display()), 1));
     let (text, code) = said(&plain, &["tags", "--in", "/nowhere"]);
-    assert!(
-        text.contains("of 1 photo none lies in /nowhere (there is no such folder)") && code == 1,
-        "{text}"
-    );
+    assert!(text.contains("of 1 photo none is in /nowhere (there is no such folder)") && code == 1, "{text}");
 }
 
 #[test]
 fn a_query_for_a_time_says_which_dates_are_of_files() {
     let workspace = dated();
     let (text, _) = said(&workspace, &["query", "a photo", "--no-collapse", "--after", "2000"]);
-    assert_eq!(text, "the date of 1 of 4 photos is that of the file, because the photo itself has none\n");
+    assert_eq!(text, "1 of 4 photos have no date of their own, so the date of the file was used\n");
     assert_eq!(said(&workspace, &["query", "a photo", "--no-collapse"]), (String::new(), 0));
     assert_eq!(said(&workspace, &["query", "a photo", "--camera", "canon", "--after", "2000"]).0, "");
 }

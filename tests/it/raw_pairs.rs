@@ -42,7 +42,7 @@ fn a_raw_file_stands_back_only_for_a_jpeg_that_is_in_the_library() {
     std::os::unix::fs::symlink("/nowhere/at/all.jpg", pairs.0.photos().join("D.jpg")).unwrap();
     let first = pairs.0.index(&[], 2);
     first.check(&[("embedded", 5)]);
-    assert!(first.0.contains("2 RAW files stand back for their JPEG"), "{}", first.0);
+    assert!(first.0.contains("2 RAW files skipped in favour of their JPEGs"), "{}", first.0);
     pairs.check(&["A.JPG", "B.jpg", "C.DNG", "D.DNG", "E.DNG"]);
     assert_eq!(pairs.0.status()["stood_back"], 2);
     let second = pairs.0.index(&[], 0);

@@ -80,7 +80,7 @@ fn photos_are_gathered_and_nothing_is_overwritten() {
     assert!(said.contains("copied 3 photos") && said.contains(album_name), "{said}");
     assert_eq!(files(&album), ["a-2.png", "a.png", "b.png"]);
     let again = query(&workspace, &["--copy-to", album_name], 0);
-    assert!(again.contains("copied 0 photos") && again.contains("3 were there already"), "{again}");
+    assert!(again.contains("copied 0 photos") && again.contains("3 were already there"), "{again}");
     fs::write(album.join("b.png"), "mine").unwrap();
     query(&workspace, &["--link-to", album_name, "-n", "1000"], 0);
     assert_eq!(fs::read_to_string(album.join("b.png")).unwrap(), "mine");

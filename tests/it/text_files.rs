@@ -131,9 +131,9 @@ fn a_text_in_another_encoding_is_refused_with_that_reason() {
     check(&["classify", "x.png", "--labels-file", &name], &["wide.txt", "UTF-16"]);
     check(&["query", "x", "--config", &name], &["wide.txt", "UTF-16"]);
     let name = file(&workspace, "latin.txt", b"a cat\nT\xfcr\n");
-    check(&["tags", "--vocabulary", &name], &["latin.txt", "not in UTF-8"]);
+    check(&["tags", "--vocabulary", &name], &["latin.txt", "not valid UTF-8"]);
     // Other lines are answered.
-    check(&["query", "--queries", &name], &["line 2", "not in UTF-8"]);
+    check(&["query", "--queries", &name], &["line 2", "not valid UTF-8"]);
     let output = workspace.imgsearch(&["query", "-n", "1", "--queries", &name]).output().unwrap();
     assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 1);
 }

@@ -8,14 +8,14 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 use imgsearch::query::{Term, parse};
 use imgsearch::{Engine, Expression, Match, Query};
 
-/// What is asked for.
+/// What to search for: a text, a picture to be similar to, or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Question {
     pub(super) text: String,
     pub(super) like: Option<PathBuf>,
 }
 
-/// What came of it: the matches, or an error in words.
+/// The answer to a question: the matches or an error message.
 pub(super) struct Answer {
     pub(super) question: Question,
     pub(super) matches: Result<Vec<Match>, String>,
@@ -27,10 +27,10 @@ pub(super) struct Answers<'scope> {
     thread: ScopedJoinHandle<'scope, ()>,
 }
 
-/// Whoever answers, and on what conditions.
+/// Answers questions.
 pub(super) struct Answerer {
     pub(super) engine: Engine,
-    /// Any query, but for what it asks for.
+    /// The options of all queries; each question fills in the expression.
     pub(super) every: Query,
 }
 
@@ -41,7 +41,7 @@ impl<'scope> Answers<'scope> {
         let (sender, answers) = unbounded();
         let thread = scope.spawn(move || {
             while let Ok(question) = asked.recv() {
-                // While one was answered more was typed: only the last counts.
+                // The user typed on during the last answer: only the newest question counts.
                 let question = asked.try_iter().last().unwrap_or(question);
                 let matches = answerer.answer(&question).map_err(|error| format!("{error:#}"));
                 if sender.send(Answer { question, matches }).is_err() {
@@ -53,16 +53,16 @@ impl<'scope> Answers<'scope> {
     }
 
     pub(super) fn ask(&self, question: Question) {
-        // Only a panic ends the thread before this is dropped.
+        // This fails only if the thread has panicked, which `have_ended` tells.
         _ = self.questions.send(question);
     }
 
-    /// The last answer that has come since it was asked for the last time.
+    /// The newest answer since the last call.
     pub(super) fn take(&self) -> Option<Answer> {
         self.answers.try_iter().last()
     }
 
-    /// Ends the thread, once it has answered what it is at. Its panic was reported when it happened.
+    /// Ends the thread after its current question. If it panicked, that has already been reported.
     pub(super) fn end(self) {
         let Answers { questions, answers, thread } = self;
         drop((questions, answers));

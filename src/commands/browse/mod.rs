@@ -1,7 +1,7 @@
 //! `browse`.
 //!
-//! Three things go on at once: this thread draws and reads keys, one thread answers queries with the model it has
-//! loaded once, and some decode thumbnails. They talk through channels; the screen never waits for the others.
+//! This thread draws and reads keys, one thread answers queries with the loaded model, and some threads decode
+//! thumbnails. They communicate through channels, so the screen never waits.
 
 mod answers;
 mod state;
@@ -28,17 +28,17 @@ use answers::{Answerer, Answers};
 use state::{Action, State};
 use thumbnails::Thumbnails;
 
-/// How many photos can be paged through. Whoever wants more asks for something more special.
+/// Maximum number of results to page through.
 const MOST: NonZeroUsize = NonZeroUsize::new(200).expect("not zero");
-/// How long a key is waited for while answers or thumbnails may come: below what is seen as a delay.
+/// How long to wait for a key while answers or thumbnails are pending: too short to be noticed as a delay.
 const TICK: Duration = Duration::from_millis(30);
-/// The same while nothing is to come.
+/// How long to wait for a key when nothing is pending.
 const IDLE: Duration = Duration::from_secs(1);
 
 pub(super) fn run(settings: &Settings, args: &BrowseArgs) -> Result<Exit> {
     see::check_terminal(settings, "browse")?;
     if !stdin().is_terminal() {
-        let error = UsageError::new("browse reads keys from a terminal, and stdin is none");
+        let error = UsageError::new("browse needs a terminal, but stdin is redirected");
         return Err(error.hint("`imgsearch query` needs no terminal").into());
     }
     let every = Query {
@@ -48,7 +48,7 @@ pub(super) fn run(settings: &Settings, args: &BrowseArgs) -> Result<Exit> {
     };
     let answerer = Answerer { engine: open_engine(settings)?, every };
     progress::give_back_on_panic(give_back);
-    // Ctrl-C is a key here; this is for whoever ends the process from outside, or closes the terminal.
+    // Ctrl-C arrives as a key. This is for a signal from outside, and for a terminal that is closed.
     ctrlc::set_handler(|| {
         give_back();
         exit_at_once();
@@ -66,7 +66,7 @@ pub(super) fn run(settings: &Settings, args: &BrowseArgs) -> Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// Reads keys and draws until the person has enough.
+/// Reads keys and draws until the user quits.
 fn browse(
     screen: &mut Screen,
     mut state: State,
@@ -86,7 +86,7 @@ fn browse(
             screen.draw(&view(&state, &thumbnails))?;
         }
         if answers.have_ended() {
-            bail!("the thread that answers has ended");
+            bail!("the search thread has stopped");
         }
         let is_waiting = state.is_waiting() || thumbnails.are_pending();
         if !event::poll(if is_waiting { TICK } else { IDLE })? {

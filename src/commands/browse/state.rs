@@ -1,4 +1,4 @@
-//! What is typed, found and chosen; and what each key does to it.
+//! The state of `browse` (query, matches, chosen photo), and what each key does to it.
 
 use std::path::PathBuf;
 
@@ -9,13 +9,13 @@ use super::answers::{Answer, Question};
 use crate::render::grid;
 use crate::terminal::escape_path;
 
-/// What is to be done after a key.
+/// What to do after a key.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Draw,
-    /// Thumbnails too, for the terminal may have lost those it showed.
+    /// Draw everything again, thumbnails too, because the terminal may have lost them.
     PaintAnew,
-    /// The question has changed.
+    /// Run the changed query.
     Ask,
     Open(PathBuf),
     Quit,
@@ -24,15 +24,15 @@ pub(super) enum Action {
 #[derive(Default)]
 pub(super) struct State {
     question: Question,
-    /// What was found last, and for which question.
+    /// The last matches, and the question that they answer.
     matches: Vec<Match>,
     answered: Option<Question>,
-    /// The index of the chosen match, and of the first that is on the screen.
+    /// The indices of the chosen match and of the first match on the screen.
     chosen: usize,
     first: usize,
-    /// Columns and lines.
+    /// The screen's columns and lines.
     size: (u16, u16),
-    /// What is said in place of the chosen photo's path, until the next key.
+    /// A message shown in place of the chosen photo's path until the next key.
     message: Option<String>,
 }
 
@@ -45,7 +45,7 @@ impl State {
         &self.question
     }
 
-    /// Whether an answer is still to come.
+    /// Whether an answer is pending.
     pub(super) fn is_waiting(&self) -> bool {
         self.answered.as_ref() != Some(&self.question)
     }
@@ -60,7 +60,7 @@ impl State {
         Action::PaintAnew
     }
 
-    /// Takes in an answer.
+    /// Shows an answer.
     pub(super) fn show(&mut self, Answer { question, matches }: Answer) {
         match matches {
             Ok(matches) => {
@@ -69,7 +69,7 @@ impl State {
                 self.matches = matches;
                 (self.chosen, self.first) = (0, 0);
             }
-            // Half a query may be none (`a cat +`): what was found last stays.
+            // A half-typed query may be invalid (`a cat +`), so keep the last matches.
             Err(error) => self.message = Some(error),
         }
         self.answered = Some(question);
@@ -79,7 +79,7 @@ impl State {
         self.matches.iter().skip(self.first).take(self.page())
     }
 
-    /// Which of the matches on the screen is chosen.
+    /// The index of the chosen match among those on the screen.
     pub(super) fn chosen_on_screen(&self) -> Option<usize> {
         self.chosen.checked_sub(self.first).filter(|_| !self.matches.is_empty())
     }
@@ -88,7 +88,7 @@ impl State {
         grid(self.size).0.into()
     }
 
-    /// How many tiles the screen holds.
+    /// How many tiles fit on the screen.
     fn page(&self) -> usize {
         let (across, down) = grid(self.size);
         usize::from(across) * usize::from(down)
@@ -105,7 +105,7 @@ impl State {
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all other keys mean nothing here")]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other keys do nothing")]
     pub(super) fn press(&mut self, key: KeyEvent) -> Action {
         self.message = None;
         if key.modifiers.contains(KeyModifiers::CONTROL) {
@@ -139,7 +139,7 @@ impl State {
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all other keys mean nothing here")]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other keys do nothing")]
     fn press_with_control(&mut self, code: KeyCode) -> Action {
         match code {
             KeyCode::Char('c' | 'd') => Action::Quit,
@@ -153,7 +153,7 @@ impl State {
         }
     }
 
-    /// Adds what was typed or pasted.
+    /// Appends typed or pasted text to the query.
     pub(super) fn insert(&mut self, text: &str) -> Action {
         let line = text.replace(char::is_control, " ");
         self.edit(|question| question.text.push_str(&line))
@@ -171,7 +171,7 @@ impl State {
         Action::Draw
     }
 
-    /// Brings the row of the chosen match onto the screen.
+    /// Scrolls so that the chosen match is on the screen.
     fn scroll(&mut self) {
         let across = self.across();
         let (row, rows) = (self.chosen / across, self.page() / across);
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn half_a_query_keeps_what_was_found() {
+    fn an_incomplete_query_keeps_the_last_matches() {
         let mut state = state();
         state.show(Answer {
             question: state.question().clone(),

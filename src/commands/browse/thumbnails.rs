@@ -1,4 +1,4 @@
-//! Thumbnails of photos, made on threads of their own and kept while they may be looked at again.
+//! Thumbnails of photos, made on their own threads and cached.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -11,24 +11,24 @@ use imgsearch::thumbnail::Thumbnailer;
 
 use crate::render::{Painted, Painter};
 
-/// Thumbnails that are kept: some screens full of them, at up to a megabyte each.
+/// Cached thumbnails: a few screens full, at up to a megabyte each.
 const KEPT: usize = 60;
 
-/// A photo as the terminal shows it, or why not.
+/// A painted thumbnail, or why there is none.
 pub(super) type Made = Result<Painted, String>;
 
 pub(super) struct Thumbnails {
     ready: HashMap<PathBuf, Made>,
-    /// Those that are wanted or being made.
+    /// Thumbnails that are queued or being made.
     pending: HashSet<PathBuf>,
     wanted: Sender<PathBuf>,
-    /// To drop what is not wanted any more.
+    /// The queue's other end, to remove paths that are no longer wanted.
     waiting: Receiver<PathBuf>,
     made: Receiver<(PathBuf, Made)>,
 }
 
 impl Thumbnails {
-    /// Starts the threads. They end when this is dropped, and nobody waits for the picture that each is at.
+    /// Starts the threads. They end when this is dropped, without being waited for.
     pub(super) fn start(painter: &Painter, threads: usize) -> Thumbnails {
         let (wanted, waiting) = unbounded::<PathBuf>();
         let (sender, made) = unbounded();
@@ -44,18 +44,18 @@ impl Thumbnails {
                     }
                 }
             };
-            // One thread less only makes it slower; with none at all there are no pictures.
+            // A thread that cannot start only makes this slower, or at worst there are no thumbnails.
             _ = Builder::new().name("thumbnails".to_owned()).spawn(work);
         }
         Thumbnails { ready: HashMap::new(), pending: HashSet::new(), wanted, waiting, made }
     }
 
-    /// The photo's thumbnail, once it is made.
+    /// The photo's thumbnail, if it is ready.
     pub(super) fn of(&self, path: &Path) -> Option<&Made> {
         self.ready.get(path)
     }
 
-    /// Has these made, and nothing else that was wanted and is not begun.
+    /// Queues these thumbnails in place of all that are still queued.
     pub(super) fn want(&mut self, paths: &[&Path]) {
         let is_missing = |path: &&&Path| !self.ready.contains_key(**path) && !self.pending.contains(**path);
         if paths.iter().find(is_missing).is_none() {
@@ -69,13 +69,13 @@ impl Thumbnails {
         }
         for path in paths {
             if !self.ready.contains_key(*path) && self.pending.insert((*path).to_owned()) {
-                // The threads end only with this.
+                // This cannot fail: `self` holds a receiver.
                 _ = self.wanted.send((*path).to_owned());
             }
         }
     }
 
-    /// Takes in what was made; whether there was something.
+    /// Collects the finished thumbnails. Returns whether there were any.
     pub(super) fn take(&mut self) -> bool {
         let mut is_new = false;
         for (path, picture) in self.made.try_iter() {
@@ -90,7 +90,7 @@ impl Thumbnails {
         !self.pending.is_empty()
     }
 
-    /// Forgets all that were made, because the terminal may have.
+    /// Drops all thumbnails, because the terminal may have lost them.
     pub(super) fn clear(&mut self) {
         self.ready.clear();
     }

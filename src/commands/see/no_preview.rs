@@ -1,4 +1,4 @@
-//! Builds without the feature `tui` cannot draw on a terminal, and say so before they search.
+//! Stands in for the preview in builds without the feature `tui`: it reports that before the search.
 
 use anyhow::Result;
 use imgsearch::Match;
@@ -11,8 +11,8 @@ pub(super) fn check_preview(_: &Settings) -> Result<(), UsageError> {
     Err(UsageError::left_out("--preview", "tui"))
 }
 
-/// Draws nothing: [`check_preview`] has refused to.
-#[expect(clippy::unnecessary_wraps, reason = "it stands for a function that may fail")]
+/// Does nothing: [`check_preview`] has already failed.
+#[expect(clippy::unnecessary_wraps, reason = "it stands in for a function that can fail")]
 pub(in crate::commands) fn preview(_: &Settings, _: &[Match], _: &SeeArgs) -> Result<()> {
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Photos drawn on the terminal.
+//! Previews of photos in the terminal.
 
 use anyhow::Result;
 use imgsearch::Match;
@@ -9,29 +9,29 @@ use crate::render::{LEAST, Output, Painter, Tile, caption, fits_a_tile, unless_r
 use crate::settings::Settings;
 use crate::usage::UsageError;
 
-/// Checks that `--preview` can be done.
+/// Checks that `--preview` works on this terminal.
 pub(super) fn check_preview(settings: &Settings) -> Result<(), UsageError> {
     check_terminal(settings, "--preview")
 }
 
-/// Checks that pictures can be drawn on standard output.
+/// Checks that stdout can show pictures.
 pub(in crate::commands) fn check_terminal(settings: &Settings, what: &str) -> Result<(), UsageError> {
     if !settings.look.is_terminal {
-        let error = UsageError::new(format!("{what} draws on a terminal, and stdout is none"));
+        let error = UsageError::new(format!("{what} needs a terminal, but stdout is redirected"));
         return Err(error.hint("`imgsearch query TEXT --html FILE` writes a page of photos instead"));
     }
     if !settings.look.colours {
-        let error = UsageError::new(format!("{what} draws in colours, and they are switched off"));
-        return Err(error.hint("`--color always` uses them in spite of `NO_COLOR` or `TERM=dumb`"));
+        let error = UsageError::new(format!("{what} needs colours, but they are switched off"));
+        return Err(error.hint("`--color always` overrides `NO_COLOR` and `TERM=dumb`"));
     }
     if !fits_a_tile() {
         let error = UsageError::new(format!("{what} needs a larger terminal"));
-        return Err(error.hint(format!("{} columns and {} lines are the least", LEAST.0, LEAST.1)));
+        return Err(error.hint(format!("it must have at least {} columns and {} lines", LEAST.0, LEAST.1)));
     }
     Ok(())
 }
 
-/// Draws the matches on the terminal, if that was asked for.
+/// Draws the matches in the terminal if `--preview` was given.
 pub(in crate::commands) fn preview(settings: &Settings, matches: &[Match], args: &SeeArgs) -> Result<()> {
     if !args.preview || matches.is_empty() {
         return Ok(());

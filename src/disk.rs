@@ -85,7 +85,7 @@ impl Disks {
 #[cfg(target_os = "linux")]
 pub fn is_on_network(path: &Path) -> bool {
     /// From `statfs(2)`: AFS, 9P (virtual machines' shared folders), CEPH, CIFS, CODA, FUSE, NFS, SMB and SMB2.
-    const SHARED: [u32; 9] = [
+    const SHARED: [rustix::fs::FsWord; 9] = [
         0x5346_414f,
         0x0102_1997,
         0x00c3_6400,
@@ -96,11 +96,7 @@ pub fn is_on_network(path: &Path) -> bool {
         0x517b,
         0xfe53_4d42,
     ];
-    // The type of the field differs between processors; the numbers have 32 bits.
-    let kind = |stat: rustix::fs::StatFs| {
-        SHARED.iter().any(|&shared| i64::from(shared) == i64::from(stat.f_type) & 0xffff_ffff)
-    };
-    rustix::fs::statfs(path).is_ok_and(kind)
+    rustix::fs::statfs(path).is_ok_and(|stat| SHARED.contains(&stat.f_type))
 }
 
 /// Elsewhere the system's own way of watching is trusted.

@@ -6,6 +6,7 @@ mod progress;
 mod render;
 mod settings;
 mod terminal;
+mod ui;
 mod usage;
 
 use std::process::ExitCode;

@@ -18,8 +18,8 @@ use imgsearch::query::ExpressionError;
 use imgsearch_index::Error as IndexError;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::settings::{Settings, Verbosity};
 use crate::terminal::{escape, escape_path};
+use crate::ui::Ui;
 use crate::usage::UsageError;
 
 /// Time between progress lines if stderr is not a terminal.
@@ -31,38 +31,31 @@ const NAMED: usize = 5;
 /// Shows the progress of an index run.
 pub(crate) struct Progress {
     bar: ProgressBar,
-    verbosity: Verbosity,
-    is_terminal: bool,
+    ui: Ui,
     last_line: Mutex<Instant>,
     /// Number of folders and files that could not be read.
     unreadable: AtomicUsize,
 }
 
 impl Progress {
-    pub(crate) fn new(settings: &Settings) -> Progress {
-        let bar = ProgressBar::with_draw_target(Some(0), draw_target(settings)).with_style(counting());
+    pub(crate) fn new(ui: Ui) -> Progress {
+        let bar = ProgressBar::with_draw_target(Some(0), draw_target(ui)).with_style(counting());
         bar.enable_steady_tick(Duration::from_millis(200));
-        Progress {
-            bar,
-            verbosity: settings.verbosity,
-            is_terminal: settings.stderr_is_terminal,
-            last_line: Mutex::new(Instant::now()),
-            unreadable: AtomicUsize::new(0),
-        }
+        Progress { bar, ui, last_line: Mutex::new(Instant::now()), unreadable: AtomicUsize::new(0) }
     }
 
     /// Removes the bar, and counts the unreadable files that were not listed.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
         let more = self.unreadable.load(Ordering::Relaxed).saturating_sub(NAMED);
-        if more > 0 && self.verbosity < Verbosity::Verbose {
+        if more > 0 && !self.ui.is_verbose() {
             print_warning(&format!("cannot read {more} more folders or files (-v lists them all)"));
         }
     }
 
     fn unreadable(&self, path: &Path, error: &std::io::Error) {
         let before = self.unreadable.fetch_add(1, Ordering::Relaxed);
-        if before < NAMED || self.verbosity == Verbosity::Verbose {
+        if before < NAMED || self.ui.is_verbose() {
             self.say(&format!("warning: cannot read {}: {error}", escape_path(path)));
         }
     }
@@ -77,11 +70,11 @@ impl Progress {
         let folder = path.parent().unwrap_or(path);
         self.bar.set_message(escape_path(folder).into_owned());
         if let Outcome::Skipped(skip) = outcome
-            && self.verbosity == Verbosity::Verbose
+            && self.ui.is_verbose()
         {
             self.say(&format!("skipped {}: {skip}", escape_path(path)));
         }
-        if !self.is_terminal && self.verbosity > Verbosity::Quiet {
+        if !self.ui.stderr_is_terminal && !self.ui.is_quiet() {
             self.line_now_and_then();
         }
     }
@@ -100,7 +93,7 @@ impl Progress {
 impl Reporter for Progress {
     fn report(&self, event: Event<'_>) {
         match event {
-            Event::Replacing { old, new, photos } if self.verbosity > Verbosity::Quiet => {
+            Event::Replacing { old, new, photos } if !self.ui.is_quiet() => {
                 self.say(&format!(
                     "this library uses the model `{old}`: embedding its {photos} photos again with `{new}`"
                 ));
@@ -110,13 +103,13 @@ impl Reporter for Progress {
             }
             Event::Queued => self.bar.inc_length(1),
             Event::WalkEnded => self.bar.set_style(with_eta()),
-            Event::ModelLoaded(device) if self.verbosity == Verbosity::Verbose => {
+            Event::ModelLoaded(device) if self.ui.is_verbose() => {
                 self.say(&format!("the image model runs on {device}"));
             }
             Event::Finished { path, outcome } => self.finished(path, outcome),
             Event::Vanished => self.bar.inc(1),
             Event::Unreadable { path, error } => self.unreadable(path, error),
-            Event::Kept { folder, photos } if self.verbosity > Verbosity::Quiet => {
+            Event::Kept { folder, photos } if !self.ui.is_quiet() => {
                 let folder = escape_path(folder);
                 self.say(&format!("kept {photos} photos below {folder}: their disk is not mounted"));
             }
@@ -126,16 +119,16 @@ impl Reporter for Progress {
 }
 
 /// A bar that counts rows of the index.
-pub(crate) fn rows_bar(settings: &Settings) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, draw_target(settings));
+pub(crate) fn rows_bar(ui: Ui) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, draw_target(ui));
     bar.with_style(
         ProgressStyle::with_template("{bar:20} {pos}/{len} rows, {eta} left").expect("the template is right"),
     )
 }
 
 /// A bar that counts the bytes read from files.
-pub(crate) fn bytes_bar(settings: &Settings, bytes: u64) -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(Some(bytes), draw_target(settings));
+pub(crate) fn bytes_bar(ui: Ui, bytes: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(bytes), draw_target(ui));
     bar.with_style(plain_style(BYTES))
 }
 
@@ -145,26 +138,26 @@ const BYTES: &str = "{bar:20} {bytes}/{total_bytes} {bytes_per_sec}, {eta} left 
 /// Shows the progress of a model's download or unpacking.
 pub(crate) struct Download {
     bar: ProgressBar,
-    verbosity: Verbosity,
+    ui: Ui,
 }
 
 impl Download {
     /// For a model from a server.
-    pub(crate) fn asking(settings: &Settings) -> Download {
-        Download::new(settings, "asking the server for its files".into())
+    pub(crate) fn asking(ui: Ui) -> Download {
+        Download::new(ui, "asking the server for its files".into())
     }
 
     /// For a model in an archive.
-    pub(crate) fn unpacking(settings: &Settings, archive: &Path) -> Download {
-        Download::new(settings, format!("reading {}", escape_path(archive)))
+    pub(crate) fn unpacking(ui: Ui, archive: &Path) -> Download {
+        Download::new(ui, format!("reading {}", escape_path(archive)))
     }
 
-    fn new(settings: &Settings, message: String) -> Download {
-        let bar = ProgressBar::with_draw_target(Some(0), draw_target(settings));
+    fn new(ui: Ui, message: String) -> Download {
+        let bar = ProgressBar::with_draw_target(Some(0), draw_target(ui));
         bar.set_style(plain_style("{spinner} {wide_msg}"));
         bar.set_message(message);
         bar.enable_steady_tick(Duration::from_millis(200));
-        Download { bar, verbosity: settings.verbosity }
+        Download { bar, ui }
     }
 
     /// Removes the bar from the screen.
@@ -194,7 +187,7 @@ impl Download {
     }
 
     fn say(&self, line: &str) {
-        if self.verbosity > Verbosity::Quiet {
+        if !self.ui.is_quiet() {
             self.bar.suspend(|| print_line(line));
         }
     }
@@ -208,9 +201,8 @@ pub(crate) fn ask(question: &str) -> bool {
         && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
 }
 
-fn draw_target(settings: &Settings) -> ProgressDrawTarget {
-    let is_shown = settings.stderr_is_terminal && settings.verbosity > Verbosity::Quiet;
-    if is_shown { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
+fn draw_target(ui: Ui) -> ProgressDrawTarget {
+    if ui.shows_progress() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() }
 }
 
 /// During the walk the total still grows, so there is no ETA.

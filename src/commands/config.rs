@@ -20,7 +20,7 @@ pub(super) fn run(
     values: &[Setting],
 ) -> Result<Exit> {
     let path = file.path.as_deref().context("this user has no home folder: give a file with --config")?;
-    let mut output = Output::new(settings.look);
+    let mut output = Output::new(settings.ui.look);
     match action {
         ConfigAction::Show(args) => {
             let mut records = Records::new(&mut output, &Layout::of(args)?, setting_fields())?;

@@ -16,7 +16,7 @@ use crate::settings::Settings;
 pub(super) fn run(settings: &Settings) -> Result<Exit> {
     let checks = checks(settings);
     let exit = if checks.iter().all(|check| check.result.is_ok()) { Exit::Done } else { Exit::Failed };
-    let mut output = Output::new(settings.look);
+    let mut output = Output::new(settings.ui.look);
     let written = checks.iter().try_for_each(|check| output.check(check));
     let written = written.and_then(|()| output.tip(models::stronger(settings).as_deref()));
     unless_reader_left(written.and_then(|()| output.finish()))?;

@@ -9,13 +9,13 @@ use super::{Exit, absolute, stop_on_ctrl_c};
 use crate::cli::{DuplicatesArgs, Part};
 use crate::progress::{self, print_warning};
 use crate::render::{Layout, Listed, Output, Records, duplicate_fields, unless_reader_left};
-use crate::settings::{Settings, Verbosity, zone};
+use crate::settings::{Settings, zone};
 
 pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
     let layout = Layout::of(&args.output)?;
     let folders = args.paths.iter().map(|folder| absolute(folder)).collect::<Result<Vec<_>>>()?;
     let view = settings.library.view()?;
-    let (cancel, bar) = (stop_on_ctrl_c("")?, progress::rows_bar(settings));
+    let (cancel, bar) = (stop_on_ctrl_c("")?, progress::rows_bar(settings.ui));
     let watch = Watch {
         progress: &|done, total| {
             bar.set_length(total as u64);
@@ -28,11 +28,11 @@ pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
     bar.finish_and_clear();
     let Some(Found { groups, without_look }) = found? else { return Ok(Exit::Interrupted) };
     let (groups, absent) = present(groups);
-    if settings.verbosity > Verbosity::Quiet {
+    if !settings.ui.is_quiet() {
         warn(absent, without_look);
     }
     let is_empty = groups.is_empty();
-    let mut output = Output::new(settings.look);
+    let mut output = Output::new(settings.ui.look);
     let mut records = Records::new(&mut output, &layout, duplicate_fields())?;
     let mut listed = groups
         .into_iter()

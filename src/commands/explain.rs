@@ -8,18 +8,19 @@ use imgsearch::query::{Circle, Cutoff, Filter, Query};
 
 use crate::cli::FilterArgs;
 use crate::progress::print_note;
-use crate::settings::{Settings, Verbosity};
+use crate::settings::Settings;
+use crate::ui::Ui;
 
 /// More kilometres than between any two points on Earth.
 const ANYWHERE_KM: f64 = 30_000.0;
 
 /// If the query has a date condition, says how many of the photos found have no date of their own.
-pub(super) fn dates(settings: &Settings, matches: &[Match], args: &FilterArgs) {
+pub(super) fn dates(ui: Ui, matches: &[Match], args: &FilterArgs) {
     let FilterArgs { after, before, on, .. } = args;
     let clock = |found: &Match| Some(found.photo.as_ref()?.details.as_ref()?.clock);
     let undated = matches.iter().filter(|found| clock(found) == Some(Clock::File)).count();
     let is_asked = [after, before, on].iter().any(|date| date.is_some());
-    if is_asked && undated > 0 && settings.verbosity > Verbosity::Quiet {
+    if is_asked && undated > 0 && !ui.is_quiet() {
         print_note(&format!(
             "{undated} of {} have no date of their own, so the date of the file was used",
             photos(matches.len())
@@ -29,7 +30,7 @@ pub(super) fn dates(settings: &Settings, matches: &[Match], args: &FilterArgs) {
 
 /// Says why a query found nothing.
 pub(super) fn nothing_found(settings: &Settings, query: &Query, args: &FilterArgs) -> Result<()> {
-    if settings.verbosity == Verbosity::Quiet {
+    if settings.ui.is_quiet() {
         return Ok(());
     }
     let view = &*settings.library.view()?;
@@ -48,7 +49,7 @@ pub(super) fn nothing_found(settings: &Settings, query: &Query, args: &FilterArg
 
 /// Says why no photo has a label.
 pub(super) fn no_label(settings: &Settings, filter: &Filter, args: &FilterArgs, least: f32) -> Result<()> {
-    if settings.verbosity == Verbosity::Quiet {
+    if settings.ui.is_quiet() {
         return Ok(());
     }
     let view = &*settings.library.view()?;

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::absolute;
 use crate::cli::FilterArgs;
 use crate::progress;
-use crate::settings::{Settings, Verbosity, zone};
+use crate::settings::{Settings, zone};
 use crate::usage::UsageError;
 
 /// # Errors
@@ -44,7 +44,7 @@ fn circle(settings: &Settings, near: &str) -> Result<Circle> {
         _ => bail!("--near: `{near}` is neither LAT,LON[,KM] nor TOWN[,COUNTRY][,KM]"),
     };
     let town = town(settings, name, country)?;
-    if settings.verbosity > Verbosity::Quiet {
+    if !settings.ui.is_quiet() {
         progress::print_note(&format!(
             "near {}, {}: {},{}",
             town.name, town.country, town.latitude, town.longitude

@@ -7,12 +7,12 @@ use anyhow::{Context, Result};
 use super::Exit;
 use crate::cli::{self, CompletionsArgs, ManArgs};
 use crate::render::{Output, unless_reader_left};
-use crate::settings::Settings;
+use crate::ui::Ui;
 
-pub(super) fn completions(settings: &Settings, args: &CompletionsArgs) -> Result<Exit> {
+pub(super) fn completions(ui: Ui, args: &CompletionsArgs) -> Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut cli::command(), "imgsearch", &mut script);
-    let mut output = Output::new(settings.look);
+    let mut output = Output::new(ui.look);
     unless_reader_left(output.generated(&script).and_then(|()| output.finish()))?;
     Ok(Exit::Done)
 }

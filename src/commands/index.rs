@@ -11,7 +11,7 @@ use super::{AFTER_BATCH, Exit, absolute, models, noted, open_model, stop_on_ctrl
 use crate::cli::IndexArgs;
 use crate::progress::{self, Progress};
 use crate::render::{Output, unless_reader_left};
-use crate::settings::{Settings, Verbosity};
+use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     let IndexArgs { paths, exclude, include_hidden, follow_symlinks, prune, force, batches, nice } = args;
@@ -44,12 +44,13 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         force,
         ..Plan::new(roots, SystemTime::now())
     };
-    let (start, cancel, progress) = (Instant::now(), stop_on_ctrl_c(AFTER_BATCH)?, Progress::new(settings));
+    let (start, cancel, progress) =
+        (Instant::now(), stop_on_ctrl_c(AFTER_BATCH)?, Progress::new(settings.ui));
     let totals = ingest::index(&mut library, &model, &plan, &progress, &cancel);
     progress.finish();
     let totals = totals?;
-    if settings.verbosity > Verbosity::Quiet {
-        let mut output = Output::new(settings.look);
+    if !settings.ui.is_quiet() {
+        let mut output = Output::new(settings.ui.look);
         let is_first = note.last_indexed == 0;
         let tip = if is_first { models::stronger(settings) } else { None };
         let written = output.totals(&totals, start.elapsed().as_secs_f64());

@@ -11,20 +11,20 @@ use super::status::status_of;
 use super::{AFTER_BATCH, Exit, existing, stop_on_ctrl_c};
 use crate::progress;
 use crate::render::{Output, unless_reader_left};
-use crate::settings::{Settings, Verbosity};
+use crate::settings::Settings;
 
 pub(super) fn optimize(settings: &Settings) -> Result<Exit> {
     let library = settings.library.lock()?;
     let cancel = stop_on_ctrl_c(AFTER_BATCH)?;
-    let bar = progress::rows_bar(settings);
+    let bar = progress::rows_bar(settings.ui);
     let show = |done, total| {
         bar.set_length(total as u64);
         bar.set_position(done as u64);
     };
     let ended = library.optimize(&|| cancel.load(Ordering::Relaxed), &show)?;
     bar.finish_and_clear();
-    if settings.verbosity > Verbosity::Quiet {
-        let mut output = Output::new(settings.look);
+    if !settings.ui.is_quiet() {
+        let mut output = Output::new(settings.ui.look);
         let written = output.status(&status_of(&settings.library, existing(&settings.library)?.as_deref())?);
         unless_reader_left(written.and_then(|()| output.finish()))?;
     }
@@ -51,7 +51,7 @@ pub(super) fn repair(settings: &Settings) -> Result<Exit> {
 /// Shows what `verify` or `repair` finds in each index of the library. Any problem counts as a failure unless a repair
 /// lost nothing. A missing index is an error, because its photos cannot be recovered.
 fn each_index(settings: &Settings, read: impl Fn(&Path) -> Result<Report>) -> Result<Exit> {
-    let mut output = Output::new(settings.look);
+    let mut output = Output::new(settings.ui.look);
     let mut exit = Exit::Done;
     for folder in settings.library.index_folders()? {
         let report = match read(&folder) {

@@ -72,7 +72,7 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         Command::Repair(_) => maintain::repair(&settings),
         Command::Models(args) => models::run(&settings, &args.command),
         Command::Config(ConfigArgs { action }) => config::run(&settings, &action, &config_file, &values),
-        Command::Completions(args) => generate::completions(&settings, &args),
+        Command::Completions(args) => generate::completions(settings.ui, &args),
         Command::Man(args) => generate::man(&args),
     }
 }
@@ -160,7 +160,7 @@ fn open_engine(settings: &Settings) -> Result<Engine> {
 /// a folder. Any other name is an installed model.
 fn model_folder(settings: &Settings, choice: &Path) -> Result<PathBuf> {
     if is_archive(choice) {
-        let progress = Download::unpacking(settings, choice);
+        let progress = Download::unpacking(settings.ui, choice);
         let unpacked =
             settings.store()?.unpack(choice, None, settings.execution(), &|event| progress.report(&event));
         progress.finish();

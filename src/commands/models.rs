@@ -18,7 +18,8 @@ use crate::cli::{
 };
 use crate::progress::{self, Download};
 use crate::render::{Description, Output, unless_reader_left};
-use crate::settings::{Settings, Verbosity};
+use crate::settings::Settings;
+use crate::ui::Ui;
 
 pub(super) fn run(settings: &Settings, command: &ModelsCommand) -> Result<Exit> {
     match command {
@@ -37,10 +38,10 @@ pub(super) fn offer_if_none(settings: &Settings) -> Result<()> {
     let Err(error) = open_model(settings, &noted(&settings.library)?) else { return Ok(()) };
     let is_first = matches!(error.downcast_ref(), Some(HubError::NoneInstalled));
     match Known::named(RECOMMENDED) {
-        Some(known) if is_first && settings.can_ask && progress::ask(&offer(known)) => {
+        Some(known) if is_first && settings.ui.can_ask && progress::ask(&offer(known)) => {
             let wanted = Wanted::parse(known.name, None, Precisions::default())?;
             let access = settings.access(DEFAULT_TIMEOUT, DEFAULT_RETRIES);
-            let progress = Download::asking(settings);
+            let progress = Download::asking(settings.ui);
             install(settings, &progress, |store, report| {
                 store.pull(&access, &wanted, settings.execution(), report)
             })
@@ -64,7 +65,7 @@ fn pull(settings: &Settings, args: &PullArgs) -> Result<Exit> {
     }
     let wanted = Wanted::parse(&args.source, args.name.as_deref(), args.precisions())?;
     let access = settings.access(Duration::from_secs(args.timeout), args.retries);
-    let progress = Download::asking(settings);
+    let progress = Download::asking(settings.ui);
     install(settings, &progress, |store, report| store.pull(&access, &wanted, settings.execution(), report))?;
     Ok(Exit::Done)
 }
@@ -77,7 +78,7 @@ fn unpack(settings: &Settings, args: &PullArgs, archive: &Path) -> Result<Exit> 
         );
     }
     let name = args.name.as_deref();
-    let progress = Download::unpacking(settings, archive);
+    let progress = Download::unpacking(settings.ui, archive);
     install(settings, &progress, |store, report| store.unpack(archive, name, settings.execution(), report))?;
     Ok(Exit::Done)
 }
@@ -100,7 +101,10 @@ fn install(
         store.set_default(&model.name)?;
     }
     let role = if is_first { " and is the default for new libraries" } else { "" };
-    say(settings, &format!("{} {how}{role}: `imgsearch index --model {} ~/Photos`", model.name, model.name))
+    say(
+        settings.ui,
+        &format!("{} {how}{role}: `imgsearch index --model {} ~/Photos`", model.name, model.name),
+    )
 }
 
 fn list(settings: &Settings, args: &ListArgs) -> Result<Exit> {
@@ -111,7 +115,7 @@ fn list(settings: &Settings, args: &ListArgs) -> Result<Exit> {
     let models = models
         .chain(known.map(|known| Ok(Description::of_known(known, &speeds))))
         .collect::<Result<Vec<_>>>()?;
-    let mut output = Output::new(settings.look);
+    let mut output = Output::new(settings.ui.look);
     let written = if args.json { output.models_as_json(&models) } else { output.models(&models) };
     unless_reader_left(written.and_then(|()| output.finish()))?;
     Ok(Exit::Done)
@@ -120,7 +124,7 @@ fn list(settings: &Settings, args: &ListArgs) -> Result<Exit> {
 fn info(settings: &Settings, args: &InfoArgs) -> Result<Exit> {
     let (store, archive) = (settings.store()?, Path::new(&args.name));
     let found = if is_archive(archive) {
-        let progress = Download::unpacking(settings, archive);
+        let progress = Download::unpacking(settings.ui, archive);
         let unpacked = store.unpack(archive, None, settings.execution(), &|event| progress.report(&event));
         progress.finish();
         unpacked.map(Pulled::into_model)
@@ -136,7 +140,7 @@ fn info(settings: &Settings, args: &InfoArgs) -> Result<Exit> {
         (Err(HubError::NotInstalled { .. }), Some(known)) => Description::of_known(known, &store.speeds()),
         (Err(error), _) => return Err(error.into()),
     };
-    let mut output = Output::new(settings.look);
+    let mut output = Output::new(settings.ui.look);
     let written = if args.json { output.models_as_json(&[description]) } else { output.model(&description) };
     unless_reader_left(written.and_then(|()| output.finish()))?;
     Ok(Exit::Done)
@@ -165,7 +169,7 @@ fn bench(settings: &Settings, args: &BenchArgs) -> Result<Exit> {
     }
     store.keep_speeds(&speeds)?;
     let described = models.iter().map(|model| describe(settings, model)).collect::<Result<Vec<_>>>()?;
-    let mut output = Output::new(settings.look);
+    let mut output = Output::new(settings.ui.look);
     unless_reader_left(output.speeds(&described).and_then(|()| output.finish()))?;
     Ok(failed.map_or(Exit::Done, |error| {
         progress::print_hint(&error);
@@ -216,10 +220,10 @@ fn verify(settings: &Settings, name: Option<&str>) -> Result<Exit> {
     let models =
         name.map_or_else(|| Ok(store.installed()), |name| store.find(name).map(|model| vec![model]))?;
     let bytes = models.iter().flat_map(Installed::files).map(|(_, bytes)| bytes).sum();
-    let bar = progress::bytes_bar(settings, bytes);
+    let bar = progress::bytes_bar(settings.ui, bytes);
     let results: Vec<_> = models.iter().map(|model| (model, check(settings, model, &bar))).collect();
     bar.finish_and_clear();
-    let mut output = Output::new(settings.look);
+    let mut output = Output::new(settings.ui.look);
     let written = results.iter().try_for_each(|(model, result)| output.verified(&model.name, result));
     unless_reader_left(written.and_then(|()| output.finish()))?;
     if let Some((_, Err(error))) = results.iter().find(|(_, result)| result.is_err()) {
@@ -251,7 +255,7 @@ fn remove(settings: &Settings, args: &RemoveArgs) -> Result<Exit> {
         );
     }
     store.remove(&model.name)?;
-    say(settings, &format!("removed {}", model.name))?;
+    say(settings.ui, &format!("removed {}", model.name))?;
     Ok(Exit::Done)
 }
 
@@ -261,7 +265,7 @@ fn choose(settings: &Settings, name: &str) -> Result<Exit> {
     Model::open(&model.folder, settings.execution())?;
     store.set_default(name)?;
     say(
-        settings,
+        settings.ui,
         &format!(
             "new libraries use {name}; to change an existing one: `imgsearch index --model {name} ~/Photos`"
         ),
@@ -270,9 +274,9 @@ fn choose(settings: &Settings, name: &str) -> Result<Exit> {
 }
 
 /// Prints one line about what was done.
-fn say(settings: &Settings, line: &str) -> Result<()> {
-    if settings.verbosity > Verbosity::Quiet {
-        let mut output = Output::new(settings.look);
+fn say(ui: Ui, line: &str) -> Result<()> {
+    if !ui.is_quiet() {
+        let mut output = Output::new(ui.look);
         unless_reader_left(output.line(line).and_then(|()| output.finish()))?;
     }
     Ok(())

@@ -105,7 +105,7 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
         match answer_line(&engine, line, &every) {
             Ok(matches) => {
                 found |= !matches.is_empty();
-                let is_read = show(settings, line, &matches, &layout)?;
+                let is_read = show(settings.ui, line, &matches, &layout)?;
                 if args.search.see.html.is_some() {
                     sections.push(see::section(settings, line, &matches)?);
                 } else if !is_read {

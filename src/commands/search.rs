@@ -14,7 +14,8 @@ use super::{Exit, explain, open_engine, see};
 use crate::cli::{CollapseArgs, Format, SearchArgs, Sort};
 use crate::progress;
 use crate::render::{Found, Layout, Output, Records, match_fields, unless_reader_left};
-use crate::settings::{Settings, Verbosity, zone};
+use crate::settings::{Settings, zone};
+use crate::ui::Ui;
 
 /// Answers one query. `typed` is the query as shown with the results.
 pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &SearchArgs) -> Result<Exit> {
@@ -26,11 +27,11 @@ pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &
     let matches = engine.search(&query)?;
     remember(settings, &matches);
     see::preview(settings, &matches, &args.see)?;
-    show(settings, typed, &matches, &layout)?;
+    show(settings.ui, typed, &matches, &layout)?;
     if matches.is_empty() {
         explain::nothing_found(settings, &query, &args.filter)?;
     }
-    explain::dates(settings, &matches, &args.filter);
+    explain::dates(settings.ui, &matches, &args.filter);
     let is_done = see::see(settings, typed, &matches, &args.see)?;
     Ok(match (is_done, matches.is_empty()) {
         (false, _) => Exit::Failed,
@@ -75,8 +76,8 @@ fn cutoff(args: &SearchArgs) -> Cutoff {
 }
 
 /// Prints an answer. Returns whether the output is still being read.
-pub(super) fn show(settings: &Settings, typed: &str, matches: &[Match], layout: &Layout) -> Result<bool> {
-    let mut output = Output::new(settings.look);
+pub(super) fn show(ui: Ui, typed: &str, matches: &[Match], layout: &Layout) -> Result<bool> {
+    let mut output = Output::new(ui.look);
     let mut records = Records::new(&mut output, layout, match_fields())?;
     let query: Rc<str> = typed.into();
     let mut found = matches.iter().map(|found| Found { query: Rc::clone(&query), found: found.clone() });
@@ -105,7 +106,7 @@ fn remember(settings: &Settings, matches: &[Match]) {
     by_rank.sort_by_key(|found| found.rank);
     let paths = by_rank.into_iter().map(|found| found.path.as_path());
     if let Err(error) = settings.library.remember(paths)
-        && settings.verbosity > Verbosity::Quiet
+        && !settings.ui.is_quiet()
     {
         progress::print_warning(&format!(
             "these results cannot be saved, so `#1`, `#2`… won't mean them in your next query: {error}"

@@ -24,7 +24,7 @@ use super::absolute;
 use crate::cli::{Format, SeeArgs};
 use crate::progress;
 use crate::render::{Figure, Section, contact_sheet, is_page};
-use crate::settings::{Settings, Verbosity};
+use crate::settings::Settings;
 use crate::usage::UsageError;
 
 use preview::check_preview;
@@ -40,7 +40,7 @@ const MOST_WINDOWS: usize = 20;
 /// Checks before the search that the options can be carried out.
 pub(super) fn check(settings: &Settings, args: &SeeArgs, format: Format) -> Result<()> {
     if args.preview {
-        check_preview(settings)?;
+        check_preview(settings.ui)?;
         if format != Format::Text {
             let error = UsageError::new("--preview works only with --format text");
             return Err(error.hint("`--html FILE` writes a page of photos with any format").into());
@@ -126,7 +126,7 @@ fn gather(settings: &Settings, matches: &[Match], args: &SeeArgs) -> Result<bool
             }
         }
     }
-    if settings.verbosity > Verbosity::Quiet {
+    if !settings.ui.is_quiet() {
         let done = if way == Way::Copy { "copied" } else { "linked" };
         let before = if there > 0 { format!("; {there} were already there") } else { String::new() };
         progress::print_note(&format!("{done} {new} photos into {}{before}", into.display()));

@@ -20,7 +20,7 @@ use crate::settings::Settings;
 pub(super) fn run(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
     let view = existing(&settings.library)?;
     let view = view.as_deref();
-    let mut output = Output::new(settings.look);
+    let mut output = Output::new(settings.ui.look);
     let written = if args.skipped {
         let mut records = Records::new(&mut output, &Layout::of(&args.output)?, skipped_fields())?;
         let files = view.map_or_else(|| Ok(Vec::new()), skipped)?;

@@ -21,7 +21,7 @@ pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
     let (filter, choice) =
         (filter(settings, &args.filter)?, Choice { least: args.min_probability, most: args.top.get() });
     let engine = open_engine(settings)?;
-    let mut output = Output::new(settings.look);
+    let mut output = Output::new(settings.ui.look);
     let mut records = Records::new(&mut output, &layout, tag_fields())?;
     let (mut written, mut tags, mut failed) = (Ok(()), 0, false);
     engine.tag(&vocabulary, &filter, choice, |tagged| {

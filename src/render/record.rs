@@ -19,7 +19,7 @@
 //! 3. writes its records:
 //!
 //!    ```ignore
-//!    let mut output = Output::new(settings.look);
+//!    let mut output = Output::new(settings.ui.look);
 //!    let mut records = Records::new(&mut output, &Layout::of(&args.output)?, fields())?;
 //!    let written = models.iter().try_for_each(|model| records.write(model));
 //!    unless_reader_left(written.and_then(|()| records.finish()).and_then(|()| output.finish()))?;

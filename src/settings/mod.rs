@@ -22,27 +22,15 @@ use supports_hyperlinks::Stream;
 
 use crate::cli::{Common, When};
 use crate::terminal::Look;
+use crate::ui::{Ui, Verbosity};
 
 pub(crate) use defaults::{CommandLine, ConfigFile, Origin, Setting};
-
-/// How much is printed on stderr.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Verbosity {
-    Quiet,
-    Normal,
-    Verbose,
-}
 
 /// The resolved common options.
 pub(crate) struct Settings {
     pub(crate) library: Library,
     pub(crate) threads: usize,
-    pub(crate) verbosity: Verbosity,
-    /// What standard output can show.
-    pub(crate) look: Look,
-    pub(crate) stderr_is_terminal: bool,
-    /// Whether a person is there to answer a question.
-    pub(crate) can_ask: bool,
+    pub(crate) ui: Ui,
     /// The command that opens an editor; empty if none is set.
     pub(crate) editor: String,
     /// The value of `--model`: a folder, an archive, or the name of an installed model.
@@ -68,14 +56,16 @@ impl Settings {
         Ok(Settings {
             library: Library::new(absolute(&library)?),
             threads: threads.map_or(cores, usize::from),
-            verbosity: match (quiet, verbose) {
-                (true, _) => Verbosity::Quiet,
-                (false, true) => Verbosity::Verbose,
-                (false, false) => Verbosity::Normal,
+            ui: Ui {
+                verbosity: match (quiet, verbose) {
+                    (true, _) => Verbosity::Quiet,
+                    (false, true) => Verbosity::Verbose,
+                    (false, false) => Verbosity::Normal,
+                },
+                look: look(color, hyperlink),
+                stderr_is_terminal: stderr().is_terminal(),
+                can_ask: !quiet && stderr().is_terminal() && stdin().is_terminal(),
             },
-            look: look(color, hyperlink),
-            stderr_is_terminal: stderr().is_terminal(),
-            can_ask: !quiet && stderr().is_terminal() && stdin().is_terminal(),
             editor: editor(),
             model,
             device,

@@ -179,9 +179,9 @@ impl Watch {
             return Err(Unwatched::Network);
         }
         let watcher = self.watcher.as_mut().map_err(|error| Unwatched::Refused(error.clone()))?;
-        watcher.watch(path, RecursiveMode::Recursive).map_err(|error| match error.kind {
-            ErrorKind::MaxFilesWatch => Unwatched::TooManyFolders,
-            _ => Unwatched::Refused(error.to_string()),
+        watcher.watch(path, RecursiveMode::Recursive).map_err(|error| {
+            let is_too_many = matches!(error.kind, ErrorKind::MaxFilesWatch);
+            if is_too_many { Unwatched::TooManyFolders } else { Unwatched::Refused(error.to_string()) }
         })
     }
 }

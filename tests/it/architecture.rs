@@ -9,6 +9,7 @@ const LAYERS: &[&[&str]] = &[
     &["commands"],
     &["render", "progress"],
     &["settings"],
+    &["ui"],
     &["cli", "terminal", "usage"],
     // Above this line the binary, below it the library.
     &["classify", "engine", "ingest"],
@@ -16,7 +17,7 @@ const LAYERS: &[&[&str]] = &[
     &["hub", "library"],
     &["query"],
     &["photo"],
-    &["look", "sidecar"],
+    &["look", "sidecar", "watch"],
     &["item", "model", "perceptual", "thumbnail", "walk"],
     &["budget", "decode", "digest", "disk", "gather", "name", "text_file"],
     &["files", "hint", "resize", "stamp"],

@@ -36,7 +36,7 @@ const TICK: Duration = Duration::from_millis(30);
 const IDLE: Duration = Duration::from_secs(1);
 
 pub(super) fn run(settings: &Settings, args: &BrowseArgs) -> Result<Exit> {
-    see::check_terminal(settings, "browse")?;
+    see::check_terminal(settings.ui, "browse")?;
     if !stdin().is_terminal() {
         let error = UsageError::new("browse needs a terminal, but stdin is redirected");
         return Err(error.hint("`imgsearch query` needs no terminal").into());

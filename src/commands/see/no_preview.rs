@@ -5,9 +5,10 @@ use imgsearch::Match;
 
 use crate::cli::SeeArgs;
 use crate::settings::Settings;
+use crate::ui::Ui;
 use crate::usage::UsageError;
 
-pub(super) fn check_preview(_: &Settings) -> Result<(), UsageError> {
+pub(super) fn check_preview(_: Ui) -> Result<(), UsageError> {
     Err(UsageError::left_out("--preview", "tui"))
 }
 

@@ -7,20 +7,21 @@ use super::thumbnails;
 use crate::cli::SeeArgs;
 use crate::render::{LEAST, Output, Painter, Tile, caption, fits_a_tile, unless_reader_left};
 use crate::settings::Settings;
+use crate::ui::Ui;
 use crate::usage::UsageError;
 
 /// Checks that `--preview` works on this terminal.
-pub(super) fn check_preview(settings: &Settings) -> Result<(), UsageError> {
-    check_terminal(settings, "--preview")
+pub(super) fn check_preview(ui: Ui) -> Result<(), UsageError> {
+    check_terminal(ui, "--preview")
 }
 
 /// Checks that stdout can show pictures.
-pub(in crate::commands) fn check_terminal(settings: &Settings, what: &str) -> Result<(), UsageError> {
-    if !settings.look.is_terminal {
+pub(in crate::commands) fn check_terminal(ui: Ui, what: &str) -> Result<(), UsageError> {
+    if !ui.look.is_terminal {
         let error = UsageError::new(format!("{what} needs a terminal, but stdout is redirected"));
         return Err(error.hint("`imgsearch query TEXT --html FILE` writes a page of photos instead"));
     }
-    if !settings.look.colours {
+    if !ui.look.colours {
         let error = UsageError::new(format!("{what} needs colours, but they are switched off"));
         return Err(error.hint("`--color always` overrides `NO_COLOR` and `TERM=dumb`"));
     }
@@ -42,7 +43,7 @@ pub(in crate::commands) fn preview(settings: &Settings, matches: &[Match], args:
         picture: Some(picture.as_ref().map_err(String::as_str)),
         caption: caption(found),
     });
-    let mut output = Output::new(settings.look);
+    let mut output = Output::new(settings.ui.look);
     let drawn = output.preview(&tiles.collect::<Vec<_>>()).and_then(|()| output.finish());
     Ok(unless_reader_left(drawn)?)
 }

@@ -4,8 +4,10 @@
 //! pictures ([`FileType`]), endings of other files ([`Kind`]), and names that say nothing. What a file really is, its
 //! content decides later.
 
+mod exclude;
 mod file_type;
 mod kind;
+mod starts;
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -14,14 +16,16 @@ use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use walkdir::{DirEntry, WalkDir};
 
 use crate::disk::Disks;
-use crate::name::{canonicalize, normal_path, normal_text};
+use crate::name::canonicalize;
+pub use exclude::{Exclude, PatternError};
 pub use file_type::FileType;
 use file_type::{RAW, UNREAD_EXTENSIONS};
 pub use kind::Kind;
+use starts::{Start, files_in, starts};
+pub(crate) use starts::{below, outermost};
 
 /// Name endings of the JPEG that a camera or a person puts beside a RAW file of the same name.
 const BESIDE_RAW: &[&str] = &["jpg", "jpeg", "jpe", "jfif"];
@@ -124,16 +128,6 @@ impl Name {
     }
 }
 
-/// A pattern of [`Rules::exclude`] that is not a glob.
-#[derive(Debug, thiserror::Error)]
-#[error("`{pattern}` is not a glob: {detail}")]
-pub struct PatternError {
-    /// The pattern.
-    pub pattern: String,
-    /// What is wrong with it.
-    pub detail: String,
-}
-
 /// Makes the roots absolute, without symbolic links, each once.
 ///
 /// Roots that cannot be reached come back beside the good ones: an unmounted disk must not keep the others from being
@@ -152,12 +146,18 @@ pub fn resolve_roots(roots: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, io::Erro
 
 /// A walk below one root.
 pub struct Walk {
-    entries: walkdir::IntoIter,
+    root: PathBuf,
+    /// Where to begin, the first place last.
+    ahead: Vec<Start>,
+    /// What is still to be met from where it has begun.
+    entries: Option<walkdir::IntoIter>,
     rules: Rules,
     exclude: Exclude,
     disks: Disks,
     /// Other roots below this one. They have walks of their own, so this one leaves them out.
     inner_roots: BTreeSet<PathBuf>,
+    /// The folders from the root to where it has begun, as they are called without links, if it follows links.
+    above: Vec<PathBuf>,
     /// The folder last met that may be listed but not entered.
     closed: Option<PathBuf>,
 }
@@ -168,27 +168,89 @@ impl Walk {
     /// # Errors
     /// [`PatternError`]; trouble on the way is a [`Found::Unreadable`].
     pub fn new(root: &Path, roots: &[PathBuf], rules: &Rules, disks: Disks) -> Result<Walk, PatternError> {
-        let exclude = Exclude::new(root, rules)?;
-        let entries = WalkDir::new(root).follow_links(rules.follow_symlinks).sort_by(in_order).into_iter();
         let is_inner = |other: &&PathBuf| *other != root && other.starts_with(root);
-        let inner_roots = roots.iter().filter(is_inner).cloned().collect();
-        let (rules, closed) = (rules.clone(), None);
-        Ok(Walk { entries, rules, exclude, disks, inner_roots, closed })
+        Ok(Walk {
+            root: root.to_owned(),
+            ahead: vec![Start::Tree(root.to_owned())],
+            entries: None,
+            rules: rules.clone(),
+            exclude: Exclude::new(root, rules)?,
+            disks,
+            inner_roots: roots.iter().filter(is_inner).cloned().collect(),
+            above: Vec::new(),
+            closed: None,
+        })
+    }
+
+    /// The same walk, but it looks only at these places and at the files right beside each of them. It meets of them what
+    /// it would meet on its whole way. A place may be a folder, a file, or gone.
+    #[must_use]
+    pub fn only(mut self, places: &[PathBuf]) -> Walk {
+        self.ahead = vec![Start::Places(places.to_owned())];
+        self
+    }
+
+    /// Begins at another place. What it meets there comes later, except for a folder that cannot be listed.
+    fn begin(&mut self, start: Start) -> Option<Found> {
+        match start {
+            Start::Places(places) => self.ahead.extend(starts(&self.root, &places).into_iter().rev()),
+            Start::Tree(path) => {
+                self.above.clear();
+                if path == self.root || path.parent().is_some_and(|folder| self.reaches(folder)) {
+                    self.entries = Some(self.tree(&path));
+                }
+            }
+            Start::Files(folder) if self.reaches(&folder) => {
+                match files_in(&folder, self.rules.follow_symlinks) {
+                    Ok(files) => self.ahead.extend(files.into_iter().rev().map(Start::File)),
+                    Err(_) if is_gone(&folder) => {}
+                    Err(error) => return self.told_once(Found::Unreadable { path: folder, error }),
+                }
+            }
+            Start::Files(_) => {}
+            Start::File(path) => self.entries = Some(self.tree(&path)),
+        }
+        None
+    }
+
+    fn tree(&self, path: &Path) -> walkdir::IntoIter {
+        let follow = self.rules.follow_symlinks;
+        let walk = WalkDir::new(path).follow_links(follow).follow_root_links(follow || path == self.root);
+        walk.sort_by(in_order).into_iter()
     }
 
     /// What the next entry is; nothing for one that is left out or only leads further.
     fn look(&mut self, entry: walkdir::Result<DirEntry>) -> Option<Found> {
         let entry = match entry {
             Ok(entry) => entry,
+            Err(error) if error.path().is_some_and(|path| path != self.root && is_gone(path)) => return None,
             Err(error) => return unreadable(error).and_then(|found| self.told_once(found)),
         };
-        if is_left_out(&entry, &self.rules, &self.exclude) || self.is_inner_root(&entry) {
-            if entry.file_type().is_dir() {
-                self.entries.skip_current_dir();
+        let is_dir = entry.file_type().is_dir();
+        // What was named is meant.
+        let is_root = entry.path() == self.root;
+        if (!is_root && self.is_left_out(entry.path(), is_dir))
+            || self.is_inner_root(&entry)
+            || (is_dir && entry.path_is_symlink() && self.leads_back(entry.path()))
+        {
+            if is_dir && let Some(entries) = &mut self.entries {
+                entries.skip_current_dir();
             }
             return None;
         }
-        photo(entry, &mut self.disks).and_then(|found| self.told_once(found))
+        photo(entry, is_root, &mut self.disks).and_then(|found| self.told_once(found))
+    }
+
+    /// Whether the rules leave out a file or folder below the root.
+    fn is_left_out(&self, path: &Path, is_dir: bool) -> bool {
+        let name = path.file_name().unwrap_or_default();
+        let hidden = name.as_encoded_bytes().starts_with(b".");
+        // macOS writes the resource fork of IMG.jpg to ._IMG.jpg on other file systems.
+        let resource_fork = name.as_encoded_bytes().starts_with(b"._");
+        (hidden && !self.rules.include_hidden)
+            || resource_fork
+            || (is_dir && is_skipped_folder(name))
+            || self.exclude.matches_itself(path, is_dir)
     }
 
     /// A folder that is a root itself, or a root that is a file and no picture by its name. A picture is met here too:
@@ -224,9 +286,15 @@ impl Iterator for Walk {
 
     fn next(&mut self) -> Option<Found> {
         loop {
-            let entry = self.entries.next()?;
-            if let Some(found) = self.look(entry) {
-                return Some(found);
+            let found = match self.entries.as_mut().and_then(Iterator::next) {
+                Some(entry) => self.look(entry),
+                None => {
+                    let start = self.ahead.pop()?;
+                    self.begin(start)
+                }
+            };
+            if found.is_some() {
+                return found;
             }
         }
     }
@@ -241,69 +309,15 @@ fn in_order(one: &DirEntry, other: &DirEntry) -> Ordering {
     place(one).cmp(&place(other)).then_with(|| one.file_name().cmp(other.file_name()))
 }
 
-/// The user's own exclude patterns, below one root. Patterns and paths are compared in one normal form.
-#[derive(Debug)]
-pub struct Exclude {
-    matcher: Gitignore,
-}
-
-impl Exclude {
-    /// Compiles the patterns.
-    ///
-    /// # Errors
-    /// [`PatternError`] for the first that is no glob.
-    pub fn new(root: &Path, rules: &Rules) -> Result<Exclude, PatternError> {
-        let refuse = |pattern: &str, error: ignore::Error| PatternError {
-            pattern: pattern.to_owned(),
-            detail: error.to_string(),
-        };
-        let mut builder = GitignoreBuilder::new(normal_path(root));
-        // Git takes a lone `[` literally; a person who types one has forgotten something.
-        builder.allow_unclosed_class(false);
-        for pattern in &rules.exclude {
-            builder.add_line(None, &normal_text(pattern)).map_err(|error| refuse(pattern, error))?;
-        }
-        let matcher = builder.build().map_err(|error| refuse(&rules.exclude.join(" "), error))?;
-        Ok(Exclude { matcher })
-    }
-
-    /// Whether `path`, a file at or below the root, or a folder above it, is excluded.
-    pub fn matches(&self, path: &Path) -> bool {
-        let (root, path) = (self.matcher.path(), normal_path(path));
-        path != root
-            && path.starts_with(root)
-            && self.matcher.matched_path_or_any_parents(path, false).is_ignore()
-    }
-
-    fn matches_entry(&self, entry: &DirEntry) -> bool {
-        self.matcher.matched(normal_path(entry.path()), entry.file_type().is_dir()).is_ignore()
-    }
-}
-
-fn is_left_out(entry: &DirEntry, rules: &Rules, exclude: &Exclude) -> bool {
-    if entry.depth() == 0 {
-        return false; // What was named is meant.
-    }
-    let name = entry.file_name();
-    let hidden = name.as_encoded_bytes().starts_with(b".");
-    // macOS writes the resource fork of IMG.jpg to ._IMG.jpg on other file systems.
-    let resource_fork = name.as_encoded_bytes().starts_with(b"._");
-    let is_dir = entry.file_type().is_dir();
-    (hidden && !rules.include_hidden)
-        || resource_fork
-        || (is_dir && is_skipped_folder(name))
-        || exclude.matches_entry(entry)
-}
-
 fn is_skipped_folder(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
     SKIPPED_FOLDERS.iter().any(|skipped| name.eq_ignore_ascii_case(skipped.as_bytes()))
         || name.starts_with(b".Trash-")
 }
 
-fn photo(entry: DirEntry, disks: &mut Disks) -> Option<Found> {
+fn photo(entry: DirEntry, is_root: bool, disks: &mut Disks) -> Option<Found> {
     let file_type = entry.file_type();
-    let name = if entry.depth() == 0 { Ok(Name::Root) } else { Name::of(entry.path()) };
+    let name = if is_root { Ok(Name::Root) } else { Name::of(entry.path()) };
     let is_named_like_one = name.is_ok_and(Name::is_pictures);
     if file_type.is_symlink() {
         return link(entry, is_named_like_one);
@@ -338,6 +352,11 @@ fn link(entry: DirEntry, may_be_photo: bool) -> Option<Found> {
         }
         Err(_) => may_be_photo.then_some(Found::LinkNotFollowed),
     }
+}
+
+/// Whether nothing is at `path` any more: it was removed after its folder was listed.
+fn is_gone(path: &Path) -> bool {
+    path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// A link that leads nowhere is a photo we miss; a link that leads back up is not followed, which is no error.
@@ -479,12 +498,6 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_that_is_no_glob_is_named() {
-        let rules = Rules { exclude: vec!["[".into()], ..Rules::default() };
-        assert!(Exclude::new(Path::new("/"), &rules).unwrap_err().to_string().contains("`[`"));
-    }
-
-    #[test]
     #[cfg(unix)]
     fn links_are_followed_only_when_asked_and_never_in_circles() {
         use std::os::unix::fs::symlink;
@@ -510,23 +523,6 @@ mod tests {
             }
             assert_eq!(counts, (files, dangling, not_followed), "follow_symlinks: {follow_symlinks}");
         }
-    }
-
-    #[test]
-    fn excluded_folders_exclude_what_is_below_them() {
-        #[track_caller]
-        fn check(pattern: &str, path: &str, expected: bool) {
-            let rules = Rules { exclude: vec![pattern.into()], ..Rules::default() };
-            assert_eq!(Exclude::new(Path::new("/r"), &rules).unwrap().matches(Path::new(path)), expected);
-        }
-        check("deep", "/r/a/deep/b.jpg", true);
-        check("*.gif", "/r/a/b.gif", true);
-        check("*.gif", "/r/a/b.jpg", false);
-        check("/a", "/r/b/a/c.jpg", false);
-        check("*", "/elsewhere/a.jpg", false);
-        // `Tür` as it is typed, and as a Mac writes it.
-        check("T\u{fc}r*", "/r/Tu\u{308}r/a.jpg", true);
-        check("Tu\u{308}r.jpg", "/r/T\u{fc}r.jpg", true);
     }
 
     #[test]

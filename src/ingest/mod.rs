@@ -27,7 +27,7 @@ use crate::hint::Hint;
 use crate::library::{LockedLibrary, Opened, Sink, StoreError, View};
 use crate::model::{Device, Model, ModelError};
 use crate::photo::{Skip, SkipKind};
-use crate::walk::{Kind, PatternError, Rules};
+use crate::walk::{self, Kind, PatternError, Rules};
 
 use pipeline::Run;
 pub use replacement::{Lacking, Replacement};
@@ -40,6 +40,13 @@ pub struct Plan {
     /// Absolute paths that are gone; what the library has below them is removed, if `prune` is set or its disk is
     /// there.
     pub gone_roots: Vec<PathBuf>,
+    /// Look only at these paths, absolute and without `..`, of what is at and below the roots. Each is a folder with all
+    /// that is below it, a single file, or gone. `None` looks at everything.
+    ///
+    /// The rules of the roots decide as they do in a whole run. Files right beside each path are looked at too, because a
+    /// JPEG stands for the RAW file beside it and a sidecar tells of its photo. Only what is at and below these paths can
+    /// be found to be gone. The note of the last whole run stays.
+    pub only: Option<Vec<PathBuf>>,
     /// What is left out below them.
     pub rules: Rules,
     /// Also drop photos on disks that are not mounted now.
@@ -67,6 +74,7 @@ impl Plan {
         Plan {
             roots,
             gone_roots: Vec::new(),
+            only: None,
             rules: Rules::default(),
             prune: false,
             threads: 1,
@@ -77,6 +85,16 @@ impl Plan {
             now,
             disks: DiskMarks::SYSTEM,
         }
+    }
+
+    /// Where photos that are gone are looked for, none of these inside another.
+    fn swept(&self) -> Vec<PathBuf> {
+        let roots = || self.roots.iter().chain(&self.gone_roots);
+        let places: Vec<PathBuf> = match &self.only {
+            Some(only) => roots().flat_map(|root| walk::below(root, only)).collect(),
+            None => roots().cloned().collect(),
+        };
+        walk::outermost(places.iter().map(PathBuf::as_path))
     }
 }
 
@@ -285,11 +303,14 @@ pub fn index_into(
     cancel: &AtomicBool,
 ) -> Result<Totals, IngestError> {
     let mut note = sink.note()?;
-    note.last_indexed = unix_seconds(plan.now);
+    let is_whole = plan.only.is_none();
+    if is_whole {
+        note.last_indexed = unix_seconds(plan.now);
+    }
     note.set_model(model.folder(), model.precision());
     sink.set_note(&note)?;
     let totals = Run::new(sink, replaces, model, plan, reporter, cancel).whole()?;
-    if !totals.cancelled {
+    if is_whole && !totals.cancelled {
         note.set_left_out(&totals.not_pictures, totals.stood_back);
         sink.set_note(&note)?;
     }

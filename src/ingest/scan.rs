@@ -41,6 +41,8 @@ pub(super) struct Walked {
     disks: HashSet<u64>,
     /// Hashes of the paths of RAW files that stand back for a JPEG.
     stood_back: HashSet<u64>,
+    /// The same RAW files, in a run that looks only at some places: these may lie beside them.
+    beside: Vec<PathBuf>,
     /// RAW files of which it is not known yet.
     held: Vec<Held>,
     /// Roots that gave no answer in time.
@@ -63,6 +65,11 @@ impl Walked {
 
     pub(super) fn stands_back(&self, path: &Path) -> bool {
         self.stood_back.contains(&hash(path))
+    }
+
+    /// RAW files that stand back, if the sweep may not come by them.
+    pub(super) fn beside(&self) -> &[PathBuf] {
+        &self.beside
     }
 
     /// Whether nothing is known of this file because its root gave no answer.
@@ -149,9 +156,12 @@ impl<'a> Scan<'a> {
 
     /// Walks one root. Whether to go on: not when the run is to stop or the stages behind have ended.
     fn walk(&mut self, root: &Path) -> Result<bool, IngestError> {
-        let Plan { roots, rules, disks, .. } = self.run.plan;
+        let Plan { roots, only, rules, disks, .. } = self.run.plan;
         let walk = Walk::new(root, roots, rules, Disks::new(*disks))?;
-        self.follow(walk, root)
+        match only {
+            Some(places) => self.follow(walk.only(places), root),
+            None => self.follow(walk, root),
+        }
     }
 
     /// Takes what a walk meets at or below `place`.
@@ -251,7 +261,7 @@ impl<'a> Scan<'a> {
             match self.pairs.beside(&met.path) {
                 Jpegs::Nothing => {}
                 Jpegs::Stands => {
-                    self.walked.stood_back.insert(hash(&met.path));
+                    self.stand_back(met.path);
                     return Ok(true);
                 }
                 Jpegs::Waits(jpegs) => {
@@ -300,11 +310,18 @@ impl<'a> Scan<'a> {
         let Held { path, stamp, disk, jpegs, sidecars } = held;
         for jpeg in jpegs {
             if self.known(&jpeg)?.is_some_and(|(_, photo)| can_stand(&photo)) {
-                self.walked.stood_back.insert(hash(&path));
+                self.stand_back(path);
                 return Ok(true);
             }
         }
         self.compare(Met { path, stamp, disk, name: Name::Raw, sidecars })
+    }
+
+    fn stand_back(&mut self, raw: PathBuf) {
+        self.walked.stood_back.insert(hash(&raw));
+        if self.run.plan.only.is_some() {
+            self.walked.beside.push(raw);
+        }
     }
 
     fn dangling_link(&mut self, path: PathBuf) -> Result<bool, IngestError> {

@@ -30,8 +30,9 @@ pub(super) fn remove_gone(
 ) -> Result<(), IngestError> {
     let mut sweep = Sweep { run, fates: Fates::new(run, walked)?, kept: BTreeMap::new(), gone: Vec::new() };
     sweep.moved(copies, totals)?;
-    for root in run.plan.roots.iter().chain(&run.plan.gone_roots) {
-        sweep.below(root, totals)?;
+    sweep.beside(walked.beside(), totals)?;
+    for place in run.plan.swept() {
+        sweep.below(&place, totals)?;
     }
     for (folder, photos) in &sweep.kept {
         totals.kept += photos;
@@ -67,10 +68,20 @@ impl Sweep<'_> {
         self.flush()
     }
 
-    /// Removes what is gone at or below `root`.
-    fn below(&mut self, root: &Path, totals: &mut Totals) -> Result<(), IngestError> {
+    /// Removes RAW files that stand back.
+    fn beside(&mut self, raw_files: &[PathBuf], totals: &mut Totals) -> Result<(), IngestError> {
+        for path in raw_files {
+            if let Some(stored) = self.run.sink.get(&Item::file(path.as_path()))? {
+                self.sweep(stored, totals)?;
+            }
+        }
+        self.flush()
+    }
+
+    /// Removes what is gone at or below `place`.
+    fn below(&mut self, place: &Path, totals: &mut Totals) -> Result<(), IngestError> {
         let run = self.run;
-        let all = |visit: Visit<'_>| run.sink.each_under(root, visit);
+        let all = |visit: Visit<'_>| run.sink.each_under(place, visit);
         try_visit(all, |stored| self.sweep(stored, totals).map(|()| run.goes_on()))?;
         self.flush()
     }

@@ -19,7 +19,7 @@ use crate::model_goldens::execution;
 use crate::workspace::{Workspace, dng, encoded, jpeg};
 
 /// The offline model takes seconds for what this small one does at once.
-fn small_model() -> PathBuf {
+pub(crate) fn small_model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models/clip-own")
 }
 
@@ -43,10 +43,10 @@ fn run(model: &Model, workspace: &Workspace, plan: &Plan) -> Totals {
 }
 
 /// A generator of the same numbers in every run (Knuth's MMIX).
-struct Numbers(u64);
+pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         usize::try_from(self.0 >> 33).unwrap() % limit
     }
@@ -56,8 +56,8 @@ impl Numbers {
     }
 }
 
-/// Writes some file, of any kind, under some name.
-fn write_one(numbers: &mut Numbers, folder: &Path) {
+/// Writes some file, of any kind, under some name, into one of these folders below `root`; its path.
+pub(crate) fn write_one(numbers: &mut Numbers, root: &Path, folders: &[&str]) -> PathBuf {
     const NAMES: &[&str] = &[
         "a.jpg",
         "a.JPG",
@@ -78,8 +78,7 @@ fn write_one(numbers: &mut Numbers, folder: &Path) {
         ".hidden.jpg",
         "g.webp",
     ];
-    let sub = ["", "sub", "sub/deep", "other"][numbers.below(4)];
-    let path = folder.join(sub).join(NAMES[numbers.below(NAMES.len())]);
+    let path = root.join(folders[numbers.below(folders.len())]).join(NAMES[numbers.below(NAMES.len())]);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     let seed = numbers.seed();
     let content = match numbers.below(9) {
@@ -93,7 +92,8 @@ fn write_one(numbers: &mut Numbers, folder: &Path) {
         7 => b"8BPS\0\x01".to_vec(),
         _ => vec![0xFF; 40],
     };
-    fs::write(path, content).unwrap();
+    fs::write(&path, content).unwrap();
+    path
 }
 
 /// The files below a folder that the rules leave in.
@@ -133,7 +133,7 @@ fn every_file_of_any_tree_is_counted_once() {
         let (workspace, mut numbers) = (Workspace::new(), Numbers(tree));
         for change in 0..4 {
             for _ in 0..10 {
-                write_one(&mut numbers, &workspace.photos());
+                write_one(&mut numbers, &workspace.photos(), &["", "sub", "sub/deep", "other"]);
             }
             for path in files(&workspace.photos()) {
                 match numbers.below(8) {

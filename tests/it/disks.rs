@@ -77,13 +77,21 @@ impl Case {
         Library::new(self.workspace.root().join("library"))
     }
 
+    /// A run over some folders of the photos.
+    fn plan(&self, folders: &[&str]) -> Plan {
+        let folders: Vec<_> = folders.iter().map(|folder| self.workspace.photos().join(folder)).collect();
+        Plan { disks: MARKED, ..Plan::new(resolve_roots(&folders).0, SystemTime::now()) }
+    }
+
     /// Indexes one folder of the photos, or all, with a small model.
     fn run(&self, folder: &str, model: &str, prune: bool) -> Totals {
-        let roots = resolve_roots(&[self.workspace.photos().join(folder)]).0;
-        let plan = Plan { disks: MARKED, prune, ..Plan::new(roots, SystemTime::now()) };
+        self.index(model, &Plan { prune, ..self.plan(&[folder]) })
+    }
+
+    fn index(&self, model: &str, plan: &Plan) -> Totals {
         let model = Model::open(&goldens().join(model), execution(None)).unwrap();
         self.library().create().unwrap();
-        index(&mut self.library().lock().unwrap(), &model, &plan, &Silent, &AtomicBool::new(false)).unwrap()
+        index(&mut self.library().lock().unwrap(), &model, plan, &Silent, &AtomicBool::new(false)).unwrap()
     }
 
     /// Indexes all photos; checks how many were embedded, unchanged, removed and kept.
@@ -131,6 +139,29 @@ fn photos_of_an_empty_disk_are_gone_only_if_it_is_the_same_disk() {
         fs::remove_file(case.mount_point().join(name)).unwrap();
     }
     case.check(false, [0, 1, 2, 0]);
+}
+
+#[test]
+fn photos_of_a_folder_that_is_named_twice_are_kept_once() {
+    let case = Case::new();
+    case.check(false, [3, 0, 0, 0]);
+    case.unmount("stick");
+    assert_eq!(case.index("clip-own", &case.plan(&["", "disk"])).kept, 2);
+}
+
+#[test]
+fn a_run_that_looks_only_at_the_place_of_an_absent_disk_keeps_its_photos() {
+    let case = Case::new();
+    case.check(false, [3, 0, 0, 0]);
+    let photo = case.mount_point().canonicalize().unwrap().join("1.png");
+    let plan = || Plan { only: Some(vec![photo.clone()]), ..case.plan(&[""]) };
+    case.unmount("stick");
+    let Totals { kept, removed, .. } = case.index("clip-own", &plan());
+    assert_eq!((kept, removed), (1, 0));
+    case.mount("stick");
+    fs::remove_file(&photo).unwrap();
+    let Totals { kept, removed, .. } = case.index("clip-own", &plan());
+    assert_eq!((kept, removed), (0, 1));
 }
 
 #[test]

@@ -36,6 +36,7 @@ mod metadata_cases;
 mod model_goldens;
 mod models;
 mod names;
+mod only;
 mod parts;
 mod pixels;
 #[cfg(feature = "tui")]

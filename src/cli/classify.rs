@@ -22,7 +22,7 @@ pub(crate) struct ClassifyArgs {
     #[arg(required = true, value_name = "IMAGE")]
     pub(crate) images: Vec<PathBuf>,
 
-    /// Labels, separated by commas. You can repeat the option.
+    /// Labels, separated by commas (repeatable).
     ///
     /// Example: `imgsearch classify a.jpg --labels "a photo of a cat,a photo of a dog"`
     #[arg(long, value_name = "LABELS", value_delimiter = ',', required_unless_present = "labels_file")]

@@ -10,13 +10,13 @@ use imgsearch::walk::FileType;
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filters")]
 pub(crate) struct FilterArgs {
-    /// Only photos in this folder or its subfolders. You can repeat the option.
+    /// Only photos in this folder or its subfolders (repeatable).
     ///
     /// Example: `imgsearch query "a cat" --in ~/Photos/2023`
     #[arg(long = "in", value_name = "DIR")]
     pub(crate) folders: Vec<PathBuf>,
 
-    /// Only files whose name matches this pattern. You can repeat the option.
+    /// Only files whose name matches this pattern (repeatable).
     ///
     /// A pattern without a slash is matched against the file name, one with slashes against the end of the path. `**`
     /// matches any number of folders.

@@ -24,7 +24,7 @@ pub(crate) struct IndexArgs {
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Exclude files and folders that match, with the syntax of `.gitignore`. You can repeat the option.
+    /// Exclude files and folders that match, with the syntax of `.gitignore` (repeatable).
     ///
     /// Photos that match and are already indexed leave the index.
     /// Examples: `--exclude '*.gif'`, `--exclude Screenshots`, `--exclude '/2019/*'`

@@ -28,14 +28,14 @@ pub(crate) struct QueryArgs {
     #[arg(required_unless_present_any = ["like", "queries"], value_name = "TEXT|PICTURE")]
     pub(crate) words: Vec<OsString>,
 
-    /// Also look like this picture: a file, `-` for stdin, or a result of the last query. You can repeat the option.
+    /// Also like this picture: a file, `-` for stdin, or a result of the last query (repeatable).
     ///
     /// `2:FILE` makes it count double. In most shells `#` starts a comment, so write `'#3'` or `--like=#3`.
     /// Examples: `imgsearch query in the snow --like dog.jpg`, `imgsearch query --like=#3`
     #[arg(long, value_name = "FILE|#N|-")]
     pub(crate) like: Vec<OsString>,
 
-    /// Exclude this: a text, a picture (`./pool.jpg`), or a result of the last query. You can repeat the option.
+    /// Exclude this: a text, a picture (`./pool.jpg`), or a result of the last query (repeatable).
     ///
     /// Example: `imgsearch query a bowl --minus fruit --minus 0.5:./soup.jpg`
     #[arg(long, value_name = "TEXT|FILE|#N")]
@@ -48,7 +48,7 @@ pub(crate) struct QueryArgs {
     #[arg(long, value_name = "W,…", value_delimiter = ',', value_parser = weight, allow_negative_numbers = true, hide_short_help = true)]
     pub(crate) weight: Vec<f32>,
 
-    /// Run every line of this file (`-` for stdin) as a query, and print one JSON object per match.
+    /// Run each line of this file (`-` for stdin) as a query; prints one JSON object per match.
     ///
     /// The model is loaded only once. Write each line as on the command line after `query`, but without quotes: `2:golden
     /// retriever - fruit`. Empty lines are skipped. A line that fails is reported with its number, and the rest continue.

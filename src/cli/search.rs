@@ -17,7 +17,7 @@ pub(crate) struct SearchArgs {
     #[arg(short = 'n', long, value_name = "N", default_value = "10")]
     pub(crate) top: NonZeroUsize,
 
-    /// Leave out photos that score less (cosine, −1 to 1; what a good score is depends on the model).
+    /// Leave out photos that score less (cosine, −1 to 1; good values depend on the model).
     ///
     /// Example: `imgsearch query "a cat" --min-score 0.3`
     #[arg(long, value_name = "SCORE", allow_negative_numbers = true, value_parser = finite)]

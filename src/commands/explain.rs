@@ -22,7 +22,7 @@ pub(super) fn dates(ui: Ui, matches: &[Match], args: &FilterArgs) {
     let is_asked = [after, before, on].iter().any(|date| date.is_some());
     if is_asked && undated > 0 && !ui.is_quiet() {
         print_note(&format!(
-            "{undated} of {} have no date of their own, so the date of the file was used",
+            "for {undated} of {} the file's date was used, because the photo itself has none",
             photos(matches.len())
         ));
     }

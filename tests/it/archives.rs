@@ -98,7 +98,7 @@ fn an_archive_is_shown_checked_and_keeps_its_name() {
     let other = kept(&user, "clip.zip", &zip(&other));
     let taken = ["the name `clip` is taken: it is clip.zip@", "--name", "models remove clip"];
     check(&mut run(&user, &["models", "pull", &other]), 2, &taken);
-    check(&mut run(&user, &["models", "pull", &other, "--text-precision", "fp32"]), 2, &["taken whole"]);
+    check(&mut run(&user, &["models", "pull", &other, "--text-precision", "fp32"]), 2, &["no effect on an archive"]);
     // and a file that was altered since is found.
     fs::write(user.models().join("clip/textual/model.onnx"), "x").unwrap();
     check(&mut run(&user, &["models", "verify"]), 2, &["hint"]);
@@ -138,15 +138,15 @@ fn what_is_no_whole_model_is_not_installed() {
     );
     let mut half = model();
     half.0.retain(|(name, _)| *name != "textual/model.onnx");
-    check_refused("a.zip", &zip(&half), &["cannot be used", "textual/model.onnx"]);
+    check_refused("a.zip", &zip(&half), &["cannot use it", "textual/model.onnx"]);
     // Its own digests, and those that it was pulled with, are compared.
     let mut wrong = Repo::small();
     wrong.0.iter_mut().find(|(name, _)| *name == "image.onnx").unwrap().1[7] ^= 1;
-    check_refused("a.zip", &zip(&wrong), &["image.onnx was altered"]);
+    check_refused("a.zip", &zip(&wrong), &["image.onnx has changed"]);
     let mut pulled = model();
     let origin = r#"{"repo": "acme/small", "commit": "c", "sha256": {"config.json": "00"}}"#;
     pulled.0.push(("pulled.json", origin.into()));
-    check_refused("a.zip", &zip(&pulled), &["config.json was altered"]);
+    check_refused("a.zip", &zip(&pulled), &["config.json has changed"]);
     // What else it says of itself is not believed.
     let mut lying = model();
     let origin = r#"{"repo": "\u001b[2J", "commit": "c", "sha256": {"/dev/zero": "00", "../x": "00"}}"#;

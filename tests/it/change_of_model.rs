@@ -66,7 +66,7 @@ fn a_complete_index_takes_the_place_of_the_old_one() {
     // Only one of the folders is named; the photos of the other are in the library, and so they stay there.
     let summary = change.run("a", &[], 0);
     summary.check(&[("embedded", 4), ("unchanged", 0)]);
-    assert!(summary.0.contains("the library is of `other` now"), "{}", summary.0);
+    assert!(summary.0.contains("the library now uses `other`"), "{}", summary.0);
     change.check("other", 4, None);
     assert_eq!(change.indexes().len(), 1);
     // From now on it is the library's own model.

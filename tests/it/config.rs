@@ -188,7 +188,7 @@ fn a_new_file_explains_and_changes_nothing() {
     let output =
         workspace.imgsearch(&["config", "init", "--config", name]).assert().code(2).get_output().clone();
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("exists already") && stderr.contains("hint"), "{stderr}");
+    assert!(stderr.contains("already exists") && stderr.contains("hint"), "{stderr}");
 }
 
 #[test]

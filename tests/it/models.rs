@@ -292,8 +292,8 @@ fn refusals_say_why_and_what_next() {
     check_refusal(404, "RepoNotFound", None, &["acme/small does not exist", "hint: check the spelling"]);
     check_refusal(404, "RevisionNotFound", None, &["no revision `v2`", "hint"]);
     check_refusal(401, "RepoNotFound", None, &["does not exist", "or is private", "HF_TOKEN"]);
-    check_refusal(401, "", Some("t"), &["refuses acme/small (status 401)", "HF_TOKEN"]);
-    check_refusal(403, "", None, &["refuses acme/small (status 403)", "HF_TOKEN"]);
+    check_refusal(401, "", Some("t"), &["denies access to acme/small (status 401)", "HF_TOKEN"]);
+    check_refusal(403, "", None, &["denies access to acme/small (status 403)", "HF_TOKEN"]);
     check_refusal(401, "GatedRepo", None, &["you accept its terms", "/acme/small", "HF_TOKEN"]);
     check_refusal(403, "GatedRepo", Some("t"), &["you accept its terms", "/acme/small"]);
     check_refusal(418, "", None, &["status 418"]);
@@ -312,12 +312,12 @@ fn what_passes_is_tried_again() {
     assert_eq!(server.asked(LISTING).len(), 2);
     let busy = |_| Response::new(429, "").with("retry-after", "999");
     let (user, server) = (Newcomer::new(), failing(LISTING, 9, busy));
-    user.pull(&server, &[], 2, &["too many requests, and 999 s to wait", "HF_TOKEN"]);
+    user.pull(&server, &[], 2, &["too many requests; the server asks to wait 999 s", "HF_TOKEN"]);
     assert_eq!(server.asked(LISTING).len(), 1);
     let user = Newcomer::new();
     let mut nobody =
         user.imgsearch("http://127.0.0.1:1", &["models", "pull", "acme/small", "--retries", "0"]);
-    check(&mut nobody, 2, &["cannot fetch", "127.0.0.1:1", "hint"]);
+    check(&mut nobody, 2, &["cannot download", "127.0.0.1:1", "hint"]);
 }
 
 #[test]
@@ -338,7 +338,7 @@ fn an_answer_that_is_none_is_named() {
 fn a_model_that_is_whole_and_unreadable_is_not_installed() {
     let mut repo = Repo::small();
     repo.0[2].1 = b"{}".to_vec();
-    Newcomer::new().pull(&Server::of(repo), &[], 2, &["cannot be used", "model.json", "hint"]);
+    Newcomer::new().pull(&Server::of(repo), &[], 2, &["cannot use it", "model.json", "hint"]);
 }
 
 #[test]
@@ -442,7 +442,7 @@ fn a_full_disk_is_named_and_costs_nothing_that_arrived() {
         }
     });
     let user = Newcomer::new();
-    user.pull(&large, &[], 2, &["bytes left", "hint: free some space"]);
+    user.pull(&large, &[], 2, &["bytes free", "hint: free some space"]);
     assert_eq!(large.log().len(), 1);
 }
 
@@ -520,7 +520,7 @@ fn an_altered_file_is_found() {
     fs::write(user.models().join("small/text.onnx"), "x").unwrap();
     let output = user.imgsearch("", &["models", "verify"]).assert().code(2).get_output().clone();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(stdout.contains("wrong  small") && stdout.contains("text.onnx was altered"), "{stdout}");
+    assert!(stdout.contains("wrong  small") && stdout.contains("text.onnx has changed"), "{stdout}");
     assert!(stderr.contains("hint") && stderr.contains("models remove small"), "{stderr}");
 }
 
@@ -531,7 +531,7 @@ fn proxies_are_used_and_passed_by_as_the_environment_says() {
     let pull = |endpoint: &str| user.imgsearch(endpoint, &["models", "pull", "acme/small", "--retries", "0"]);
     check(pull("http://models.invalid").env("HTTP_PROXY", server.url()), 0, &[]);
     assert_eq!(server.log()[0].headers["host"], "models.invalid");
-    check(pull(&server.url()).env("http_proxy", "http://127.0.0.1:1"), 2, &["cannot fetch"]);
+    check(pull(&server.url()).env("http_proxy", "http://127.0.0.1:1"), 2, &["cannot download"]);
     let mut direct = pull(&server.url());
     check(direct.env("http_proxy", "http://127.0.0.1:1").env("NO_PROXY", "x, 127.0.0.1"), 0, &[]);
     check(pull(&server.url()).env("HTTP_PROXY", "gopher://x"), 2, &["the proxy", "gopher://x"]);

@@ -175,7 +175,7 @@ fn queries_that_are_none_are_refused() {
     check(&["query", "dog", "+"], &["nothing follows the `+`", "hint"]);
     check(&["query", "a", "dog", "./a/1.png"], &["./a/1.png", "hint", "`+`"]);
     check(&["query", "0:dog"], &["weight", "hint"]);
-    check(&["query", "https://example.org/a.jpg"], &["not fetched", "hint"]);
+    check(&["query", "https://example.org/a.jpg"], &["never access the network", "hint"]);
     check(&["query", "./none.png"], &["none.png", "No such file"]);
     check(&["query", "dog", "-", "dog"], &["cancel"]);
     check(&["query", "dog", "--weight", "1,2"], &["2 weights", "1 parts"]);
@@ -488,7 +488,7 @@ fn who_finds_nothing_is_told_why() {
 fn a_query_for_a_time_says_which_dates_are_of_files() {
     let workspace = dated();
     let (text, _) = said(&workspace, &["query", "a photo", "--no-collapse", "--after", "2000"]);
-    assert_eq!(text, "1 of 4 photos have no date of their own, so the date of the file was used\n");
+    assert_eq!(text, "for 1 of 4 photos the file's date was used, because the photo itself has none\n");
     assert_eq!(said(&workspace, &["query", "a photo", "--no-collapse"]), (String::new(), 0));
     assert_eq!(said(&workspace, &["query", "a photo", "--camera", "canon", "--after", "2000"]).0, "");
 }

@@ -115,6 +115,6 @@ fn a_change_of_model_does_not_wait_for_raw_files_that_stand_back() {
     pairs.write("a.JPG", &jpeg(480, 320, 2));
     let other = pairs.0.other_model();
     let changed = pairs.0.index(&["--model", other.to_str().unwrap()], 0);
-    assert!(changed.0.contains("the library is of `other` now"), "{}", changed.0);
+    assert!(changed.0.contains("the library now uses `other`"), "{}", changed.0);
     pairs.check(&["a.JPG"]);
 }

@@ -2,7 +2,7 @@
 //!
 //! The compact form is rclip's: arguments that are just `+` or `-` stand between the parts, a part may begin with its
 //! weight and a colon (`2:golden retriever`), and a part that begins like a path (`./`, `../`, `/` or `file://`) is a
-//! picture. Whatever is neither is text; so a picture in the current folder needs its `./`, and a text that would be
+//! picture; so is `#` with the number of a result, or with the id of a photo. Whatever is neither is text; so a picture in the current folder needs its `./`, and a text that would be
 //! taken for something else gets a weight (`1:+`) or a space in front (`" /etc"`).
 
 use std::ffi::{OsStr, OsString};
@@ -10,6 +10,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use crate::hint::Hint;
+use crate::photo::Id;
 
 /// A sum of texts and pictures, of which at least one is to be seen.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +36,8 @@ pub enum Source {
     Picture(PathBuf),
     /// The content of a picture file.
     Bytes(Vec<u8>),
+    /// A photo of the library.
+    Photo(Id),
 }
 
 /// The photos that a query found before this one: `#N` in an expression is the photo of rank N.
@@ -141,6 +144,14 @@ impl Expression {
     }
 }
 
+/// The parts of the compact form, written as one line without quotes; none for an empty line.
+///
+/// # Errors
+/// Any [`ExpressionError`] about one part.
+pub fn parse_line(line: &str, results: Results<'_>) -> Result<Vec<Term>, ExpressionError> {
+    parse(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>(), results)
+}
+
 /// The parts of the compact form; none for no words.
 ///
 /// # Errors
@@ -182,7 +193,7 @@ fn part_of(words: &[OsString], results: Results<'_>) -> Result<Term, ExpressionE
 }
 
 impl Term {
-    /// A text, a path that looks like one, or `#N`; perhaps with a weight.
+    /// A text, a path that looks like one, `#N`, or `#` and the id of a photo; perhaps with a weight.
     ///
     /// # Errors
     /// Any [`ExpressionError`] about one part.
@@ -220,6 +231,9 @@ fn weighted(part: &OsStr) -> Result<(f32, &OsStr), ExpressionError> {
 
 fn source_of(part: &OsStr, results: Results<'_>) -> Result<Source, ExpressionError> {
     refuse_address(part)?;
+    if let Some(photo) = part.to_str().and_then(|part| part.strip_prefix('#')?.parse().ok()) {
+        return Ok(Source::Photo(photo));
+    }
     if let Some(photo) = numbered(part, results)? {
         return Ok(Source::Picture(photo));
     }
@@ -291,6 +305,10 @@ mod tests {
         check(&["-", ".5:cat", "+", "dog"], &[text(-0.5, "cat"), text(1.0, "dog")]);
         check(&["2.:file:///a.jpg"], &[picture(2.0, "/a.jpg")]);
         check(&["2:#3"], &[picture(2.0, "/found 3.jpg")]);
+        let id = "00000000000000000000000000000003";
+        let photo = |weight| Term { weight, source: Source::Photo(id.parse().unwrap()) };
+        check(&["dog", "-", &format!("2:#{id}")], &[text(1.0, "dog"), photo(-2.0)]);
+        assert_eq!(parse_line(&format!(" dog -  #{id}"), &found), Ok(vec![text(1.0, "dog"), photo(-1.0)]));
     }
 
     #[test]

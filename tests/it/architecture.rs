@@ -7,10 +7,12 @@ use std::path::Path;
 const LAYERS: &[&[&str]] = &[
     &["main"],
     &["commands"],
+    &["serve"],
     &["render", "progress"],
     &["settings"],
     &["cli", "terminal", "usage"],
     // Above this line the binary, below it the library.
+    &["service"],
     &["classify", "engine", "ingest"],
     &["duplicates"],
     &["hub", "library"],

@@ -4,6 +4,8 @@ mod cli;
 mod commands;
 mod progress;
 mod render;
+#[cfg(feature = "serve")]
+mod serve;
 mod settings;
 mod terminal;
 mod ui;

@@ -33,7 +33,14 @@ impl Thumbnailer {
     /// # Errors
     /// [`PictureError`]; no file makes this function panic.
     pub fn make(&self, path: &Path) -> Result<RgbImage, PictureError> {
-        let bytes = decode::read(File::open(path).map_err(PictureError::File)?, &self.limits)?;
+        self.of(decode::read(File::open(path).map_err(PictureError::File)?, &self.limits)?)
+    }
+
+    /// The photo in the file with these bytes.
+    ///
+    /// # Errors
+    /// As [`Thumbnailer::make`].
+    pub fn of(&self, bytes: Vec<u8>) -> Result<RgbImage, PictureError> {
         let detail = Detail::ShortSide(self.side);
         let _memory = self.memory.take(decode::memory(&bytes, detail));
         let picture = decode_in_time(bytes, &self.limits, detail)?;

@@ -13,6 +13,7 @@ mod query;
 mod scripting;
 mod search;
 mod see;
+mod serve;
 mod similar;
 mod tags;
 
@@ -38,6 +39,7 @@ pub(crate) use query::QueryArgs;
 pub(crate) use scripting::{CompletionsArgs, ConfigAction, ConfigArgs, ManArgs};
 pub(crate) use search::{SearchArgs, Sort};
 pub(crate) use see::{CollapseArgs, SeeArgs};
+pub(crate) use serve::ServeArgs;
 pub(crate) use similar::SimilarArgs;
 pub(crate) use tags::TagsArgs;
 
@@ -148,6 +150,7 @@ pub(crate) enum Command {
     Classify(ClassifyArgs),
     Similar(SimilarArgs),
     Browse(BrowseArgs),
+    Serve(ServeArgs),
     Duplicates(DuplicatesArgs),
     Tags(TagsArgs),
     Status(StatusArgs),

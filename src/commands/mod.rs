@@ -15,6 +15,8 @@ mod models;
 mod query;
 mod search;
 mod see;
+#[cfg(feature = "serve")]
+mod serve;
 mod similar;
 mod status;
 mod tags;
@@ -36,7 +38,7 @@ use imgsearch::{Engine, Library, Model};
 use crate::cli::{Cli, Command, ConfigArgs};
 use crate::progress::{self, Download};
 use crate::settings::{self, CommandLine, Settings};
-#[cfg(not(feature = "tui"))]
+#[cfg(not(all(feature = "serve", feature = "tui")))]
 use crate::usage::UsageError;
 
 /// How the process ends.
@@ -63,6 +65,10 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         Command::Browse(args) => browse::run(&settings, &args),
         #[cfg(not(feature = "tui"))]
         Command::Browse(_) => Err(UsageError::left_out("browse", "tui").into()),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(settings, &args),
+        #[cfg(not(feature = "serve"))]
+        Command::Serve(_) => Err(UsageError::left_out("serve", "serve").into()),
         Command::Duplicates(args) => duplicates::run(&settings, &args),
         Command::Tags(args) => tags::run(&settings, &args),
         Command::Status(args) => status::run(&settings, &args),

@@ -1,13 +1,13 @@
 //! `query`.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use imgsearch::model::ModelError;
-use imgsearch::query::{Source, Term, parse};
+use imgsearch::query::{Source, Term, parse, parse_line};
 use imgsearch::text_file::{Lines, TextError};
 use imgsearch::{Engine, EngineError, Expression, Match, Query};
 
@@ -135,8 +135,7 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
 }
 
 fn answer_line(engine: &Engine, line: &str, every: &Query) -> Result<Vec<Match>> {
-    let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
-    let terms = parse(&words, &|rank| engine.library().remembered(rank))?;
+    let terms = parse_line(line, &|rank| engine.library().remembered(rank))?;
     Ok(engine.search(&Query { expression: Expression::new(terms)?, ..every.clone() })?)
 }
 

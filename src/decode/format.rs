@@ -62,6 +62,24 @@ pub fn is_picture(head: &[u8]) -> bool {
     Format::of(head).is_some() && !head.starts_with(PDF)
 }
 
+/// The media type of a picture that begins with these bytes, if browsers or the programs beside them can show it. It
+/// is never a type that a browser would run something of.
+#[must_use]
+pub fn media_type(head: &[u8]) -> Option<&'static str> {
+    match Format::of(head)? {
+        Format::Jpeg => Some("image/jpeg"),
+        Format::Raster(ImageFormat::Png) => Some("image/png"),
+        Format::Raster(ImageFormat::Gif) => Some("image/gif"),
+        Format::Raster(ImageFormat::WebP) => Some("image/webp"),
+        Format::Raster(ImageFormat::Bmp) => Some("image/bmp"),
+        Format::Tiff => Some("image/tiff"),
+        Format::Heic => Some("image/heic"),
+        Format::Avif => Some("image/avif"),
+        Format::JpegXl => Some("image/jxl"),
+        Format::Raster(_) | Format::Raw(_) | Format::Unread(_) => None,
+    }
+}
+
 impl Format {
     /// The format of `bytes`, if it is one we know of.
     pub(super) fn of(bytes: &[u8]) -> Option<Format> {
@@ -179,6 +197,22 @@ mod tests {
         check(b"\0\0\x01\0\x01\0\x10\x10\0\0", Some(Format::Unread("Windows icon")));
         check(b"\0\0\x01\0\0\0", None);
         check(b"Dear diary", None);
+        check(b"", None);
+    }
+
+    #[test]
+    fn only_pictures_have_a_media_type() {
+        #[track_caller]
+        fn check(bytes: &[u8], expected: Option<&str>) {
+            assert_eq!(media_type(bytes), expected);
+        }
+        check(b"\xff\xd8\xff\xe0", Some("image/jpeg"));
+        check(b"\0\0\0\x18ftypavif\0\0\0\0", Some("image/avif"));
+        check(b"II*\0\x08\0\0\0", Some("image/tiff"));
+        check(b"P5\n1 1\n255\n\0", None);
+        check(b"<svg xmlns='http://www.w3.org/2000/svg'>", None);
+        check(b"<html><script>", None);
+        check(b"%PDF-1.7", None);
         check(b"", None);
     }
 

@@ -14,7 +14,7 @@ impl Hint for EngineError {
                  `imgsearch index --model`"
                     .to_owned(),
             ),
-            EngineError::CancelsOut => None,
+            EngineError::CancelsOut | EngineError::NoSuchPhoto { .. } => None,
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::decode::{Limits, PictureError};
 use crate::item::{Item, Part, path_bytes};
 use crate::library::{Ask, Hit, Load, StoreError, Stored, View};
 use crate::model::{ImageEncoder, Model, ModelError, TextEncoder};
-use crate::photo::Photo;
+use crate::photo::{Id, Photo};
 use crate::query::{Cutoff, NearDuplicates, Order};
 use crate::{Library, Query};
 
@@ -150,11 +150,21 @@ impl Engine {
         Ok(in_order(matches, &query.order))
     }
 
+    /// Loads what the first text query would otherwise wait for.
+    ///
+    /// # Errors
+    /// [`EngineError::Model`].
+    pub fn warm_up(&self) -> Result<(), EngineError> {
+        self.inner.text()?;
+        Ok(())
+    }
+
     fn begin(&self) -> Search<'_> {
         Search { engine: &self.inner, view: self.view() }
     }
 
-    fn view(&self) -> Arc<dyn View> {
+    /// What queries that begin now are answered from.
+    pub fn view(&self) -> Arc<dyn View> {
         Arc::clone(&self.inner.view.read().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -223,7 +233,7 @@ impl Inner {
 }
 
 /// Equal ones stay in the order of their ranks.
-fn in_order(mut matches: Vec<Match>, order: &Order) -> Vec<Match> {
+pub(crate) fn in_order(mut matches: Vec<Match>, order: &Order) -> Vec<Match> {
     match order {
         Order::Score => {}
         Order::Date { zone } => matches.sort_by_key(|found| std::cmp::Reverse(found.wall_ms(zone))),
@@ -288,6 +298,12 @@ pub enum EngineError {
         path: PathBuf,
         /// Why.
         error: PictureError,
+    },
+    /// The query names a photo that the library does not have.
+    #[error("the library has no photo {id}")]
+    NoSuchPhoto {
+        /// Its id.
+        id: Id,
     },
     /// The weighted parts add up to nothing.
     #[error("the parts of the query cancel each other out")]

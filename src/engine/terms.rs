@@ -10,7 +10,7 @@ use super::{EngineError, Search};
 use crate::decode::{PictureError, decode_in_time, read};
 use crate::item::Item;
 use crate::name::canonicalize;
-use crate::photo::{Stamp, fingerprint};
+use crate::photo::{Id, Stamp, fingerprint};
 use crate::query::{Expression, Source};
 
 /// A sum this short, where the part that counts most has length 1, is what rounding leaves of parts that cancel each
@@ -39,9 +39,8 @@ impl Search<'_> {
             let vector = match &term.source {
                 Source::Text(text) => self.engine.text()?.encode_query(text)?,
                 Source::Picture(path) => self.picture(path, &mut pictures)?,
-                Source::Bytes(bytes) => {
-                    self.content("the picture on stdin".as_ref(), bytes.into(), &mut pictures)?
-                }
+                Source::Bytes(bytes) => self.content("the picture".as_ref(), bytes.into(), &mut pictures)?,
+                Source::Photo(id) => self.photo(*id, &mut pictures)?,
             };
             parts.push((term.weight, vector));
         }
@@ -68,6 +67,13 @@ impl Search<'_> {
         }
         let bytes = read(file, &self.engine.limits).map_err(|error| refused(path, error))?;
         self.content(path, bytes.into(), pictures)
+    }
+
+    /// A photo of the library.
+    fn photo(&self, id: Id, pictures: &mut Pictures) -> Result<Vector, EngineError> {
+        pictures.contents.push(id.0);
+        let known = self.view.of_content(&id.0, 1)?.pop();
+        known.and_then(|stored| stored.vector).ok_or(EngineError::NoSuchPhoto { id })
     }
 
     /// The content of a picture file that is called `name`.

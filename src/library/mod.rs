@@ -7,6 +7,7 @@
 //! LIBRARY/writer.lock       the lock of whoever changes any of this
 //! LIBRARY/last-results      what the last query found
 //! LIBRARY/background        the model's vectors of everyday concepts (engine/background.rs)
+//! LIBRARY/serve-token       the secret that opens a server of this library to others
 //! ```
 //!
 //! Only the owner can read any of it: it holds the paths, times and places of all photos. A library of an earlier
@@ -165,7 +166,7 @@ impl Library {
 
 /// Whether what has this name in a library's folder is a part of the library.
 fn is_own(name: &OsStr) -> bool {
-    let is_part = |name| name == "writer.lock" || OF_AN_INDEX_IN_USE.contains(&name);
+    let is_part = |name| name == "writer.lock" || name == "serve-token" || OF_AN_INDEX_IN_USE.contains(&name);
     name.to_str().is_some_and(|name| is_part(name) || layout::is_name(name)) || files::is_unfinished(name)
 }
 

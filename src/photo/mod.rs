@@ -4,6 +4,7 @@
 //! numbered fields, so that later versions can add fields and still read what earlier ones wrote.
 
 mod details;
+mod id;
 mod skip;
 
 use imgsearch_index::Fingerprint;
@@ -13,6 +14,7 @@ use crate::sidecar::Sidecars;
 
 pub use crate::stamp::Stamp;
 pub use details::{Beside, Clock, Details, Glance, Precision};
+pub use id::{Id, IdError};
 pub use skip::{Skip, SkipKind};
 
 /// Raised whenever `decode` reads something that it used to refuse, or reads something differently: pixels or metadata.

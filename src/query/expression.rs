@@ -1,15 +1,16 @@
 //! The expression of a query: weighted texts and pictures that are added or subtracted.
 //!
 //! The compact syntax is rclip's. Arguments that are just `+` or `-` separate the parts. A part may start with a weight
-//! and a colon (`2:golden retriever`). A part that starts like a path (`./`, `../`, `/` or `file://`) is a picture, and
-//! anything else is text. So a picture in the current folder needs `./` in front, and a text that looks like something
-//! else needs a weight (`1:+`) or a space (`" /etc"`).
+//! and a colon (`2:golden retriever`). A part that starts like a path (`./`, `../`, `/` or `file://`) is a picture; so is
+//! `#` with the number of a result, or with the id of a photo. Anything else is text. So a picture in the current folder
+//! needs `./` in front, and a text that looks like something else needs a weight (`1:+`) or a space (`" /etc"`).
 
 use std::ffi::{OsStr, OsString};
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use crate::hint::Hint;
+use crate::photo::Id;
 
 /// A sum of texts and pictures, at least one of them positive.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +36,8 @@ pub enum Source {
     Picture(PathBuf),
     /// The content of a picture file.
     Bytes(Vec<u8>),
+    /// A photo of the library.
+    Photo(Id),
 }
 
 /// Finds the results of the previous query: `#N` in an expression is its photo of rank N.
@@ -141,6 +144,14 @@ impl Expression {
     }
 }
 
+/// Parses the compact syntax, written as one line without quotes. An empty line gives no parts.
+///
+/// # Errors
+/// Any [`ExpressionError`] about one part.
+pub fn parse_line(line: &str, results: Results<'_>) -> Result<Vec<Term>, ExpressionError> {
+    parse(&line.split_whitespace().map(OsString::from).collect::<Vec<_>>(), results)
+}
+
 /// Parses the compact syntax. No words give no parts.
 ///
 /// # Errors
@@ -182,7 +193,7 @@ fn part_of(words: &[OsString], results: Results<'_>) -> Result<Term, ExpressionE
 }
 
 impl Term {
-    /// Parses a text, a path that looks like one, or `#N`, with an optional weight.
+    /// Parses a text, a path that looks like one, `#N`, or `#` and the id of a photo, with an optional weight.
     ///
     /// # Errors
     /// Any [`ExpressionError`] about one part.
@@ -220,6 +231,9 @@ fn weighted(part: &OsStr) -> Result<(f32, &OsStr), ExpressionError> {
 
 fn source_of(part: &OsStr, results: Results<'_>) -> Result<Source, ExpressionError> {
     refuse_address(part)?;
+    if let Some(photo) = part.to_str().and_then(|part| part.strip_prefix('#')?.parse().ok()) {
+        return Ok(Source::Photo(photo));
+    }
     if let Some(photo) = numbered(part, results)? {
         return Ok(Source::Picture(photo));
     }
@@ -291,6 +305,10 @@ mod tests {
         check(&["-", ".5:cat", "+", "dog"], &[text(-0.5, "cat"), text(1.0, "dog")]);
         check(&["2.:file:///a.jpg"], &[picture(2.0, "/a.jpg")]);
         check(&["2:#3"], &[picture(2.0, "/found 3.jpg")]);
+        let id = "00000000000000000000000000000003";
+        let photo = |weight| Term { weight, source: Source::Photo(id.parse().unwrap()) };
+        check(&["dog", "-", &format!("2:#{id}")], &[text(1.0, "dog"), photo(-2.0)]);
+        assert_eq!(parse_line(&format!(" dog -  #{id}"), &found), Ok(vec![text(1.0, "dog"), photo(-1.0)]));
     }
 
     #[test]

@@ -155,6 +155,19 @@ impl Shape {
     }
 }
 
+impl FromStr for Shape {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Shape, &'static str> {
+        match text {
+            "landscape" => Ok(Shape::Landscape),
+            "portrait" => Ok(Shape::Portrait),
+            "square" => Ok(Shape::Square),
+            _ => Err("it is one of landscape, portrait, square"),
+        }
+    }
+}
+
 /// The least size of a picture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum MinSize {

@@ -6,7 +6,8 @@
 //!
 //! The country has two letters. Larger towns come first. Each town is followed by all its names in lower case.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use crate::name::normal_text;
 use crate::text_file::{self, TextError};
@@ -56,6 +57,69 @@ impl Gazetteer {
         let (country, name) = (fields.next()?.to_owned(), fields.next()?.to_owned());
         let names = self.text.len() - fields.next()?.len();
         (at + 1 >= names).then_some(Town { name, country, latitude, longitude })
+    }
+}
+
+/// Towns whose file is read when one is first asked for.
+#[derive(Debug, Default)]
+pub struct Towns {
+    file: Option<PathBuf>,
+    gazetteer: OnceLock<Gazetteer>,
+}
+
+/// Why a town is not found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TownError {
+    /// There is no place to keep names of towns in.
+    #[error("this user has no home folder to keep names of towns in")]
+    NoFile,
+    /// They do not read.
+    #[error("cannot read the names of towns in {}: {error}", file.display())]
+    Unread {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        error: TextError,
+    },
+    /// None has this name.
+    #[error("there is no town `{name}`{} of 15,000 people or more", in_country(country))]
+    Unknown {
+        /// The name.
+        name: String,
+        /// The country, if one was named.
+        country: Option<String>,
+    },
+}
+
+fn in_country(country: &Option<String>) -> String {
+    country.as_ref().map(|country| format!(" in `{country}`")).unwrap_or_default()
+}
+
+impl Towns {
+    /// The towns of a file.
+    pub fn new(file: Option<PathBuf>) -> Towns {
+        Towns { file, gazetteer: OnceLock::new() }
+    }
+
+    /// The largest town with this name, as [`Gazetteer::find`] finds it.
+    ///
+    /// # Errors
+    /// [`TownError`]. A file that does not read is tried again the next time.
+    pub fn find(&self, name: &str, country: Option<&str>) -> Result<Town, TownError> {
+        self.gazetteer()?.find(name, country).ok_or_else(|| TownError::Unknown {
+            name: name.trim().to_owned(),
+            country: country.map(|country| country.trim().to_owned()),
+        })
+    }
+
+    fn gazetteer(&self) -> Result<&Gazetteer, TownError> {
+        if let Some(gazetteer) = self.gazetteer.get() {
+            return Ok(gazetteer);
+        }
+        let file = self.file.as_ref().ok_or(TownError::NoFile)?;
+        let read = Gazetteer::read(file).map_err(|error| TownError::Unread { file: file.clone(), error })?;
+        Ok(self.gazetteer.get_or_init(|| read))
     }
 }
 

@@ -5,16 +5,20 @@ mod filter;
 mod gazetteer;
 mod period;
 mod place;
+mod words;
 
 use std::num::NonZeroUsize;
 
 use jiff::tz::TimeZone;
 
-pub use expression::{Expression, ExpressionError, Results, Source, Term, parse};
+pub use expression::{Expression, ExpressionError, Results, Source, Term, parse, parse_line};
 pub use filter::{Filter, MinSize, NameError, Names, Shape};
-pub use gazetteer::{Gazetteer, Town};
+pub use gazetteer::{Gazetteer, Town, TownError, Towns};
 pub use period::{Period, PeriodError, Stretch};
 pub use place::{Circle, CircleError, DEFAULT_KM};
+pub use words::{
+    Conditions, Kind, MOST, PARAMETERS, Parameter, Refusal, Sort, Understood, WordError, Words, conditions,
+};
 
 /// A query for an [`crate::Engine`].
 #[derive(Clone, Debug)]

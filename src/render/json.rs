@@ -11,6 +11,8 @@ use imgsearch::item::path_bytes;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::Standard;
+#[cfg(feature = "serve")]
+use super::record::Field;
 use super::record::{Cell, Printer, Value};
 use crate::terminal::escape_with;
 
@@ -65,6 +67,48 @@ fn object(cells: &[Cell<'_>]) -> io::Result<String> {
 pub(super) fn escaped(json: &str) -> String {
     let code = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
     json.split('\n').map(|line| escape_with(line, code)).collect::<Vec<_>>().join("\n")
+}
+
+/// Records in a JSON document, as an array of the objects that the format `json` has.
+#[cfg(feature = "serve")]
+pub(crate) struct Listing<R> {
+    pub(crate) fields: Vec<Field<R>>,
+    pub(crate) records: Vec<R>,
+}
+
+#[cfg(feature = "serve")]
+impl<R> Listing<R> {
+    /// The first record by itself.
+    pub(crate) fn one(&self) -> Option<impl Serialize> {
+        self.records.first().map(|record| One { fields: &self.fields, record })
+    }
+}
+
+#[cfg(feature = "serve")]
+impl<R> Serialize for Listing<R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.records.iter().map(|record| One { fields: &self.fields, record }))
+    }
+}
+
+#[cfg(feature = "serve")]
+struct One<'a, R> {
+    fields: &'a [Field<R>],
+    record: &'a R,
+}
+
+#[cfg(feature = "serve")]
+impl<R> Serialize for One<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let cells: Vec<_> = self.fields.iter().map(|field| field.cell(self.record)).collect();
+        Object(&cells).serialize(serializer)
+    }
+}
+
+/// A JSON document in which characters that cannot be seen are escaped.
+#[cfg(feature = "serve")]
+pub(crate) fn document(value: &impl Serialize) -> serde_json::Result<String> {
+    Ok(escaped(&serde_json::to_string(value)?))
 }
 
 struct Object<'a>(&'a [Cell<'a>]);

@@ -2,6 +2,8 @@
 
 mod delimited;
 mod doctor;
+#[cfg(any(feature = "serve", test))]
+mod documented;
 mod duplicates;
 mod html;
 mod json;
@@ -25,15 +27,23 @@ use std::path::Path;
 use crate::terminal::{Look, escape};
 
 pub(crate) use doctor::{Check, Wrong};
+#[cfg(any(feature = "serve", test))]
+pub(crate) use documented::documented;
 pub(crate) use duplicates::{Listed, duplicate_fields};
 pub(crate) use html::{Figure, Section, contact_sheet, is_page};
+#[cfg(feature = "serve")]
+pub(crate) use json::{Listing, document};
 pub(crate) use labels::{Fitting, Tag, fit_fields, tag_fields};
 pub(crate) use matches::{Found, match_fields};
 pub(crate) use models::Description;
 #[cfg(feature = "tui")]
 pub(crate) use photo::name;
+#[cfg(feature = "serve")]
+pub(crate) use photo::photo_fields;
 #[cfg(feature = "tui")]
 pub(crate) use preview::{LEAST, Painted, Painter, Tile, caption, fits_a_tile};
+#[cfg(feature = "serve")]
+pub(crate) use record::{Field, Value};
 pub(crate) use record::{Layout, Records};
 #[cfg(feature = "tui")]
 pub(crate) use screen::{Screen, View, give_back, grid};

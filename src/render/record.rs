@@ -78,6 +78,21 @@ impl<R> Field<R> {
         Field { in_text: Shown::OnTerminal, ..self }
     }
 
+    /// It keeps its name and tells nothing.
+    #[cfg(feature = "serve")]
+    pub(crate) fn hidden(self) -> Field<R> {
+        Field { read: Box::new(|_| Value::Absent), ..self }
+    }
+
+    #[cfg(feature = "serve")]
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    pub(super) fn cell<'r>(&self, record: &'r R) -> Cell<'r> {
+        Cell { name: self.name, value: (self.read)(record) }
+    }
+
     fn is_in_text(&self, look: Look) -> bool {
         match self.in_text {
             Shown::Always => true,
@@ -225,8 +240,7 @@ impl<'o, R> Records<'o, R> {
     }
 
     pub(crate) fn write(&mut self, record: &R) -> io::Result<()> {
-        let cell = |field: &Field<R>| Cell { name: field.name, value: (field.read)(record) };
-        let cells: Vec<_> = self.fields.iter().map(cell).collect();
+        let cells: Vec<_> = self.fields.iter().map(|field| field.cell(record)).collect();
         self.printer.record(&cells)
     }
 
@@ -303,20 +317,9 @@ mod tests {
         duplicate_fields, fit_fields, match_fields, noted_fields, setting_fields, skipped_fields, tag_fields,
     };
 
-    /// The names in the first columns of a section's tables; those of a photo stand where the section refers to them.
+    /// The names in the first columns of a section's tables.
     fn documented(section: &str) -> Vec<&'static str> {
-        let page = include_str!("../../docs/FORMATS.md");
-        let section = page.split("\n## ").find(|text| text.starts_with(section)).unwrap();
-        let mut names = Vec::new();
-        for line in section.lines() {
-            if line.contains("(#photos)") {
-                names.extend(documented("Photos"));
-            } else if let Some(row) = line.strip_prefix("| `") {
-                let cell = row.split(" | ").next().unwrap();
-                names.extend(cell.split("`, `").map(|name| name.trim_matches('`')));
-            }
-        }
-        names
+        super::super::documented(section).into_iter().map(|field| field.name).collect()
     }
 
     #[test]

@@ -182,6 +182,13 @@ pub(crate) fn zone() -> TimeZone {
     TimeZone::system()
 }
 
+/// What this machine calls itself in a network.
+#[cfg(feature = "serve")]
+pub(crate) fn machine_name() -> Option<String> {
+    let name = rustix::system::uname().nodename().to_str().ok()?.to_owned();
+    (!name.is_empty()).then_some(name)
+}
+
 fn path(name: &str) -> Option<PathBuf> {
     variable(name).map(PathBuf::from)
 }

@@ -82,6 +82,11 @@ impl FileType {
         FILE_TYPES.iter().find(|kind| kind.is_of(path)).copied()
     }
 
+    /// All kinds that are read.
+    pub fn all() -> impl Iterator<Item = FileType> {
+        FILE_TYPES.iter().copied()
+    }
+
     /// As it is typed.
     pub fn name(&self) -> &'static str {
         self.name

@@ -7,11 +7,13 @@ use std::path::Path;
 const LAYERS: &[&[&str]] = &[
     &["main"],
     &["commands"],
+    &["serve"],
     &["render", "progress"],
     &["settings"],
     &["ui"],
     &["cli", "terminal", "usage"],
     // Above this line the binary, below it the library.
+    &["service"],
     &["classify", "engine", "ingest"],
     &["duplicates"],
     &["hub", "library"],

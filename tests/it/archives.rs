@@ -98,7 +98,11 @@ fn an_archive_is_shown_checked_and_keeps_its_name() {
     let other = kept(&user, "clip.zip", &zip(&other));
     let taken = ["the name `clip` is taken: it is clip.zip@", "--name", "models remove clip"];
     check(&mut run(&user, &["models", "pull", &other]), 2, &taken);
-    check(&mut run(&user, &["models", "pull", &other, "--text-precision", "fp32"]), 2, &["no effect on an archive"]);
+    check(
+        &mut run(&user, &["models", "pull", &other, "--text-precision", "fp32"]),
+        2,
+        &["no effect on an archive"],
+    );
     // and a file that was altered since is found.
     fs::write(user.models().join("clip/textual/model.onnx"), "x").unwrap();
     check(&mut run(&user, &["models", "verify"]), 2, &["hint"]);

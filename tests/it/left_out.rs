@@ -24,3 +24,11 @@ fn models_in_archives_need_a_feature() {
         refused.stderr(predicates::str::contains("needs the feature `archives`"));
     }
 }
+
+#[cfg(not(feature = "serve"))]
+#[test]
+fn a_server_needs_a_feature() {
+    let workspace = crate::workspace::Workspace::new();
+    let refused = workspace.imgsearch(&["serve"]).assert().code(2);
+    refused.stderr(predicates::str::contains("needs the feature `serve`"));
+}

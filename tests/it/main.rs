@@ -27,7 +27,7 @@ mod hostile;
 mod hub_server;
 mod in_process;
 mod incremental;
-#[cfg(not(all(feature = "archives", feature = "tui")))]
+#[cfg(not(all(feature = "archives", feature = "serve", feature = "tui")))]
 mod left_out;
 mod library;
 mod manual;
@@ -45,6 +45,8 @@ mod pulled_layouts;
 mod queries;
 mod raw_pairs;
 mod see;
+#[cfg(feature = "serve")]
+mod serve;
 mod sidecars;
 mod slow_pictures;
 mod store;

@@ -1,11 +1,10 @@
 //! The thread that answers queries.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::thread::{Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use imgsearch::query::{Term, parse};
+use imgsearch::query::{Term, parse_line};
 use imgsearch::{Engine, Expression, Match, Query};
 
 /// What to search for: a text, a picture to be similar to, or both.
@@ -77,9 +76,8 @@ impl<'scope> Answers<'scope> {
 
 impl Answerer {
     fn answer(&self, question: &Question) -> anyhow::Result<Vec<Match>> {
-        let words: Vec<OsString> = question.text.split_whitespace().map(OsString::from).collect();
         let results = &|rank| self.engine.library().remembered(rank);
-        let mut terms = parse(&words, results)?;
+        let mut terms = parse_line(&question.text, results)?;
         if let Some(like) = &question.like {
             terms.push(Term::picture(like.as_os_str(), results)?);
         }

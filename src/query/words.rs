@@ -1,0 +1,587 @@
+//! What people write → a [`Filter`] and a [`Query`]. The command line, the addresses of a server and the tools of an
+//! assistant all come through here, so that a word means the same everywhere.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use jiff::ZonedDateTime;
+
+use super::filter::NameError;
+use super::{
+    Circle, CircleError, Cutoff, DEFAULT_KM, Expression, Filter, MinSize, Names, NearDuplicates, Order,
+    Period, PeriodError, Query, Shape, Town, TownError, Towns,
+};
+use crate::hint::Hint;
+use crate::item::Folder;
+use crate::walk::FileType;
+
+/// Conditions on photos, as they were written.
+#[derive(Clone, Debug, Default)]
+pub struct Conditions {
+    /// In or below one of these.
+    pub folders: Vec<Folder>,
+    /// Called like one of these.
+    pub globs: Vec<String>,
+    /// Taken then or later.
+    pub after: Option<String>,
+    /// Taken before that.
+    pub before: Option<String>,
+    /// Taken in that year, in that month, or on that day.
+    pub on: Option<String>,
+    /// Taken near a point or a town.
+    pub near: Option<String>,
+    /// Kilometres that are near, where `near` names none.
+    pub radius: Option<f64>,
+    /// In the name of the camera.
+    pub camera: Option<String>,
+    /// In the name of the lens.
+    pub lens: Option<String>,
+    /// How its sides compare.
+    pub shape: Option<Shape>,
+    /// How large it is at least.
+    pub size: Option<MinSize>,
+    /// In a file of one of these kinds.
+    pub types: Vec<FileType>,
+}
+
+/// Conditions that were understood.
+#[derive(Clone, Debug)]
+pub struct Understood {
+    /// What they mean.
+    pub filter: Filter,
+    /// The town that was meant, if one was named.
+    pub town: Option<Town>,
+}
+
+/// A query but for what the photos should show, as it was written.
+#[derive(Clone, Debug)]
+pub struct Words {
+    /// Which photos count.
+    pub conditions: Conditions,
+    /// How many at most.
+    pub top: NonZeroUsize,
+    /// Where they end.
+    pub cutoff: Cutoff,
+    /// In which order they come.
+    pub sort: Sort,
+    /// What is done about matches that are much alike.
+    pub near_duplicates: NearDuplicates,
+    /// Compare with every photo.
+    pub exact: bool,
+}
+
+/// The name of an [`Order`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sort {
+    /// The best first.
+    Score,
+    /// The newest first.
+    Date,
+    /// By path.
+    Path,
+}
+
+/// One thing that can be said by name.
+#[derive(Clone, Copy, Debug)]
+pub struct Parameter {
+    /// Its name.
+    pub name: &'static str,
+    /// What its value is.
+    pub kind: Kind,
+    /// Whether it may be given several times.
+    pub is_list: bool,
+    /// What it means, in a sentence.
+    pub what: &'static str,
+}
+
+/// What the value of a parameter is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// Any text that is not empty, for example this.
+    Text(&'static str),
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// `true` or `false`.
+    Flag,
+    /// A number of at least, and at most.
+    Number(f64, f64),
+    /// A whole number of at least, and at most.
+    Count(u32, u32),
+}
+
+/// The most photos that can be asked for by name at once.
+pub const MOST: u32 = 1_000;
+
+/// Everything that can be said by name, in the order of the command line's help.
+pub const PARAMETERS: &[Parameter] = &[
+    Parameter {
+        name: "in",
+        kind: Kind::Text("/photos/2023"),
+        is_list: true,
+        what: "Only photos in or below this folder, an absolute path as the answers have them.",
+    },
+    Parameter {
+        name: "glob",
+        kind: Kind::Text("IMG_*.jpg"),
+        is_list: true,
+        what: "Only files called like this. Without a slash the file name counts, with slashes the last parts of the path.",
+    },
+    Parameter {
+        name: "after",
+        kind: Kind::Text("2023-07"),
+        is_list: false,
+        what: "Only photos taken then or later: 2023, 2023-07, 2023-07-14, today, yesterday, or 2 weeks ago.",
+    },
+    Parameter {
+        name: "before",
+        kind: Kind::Text("2 weeks ago"),
+        is_list: false,
+        what: "Only photos taken before that.",
+    },
+    Parameter {
+        name: "on",
+        kind: Kind::Text("2023-12-24"),
+        is_list: false,
+        what: "Only photos taken in that year, in that month, or on that day.",
+    },
+    Parameter {
+        name: "near",
+        kind: Kind::Text("52.52,13.40"),
+        is_list: false,
+        what: "Only photos taken near a point, LAT,LON in degrees, or near a town, TOWN or TOWN,COUNTRY.",
+    },
+    Parameter {
+        name: "radius",
+        kind: Kind::Number(0.001, 20_040.0),
+        is_list: false,
+        what: "How many kilometres are near; 10 where this is left out.",
+    },
+    Parameter {
+        name: "camera",
+        kind: Kind::Text("iphone"),
+        is_list: false,
+        what: "Only photos from a camera with this in the name of its maker or model.",
+    },
+    Parameter {
+        name: "lens",
+        kind: Kind::Text("85mm"),
+        is_list: false,
+        what: "Only photos taken through a lens with this in its name.",
+    },
+    Parameter {
+        name: "orientation",
+        kind: Kind::Word(&["landscape", "portrait", "square"]),
+        is_list: false,
+        what: "Only photos that are wider than high, higher than wide, or as wide as high, seen upright.",
+    },
+    Parameter {
+        name: "min_size",
+        kind: Kind::Text("12MP"),
+        is_list: false,
+        what: "Only photos that are at least so wide and so high, 1920x1080, or have so many million pixels, 12MP.",
+    },
+    Parameter {
+        name: "type",
+        kind: Kind::Word(&[
+            "jpeg", "png", "webp", "gif", "bmp", "tiff", "jxl", "qoi", "pnm", "heic", "avif", "raw",
+        ]),
+        is_list: true,
+        what: "Only files of this type, by their ending.",
+    },
+    Parameter { name: "n", kind: Kind::Count(1, MOST), is_list: false, what: "How many photos at most." },
+    Parameter {
+        name: "min_score",
+        kind: Kind::Number(-1.0, 1.0),
+        is_list: false,
+        what: "Leave out photos that score less.",
+    },
+    Parameter {
+        name: "cutoff",
+        kind: Kind::Flag,
+        is_list: false,
+        what: "Leave out photos that do not show what was asked for, however few are left. It wins over min_score.",
+    },
+    Parameter {
+        name: "sort",
+        kind: Kind::Word(&["score", "date", "path"]),
+        is_list: false,
+        what: "In which order the photos come. Which ones they are, only the scores decide.",
+    },
+    Parameter {
+        name: "collapse",
+        kind: Kind::Flag,
+        is_list: false,
+        what: "Show only the best of near-duplicates, and how many more there are.",
+    },
+    Parameter {
+        name: "exact",
+        kind: Kind::Flag,
+        is_list: false,
+        what: "Compare with every photo, even where a graph is faster.",
+    },
+];
+
+/// The parameters of [`PARAMETERS`] that are conditions on photos.
+pub fn conditions() -> &'static [Parameter] {
+    &PARAMETERS[..12]
+}
+
+/// Why words are not understood.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WordError {
+    /// Nothing is called so.
+    #[error("there is no parameter `{name}`")]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// A value that its parameter cannot have.
+    #[error("{name}: {why}")]
+    Refused {
+        /// The parameter.
+        name: &'static str,
+        /// What is wrong with it.
+        why: Refusal,
+    },
+    /// Conditions on the time that exclude each other.
+    #[error("after, before and on leave no time at which a photo could have been taken")]
+    NoTime,
+}
+
+/// What is wrong with a value.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A time.
+    #[error(transparent)]
+    Time(#[from] PeriodError),
+    /// A pattern.
+    #[error(transparent)]
+    Glob(#[from] NameError),
+    /// A point and a distance.
+    #[error(transparent)]
+    Circle(#[from] CircleError),
+    /// A town.
+    #[error(transparent)]
+    Town(#[from] TownError),
+    /// Neither a point nor a town.
+    #[error("`{0}` is neither LAT,LON[,KM] nor TOWN[,COUNTRY][,KM]")]
+    Place(String),
+    /// Any other value.
+    #[error("`{value}` is not possible: {why}")]
+    Value {
+        /// As it was written.
+        value: String,
+        /// What it must be.
+        why: String,
+    },
+}
+
+impl Hint for WordError {
+    fn hint(&self) -> Option<String> {
+        let by_numbers = "name the place as LAT,LON: 52.52,13.40";
+        match self {
+            WordError::Refused { why: Refusal::Town(TownError::Unread { .. }), .. } => {
+                Some(format!("run `scripts/places` once to fetch them, or {by_numbers}"))
+            }
+            WordError::Refused { why: Refusal::Town(_), .. } => Some(by_numbers.to_owned()),
+            WordError::Unknown { .. } | WordError::Refused { .. } | WordError::NoTime => None,
+        }
+    }
+}
+
+impl Default for Words {
+    fn default() -> Words {
+        Words {
+            conditions: Conditions::default(),
+            top: NonZeroUsize::new(10).expect("not zero"),
+            cutoff: Cutoff::None,
+            sort: Sort::Score,
+            near_duplicates: NearDuplicates::Show,
+            exact: false,
+        }
+    }
+}
+
+impl Words {
+    /// Takes what is said under a name.
+    ///
+    /// # Errors
+    /// [`WordError::Unknown`] for a name that is not one of [`PARAMETERS`], and [`WordError::Refused`].
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), WordError> {
+        match name {
+            "n" => {
+                self.top = value_of("n", value, "it is a whole number from 1 to 1000", |value| {
+                    value.parse().ok().filter(|top: &NonZeroUsize| top.get() <= MOST as usize)
+                })?
+            }
+            // The cutoff says more than a least score.
+            "min_score" => {
+                let least = number("min_score", value, -1.0, 1.0)?;
+                if self.cutoff != Cutoff::Relevance {
+                    #[expect(clippy::cast_possible_truncation, reason = "it is from −1 to 1")]
+                    let least = least as f32;
+                    self.cutoff = Cutoff::Score(least);
+                }
+            }
+            "cutoff" => {
+                if flag("cutoff", value)? {
+                    self.cutoff = Cutoff::Relevance;
+                }
+            }
+            "sort" => {
+                self.sort = value_of("sort", value, "it is one of score, date, path", |value| match value {
+                    "score" => Some(Sort::Score),
+                    "date" => Some(Sort::Date),
+                    "path" => Some(Sort::Path),
+                    _ => None,
+                })?
+            }
+            "collapse" => {
+                self.near_duplicates =
+                    if flag("collapse", value)? { NearDuplicates::Collapse } else { NearDuplicates::Show };
+            }
+            "exact" => self.exact = flag("exact", value)?,
+            _ => self.conditions.set(name, value)?,
+        }
+        Ok(())
+    }
+
+    /// The query for an expression, asked by a person for whom it is `now`.
+    ///
+    /// # Errors
+    /// As [`Conditions::understand`].
+    pub fn query(
+        &self,
+        expression: Expression,
+        now: &dyn Fn() -> ZonedDateTime,
+        towns: &Towns,
+    ) -> Result<(Query, Option<Town>), WordError> {
+        let Understood { filter, town } = self.conditions.understand(now, towns)?;
+        let order = match self.sort {
+            Sort::Score => Order::Score,
+            Sort::Date => Order::Date { zone: now().time_zone().clone() },
+            Sort::Path => Order::Path,
+        };
+        let Words { top, cutoff, near_duplicates, exact, .. } = *self;
+        Ok((Query { expression, top, cutoff, filter, order, near_duplicates, exact }, town))
+    }
+}
+
+impl Conditions {
+    /// Takes what is said under a name.
+    ///
+    /// # Errors
+    /// [`WordError::Unknown`] for a name that no condition has, and [`WordError::Refused`].
+    pub fn set(&mut self, name: &str, value: &str) -> Result<(), WordError> {
+        let text = || Some(value.to_owned());
+        match name {
+            "in" => {
+                let path = value_of("in", value, "it is an absolute path", |value| {
+                    Some(Path::new(value)).filter(|path| path.is_absolute())
+                })?;
+                self.folders.push(Folder::from(path));
+            }
+            "glob" => self.globs.push(value.to_owned()),
+            "after" => self.after = text(),
+            "before" => self.before = text(),
+            "on" => self.on = text(),
+            "near" => self.near = text(),
+            "radius" => self.radius = Some(number("radius", value, 0.001, 20_040.0)?),
+            "camera" => self.camera = text(),
+            "lens" => self.lens = text(),
+            "orientation" => self.shape = Some(parsed("orientation", value)?),
+            "min_size" => self.size = Some(parsed("min_size", value)?),
+            "type" => {
+                for value in value.split(',') {
+                    self.types.push(parsed("type", value)?);
+                }
+            }
+            _ => return Err(WordError::Unknown { name: name.to_owned() }),
+        }
+        Ok(())
+    }
+
+    /// What they mean to a person for whom it is `now`, who knows these towns.
+    ///
+    /// # Errors
+    /// [`WordError::Refused`] for what cannot be read, and [`WordError::NoTime`].
+    pub fn understand(
+        &self,
+        now: &dyn Fn() -> ZonedDateTime,
+        towns: &Towns,
+    ) -> Result<Understood, WordError> {
+        let Conditions { folders, globs, camera, lens, shape, size, types, .. } = self;
+        let (near, town) = self.place(towns)?;
+        let names = Some(globs).filter(|globs| !globs.is_empty()).map(|globs| Names::new(globs)).transpose();
+        let filter = Filter {
+            folders: folders.clone(),
+            names: names.map_err(refused("glob"))?,
+            types: types.clone(),
+            taken: self.taken(now)?,
+            near,
+            camera: camera.clone(),
+            lens: lens.clone(),
+            shape: *shape,
+            size: *size,
+        };
+        Ok(Understood { filter, town })
+    }
+
+    /// `52.5,13.4,5`, or `Berlin`, `Paris, US` or `Paris, US, 5`.
+    fn place(&self, towns: &Towns) -> Result<(Option<Circle>, Option<Town>), WordError> {
+        let Some(near) = &self.near else { return Ok((None, None)) };
+        let km = |written: Option<&str>| {
+            written.map_or_else(|| self.radius.unwrap_or(DEFAULT_KM).to_string(), str::to_owned)
+        };
+        let circle = |text: &str| text.parse::<Circle>().map_err(refused("near"));
+        let is_number = |part: &str| part.trim().parse::<f64>().is_ok();
+        let mut parts: Vec<&str> = near.split(',').collect();
+        if parts.iter().all(|part| is_number(part)) {
+            let near = if parts.len() == 2 { format!("{near},{}", km(None)) } else { near.clone() };
+            return Ok((Some(circle(&near)?), None));
+        }
+        let written = parts.pop_if(|part| is_number(part));
+        let (name, country) = match parts[..] {
+            [name] => (name, None),
+            [name, country] => (name, Some(country)),
+            _ => return Err(refused("near")(Refusal::Place(near.clone()))),
+        };
+        let town = towns.find(name, country).map_err(refused("near"))?;
+        let circle = circle(&format!("{},{},{}", town.latitude, town.longitude, km(written)))?;
+        Ok((Some(circle), Some(town)))
+    }
+
+    fn taken(&self, now: &dyn Fn() -> ZonedDateTime) -> Result<Option<Period>, WordError> {
+        let read = |name: &'static str, text: &Option<String>| {
+            let period = text.as_ref().map(|text| Period::parse(text, &now()));
+            period.transpose().map_err(refused(name))
+        };
+        let after = read("after", &self.after)?.map(Period::onwards);
+        let before = read("before", &self.before)?.map(Period::before);
+        let on = read("on", &self.on)?;
+        let mut periods = [after, before, on].into_iter().flatten();
+        let Some(first) = periods.next() else { return Ok(None) };
+        periods.try_fold(first, Period::and).map(Some).ok_or(WordError::NoTime)
+    }
+}
+
+fn refused<E: Into<Refusal>>(name: &'static str) -> impl FnOnce(E) -> WordError {
+    move |error| WordError::Refused { name, why: error.into() }
+}
+
+fn value_of<'v, T>(
+    name: &'static str,
+    value: &'v str,
+    why: &str,
+    read: impl FnOnce(&'v str) -> Option<T>,
+) -> Result<T, WordError> {
+    let refuse = || Refusal::Value { value: value.to_owned(), why: why.to_owned() };
+    read(value).ok_or_else(|| refused(name)(refuse()))
+}
+
+fn parsed<T: std::str::FromStr<Err: ToString>>(name: &'static str, value: &str) -> Result<T, WordError> {
+    value.parse().map_err(|error: T::Err| {
+        refused(name)(Refusal::Value { value: value.to_owned(), why: error.to_string() })
+    })
+}
+
+fn flag(name: &'static str, value: &str) -> Result<bool, WordError> {
+    value_of(name, value, "it is true or false", |value| value.parse().ok())
+}
+
+fn number(name: &'static str, value: &str, least: f64, most: f64) -> Result<f64, WordError> {
+    value_of(name, value, &format!("it is a number from {least} to {most}"), |value| {
+        value.parse().ok().filter(|number: &f64| (least..=most).contains(number))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    fn now() -> ZonedDateTime {
+        Timestamp::from_second(1_700_000_000).unwrap().to_zoned_datetime(TimeZone::UTC)
+    }
+
+    fn words(said: &[(&str, &str)]) -> Result<Words, WordError> {
+        let mut words = Words::default();
+        said.iter().try_for_each(|(name, value)| words.set(name, value))?;
+        Ok(words)
+    }
+
+    fn query(said: &[(&str, &str)]) -> Result<Query, WordError> {
+        Ok(words(said)?.query(Expression::text("a cat"), &now, &Towns::default())?.0)
+    }
+
+    #[test]
+    fn every_parameter_is_understood_by_its_name() {
+        let value = |parameter: &Parameter| match parameter.kind {
+            Kind::Text(example) => example,
+            Kind::Word(words) => words[0],
+            Kind::Flag => "true",
+            Kind::Number(..) | Kind::Count(..) => "1",
+        };
+        for parameter in PARAMETERS {
+            assert!(query(&[(parameter.name, value(parameter))]).is_ok(), "{}", parameter.name);
+        }
+        for parameter in conditions() {
+            let filter = query(&[(parameter.name, value(parameter))]).unwrap().filter;
+            assert_eq!(filter.is_empty(), parameter.name == "radius", "{}", parameter.name);
+        }
+        let types: Vec<&str> = FileType::all().map(|kind| kind.name()).collect();
+        assert!(
+            PARAMETERS.iter().any(|parameter| matches!(parameter.kind, Kind::Word(words) if *words == types))
+        );
+    }
+
+    #[test]
+    fn words_become_a_query() {
+        let query = query(&[
+            ("near", "52.5,13.4"),
+            ("radius", "3"),
+            ("type", "raw,png"),
+            ("type", "gif"),
+            ("n", "7"),
+            ("cutoff", "true"),
+            ("min_score", "0.3"),
+            ("collapse", "true"),
+            ("sort", "path"),
+        ])
+        .unwrap();
+        assert_eq!(query.filter.near, Some(Circle { latitude: 52.5, longitude: 13.4, km: 3.0 }));
+        assert_eq!(query.filter.types.len(), 3);
+        assert_eq!((query.top.get(), query.cutoff, query.order), (7, Cutoff::Relevance, Order::Path));
+        assert_eq!(query.near_duplicates, NearDuplicates::Collapse);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named() {
+        #[track_caller]
+        fn check(said: &[(&str, &str)], expected: &str) {
+            let error = query(said).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+        }
+        check(&[("afetr", "2023")], "`afetr`");
+        check(&[("after", "soon")], "after: cannot read `soon`");
+        check(&[("after", "2024"), ("before", "2023")], "no time");
+        check(&[("near", "1")], "near: ");
+        check(&[("near", "a,b,c,1")], "neither");
+        check(&[("near", "Lisbon")], "near: this user has no home");
+        check(&[("radius", "-1")], "radius: `-1`");
+        check(&[("radius", "NaN")], "radius");
+        check(&[("n", "0")], "n: `0`");
+        check(&[("n", "1001")], "n: `1001`");
+        check(&[("sort", "size")], "score, date, path");
+        check(&[("collapse", "1")], "true or false");
+        check(&[("in", "../etc")], "absolute");
+        check(&[("type", "exe")], "no such type");
+        check(&[("glob", "[")], "glob: `[`");
+        check(&[("orientation", "tall")], "landscape");
+        check(&[("min_size", "1")], "1920x1080");
+    }
+}

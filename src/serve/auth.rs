@@ -1,0 +1,271 @@
+//! Who may ask: one layer around everything that is served.
+//!
+//! The secret is 128 bits from the operating system, kept in the library's folder, which only its owner can read. A
+//! browser gets it in the fragment of a link, which it never sends by itself; the login page posts it once, for a cookie
+//! that holds something derived from it. Other programs send the secret itself as a bearer token. A password is another
+//! way to that cookie.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use axum::extract::{Form, Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use imgsearch::Library;
+use imgsearch::files::{Readers, create, read_bounded};
+use serde::Deserialize;
+
+use super::problem::Problem;
+use super::{App, Peer};
+
+/// The file of the secret in the library's folder. `library` knows it as its own.
+const FILE: &str = "serve-token";
+
+/// The name of the cookie.
+const COOKIE: &str = "imgsearch";
+
+/// Attempts from one address are so far apart.
+const ATTEMPT_EVERY: Duration = Duration::from_secs(1);
+
+/// Addresses whose last attempt is remembered at most; when there are more, nobody can log in for a moment.
+const MOST_ADDRESSES: usize = 10_000;
+
+/// How those who ask prove that they may.
+pub(crate) struct Login {
+    /// 32 hexadecimal digits.
+    pub(crate) secret: String,
+    cookie: String,
+    /// An argon2id hash.
+    password: Option<String>,
+    is_secure: bool,
+    attempts: Mutex<HashMap<IpAddr, Instant>>,
+}
+
+impl Login {
+    /// The login of a library; `is_secure` where the cookie is for TLS only.
+    pub(crate) fn of(library: &Library, password: Option<String>, is_secure: bool) -> Result<Login> {
+        let secret = secret(library)?;
+        let cookie = blake3::derive_key("imgsearch 2026-11-29 cookie of serve", secret.as_bytes());
+        let cookie = blake3::Hash::from_bytes(cookie).to_hex().to_string();
+        Ok(Login { secret, cookie, password, is_secure, attempts: Mutex::default() })
+    }
+
+    /// Whether a request brings the cookie or the secret.
+    fn knows(&self, headers: &HeaderMap) -> bool {
+        let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let bearer = bearer.and_then(|value| value.split_once(' '));
+        if let Some((scheme, token)) = bearer
+            && scheme.eq_ignore_ascii_case("bearer")
+        {
+            return is_same(token.trim(), &self.secret);
+        }
+        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut pairs =
+            cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.any(|(name, value)| name == COOKIE && is_same(value, &self.cookie))
+    }
+
+    /// Whether this address may try now; it then may not for a while.
+    fn may_try(&self, address: IpAddr) -> bool {
+        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        attempts.retain(|_, last| last.elapsed() < ATTEMPT_EVERY);
+        let is_free = !attempts.contains_key(&address) && attempts.len() < MOST_ADDRESSES;
+        if is_free {
+            attempts.insert(address, Instant::now());
+        }
+        is_free
+    }
+
+    /// Whether this is the secret or the password. It takes a while, as argon2 is meant to.
+    fn accepts(&self, given: &str) -> bool {
+        let is_password = || {
+            let hash = self.password.as_deref().and_then(|hash| PasswordHash::new(hash).ok());
+            hash.is_some_and(|hash| Argon2::default().verify_password(given.as_bytes(), &hash).is_ok())
+        };
+        is_same(given, &self.secret) || is_password()
+    }
+
+    fn set_cookie(&self, value: &str, age: &str) -> HeaderValue {
+        let secure = if self.is_secure { "; Secure" } else { "" };
+        let cookie = format!("{COOKIE}={value}; HttpOnly; SameSite=Strict; Path=/{age}{secure}");
+        HeaderValue::try_from(cookie).unwrap_or(HeaderValue::from_static(""))
+    }
+}
+
+/// In a time that does not tell how far they agree.
+fn is_same(given: &str, expected: &str) -> bool {
+    // Hashes are compared in constant time.
+    blake3::hash(given.as_bytes()) == blake3::hash(expected.as_bytes())
+}
+
+/// The library's secret, made the first time.
+fn secret(library: &Library) -> Result<String> {
+    library.create()?;
+    let file = library.folder().join(FILE);
+    let cannot = || format!("cannot read the secret in {}", file.display());
+    match read_bounded(&file, 256) {
+        Ok(bytes) => {
+            let secret = String::from_utf8_lossy(&bytes).trim().to_owned();
+            if secret.len() < 32 || !secret.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+                bail!("{} does not hold a secret: remove it, and a new one is made", file.display());
+            }
+            Ok(secret)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut bytes = [0; 16];
+            getrandom::fill(&mut bytes).ok().context("the operating system gives no random numbers")?;
+            let secret: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            create(&file, secret.as_bytes(), Readers::Owner)
+                .with_context(|| format!("cannot write the secret to {}", file.display()))?;
+            Ok(secret)
+        }
+        Err(error) => Err(error).with_context(cannot),
+    }
+}
+
+/// The argon2id hash in a password's file, or that of the password in it.
+pub(crate) fn password_hash(text: &str) -> Result<String> {
+    let line = text.lines().next().unwrap_or_default().trim_end_matches('\r');
+    if line.is_empty() {
+        bail!("its first line is empty: it must be the password");
+    }
+    if line.starts_with("$argon2") {
+        let hash = PasswordHash::new(line).ok().filter(|hash| hash.algorithm.as_str() == "argon2id");
+        return hash.map(|_| line.to_owned()).context("its first line is not a hash by argon2id");
+    }
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).ok().context("the operating system gives no random numbers")?;
+    let salt = SaltString::encode_b64(&bytes).ok().context("the salt has the wrong length")?;
+    let hash = Argon2::default().hash_password(line.as_bytes(), &salt).ok().context("it cannot be hashed")?;
+    Ok(hash.to_string())
+}
+
+/// Answers only those who may ask. The login page and what it needs are for all.
+pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let Some(login) = &app.login else { return next.run(request).await };
+    let is_open = super::pages::is_open_to_all(request.uri().path());
+    if is_open || login.knows(request.headers()) {
+        return next.run(request).await;
+    }
+    let accepts = request.headers().get(header::ACCEPT).and_then(|accept| accept.to_str().ok());
+    let is_browser = accepts.is_some_and(|accept| accept.contains("text/html"));
+    if is_browser && request.method() == Method::GET && !request.uri().path().starts_with("/api/") {
+        return Redirect::to("/login").into_response();
+    }
+    let problem = Problem::new(StatusCode::UNAUTHORIZED);
+    let problem = problem.detail("log in, or send the server's secret as `Authorization: Bearer SECRET`");
+    ([(header::WWW_AUTHENTICATE, "Bearer")], problem).into_response()
+}
+
+/// What the login page posts.
+#[derive(Deserialize)]
+pub(crate) struct Attempt {
+    secret: String,
+}
+
+/// `POST /login`: the secret or the password for a cookie.
+pub(crate) async fn log_in(
+    State(app): State<App>,
+    Peer(address): Peer,
+    Form(Attempt { secret }): Form<Attempt>,
+) -> Response {
+    let Some(login) = app.login.clone() else { return Redirect::to("/").into_response() };
+    if !login.may_try(address) {
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS).detail("wait a second between attempts");
+        return ([(header::RETRY_AFTER, "1")], problem).into_response();
+    }
+    let checked = app.blocking(move || Ok(login.accepts(&secret))).await;
+    match (checked, &app.login) {
+        (Ok(true), Some(login)) => {
+            let cookie = login.set_cookie(&login.cookie, "; Max-Age=31536000");
+            ([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()
+        }
+        (Err(problem), _) => problem.into_response(),
+        _ => Problem::new(StatusCode::UNAUTHORIZED).detail("this is not the password").into_response(),
+    }
+}
+
+/// `POST /logout`.
+pub(crate) async fn log_out(State(app): State<App>) -> Response {
+    let Some(login) = &app.login else { return Redirect::to("/").into_response() };
+    ([(header::SET_COOKIE, login.set_cookie("", "; Max-Age=0"))], Redirect::to("/login")).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(library: &Library) -> Login {
+        Login::of(library, Some(password_hash("open sesame\n").unwrap()), false).unwrap()
+    }
+
+    #[test]
+    fn the_secret_stays_and_is_the_owners() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = Library::new(folder.path().join("library"));
+        let secret = login(&library).secret;
+        assert_eq!(secret.len(), 32);
+        assert_eq!(login(&library).secret, secret);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = library.folder().join(FILE).metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        std::fs::write(library.folder().join(FILE), "short").unwrap();
+        assert!(Login::of(&library, None, false).is_err());
+    }
+
+    #[test]
+    fn the_secret_and_the_password_are_accepted_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let login = login(&Library::new(folder.path()));
+        assert!(login.accepts(&login.secret) && login.accepts("open sesame"));
+        for wrong in ["", "open sesam", "open sesame ", &login.cookie, &login.secret[1..]] {
+            assert!(!login.accepts(wrong), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn requests_prove_themselves_by_cookie_or_bearer() {
+        let folder = tempfile::tempdir().unwrap();
+        let login = login(&Library::new(folder.path()));
+        let knows = |name: header::HeaderName, value: &str| {
+            let value = HeaderValue::from_str(value).unwrap();
+            login.knows(&HeaderMap::from_iter([(name, value)]))
+        };
+        assert!(knows(header::AUTHORIZATION, &format!("Bearer {}", login.secret)));
+        assert!(knows(header::AUTHORIZATION, &format!("bearer {}", login.secret)));
+        assert!(knows(header::COOKIE, &format!("a=b; {COOKIE}={}", login.cookie)));
+        assert!(!knows(header::AUTHORIZATION, "Bearer open sesame"));
+        assert!(!knows(header::AUTHORIZATION, &format!("Basic {}", login.secret)));
+        assert!(!knows(header::COOKIE, &format!("{COOKIE}={}", login.secret)));
+        assert!(!knows(header::COOKIE, &format!("other={}", login.cookie)));
+        assert!(!login.knows(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn an_address_waits_between_attempts_and_others_do_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let login = login(&Library::new(folder.path()));
+        let [one, other] = ["10.0.0.1", "10.0.0.2"].map(|address| address.parse().unwrap());
+        assert!(login.may_try(one) && !login.may_try(one) && login.may_try(other));
+    }
+
+    #[test]
+    fn a_password_file_has_a_password_or_its_hash() {
+        let hash = password_hash("a b\nsecond line").unwrap();
+        assert!(hash.starts_with("$argon2id$"));
+        assert_eq!(password_hash(&hash).unwrap(), hash);
+        for wrong in ["", "\nx", "$argon2id$nonsense", &hash.replace("argon2id", "argon2i")] {
+            assert!(password_hash(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The description of the API, OpenAPI 3.1: from the handlers, from the words that a query knows, and from
+//! docs/FORMATS.md.
+
+use imgsearch::query::{Kind, Parameter as Word};
+use serde_json::{Value, json};
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::Schema;
+use utoipa::openapi::{OpenApi as Document, RefOr, Required};
+use utoipa::{OpenApi, PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+
+use super::App;
+use super::problem::{MEDIA_TYPE, Problem};
+use crate::render::documented;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "imgsearch",
+        description = "Search in the photos of one library. Errors are problem details (RFC 9457). Within version 1 \
+                       nothing that is described here changes its meaning; new fields and new operations may come.",
+        license(name = "MIT OR Apache-2.0"),
+    ),
+    components(schemas(Problem))
+)]
+struct Api;
+
+/// The description before there are any operations.
+pub(super) fn begin() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Api::openapi())
+}
+
+/// What any operation may answer besides what it says itself.
+const ANYWHERE: &[(&str, &str)] = &[
+    ("400", "The request is malformed."),
+    ("403", "A page of another server asks, or this server does not tell this."),
+    ("413", "The request is too large."),
+    ("421", "The request is for another server."),
+    ("500", "The server failed."),
+    ("503", "The answer would take too long."),
+];
+
+/// The description with what holds for all operations, as JSON.
+pub(super) fn complete(document: Document, has_login: bool) -> String {
+    let mut document = serde_json::to_value(document).unwrap_or_default();
+    let problem = |what: &str| {
+        let schema = json!({ "$ref": "#/components/schemas/Problem" });
+        json!({ "description": what, "content": { MEDIA_TYPE: { "schema": schema } } })
+    };
+    let operations = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    for operation in operations.filter_map(Value::as_object_mut).flat_map(|item| item.values_mut()) {
+        let Some(responses) = operation["responses"].as_object_mut() else { continue };
+        for (status, what) in ANYWHERE {
+            responses.entry(*status).or_insert_with(|| problem(what));
+        }
+        if has_login {
+            responses.entry("401").or_insert_with(|| problem("Whoever asks has not logged in."));
+        }
+        // Those that the operation named itself without a body.
+        let errors = responses.iter_mut().filter(|(status, _)| status.as_str() >= "400");
+        for (_, response) in errors.filter(|(_, response)| response.get("content").is_none()) {
+            *response = problem(response["description"].as_str().unwrap_or_default());
+        }
+    }
+    if has_login {
+        document["components"]["securitySchemes"] = json!({
+            "secret": { "type": "http", "scheme": "bearer", "description": "The secret of the link that the server printed." },
+            "cookie": { "type": "apiKey", "in": "cookie", "name": "imgsearch" },
+        });
+        document["security"] = json!([{ "secret": [] }, { "cookie": [] }]);
+    }
+    document.to_string()
+}
+
+/// A query parameter.
+pub(super) fn parameter(name: &str, what: &str, schema: Value) -> Parameter {
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Query)
+        .required(Required::False)
+        .description(Some(what))
+        .schema(Some(schema_of(schema)))
+        .build()
+}
+
+/// A word that a query knows, as a query parameter.
+pub(super) fn word(word: &Word) -> Parameter {
+    let one = match word.kind {
+        Kind::Text(example) => json!({ "type": "string", "maxLength": 500, "examples": [example] }),
+        Kind::Word(words) => json!({ "type": "string", "enum": words }),
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Number(least, most) => json!({ "type": "number", "minimum": least, "maximum": most }),
+        Kind::Count(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
+    };
+    let schema = if word.is_list { json!({ "type": "array", "items": one }) } else { one };
+    parameter(word.name, word.what, schema)
+}
+
+fn schema_of(schema: Value) -> RefOr<Schema> {
+    serde_json::from_value(schema).expect("the schemas of this file are well formed")
+}
+
+/// What is told of a photo.
+pub(super) struct PhotoRecord;
+
+impl PartialSchema for PhotoRecord {
+    fn schema() -> RefOr<Schema> {
+        let mut properties = serde_json::Map::new();
+        properties.insert("id".to_owned(), id_schema());
+        for field in documented("`query` and `similar`\n").iter().filter(|field| field.name != "query") {
+            let kind = match field.kind {
+                "number" => json!(["number", "null"]),
+                "flag" => json!(["boolean", "null"]),
+                "list" => json!(["array", "null"]),
+                _ => json!(["string", "null"]),
+            };
+            let mut schema = json!({ "type": kind, "description": field.what });
+            if field.kind == "list" {
+                schema["items"] = json!({ "type": "string" });
+            }
+            properties.insert(field.name.to_owned(), schema);
+        }
+        let base64 = "Where the path is not valid Unicode: its exact bytes, in base64.";
+        properties.insert("path_base64".to_owned(), json!({ "type": "string", "description": base64 }));
+        let paths = "Of one photo: where it is, all of its copies.";
+        let paths = json!({ "type": "array", "items": { "type": "string" }, "description": paths });
+        properties.insert("paths".to_owned(), paths);
+        schema_of(json!({ "type": "object", "properties": properties, "required": ["id", "path"] }))
+    }
+}
+
+impl ToSchema for PhotoRecord {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Photo".into()
+    }
+}
+
+fn id_schema() -> Value {
+    json!({
+        "type": ["string", "null"],
+        "pattern": "^[0-9a-f]{32}$",
+        "description": "The photo's name here: its content's fingerprint. Absent for what a very early version indexed.",
+    })
+}

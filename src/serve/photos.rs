@@ -1,0 +1,112 @@
+//! What is told of photos.
+
+use std::path::PathBuf;
+
+use axum::extract::{FromRequestParts, Path, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use imgsearch::Match;
+use imgsearch::photo::{Id, Photo};
+use imgsearch::service::{Known, ServiceError};
+
+use super::App;
+use super::openapi::PhotoRecord;
+use super::problem::Problem;
+use super::router::json;
+use crate::render::{Field, Listing, Value, document, photo_fields};
+
+/// The photo that a request is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Of(pub(super) Id);
+
+impl<S: Send + Sync> FromRequestParts<S> for Of {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Of, Problem> {
+        let Path(id): Path<String> = Path::from_request_parts(parts, state)
+            .await
+            .map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+        id.parse().map(Of).map_err(|error| Problem::not_found(format!("`{id}` is no photo: {error}")))
+    }
+}
+
+/// A photo as an answer has it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Shown {
+    id: Option<Id>,
+    rank: Option<usize>,
+    score: Option<f32>,
+    similar: Option<usize>,
+    path: PathBuf,
+    photo: Option<Photo>,
+    /// All its paths, where they are told.
+    paths: Vec<String>,
+}
+
+impl From<Match> for Shown {
+    fn from(found: Match) -> Shown {
+        let Match { rank, score, path, content, photo, similar, .. } = found;
+        let (id, rank, score, similar) = (content.map(Id), Some(rank), Some(score), Some(similar));
+        Shown { id, rank, score, similar, path, photo, paths: Vec::new() }
+    }
+}
+
+impl From<Known> for Shown {
+    fn from(known: Known) -> Shown {
+        let paths = known.paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
+        let path = known.paths.into_iter().next().unwrap_or_default();
+        let (rank, score, similar) = (None, None, None);
+        Shown { id: Some(known.id), rank, score, similar, path, photo: known.photo, paths }
+    }
+}
+
+/// Photos as they are written into an answer.
+pub(super) fn listing(app: &App, records: Vec<Shown>) -> Listing<Shown> {
+    Listing { fields: fields(app), records }
+}
+
+fn fields(app: &App) -> Vec<Field<Shown>> {
+    let mut fields = vec![
+        Field::new("id", |shown: &Shown| shown.id.map(|id| id.to_string()).into()),
+        Field::new("rank", |shown: &Shown| shown.rank.into()),
+        Field::new("score", |shown: &Shown| shown.score.map_or(Value::Absent, Value::Score)),
+        Field::new("similar", |shown: &Shown| shown.similar.into()),
+        Field::new("path", |shown: &Shown| shown.path.as_path().into()),
+    ];
+    let known = photo_fields(|shown: &Shown| shown.photo.as_ref());
+    fields.extend(known.into_iter().map(|field| if app.hides_places { without_place(field) } else { field }));
+    fields
+}
+
+/// Where it was taken is nobody's business.
+fn without_place<R>(field: Field<R>) -> Field<R> {
+    if ["latitude", "longitude"].contains(&field.name()) { field.hidden() } else { field }
+}
+
+/// What is known of one photo.
+#[utoipa::path(
+    get,
+    path = "/photos/{id}",
+    tag = "photos",
+    params(("id" = String, Path, description = "The photo's id", pattern = "^[0-9a-f]{32}$")),
+    responses(
+        (status = 200, description = "The photo, with the paths of all its copies.", body = PhotoRecord),
+        (status = 404, description = "The library has no such photo."),
+    ),
+)]
+pub(super) async fn photo(State(app): State<App>, Of(id): Of) -> Result<Response, Problem> {
+    let asked = app.clone();
+    app.blocking(move || {
+        let photo = asked.service.photo(id)?.ok_or(ServiceError::NoSuchPhoto { id })?;
+        let mut fields = fields(&asked);
+        fields.push(Field::new("paths", |shown: &Shown| Value::List(&shown.paths)));
+        let listing = Listing { fields, records: vec![photo.into()] };
+        written(&listing.one())
+    })
+    .await
+}
+
+/// A value as a JSON document.
+pub(super) fn written(value: &impl serde::Serialize) -> Result<Response, Problem> {
+    document(value).map(json).map_err(|error| Problem::internal(&error.into()))
+}

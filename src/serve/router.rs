@@ -1,0 +1,85 @@
+//! What is served where, and what lies around all of it.
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::csrf::CsrfLayer;
+use tower_http::timeout::{RequestBodyDeadlineLayer, TimeoutLayer};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::problem::{self, Problem};
+use super::{App, auth, files, host, openapi, pages, photos, search};
+
+/// Longest body of a request, but for pictures.
+const BODY_BYTES: usize = 64 << 10;
+/// A body must have come after this time.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
+/// An answer must have begun after this time: longer than a slow machine takes to decode the slowest picture.
+const ANSWER_WITHIN: Duration = Duration::from_secs(150);
+
+/// On every answer. Scripts, styles and pictures come from here alone, and no other page may show or read what is here.
+const HEADERS: &[(&str, &str)] = &[
+    (
+        "content-security-policy",
+        "default-src 'self'; img-src 'self' data: blob:; script-src 'self'; style-src 'self'; object-src 'none'; \
+         frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    ),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+];
+
+/// Everything that is served.
+pub(super) fn router(app: &App) -> Router {
+    let (api, document) = api(app).split_for_parts();
+    let document = openapi::complete(document, app.login.is_some());
+    Router::new()
+        .merge(api)
+        .merge(pages::routes())
+        .route("/api/v1/openapi.json", get(async move || json(document.clone())))
+        .fallback(async || Problem::not_found("there is nothing at this address"))
+        .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED))
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(RequestBodyDeadlineLayer::new(BODY_WITHIN))
+        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, ANSWER_WITHIN))
+        .layer(from_fn_with_state(app.clone(), auth::guard))
+        .layer(CsrfLayer::new())
+        .layer(from_fn_with_state(app.clone(), host::guard))
+        .layer(CatchPanicLayer::custom(problem::of_panic))
+        .layer(map_response(problem::described))
+        .layer(map_response(with_headers))
+        .with_state(app.clone())
+}
+
+/// What programs can ask, and its description.
+fn api(_: &App) -> OpenApiRouter<App> {
+    let documents = OpenApiRouter::new()
+        .routes(routes!(search::search, search::search_by_picture))
+        .routes(routes!(photos::photo))
+        .layer(CompressionLayer::new());
+    let pictures = OpenApiRouter::new().routes(routes!(files::thumbnail));
+    openapi::begin().nest("/api/v1", documents.merge(pictures))
+}
+
+async fn with_headers(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+/// A JSON document that is text already.
+pub(super) fn json(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}

@@ -1,0 +1,237 @@
+//! Searching.
+
+use std::num::NonZeroUsize;
+
+use axum::body::Bytes;
+use axum::extract::multipart::Multipart;
+use axum::extract::{DefaultBodyLimit, FromRequest, Query as Pairs, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use imgsearch::Expression;
+use imgsearch::query::{PARAMETERS, Source, Term, Words, parse_line};
+use imgsearch::service::{Cursor, Page};
+use jiff::{Timestamp, ZonedDateTime};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
+
+use super::App;
+use super::openapi::{self, PhotoRecord};
+use super::photos::{Shown, listing, written};
+use super::problem::Problem;
+use crate::render::Listing;
+use crate::settings::zone;
+
+/// Longest expression, in characters.
+const MOST_CHARACTERS: usize = 500;
+
+/// Largest picture that can be sent.
+pub(super) const PICTURE_BYTES: usize = 32 << 20;
+
+/// What is said in an address.
+pub(super) type Said = Vec<(String, String)>;
+
+/// The parameters of a search, as they are documented.
+pub(super) struct Parameters;
+
+impl IntoParams for Parameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let expression = "What the photos should show: texts and photos, weighted, added and taken away, such as \
+                          `2:golden retriever + #ID - fruit`, where ID is the id of a photo. Without it, all photos that \
+                          meet the conditions are listed, the newest first.";
+        let cursor = "Where to go on: `next` of the answer before, with all else as it was.";
+        let mut all = vec![
+            openapi::parameter("q", expression, json!({ "type": "string", "maxLength": MOST_CHARACTERS })),
+            openapi::parameter("cursor", cursor, json!({ "type": "string", "maxLength": 100 })),
+        ];
+        all.extend(PARAMETERS.iter().map(openapi::word));
+        all
+    }
+}
+
+/// A page of photos.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Found {
+    /// In order.
+    #[schema(value_type = Vec<PhotoRecord>)]
+    photos: Listing<Shown>,
+    /// The `cursor` of the next page, if there is one.
+    next: Option<String>,
+    /// The town that `near` was taken for.
+    near: Option<String>,
+}
+
+/// A request that was understood.
+pub(super) struct Asked {
+    words: Words,
+    terms: Vec<Term>,
+    cursor: Option<Cursor>,
+    /// Tells questions apart, so that no cursor goes with another one.
+    question: u32,
+}
+
+impl Asked {
+    /// # Errors
+    /// For what is not known, and what cannot be.
+    pub(super) fn read(said: &Said, terms: Vec<Term>, app: &App) -> Result<Asked, Problem> {
+        let (mut words, mut expression, mut cursor) = (Words::default(), String::new(), None);
+        let mut question = crc32fast::Hasher::new();
+        for (name, value) in said {
+            match name.as_str() {
+                "cursor" => {
+                    let read = value.parse::<Cursor>();
+                    cursor = Some(read.map_err(|error| Problem::unprocessable(format!("cursor: {error}")))?);
+                    continue;
+                }
+                "q" => expression.clone_from(value),
+                "near" | "radius" if app.hides_places => return Err(Problem::places_are_hidden()),
+                _ => words.set(name, value)?,
+            }
+            question.update(name.as_bytes());
+            question.update(&[0]);
+            question.update(value.as_bytes());
+            question.update(&[0]);
+        }
+        let mut terms = terms;
+        terms.extend(expression_of(&expression)?);
+        let question = question.finalize();
+        if cursor.is_some_and(|cursor| cursor.question != question) {
+            return Err(Problem::unprocessable("cursor: it belongs to another question"));
+        }
+        Ok(Asked { words, terms, cursor, question })
+    }
+
+    /// The answer of the library.
+    pub(super) fn answer(self, app: &App) -> Result<Response, Problem> {
+        let (page, town) = if self.terms.is_empty() {
+            let understood = self.words.conditions.understand(&now, &app.towns)?;
+            let page = app.service.newest(&understood.filter, self.words.top, self.cursor)?;
+            (shown(page), understood.town)
+        } else {
+            let (query, town) = self.words.query(Expression::new(self.terms)?, &now, &app.towns)?;
+            (shown(app.service.search(&query, self.cursor)?), town)
+        };
+        let next = page.next.map(|next| next.of(self.question).to_string());
+        let near = town.map(|town| format!("{}, {}", town.name, town.country));
+        written(&Found { photos: listing(app, page.photos), next, near })
+    }
+}
+
+fn shown<T: Into<Shown>>(page: Page<T>) -> Page<Shown> {
+    Page { photos: page.photos.into_iter().map(Into::into).collect(), next: page.next }
+}
+
+/// The parts of an expression. Files of this machine are never named by others.
+fn expression_of(line: &str) -> Result<Vec<Term>, Problem> {
+    if line.chars().count() > MOST_CHARACTERS {
+        return Err(Problem::unprocessable(format!("q: it has more than {MOST_CHARACTERS} characters")));
+    }
+    let terms = parse_line(line, &|_: NonZeroUsize| None)?;
+    match terms.iter().find(|term| matches!(term.source, Source::Picture(_))) {
+        None => Ok(terms),
+        Some(_) => {
+            let hint = "name a photo of the library as `#` and its id, or send the picture itself";
+            Err(Problem::unprocessable("q: no file can be named here").hint(Some(hint.to_owned())))
+        }
+    }
+}
+
+pub(super) fn now() -> ZonedDateTime {
+    Timestamp::now().to_zoned_datetime(zone())
+}
+
+/// Finds photos by what they show.
+#[utoipa::path(
+    get,
+    path = "/search",
+    tag = "search",
+    params(Parameters),
+    responses(
+        (status = 200, description = "The photos found.", body = Found),
+        (status = 422, description = "A value cannot be understood, or the question makes no sense."),
+    ),
+)]
+pub(super) async fn search(State(app): State<App>, Pairs(said): Pairs<Said>) -> Result<Response, Problem> {
+    let asked = app.clone();
+    app.blocking(move || Asked::read(&said, Vec::new(), &asked)?.answer(&asked)).await
+}
+
+/// Finds photos that look like the one that is sent, and show what else is said.
+#[utoipa::path(
+    post,
+    path = "/search",
+    tag = "search",
+    params(Parameters),
+    request_body(
+        content((Vec<u8> = "application/octet-stream"), (Vec<u8> = "image/*"), (Upload = "multipart/form-data")),
+        description = "A picture of 32 MiB at most: as it is, or as the field `picture` of a form, whose other fields \
+                       count as parameters.",
+    ),
+    responses(
+        (status = 200, description = "The photos found.", body = Found),
+        (status = 415, description = "The body is neither a picture nor a form."),
+        (status = 422, description = "The picture cannot be read, or a value cannot be understood."),
+    ),
+)]
+pub(super) async fn search_by_picture(
+    State(app): State<App>,
+    Pairs(mut said): Pairs<Said>,
+    mut request: Request,
+) -> Result<Response, Problem> {
+    let _room = app.uploads.acquire().await;
+    let limit = DefaultBodyLimit::max(PICTURE_BYTES);
+    limit.apply(&mut request);
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let picture = match kind.unwrap_or("application/octet-stream") {
+        kind if kind.starts_with("multipart/form-data") => picture_in_form(request, &mut said).await?,
+        kind if kind.starts_with("image/") || kind == "application/octet-stream" => {
+            let body = Bytes::from_request(request, &()).await;
+            body.map_err(|rejection| Problem::new(rejection.status()).detail(rejection.body_text()))?
+        }
+        _ => {
+            let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+            return Err(problem.detail("send a picture, or a form with the field `picture`"));
+        }
+    };
+    if picture.is_empty() {
+        return Err(Problem::unprocessable("there is no picture in the request"));
+    }
+    let term = Term { weight: 1.0, source: Source::Bytes(picture.into()) };
+    let asked = app.clone();
+    app.blocking(move || Asked::read(&said, vec![term], &asked)?.answer(&asked)).await
+}
+
+/// A form with a picture.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes what is read field by field")]
+struct Upload {
+    /// The picture's file.
+    #[schema(value_type = String, format = Binary)]
+    picture: Vec<u8>,
+    /// As the parameter of this name; so are all other fields.
+    q: Option<String>,
+}
+
+async fn picture_in_form(request: Request, said: &mut Said) -> Result<Bytes, Problem> {
+    let form = Multipart::from_request(request, &()).await;
+    let mut form =
+        form.map_err(|rejection| Problem::new(rejection.status()).detail(rejection.body_text()))?;
+    let refused = |error: axum::extract::multipart::MultipartError| {
+        Problem::new(error.status()).detail(error.body_text())
+    };
+    let mut picture = Bytes::new();
+    while let Some(field) = form.next_field().await.map_err(refused)? {
+        let name = field.name().unwrap_or_default().to_owned();
+        if name == "picture" {
+            picture = field.bytes().await.map_err(refused)?;
+        } else {
+            let value = field.text().await.map_err(refused)?;
+            // A form sends what was left empty.
+            if !value.is_empty() {
+                said.push((name, value));
+            }
+        }
+    }
+    Ok(picture)
+}

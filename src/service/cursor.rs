@@ -1,0 +1,139 @@
+//! Where a page of an answer ended, so that the next one goes on there although the library has grown.
+//!
+//! A cursor names the last photo of the page by its place in the order, not by how many came before it. What was added
+//! in front of it since is passed over, and no photo comes twice.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+/// Pages deeper than this are not asked for by people.
+const MOST_SEEN: u32 = 1_000_000;
+
+/// The end of a page.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Cursor {
+    /// Which question it belongs to, as whoever asks tells questions apart.
+    pub question: u32,
+    /// How many photos came up to here.
+    pub(super) seen: u32,
+    /// The last one's place in the order.
+    pub(super) place: Place,
+    /// Tells the last one from others in the same place.
+    pub(super) key: u64,
+}
+
+/// What an order goes by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Place {
+    /// The score, the greatest first.
+    Score(f32),
+    /// Milliseconds on the clock on the wall, the greatest first.
+    Taken(i64),
+}
+
+/// A text that is not a cursor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this is not a cursor: take the one of the last answer as it is")]
+pub struct CursorError;
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, place) = match self.place {
+            Place::Score(score) => (0, u64::from(score.to_bits())),
+            Place::Taken(ms) => (1, ms.cast_unsigned()),
+        };
+        let mut bytes = vec![kind];
+        bytes.extend(self.question.to_be_bytes());
+        bytes.extend(self.seen.to_be_bytes());
+        bytes.extend(place.to_be_bytes());
+        bytes.extend(self.key.to_be_bytes());
+        f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Cursor, CursorError> {
+        let read = || {
+            let bytes: [u8; 25] = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+            let (kind, rest) = bytes.split_first()?;
+            let (question, rest) = rest.split_first_chunk()?;
+            let (seen, rest) = rest.split_first_chunk()?;
+            let (place, key) = rest.split_first_chunk()?;
+            let place = match kind {
+                0 => {
+                    let bits = u32::try_from(u64::from_be_bytes(*place)).ok()?;
+                    Place::Score(Some(f32::from_bits(bits)).filter(|score| score.is_finite())?)
+                }
+                1 => Place::Taken(i64::from_be_bytes(*place)),
+                _ => return None,
+            };
+            let (question, seen) = (u32::from_be_bytes(*question), u32::from_be_bytes(*seen));
+            let key = u64::from_be_bytes(key.try_into().ok()?);
+            (seen <= MOST_SEEN).then_some(Cursor { question, seen, place, key })
+        };
+        read().ok_or(CursorError)
+    }
+}
+
+impl Cursor {
+    /// The same one, of this question.
+    #[must_use]
+    pub fn of(self, question: u32) -> Cursor {
+        Cursor { question, ..self }
+    }
+
+    /// What comes behind it of `all`, which are in order; `place` says where each stands.
+    pub(super) fn rest<T>(self, all: Vec<T>, place: impl Fn(&T) -> (Place, u64)) -> Vec<T> {
+        let before = |other: Place| match (other, self.place) {
+            (Place::Score(other), Place::Score(own)) => other > own,
+            (Place::Taken(other), Place::Taken(own)) => other > own,
+            (Place::Score(_) | Place::Taken(_), _) => false,
+        };
+        let start = all.iter().position(|one| !before(place(one).0)).unwrap_or(all.len());
+        // Where the last one is gone, those of its place come again: none must be missed.
+        let same = all[start..].iter().take_while(|one| place(one).0 == self.place);
+        let passed = same.zip(1..).find(|(one, _)| place(one).1 == self.key).map_or(0, |(_, count)| count);
+        all.into_iter().skip(start + passed).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_come_back_and_all_else_is_refused() {
+        for place in [Place::Score(0.25), Place::Score(-1.0), Place::Taken(-5), Place::Taken(i64::MAX)] {
+            let cursor = Cursor { question: 7, seen: 50, place, key: u64::MAX };
+            assert_eq!(cursor.to_string().parse(), Ok(cursor));
+        }
+        let nan = Cursor { question: 7, seen: 50, place: Place::Score(f32::NAN), key: 0 };
+        let deep = Cursor { question: 7, seen: u32::MAX, place: Place::Taken(0), key: 0 };
+        for text in [nan.to_string(), deep.to_string(), String::new(), "AAAA".into(), "/etc/passwd".into()] {
+            assert_eq!(text.parse::<Cursor>(), Err(CursorError), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_next_page_begins_behind_the_last_one() {
+        #[track_caller]
+        fn check(all: &[(i64, u64)], expected: &[u64]) {
+            let cursor = Cursor { question: 0, seen: 2, place: Place::Taken(5), key: 2 };
+            let rest = cursor.rest(all.to_vec(), |(ms, key)| (Place::Taken(*ms), *key));
+            assert_eq!(rest.iter().map(|(_, key)| *key).collect::<Vec<_>>(), expected, "{all:?}");
+        }
+        check(&[(9, 1), (5, 2), (3, 3), (1, 4)], &[3, 4]);
+        // Newer ones came in front, also in the same place.
+        check(&[(10, 7), (9, 1), (5, 6), (5, 2), (5, 8), (3, 3)], &[8, 3]);
+        // The last one is gone.
+        check(&[(9, 1), (5, 8), (3, 3)], &[8, 3]);
+        check(&[(9, 1), (3, 3)], &[3]);
+        check(&[(9, 1)], &[]);
+        check(&[], &[]);
+    }
+}

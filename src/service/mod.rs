@@ -1,0 +1,381 @@
+//! A library that answers for as long as a program lives: one engine for all who ask, which follows the index as it
+//! grows, and photos by the id of their content. No path is ever asked for, and nothing is changed.
+//!
+//! All of it is synchronous; threads share clones and ask side by side.
+
+mod cursor;
+mod pictures;
+
+use std::hash::{BuildHasher, RandomState};
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+
+use crate::decode::{Limits, PictureError};
+use crate::engine::in_order;
+use crate::hint::Hint;
+use crate::item::path_bytes;
+use crate::library::{Load, StoreError, View};
+use crate::photo::{Id, Photo, Stamp};
+use crate::query::{Filter, Order, Query};
+use crate::{Engine, EngineError, Match};
+
+use cursor::Place;
+pub use cursor::{Cursor, CursorError};
+use pictures::Pictures;
+pub use pictures::{Original, Size};
+
+/// Whether something newer was published is looked at as often as this at most, before an answer.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Copies of one content that are told of at most.
+const MOST_COPIES: usize = 1_000;
+
+/// Opens an engine; `None` while nothing was indexed yet.
+pub type Open = Box<dyn Fn() -> Result<Option<Engine>, OpenError> + Send + Sync>;
+
+/// Why no engine could be opened.
+pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A library that answers. Clones are the same one.
+#[derive(Clone)]
+pub struct Service {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    open: Open,
+    engine: RwLock<Option<Engine>>,
+    /// When something newer was last looked for.
+    looked: Mutex<Option<Instant>>,
+    /// Raised whenever there was something newer. It begins anywhere, so that two runs of a program are told apart.
+    version: AtomicU64,
+    zone: TimeZone,
+    pictures: Pictures,
+    /// All photos, of the version that is told.
+    all: Mutex<Option<(u64, Arc<[Seen]>)>>,
+}
+
+/// A photo of the library.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Known {
+    /// Its name.
+    pub id: Id,
+    /// What is remembered of it; `None` when a newer version wrote it. Of several copies it is that of the first path.
+    pub photo: Option<Photo>,
+    /// Where it is: one path or more, in their order byte by byte.
+    pub paths: Vec<PathBuf>,
+    /// How the files at these paths looked when they were indexed.
+    stamps: Vec<Stamp>,
+}
+
+/// What a grid of photos needs of each.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Seen {
+    /// Its name.
+    pub id: Id,
+    /// When it was taken: milliseconds since 1970-01-01 00:00 on a clock on the wall.
+    pub taken_ms: i64,
+    /// In pixels, as it is seen upright; 0 where that is not known.
+    pub width: u32,
+    /// In pixels, as it is seen upright; 0 where that is not known.
+    pub height: u32,
+}
+
+/// A part of an answer.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// In order.
+    pub photos: Vec<T>,
+    /// Where the next page goes on, if there is more.
+    pub next: Option<Cursor>,
+}
+
+impl Service {
+    /// Answers with the engines that `open` opens; times of files are those of clocks in `zone`.
+    pub fn new(open: Open, zone: TimeZone, limits: Limits) -> Service {
+        let inner = Inner {
+            open,
+            engine: RwLock::default(),
+            looked: Mutex::default(),
+            version: AtomicU64::new(RandomState::new().hash_one(0)),
+            zone,
+            pictures: Pictures::new(limits),
+            all: Mutex::default(),
+        };
+        Service { inner: Arc::new(inner) }
+    }
+
+    /// The engine that answers now, after a look whether there is something newer; `None` while nothing was indexed.
+    ///
+    /// # Errors
+    /// As [`Service::refresh`].
+    pub fn engine(&self) -> Result<Option<Engine>, ServiceError> {
+        let mut looked = self.inner.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        if looked.is_none_or(|looked| looked.elapsed() >= LOOK_EVERY) {
+            self.look()?;
+            *looked = Some(Instant::now());
+        }
+        Ok(self.current())
+    }
+
+    /// What the library shows now; `None` while nothing was indexed.
+    ///
+    /// # Errors
+    /// As [`Service::refresh`].
+    pub fn view(&self) -> Result<Option<Arc<dyn View>>, ServiceError> {
+        Ok(self.engine()?.map(|engine| engine.view()))
+    }
+
+    /// Looks whether something newer was published. Whether there was.
+    ///
+    /// # Errors
+    /// [`ServiceError::Engine`] or [`ServiceError::Open`] when it does not open. What was shown before is shown until
+    /// it does.
+    pub fn refresh(&self) -> Result<bool, ServiceError> {
+        let mut looked = self.inner.looked.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_newer = self.look()?;
+        *looked = Some(Instant::now());
+        Ok(is_newer)
+    }
+
+    /// Tells states of the library apart: another one means that there may be other photos.
+    pub fn version(&self) -> u64 {
+        self.inner.version.load(Ordering::Acquire)
+    }
+
+    fn current(&self) -> Option<Engine> {
+        self.inner.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// One thread at a time.
+    fn look(&self) -> Result<bool, ServiceError> {
+        let is_newer = match self.current().map(|engine| engine.refresh()) {
+            Some(Ok(is_newer)) => is_newer,
+            Some(Err(EngineError::OtherModel { .. })) | None => self.reopen()?,
+            Some(Err(EngineError::Store(error))) if error.is_missing() => self.reopen()?,
+            Some(Err(error)) => return Err(error.into()),
+        };
+        if is_newer {
+            self.inner.version.fetch_add(1, Ordering::AcqRel);
+        }
+        Ok(is_newer)
+    }
+
+    fn reopen(&self) -> Result<bool, ServiceError> {
+        let engine = (self.inner.open)().map_err(ServiceError::Open)?;
+        let mut current = self.inner.engine.write().unwrap_or_else(PoisonError::into_inner);
+        let is_newer = engine.is_some() || current.is_some();
+        *current = engine;
+        Ok(is_newer)
+    }
+
+    /// The photos that a query finds, the first `query.top` behind `after`. Pages are in the order of scores, and each
+    /// is sorted as the query wants it.
+    ///
+    /// # Errors
+    /// As [`Engine::search`] and [`Service::refresh`].
+    pub fn search(&self, query: &Query, after: Option<Cursor>) -> Result<Page<Match>, ServiceError> {
+        let Some(engine) = self.engine()? else { return Ok(Page { photos: Vec::new(), next: None }) };
+        let seen = after.map_or(0, |after| after.seen as usize);
+        let wanted = query.top.get();
+        // One more tells whether there is another page.
+        let mut top = NonZeroUsize::MIN.saturating_add(seen + wanted);
+        loop {
+            let found = engine.search(&Query { top, order: Order::Score, ..query.clone() })?;
+            let is_all = found.len() < top.get();
+            let mut rest = match after {
+                Some(after) => after.rest(found, place_of),
+                None => found,
+            };
+            if rest.len() <= wanted && !is_all {
+                // What is new stands before the cursor.
+                top = top.saturating_mul(NonZeroUsize::MIN.saturating_add(1));
+                continue;
+            }
+            let is_last = rest.len() <= wanted;
+            rest.truncate(wanted);
+            for (at, found) in rest.iter_mut().enumerate() {
+                found.rank = seen + at + 1;
+            }
+            let end = rest.last().map(|last| (place_of(last), seen + rest.len()));
+            let next = end.filter(|_| !is_last).map(|((place, key), seen)| cursor_at(place, key, seen));
+            return Ok(Page { photos: in_order(rest, &query.order), next });
+        }
+    }
+
+    /// All photos that meet the conditions, the newest first, each content once. Photos without an id, which a very
+    /// early version indexed, are not among them.
+    ///
+    /// # Errors
+    /// [`ServiceError::Store`], and as [`Service::refresh`].
+    pub fn timeline(&self, filter: &Filter) -> Result<Arc<[Seen]>, ServiceError> {
+        let Some(view) = self.view()? else { return Ok(Arc::default()) };
+        if !filter.is_empty() {
+            return Ok(self.seen(&*view, filter)?.into());
+        }
+        let version = self.version();
+        let mut all = self.inner.all.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*all {
+            Some((of, seen)) if *of == version => Ok(Arc::clone(seen)),
+            _ => {
+                let seen: Arc<[Seen]> = self.seen(&*view, filter)?.into();
+                *all = Some((version, Arc::clone(&seen)));
+                Ok(seen)
+            }
+        }
+    }
+
+    /// The newest photos that meet the conditions, the first `most` behind `after`.
+    ///
+    /// # Errors
+    /// As [`Service::timeline`].
+    pub fn newest(
+        &self,
+        filter: &Filter,
+        most: NonZeroUsize,
+        after: Option<Cursor>,
+    ) -> Result<Page<Known>, ServiceError> {
+        let all = self.timeline(filter)?.to_vec();
+        let place = |seen: &Seen| (Place::Taken(seen.taken_ms), short(seen.id));
+        let rest = after.map_or_else(|| all.clone(), |after| after.rest(all.clone(), place));
+        let page = &rest[..rest.len().min(most.get())];
+        let end = page.last().filter(|_| page.len() < rest.len());
+        let seen = after.map_or(0, |after| after.seen as usize) + page.len();
+        let next = end.map(place).map(|(place, key)| cursor_at(place, key, seen));
+        let mut photos = Vec::with_capacity(page.len());
+        for seen in page {
+            // It may have gone since.
+            photos.extend(self.photo(seen.id)?);
+        }
+        Ok(Page { photos, next })
+    }
+
+    fn seen(&self, view: &dyn View, filter: &Filter) -> Result<Vec<Seen>, StoreError> {
+        let mut all = Vec::new();
+        view.each(filter, Load::WithoutVector, &mut |stored| {
+            if let Some(content) = stored.content {
+                let details = stored.photo.as_ref().and_then(|photo| photo.details.as_ref());
+                let taken_ms = details.map_or(i64::MIN, |details| details.wall_ms(&self.inner.zone));
+                let (width, height) = details.map_or((0, 0), |details| (details.width, details.height));
+                all.push(Seen { id: Id(content), taken_ms, width, height });
+            }
+            ControlFlow::Continue(())
+        })?;
+        // Copies may have files of other times: the newest stands for all of them.
+        all.sort_by_key(|seen| (std::cmp::Reverse(seen.taken_ms), seen.id));
+        let mut met = ahash::HashSet::default();
+        all.retain(|seen| met.insert(seen.id));
+        Ok(all)
+    }
+
+    /// A photo by its id.
+    ///
+    /// # Errors
+    /// [`ServiceError::Store`], and as [`Service::refresh`].
+    pub fn photo(&self, id: Id) -> Result<Option<Known>, ServiceError> {
+        let Some(view) = self.view()? else { return Ok(None) };
+        let mut copies = view.of_content(&id.0, MOST_COPIES)?;
+        copies.retain(|copy| copy.item.part.is_none());
+        copies.sort_by(|a, b| path_bytes(&a.item.path).cmp(&path_bytes(&b.item.path)));
+        let none = Stamp { size: 0, modified_ns: 0, changed_ns: 0 };
+        let stamps =
+            copies.iter().map(|copy| copy.photo.as_ref().map_or(none, |photo| photo.stamp)).collect();
+        let photo = copies.first().and_then(|first| first.photo.clone());
+        let paths: Vec<PathBuf> = copies.into_iter().map(|copy| copy.item.path).collect();
+        Ok((!paths.is_empty()).then_some(Known { id, photo, paths, stamps }))
+    }
+
+    /// A small version of a photo that is in memory.
+    pub fn kept(&self, id: Id, size: Size) -> Option<Arc<[u8]>> {
+        self.inner.pictures.kept(id, size)
+    }
+
+    /// A small version of a photo, as a JPEG.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSuchPhoto`], [`ServiceError::Changed`] and [`ServiceError::Picture`], and as
+    /// [`Service::photo`].
+    pub fn small(&self, id: Id, size: Size) -> Result<Arc<[u8]>, ServiceError> {
+        if let Some(kept) = self.kept(id, size) {
+            return Ok(kept);
+        }
+        let photo = self.photo(id)?.ok_or(ServiceError::NoSuchPhoto { id })?;
+        self.inner.pictures.make(&photo, size)
+    }
+
+    /// The file of a photo, if it is still as it was indexed.
+    ///
+    /// # Errors
+    /// [`ServiceError::NoSuchPhoto`] and [`ServiceError::Changed`], and as [`Service::photo`].
+    pub fn original(&self, id: Id) -> Result<Original, ServiceError> {
+        let photo = self.photo(id)?.ok_or(ServiceError::NoSuchPhoto { id })?;
+        pictures::original(&photo)
+    }
+}
+
+fn place_of(found: &Match) -> (Place, u64) {
+    (Place::Score(found.score), ahash::RandomState::with_seeds(1, 2, 3, 4).hash_one(&found.path))
+}
+
+fn cursor_at(place: Place, key: u64, seen: usize) -> Cursor {
+    Cursor { question: 0, seen: u32::try_from(seen).unwrap_or(u32::MAX), place, key }
+}
+
+/// Half of an id: enough to tell photos of one moment apart.
+fn short(id: Id) -> u64 {
+    let [half, _] = id.0.0.as_chunks::<8>().0 else { return 0 };
+    u64::from_be_bytes(*half)
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServiceError {
+    /// The engine has none.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The library does not read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// No engine opens.
+    #[error("{0}")]
+    Open(OpenError),
+    /// No photo has this id.
+    #[error("the library has no photo {id}")]
+    NoSuchPhoto {
+        /// The id.
+        id: Id,
+    },
+    /// There was such a photo when the index was last brought up to date.
+    #[error("the file of photo {id} is gone or has changed since it was indexed")]
+    Changed {
+        /// The id.
+        id: Id,
+    },
+    /// The photo cannot be shown.
+    #[error("cannot show photo {id}: {error}")]
+    Picture {
+        /// The id.
+        id: Id,
+        /// Why.
+        error: PictureError,
+    },
+}
+
+impl Hint for ServiceError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            ServiceError::Engine(error) => error.hint(),
+            ServiceError::Store(error) => error.hint(),
+            ServiceError::Picture { error, .. } => error.hint(),
+            ServiceError::Changed { .. } => Some("run `imgsearch index` again".to_owned()),
+            ServiceError::Open(_) | ServiceError::NoSuchPhoto { .. } => None,
+        }
+    }
+}

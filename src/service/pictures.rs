@@ -1,0 +1,176 @@
+//! What can be looked at of a photo: small versions of it, and the file itself.
+//!
+//! A small version is made only from bytes of the very content that was asked for, so it may be kept for ever under the
+//! name of that content.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lru::LruCache;
+
+use super::{Known, ServiceError};
+use crate::decode::{self, HEAD, Limits, PictureError, media_type};
+use crate::photo::{Id, Stamp, fingerprint};
+use crate::thumbnail::{Thumbnailer, jpeg};
+
+/// Small versions that are kept in memory take so much together: some thousand thumbnails.
+const MOST_BYTES: usize = 48 << 20;
+
+/// How large a small version is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Size {
+    /// For a grid of photos.
+    Thumbnail,
+    /// To look at one photo.
+    Preview,
+}
+
+impl Size {
+    /// Pixels of the longer side at most.
+    pub fn side(self) -> u32 {
+        match self {
+            Size::Thumbnail => 360,
+            Size::Preview => 1600,
+        }
+    }
+}
+
+/// A photo file, open, and still the one that was indexed.
+#[derive(Debug)]
+pub struct Original {
+    /// At its beginning.
+    pub file: File,
+    /// Where it is.
+    pub path: PathBuf,
+    /// In bytes.
+    pub size: u64,
+    /// What its content says it is, where a browser can show that.
+    pub media_type: Option<&'static str>,
+}
+
+/// Makes small versions and keeps those that were asked for last.
+pub(super) struct Pictures {
+    limits: Limits,
+    thumbnails: Thumbnailer,
+    previews: Thumbnailer,
+    kept: Mutex<Kept>,
+}
+
+struct Kept {
+    pictures: LruCache<(Id, Size), Arc<[u8]>>,
+    bytes: usize,
+}
+
+impl Pictures {
+    pub(super) fn new(limits: Limits) -> Pictures {
+        Pictures {
+            limits,
+            thumbnails: Thumbnailer::new(Size::Thumbnail.side(), limits),
+            previews: Thumbnailer::new(Size::Preview.side(), limits),
+            kept: Mutex::new(Kept { pictures: LruCache::unbounded(), bytes: 0 }),
+        }
+    }
+
+    /// A small version that is there already.
+    pub(super) fn kept(&self, id: Id, size: Size) -> Option<Arc<[u8]>> {
+        self.lock().pictures.get(&(id, size)).cloned()
+    }
+
+    /// Makes a small version, a JPEG, and keeps it.
+    pub(super) fn make(&self, photo: &Known, size: Size) -> Result<Arc<[u8]>, ServiceError> {
+        let mut why = ServiceError::Changed { id: photo.id };
+        for path in &photo.paths {
+            match self.small(path, photo.id, size) {
+                Ok(Some(picture)) => {
+                    let picture: Arc<[u8]> = picture.into();
+                    self.lock().keep((photo.id, size), Arc::clone(&picture));
+                    return Ok(picture);
+                }
+                Ok(None) | Err(PictureError::File(_)) => {}
+                Err(error) => why = ServiceError::Picture { id: photo.id, error },
+            }
+        }
+        Err(why)
+    }
+
+    /// The small version of a file; `None` if it has another content by now.
+    fn small(&self, path: &Path, id: Id, size: Size) -> Result<Option<Vec<u8>>, PictureError> {
+        let thumbnailer = match size {
+            Size::Thumbnail => &self.thumbnails,
+            Size::Preview => &self.previews,
+        };
+        let bytes = decode::read(open(path).map_err(PictureError::File)?, &self.limits)?;
+        if fingerprint(&bytes) != id.0 {
+            return Ok(None);
+        }
+        Ok(Some(jpeg(&thumbnailer.of(bytes)?)))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, key: (Id, Size), picture: Arc<[u8]>) {
+        self.bytes += picture.len();
+        if let Some(before) = self.pictures.put(key, picture) {
+            self.bytes -= before.len();
+        }
+        while self.bytes > MOST_BYTES
+            && let Some((_, oldest)) = self.pictures.pop_lru()
+        {
+            self.bytes -= oldest.len();
+        }
+    }
+}
+
+/// Opens the first of a photo's files that is still as it was indexed.
+pub(super) fn original(photo: &Known) -> Result<Original, ServiceError> {
+    let current = photo.paths.iter().zip(&photo.stamps).find_map(|(path, stamp)| {
+        let mut file = open(path).ok()?;
+        let now = Stamp::of(&file.metadata().ok()?);
+        let media_type = media_type(&head(&mut file).ok()?);
+        now.same_content(stamp).then(|| Original { file, path: path.clone(), size: now.size, media_type })
+    });
+    current.ok_or(ServiceError::Changed { id: photo.id })
+}
+
+/// A pipe would wait for whoever writes into it.
+fn open(path: &Path) -> std::io::Result<File> {
+    if !path.metadata()?.is_file() {
+        return Err(std::io::ErrorKind::InvalidInput.into());
+    }
+    File::open(path)
+}
+
+fn head(file: &mut File) -> std::io::Result<Vec<u8>> {
+    use std::io::{Read, Seek};
+    let mut head = Vec::new();
+    file.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+    file.rewind()?;
+    Ok(head)
+}
+
+#[cfg(test)]
+mod tests {
+    use imgsearch_index::Fingerprint;
+
+    use super::*;
+
+    #[test]
+    fn no_more_is_kept_than_there_is_room_for() {
+        let pictures = Pictures::new(Limits::default());
+        let id = |number: u128| Id(Fingerprint(number.to_be_bytes()));
+        let large: Arc<[u8]> = vec![0; MOST_BYTES / 2].into();
+        for number in 0..3 {
+            pictures.lock().keep((id(number), Size::Preview), Arc::clone(&large));
+        }
+        let kept = |number| pictures.kept(id(number), Size::Preview).is_some();
+        assert_eq!([kept(0), kept(1), kept(2)], [false, true, true]);
+        pictures.lock().keep((id(2), Size::Preview), Arc::clone(&large));
+        assert_eq!(pictures.lock().bytes, MOST_BYTES / 2 * 2);
+        assert!(pictures.kept(id(2), Size::Thumbnail).is_none());
+    }
+}

@@ -1,0 +1,170 @@
+//! What each operation answers.
+
+use std::path::Path;
+
+use image::ImageFormat;
+use serde_json::Value;
+
+use super::server::{Server, bytes, json};
+use crate::workspace::{Workspace, encoded};
+
+/// Six photos, one of them twice.
+fn indexed() -> Workspace {
+    let workspace = Workspace::new();
+    for seed in 0..6 {
+        workspace.photo(&format!("{}/{seed}.png", ["a", "b"][seed as usize % 2]), seed);
+    }
+    workspace.photo("copy.png", 3);
+    workspace.index(&[], 0);
+    workspace
+}
+
+fn photos(answer: &Value) -> &[Value] {
+    answer["photos"].as_array().unwrap()
+}
+
+fn names(answer: &Value) -> Vec<&str> {
+    let name = |photo: &Value| {
+        Path::new(photo["path"].as_str().unwrap()).file_name().unwrap().to_str().unwrap().len()
+    };
+    photos(answer)
+        .iter()
+        .map(|photo| {
+            let path = photo["path"].as_str().unwrap();
+            &path[path.len() - name(photo)..]
+        })
+        .collect()
+}
+
+#[test]
+fn a_search_finds_what_the_command_finds() {
+    let workspace = indexed();
+    let server = Server::start(&workspace, &[]);
+    let scores = workspace.scores();
+    let answer = server.json("/api/v1/search?q=a%20photo&n=100", 200);
+    assert_eq!((photos(&answer).len(), &answer["next"]), (7, &Value::Null));
+    for (photo, rank) in photos(&answer).iter().zip(1..) {
+        assert_eq!(photo["rank"], rank);
+        assert_eq!(photo["score"].as_f64().unwrap(), scores[Path::new(photo["path"].as_str().unwrap())]);
+        assert_eq!((&photo["width"], &photo["orientation"]), (&48.into(), &"landscape".into()));
+    }
+    let filtered = server.json("/api/v1/search?q=a+photo&glob=3.png&type=png,jpeg&collapse=true", 200);
+    assert_eq!(names(&filtered), ["3.png"]);
+}
+
+#[test]
+fn pages_follow_each_other() {
+    let workspace = indexed();
+    let server = Server::start(&workspace, &[]);
+    for question in ["q=a+photo", "q=a+photo&collapse=true", ""] {
+        let all = server.json(&format!("/api/v1/search?{question}&n=100"), 200);
+        let mut paths = Vec::new();
+        let mut address = format!("/api/v1/search?{question}&n=2");
+        loop {
+            let page = server.json(&address, 200);
+            assert!(photos(&page).len() <= 2);
+            paths.extend(photos(&page).iter().map(|photo| (photo["path"].clone(), photo["rank"].clone())));
+            let Some(next) = page["next"].as_str() else { break };
+            address = format!("/api/v1/search?{question}&n=2&cursor={next}");
+        }
+        let expected = photos(&all).iter().map(|photo| (photo["path"].clone(), photo["rank"].clone()));
+        assert_eq!(paths, expected.collect::<Vec<_>>(), "{question}");
+    }
+    let next = server.json("/api/v1/search?q=a+photo&n=2", 200)["next"].as_str().unwrap().to_owned();
+    json(server.get(&format!("/api/v1/search?q=a+dog&n=2&cursor={next}")), 422);
+}
+
+#[test]
+fn a_picture_that_is_sent_finds_those_like_it() {
+    let workspace = indexed();
+    let server = Server::start(&workspace, &[]);
+    let picture = encoded(3, ImageFormat::Png);
+    let by_body = json(server.post("/api/v1/search?n=2", "image/png", &picture), 200);
+    let mut form = b"--x\r\nContent-Disposition: form-data; name=\"n\"\r\n\r\n2\r\n--x\r\n".to_vec();
+    form.extend(b"Content-Disposition: form-data; name=\"picture\"; filename=\"../a.png\"\r\n\r\n");
+    form.extend(&picture);
+    form.extend(b"\r\n--x--\r\n");
+    let by_form = json(server.post("/api/v1/search", "multipart/form-data; boundary=x", &form), 200);
+    assert_eq!(by_body, by_form);
+    // The picture itself and its copy are left out.
+    assert!(
+        photos(&by_body).len() == 2
+            && !names(&by_body).iter().any(|name| ["3.png", "copy.png"].contains(name))
+    );
+    json(server.post("/api/v1/search", "image/png", b"not a picture"), 422);
+    json(server.post("/api/v1/search", "image/png", b""), 422);
+    json(server.post("/api/v1/search", "text/html", &picture), 415);
+}
+
+#[test]
+fn a_photo_is_known_by_its_id() {
+    let workspace = indexed();
+    let server = Server::start(&workspace, &[]);
+    let found = server.json("/api/v1/search?q=a+photo&glob=copy.png", 200);
+    let id = photos(&found)[0]["id"].as_str().unwrap();
+    let photo = server.json(&format!("/api/v1/photos/{id}"), 200);
+    let path = |name: &str| workspace.photos().join(name).to_str().unwrap().to_owned();
+    assert_eq!(photo["paths"], serde_json::json!([path("b/3.png"), path("copy.png")]));
+    assert_eq!(
+        (&photo["path"], &photo["id"], &photo["score"]),
+        (&path("b/3.png").into(), &id.into(), &Value::Null)
+    );
+    // A photo of the library as a part of a query.
+    let like = server.json(&format!("/api/v1/search?q=%23{id}&n=10"), 200);
+    assert!(!photos(&like).is_empty() && photos(&like).iter().all(|photo| photo["id"] != id));
+    json(server.get(&format!("/api/v1/search?q=%23{}", "0".repeat(32))), 422);
+}
+
+#[test]
+fn thumbnails_are_kept_for_ever_by_their_tag() {
+    let workspace = indexed();
+    let server = Server::start(&workspace, &[]);
+    let found = server.json("/api/v1/search?q=a+photo&n=1", 200);
+    let address = format!("/api/v1/photos/{}/thumbnail", photos(&found)[0]["id"].as_str().unwrap());
+    let response = server.get(&address);
+    let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+    let (tag, kept) = (header("etag"), header("cache-control"));
+    assert!(kept.contains("private") && kept.contains("immutable"), "{kept}");
+    assert_eq!(header("content-type"), "image/jpeg");
+    let picture = image::load_from_memory(&bytes(response, 200)).unwrap();
+    assert_eq!((picture.width(), picture.height()), (48, 32));
+    assert!(bytes(server.get_with(&address, &[("If-None-Match", &tag)]), 304).is_empty());
+    assert!(!bytes(server.get_with(&address, &[("If-None-Match", "\"other\"")]), 200).is_empty());
+}
+
+#[test]
+fn what_is_asked_wrongly_is_a_problem() {
+    let workspace = indexed();
+    let server = Server::start(&workspace, &[]);
+    for (address, status) in [
+        ("/nowhere", 404),
+        ("/api/v1/nowhere", 404),
+        ("/api/v1/photos/0", 404),
+        ("/api/v1/photos/..%2f..%2fetc%2fpasswd", 404),
+        ("/api/v1/photos/%ff", 400),
+        ("/api/v1/search?q=a&afetr=2023", 400),
+        ("/api/v1/search?q=a&after=soon", 422),
+        ("/api/v1/search?q=a&n=0", 422),
+        ("/api/v1/search?q=a&n=1001", 422),
+        ("/api/v1/search?q=a&cursor=x", 422),
+        ("/api/v1/search?q=./a.png", 422),
+        ("/api/v1/search?q=/etc/passwd", 422),
+        ("/api/v1/search?q=%231", 422),
+        ("/api/v1/search?q=http://a/b.jpg", 422),
+        ("/api/v1/search?q=-+dog", 422),
+    ] {
+        let problem = server.json(address, status);
+        assert!(problem["detail"].is_string(), "{address}: {problem}");
+    }
+    let long = "a".repeat(501);
+    json(server.get(&format!("/api/v1/search?q={long}")), 422);
+    json(server.post("/api/v1/photos/0", "text/plain", b""), 405);
+}
+
+#[test]
+fn a_library_that_is_not_there_yet_is_empty() {
+    let workspace = Workspace::new();
+    let server = Server::start(&workspace, &[]);
+    assert!(photos(&server.json("/api/v1/search?q=a+photo", 200)).is_empty());
+    assert!(photos(&server.json("/api/v1/search", 200)).is_empty());
+}

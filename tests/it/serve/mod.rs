@@ -1,0 +1,4 @@
+//! `serve`: the real binary, asked over HTTP.
+
+mod api;
+mod server;

@@ -98,7 +98,11 @@ fn an_archive_is_shown_checked_and_keeps_its_name() {
     let other = kept(&user, "clip.zip", &zip(&other));
     let taken = ["the name `clip` is taken: it is clip.zip@", "--name", "models remove clip"];
     check(&mut run(&user, &["models", "pull", &other]), 2, &taken);
-    check(&mut run(&user, &["models", "pull", &other, "--text-precision", "fp32"]), 2, &["no effect on an archive"]);
+    check(
+        &mut run(&user, &["models", "pull", &other, "--text-precision", "fp32"]),
+        2,
+        &["no effect on an archive"],
+    );
     // and a file that was altered since is found.
     fs::write(user.models().join("clip/textual/model.onnx"), "x").unwrap();
     check(&mut run(&user, &["models", "verify"]), 2, &["hint"]);
@@ -130,7 +134,7 @@ fn what_is_no_whole_model_is_not_installed() {
     );
     let whole = tar_gz(&model());
     check_refused("a.tgz", &whole[..whole.len() / 2], &["cannot unpack", "a.tgz", "is damaged"]);
-    check_refused("a.onnx", b"\x08\x07", &["it is no zip, tar or tar.gz file", "hint"]);
+    check_refused("a.onnx", b"\x08\x07", &["it is not a zip, tar or tar.gz file", "hint"]);
     check_refused(
         "a.zip",
         &zip(&Repo(vec![("README.md", b"x".to_vec())])),

@@ -242,6 +242,7 @@ fn a_folder_that_is_gone_is_named() {
     let binary = assert_cmd::cargo::cargo_bin("imgsearch");
     let mut shell = assert_cmd::Command::new("sh");
     shell.args(["-c", &script]).arg(binary).current_dir(&gone).env("IMGSEARCH_CONFIG", workspace.config());
-    let named = predicate::str::contains("cannot find here").and(predicate::str::contains("no longer exists"));
+    let named =
+        predicate::str::contains("cannot find here").and(predicate::str::contains("no longer exists"));
     shell.assert().code(2).stderr(named);
 }

@@ -1,18 +1,17 @@
-//! Memory that several threads share: who wants more of it than is left waits.
+//! A memory budget shared by threads: a thread waits until enough is free.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// So many bytes, and how many of them are free.
+/// A number of bytes, and how many of them are free.
 pub(crate) struct Budget {
     bytes: u64,
     free: Mutex<u64>,
     freed: Condvar,
-    /// Held by the one who waits for room, so that whoever comes later stands behind and one who wants much is not
-    /// passed over for ever by those who want little.
+    /// Makes waiting first come, first served, so that small requests cannot starve a large one.
     turn: Mutex<()>,
 }
 
-/// A part of a budget, given back when dropped.
+/// A share of a budget, returned when dropped.
 pub(crate) struct Share<'a> {
     budget: &'a Budget,
     bytes: u64,
@@ -23,7 +22,7 @@ impl Budget {
         Budget { bytes, free: Mutex::new(bytes), freed: Condvar::new(), turn: Mutex::new(()) }
     }
 
-    /// Waits until so many bytes are free, and takes them. More than the whole budget is the whole budget.
+    /// Waits until this many bytes are free, and takes them. Larger requests get the whole budget.
     pub(crate) fn take(&self, bytes: u64) -> Share<'_> {
         let bytes = bytes.min(self.bytes);
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
@@ -32,13 +31,13 @@ impl Budget {
         Share { budget: self, bytes }
     }
 
-    /// Whether somebody waits for room, or is about to look for it.
+    /// Whether a thread is waiting, or about to.
     #[cfg(test)]
     pub(crate) fn is_waited_for(&self) -> bool {
         self.turn.try_lock().is_err()
     }
 
-    /// No thread panics while it holds the number.
+    /// The number of free bytes. No thread panics while it has the lock.
     fn free(&self) -> MutexGuard<'_, u64> {
         self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_is_out_than_there_is_and_everyone_gets_a_turn() {
+    fn the_budget_is_never_exceeded_and_everyone_gets_a_turn() {
         let (budget, out) = (Budget::new(100), AtomicU64::new(0));
         std::thread::scope(|scope| {
             for wanted in [1, 10, 60, 100, 7_000] {

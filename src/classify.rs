@@ -1,6 +1,6 @@
-//! Zero-shot classification: which of some labels says best what a picture shows?
+//! Zero-shot classification: which of some labels fits a picture best?
 //!
-//! As CLIP's own example does it: the picture and each label become a vector, and their cosines a share of belief.
+//! As in CLIP's own example, the picture and each label become vectors, and their cosines become probabilities.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,11 +10,11 @@ use imgsearch_index::Vector;
 use crate::decode::{Limits, PictureError, decode_in_time, read};
 use crate::model::{ImageEncoder, Model, ModelError, Preprocess};
 
-/// What OpenAI's models were trained to, and no further: `logit_scale` was clipped there (CLIP paper, 2.5). Taken where
-/// a model does not say its own.
+/// The `logit_scale` for models that don't state theirs. OpenAI's models were trained to this value, where it was clipped
+/// (CLIP paper, 2.5).
 const DEFAULT_LOGIT_SCALE: f32 = 100.0;
 
-/// Tells labels apart with one model.
+/// Classifies pictures with one model.
 pub struct Classifier {
     image: ImageEncoder,
     preprocess: Preprocess,
@@ -52,17 +52,17 @@ pub enum Activation {
 }
 
 impl Activation {
-    /// As the model was trained, as far as it says so.
+    /// The activation that the model was trained with, as far as it is stated.
     pub fn of(model: &Model) -> Activation {
         let scale = model.logit_scale().unwrap_or(DEFAULT_LOGIT_SCALE);
         model.logit_bias().map_or(Activation::Softmax { scale }, |bias| Activation::Sigmoid { scale, bias })
     }
 
-    /// One probability for each cosine.
+    /// The probability for each cosine.
     pub fn apply(self, cosines: &[f32]) -> Vec<f32> {
         match self {
             Activation::Softmax { scale } => {
-                // Without the greatest the exponentials could overflow; it cancels out.
+                // Subtract the greatest to avoid overflow; it cancels out.
                 let greatest = cosines.iter().copied().fold(f32::NEG_INFINITY, f32::max);
                 let parts: Vec<f32> =
                     cosines.iter().map(|cosine| (scale * (cosine - greatest)).exp()).collect();
@@ -95,13 +95,13 @@ impl Classifier {
         })
     }
 
-    /// The same with other limits on pictures than the default ones.
+    /// Sets other limits for pictures than the default.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Classifier {
         Classifier { limits, ..self }
     }
 
-    /// How well each label fits the picture in `file`, the best first.
+    /// How well each label fits the picture in `file`, best first.
     ///
     /// # Errors
     /// [`ClassifyError`].
@@ -124,7 +124,7 @@ impl Classifier {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClassifyError {
-    /// The file is no picture that can be decoded.
+    /// The file cannot be decoded.
     #[error(transparent)]
     Picture(#[from] PictureError),
     /// The model fails.

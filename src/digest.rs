@@ -1,4 +1,4 @@
-//! Which bytes a file has.
+//! Digests of files.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
@@ -7,17 +7,17 @@ use std::path::Path;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
-/// A file's bytes by the name that Git, Git LFS or a `model.json` gives them, in lower-case hexadecimal.
+/// A digest as used by Git, Git LFS or a `model.json`, in lower-case hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Digest {
     /// The SHA-256 of the bytes, as Git LFS uses it.
     Sha256(String),
-    /// The SHA-1 of the bytes behind Git's blob header. Good against accidents, and all that Git tells of small files.
+    /// The SHA-1 of Git's blob header and the bytes. It protects against accidents, and Git has nothing else for small files.
     GitBlob(String),
 }
 
 impl Digest {
-    /// The digest that has this text: 64 hexadecimal digits are a SHA-256, 40 a Git blob.
+    /// Parses a digest: 64 hexadecimal digits are a SHA-256, 40 a Git blob.
     pub fn parse(text: &str) -> Option<Digest> {
         let text = text.to_ascii_lowercase();
         if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -37,10 +37,10 @@ impl Digest {
         }
     }
 
-    /// The digest of a file, of the kind that this one is.
+    /// The digest of a file, of the same kind as this one.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn of_same_kind(&self, path: &Path) -> io::Result<Digest> {
         match self {
             Digest::Sha256(_) => sha256_of(path).map(Digest::Sha256),
@@ -52,15 +52,15 @@ impl Digest {
 /// The SHA-256 of a file, in lower-case hexadecimal.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// If the file cannot be read.
 pub fn sha256_of(path: &Path) -> io::Result<String> {
     sha256_watched(path, &|_| ())
 }
 
-/// The same, for someone who waits: `progress` is told how many bytes each step read.
+/// The SHA-256 of a file; `progress` is called with the number of bytes that each step read.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// If the file cannot be read.
 pub fn sha256_watched(path: &Path, progress: &dyn Fn(u64)) -> io::Result<String> {
     hash(Sha256::new(), File::open(path)?, progress)
 }
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_byte_is_told_to_who_waits() {
+    fn progress_counts_every_byte() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         std::fs::write(&path, vec![7; 3_000_000]).unwrap();

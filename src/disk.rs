@@ -1,22 +1,22 @@
-//! Which disk a file lies on: to tell a photo that was deleted from one that went away with its disk.
+//! Identifies the disk of a file, to distinguish a deleted photo from one whose disk is not mounted.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
-/// Identity of a file system, as far as the operating system tells one.
+/// The identity of a file system, as far as the system provides one.
 ///
-/// Neither part is enough alone: some file systems take their id from the drive's number, which the next stick
-/// plugged in inherits, and two sticks of one make have the same size. An id may also change while the disk stays
-/// the same, so a different id is a reason to keep photos, never to remove them.
+/// Neither part is enough alone: some file systems derive their id from the drive number, which the next stick inherits,
+/// and two sticks of one model have the same size. An id may also change although the disk is the same, so a different id
+/// is a reason to keep photos, never to remove them.
 #[cfg(unix)]
 fn identity(path: &Path) -> Option<u64> {
     let stat = rustix::fs::statvfs(path).ok()?;
     Some(number([stat.f_fsid, stat.f_blocks, stat.f_frsize]))
 }
 
-/// A number made of a file system's id, blocks and size of a block. It is stored with every photo, so it has to be the
-/// same for ever.
+/// A number made from a file system's id, number of blocks and block size. It is stored with every photo, so this
+/// computation must never change.
 #[cfg(unix)]
 fn number(parts: [u64; 3]) -> u64 {
     let hash = blake3::hash(&parts.map(u64::to_le_bytes).concat());
@@ -24,31 +24,30 @@ fn number(parts: [u64; 3]) -> u64 {
     u64::from_le_bytes(*first)
 }
 
-/// Elsewhere a disk that is not there takes its drive letter along, and the root does not resolve.
+/// On other systems a missing disk has no drive letter, so the root does not resolve.
 #[cfg(not(unix))]
 fn identity(_: &Path) -> Option<u64> {
     None
 }
 
-/// Where no disk is told.
+/// The value if the disk is unknown.
 pub const UNKNOWN_DISK: u64 = 0;
 
-/// How to tell disks apart. Tests bring functions of their own, to take a disk away without mounting one.
+/// Functions that identify disks. Tests use their own, to remove a disk without mounting one.
 #[derive(Clone, Copy, Debug)]
 pub struct DiskMarks {
-    /// The number of the device that a file is on: the same for all files of a disk while it is mounted.
+    /// The device number of a file: the same for all files on a disk while it is mounted.
     pub device: fn(&Metadata) -> u64,
-    /// The identity of the disk that an existing path is on. It stays the same when the disk is mounted again. `None`
-    /// where it is not known.
+    /// The identity of the disk of an existing path, or `None` if unknown. It is the same when the disk is mounted again.
     pub identity: fn(&Path) -> Option<u64>,
 }
 
 impl DiskMarks {
-    /// What the operating system tells.
+    /// The system's functions.
     pub const SYSTEM: DiskMarks = DiskMarks { device, identity };
 }
 
-/// Answers which disk something is on, asking for its identity once per device or folder.
+/// Finds the disks of files and caches their identities per device or folder.
 #[derive(Debug)]
 pub struct Disks {
     marks: DiskMarks,
@@ -57,7 +56,7 @@ pub struct Disks {
 }
 
 impl Disks {
-    /// Disks that are told apart by `marks`.
+    /// Identifies disks with `marks`.
     pub fn new(marks: DiskMarks) -> Disks {
         Disks { marks, by_device: HashMap::new(), by_folder: HashMap::new() }
     }
@@ -68,7 +67,7 @@ impl Disks {
         *self.by_device.entry(device(metadata)).or_insert_with(|| identity(path).unwrap_or(UNKNOWN_DISK))
     }
 
-    /// The disk that `path` would be on if it existed: that of the nearest folder above it that does.
+    /// The disk on which `path` would be if it existed: that of the nearest existing folder above it.
     pub fn of_nearest(&mut self, path: &Path) -> u64 {
         let Some(folder) = path.parent() else { return UNKNOWN_DISK };
         if let Some(known) = self.by_folder.get(folder) {
@@ -105,7 +104,7 @@ pub fn is_on_network(_: &Path) -> bool {
     false
 }
 
-/// Bytes that this user may still write where `path` is or would be; `None` where the operating system is not asked.
+/// Bytes that this user can still write at `path`, which need not exist; `None` if unknown.
 #[cfg(unix)]
 pub fn free_space(path: &Path) -> Option<u64> {
     let folder = if path.is_dir() { path } else { nearest(path) };
@@ -113,13 +112,13 @@ pub fn free_space(path: &Path) -> Option<u64> {
     Some(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
-/// Elsewhere a full disk is met while writing.
+/// On other systems a full disk is noticed only when writing.
 #[cfg(not(unix))]
 pub fn free_space(_: &Path) -> Option<u64> {
     None
 }
 
-/// The nearest folder above `path` that exists.
+/// The nearest existing folder above `path`.
 pub fn nearest(path: &Path) -> &Path {
     path.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(path)
 }
@@ -139,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_file_is_on_the_disk_of_what_is_left_of_its_path() {
+    fn a_missing_file_is_on_the_disk_of_the_existing_part_of_its_path() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("a");
         std::fs::write(&file, "").unwrap();

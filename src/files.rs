@@ -1,8 +1,7 @@
-//! Files that take the place of others as a whole, and what only its owner can read.
+//! Atomic replacement of files, and private files.
 //!
-//! A new file is written beside the old one, under a name that nobody can foresee, and then renamed: who reads
-//! meanwhile finds the old bytes or the new ones, and a symbolic link that somebody planted is replaced, never
-//! followed.
+//! A new file is written beside the old one, under an unpredictable name, and then renamed. So readers find the old bytes
+//! or the new ones, and a planted symbolic link is replaced, never followed.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -12,42 +11,42 @@ use std::time::{Duration, SystemTime};
 
 use tempfile::{Builder, NamedTempFile, TempPath};
 
-/// The names of files that are not finished: this, letters and digits that nobody can foresee, and the ending. No part
-/// comes from the name of the finished file, which may be as long as a name can be.
+/// Unfinished files are named with this prefix, random letters and digits, and a fixed ending. The final name is not part of
+/// it, because that may already have the maximum length.
 const UNFINISHED: &str = ".imgsearch-";
 const UNFORESEEN: usize = 12;
 const UNFINISHED_ENDING: &str = ".unfinished";
 
-/// Whatever takes longer was left behind by a process that was killed.
+/// Unfinished files older than this were left by a killed process.
 const LONGEST_WRITING: Duration = Duration::from_secs(3_600);
 
-/// Who can read a file that is written.
+/// Who can read a new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Readers {
-    /// Nobody but its owner.
+    /// Only its owner.
     Owner,
-    /// Those who can read any new file of this user's.
+    /// The same people as for any new file of this user.
     AsUsual,
 }
 
-/// Makes a file of `bytes` as a whole where there is nothing.
+/// Creates a file atomically.
 ///
 /// # Errors
-/// [`io::ErrorKind::AlreadyExists`] where there is a file, and errors of the disk. No new file is left behind.
+/// [`io::ErrorKind::AlreadyExists`] if the file exists, or any other error of the system. Nothing is left behind then.
 pub fn create(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     let new = written(path, bytes, readers)?;
     new.persist_noclobber(path).map(drop).map_err(|error| error.error)
 }
 
-/// Puts `bytes` in the place of the file at `path`, or makes it. After a power cut it may be as it was before.
+/// Replaces or creates the file at `path` atomically. After a power cut the old file may be back.
 ///
 /// # Errors
-/// Whatever the disk says; the file at `path` is as it was then.
+/// Any error of the system. The file at `path` is unchanged then.
 pub fn replace(path: &Path, bytes: &[u8], readers: Readers) -> io::Result<()> {
     put(written(path, bytes, readers)?, path)
 }
 
-/// Does what [`replace`] does, and returns only when it holds after a power cut, too.
+/// Like [`replace`], but durable: when it returns, the new file survives a power cut.
 ///
 /// # Errors
 /// As [`replace`].
@@ -58,11 +57,11 @@ pub fn replace_durably(path: &Path, bytes: &[u8], readers: Readers) -> io::Resul
     sync_folder(folder_of(path))
 }
 
-/// Makes an empty file that is to replace the one at `path`, for code that writes by path. Dropping it removes it;
-/// [`TempPath::persist`] gives it its name.
+/// Creates an empty file that will replace the one at `path`, for code that writes by path. [`TempPath::persist`] renames
+/// it; dropping it removes it.
 ///
 /// # Errors
-/// Whatever the disk says.
+/// Any error of the system.
 pub fn begin(path: &Path, readers: Readers) -> io::Result<TempPath> {
     begun(path, readers).map(NamedTempFile::into_temp_path)
 }
@@ -78,7 +77,7 @@ fn begun(path: &Path, readers: Readers) -> io::Result<NamedTempFile> {
     builder.prefix(UNFINISHED).rand_bytes(UNFORESEEN).suffix(UNFINISHED_ENDING);
     #[cfg(unix)]
     if readers == Readers::AsUsual {
-        // The umask takes from this what it takes from any new file.
+        // The umask applies to this as to any new file.
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     }
     #[cfg(not(unix))]
@@ -94,28 +93,26 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Makes the names in a folder durable. Windows neither needs nor allows it.
+/// Makes the names in a folder durable. Windows neither needs nor allows this.
 ///
 /// # Errors
-/// Whatever the disk says.
+/// Any error of the system.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// Removes what is at `path` if it is a symbolic link, for a file that is written in place: nothing is to be written
-/// where a planted link leads.
+/// Removes `path` if it is a symbolic link. For files that are written in place, so that a planted link is not followed.
 ///
 /// # Errors
-/// Whatever the disk says.
+/// Any error of the system.
 pub fn remove_link(path: &Path) -> io::Result<()> {
     if path.is_symlink() { fs::remove_file(path) } else { Ok(()) }
 }
 
-/// The content of a file of at most `most` bytes. A larger one is an error, so that neither `/dev/zero` nor a mistake
-/// fills the memory.
+/// Reads a file of at most `most` bytes, so that neither `/dev/zero` nor a mistake can fill the memory.
 ///
 /// # Errors
-/// [`io::ErrorKind::FileTooLarge`], and whatever the disk says.
+/// [`io::ErrorKind::FileTooLarge`], or any other error of the system.
 pub fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
@@ -125,10 +122,10 @@ pub fn read_bounded(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Makes a folder that only its owner can look into, unless it is there. The folders above it are made as usual.
+/// Creates a private folder, unless it exists. Missing folders above it get the usual permissions.
 ///
 /// # Errors
-/// Whatever the disk says.
+/// Any error of the system.
 pub fn create_private_folder(folder: &Path) -> io::Result<()> {
     if let Some(above) = folder.parent() {
         fs::create_dir_all(above)?;
@@ -142,8 +139,7 @@ pub fn create_private_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Takes from everybody but the owner the right to a file or a folder, not to what is in it. Where the system does not
-/// let us, it stays as it is.
+/// Makes a file or folder (not its contents) accessible only to its owner. If that is not permitted, nothing changes.
 pub fn make_private(path: &Path) {
     #[cfg(unix)]
     {
@@ -158,7 +154,7 @@ pub fn make_private(path: &Path) {
     let _ = path;
 }
 
-/// Whether a file of this name was being written by [`create`] or [`replace`], or is of [`begin`].
+/// Whether this is the name of an unfinished file of [`create`], [`replace`] or [`begin`].
 pub fn is_unfinished(name: &OsStr) -> bool {
     let inner = name.to_str().and_then(|name| name.strip_prefix(UNFINISHED)?.strip_suffix(UNFINISHED_ENDING));
     inner.is_some_and(|inner| {
@@ -166,7 +162,7 @@ pub fn is_unfinished(name: &OsStr) -> bool {
     })
 }
 
-/// Removes from `folder` what killed processes have left unfinished. `now` is the time by the clock of its disk.
+/// Removes the unfinished files of killed processes from `folder`. `now` is the time by the clock of its disk.
 pub fn remove_unfinished(folder: &Path, now: SystemTime) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let written = entry.metadata().and_then(|metadata| metadata.modified());
@@ -190,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_replaced_as_a_whole_and_nothing_is_left_over() {
+    fn files_are_replaced_atomically_and_nothing_is_left_behind() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         replace(&path, b"one", Readers::Owner).unwrap();
@@ -212,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_may_be_as_long_as_names_can_be() {
+    fn a_name_may_have_the_maximum_length() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a".repeat(255));
         create(&path, b"one", Readers::Owner).unwrap();
@@ -257,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_left_unfinished_long_ago_is_removed() {
+    fn old_unfinished_files_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let now = folder.path().metadata().unwrap().modified().unwrap();
         let left = |folder: &Path, hours| {
@@ -279,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_bytes_are_read() {
+    fn the_limit_of_bytes_is_enforced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         fs::write(&path, "12345").unwrap();

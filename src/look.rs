@@ -1,9 +1,8 @@
-//! A small copy of a picture, kept with its record: the second look at two pictures whose perceptual hashes agree.
+//! Looks: small copies of pictures, stored in their records, to compare pictures whose perceptual hashes agree.
 //!
-//! A hash says which of two frequencies is the stronger, and that is the same for two invoices on one form, for a
-//! picture and its copy in grey, and for two exposures of one scene. The copy holds the brightness of 16 × 16 cells and
-//! the colour of 8 × 8. Documents, screenshots and drawings differ in small places only: of those it holds 32 × 32
-//! cells.
+//! A hash describes only relative strengths of frequencies. These are the same for two invoices on one form, for a picture
+//! and its grey copy, and for two exposures of one scene. A look has the brightness of 16 × 16 cells and the colour of
+//! 8 × 8. Documents, screenshots and drawings differ only in small places, so their looks have 32 × 32 cells.
 
 use fast_image_resize::FilterType;
 use image::RgbImage;
@@ -12,65 +11,63 @@ use minicbor::{Decode, Encode};
 use crate::decode::Picture;
 use crate::perceptual::{Turn, squashed};
 
-/// Pixels each way that everything is taken from.
+/// Side in pixels of the reduced picture from which everything is computed.
 const SIDE: u32 = 32;
-/// Cells each way whose brightness is kept: of a drawn picture, and of a photo.
+/// Cells of brightness per side: for a drawn picture, and for a photo.
 const DRAWN_SIDE: usize = SIDE as usize;
 const PHOTO_SIDE: usize = DRAWN_SIDE / 2;
-/// Cells each way whose colour is kept.
+/// Cells of colour per side.
 const COLOUR_SIDE: usize = 8;
 const COLOUR_CELLS: usize = COLOUR_SIDE * COLOUR_SIDE;
 
-/// A picture is drawn if this share of its pixels lies within [`PAPER_LEVELS`] of brightness (the paper, or the
-/// background of a screen) and the standard deviation of all is at least [`INK_DEVIATION`]. The second condition
-/// leaves out fog.
-/// `cargo run --release --example duplicates -- FOLDER` prints how many photos and documents are taken for drawn.
+/// A picture counts as drawn if this share of its pixels is within [`PAPER_LEVELS`] of brightness (the paper, or the
+/// background of a screen) and the standard deviation of all is at least [`INK_DEVIATION`]. The second condition excludes
+/// fog. `cargo run --release --example duplicates -- FOLDER` prints how many photos and documents count as drawn.
 const PAPER_SHARE: f64 = 0.5;
 const PAPER_LEVELS: usize = 16;
 const INK_DEVIATION: f64 = 24.0;
-/// The ink of a page that is nearly empty hardly counts: its paper alone tells it, a share of [`EMPTY_PAGE_SHARE`]
-/// within fewer levels.
+/// A nearly empty page has too little ink for that. It counts as drawn if this share of its pixels is within fewer levels.
 const EMPTY_PAGE_SHARE: f64 = 0.8;
 const EMPTY_PAGE_LEVELS: usize = 8;
-/// About how many pixels are counted for it.
+/// About how many pixels are sampled for this.
 const COUNTED: usize = 1 << 16;
 
-/// By how much two pictures differ, or may differ.
+/// How much two pictures differ, or may differ.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Difference {
-    /// Of 255, the brightness of the cell that differs most, after contrast and brightness of the whole are made equal.
+    /// The largest difference in brightness of a cell, of 255, after overall contrast and brightness are made equal.
     pub cell: f32,
     /// The natural logarithm of the ratio of the contrasts.
     pub contrast: f32,
-    /// Of 255, the mean brightness.
+    /// The difference in mean brightness, of 255.
     pub brightness: f32,
-    /// Of 255, Cb or Cr of the cell that differs most, beyond `COLOUR_SHARE` of the colour that is there.
+    /// The largest difference in Cb or Cr of a cell, of 255, less the tolerance of `COLOUR_SHARE`.
     pub colour: f32,
 }
 
-// How far two copies of one picture may differ: more than saving again changes, at any quality and size, and less than
-// different documents on one template differ, or exposures of one scene. Documents that are saved in another size
-// change more. `cargo run --release --example duplicates -- FOLDER` prints the least and the most of each number.
+// How much two copies of one picture may differ: more than saving again at any quality and size changes, and less than the
+// differences between documents on one template, or between exposures of one scene. Documents change more if they are saved
+// in another size. `cargo run --release --example duplicates -- FOLDER` prints the range of each number.
 const DRAWN_OF_ONE_SIZE: Difference = Difference { cell: 3.8, contrast: 0.14, brightness: 3.5, colour: 3.0 };
 const DRAWN: Difference = Difference { cell: 5.0, ..DRAWN_OF_ONE_SIZE };
 const PHOTO: Difference = Difference { cell: 5.0, contrast: 0.06, brightness: 3.0, colour: 3.0 };
 
-/// Saving can convert a wide gamut of colours to a narrow one, and then all colours are weaker by such a share.
+/// Saving can convert a wide gamut to a narrow one, which weakens all colours by up to this share.
 const COLOUR_SHARE: f32 = 0.2;
 
-/// A picture whose colours (Cb and Cr, of 255) are no stronger, as a root mean square, is grey.
+/// A picture is grey if the root mean square of its colours (Cb and Cr, of 255) is at most this.
 const GREY: f32 = 2.0;
-/// How strong the colours of one shot are at least, as a share of another's of the same scene, and their cosine.
-/// Estimates: less light leaves weaker colours, and taking them away leaves nothing.
+/// The least strength of one shot's colours as a share of another's of the same scene, and their least cosine. Estimates:
+/// less light makes colours weaker, and a grey copy has none.
 const LEAST_STRENGTH: f32 = 0.4;
 const LEAST_AGREEMENT: f32 = 0.7;
 
-/// How far contrast and brightness of two pictures with the same exposure differ, where one shows a little less of the
-/// scene. Of photos that are cut by 5 %, 99 in 100 differ less.
+/// How much contrast and brightness may differ between two pictures with the same exposure, if one is slightly cropped. Of
+/// photos cropped by 5 %, 99 in 100 differ less.
 const SAME_CONTRAST: f32 = 0.15;
 const SAME_BRIGHTNESS: f32 = 8.0;
 
-/// The small copy. Its length says how many cells it has.
+/// The small copy. Its length tells the number of cells.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 #[cbor(transparent)]
 pub struct Look(
@@ -90,10 +87,10 @@ impl Difference {
 }
 
 impl Look {
-    /// The copy of `picture` as it is seen upright.
+    /// The look of `picture`, upright.
     pub fn of(picture: &Picture) -> Look {
-        // A filter that weighs pixels by their distance from the middle of a cell: plain means change too much with the
-        // size of a picture when a line falls onto the edge of a cell.
+        // This filter weights pixels by their distance from the middle of a cell. Plain means would depend too much on the
+        // picture's size when a line is at the edge of a cell.
         let small = squashed(picture, SIDE, FilterType::Bilinear);
         let grey: Vec<f32> = small.to_luma8().iter().map(|&value| value.into()).collect();
         let side = if is_drawn(&picture.pixels) { DRAWN_SIDE } else { PHOTO_SIDE };
@@ -103,13 +100,13 @@ impl Look {
         Look(bytes)
     }
 
-    /// Whether it is of a document, a screenshot or a drawing.
+    /// Whether the picture is a document, a screenshot or a drawing.
     pub fn is_drawn(&self) -> bool {
         self.side() == Some(DRAWN_SIDE)
     }
 
-    /// Whether `other`, in this turn of this one, can be the same picture saved again. Nothing that was drawn and
-    /// differs in a place as small as a word is; nor is anything in other colours or of another exposure.
+    /// Whether `other` can be the same picture as this one in this turn, saved again. Drawn pictures must agree even in
+    /// places as small as a word. Other colours or another exposure are never the same picture.
     pub fn is_of_same_picture(&self, other: &Look, turn: Turn, is_same_size: bool) -> bool {
         let tolerance = match (self.is_drawn() && other.is_drawn(), is_same_size) {
             (true, true) => DRAWN_OF_ONE_SIZE,
@@ -119,7 +116,7 @@ impl Look {
         self.difference(other, turn).is_some_and(|difference| difference.is_within(&tolerance))
     }
 
-    /// By how much `other` differs from this one in this turn; `None` if a later version made one of them.
+    /// The difference of `other` from this one in this turn; `None` if a later version made one of them.
     pub fn difference(&self, other: &Look, turn: Turn) -> Option<Difference> {
         let (mine, others) = (self.grey()?, other.grey()?);
         let cells = mine.len().min(others.len());
@@ -139,14 +136,14 @@ impl Look {
         })
     }
 
-    /// How alike light and dark are spread over both pictures: the correlation of 8 × 8 cells, −1 to 1.
+    /// The correlation of light and dark in both pictures, by 8 × 8 cells, −1 to 1.
     pub fn layout_correlation(&self, other: &Look) -> f32 {
         let (Some(mine), Some(others)) = (self.grey(), other.grey()) else { return 0.0 };
         correlation(&reduced(mine, COLOUR_CELLS), &reduced(others, COLOUR_CELLS))
     }
 
-    /// Whether the colours of both are alike on the whole, in this turn of this one. They are for two shots of one
-    /// scene, in any light; they are not for a picture and its copy in grey or in other colours.
+    /// Whether both have similar colours overall, with this one in this turn. True for two shots of one scene in any light,
+    /// false for a picture and its copy in grey or in other colours.
     pub fn has_similar_colours(&self, other: &Look, turn: Turn) -> bool {
         if self.side().is_none() || other.side().is_none() {
             return false;
@@ -164,14 +161,14 @@ impl Look {
                 && mean_product(&mine, &others) >= LEAST_AGREEMENT * weak * strong
     }
 
-    /// Whether both have about the same contrast and brightness: parts of one photo do.
+    /// Whether both have about the same contrast and brightness, as crops of one photo do.
     pub fn has_same_exposure(&self, other: &Look) -> bool {
         self.difference(other, Turn::None).is_some_and(|Difference { contrast, brightness, .. }| {
             contrast <= SAME_CONTRAST && brightness <= SAME_BRIGHTNESS
         })
     }
 
-    /// Cells each way; `None` for what a later version wrote.
+    /// Cells of brightness per side; `None` for a look of a later version.
     fn side(&self) -> Option<usize> {
         let grey = self.0.len().checked_sub(2 * COLOUR_CELLS)?;
         [DRAWN_SIDE, PHOTO_SIDE].into_iter().find(|side| side * side == grey)
@@ -190,7 +187,7 @@ impl Look {
 
 fn is_drawn(pixels: &RgbImage) -> bool {
     let mut counts = [0_u32; 256];
-    // An odd step does not fall onto the same columns again and again.
+    // An odd step avoids sampling the same columns again and again.
     let step = (pixels.len() / 3 / COUNTED) | 1;
     for pixel in pixels.pixels().step_by(step) {
         counts[usize::from(brightness(pixel.0))] += 1;
@@ -209,7 +206,7 @@ fn is_drawn(pixels: &RgbImage) -> bool {
         || share(PAPER_LEVELS) >= PAPER_SHARE && deviation >= INK_DEVIATION
 }
 
-/// ITU-R BT.601, in whole numbers.
+/// ITU-R BT.601 in integers.
 fn brightness([red, green, blue]: [u8; 3]) -> u8 {
     let sum = 77 * u32::from(red) + 150 * u32::from(green) + 29 * u32::from(blue);
     u8::try_from(sum >> 8).unwrap_or(u8::MAX)
@@ -232,7 +229,7 @@ fn byte(value: f32) -> u8 {
     value.round() as u8
 }
 
-/// A square of half as many cells each way, until there are no more than `cells`.
+/// Halves the sides of a square of cells until it has at most `cells` cells.
 fn reduced(mut square: Vec<f32>, cells: usize) -> Vec<f32> {
     while square.len() > cells {
         let side = square.len().isqrt();
@@ -246,7 +243,7 @@ fn reduced(mut square: Vec<f32>, cells: usize) -> Vec<f32> {
     square
 }
 
-/// Where, in a square of cells, the one lies that a turn brings to `at`.
+/// The index of the cell that a turn moves to `at`.
 fn source(turn: Turn, side: usize, at: usize) -> usize {
     let (x, y, last) = (at % side, at / side, side - 1);
     let (x, y) = match turn {
@@ -258,7 +255,7 @@ fn source(turn: Turn, side: usize, at: usize) -> usize {
     y * side + x
 }
 
-/// The same for colours, where Cb and Cr are turned each.
+/// The same for colours; Cb and Cr are turned separately.
 fn colour_source(turn: Turn, at: usize) -> usize {
     let (channel, cell) = (at / COLOUR_CELLS * COLOUR_CELLS, at % COLOUR_CELLS);
     channel + source(turn, COLOUR_SIDE, cell)
@@ -315,7 +312,7 @@ mod tests {
         look_as(pixels, Orientation::NoTransforms)
     }
 
-    /// Light and dark in waves, and colour.
+    /// A picture with waves of brightness and with colour.
     fn photo() -> RgbImage {
         RgbImage::from_fn(320, 240, |x, y| {
             let wave =
@@ -380,19 +377,19 @@ mod tests {
     }
 
     #[test]
-    fn paper_is_told_from_photos() {
+    fn paper_is_distinguished_from_photos() {
         assert!(look(page(0)).is_drawn());
         assert!(!look(photo()).is_drawn());
     }
 
     #[test]
-    fn a_picture_is_seen_upright() {
+    fn orientation_is_applied() {
         let stored = look_as(imageops::rotate270(&photo()), Orientation::Rotate90);
         assert!(stored.is_of_same_picture(&look(photo()), Turn::None, true));
     }
 
     #[test]
-    fn light_and_dark_are_where_they_were_in_another_exposure() {
+    fn another_exposure_has_the_same_layout_of_light_and_dark() {
         let dark = with(&photo(), |pixel| pixel.map(|value| value / 3));
         assert!(look(photo()).layout_correlation(&look(dark)) > 0.95);
         let inverted = with(&photo(), |pixel| pixel.map(|value| 255 - value));
@@ -400,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_in_grey_or_other_colours_has_no_similar_ones() {
+    fn copies_in_grey_or_other_colours_do_not_match() {
         #[track_caller]
         fn check(change: fn([u8; 3]) -> [u8; 3], expected: bool) {
             let changed = with(&photo(), change);
@@ -418,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_later_version_wrote_is_like_nothing() {
+    fn looks_of_a_later_version_never_match() {
         let unknown = Look(vec![1; 7]);
         assert!(!unknown.is_of_same_picture(&unknown, Turn::None, true));
         assert!(!unknown.is_drawn());

@@ -26,10 +26,10 @@ fn main() -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// Has ONNX Runtime collect nothing. The builds of PyPI otherwise keep a device id and a database of events in the cache
-/// folder from the moment their environment is made, which is before its own switch can be used.
-#[expect(unsafe_code, reason = "there is no safe way to tell a library that is loaded later")]
+/// Disables ONNX Runtime's telemetry. Builds from PyPI otherwise store a device id and an event database in the cache
+/// folder as soon as their environment is created, before their own switch could be used.
+#[expect(unsafe_code, reason = "there is no safe way to configure a library that is loaded later")]
 fn keep_to_this_machine() {
-    // SAFETY: no other thread runs yet.
+    // SAFETY: no other thread is running yet.
     unsafe { std::env::set_var("ORT_DISABLE_TELEMETRY", "1") };
 }

@@ -1,7 +1,7 @@
-//! File names, compared as people compare them.
+//! Compares file names independently of their Unicode form.
 //!
-//! Unicode can write one name in several ways: `ü` is one character on most keyboards, but a Mac writes a `u` and two
-//! dots. Names are therefore compared in one normal form, NFC. On the disk and in the library a name keeps its bytes.
+//! Unicode has several ways to write a name: most keyboards produce `ü` as one character, but a Mac writes `u` and two
+//! dots. So names are compared in one normal form, NFC. On the disk and in the library, names keep their bytes.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
@@ -10,9 +10,9 @@ use std::path::{Component, Path, PathBuf};
 
 use unicode_normalization::{UnicodeNormalization, is_nfc};
 
-/// A name or a path in NFC. Bytes that are not UTF-8 stay as they are.
+/// A name or path in NFC. Bytes that are not UTF-8 are kept.
 pub fn normal(name: &[u8]) -> Cow<'_, [u8]> {
-    // Filters ask this for every photo of the library, and most names are ASCII.
+    // Filters call this for every photo in the library, and most names are ASCII.
     if name.is_ascii() || name.utf8_chunks().all(|chunk| is_nfc(chunk.valid())) {
         return Cow::Borrowed(name);
     }
@@ -45,8 +45,8 @@ fn path_from(bytes: Vec<u8>) -> PathBuf {
     String::from_utf8_lossy(&bytes).into_owned().into()
 }
 
-/// Does what [`Path::canonicalize`] does. Where a name is not on the disk as it is typed, but exactly one other name
-/// has the same normal form, that one is used.
+/// Like [`Path::canonicalize`]. In addition, if a name does not exist as typed, but exactly one entry has the same normal
+/// form, that entry is used.
 ///
 /// # Errors
 /// As [`Path::canonicalize`].
@@ -58,7 +58,7 @@ pub fn canonicalize(path: &Path) -> io::Result<PathBuf> {
     })
 }
 
-/// The path with each name as the disk has it; `None` where the disk has no such name, or several.
+/// The path with each name as on the disk; `None` if there is no such entry or more than one.
 fn as_on_disk(path: &Path) -> Option<PathBuf> {
     let mut found = PathBuf::new();
     for part in path.components() {
@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// `Tür` with one character for `ü`, and as a Mac writes it.
+    /// `Tür` with `ü` as one character, and as a Mac writes it.
     const COMPOSED: &str = "T\u{fc}r";
     const DECOMPOSED: &str = "Tu\u{308}r";
 
@@ -104,7 +104,7 @@ mod tests {
         check(COMPOSED.as_bytes(), COMPOSED.as_bytes());
         check(DECOMPOSED.as_bytes(), COMPOSED.as_bytes());
         check("\u{1112}\u{1161}\u{11ab}".as_bytes(), "\u{d55c}".as_bytes());
-        // What is not UTF-8 stays, and what is beside it has its normal form.
+        // Bytes that are not UTF-8 are kept; the text beside them is normalised.
         check(b"\xff\xfe", b"\xff\xfe");
         check(b"u\xcc\x88\xff/u\xcc\x88", b"\xc3\xbc\xff/\xc3\xbc");
     }
@@ -119,7 +119,7 @@ mod tests {
         fs::write(&file, "").unwrap();
         assert_eq!(canonicalize(&of(COMPOSED, "a.jpg")).unwrap(), file.canonicalize().unwrap());
         assert!(canonicalize(&of(COMPOSED, "b.jpg")).is_err());
-        // Of two forms of `ệ` neither is the third one, which was typed.
+        // There are two entries with forms of `ệ`, and the typed name has a third form.
         for name in ["\u{1eb9}\u{302}", "\u{ea}\u{323}"] {
             fs::write(root.join(name), "").unwrap();
         }

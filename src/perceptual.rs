@@ -1,7 +1,7 @@
 //! Perceptual hashes: 256 bits that stay nearly the same when a picture is saved again, at any size or quality.
 //!
-//! The classic DCT hash (pHash), of 16 × 16 frequencies instead of 8 × 8: with 64 bits, versions of one picture and
-//! different pictures cannot be told apart. `cargo run --release --example duplicates -- FOLDER` prints by how many
+//! This is the classic DCT hash (pHash), with 16 × 16 frequencies instead of 8 × 8, because 64 bits cannot distinguish
+//! versions of one picture from different pictures. `cargo run --release --example duplicates -- FOLDER` prints in how many
 //! bits versions of each photo differ, and different documents on one template.
 
 use fast_image_resize::FilterType;
@@ -12,15 +12,14 @@ use minicbor::{Decode, Encode};
 use crate::decode::Picture;
 use crate::resize::resized;
 
-/// Frequencies each way: bits in a row, and rows.
+/// Frequencies per side: the number of rows, and of bits per row.
 const SIDE: u32 = 16;
-/// Pixels each way that the frequencies are taken from: the hasher wants twice as many as frequencies, and scales
-/// nothing when it gets them.
+/// Side of the reduced picture in pixels. The hasher needs twice the number of frequencies, and does no scaling then.
 const PIXELS: u32 = 2 * SIDE;
-/// A picture whose grey values deviate less from their mean shows nothing: its hash would be one of noise.
+/// A picture with a lower standard deviation of grey values is blank: its hash would depend on noise.
 const LEAST_DEVIATION: f64 = 1.5;
 
-/// What a picture looks like.
+/// A perceptual hash of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 #[cbor(transparent)]
 pub struct PerceptualHash(
@@ -29,10 +28,10 @@ pub struct PerceptualHash(
     [u8; 32],
 );
 
-/// A quarter turn, or several.
+/// A rotation by quarter turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Turn {
-    /// As it is.
+    /// Not rotated.
     None,
     /// By 90 degrees.
     Quarter,
@@ -43,22 +42,22 @@ pub enum Turn {
 }
 
 impl Turn {
-    /// All of them.
+    /// All turns.
     pub const ALL: [Turn; 4] = [Turn::None, Turn::Quarter, Turn::Half, Turn::ThreeQuarters];
 
-    /// Whether width becomes height.
+    /// Whether width and height are swapped.
     pub fn swaps_sides(self) -> bool {
         matches!(self, Turn::Quarter | Turn::ThreeQuarters)
     }
 }
 
 impl PerceptualHash {
-    /// The hash of a picture that shows nothing: half the bits of any other are set.
+    /// The hash of a blank picture. (In any other hash, half the bits are set.)
     pub const BLANK: PerceptualHash = PerceptualHash([0; 32]);
 
-    /// The hash of `picture` as it is seen upright.
+    /// The hash of `picture`, upright.
     pub fn of(picture: &Picture) -> PerceptualHash {
-        // Averaging areas is what leaves no trace of the size that a picture had.
+        // Averaging areas makes the result independent of the picture's size.
         let grey = squashed(picture, PIXELS, FilterType::Box).into_luma8();
         if deviation(&grey) < LEAST_DEVIATION {
             return PerceptualHash::BLANK;
@@ -68,7 +67,7 @@ impl PerceptualHash {
         PerceptualHash(bits)
     }
 
-    /// Whether the picture shows anything.
+    /// Whether the picture is blank.
     pub fn is_blank(&self) -> bool {
         *self == PerceptualHash::BLANK
     }
@@ -78,14 +77,14 @@ impl PerceptualHash {
         self.0.iter().zip(other.0).map(|(a, b)| (a ^ b).count_ones()).sum()
     }
 
-    /// The bits in 16 words, each of one row of frequencies.
+    /// The bits as 16 words, one per row of frequencies.
     pub fn words(&self) -> [u16; 16] {
         std::array::from_fn(|row| u16::from_le_bytes([self.0[2 * row], self.0[2 * row + 1]]))
     }
 
-    /// The bits in 16 words, each of four by four frequencies that are next to each other, the lowest first.
+    /// The bits as 16 words, one per block of four by four neighbouring frequencies, the lowest first.
     ///
-    /// Of two pictures that show the same scene from nearly the same place some such words stay nearly the same.
+    /// For two pictures of the same scene from nearly the same place, some of these words are nearly equal.
     pub fn blocks(&self) -> [u16; 16] {
         let words = self.words();
         std::array::from_fn(|block| {
@@ -99,10 +98,10 @@ impl PerceptualHash {
         PerceptualHash(std::array::from_fn(|byte| words[byte / 2].to_le_bytes()[byte % 2]))
     }
 
-    /// Nearly the hash of the same picture turned.
+    /// Approximately the hash of the turned picture.
     ///
-    /// Turning a picture transposes its frequencies and changes the sign of every other one, and a bit says whether a
-    /// frequency is above the median, which is close to zero. So some bits differ from the turned picture's own hash.
+    /// Turning a picture transposes its frequencies and flips the sign of every other one. A bit tells whether a frequency
+    /// is above the median, which is close to zero but not equal. So some bits differ from the turned picture's own hash.
     #[must_use]
     pub fn turned(&self, turn: Turn) -> PerceptualHash {
         const ODD: u16 = 0xaaaa;
@@ -129,7 +128,7 @@ fn hasher() -> Hasher<[u8; 32]> {
     config.hash_alg(HashAlg::Median).preproc_dct().to_hasher()
 }
 
-/// All of a picture, as it is seen upright, in a square with this side.
+/// A whole picture, upright, squeezed into a square of this side.
 pub(crate) fn squashed(picture: &Picture, side: u32, filter: FilterType) -> DynamicImage {
     let mut small = DynamicImage::ImageRgb8(resized(&picture.pixels, side, side, filter));
     small.apply_orientation(picture.orientation);
@@ -161,8 +160,7 @@ mod tests {
         Picture { pixels, full_size, eighths: 8, orientation, metadata: Metadata::default(), note: None }
     }
 
-    /// Waves of all the frequencies that a hash looks at, the higher the weaker, as photos have them; which of them are
-    /// crests at the corner depends on the seed.
+    /// Waves of all frequencies in a hash, weaker for higher ones, as in photos. The seed decides the signs.
     fn scene(width: u32, height: u32, seed: u32) -> RgbImage {
         let wave = |frequency: u32, at: u32, of: u32| {
             (f64::from(frequency) * (f64::from(at) + 0.5) / f64::from(of) * std::f64::consts::PI).cos()
@@ -196,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_turned_hash_is_that_of_the_turned_picture() {
+    fn a_turned_hash_is_close_to_that_of_the_turned_picture() {
         #[track_caller]
         fn check(turn: Turn, turned: impl Fn(&RgbImage) -> RgbImage) {
             let scene = scene(150, 100, 1);
@@ -210,14 +208,14 @@ mod tests {
     }
 
     #[test]
-    fn a_picture_is_seen_upright() {
+    fn orientation_is_applied() {
         let upright = scene(150, 100, 1);
         let stored = picture(imageops::rotate270(&upright), Orientation::Rotate90);
         assert!(PerceptualHash::of(&stored).distance(&hash(upright)) < 8);
     }
 
     #[test]
-    fn a_picture_of_nothing_is_blank() {
+    fn a_uniform_picture_is_blank() {
         assert!(hash(RgbImage::from_pixel(90, 60, Rgb([7, 8, 9]))).is_blank());
         assert!(!hash(scene(90, 60, 1)).is_blank());
     }

@@ -1,15 +1,15 @@
-//! Pictures in other sizes.
+//! Resizing pictures.
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::RgbImage;
 
-/// All of a picture in another size, by a convolution with `filter`.
+/// Resizes a whole picture by a convolution with `filter`.
 pub(crate) fn resized(pixels: &RgbImage, width: u32, height: u32, filter: FilterType) -> RgbImage {
     let from = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3);
     let mut to = Image::new(width, height, PixelType::U8x3);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter)).use_alpha(false);
-    let from = from.expect("an RgbImage holds three bytes a pixel");
+    let from = from.expect("an RgbImage has three bytes per pixel");
     Resizer::new().resize(&from, &mut to, &options).expect("both are of three bytes a pixel");
     RgbImage::from_raw(width, height, to.into_vec()).expect("the resizer filled every pixel")
 }

@@ -1,10 +1,10 @@
-//! How a file looks from outside, to tell whether it has changed.
+//! Stamps: a file's size and times, to detect changes without opening it.
 
 use std::fs::Metadata;
 
 use minicbor::{Decode, Encode};
 
-/// How a file looked when it was last read: enough to tell, without opening it, that it has not changed.
+/// A file's size and times when it was last read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Stamp {
     /// Length in bytes.
@@ -13,8 +13,8 @@ pub struct Stamp {
     /// Last modification, in nanoseconds since the Unix epoch.
     #[n(1)]
     pub modified_ns: i64,
-    /// Last change of the inode, in nanoseconds since the Unix epoch; 0 where the platform has none. Whoever replaces
-    /// the content changes it too, and unlike the modification time nobody can set it back.
+    /// Last change of the inode, in nanoseconds since the Unix epoch; 0 if the platform has none. Replacing the content
+    /// changes it too, and unlike the modification time it cannot be set back.
     #[n(2)]
     pub changed_ns: i64,
 }
@@ -30,7 +30,7 @@ impl Stamp {
         Stamp { size: metadata.len(), modified_ns, changed_ns: changed_ns(metadata) }
     }
 
-    /// Whether the content is probably the same. Only equal stamps make it sure.
+    /// Whether the content is probably the same. It is certain only if the stamps are equal.
     pub fn same_content(&self, other: &Stamp) -> bool {
         (self.size, self.modified_ns) == (other.size, other.modified_ns)
     }

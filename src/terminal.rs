@@ -1,8 +1,8 @@
-//! How names and numbers look to people.
+//! Formats names and numbers for people.
 //!
-//! File names and metadata are untrusted. What a person reads is free of characters that move the cursor, change
-//! colours, turn the direction of reading, or cannot be seen: they are written as in source code. Formats for programs
-//! have the exact bytes, except on a terminal.
+//! File names and metadata are untrusted. In text for people, invisible characters and those that move the cursor, change
+//! colours or change the reading direction are escaped as in source code. Formats for programs keep the exact bytes, except
+//! on a terminal.
 
 use std::borrow::Cow;
 use std::path::{MAIN_SEPARATOR, Path};
@@ -11,17 +11,17 @@ use anstyle::{AnsiColor, Effects, Style};
 use imgsearch::item::path_bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 
-/// Headings, and whatever else should not catch the eye.
+/// For headings and other unobtrusive text.
 pub(crate) const DIM: Style = Style::new().effects(Effects::DIMMED);
-/// How well a photo answers.
+/// For scores.
 pub(crate) const SCORE: Style = AnsiColor::Green.on_default();
-/// The folders of a path, as fd shows them.
+/// For the folders of a path, as in fd.
 const FOLDER: Style = AnsiColor::Blue.on_default();
 
-/// What a URI holds as it is: RFC 3986's unreserved characters, and what separates folders.
+/// Characters that are not encoded in a URI: RFC 3986's unreserved ones, and the slash.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// What standard output can show.
+/// The abilities of standard output.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Look {
     pub(crate) is_terminal: bool,
@@ -30,7 +30,7 @@ pub(crate) struct Look {
 }
 
 impl Look {
-    /// The text in this style where there are colours.
+    /// The text in this style, if colours are on.
     pub(crate) fn styled(self, text: &str, style: Style) -> String {
         if self.colours { format!("{style}{text}{style:#}") } else { text.to_owned() }
     }
@@ -40,7 +40,7 @@ impl Look {
         self.dressed(path, escape_path(path).as_bytes())
     }
 
-    /// A path for programs: its exact bytes, but on a terminal as people see it.
+    /// A path for programs: its exact bytes, but escaped on a terminal.
     pub(crate) fn exact_path(self, path: &Path) -> Vec<u8> {
         if self.is_terminal { self.path(path) } else { self.dressed(path, &exact(path)) }
     }
@@ -60,7 +60,7 @@ fn coloured(name: &[u8]) -> Vec<u8> {
     [format!("{FOLDER}").as_bytes(), folder, format!("{FOLDER:#}").as_bytes(), file].concat()
 }
 
-/// A `file:` URI of an absolute path. Without a host it means this machine.
+/// The `file:` URI of an absolute path, without a host, which means this machine.
 pub(crate) fn uri(path: &Path) -> Option<String> {
     let bytes = path_bytes(path).filter(|_| path.is_absolute())?;
     let slashed: Vec<u8> = if MAIN_SEPARATOR == '/' {
@@ -78,12 +78,12 @@ pub(crate) fn exact(path: &Path) -> Cow<'_, [u8]> {
     path_bytes(path).map_or_else(lossy, Cow::Borrowed)
 }
 
-/// A path as people see it.
+/// A path escaped for people.
 pub(crate) fn escape_path(path: &Path) -> Cow<'_, str> {
     escape_bytes(path.as_os_str().as_encoded_bytes())
 }
 
-/// The text in these bytes as people see it. Bytes that are not UTF-8 are written as `\xff`.
+/// The text in these bytes, escaped for people. Bytes that are not UTF-8 become `\xff`.
 pub(crate) fn escape_bytes(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = str::from_utf8(bytes) {
         return escape(text);
@@ -96,12 +96,12 @@ pub(crate) fn escape_bytes(bytes: &[u8]) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// The text as people see it: what cannot be seen, or changes how the rest is seen, is written as in source code.
+/// Escapes invisible characters, and those that change how other text is shown, as in source code.
 pub(crate) fn escape(text: &str) -> Cow<'_, str> {
     escape_with(text, |c| c.escape_default().to_string())
 }
 
-/// The text with `escaped` in place of each character that cannot be seen, or changes how the rest is seen.
+/// Replaces invisible characters, and those that change how other text is shown, by `escaped`.
 pub(crate) fn escape_with(text: &str, escaped: impl Fn(char) -> String) -> Cow<'_, str> {
     if !text.contains(is_unseen) {
         return Cow::Borrowed(text);
@@ -119,8 +119,8 @@ pub(crate) fn escape_with(text: &str, escaped: impl Fn(char) -> String) -> Cow<'
     Cow::Owned(shown)
 }
 
-/// Control characters; marks, overrides and isolates of direction; characters without width; and the separators of
-/// lines and paragraphs.
+/// Whether this is a control character; a direction mark, override or isolate; a zero-width character; or a line or
+/// paragraph separator.
 fn is_unseen(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -137,7 +137,7 @@ fn is_unseen(c: char) -> bool {
         )
 }
 
-/// Whether `c` stands where writing needs it: Persian separates letters with U+200C, and emoji are joined with U+200D.
+/// Whether `c` is a joiner in a legitimate place: Persian separates letters with U+200C, and U+200D joins emoji.
 fn is_joiner(before: Option<char>, c: char, behind: Option<char>) -> bool {
     let is_joined = |c: Option<char>| c.is_some_and(|c| !c.is_ascii() && !is_unseen(c));
     matches!(c, '\u{200c}' | '\u{200d}') && is_joined(before) && is_joined(behind)
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_cannot_be_seen_is_written_out() {
+    fn invisible_characters_are_escaped() {
         #[track_caller]
         fn check(bytes: &[u8], expected: &str) {
             assert_eq!(escape_bytes(bytes), expected);
@@ -161,7 +161,7 @@ mod tests {
         check("a\u{200b}b\u{feff}\u{2060}\u{ad}".as_bytes(), "a\\u{200b}b\\u{feff}\\u{2060}\\u{ad}");
         check("a\u{2028}b\u{2029}".as_bytes(), "a\\u{2028}b\\u{2029}");
         check(b"T\xfcr\x1b.jpg", "T\\xfcr\\u{1b}.jpg");
-        // Joiners are part of Persian words and of emoji. Elsewhere they only hide.
+        // Joiners are part of Persian words and of emoji. Elsewhere they are escaped.
         check("می\u{200c}خواهم 👨\u{200d}👩.jpg".as_bytes(), "می\u{200c}خواهم 👨\u{200d}👩.jpg");
         check("a\u{200d}b\u{200c}".as_bytes(), "a\\u{200d}b\\u{200c}");
         check("م\u{200c}\u{200c}خ".as_bytes(), "م\\u{200c}\\u{200c}خ");

@@ -1,4 +1,4 @@
-//! Small upright versions of photo files, to be looked at.
+//! Thumbnails of photos, upright.
 
 use std::fs::File;
 use std::path::Path;
@@ -11,24 +11,24 @@ use crate::budget::Budget;
 use crate::decode::{self, Detail, Limits, PictureError, decode_in_time};
 use crate::resize::resized;
 
-/// JPEG quality of thumbnails in pages: what Pillow and most cameras' previews take by default; nobody prints them.
+/// JPEG quality of thumbnails in pages. Pillow and most cameras' previews have similar defaults, and nobody prints them.
 const QUALITY: u8 = 80;
 
-/// Makes thumbnails of one size, on any number of threads at a time.
+/// Makes thumbnails of one size. It can be used by any number of threads at a time.
 pub struct Thumbnailer {
     side: u32,
     limits: Limits,
-    /// What all pictures that are being decoded may take together.
+    /// The memory for all pictures being decoded.
     memory: Budget,
 }
 
 impl Thumbnailer {
-    /// For thumbnails in a square of `side` pixels.
+    /// Makes thumbnails that fit a square of `side` pixels.
     pub fn new(side: u32, limits: Limits) -> Thumbnailer {
         Thumbnailer { side, limits, memory: Budget::new(limits.shared_memory()) }
     }
 
-    /// The photo at `path`, upright, in its own shape. A smaller one is left as it is.
+    /// The thumbnail of the photo at `path`, upright, with its aspect ratio. A smaller photo is not enlarged.
     ///
     /// # Errors
     /// [`PictureError`]; no file makes this function panic.
@@ -50,7 +50,7 @@ impl Thumbnailer {
     }
 }
 
-/// The bytes of a JPEG of `picture`.
+/// Encodes `picture` as a JPEG.
 #[expect(clippy::missing_panics_doc, reason = "the encoder takes RGB, and writing to a Vec cannot fail")]
 pub fn jpeg(picture: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -59,7 +59,7 @@ pub fn jpeg(picture: &RgbImage) -> Vec<u8> {
     bytes
 }
 
-/// Scaled down, if needed, until neither side is longer than `side`.
+/// Scales a picture down, if needed, until neither side is longer than `side`.
 fn fitted(pixels: RgbImage, side: u32) -> RgbImage {
     let (width, height) = pixels.dimensions();
     let longest = width.max(height);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_picture_is_an_error() {
+    fn other_files_are_errors() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.jpg");
         std::fs::write(&path, "not a picture").unwrap();

@@ -1,8 +1,7 @@
-//! Roots + rules → the files below them, each with what its name says it is. Opens no file.
+//! Walks the files below the roots and classifies them by name. Opens no file.
 //!
-//! Opening every file of a home folder to look for pictures would be slow on a NAS, so names come first: endings of
-//! pictures ([`FileType`]), endings of other files ([`Kind`]), and names that say nothing. What a file really is, its
-//! content decides later.
+//! Opening every file in a home folder to look for pictures would be slow on a NAS. So extensions come first: those of
+//! pictures ([`FileType`]) and of other files ([`Kind`]). Other names are unknown. The content decides later.
 
 mod exclude;
 mod file_type;
@@ -27,7 +26,7 @@ pub use kind::Kind;
 use starts::{Start, files_in, starts};
 pub(crate) use starts::{below, outermost};
 
-/// Name endings of the JPEG that a camera or a person puts beside a RAW file of the same name.
+/// Extensions of the JPEG that a camera or a person puts beside a RAW file of the same name.
 const BESIDE_RAW: &[&str] = &["jpg", "jpeg", "jpe", "jfif"];
 
 /// Folders nobody keeps photos in: version control, packages, thumbnails, trash and the NAS makers' own folders.
@@ -51,59 +50,58 @@ const SKIPPED_FOLDERS: &[&str] = &[
     ".thumbnails",
 ];
 
-/// Which files and folders are left out.
+/// Rules for excluding files and folders.
 #[derive(Clone, Debug, Default)]
 pub struct Rules {
-    /// Globs of files and folders to leave out, with `.gitignore`'s meaning relative to each root.
+    /// Globs of files and folders to exclude, with the syntax of `.gitignore`, relative to each root.
     pub exclude: Vec<String>,
-    /// Look into hidden folders and at hidden files.
+    /// Include hidden files and folders.
     pub include_hidden: bool,
     /// Follow symbolic links to files and folders.
     pub follow_symlinks: bool,
 }
 
-/// What a walk meets, in the order it meets it: of each folder first its files, RAW files last among them, then the
-/// folders in it.
+/// What a walk finds. In each folder, files come first (RAW files last among them), then subfolders.
 #[derive(Debug)]
 pub enum Found {
     /// A regular file that may be a photo.
     File {
         /// Its absolute path.
         path: PathBuf,
-        /// As it was when the walk passed.
+        /// Its metadata at the time of the walk.
         metadata: Metadata,
         /// The disk it is on.
         disk: u64,
-        /// What its name says.
+        /// Its class by name.
         name: Name,
     },
-    /// A regular file that is no picture, by its name.
+    /// A regular file that is not a picture, by its name.
     NotPicture(Kind),
-    /// A symbolic link, named like a photo, whose target is gone.
+    /// A symbolic link with a photo's name whose target does not exist.
     DanglingLink(PathBuf),
     /// A symbolic link to a photo or a folder, not followed.
     LinkNotFollowed,
-    /// A folder or file that could not be looked at.
+    /// A folder or file that could not be read.
     Unreadable {
         /// The path.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: io::Error,
     },
 }
 
-/// What the name of a file that may be a photo says.
+/// The class of a possible photo by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Name {
-    /// The file itself was given as a root: it is meant, whatever it is called.
+    /// The file itself was given as a root, so it counts whatever its name is.
     Root,
-    /// A JPEG, which may stand for a RAW file of the same name.
+    /// A JPEG, which may replace a RAW file of the same name.
     Jpeg,
     /// Any other picture.
     Picture,
     /// A camera's RAW file.
     Raw,
-    /// Nothing: only the content can tell.
+    /// Unknown: only the content can tell.
     Unknown,
 }
 
@@ -122,16 +120,16 @@ impl Name {
         }
     }
 
-    /// Whether it is a picture's.
+    /// Whether this is a picture's name.
     fn is_pictures(self) -> bool {
         self != Name::Unknown
     }
 }
 
-/// Makes the roots absolute, without symbolic links, each once.
+/// Makes the roots absolute, resolves symbolic links, and removes repetitions.
 ///
-/// Roots that cannot be reached come back beside the good ones: an unmounted disk must not keep the others from being
-/// indexed. A root inside another stays: you named it, so it is walked even where the outer walk leaves it out.
+/// Unreachable roots are returned separately, so that an unmounted disk does not prevent indexing the others. A root inside
+/// another root is kept: the user named it, so it is walked even if the outer walk would exclude it.
 pub fn resolve_roots(roots: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, io::Error)>) {
     let mut good = BTreeSet::new();
     let mut bad = Vec::new();
@@ -154,19 +152,19 @@ pub struct Walk {
     rules: Rules,
     exclude: Exclude,
     disks: Disks,
-    /// Other roots below this one. They have walks of their own, so this one leaves them out.
+    /// Other roots below this one. They have their own walks, so this walk skips them.
     inner_roots: BTreeSet<PathBuf>,
     /// The folders from the root to where it has begun, as they are called without links, if it follows links.
     above: Vec<PathBuf>,
-    /// The folder last met that may be listed but not entered.
+    /// The last folder that can be listed but not entered.
     closed: Option<PathBuf>,
 }
 
 impl Walk {
-    /// Begins a walk of `root`, one of `roots`; nothing is looked at yet. `disks` tells which disk a file is on.
+    /// Creates a walk of `root`, one of `roots`, without reading anything yet. `disks` identifies the disks of files.
     ///
     /// # Errors
-    /// [`PatternError`]; trouble on the way is a [`Found::Unreadable`].
+    /// [`PatternError`]. Errors during the walk are [`Found::Unreadable`].
     pub fn new(root: &Path, roots: &[PathBuf], rules: &Rules, disks: Disks) -> Result<Walk, PatternError> {
         let is_inner = |other: &&PathBuf| *other != root && other.starts_with(root);
         Ok(Walk {
@@ -219,7 +217,7 @@ impl Walk {
         walk.sort_by(in_order).into_iter()
     }
 
-    /// What the next entry is; nothing for one that is left out or only leads further.
+    /// Classifies the next entry; `None` for excluded entries and for folders.
     fn look(&mut self, entry: walkdir::Result<DirEntry>) -> Option<Found> {
         let entry = match entry {
             Ok(entry) => entry,
@@ -253,17 +251,17 @@ impl Walk {
             || self.exclude.matches_itself(path, is_dir)
     }
 
-    /// A folder that is a root itself, or a root that is a file and no picture by its name. A picture is met here too:
-    /// RAW files have to know of the JPEGs beside them.
+    /// Whether an entry is a root itself and thus left to its own walk. A file that is a picture by its name is found here
+    /// too, because RAW files need to know the JPEGs beside them.
     fn is_inner_root(&self, entry: &DirEntry) -> bool {
         !self.inner_roots.is_empty()
             && (entry.file_type().is_dir() || Name::of(entry.path()).is_err())
             && self.inner_roots.contains(entry.path())
     }
 
-    /// A folder that may be listed but not entered refuses each of its entries: the folder is told, once.
+    /// Reports a folder that can be listed but not entered once, instead of each of its entries.
     ///
-    /// To look at a file's metadata takes no permission of the file's own, so such a refusal is its folder's.
+    /// Reading a file's metadata needs no permission on the file itself, so a refusal comes from its folder.
     fn told_once(&mut self, found: Found) -> Option<Found> {
         let Found::Unreadable { path, error } = found else { return Some(found) };
         let is_refused = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
@@ -300,7 +298,7 @@ impl Iterator for Walk {
     }
 }
 
-/// Files before folders, so that a folder's files come together; RAW files behind the JPEGs that may stand for them.
+/// Files before folders, so that a folder's files come together; RAW files after the JPEGs that may replace them.
 fn in_order(one: &DirEntry, other: &DirEntry) -> Ordering {
     let place = |entry: &DirEntry| match entry.file_type().is_dir() {
         true => 2,
@@ -326,7 +324,7 @@ fn photo(entry: DirEntry, is_root: bool, disks: &mut Disks) -> Option<Found> {
         return None;
     }
     if !file_type.is_file() {
-        // A pipe or a device would block whoever opens it.
+        // Opening a pipe or a device could block.
         let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
         return is_named_like_one.then(|| Found::Unreadable { path: entry.into_path(), error });
     }
@@ -343,7 +341,7 @@ fn photo(entry: DirEntry, is_root: bool, disks: &mut Disks) -> Option<Found> {
     })
 }
 
-/// A link that is not followed.
+/// Classifies a link that is not followed.
 fn link(entry: DirEntry, may_be_photo: bool) -> Option<Found> {
     match entry.path().metadata() {
         Ok(target) => (may_be_photo || target.is_dir()).then_some(Found::LinkNotFollowed),
@@ -359,7 +357,8 @@ fn is_gone(path: &Path) -> bool {
     path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
-/// A link that leads nowhere is a photo we miss; a link that leads back up is not followed, which is no error.
+/// Classifies an error of the walk. A dangling link is a missing photo; a link back to a parent folder is simply not
+/// followed.
 fn unreadable(error: walkdir::Error) -> Option<Found> {
     let path = error.path()?.to_owned();
     if error.loop_ancestor().is_some() {
@@ -440,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_files_come_behind_the_other_files_of_their_folder() {
+    fn raw_files_come_after_the_other_files_of_their_folder() {
         let tree = ["a.CR2", "a.JPG", "c/a.dng", "c/b.jpg", "d.arw", "d.jpeg", "e.png"];
         assert_eq!(
             found(&tree, &Rules::default()),
@@ -461,7 +460,7 @@ mod tests {
         check("a.jpeg~2", Ok(Name::Unknown));
     }
 
-    /// As a user who is not root: the rights of the thread that walks are given up.
+    /// Runs as a user who is not root: the walking thread drops its privileges.
     #[test]
     #[cfg(target_os = "linux")]
     fn a_folder_that_may_not_be_entered_is_told_once() {
@@ -526,7 +525,7 @@ mod tests {
     }
 
     #[test]
-    fn each_root_is_walked_once_and_missing_ones_are_told() {
+    fn each_root_is_walked_once_and_missing_ones_are_reported() {
         let folder = tempfile::tempdir().unwrap();
         let (a, b) = (folder.path().join("a"), folder.path().join("a/b"));
         fs::create_dir_all(&b).unwrap();

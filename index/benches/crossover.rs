@@ -1,5 +1,5 @@
-//! Measures what scans and walks take, and so from how many rows on a graph pays:
-//! `cargo bench -p imgsearch-index --bench crossover`. Constants cite what it prints.
+//! Measures the times of scans and walks, to find the number of rows from which a graph is faster:
+//! `cargo bench -p imgsearch-index --bench crossover`. Constants in the code cite its output.
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
 use std::error::Error;
@@ -29,7 +29,7 @@ fn main() -> Done<()> {
     measure(&pool, 65_536, &[1, 2, 4, 8, 16, 32])
 }
 
-/// Prints for one in how many rows that may be returned what the scan and the walk take.
+/// Prints the times of scan and walk when a filter allows one row in `one_in`.
 fn measure(pool: &rayon::ThreadPool, rows: usize, one_in: &[usize]) -> Done<()> {
     let folder = tempfile::tempdir()?;
     let mut vectors = clustered(rows + QUERIES)?;
@@ -52,7 +52,7 @@ fn measure(pool: &rayon::ThreadPool, rows: usize, one_in: &[usize]) -> Done<()> 
     Ok(())
 }
 
-/// The mean of all queries, of the round in which it is least.
+/// The mean over all queries, in the fastest round.
 fn best_micros(searcher: &Searcher, queries: &[Vector], options: &SearchOptions<'_>) -> Result<f64, String> {
     let mut best = f64::MAX;
     for _ in 0..ROUNDS {
@@ -81,7 +81,7 @@ fn key(row: usize) -> Result<Key, imgsearch_index::KeyError> {
     Key::new(format!("{row:08}"))
 }
 
-/// Vectors like those of real embeddings: a direction that all share, clusters of some fifty, and noise.
+/// Vectors that resemble real embeddings: a common direction, clusters of about fifty, and noise.
 fn clustered(rows: usize) -> Done<Vec<Vector>> {
     let clusters = rows.div_ceil(50);
     let vector = |row: usize| {
@@ -93,7 +93,7 @@ fn clustered(rows: usize) -> Done<Vec<Vector>> {
     (0..rows).map(vector).collect()
 }
 
-/// A number from -1 to 1 that looks random: the finalizer of SplitMix64.
+/// A pseudo-random number from -1 to 1: the finaliser of SplitMix64.
 fn spread(of: usize, i: usize) -> f32 {
     let mut z = ((of * 65_536 + i) as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,16 +1,16 @@
 //! Measures an index on vectors from a file, for `scripts/bench/ann`.
 //!
 //! ```text
-//! ann index DIR base.f32 DIM     index the vectors and publish; prints what that took
-//! ann optimize DIR M [EF]        merge and build graphs with these m and ef_construction; prints what that took
-//! ann scan DIR q.f32 K           what the exact scan for K hits takes, on all cores that rayon is given
+//! ann index DIR base.f32 DIM     index the vectors and publish; print the time and memory
+//! ann optimize DIR M [EF]        merge and build graphs with these m and ef_construction; print the time and memory
+//! ann scan DIR q.f32 K           time of the exact scan for K hits, on all cores of rayon's pool
 //! ann walk DIR q.f32 gt.u32      recall and time of default searches and of walks
-//! ann exact DIR base.f32 q.f32   the scan's hits against a comparison with every vector, as given and as stored
+//! ann exact DIR base.f32 q.f32   compare the scan's hits with full comparisons of the original and the stored vectors
 //! ann first DIR q.f32            open and search once, in this new process
 //! ```
 //!
-//! Files are little-endian numbers one after another, as numpy's `tofile` writes them; `gt.u32` holds the
-//! [`TRUTHS`] closest rows of each query.
+//! Files are little-endian numbers, as written by numpy's `tofile`. `gt.u32` contains the [`TRUTHS`] closest rows of each
+//! query.
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 #![expect(clippy::cast_precision_loss, reason = "a bench prints ratios")]
 
@@ -27,13 +27,13 @@ use imgsearch_index::{
 };
 use rayon::prelude::*;
 
-/// How many vectors are applied at a time, as the indexer does.
+/// Vectors per batch, as in the indexer.
 const BATCH: usize = 64;
 
-/// How many true neighbours each query has.
+/// True neighbours per query.
 const TRUTHS: usize = 100;
 
-/// How often `scan` asks each query.
+/// How often `scan` runs each query.
 const SCANS: usize = 5;
 
 type Done = Result<(), Box<dyn Error>>;
@@ -56,7 +56,7 @@ fn main() -> Done {
     }
 }
 
-/// Reads the vectors piece by piece, so that they do not count as memory of the index.
+/// Reads the vectors piece by piece, so that they don't count as the index's memory.
 fn index(dir: &Path, base: &str, dim: usize) -> Done {
     let space = Space::new("bench", "bench", dim)?;
     let mut base = File::open(base)?;
@@ -85,7 +85,7 @@ fn optimize(dir: &Path, graph: GraphOptions) -> Done {
     report("optimize", begin, dir)
 }
 
-/// With a key and a payload as long as those of files in an archive.
+/// A change with a key and a payload of realistic length.
 fn put(row: usize, vector: Vector) -> Change {
     let key =
         Key::new(format!("/home/somebody/archives/2024/08-summer/DOC_{row:08}.txt")).expect("a short key");
@@ -116,7 +116,7 @@ fn size(path: &Path) -> u64 {
     entries.flatten().map(|entry| size(&entry.path())).sum()
 }
 
-/// The median over all queries, each asked [`SCANS`] times.
+/// The median over all queries, each run [`SCANS`] times.
 fn scan(dir: &Path, queries: &str, k: NonZeroUsize) -> Done {
     let searcher = Searcher::open(dir)?;
     let mut queries = read(queries, searcher.space().dim())?;
@@ -145,7 +145,7 @@ fn walk(dir: &Path, queries: &str, truth: &str) -> Done {
     let truth: Vec<u32> = numbers(truth, u32::from_le_bytes)?;
     let some = &queries[..queries.len().min(200)];
     let walk = |ef| SearchOptions::default().method(Method::Walk { ef });
-    // Brings the graph into memory.
+    // Load the graph into memory.
     queries.iter().try_for_each(|query| searcher.search(query, NonZeroUsize::MIN, &walk(64)).map(drop))?;
     for (k, what) in [(10, "default"), (100, "default k 100")] {
         measure(&searcher, some, (&truth, k), &SearchOptions::default(), what)?;
@@ -159,7 +159,7 @@ fn walk(dir: &Path, queries: &str, truth: &str) -> Done {
     Ok(())
 }
 
-/// The row that a hit was put as.
+/// The row number of a hit.
 fn row(hit: &Hit) -> u64 {
     hit.payload.first_chunk().map_or(u64::MAX, |&row| u64::from_le_bytes(row))
 }
@@ -184,8 +184,8 @@ fn measure(
     Ok(())
 }
 
-/// Compares the scan's hits for the first 100 queries with two full comparisons: one in `f64` over the vectors as they
-/// were given, and one over the vectors as the index keeps them, which the scan has to equal.
+/// Compares the scan's hits for the first 100 queries with two full comparisons: one in `f64` with the original vectors,
+/// and one with the stored vectors, which the scan must equal.
 fn exact(dir: &Path, base: &str, queries: &str) -> Done {
     let searcher = Searcher::open(dir)?;
     let mut queries = read(queries, searcher.space().dim())?;
@@ -237,7 +237,7 @@ fn best_given(base: &str, queries: &[Vector]) -> Result<Best, Box<dyn Error>> {
     }
 }
 
-/// Rows were put in the order of their keys, so that rows of equal scores come in that order too.
+/// Rows were put in key order, so sorting by row number orders ties by key.
 fn best_stored(searcher: &Searcher, queries: &[Vector]) -> Result<Best, Box<dyn Error>> {
     let mut best: Best = vec![Vec::new(); queries.len()];
     let mut all = searcher.vectors().peekable();
@@ -284,7 +284,7 @@ fn read_whole(file: &mut File, bytes: &mut [u8]) -> std::io::Result<usize> {
 
 fn first(dir: &Path, queries: &str) -> Done {
     let query = read(queries, 512)?.swap_remove(0);
-    // What a new process pays is the first line; the second is for comparison.
+    // The first line is the cost in a new process; the second is for comparison.
     for exact in [false, true] {
         let begin = Instant::now();
         let searcher = Searcher::open(dir)?;

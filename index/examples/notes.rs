@@ -1,6 +1,6 @@
-//! Keeps notes and finds them again: `cargo run -p imgsearch-index --example notes FOLDER`.
+//! Stores notes and searches them: `cargo run -p imgsearch-index --example notes FOLDER`.
 //!
-//! The embedding is a toy that counts letters. A real program asks a model for its vectors.
+//! The embedding is a toy that counts letters. A real program gets its vectors from a model.
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
 use std::error::Error;
@@ -40,7 +40,7 @@ fn main() -> Done<()> {
     let copies: Vec<_> = searcher.records_of(&fingerprint("feed the cat")).collect::<Result<_, _>>()?;
     println!("copies: {}", copies.len());
 
-    // A searcher shows one state; another thread has its clone.
+    // A searcher shows one state. A clone can be used in another thread.
     let (earlier, generation) = (searcher.clone(), searcher.generation());
     writer.apply(vec![Change::Delete { key: Key::new("home/tuesday")? }])?;
     writer.optimize(&OptimizeOptions::default())?;
@@ -60,7 +60,7 @@ fn record(text: &str) -> Record {
     Record { fingerprint: Some(fingerprint(text)), payload: text.into() }
 }
 
-/// A real program takes a hash.
+/// A real program uses a hash.
 fn fingerprint(text: &str) -> Fingerprint {
     let mut bytes = [0; 16];
     bytes.iter_mut().zip(text.bytes()).for_each(|(byte, letter)| *byte = letter);

@@ -1,9 +1,9 @@
-//! What a writer does beside applying batches: publishing what has waited long enough, and building graphs.
+//! A writer's background work: publishing on time, building graphs, merging full segments.
 //!
-//! A full segment, one with [`segment_rows`](crate::WriterOptions) rows, gets its graph on one thread while
-//! indexing goes on; a graph becomes visible with a manifest that names it, and until then its rows are scanned.
-//! Full segments are merged on that thread too: the old ones answer until the new one has its graph. `optimize` merges
-//! and builds on all cores, also smaller segments. Either goes on from the largest graph that is there.
+//! A full segment (one with [`segment_rows`](crate::WriterOptions) rows) gets its graph on one thread while indexing
+//! continues. A graph becomes visible when the manifest names it; until then the rows are scanned. The same thread merges
+//! full segments; the old ones answer until the new one has its graph. `optimize` does both on all cores, for smaller
+//! segments too. Both reuse the largest existing graph.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -34,7 +34,7 @@ fn has_ended(shared: &Shared) -> bool {
     shared.ended.load(Ordering::Relaxed)
 }
 
-/// Publishes what nobody publishes by applying more.
+/// Publishes pending rows in time, even if the caller applies nothing more.
 fn publish_in_time(shared: &Shared) {
     let mut turn = shared.take_turn();
     while !has_ended(shared) {
@@ -43,7 +43,7 @@ fn publish_in_time(shared: &Shared) {
                 turn = shared.bell.wait(turn).unwrap_or_else(PoisonError::into_inner);
                 continue;
             }
-            // When it fails, whoever closes the writer tries again and is told why; until then not all the time.
+            // If this fails, don't retry in a loop. `close` tries again and reports the error.
             Some(wait) if wait.is_zero() => match shared.publish(&mut turn) {
                 Ok(()) => continue,
                 Err(_) => shared.options.publish_interval,
@@ -54,13 +54,13 @@ fn publish_in_time(shared: &Shared) {
     }
 }
 
-/// What the thread that builds graphs does next.
+/// The next task of the thread that builds graphs.
 enum Work {
     Merge,
     Build(Arc<Segment>),
 }
 
-/// A merge comes first: its graph is also that of a full segment which has none.
+/// Merges come first: the graph of a merge also covers full segments that have none.
 fn work(shared: &Shared, publication: &Publication) -> Option<Work> {
     let merge = || full_to_merge(shared, publication).map(|_| Work::Merge);
     let build = || publication.without_graph(full_rows(&shared.options)).map(Work::Build);
@@ -102,7 +102,7 @@ fn build_graphs(shared: &Shared) {
     }
 }
 
-/// Waits until the thread above has nothing more to do.
+/// Waits until the graph thread has nothing left to do.
 pub(crate) fn wait_for_graphs(shared: &Shared) {
     let mut turn = shared.take_turn();
     while turn.graph_failures == 0 && work(shared, &turn.publication).is_some() {
@@ -110,8 +110,8 @@ pub(crate) fn wait_for_graphs(shared: &Shared) {
     }
 }
 
-/// Replaces the segments at `places`, if there are any, by as few as `limit` rows in each allow, each with its graph.
-/// Answers whether it came to its end.
+/// Merges the segments at `places` (perhaps none) into as few as possible with at most `limit` rows, and builds their
+/// graphs. Returns false if it was cancelled.
 fn merge(
     shared: &Shared,
     places: impl FnOnce(&Publication) -> Option<Vec<usize>>,
@@ -119,7 +119,7 @@ fn merge(
     (builder, done): (&Builder<'_>, &AtomicUsize),
 ) -> Result<bool, Error> {
     let mut turn = shared.take_turn();
-    // A row that died in the catalog must be dead in its segment too, or it would be looked for in vain.
+    // Publish first: the merge looks up every living row in the catalog, so rows deleted there must be dead here too.
     shared.publish(&mut turn)?;
     let Some(places) = places(&turn.publication) else { return Ok(true) };
     let old = turn.publication.largest_graph(&shared.dir);
@@ -141,7 +141,7 @@ fn merge(
     Ok(true)
 }
 
-/// Builds the graph of a segment and publishes it. Answers whether it came to its end.
+/// Builds the graph of a segment and publishes it. Returns false if it was cancelled.
 fn build(shared: &Shared, segment: &Segment, work: (&Builder<'_>, &AtomicUsize)) -> Result<bool, Error> {
     let Some(graph) = graph_of(shared, segment, None, work)? else { return Ok(false) };
     let mut turn = shared.take_turn();
@@ -152,8 +152,8 @@ fn build(shared: &Shared, segment: &Segment, work: (&Builder<'_>, &AtomicUsize))
     Ok(true)
 }
 
-/// Builds the graph of a segment and keeps it in the catalog. What an old graph has of its rows is taken over. Answers its
-/// number and checksum, or `None` if it was cancelled. `done` counts the rows of the graphs that are built.
+/// Builds the graph of a segment, reusing the largest graph, and stores it in the catalog. Returns its number and
+/// checksum, or `None` if it was cancelled. `done` counts the rows of finished graphs.
 fn graph_of(
     shared: &Shared,
     segment: &Segment,
@@ -181,7 +181,7 @@ fn is_optimizing(shared: &Shared) -> bool {
     shared.optimizing.load(Ordering::Relaxed)
 }
 
-/// Keeps the thread that builds graphs from building those that are being built here, or are about to be merged away.
+/// While this exists, the graph thread pauses, so that no graph is built twice or for a segment about to be merged.
 struct Optimizing<'a>(&'a Shared);
 
 impl Optimizing<'_> {
@@ -204,7 +204,7 @@ pub(crate) fn optimize(shared: &Shared, options: &OptimizeOptions<'_>) -> Result
     let limit = options.segment_rows.max(1);
     let _optimizing = Optimizing::begin(shared);
     let mut turn = shared.take_turn();
-    // The other thread sees that it is to give up.
+    // Wait for the graph thread to give up its merge.
     while turn.publication.merging {
         turn = shared.bell.wait(turn).unwrap_or_else(PoisonError::into_inner);
     }

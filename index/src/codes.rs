@@ -1,21 +1,20 @@
-//! Vectors as 8-bit codes: what a search compares first.
+//! Vectors as 8-bit codes, which a search compares first.
 //!
-//! A component is the nearest of 255 equal steps between minus and plus the largest of its vector, stored as
-//! `u8` with 128 for zero. The score of two vectors is the sum of the products of their codes, times the two
-//! steps; it is off by about 0.001, so that the best of it are compared again in higher precision. How far it can be
-//! off at most, [`Query::error`] says.
+//! Each component is rounded to one of 255 equal steps between minus and plus the vector's largest component, and stored
+//! as `u8` with 128 for zero. The score of two vectors is the sum of the products of their codes, times both steps. It is
+//! off by about 0.001, so the best rows are compared again in higher precision. [`Query::error`] bounds the error.
 //!
-//! A row of codes is padded with 128 to a multiple of [`PADDING`], which leaves the kernels no rest to treat.
+//! A row of codes is padded with 128 to a multiple of [`PADDING`], so that the kernels have no remainder to handle.
 
 use crate::Vector;
 use crate::segment::Segment;
 use crate::simd::Kernels;
 use crate::vector::narrow;
 
-/// One 512-bit register. The dimensions that models have in practice are multiples of it.
+/// One 512-bit register. The dimensions of real models are multiples of it.
 pub(crate) const PADDING: usize = 64;
 
-/// How far codes are from their values: zero is stored as this.
+/// The offset of stored codes: zero is stored as this.
 const ZERO: i16 = 128;
 
 /// How many bytes the codes of a vector take.
@@ -23,7 +22,7 @@ pub(crate) fn stride(dim: usize) -> usize {
     dim.next_multiple_of(PADDING)
 }
 
-/// What belongs to a row of codes, as it lies in a segment: the step, and a checksum that a scan can afford.
+/// The head of a row of codes in a segment: the step, and a checksum cheap enough for a scan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(crate) struct Head {
@@ -32,23 +31,23 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// `sum` is that of the codes, as they are stored.
+    /// `sum` is the sum of the stored codes.
     fn new(step: f32, sum: u32) -> Head {
         Head { step: step.to_bits(), check: sum.wrapping_add(step.to_bits()) }
     }
 
-    /// What one code is worth.
+    /// The size of one step.
     pub(crate) fn step(self) -> f32 {
         f32::from_bits(self.step)
     }
 
-    /// Whether this is the head of codes with this sum. Any one wrong byte, here or there, makes a difference.
+    /// Whether this head belongs to codes with this sum. A single wrong byte in either is detected.
     pub(crate) fn fits(self, sum: u32) -> bool {
         self.check == sum.wrapping_add(self.step)
     }
 }
 
-/// Appends the codes of the components, and answers their head.
+/// Appends the codes of the components and returns their head.
 pub(crate) fn append(components: &[f32], codes: &mut Vec<u8>) -> Head {
     let start = codes.len();
     let (step, steps) = steps(components);
@@ -57,7 +56,7 @@ pub(crate) fn append(components: &[f32], codes: &mut Vec<u8>) -> Head {
     Head::new(step, codes[start..].iter().map(|&code| u32::from(code)).sum())
 }
 
-/// How large a step is, and how many of them each component is.
+/// The step size, and each component as a number of steps.
 fn steps(components: &[f32]) -> (f32, impl Iterator<Item = i8>) {
     let largest = components.iter().fold(0.0f32, |largest, x| largest.max(x.abs()));
     let step = (largest / 127.0).max(f32::MIN_POSITIVE);
@@ -69,42 +68,41 @@ fn whole(x: f32) -> i8 {
     x.round().clamp(-127.0, 127.0) as i8
 }
 
-/// A query in the forms that the kernels compare.
+/// A query in the forms that the kernels use.
 #[derive(Debug, Default)]
 pub(crate) struct Query<'a> {
-    /// None for a row of a segment: only its codes are compared.
+    /// Empty for a row of a segment: only its codes are compared.
     pub(crate) components: &'a [f32],
-    /// Padded with zeros, so that whatever pads a row counts for nothing.
+    /// Padded with zeros, so that a row's padding has no effect.
     pub(crate) codes: Vec<i8>,
     step: f32,
-    /// What the sum of products has too much, because the codes of a row are 128 too large.
+    /// How much too large the sum of products is, because stored codes are 128 too large.
     excess: i32,
     error: Bound,
 }
 
-/// How far the score of a row of codes can be from the score of its vector: so much for each unit of the row's step,
-/// and so much for any row.
+/// The largest error of a row's score by its codes: a part proportional to the row's step, and a constant.
 #[derive(Debug, Clone, Copy, Default)]
 struct Bound {
     per_step: f32,
     any: f32,
 }
 
-/// How far a component is from its code at most, in steps. One half is the rounding to whole steps; the rest is more
-/// than the rounding of the division before it, 127 × 2⁻²⁴.
+/// The largest distance of a component from its code, in steps. One half comes from rounding to whole steps; the rest
+/// exceeds the rounding error of the division before it, 127 × 2⁻²⁴.
 const OFF: f64 = 0.5 + 1.0 / 65_536.0;
 
 /// The unit roundoff of `f32`.
 const ROUNDOFF: f64 = 1.0 / 16_777_216.0;
 
-/// More than what [`Query::score`] and the comparison of its result lose by rounding: some four roundings of numbers
-/// that are less than 8.
+/// More than the rounding errors of [`Query::score`] and of comparing its result: about four roundings of numbers less
+/// than 8.
 const SPARE: f64 = 1.0 / 262_144.0;
 
 /// Bounds the error of a search for `components` by `codes` of this step.
 ///
-/// Let x be the vector of a row as it is kept and c its codes of step s, q the query and d its codes of step t. The
-/// difference of what is wanted and what the codes say is
+/// Let x be the stored vector of a row and c its codes with step s, q the query and d its codes with step t. The difference
+/// between the true score and the score by codes is
 ///
 /// ```text
 /// Σ xᵢqᵢ − Σ scᵢtdᵢ  =  Σ xᵢ(qᵢ − tdᵢ)  +  Σ (xᵢ − scᵢ)tdᵢ
@@ -121,7 +119,7 @@ fn bound(components: &[f32], codes: &[i8], step: f32) -> Bound {
     let rest = components.iter().zip(codes).map(rest).sum::<f64>().sqrt();
     let sum = codes.iter().map(|&code| f64::from(code).abs()).sum::<f64>();
     let rounded = codes.len() as f64 * ROUNDOFF;
-    // One percent of a percent is more than what the lengths differ from one, and these numbers from the true ones.
+    // 0.01 % exceeds the deviation of the lengths from one, and the rounding errors of these numbers.
     let up = |x: f64| narrow(x * 1.0001);
     Bound { per_step: up(OFF * step * sum), any: up(rest + rounded / (1.0 - rounded) + SPARE) }
 }
@@ -135,7 +133,7 @@ impl Query<'_> {
         Query { error: bound(components, &codes, step), ..Query::of_codes(components, codes, step) }
     }
 
-    /// A row of a segment in the place of a query; `None` where there is no such row.
+    /// A row of a segment as a query; `None` if there is no such row.
     pub(crate) fn of_row(segment: &Segment, position: u32) -> Option<Query<'static>> {
         let (row, head) = row_of(segment, position)?;
         let codes = row.iter().map(|code| (code ^ 128).cast_signed()).collect();
@@ -147,20 +145,20 @@ impl Query<'_> {
         Query { components, codes, step, excess, error: Bound::default() }
     }
 
-    /// The score of a row, from the sum of the products of its stored codes with those of the query.
-    #[expect(clippy::cast_precision_loss, reason = "24 bits are more than codes of 8 bits deserve")]
+    /// The score of a row, from the sum of products of its stored codes with the query's.
+    #[expect(clippy::cast_precision_loss, reason = "24 bits are more than enough for 8-bit codes")]
     pub(crate) fn score(&self, products: i32, head: Head) -> f32 {
         (products.wrapping_sub(self.excess)) as f32 * (self.step * head.step())
     }
 
-    /// How far [`Query::score`] can be from the score with the row's vector as it is kept, for any row. Of a query that
-    /// is a row of a segment it is not known.
+    /// The largest error of [`Query::score`], compared with the score by the stored vector, for any row. It is unknown if
+    /// the query itself is a row of a segment.
     #[inline]
     pub(crate) fn error(&self, head: Head) -> f32 {
         self.error.per_step * head.step() + self.error.any
     }
 
-    /// The score of one row of a segment; `None` where there is no such row. Its checksum is not looked at.
+    /// The score of one row of a segment, without checking its checksum; `None` if there is no such row.
     pub(crate) fn score_of(&self, segment: &Segment, position: u32) -> Option<f32> {
         let (row, head) = row_of(segment, position)?;
         let (products, _) = Kernels::best().products(row, &self.codes);
@@ -168,7 +166,7 @@ impl Query<'_> {
     }
 }
 
-/// Asks for a row that will be compared soon.
+/// Prefetches a row that will be compared soon.
 pub(crate) fn prefetch(segment: &Segment, position: u32) {
     if let Some((row, _)) = row_of(segment, position) {
         Kernels::prefetch(row);
@@ -177,7 +175,7 @@ pub(crate) fn prefetch(segment: &Segment, position: u32) {
     }
 }
 
-/// Called for every row of a walk, so it is inlined however the crate is split for code generation.
+/// Called for every row of a walk, so always inlined, even across codegen units.
 #[inline(always)]
 fn row_of(segment: &Segment, position: u32) -> Option<(&[u8], Head)> {
     let (position, stride) = (position as usize, stride(segment.dim()));
@@ -192,7 +190,7 @@ mod tests {
     use super::*;
     use crate::vector::to_half_bytes;
 
-    /// How far the code's score is from that of the vector as it is kept, and how far it may be.
+    /// The error of the score by codes, and its bound.
     #[track_caller]
     fn check(query: &[f32], row: &[f32]) -> (f32, f32) {
         let (query, row) =
@@ -220,7 +218,7 @@ mod tests {
         }
     }
 
-    /// Every component is off by nearly half a step, all in the direction of the query.
+    /// The worst case: every component is off by nearly half a step in the direction of the query.
     #[test]
     fn the_bound_is_reached() {
         let mut row = vec![10.5 / 127.0; 512];

@@ -1,9 +1,9 @@
-//! The crash test: a process that writes is ended at any moment, and what it had acknowledged is there.
+//! The crash test: a writing process ends at any moment, and every batch that it acknowledged must be there.
 //!
-//! The child is this test binary again. It applies batches and prints the number of each one that is durable.
-//! Half of the children are killed after a random time, half end themselves at one of the [`fault`] points
-//! between a temporary file, its rename, and the manifest. Others merge full segments in the background, and end
-//! themselves between writing the new segments and naming them in the manifest.
+//! The child process is this test binary. It applies batches and prints the number of each durable one. Half of the
+//! children are killed after a random time. The other half end themselves at one of the [`fault`] points between a
+//! temporary file, its rename, and the manifest. Others merge full segments in the background, and end themselves between
+//! writing the new segments and naming them in the manifest.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -17,23 +17,23 @@ use crate::{
     fault, files, verify,
 };
 
-/// Which batch a child begins with, at which fault point it ends (0 for none), and where it finds its index.
+/// Tells a child its first batch, the fault point at which it ends (0 for none), and its index.
 const CHILD: &str = "INDEX_CRASH_TEST";
 
-/// The name of the fault point at which a child that merges ends, and where it finds its index.
+/// Tells a merging child the fault point at which it ends, and its index.
 const MERGING_CHILD: &str = "INDEX_MERGE_CRASH_TEST";
 
 const KEYS: u64 = 40;
 const ROWS_PER_BATCH: u64 = 5;
 
-/// How many rows make a full segment.
+/// Rows in a full segment.
 const FULL: u64 = 4_096;
 
 fn space() -> Space {
     Space::new("crash", "crash", 8).unwrap()
 }
 
-/// Small numbers, so that there are many publications and merges.
+/// Options with small numbers, so that there are many publications and merges.
 fn options() -> WriterOptions {
     let (cache_bytes, publish_rows, publish_interval) = (4 << 20, 7, Duration::from_millis(3));
     WriterOptions {
@@ -45,13 +45,13 @@ fn options() -> WriterOptions {
     }
 }
 
-/// With few links, so that graphs are built soon.
+/// Options with few links, so that graphs are built quickly.
 fn options_that_merge() -> WriterOptions {
     let graph = GraphOptions { m: 4, ef_construction: Some(16) };
     WriterOptions { segment_rows: usize::try_from(FULL).unwrap(), graph, ..options() }
 }
 
-/// A vector that tells which batch has put it.
+/// A vector that identifies its batch.
 fn vector(batch: u64, key: u64) -> Vector {
     let component = |i: u64| crate::test_numbers::spread(batch * 1_000_003 + key * 101 + i);
     Vector::normalized((0..8).map(component).collect()).unwrap()
@@ -61,7 +61,7 @@ fn key(key: u64) -> Key {
     Key::new(format!("key {key:02}")).unwrap()
 }
 
-/// Puts some keys, deletes others, and remembers the batch under a key of its own.
+/// Puts some keys, deletes others, and stores the batch's number under a separate key.
 fn batch(batch: u64) -> Vec<Change> {
     let put = |key: Key, vector| {
         let payload = batch.to_le_bytes().to_vec();
@@ -79,7 +79,7 @@ fn batch(batch: u64) -> Vec<Change> {
     changes
 }
 
-/// What is there after so many batches.
+/// The expected contents after this many batches.
 fn expected(batches: u64) -> BTreeMap<Key, u64> {
     let mut state = BTreeMap::new();
     for number in 0..batches {
@@ -93,7 +93,7 @@ fn expected(batches: u64) -> BTreeMap<Key, u64> {
     state
 }
 
-/// Runs as the child of the test below; on its own it does nothing.
+/// The child process of the test below; does nothing when run by itself.
 #[test]
 fn child() {
     let Ok(told) = std::env::var(CHILD) else { return };
@@ -105,7 +105,7 @@ fn child() {
     apply_batches(&writer, first);
 }
 
-/// Fills two segments, which are merged in the background while batches are applied. On its own it does nothing.
+/// Fills two segments, which are merged in the background while batches are applied. Does nothing when run by itself.
 #[test]
 fn child_that_merges() {
     let Ok(told) = std::env::var(MERGING_CHILD) else { return };
@@ -119,7 +119,7 @@ fn child_that_merges() {
     apply_batches(&writer, 0);
 }
 
-/// One of the rows that make segments full. No batch touches it.
+/// A row that only fills a segment. No batch touches it.
 fn fill(row: u64) -> Change {
     let record = Record { fingerprint: None, payload: row.to_le_bytes().to_vec() };
     Change::Put { key: full_key(row), record, vector: Some(vector(row, KEYS)) }
@@ -138,8 +138,8 @@ fn apply_batches(writer: &Writer, first: u64) {
     }
 }
 
-/// Starts this test binary with one test as a child, which ends itself or is killed after a while. Answers how it ended,
-/// and which batch it acknowledged last.
+/// Runs one test of this binary as a child, which ends itself or is killed after a while. Returns how it ended and the last
+/// batch that it acknowledged.
 fn run_child(test: &str, (told, how): (&str, &str), killed: Option<Duration>) -> (ExitStatus, Option<u64>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture"])
@@ -160,7 +160,7 @@ fn run_child(test: &str, (told, how): (&str, &str), killed: Option<Duration>) ->
     (child.wait().unwrap(), reader.join().unwrap())
 }
 
-/// What a searcher sees is a state between two batches, and every vector is the one that was put.
+/// Checks that a searcher sees a state between two batches, and that every vector is the one that was put.
 fn check(dir: &Path, least: u64) -> u64 {
     let searcher = Searcher::open(dir).unwrap();
     let number = |payload: &[u8]| u64::from_le_bytes(*payload.first_chunk().unwrap());
@@ -195,7 +195,7 @@ fn nothing_acknowledged_is_lost_at_any_of_200_moments() {
         let (_, last) = run_child("crash::child", (CHILD, &how), killed);
         let acknowledged = last.map_or(batches, |last| last + 1);
         if Searcher::open(&dir).is_ok() {
-            // Without a writer, a searcher sees what was published: a state that was acknowledged or about to be.
+            // Without a writer, a searcher sees the published state, which was acknowledged or about to be.
             check(&dir, 0);
         }
         drop(Writer::open(&dir, &space(), options()).unwrap());
@@ -204,7 +204,7 @@ fn nothing_acknowledged_is_lost_at_any_of_200_moments() {
             let report = verify(&dir).unwrap();
             assert!(report.is_clean(), "{report:?}");
         }
-        // The whole state is computed from all batches each time.
+        // The expected state is computed from all batches each time, so limit their number.
         if batches > 400 {
             std::fs::remove_dir_all(&dir).unwrap();
             batches = 0;
@@ -212,7 +212,7 @@ fn nothing_acknowledged_is_lost_at_any_of_200_moments() {
     }
 }
 
-/// Whether all rows that make segments full are there.
+/// Checks that all rows that fill segments are there.
 #[track_caller]
 fn check_full(dir: &Path) {
     let searcher = Searcher::open(dir).unwrap();
@@ -225,15 +225,15 @@ fn check_full(dir: &Path) {
     }
 }
 
-/// A process ends when the segments of a merge are written, or their graphs, and the manifest names neither.
+/// The process ends after writing a merge's segments or graphs, before the manifest names them.
 #[test]
-fn a_merge_that_is_cut_short_loses_nothing() {
+fn an_interrupted_merge_loses_nothing() {
     for point in ["after the segments of a merge", "after the graphs of a merge"] {
         let folder = tempfile::tempdir().unwrap();
         let dir = folder.path().join("index");
         let how = format!("{point} at {}", dir.display());
         let (ended, last) = run_child("crash::child_that_merges", (MERGING_CHILD, &how), None);
-        // It panics with 101, and is aborted with another code or none.
+        // Exit code 101 is a panic; an abort has another code or none.
         assert!(!matches!(ended.code(), Some(0 | 101)), "{point}: {ended}");
         let acknowledged = last.map_or(0, |last| last + 1);
         let segments =

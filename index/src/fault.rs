@@ -1,4 +1,4 @@
-//! Places where the crash test ends the process. Outside of this crate's own tests there are none.
+//! Points where the crash test ends the process. Outside this crate's own tests they do nothing.
 
 #[cfg(not(test))]
 pub(crate) fn point(_name: &'static str) {}
@@ -11,7 +11,7 @@ mod in_tests {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// How many points are still passed; zero for all.
+    /// Counts down to the point that ends the process; zero for none.
     static LEFT: AtomicUsize = AtomicUsize::new(0);
 
     /// The name of the point that ends the process.
@@ -22,7 +22,7 @@ mod in_tests {
         LEFT.store(nth, Ordering::SeqCst);
     }
 
-    /// The same at the first point of this name.
+    /// Ends the process at the first point of this name.
     pub(crate) fn end_at_point(name: &str) {
         NAME.set(name.to_owned()).unwrap();
     }

@@ -1,4 +1,4 @@
-//! Which files an index consists of, and how one takes the place of another.
+//! The files of an index, and how they are replaced.
 //!
 //! ```text
 //! DIR/writer.lock             the writer's lock
@@ -6,10 +6,10 @@
 //! DIR/manifest                names the files below; replaced atomically
 //! DIR/00000000000000a1.segment   rows; never changed
 //! DIR/00000000000000a2.graph     the links over one segment's rows; never changed
-//! DIR/*.tmp                   not finished, or left behind by a crash
+//! DIR/*.tmp                   being written, or left behind by a crash
 //! ```
 //!
-//! Only the owner can read any of it: keys and payloads may be private.
+//! Only the owner can read them, because keys and payloads may be private.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -33,7 +33,7 @@ pub(crate) fn graph(dir: &Path, id: u64) -> PathBuf {
     dir.join(format!("{id:016x}.graph"))
 }
 
-/// Where a file is written before it has its name.
+/// The temporary name of a file while it is written.
 pub(crate) fn temporary(path: &Path) -> PathBuf {
     with_ending(path, ".tmp")
 }
@@ -44,7 +44,7 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Creates a folder that only its owner can look into, unless it is there.
+/// Creates a private folder, unless it exists.
 pub(crate) fn create_folder(path: &Path) -> Result<(), Error> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
@@ -53,8 +53,8 @@ pub(crate) fn create_folder(path: &Path) -> Result<(), Error> {
     builder.create(path).map_err(Error::io("create", path))
 }
 
-/// Creates a file that only its owner can read. What has the name already goes: it was left behind by a crash, or
-/// somebody planted it. A symbolic link goes too; where it leads, nothing is written.
+/// Creates a private file. An existing file of this name was left by a crash or planted, so it is removed. A symbolic link
+/// is removed too, and never followed.
 pub(crate) fn create(path: &Path) -> Result<File, Error> {
     make_way(path)?;
     match fs::remove_file(path) {
@@ -66,7 +66,7 @@ pub(crate) fn create(path: &Path) -> Result<File, Error> {
     private().write(true).create_new(true).open(path).map_err(Error::io("create", path))
 }
 
-/// Options for files that only their owner can read, if they are new.
+/// Options that make new files readable only by their owner.
 pub(crate) fn private() -> fs::OpenOptions {
     let mut options = File::options();
     #[cfg(unix)]
@@ -74,7 +74,7 @@ pub(crate) fn private() -> fs::OpenOptions {
     options
 }
 
-/// Removes a folder with what is in it, or a file that has the name of one.
+/// Removes a folder with its contents, or a file of that name.
 pub(crate) fn remove_all(path: &Path) -> Result<(), Error> {
     let is_folder = match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -84,8 +84,7 @@ pub(crate) fn remove_all(path: &Path) -> Result<(), Error> {
     removed.map_err(Error::io("remove", path))
 }
 
-/// Takes a folder out of the way of a file: nothing of ours is a folder where a file should be. An empty one is
-/// removed, one that holds something is moved aside.
+/// Makes way for a file if a folder has its name. An empty folder is removed, any other is moved aside: it is not ours.
 pub(crate) fn make_way(path: &Path) -> Result<(), Error> {
     let is_folder = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
     if !is_folder || fs::remove_dir(path).is_ok() {
@@ -96,8 +95,8 @@ pub(crate) fn make_way(path: &Path) -> Result<(), Error> {
     fs::rename(path, free).map_err(Error::io("move aside", path))
 }
 
-/// Takes from everybody but the owner the right to read a folder and what is in it. Where the system does not let us,
-/// such as in a folder of somebody else, it stays as it is.
+/// Makes a folder and its contents readable only by their owner. If that is not permitted, as in another user's folder,
+/// nothing changes.
 #[cfg(unix)]
 pub(crate) fn make_private(dir: &Path) {
     use std::os::unix::fs::PermissionsExt;
@@ -111,11 +110,11 @@ pub(crate) fn make_private(dir: &Path) {
     }
 }
 
-/// Other systems put what is in a user's folder under that user's protection.
+/// Other systems protect a user's folders themselves.
 #[cfg(not(unix))]
 pub(crate) fn make_private(_dir: &Path) {}
 
-/// Gives a file that was written and synced under its temporary name its own.
+/// Renames a written and synced temporary file to its final name.
 pub(crate) fn move_into_place(path: &Path) -> Result<(), Error> {
     fault::point("before a rename");
     make_way(path)?;
@@ -124,7 +123,7 @@ pub(crate) fn move_into_place(path: &Path) -> Result<(), Error> {
     sync_parent(path).map_err(Error::io("sync the folder of", path))
 }
 
-/// Replaces a file: whoever reads it finds the old bytes or the new ones, also after a power cut.
+/// Replaces a file atomically: readers find the old bytes or the new ones, even after a power cut.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let new = temporary(path);
     let mut file = create(&new)?;
@@ -132,7 +131,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     move_into_place(path)
 }
 
-/// Windows neither needs nor allows it.
+/// Windows neither needs nor allows this.
 fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if cfg!(unix) => File::open(parent)?.sync_all(),
@@ -140,9 +139,8 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
-/// The segments, graphs and temporary files in the folder that `keep` does not want are removed, as far as the
-/// system lets us: on Unix a file that somebody has mapped stays readable for them, elsewhere it stays until
-/// the next time.
+/// Removes the segments, graphs and temporary files in the folder, except those that `keep` accepts. On Unix, processes
+/// that have mapped a removed file can still read it; elsewhere such a file stays until the next time.
 pub(crate) fn remove_all_but(dir: &Path, keep: impl Fn(&Path) -> bool) -> Result<(), Error> {
     for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
         let path = entry.map_err(Error::io("list", dir))?.path();
@@ -154,7 +152,7 @@ pub(crate) fn remove_all_but(dir: &Path, keep: impl Fn(&Path) -> bool) -> Result
     Ok(())
 }
 
-/// The numbers of the segments in the folder, or of other files with such names.
+/// The numbers of the segments in the folder, or of files with another extension.
 pub(crate) fn numbers(dir: &Path, extension: &str) -> Result<Vec<u64>, Error> {
     let mut ids = Vec::new();
     for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
@@ -193,12 +191,12 @@ pub(crate) fn copy_all(from: &Path, to: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// What everything in the folder takes, in bytes.
+/// The size of a folder's contents in bytes.
 pub(crate) fn bytes_below(dir: &Path) -> io::Result<u64> {
     let mut sum = 0;
     for entry in fs::read_dir(dir)? {
         let entry = entry?;
-        // What is removed meanwhile takes nothing.
+        // A file that was removed meanwhile takes no space.
         let Ok(metadata) = entry.metadata() else { continue };
         sum += if metadata.is_dir() { bytes_below(&entry.path())? } else { metadata.len() };
     }

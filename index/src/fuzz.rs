@@ -1,6 +1,6 @@
-//! Fuzzing of everything a searcher reads, bounded so that it runs with the other tests: files of any bytes, and
-//! files that are right but for some bytes, with the checksum of the table made right again, so that what stands
-//! behind it is asked too. Nothing may panic; that no wrong answer comes out is what `tests/it/damage.rs` sees to.
+//! Fuzzes everything a searcher reads, in bounded time, so that it runs with the other tests. Inputs are files of random
+//! bytes, and valid files with some wrong bytes but a correct checksum of the table, so that the code behind that check is
+//! reached. Nothing may panic. `tests/it/damage.rs` tests that there are no wrong answers.
 
 use std::fs;
 use std::path::Path;
@@ -34,7 +34,7 @@ fn replace(path: &Path, bytes: &[u8]) {
     fs::write(path, bytes).unwrap();
 }
 
-/// Reads all that there is to read. Whatever fails is an error, which is fine.
+/// Reads everything. Errors are fine.
 fn read_segment(dir: &Path) {
     let Ok(segment) = Segment::open(dir, 1) else { return };
     let _ = (segment.space(), segment.verify(), segment.positions_of(&Fingerprint([7; 16])));
@@ -65,12 +65,12 @@ fn walk_graph(dir: &Path) {
     }
 }
 
-/// Puts bytes in, and makes the checksum of the table right.
+/// Changes some bytes and corrects the checksum of the table.
 fn with_mutations(whole: &[u8], mutations: &[(bool, usize, u8)], sections: usize) -> Vec<u8> {
     let mut bytes = whole.to_vec();
     let table = 16 + 16 * sections;
     for &(in_table, at, byte) in mutations {
-        // Not the magic number and the format: a file of another kind is not read at all.
+        // Don't change the magic number and the format: otherwise the file is not read at all.
         let at = if in_table { 12 + at % (table - 12) } else { table + 4 + at % (bytes.len() - table - 4) };
         bytes[at] = byte;
     }

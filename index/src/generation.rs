@@ -1,4 +1,4 @@
-//! Which published state of an index is meant.
+//! The generation of an index: it identifies a published state.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -6,27 +6,27 @@ use std::path::Path;
 
 use crate::{Error, files};
 
-/// How many bytes a checksum has at the end of a manifest.
+/// Length of the checksum at the end of a manifest.
 const CHECKSUM_LEN: usize = 4;
 
-/// Which published state of an index a [`Searcher`](crate::Searcher) shows. Two searchers of one index show the same
-/// state when their generations are equal, also in two processes. Generations have no order.
+/// Identifies the published state that a [`Searcher`](crate::Searcher) shows. Two searchers of one index show the same
+/// state if their generations are equal, even in two processes. Generations have no order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Generation {
     /// The length of the manifest in bytes.
     len: u64,
-    /// The CRC-32 of the manifest, which stands at its end.
+    /// The CRC-32 at the end of the manifest.
     checksum: [u8; CHECKSUM_LEN],
 }
 
 impl Generation {
-    /// The generation that a manifest of these bytes names.
+    /// The generation of a manifest with these bytes.
     pub(crate) fn of(manifest: &[u8]) -> Generation {
         let checksum = manifest.last_chunk().copied().unwrap_or_default();
         Generation { len: manifest.len() as u64, checksum }
     }
 
-    /// The generation that was published last; `None` where nothing was. Only the end of the manifest is read.
+    /// The last published generation; `None` if nothing was published. Only the end of the manifest is read.
     pub(crate) fn published(dir: &Path) -> Result<Option<Generation>, Error> {
         let path = files::manifest(dir);
         match File::open(&path).and_then(|file| Generation::read(&file)) {
@@ -36,7 +36,7 @@ impl Generation {
         }
     }
 
-    /// The end of an open file does not change: a new manifest is another file.
+    /// Reads the end of an open manifest. It cannot change meanwhile, because a new manifest is another file.
     fn read(mut file: &File) -> io::Result<Generation> {
         let len = file.metadata()?.len();
         let mut end = Vec::with_capacity(CHECKSUM_LEN);
@@ -50,7 +50,7 @@ impl Generation {
 mod tests {
     use super::*;
 
-    /// What is read from the end of a file is what all of its bytes say.
+    /// The end of a file gives the same generation as all of its bytes.
     #[test]
     fn the_end_of_the_file_tells_the_generation() {
         let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
-//! The bytes a record is kept under.
+//! The key of a record.
 //!
-//! A key is never empty and never longer than [`MAX_KEY_LEN`], so that its length fits two bytes on disk. It
-//! means nothing to this crate; keys are ordered byte by byte.
+//! A key has 1 to [`MAX_KEY_LEN`] bytes, so that its length fits two bytes on disk. It has no meaning to this crate. Keys
+//! are ordered byte by byte.
 
 use std::fmt;
 
@@ -20,18 +20,18 @@ pub enum KeyError {
     #[error("a key cannot be empty")]
     Empty,
     /// A key has at most [`MAX_KEY_LEN`] bytes.
-    #[error("a key of {found} bytes is longer than the {MAX_KEY_LEN} that fit")]
+    #[error("a key of {found} bytes is too long: the limit is {MAX_KEY_LEN}")]
     TooLong {
-        /// How many bytes there were.
+        /// The length in bytes.
         found: usize,
     },
 }
 
 impl Key {
-    /// Takes the bytes as they are.
+    /// Makes a key from bytes.
     ///
     /// # Errors
-    /// When there are none, or more than [`MAX_KEY_LEN`].
+    /// If there are no bytes, or more than [`MAX_KEY_LEN`].
     pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Key, KeyError> {
         let bytes = bytes.into();
         match bytes.len() {
@@ -41,14 +41,14 @@ impl Key {
         }
     }
 
-    /// The bytes the key was made from.
+    /// The key's bytes.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// Keys are mostly text, so the bytes are shown as text with everything else escaped.
+/// Shows the bytes as text, which keys usually are, and escapes the rest.
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Key(\"{}\")", self.0.escape_ascii())

@@ -1,7 +1,7 @@
-//! One process at a time: an advisory lock on a file of the index's folder.
+//! The writer's lock: an advisory lock on a file in the index's folder.
 //!
-//! The lock goes with the process however it ends, so a lock file that is left behind locks nobody out. The
-//! file holds the process number of whoever locked it last, to tell the others.
+//! The system releases the lock when the process ends, however it ends, so a leftover lock file does no harm. The file
+//! contains the id of the process that locked it last, for error messages.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
@@ -11,18 +11,18 @@ use crate::{Error, files};
 
 const FILE_NAME: &str = "writer.lock";
 
-/// The lock of a folder, held until it is dropped. Each writer holds that of its index; a caller with several indexes
-/// in one folder may hold one for all of them.
+/// The lock of a folder, held until it is dropped. Each writer holds its index's lock. A caller with several indexes in
+/// one folder can hold one for all of them.
 #[derive(Debug)]
 pub struct Lock {
     file: File,
 }
 
-/// Closing the file would not do: a process that another thread starts at this moment has a copy of it until
-/// it runs its own program, and the lock would stay as long.
+/// Unlocks explicitly. Closing the file is not enough: a process that another thread is just starting has a copy of it
+/// until it executes its own program, and that would keep the lock.
 impl Drop for Lock {
     fn drop(&mut self) {
-        // When unlocking fails, the end of the process still releases the lock.
+        // If unlocking fails, the end of the process still releases the lock.
         self.file.unlock().ok();
     }
 }
@@ -31,12 +31,12 @@ impl Lock {
     /// Takes the lock of `dir`, without waiting.
     ///
     /// # Errors
-    /// [`Error::Locked`] while another process holds it, and whatever the disk says.
+    /// [`Error::Locked`] while another process holds it, or an error of the system.
     pub fn acquire(dir: &Path) -> Result<Lock, Error> {
         let path = dir.join(FILE_NAME);
         files::make_way(&path)?;
         if path.is_symlink() {
-            // The process number would be written over the file that it leads to.
+            // Otherwise the process id would overwrite the link's target.
             fs::remove_file(&path).map_err(Error::io("remove", &path))?;
         }
         let opened = files::private().write(true).create(true).truncate(false).open(&path);
@@ -46,8 +46,8 @@ impl Lock {
         Ok(Lock { file })
     }
 
-    /// Keeps writers away from `dir` without writing anything; several readers may do so at a time. `None` where there
-    /// is no lock file, so that nobody has written anything.
+    /// Takes a shared lock, which keeps writers away from `dir` without writing anything. `None` if there is no lock file,
+    /// because then nobody has ever written here.
     ///
     /// # Errors
     /// As [`Lock::acquire`].
@@ -76,7 +76,7 @@ fn write_pid(file: &mut File) -> std::io::Result<()> {
     writeln!(file, "{}", std::process::id())
 }
 
-/// `None` also where the system lets nobody read a locked file.
+/// The process id in the lock file; `None` too if the system does not allow reading a locked file.
 fn read_pid(path: &Path) -> Option<u32> {
     fs::read_to_string(path).ok()?.trim().parse().ok()
 }

@@ -1,23 +1,22 @@
-//! The one small file that says what an index consists of: which segments and graphs, and which of their rows
-//! are dead.
+//! The manifest: a small file that names the segments and graphs of an index and their dead rows.
 //!
 //! ```text
 //! magic     8 bytes
-//! format    u32, 2; 1 is the same without the next line
-//! index     u64, which index this belongs to (see IndexId); 0 for none
+//! format    u32, 2; format 1 lacks the next line
+//! index     u64, the index this belongs to (see IndexId); 0 for none
 //! space     length u32, bytes (see Space)
-//! note      1 byte whether there is one; length u32, bytes
-//! next row  u64: every row below it is in a segment, or dead
-//! next id   u64: the first number that no segment or graph has had
-//! count     u32, then as many segments:
+//! note      1 byte: whether there is one; length u32, bytes
+//! next row  u64: every row below it is in a segment or dead
+//! next id   u64: the first unused number for segments and graphs
+//! count     u32: the number of segments, then for each segment:
 //!   id u64, vectors u64, records u64, checksum u32 of its table
 //!   graph u64 (0 for none), checksum u32 of its table
-//!   dead: 1 byte whether there are any; ceil(records / 64) × u64, bit i % 64 of word i / 64 is position i
+//!   dead: 1 byte: whether there are any; ceil(records / 64) × u64, bit i % 64 of word i / 64 is position i
 //! checksum  u32, the CRC-32 of everything above
 //! ```
 //!
-//! It is replaced as a whole, so that a reader finds one state of the index or the next. Reading checks the
-//! checksum first, and then takes no length on trust.
+//! It is replaced atomically, so a reader finds one state of the index or the next. Reading first verifies the checksum,
+//! and still checks every length.
 
 use std::fs;
 use std::io;
@@ -30,13 +29,13 @@ use crate::{Error, Generation, Space, files};
 
 const MAGIC: [u8; 8] = *b"imgmanif";
 
-/// Raised whenever an older version of this crate could misread what is written. All from 1 on are read.
+/// Increased whenever an older version of this crate could misread the data. All formats from 1 on can be read.
 const FORMAT: u32 = 2;
 
-/// What an index consists of.
+/// The contents of a manifest.
 #[derive(Debug, Clone)]
 pub(crate) struct Manifest {
-    /// `None` in one of an earlier version.
+    /// `None` in a manifest of an earlier version.
     pub(crate) index: Option<IndexId>,
     pub(crate) space: Space,
     pub(crate) note: Option<Vec<u8>>,
@@ -45,7 +44,7 @@ pub(crate) struct Manifest {
     pub(crate) segments: Vec<Named>,
 }
 
-/// A segment, as the manifest names it.
+/// A segment as named in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Named {
     pub(crate) id: u64,
@@ -59,7 +58,7 @@ pub(crate) struct Named {
 }
 
 impl Named {
-    /// How a segment just written is named.
+    /// The entry for a newly written segment.
     pub(crate) fn of(segment: &Segment) -> Named {
         Named {
             id: segment.id,
@@ -71,13 +70,13 @@ impl Named {
         }
     }
 
-    /// Whether `other` names the same segment; its graph and its dead rows may be others.
+    /// Whether `other` names the same segment, perhaps with another graph or other dead rows.
     pub(crate) fn is_same_segment(&self, other: &Named) -> bool {
         let contents = |named: &Named| (named.id, named.vectors, named.records, named.checksum);
         contents(self) == contents(other)
     }
 
-    /// Opens the segment that is meant, and no other.
+    /// Opens the segment and checks that it is the right one.
     pub(crate) fn open(&self, dir: &Path, dim: usize) -> Result<Segment, Error> {
         let segment = Segment::open(dir, self.id)?;
         let found = (segment.vectors() as u64, segment.len() as u64, segment.sections().checksum());
@@ -124,27 +123,27 @@ impl Manifest {
         Manifest { index: None, space, note: None, next_row: 0, next_id: 1, segments: Vec::new() }
     }
 
-    /// Whether this can be the manifest of an index with such a catalog: of the same space, and not of another index.
+    /// Whether this manifest can belong to a catalog with this space and identity.
     pub(crate) fn belongs_to(&self, space: &Space, index: Option<IndexId>) -> bool {
         self.space == *space && (self.index.is_none() || self.index == index)
     }
 
-    /// What is wrong with an index where [`Manifest::belongs_to`] says no.
+    /// The error if [`Manifest::belongs_to`] is false.
     pub(crate) fn foreign(dir: &Path) -> Error {
         Error::Damaged { path: files::manifest(dir), what: "the manifest is that of another index" }
     }
 
-    /// What is wrong with an index that has records but no manifest.
+    /// The error if an index has records but no manifest.
     pub(crate) fn missing(dir: &Path) -> Error {
         Error::Damaged { path: dir.to_owned(), what: "the manifest is missing" }
     }
 
-    /// `None` when there is none.
+    /// Reads the manifest; `None` if there is none.
     pub(crate) fn read(dir: &Path) -> Result<Option<Manifest>, Error> {
         Ok(Manifest::published(dir)?.map(|(manifest, _)| manifest))
     }
 
-    /// The same, and which generation it is.
+    /// Reads the manifest and its generation.
     pub(crate) fn published(dir: &Path) -> Result<Option<(Manifest, Generation)>, Error> {
         let path = files::manifest(dir);
         if path.is_dir() {
@@ -162,7 +161,7 @@ impl Manifest {
         let Some((content, checksum)) = bytes.split_last_chunk() else {
             return Err(damaged("the manifest is cut off"));
         };
-        let rest = content.strip_prefix(&MAGIC).ok_or_else(|| damaged("the file is no manifest"))?;
+        let rest = content.strip_prefix(&MAGIC).ok_or_else(|| damaged("the file is not a manifest"))?;
         if crc32fast::hash(content) != u32::from_le_bytes(*checksum) {
             return Err(damaged("the checksum of the manifest is wrong"));
         }
@@ -172,21 +171,21 @@ impl Manifest {
             Some(found) if found > FORMAT => {
                 return Err(Error::NewerFormat { path: path.to_owned(), found, expected: FORMAT });
             }
-            _ => return Err(damaged("there was never such a format")),
+            _ => return Err(damaged("the format number is invalid")),
         };
         read_content(&mut rest, format)
             .filter(|_| rest.is_empty())
             .ok_or_else(|| damaged("the manifest is inconsistent"))
     }
 
-    /// Puts it in the place of the one before.
+    /// Replaces the manifest on disk atomically.
     pub(crate) fn replace(&self, dir: &Path) -> Result<(), Error> {
         let path = files::manifest(dir);
         let too_large = || Error::Damaged { path: path.clone(), what: "a length does not fit its field" };
         files::replace(&path, &self.to_file_bytes().ok_or_else(too_large)?)
     }
 
-    /// `None` when a length does not fit its field.
+    /// `None` if a length does not fit its field.
     fn to_file_bytes(&self) -> Option<Vec<u8>> {
         let Manifest { index, space, note, next_row, next_id, segments } = self;
         let mut bytes = MAGIC.to_vec();
@@ -303,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn another_index_is_told_by_its_space_or_its_number() {
+    fn another_index_is_detected_by_its_space_or_its_number() {
         #[track_caller]
         fn check(of_manifest: u64, space: &str, of_catalog: u64, expected: bool) {
             let manifest = Manifest { index: IndexId::from_number(of_manifest), ..manifest() };
@@ -316,11 +315,11 @@ mod tests {
         // An earlier version wrote the manifest, or both.
         check(0, "a", 7, true);
         check(0, "a", 0, true);
-        // No version writes the number into a manifest before it is in the catalog.
+        // Every version writes the number to the catalog before the manifest.
         check(7, "a", 0, false);
     }
 
-    /// With the checksum made right again, so that the parser behind it is asked too.
+    /// With and without a corrected checksum, so that the parser behind it is tested too.
     #[test]
     fn damaged_bytes_are_refused_and_never_panic() {
         let whole = manifest().to_file_bytes().unwrap();
@@ -356,7 +355,7 @@ mod tests {
         #![proptest_config(proptest::test_runner::Config { cases: 2_000, failure_persistence: None, ..Default::default() })]
 
         #[test]
-        fn any_bytes_behind_a_right_checksum_never_panic(
+        fn any_bytes_with_a_correct_checksum_never_panic(
             tail in proptest::collection::vec(proptest::num::u8::ANY, 0..200), kept in 12..60usize,
         ) {
             let whole = manifest().to_file_bytes().unwrap();

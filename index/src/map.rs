@@ -1,7 +1,6 @@
-//! Files as memory.
+//! Memory-mapped files.
 //!
-//! Only files that are never changed are mapped: the writer gives a file its name when it is complete, and from
-//! then on can only remove the name.
+//! Only immutable files are mapped: the writer gives a file its name when it is complete, and later only removes it.
 #![expect(unsafe_code, reason = "a file that changes under a map would be undefined behaviour")]
 
 use std::fs::File;
@@ -13,30 +12,29 @@ use memmap2::Mmap;
 use crate::Error;
 
 #[cfg(target_endian = "big")]
-compile_error!("the numbers in mapped files are little-endian, and are used as they lie there");
+compile_error!("mapped files contain little-endian numbers, which are used in place");
 
 /// Maps a file that is never changed.
 pub(crate) fn read(path: &Path) -> Result<Mmap, Error> {
     let file = File::open(path).map_err(Error::io("open", path))?;
-    // SAFETY: segments and graphs are written under another name and never changed under this one. Against
-    // somebody else who writes into them while they are mapped, nothing that maps files can protect itself.
+    // SAFETY: segments and graphs are written under another name and never changed under this one. No program that maps
+    // files can protect itself against someone else who writes to them meanwhile.
     unsafe { Mmap::map(&file) }.map_err(Error::io("map", path))
 }
 
-/// How a part of a map is going to be read.
+/// How a part of a map will be read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Reading {
-    /// All of it: what has to come from disk is kept, and mapped, in large pages.
+    /// Completely. It is read from disk, cached and mapped in large pages.
     Whole,
-    /// A row here and there, for each of which no 2 MB are to be mapped.
+    /// Single rows here and there. Mapping 2 MB for each of them would be a waste.
     Rows,
-    /// At once: it is mapped, and read where it is not in memory, in one call. Mapped where they are touched, sixteen
-    /// pages at a time, a gigabyte of them takes 16,000 interruptions.
+    /// Completely and now: one call reads and maps everything. Otherwise pages are mapped when touched, sixteen at a time,
+    /// which takes 16,000 page faults per gigabyte.
     Now,
 }
 
-/// Tells the kernel how a part is going to be read. It is only advice: a system that does not know it reads the same
-/// bytes, as they are touched.
+/// Tells the kernel how a part will be read. This is only advice: a system that ignores it reads the bytes when touched.
 pub(crate) fn advise(map: &Mmap, part: Range<usize>, reading: Reading) {
     #[cfg(target_os = "linux")]
     {

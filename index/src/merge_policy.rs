@@ -1,25 +1,25 @@
-//! Which segments are merged.
+//! Decides which segments are merged.
 //!
-//! Small segments are merged while publishing: at least [`FAN`] of a size, so that a row is written once per size it
-//! passes through, some five times on its way to a full segment, one of `segment_rows` rows. A full segment gets a graph.
+//! Small segments are merged while publishing, at least [`FAN`] of one size at a time. So a row is written once per size,
+//! about five times until it is in a full segment (one of `segment_rows` rows). A full segment gets a graph.
 //!
-//! One walk over many rows takes less than many walks over few. So full segments are merged too, beside everything else:
-//! the largest takes in the others when they have at least one row for [`GROWTH`] of its own. Its links are taken over, so
-//! the search for links is repeated for these others and no more. On the way to a million rows a row is written five
-//! times, and an index of a million rows has one large graph and at most four small ones.
+//! One walk over many rows is faster than many walks over few. So full segments are merged too, in the background: the
+//! largest absorbs the others when they have at least one row per [`GROWTH`] of its own. Its links are reused, so only the
+//! rows of the others must search for links. On the way to a million rows a row is written five times, and an index of a
+//! million rows has one large graph and at most four small ones.
 
 use crate::WriterOptions;
 use crate::manifest::Named;
 use crate::options::{LEAST_GRAPH_ROWS, MOST_ROWS};
 
-/// How many small segments of one size are merged into one of the next: of 8 sizes from 1 to 65,536 rows there are at
-/// most 7 segments each, which cost a search some microseconds each.
+/// How many small segments of one size are merged into one of the next. There are 8 sizes from 1 to 65,536 rows, with at
+/// most 7 segments each; each segment costs a search a few microseconds.
 const FAN: usize = 8;
 
-/// The largest full segment takes in the others when they have at least one row for so many of its own.
+/// The largest full segment absorbs the others when they have at least one row per this many of its own.
 const GROWTH: u64 = 4;
 
-/// A segment is written anew when more than one in so many of its rows is dead.
+/// A segment is rewritten when more than one in this many of its rows is dead.
 const DEAD_ONE_IN: u64 = 5;
 
 /// How many rows make a segment full.
@@ -46,8 +46,8 @@ pub(crate) fn small(segments: &[Named], options: &WriterOptions) -> Option<Vec<u
     open.sort_by_key(|&place| segments[place].records);
     let rows = |places: &[usize]| places.iter().map(|&place| segments[place].live_rows()).sum::<u64>();
     let mut merged = if rows(&open) >= limit && open.len() > 1 {
-        // Enough for a full one. None of them has `limit` rows, so that the sum has less than twice as many; the greatest
-        // are left to the next time.
+        // Take just enough for a full segment; the largest are left for the next time. None has `limit` rows, so the sum is
+        // less than twice that.
         let enough = (1..=open.len()).find(|&count| rows(&open[..count]) >= limit);
         open[..enough.unwrap_or(open.len())].to_vec()
     } else {
@@ -66,7 +66,7 @@ pub(crate) fn full(segments: &[Named], options: &WriterOptions) -> Option<Vec<us
     }
     let mut places: Vec<usize> = (0..segments.len()).filter(|&place| is_full(&segments[place])).collect();
     places.sort_by_key(|&place| std::cmp::Reverse(segments[place].live_rows()));
-    // One that is too large to grow by a part of its size stays as it is.
+    // A segment that is too large to grow by that share stays as it is.
     let rows = |place: usize| segments[place].live_rows();
     places.retain(|&place| rows(place) + rows(place) / GROWTH <= MOST_ROWS as u64);
     let mut sum = 0;
@@ -91,7 +91,7 @@ mod tests {
         Named { id: 0, vectors: records, records, checksum: 0, graph: None, dead }
     }
 
-    /// With 6,400 rows in a full segment.
+    /// A full segment has 6,400 rows here.
     #[track_caller]
     fn check(
         policy: fn(&[Named], &WriterOptions) -> Option<Vec<usize>>,
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_takes_in_what_has_grown_beside_it() {
+    fn the_largest_absorbs_the_others_when_they_have_grown() {
         check(full, &[(6400, 0)], None);
         check(full, &[(6400, 0), (100, 0), (25_600, 0)], Some(&[0, 2]));
         check(full, &[(6400, 0), (25_601, 0), (6399, 0)], None);

@@ -1,6 +1,6 @@
-//! What the caller may choose, with the reasons for the defaults.
+//! Options for callers, with the reasons for the defaults.
 //!
-//! Options start as their defaults and are changed one by one, so that a new one breaks no caller.
+//! Options start with their defaults and are set one by one, so that new options break no caller.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,12 +14,12 @@ pub(crate) const LEAST_GRAPH_ROWS: usize = 4_096;
 /// From this many rows on, graphs are built with twice as many candidates.
 const LARGE_ROWS: usize = 1 << 19;
 
-/// How many rows a segment has at most, unless `optimize` is told otherwise. Building a graph with `m` = 16 takes some
-/// 0.3 KB of memory for each row, besides the mapped file.
+/// The default of [`OptimizeOptions::segment_rows`]: the most rows in a segment. Building a graph with `m` = 16 takes about
+/// 0.3 KB of memory per row, besides the mapped file.
 pub(crate) const MOST_ROWS: usize = 4_194_304;
 
-/// How a [`Writer`](crate::Writer) works. None of it changes what is stored, so an index may be opened with
-/// other options each time.
+/// Options of a [`Writer`](crate::Writer). They do not affect the stored data, so you can open an index with other options
+/// each time.
 ///
 /// ```
 /// use imgsearch_index::WriterOptions;
@@ -48,26 +48,26 @@ impl Default for WriterOptions {
 }
 
 impl WriterOptions {
-    /// Memory for the catalog's cache, in bytes; 64 MiB by default, which hold some 30,000 records with vectors of 512
-    /// dimensions. The catalog's own default is 1 GB.
+    /// Memory for the catalog's cache, in bytes. The default is 64 MiB, enough for about 30,000 records with vectors of 512
+    /// dimensions. (sled's own default is 1 GB.)
     #[must_use]
     pub fn cache_bytes(self, cache_bytes: u64) -> WriterOptions {
         WriterOptions { cache_bytes, ..self }
     }
 
-    /// How many changed rows searchers may lag behind before they are published; 1,000 by default.
+    /// Publish after this many changed rows; 1,000 by default.
     #[must_use]
     pub fn publish_rows(self, publish_rows: usize) -> WriterOptions {
         WriterOptions { publish_rows, ..self }
     }
 
-    /// How long searchers may lag behind before rows are published; 5 seconds by default.
+    /// Publish changed rows after this time; 5 seconds by default.
     #[must_use]
     pub fn publish_interval(self, publish_interval: Duration) -> WriterOptions {
         WriterOptions { publish_interval, ..self }
     }
 
-    /// How many rows make a segment full; 65,536 by default. A full segment gets a graph if it has at least 4,096 rows
+    /// The number of rows of a full segment; 65,536 by default. A full segment gets a graph if it has at least 4,096 rows
     /// with vectors.
     #[must_use]
     pub fn segment_rows(self, segment_rows: usize) -> WriterOptions {
@@ -81,11 +81,11 @@ impl WriterOptions {
     }
 }
 
-/// How the graph of a segment is built, in the words of the HNSW paper (arXiv 1603.09320).
+/// How graphs are built, in the terms of the HNSW paper (arXiv 1603.09320).
 #[derive(Debug, Clone, Copy)]
 pub struct GraphOptions {
     pub(crate) m: usize,
-    /// `None` for what the number of rows needs.
+    /// `None` to choose by the number of rows.
     pub(crate) ef_construction: Option<usize>,
 }
 
@@ -96,26 +96,26 @@ impl Default for GraphOptions {
 }
 
 impl GraphOptions {
-    /// How many links a row keeps on each upper level; on level 0 it keeps twice as many. 16 by default, 2 at least.
+    /// The number of links per row on each upper level; level 0 has twice as many. 16 by default, at least 2.
     #[must_use]
     pub fn m(self, m: usize) -> GraphOptions {
         GraphOptions { m, ..self }
     }
 
-    /// How many candidates are looked at for the links of a new row. By default 100, and 200 in a segment of 524,288
-    /// rows or more: the more rows there are, the more candidates it takes to find the right ones.
+    /// The number of candidates for the links of a new row. The default is 100, and 200 in a segment of 524,288 rows or
+    /// more, because more rows need more candidates to find the right links.
     #[must_use]
     pub fn ef_construction(self, ef_construction: usize) -> GraphOptions {
         GraphOptions { ef_construction: Some(ef_construction), ..self }
     }
 
-    /// `ef_construction` for the graph of a segment with so many rows.
+    /// `ef_construction` for a segment with this many rows.
     pub(crate) fn ef_construction_for(&self, rows: usize) -> usize {
         self.ef_construction.unwrap_or(if rows < LARGE_ROWS { 100 } else { 200 })
     }
 }
 
-/// How [`Writer::optimize`](crate::Writer::optimize) works.
+/// Options of [`Writer::optimize`](crate::Writer::optimize).
 #[derive(Clone, Copy)]
 pub struct OptimizeOptions<'a> {
     pub(crate) segment_rows: usize,
@@ -136,27 +136,27 @@ impl fmt::Debug for OptimizeOptions<'_> {
 }
 
 impl<'a> OptimizeOptions<'a> {
-    /// How many rows a segment has at most; 4,194,304 by default. Building a graph with `m` = 16 takes some 0.3 KB of
-    /// memory for each row, besides the mapped file. One walk over many rows takes less than many walks over few.
+    /// The most rows in a segment; 4,194,304 by default. One walk over many rows is faster than many walks over few, but
+    /// building a graph with `m` = 16 takes about 0.3 KB of memory per row, besides the mapped file.
     #[must_use]
     pub fn segment_rows(self, segment_rows: usize) -> OptimizeOptions<'a> {
         OptimizeOptions { segment_rows, ..self }
     }
 
-    /// Asked now and then, from several threads; true ends the work early.
+    /// Called now and then, from several threads; return true to cancel.
     #[must_use]
     pub fn cancelled(self, cancelled: &'a (dyn Fn() -> bool + Sync)) -> OptimizeOptions<'a> {
         OptimizeOptions { cancelled, ..self }
     }
 
-    /// Told now and then how far the graphs are, in rows, and how many rows will get one.
+    /// Called now and then with the number of rows whose graphs are done, and the number of rows in all.
     #[must_use]
     pub fn progress(self, progress: &'a (dyn Fn(usize, usize) + Sync)) -> OptimizeOptions<'a> {
         OptimizeOptions { progress, ..self }
     }
 }
 
-/// How to search.
+/// Options of a search.
 ///
 /// ```
 /// use imgsearch_index::{Method, SearchOptions};
@@ -170,41 +170,41 @@ pub struct SearchOptions<'a> {
 }
 
 impl<'a> SearchOptions<'a> {
-    /// Find only these rows, which the same searcher or a clone of it has selected; by default, or with `None`, any.
+    /// Find only these rows, which the same searcher or a clone of it must have selected. `None`, the default, allows all.
     #[must_use]
     pub fn filter(self, filter: impl Into<Option<&'a Selection>>) -> SearchOptions<'a> {
         SearchOptions { filter: filter.into(), ..self }
     }
 
-    /// How to find the closest rows.
+    /// The search method.
     #[must_use]
     pub fn method(self, method: Method) -> SearchOptions<'a> {
         SearchOptions { method, ..self }
     }
 }
 
-/// How a search finds the closest rows.
+/// The method of a search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Method {
-    /// Walks a graph where walks are known to find `recall` of the closest rows in less time than a scan takes, and
-    /// scans the other rows. `recall` is a mean over many queries that are like the vectors of the index.
+    /// Walks graphs that are known to reach `recall` in less time than a scan, and scans the other rows. `recall` is a mean
+    /// over many queries that resemble the vectors of the index.
     Auto {
-        /// Which share of the closest rows to find, from 0 to 1. Above what any graph reaches, all rows are scanned.
+        /// The share of the closest rows to find, from 0 to 1. If no graph reaches it, all rows are scanned.
         recall: f32,
     },
-    /// Compares the query with every row. The hits are those of a full comparison: every score is the
-    /// [`dot`](crate::Vector::dot) of the query and the stored vector.
+    /// Gives the hits of a full comparison of the query with every row. Each score is the [`dot`](crate::Vector::dot) of
+    /// the query and the stored vector.
     Exact,
-    /// Walks every graph there is, whatever that finds, and scans the rows without a graph.
+    /// Walks all graphs, whatever their recall, and scans the rows without a graph.
     Walk {
-        /// How many candidates a walk keeps, at least as many as hits are asked for: more finds more and takes longer.
+        /// The number of candidates of a walk (at least the number of hits is used). More find more and take longer.
         ef: usize,
     },
 }
 
 impl Default for Method {
-    /// At a recall of 0.995 one list of ten in twenty misses one row. Of 100,000 rows, 0.98 would save 0.05 ms
+    /// With a recall of 0.995, one in twenty lists of ten misses one row. For 100,000 rows, 0.98 would save 0.05 ms
     /// (`scripts/bench/ann`).
     fn default() -> Method {
         Method::Auto { recall: 0.995 }

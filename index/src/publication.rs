@@ -1,8 +1,8 @@
-//! What the writer has published, and how it publishes more.
+//! The published state, and how the writer publishes more.
 //!
-//! To publish is to write a small segment with the rows that are new, to mark the dead ones, to merge segments
-//! where there are many of one size or much in one is dead, and then to replace the manifest, at which all of
-//! it becomes visible at once. Rows always come from the catalog: damage to a segment does not spread.
+//! Publishing writes a small segment with the new rows, marks dead rows, and merges segments if there are many of one size
+//! or if one has many dead rows. Then it replaces the manifest, and all of this becomes visible at once. Rows are always
+//! copied from the catalog, so damage to a segment does not spread.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,12 +16,12 @@ use crate::record::{Entry, EntryRef};
 use crate::segment::{self, Segment, SegmentRow};
 use crate::{Error, Fingerprint, Key, WriterOptions, fault, files, merge_policy};
 
-/// A row that no segment holds yet.
+/// A row that is not in a segment yet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pending {
     pub(crate) row: u64,
     pub(crate) has_vector: bool,
-    /// Of a row with a vector.
+    /// The fingerprint; `None` without a vector.
     pub(crate) fingerprint: Option<Fingerprint>,
 }
 
@@ -36,31 +36,31 @@ impl Pending {
     }
 }
 
-/// The published state, and what is to be published next.
+/// The published state, and the changes to publish next.
 pub(crate) struct Publication {
     pub(crate) manifest: Manifest,
-    /// Those that the manifest names, in its order.
+    /// The manifest's segments, in its order.
     pub(crate) segments: Vec<Arc<Segment>>,
     pub(crate) pending: BTreeMap<Key, Pending>,
-    /// Rows of segments that have died since.
+    /// Rows in segments that have died since the last publication.
     pub(crate) buried: Vec<(u64, Key)>,
     pub(crate) note_changed: bool,
-    /// When the first change was made that is not published.
+    /// The time of the first unpublished change.
     since: Option<Instant>,
-    /// Graphs of which it is not known what walks find: an older version has built them.
+    /// Graphs of an older version, whose recall was not measured.
     unmeasured: Vec<u64>,
-    /// Whether some segments are about to be replaced, so that no other merge may take them.
+    /// Whether a merge is in progress, so that no other may start.
     pub(crate) merging: bool,
 }
 
-/// Segments that are to take the place of others. The manifest names them when they have their graphs.
+/// Segments that will replace others. The manifest names them once they have their graphs.
 pub(crate) struct Merge {
     pub(crate) segments: Vec<Arc<Segment>>,
-    /// The numbers of the segments that go.
+    /// The numbers of the replaced segments.
     replaced: Vec<u64>,
 }
 
-/// A state to come: what the manifest will name, and the files that nothing will need then.
+/// The next state: the coming manifest, and the files that will no longer be needed.
 struct Next<'a> {
     dir: &'a Path,
     catalog: &'a Catalog,
@@ -83,7 +83,7 @@ impl Publication {
         }
     }
 
-    /// Looks which graphs an older version has built. They are built again as if they were missing.
+    /// Finds the graphs that an older version built. They are rebuilt as if they were missing.
     pub(crate) fn find_unmeasured(&mut self, dir: &Path) {
         let both = self.segments.iter().zip(&self.manifest.segments);
         let unmeasured = both.filter_map(|(segment, named)| {
@@ -93,12 +93,12 @@ impl Publication {
         self.unmeasured = unmeasured.collect();
     }
 
-    /// Takes note of a row that a batch has put.
+    /// Adds a row that a batch has put.
     pub(crate) fn put(&mut self, key: Key, pending: Pending) {
         self.pending.insert(key, pending);
     }
 
-    /// Takes note of a row that is dead now.
+    /// Adds a row that has died.
     pub(crate) fn bury(&mut self, row: u64, key: &Key) {
         match self.pending.get(key) {
             Some(pending) if pending.row == row => {
@@ -108,12 +108,12 @@ impl Publication {
         }
     }
 
-    /// Whether searchers can see the row of this key.
+    /// Whether searchers can see this row.
     pub(crate) fn is_published(&self, row: u64, key: &Key) -> bool {
         self.pending.get(key).is_none_or(|pending| pending.row != row)
     }
 
-    /// The keys of the records that have this fingerprint and a vector, in their order.
+    /// The keys of all records that have this fingerprint and a vector, in order.
     pub(crate) fn keys_of(&self, fingerprint: &Fingerprint) -> Result<Vec<Key>, Error> {
         let pending =
             self.pending.iter().filter(|(_, pending)| pending.fingerprint.as_ref() == Some(fingerprint));
@@ -135,14 +135,14 @@ impl Publication {
         self.pending.len() + self.buried.len() + usize::from(self.note_changed)
     }
 
-    /// Starts the clock if there is something to publish.
+    /// Starts the publication timer if there is something to publish.
     pub(crate) fn touch(&mut self) {
         if self.changes() > 0 {
             self.since.get_or_insert_with(Instant::now);
         }
     }
 
-    /// How long until it must be published; `None` while there is nothing to publish.
+    /// Time until the next publication is due; `None` if there is nothing to publish.
     pub(crate) fn due_in(&self, options: &WriterOptions) -> Option<Duration> {
         let since = self.since?;
         if self.changes() >= options.publish_rows {
@@ -151,7 +151,7 @@ impl Publication {
         Some(options.publish_interval.saturating_sub(since.elapsed()))
     }
 
-    /// Makes everything in the catalog visible. When it fails, what was published before stays.
+    /// Makes everything in the catalog visible. On failure, the published state stays as it was.
     pub(crate) fn publish(
         &mut self,
         dir: &Path,
@@ -172,13 +172,13 @@ impl Publication {
         while let Some(places) =
             merge_policy::small(&next.manifest.segments, options).filter(|_| !self.merging)
         {
-            // In one piece: pieces with less than `limit` rows would be merged again, for ever.
+            // Without a limit: pieces smaller than `limit` would be merged again and again.
             next.merge(&places, usize::MAX)?;
         }
         self.adopt(next)
     }
 
-    /// Writes segments of at most `limit` rows that will replace those at `places`. Nothing may be left to publish.
+    /// Writes segments of at most `limit` rows that will replace those at `places`. Publish all changes before.
     pub(crate) fn begin_merge(
         &mut self,
         dir: &Path,
@@ -196,7 +196,7 @@ impl Publication {
         Ok(Merge { segments: next.segments.split_off(kept), replaced })
     }
 
-    /// Puts new segments, each with its graph, in the place of the old ones. Nothing may be left to publish.
+    /// Replaces the old segments by the new ones with their graphs. Publish all changes before.
     pub(crate) fn finish_merge(
         &mut self,
         dir: &Path,
@@ -214,8 +214,8 @@ impl Publication {
         for id in merge.replaced {
             let place = next.manifest.segments.iter().position(|named| named.id == id);
             let (segment, named) =
-                next.remove(place.ok_or_else(|| catalog.damaged("a merged segment is gone"))?);
-            // Rows that have died since the new segments were written are alive in these.
+                next.remove(place.ok_or_else(|| catalog.damaged("a merged segment is missing"))?);
+            // Rows that died since the new segments were written must be marked dead in them.
             for position in (0..segment.len()).filter(|&position| named.is_dead(position)) {
                 let (key, Pending { row, .. }) = row_at(&segment, position)?;
                 next.bury(row, &key)?;
@@ -224,18 +224,18 @@ impl Publication {
         self.adopt(next)
     }
 
-    /// Gives a merge up: the old segments stay. Graphs that were built for it are removed by the next writer.
+    /// Abandons a merge: the old segments stay. The next writer removes the graphs built for it.
     pub(crate) fn give_up_merge(&mut self, merge: &Merge) {
         self.merging = false;
         for segment in &merge.segments {
-            // Where the system refuses, the next writer removes it.
+            // If this fails, the next writer removes it.
             std::fs::remove_file(segment.sections().path()).ok();
         }
     }
 
-    /// Names a graph as that of a segment, and answers whether the segment is still there and lacked one.
+    /// Adds a segment's graph to the manifest. Returns false if the segment no longer exists or already has a graph.
     pub(crate) fn add_graph(&mut self, dir: &Path, segment: u64, graph: (u64, u32)) -> Result<bool, Error> {
-        // What is pending stays so: the manifest still says up to which row it speaks.
+        // Pending rows stay pending, because `next_row` of the manifest does not change.
         let mut manifest = self.manifest.clone();
         let mut lacking = manifest.segments.iter_mut().filter(|named| self.lacks_graph(named));
         let Some(named) = lacking.find(|named| named.id == segment) else { return Ok(false) };
@@ -243,13 +243,13 @@ impl Publication {
         manifest.replace(dir)?;
         self.manifest = manifest;
         if let Some((old, _)) = old {
-            // Whoever has it mapped keeps it. Where the system refuses, the next writer removes it.
+            // Processes that have it mapped keep it. If this fails, the next writer removes it.
             std::fs::remove_file(files::graph(dir, old)).ok();
         }
         Ok(true)
     }
 
-    /// The graph over the most rows, with its segment, if it can be opened.
+    /// The largest graph with its segment, if it can be opened.
     pub(crate) fn largest_graph(&self, dir: &Path) -> Option<(Arc<Segment>, Graph)> {
         let both = self.segments.iter().zip(&self.manifest.segments);
         let with_graph = both.filter(|(_, named)| named.graph.is_some());
@@ -261,12 +261,12 @@ impl Publication {
         named.graph.is_none_or(|(graph, _)| self.unmeasured.contains(&graph))
     }
 
-    /// A segment of at least so many rows with a vector that lacks a graph.
+    /// A segment without a graph that has at least this many rows with a vector.
     pub(crate) fn without_graph(&self, rows: usize) -> Option<Arc<Segment>> {
         self.all_without_graph(rows).next().map(Arc::clone)
     }
 
-    /// How many rows with a vector such segments have in all.
+    /// The number of rows with a vector in all such segments.
     pub(crate) fn rows_without_graph(&self, rows: usize) -> usize {
         self.all_without_graph(rows).map(|segment| segment.vectors()).sum()
     }
@@ -278,7 +278,7 @@ impl Publication {
         lacking.map(|(segment, _)| segment)
     }
 
-    /// A number that no segment or graph has had.
+    /// An unused number for a segment or graph.
     pub(crate) fn new_id(&mut self) -> u64 {
         self.manifest.next_id += 1;
         self.manifest.next_id - 1
@@ -288,7 +288,7 @@ impl Publication {
         self.manifest.segments.iter().any(|named| named.graph.is_some_and(|(graph, _)| graph == id))
     }
 
-    /// Whether merging would make fewer segments of at most `limit` rows, or leave dead rows behind.
+    /// Whether a merge into segments of at most `limit` rows would reduce their number or drop dead rows.
     pub(crate) fn can_be_merged(&self, limit: usize) -> bool {
         let segments = &self.manifest.segments;
         let live: u64 = segments.iter().map(Named::live_rows).sum();
@@ -296,7 +296,7 @@ impl Publication {
             || segments.iter().any(|named| named.dead_rows() > 0)
     }
 
-    /// Removes the files in the folder that the manifest does not name: they are of no use to anybody.
+    /// Removes the files in the folder that the manifest does not name.
     pub(crate) fn remove_what_is_not_named(&self, dir: &Path) -> Result<(), Error> {
         let named = self.manifest.segments.iter().flat_map(|named| {
             let graph = named.graph.map(|(graph, _)| files::graph(dir, graph));
@@ -325,7 +325,7 @@ impl Publication {
         self.since = None;
         catalog.forget_tombstones(self.buried.drain(..).map(|(row, _)| row))?;
         for path in obsolete {
-            // Whoever has it mapped keeps it. Where the system refuses, the next writer removes it.
+            // Processes that have it mapped keep it. If this fails, the next writer removes it.
             std::fs::remove_file(path).ok();
         }
         Ok(())
@@ -333,12 +333,12 @@ impl Publication {
 }
 
 impl Next<'_> {
-    /// Writes rows to new segments of at most `limit` rows.
+    /// Writes rows into new segments of at most `limit` rows.
     fn add(&mut self, mut rows: Vec<(Key, Pending)>, limit: usize) -> Result<(), Error> {
         rows.sort_unstable_by(|(a, of_a), (b, of_b)| {
             of_b.has_vector.cmp(&of_a.has_vector).then_with(|| a.cmp(b))
         });
-        // As equal as can be, rather than a last one with next to nothing.
+        // Segments of about equal size, so that the last one is not tiny.
         let parts = rows.len().div_ceil(limit).max(1);
         for rows in rows.chunks(rows.len().div_ceil(parts).max(1)) {
             let id = self.manifest.next_id;
@@ -356,12 +356,12 @@ impl Next<'_> {
     fn row(&self, key: &Key, pending: Pending) -> Result<SegmentRow, Error> {
         let found = self.catalog.entry(key)?;
         let entry = found.filter(|found| found.row == pending.row && found.has_vector == pending.has_vector);
-        let entry = entry.ok_or_else(|| self.catalog.damaged("a record is not the one that was put"))?;
+        let entry = entry.ok_or_else(|| self.catalog.damaged("a record belongs to another row"))?;
         let half_bytes = entry.has_vector.then(|| self.catalog.vector_bytes(entry.row)).transpose()?;
         Ok(SegmentRow { key: key.clone(), entry, half_bytes })
     }
 
-    /// Takes a segment out, with its files.
+    /// Removes a segment and its files.
     fn remove(&mut self, place: usize) -> (Arc<Segment>, Named) {
         let named = self.manifest.segments.remove(place);
         let segment = self.segments.remove(place);
@@ -379,7 +379,7 @@ impl Next<'_> {
         Ok(())
     }
 
-    /// Replaces the segments at these places, which ascend, by new ones with their living rows.
+    /// Replaces the segments at these places (in ascending order) by new ones with their living rows.
     fn merge(&mut self, places: &[usize], limit: usize) -> Result<(), Error> {
         let mut rows = Vec::new();
         for &place in places.iter().rev() {

@@ -1,4 +1,4 @@
-//! What is kept under a key, how it changes, and its form on disk.
+//! Records, changes to them, and their form on disk.
 
 use crate::{Key, Vector};
 
@@ -11,14 +11,14 @@ pub const MAX_NOTE_LEN: usize = 64 * 1024;
 const HAS_FINGERPRINT: u8 = 1;
 const HAS_VECTOR: u8 = 2;
 
-/// 128-bit identity of the content a vector was made from.
+/// A 128-bit identity of the content that a vector was made from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fingerprint(pub [u8; 16]);
 
-/// What the caller keeps under a key.
+/// The caller's data under a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// What the content is, so that the same content elsewhere can be recognised.
+    /// Identifies the content, so that the same content elsewhere can be recognised.
     pub fingerprint: Option<Fingerprint>,
     /// Opaque bytes, at most [`MAX_PAYLOAD_LEN`].
     pub payload: Vec<u8>,
@@ -27,18 +27,18 @@ pub struct Record {
 /// One step of a batch.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// Keep `record` under `key`, in place of what was there.
+    /// Store `record` under `key` and replace any record that was there.
     Put {
-        /// The key to keep it under.
+        /// The key.
         key: Key,
-        /// The record to keep.
+        /// The record.
         record: Record,
-        /// Its vector. Without one the record is remembered, and no search returns it.
+        /// Its vector. Without one the record is stored, but no search returns it.
         vector: Option<Vector>,
     },
-    /// Forget `key`. A key that is not there is no error.
+    /// Delete the record under `key`. A missing key is not an error.
     Delete {
-        /// The key to forget.
+        /// The key.
         key: Key,
     },
 }
@@ -51,17 +51,16 @@ pub struct StoredRecord<'a> {
     pub key: &'a [u8],
     /// The payload.
     pub payload: &'a [u8],
-    /// What the content is.
+    /// The identity of the content, if the record has one.
     pub fingerprint: Option<Fingerprint>,
-    /// Whether a search can return it.
+    /// Whether it has a vector, so that searches can return it.
     pub has_vector: bool,
 }
 
-/// A record in the catalog, and the row that is its own. A row number is given once and never again, so what
-/// is written about a row never changes.
+/// A record in the catalog with its row number. Row numbers are never reused, so the data of a row never changes.
 ///
-/// On disk: one byte of flags (1 fingerprint, 2 vector), the row as a little-endian `u64`, the 16 bytes of the
-/// fingerprint if there is one, and the payload to the end.
+/// On disk: one byte of flags (1 fingerprint, 2 vector), the row as a little-endian `u64`, the 16 bytes of the fingerprint
+/// if there is one, then the payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
     pub(crate) row: u64,
@@ -88,7 +87,7 @@ impl Entry {
     }
 }
 
-/// An [`Entry`] that is read where it lies.
+/// An [`Entry`] that borrows its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EntryRef<'a> {
     pub(crate) row: u64,

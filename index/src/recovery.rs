@@ -1,10 +1,10 @@
-//! Brings catalog and segments together again after a crash, or after one of them was lost.
+//! Makes catalog and segments consistent after a crash, or after one of them was lost.
 //!
-//! The catalog is right where both speak: it holds every batch that was acknowledged. Segments are right about
-//! rows that the catalog never had, which happens when it is gone, or was put back from an older copy.
+//! If both know a row, the catalog is right, because it contains every acknowledged batch. The segments are right about
+//! rows that the catalog never had, which happens if it is missing or was restored from an older copy.
 //!
-//! Files of another index may have been copied here. Then the catalog decides what belongs to it: its vector space and
-//! its number ([`IndexId`]).
+//! Files of another index may have been copied here. Then the catalog's vector space and number ([`IndexId`]) decide which
+//! files belong to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -18,17 +18,17 @@ use crate::publication::{Pending, Publication};
 use crate::segment::Segment;
 use crate::{Error, Key, Space, files};
 
-/// The catalog is written anew when it takes more than this many times what the segments do, and
-/// [`LEAST_COMPACTED`] more. Of 512 dimensions it takes 1.3 times as much when nothing was deleted.
+/// The catalog is compacted when it is more than this many times as large as the segments, plus [`LEAST_COMPACTED`]. With
+/// 512 dimensions and no deletions, it is 1.3 times as large.
 const WASTEFUL: u64 = 3;
 
-/// Below so many bytes it does not matter. The crash test's catalogs are small, and are to be compacted now and then.
+/// Fewer wasted bytes do not matter. The crash test has small catalogs that should be compacted now and then.
 const LEAST_COMPACTED: u64 = if cfg!(test) { 768 << 10 } else { 16 << 20 };
 
-/// How many records are put back at a time.
+/// How many records are restored at a time.
 const ROWS_PER_BATCH: usize = 1_000;
 
-/// The manifest, or `None` where there is none that can be read: then the catalog is published as a whole.
+/// The manifest, or `None` if it is missing or damaged. Then the whole catalog is published again.
 pub(crate) fn manifest(dir: &Path) -> Result<Option<Manifest>, Error> {
     match Manifest::read(dir) {
         Err(Error::Damaged { .. }) => Ok(None),
@@ -36,7 +36,7 @@ pub(crate) fn manifest(dir: &Path) -> Result<Option<Manifest>, Error> {
     }
 }
 
-/// Which model the vectors in the folder are of, as far as that can be told without a catalog.
+/// The vector space of the index, if it can be determined without a catalog.
 pub(crate) fn space(dir: &Path, manifest: Option<&Manifest>) -> Result<Option<Space>, Error> {
     if let Some(manifest) = manifest {
         return Ok(Some(manifest.space.clone()));
@@ -45,8 +45,8 @@ pub(crate) fn space(dir: &Path, manifest: Option<&Manifest>) -> Result<Option<Sp
     Ok(opened.filter_map(|segment| segment.space().ok()).next())
 }
 
-/// Opens the catalog, for vectors of `space`. One that is missing is made, from what the segments hold. It has its name
-/// only when it is complete, so that after a crash it is missing still.
+/// Opens the catalog for vectors of `space`. A missing one is rebuilt from the segments. It gets its name only when it is
+/// complete, so after a crash it is still missing.
 pub(crate) fn catalog(
     dir: &Path,
     space: &Space,
@@ -59,7 +59,7 @@ pub(crate) fn catalog(
     files::remove_all(&path.with_extension("old"))?;
     if Catalog::exists(&path) {
         let catalog = Catalog::open(&path, cache_bytes)?;
-        // sled opens a file that was cut off at its beginning as a new one.
+        // sled opens a badly truncated file as a new, empty database. That has no space, so rebuild it.
         if let Some(found) = catalog.space()? {
             let index = catalog.index()?;
             if manifest.is_some_and(|manifest| !manifest.belongs_to(&found, index)) {
@@ -90,7 +90,7 @@ pub(crate) fn catalog(
     Catalog::open(&path, cache_bytes)
 }
 
-/// The number of an index whose catalog is made again.
+/// The identity of an index whose catalog is rebuilt.
 fn number_of(manifest: Option<&Manifest>) -> IndexId {
     manifest.and_then(|manifest| manifest.index).unwrap_or_else(IndexId::new)
 }
@@ -103,8 +103,8 @@ pub(crate) fn check_space(dir: &Path, found: &Space, expected: &Space) -> Result
     Err(Error::SpaceMismatch { path: dir.to_owned(), found, expected })
 }
 
-/// Writes the catalog anew when most of it is space that deleted records have left. Everything in it is published, so
-/// that it is made again from the segments when the process ends in the middle.
+/// Compacts the catalog if most of it is unused space of deleted records. Everything in it is published, so if the process
+/// ends meanwhile, it can be rebuilt from the segments.
 pub(crate) fn compact(
     dir: &Path,
     catalog: Catalog,
@@ -120,7 +120,7 @@ pub(crate) fn compact(
     files::remove_all(&new)?;
     let copy = Catalog::open(&new, cache_bytes)?;
     if catalog.copy_to(&copy).is_err() {
-        // What cannot be read is found when it is needed, or by `verify`; it is no worse than before.
+        // Damage is reported when the data is needed, or by `verify`. Keep the catalog as it is.
         drop(copy);
         files::remove_all(&new)?;
         return Ok(catalog);
@@ -133,7 +133,7 @@ pub(crate) fn compact(
     Catalog::open(&path, cache_bytes)
 }
 
-/// Those that the manifest names, or else all of this space in the folder, of which we cannot tell what is dead.
+/// The manifest's segments. Without a manifest, all segments of this space in the folder; their dead rows are unknown.
 fn all_segments(
     dir: &Path,
     space: &Space,
@@ -148,7 +148,7 @@ fn all_segments(
     Ok(own.map(|segment| (Named::of(&segment), segment)).map(|(named, segment)| (segment, named)).collect())
 }
 
-/// Puts the living rows of a segment from number `first` on back into the catalog, where it has no later ones.
+/// Restores the living rows of a segment from row `first` on in the catalog, unless it has later ones for their keys.
 fn restore(catalog: &Catalog, segment: &Segment, named: &Named, first: u64) -> Result<(), Error> {
     let positions: Vec<usize> = (0..segment.len()).filter(|&position| !named.is_dead(position)).collect();
     for positions in positions.chunks(ROWS_PER_BATCH) {
@@ -173,7 +173,7 @@ fn restore(catalog: &Catalog, segment: &Segment, named: &Named, first: u64) -> R
     Ok(())
 }
 
-/// Deletes what the catalog still holds of the dead rows of a segment.
+/// Deletes from the catalog the rows that are dead in a segment.
 fn bury(catalog: &Catalog, segment: &Segment, named: &Named) -> Result<(), Error> {
     let mut batch = catalog.batch()?;
     for position in (0..segment.len()).filter(|&position| named.is_dead(position)) {
@@ -195,13 +195,13 @@ fn skip_to(catalog: &Catalog, next_row: u64) -> Result<(), Error> {
     catalog.commit(&batch)
 }
 
-/// Removes the segments that the manifest of another index names, if they were copied here too.
+/// Removes the segments named by the manifest of another index, in case they were copied here too.
 pub(crate) fn remove_segments(dir: &Path, foreign: &Manifest) -> Result<(), Error> {
     let here = foreign.segments.iter().filter(|named| named.open(dir, foreign.space.dim()).is_ok());
     here.into_iter().try_for_each(|named| files::remove_all(&files::segment(dir, named.id)))
 }
 
-/// What is published, and what is yet to be. Files that the manifest does not name are removed.
+/// The published state and the pending rows. Removes files that the manifest does not name.
 pub(crate) fn publication(
     dir: &Path,
     catalog: &Catalog,
@@ -212,7 +212,7 @@ pub(crate) fn publication(
     let mut manifest = manifest.unwrap_or_else(|| Manifest::new(space.clone()));
     let has_number = manifest.index == index;
     manifest.index = index;
-    // Numbers that files in the folder have are not given to others while a searcher may have read their names.
+    // Don't reuse the numbers of existing files, because a searcher may have read their names.
     manifest.next_id = manifest.next_id.max(files::free_number(dir)?);
     let (segments, whole) = intact(dir, catalog, &mut manifest);
     if is_new {
@@ -239,7 +239,7 @@ pub(crate) fn publication(
     Ok(publication)
 }
 
-/// Opens the segments. Those that cannot be opened are no longer named.
+/// Opens the segments and removes those from the manifest that cannot be opened.
 fn intact(dir: &Path, catalog: &Catalog, manifest: &mut Manifest) -> (Vec<Arc<Segment>>, bool) {
     let dim = manifest.space.dim();
     let named = manifest.segments.len();
@@ -254,7 +254,7 @@ fn intact(dir: &Path, catalog: &Catalog, manifest: &mut Manifest) -> (Vec<Arc<Se
     (segments, whole)
 }
 
-/// Writes a graph that cannot be opened again as the catalog has it. If it has not, it will be built anew.
+/// Restores a graph that cannot be opened from the catalog. If the catalog does not have it, it will be rebuilt.
 fn restore_graph(dir: &Path, catalog: &Catalog, segment: &Segment, named: &mut Named) {
     let Some((id, _)) = named.graph else { return };
     if named.open_graph(dir, segment).is_ok() {
@@ -269,7 +269,7 @@ fn restore_graph(dir: &Path, catalog: &Catalog, segment: &Segment, named: &mut N
     }
 }
 
-/// The rows of the catalog from `first` on that no segment holds alive.
+/// The rows of the catalog from `first` on that are not alive in any segment.
 fn pending(
     catalog: &Catalog,
     publication: &Publication,
@@ -283,7 +283,7 @@ fn pending(
             continue;
         }
         let entry = catalog.entry(&key)?.filter(|entry| entry.row == row);
-        let entry = entry.ok_or_else(|| catalog.damaged("a row and its record do not agree"))?;
+        let entry = entry.ok_or_else(|| catalog.damaged("a row does not match its record"))?;
         pending.insert(key, Pending::of(&entry));
     }
     Ok(pending)
@@ -297,15 +297,15 @@ fn held(publication: &Publication) -> Result<HashSet<u64>, Error> {
     Ok(held)
 }
 
-/// Records that can be read neither in the catalog nor in a segment.
+/// Records that are lost in both catalog and segments.
 #[derive(Default)]
 pub(crate) struct Lost {
     pub(crate) keys: BTreeSet<Key>,
-    /// Whether there may be other records, whose keys could not be read either.
+    /// Whether there may be more, whose keys could not be read.
     pub(crate) others: bool,
 }
 
-/// Makes the catalog again from what can be read of it and of the segments.
+/// Rebuilds the catalog from its readable part and from the segments.
 pub(crate) fn rebuild(
     dir: &Path,
     space: &Space,
@@ -321,7 +321,7 @@ pub(crate) fn rebuild(
     let mut index = None;
     if Catalog::exists(&path)
         && let Ok(old) = Catalog::open(&path, cache_bytes)
-        // Where it cannot say of which model its vectors are, they are no use.
+        // If its vector space is unknown, its vectors are useless.
         && old.space().is_ok_and(|found| found.as_ref() == Some(space))
     {
         index = old.index().unwrap_or_default();
@@ -355,10 +355,10 @@ pub(crate) fn rebuild(
     Ok(lost)
 }
 
-/// What an old catalog could still tell.
+/// The readable part of an old catalog.
 #[derive(Default)]
 struct Salvaged {
-    /// Whether every record could be read, if not every vector.
+    /// Whether every record could be read, even if not every vector.
     complete: bool,
     buried: HashSet<u64>,
     next_row: u64,

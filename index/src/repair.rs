@@ -1,8 +1,7 @@
-//! Looks at everything an index consists of, and puts right what can be.
+//! Checks and repairs an index.
 //!
-//! [`verify`] changes nothing. [`repair`] makes the catalog again from the segments where it cannot be opened or
-//! read, makes the segments again from the catalog where one of them is damaged, and names what neither side
-//! has any more: only that must be indexed again.
+//! [`verify`] changes nothing. [`repair`] rebuilds a damaged catalog from the segments and damaged segments from the
+//! catalog. It reports the records that both have lost: only these must be indexed again.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,30 +13,30 @@ use crate::manifest::{Manifest, Named};
 use crate::vector::Vector;
 use crate::{Error, Key, Space, WriterOptions, files, recovery};
 
-/// What [`verify`] or [`repair`] has found.
+/// The result of [`verify`] or [`repair`].
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Report {
-    /// How many records were read, in the catalog and in the segments together.
+    /// How many records were read, in catalog and segments together.
     pub records: usize,
-    /// What is wrong, or was before the repair.
+    /// The problems found, even if they are repaired now.
     pub problems: Vec<Problem>,
     /// Whether a repair was made.
     pub repaired: bool,
-    /// The keys whose records are lost, to be applied again. A repair that had to do without a part of the
-    /// catalog cannot name records that were not published yet.
+    /// The keys of lost records, which must be applied again. If a part of the catalog was lost, unpublished records are
+    /// missing here.
     pub lost: Vec<Key>,
-    /// Whether other published records may be lost, of which not even the key can be read.
+    /// Whether more published records may be lost, whose keys cannot be read either.
     pub lost_others: bool,
 }
 
-/// Something that is wrong with an index.
+/// A problem of an index.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Problem {
-    /// The key it concerns, where it concerns one.
+    /// The affected key, if it is a single one.
     pub key: Option<Key>,
-    /// What is wrong, and with which file.
+    /// The error, with the file.
     pub error: Error,
 }
 
@@ -59,13 +58,13 @@ impl Problem {
 }
 
 impl Report {
-    /// Whether nothing is wrong.
+    /// Whether no problem was found.
     #[must_use]
     pub fn is_clean(&self) -> bool {
         self.problems.is_empty()
     }
 
-    /// Whether a repair was made, and everything is there again.
+    /// Whether a repair was made and nothing was lost.
     #[must_use]
     pub fn is_whole_again(&self) -> bool {
         self.repaired && self.lost.is_empty() && !self.lost_others
@@ -75,7 +74,7 @@ impl Report {
         self.problems.push(Problem { key: key.cloned(), error });
     }
 
-    /// Notes what is damaged. What says nothing about the index, such as a full disk, ends the reading.
+    /// Records damage as a problem. Other errors, such as a full disk, are returned.
     fn keep_damage<T>(&mut self, read: Result<T, Error>) -> Result<Option<T>, Error> {
         match read {
             Ok(read) => Ok(Some(read)),
@@ -90,20 +89,19 @@ impl Report {
 
 /// Reads everything, compares all checksums, and compares the catalog with the segments.
 ///
-/// An index that was created but never published, because its first writer was killed, is as it should be.
+/// An index that was created but never published, because its first writer was killed, is not damaged.
 ///
 /// # Errors
-/// [`Error::Missing`], [`Error::Locked`] and [`Error::NewerFormat`]; and [`Error::Io`] when the operating system
-/// refuses, for which see [`Error::is_refusal`] and [`verify_copy`]. Whatever else is wrong is in the report.
+/// [`Error::Missing`], [`Error::Locked`] and [`Error::NewerFormat`]; also [`Error::Io`] if the system refuses (see
+/// [`Error::is_refusal`] and [`verify_copy`]). All other problems are in the report.
 pub fn verify(dir: &Path) -> Result<Report, Error> {
     check_exists(dir)?;
     let _lock = Lock::acquire(dir)?;
     compare(dir, &files::catalog(dir))
 }
 
-/// Does what [`verify`] does where nothing can be written to `dir`: on a read-only medium, in somebody else's folder,
-/// on a full disk. The catalog cannot be opened without writing, so a copy of it is opened in the empty folder
-/// `scratch`.
+/// Like [`verify`], but writes nothing to `dir`, for read-only media, other users' folders and full disks. Opening the
+/// catalog writes to it, so a copy is opened in the empty folder `scratch`.
 ///
 /// # Errors
 /// As [`verify`].
@@ -119,16 +117,16 @@ pub fn verify_copy(dir: &Path, scratch: &Path) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// The least that the writer of an index leaves, however early it is killed, is its folder.
+/// Checks that the folder exists. Even a writer that was killed right at its start has created it.
 fn check_exists(dir: &Path) -> Result<(), Error> {
     if dir.is_dir() { Ok(()) } else { Err(Error::Missing { path: dir.to_owned() }) }
 }
 
-/// Compares what is published in `dir` with the catalog at `path`.
+/// Compares the published state in `dir` with the catalog at `path`.
 fn compare(dir: &Path, path: &Path) -> Result<Report, Error> {
     let mut report = Report::default();
     let manifest = report.keep_damage(Manifest::read(dir))?;
-    // One that cannot be read is there all the same.
+    // An unreadable manifest counts as existing.
     let is_named = !matches!(manifest, Some(None));
     let manifest = manifest.flatten();
     if !Catalog::exists(path) {
@@ -162,7 +160,7 @@ fn compare(dir: &Path, path: &Path) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// The living rows of all segments that the manifest names. Each segment is read as a whole.
+/// Reads all of the manifest's segments completely and returns their living rows.
 fn published(
     dir: &Path,
     manifest: Option<&Manifest>,
@@ -177,7 +175,7 @@ fn published(
     Ok(rows)
 }
 
-/// Reads a segment and its graph as a whole, and adds its living rows to those published.
+/// Reads a segment and its graph completely, and adds its living rows to the published ones.
 fn segment(
     dir: &Path,
     named: &Named,
@@ -195,8 +193,8 @@ fn segment(
     Ok(segment.len())
 }
 
-/// Reads every record and vector of the catalog, and takes from the published rows those that it knows: alive, or
-/// deleted or replaced since. Answers how many records there are.
+/// Reads every record and vector of the catalog and returns the number of records. Removes from the published rows those
+/// that the catalog knows as alive, deleted or replaced.
 fn catalog_records(
     catalog: &Catalog,
     report: &mut Report,
@@ -228,13 +226,13 @@ fn catalog_records(
     }
     report.records += records;
     if report.keep_damage(rows_agree(catalog, records))? == Some(false) {
-        report.note(None, catalog.damaged("a row and its record do not agree"));
+        report.note(None, catalog.damaged("a row does not match its record"));
     }
     report.keep_damage(catalog.check_graphs())?;
     Ok(records)
 }
 
-/// Whether every row of the catalog is that of its record, and every record has its row. A writer reads both.
+/// Whether rows and records of the catalog match each other. A writer reads both.
 fn rows_agree(catalog: &Catalog, records: usize) -> Result<bool, Error> {
     let mut rows = 0;
     for found in catalog.rows_from(0) {
@@ -247,13 +245,13 @@ fn rows_agree(catalog: &Catalog, records: usize) -> Result<bool, Error> {
     Ok(rows == records)
 }
 
-/// Puts right what can be, and reports what was wrong and what is lost.
+/// Repairs everything possible, and reports the problems and losses.
 ///
-/// Where files of another index lie in the folder, what belongs here is decided by the catalog. Without a catalog, the
+/// If there are files of another index in the folder, the catalog decides which ones belong here. Without a catalog, the
 /// manifest decides.
 ///
 /// # Errors
-/// [`Error::Missing`], [`Error::Locked`], [`Error::NewerFormat`], and whatever the disk says.
+/// [`Error::Missing`], [`Error::Locked`], [`Error::NewerFormat`], or an error of the system.
 pub fn repair(dir: &Path) -> Result<Report, Error> {
     let mut report = verify(dir)?;
     files::make_private(dir);
@@ -266,7 +264,7 @@ pub fn repair(dir: &Path) -> Result<Report, Error> {
     let of_catalog = of_catalog(&path, cache_bytes);
     let manifest = match (&of_catalog, manifest) {
         (Some((space, index)), Some(manifest)) if !manifest.belongs_to(space, *index) => {
-            // Nobody is to take its rows for ours.
+            // Otherwise their rows could be mistaken for ours.
             recovery::remove_segments(dir, &manifest)?;
             None
         }
@@ -274,7 +272,7 @@ pub fn repair(dir: &Path) -> Result<Report, Error> {
     };
     let space = of_catalog.map(|(space, _)| space);
     let space = space.map_or_else(|| recovery::space(dir, manifest.as_ref()), |space| Ok(Some(space)))?;
-    let what = "no file tells which model its vectors are of";
+    let what = "no readable file says which model made its vectors";
     let space = space.ok_or_else(|| Error::Damaged { path: dir.to_owned(), what })?;
     if report.problems.iter().any(|problem| problem.concerns(&path)) {
         let lost = recovery::rebuild(dir, &space, manifest.as_ref(), cache_bytes)?;
@@ -284,7 +282,7 @@ pub fn repair(dir: &Path) -> Result<Report, Error> {
     if catalog.index()?.is_none() {
         catalog.initialise(&space, IndexId::new())?;
     }
-    // With no manifest everything is pending, and all segments are written anew.
+    // Without a manifest everything counts as pending, so all segments are rewritten.
     let mut publication = recovery::publication(dir, &catalog, &space, None)?;
     publication.publish(dir, &catalog, &WriterOptions::default())?;
     publication.remove_what_is_not_named(dir)?;
@@ -293,7 +291,7 @@ pub fn repair(dir: &Path) -> Result<Report, Error> {
     Ok(report)
 }
 
-/// What the catalog says of itself, if it can be read.
+/// The catalog's space and identity, if they can be read.
 fn of_catalog(path: &Path, cache_bytes: u64) -> Option<(Space, Option<IndexId>)> {
     if !Catalog::exists(path) {
         return None;

@@ -1,15 +1,15 @@
-//! Exact search: the query against every row that may be returned, on all cores.
+//! Exact search: compares the query with every allowed row, on all cores.
 //!
-//! The scan reads the codes of all rows, and the vectors as they are kept (the halves) of a few. The codes of a row
-//! tell its score within an error that is proven for any data, see [`Query::error`]. So a row can be left out once
-//! `k` other rows surely score more than it possibly can. The rows that remain are compared again with their halves,
-//! first the `k` that surely score the most, then those that can still score more than the worst of these. This is a
-//! multi-step search in the sense of Seidl and Kriegel, "Optimal Multi-Step k-Nearest Neighbor Search" (SIGMOD 1998).
-//! Its result is that of a comparison of the query with every vector, in the same arithmetic.
+//! The scan reads the codes of all rows, and the stored vectors (half floats) of a few. The codes give a score with an
+//! error bound that is proven for any data, see [`Query::error`]. So a row can be discarded once `k` other rows certainly
+//! score more. The remaining rows are compared again by their half floats: first the `k` with the highest certain scores,
+//! then those that could still beat the worst of these. This is a multi-step search in the sense of Seidl and Kriegel,
+//! "Optimal Multi-Step k-Nearest Neighbor Search" (SIGMOD 1998). The result equals a comparison of the query with every
+//! vector, in the same arithmetic.
 //!
-//! Where vectors are nearly equal, many rows remain. A core that has gathered too many of them compares these at once
-//! and keeps the best `k`. So memory stays bounded, and the worst case is to read both codes and halves of all rows,
-//! which takes some five times as long as to read the codes.
+//! If vectors are nearly equal, many rows remain. A core that has gathered too many compares them right away and keeps the
+//! best `k`. So memory stays bounded. In the worst case both codes and half floats of all rows are read, which takes about
+//! five times as long as the codes alone.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -23,25 +23,24 @@ use crate::selection::Allowed;
 use crate::simd::Kernels;
 use crate::top::Scored;
 
-/// How many words of 64 rows one task compares: 2,048 rows of 512 codes are 1 MB, some tens of microseconds of
-/// work, so that starting a task costs nothing beside it.
+/// How many words of 64 rows a task compares. 2,048 rows of 512 codes are 1 MB and take some tens of microseconds, so the
+/// cost of starting a task is negligible.
 const WORDS_PER_TASK: usize = 32;
 
-/// How many rows a core gathers for each one asked for before it looks which of them can be left out: many, so that it
-/// seldom has to look, but not so many that they take much memory. Chosen, not measured.
+/// How many rows per requested hit a core gathers before it discards some: enough to do so rarely, but not so many that
+/// they need much memory. Chosen, not measured.
 const GATHERED_PER_HIT: usize = 8;
 
-/// A core gathers as many rows as for so many hits at least.
+/// For fewer hits than this, a core gathers as many rows as for this number.
 const LEAST_HITS: usize = 128;
 
-/// What is searched of one segment.
+/// A segment to scan.
 pub(crate) struct Target<'a> {
     pub(crate) segment: &'a Segment,
     pub(crate) allowed: Allowed<'a>,
 }
 
-/// The best `k` of the allowed rows of all targets, in no order, each with the index of its target. Of equally good
-/// rows those are kept whose keys come first.
+/// The best `k` allowed rows of all targets, unordered, each with the index of its target. Ties are broken by key.
 pub(crate) fn best(
     targets: &[Target<'_>],
     query: &Query<'_>,
@@ -55,8 +54,8 @@ pub(crate) fn best(
     Ok(rows.iter().map(|row| scan.found(row)).collect())
 }
 
-/// A row that may be among the best: its score, and how far that can be from the score with the halves, which is zero
-/// once it was compared with them. The rows of all targets are numbered one after another.
+/// A row that may be among the best: its score and the bound of its error, which is zero after the comparison by half
+/// floats. The rows of all targets are numbered consecutively.
 #[derive(Debug, Clone, Copy)]
 struct Row {
     score: f32,
@@ -65,12 +64,12 @@ struct Row {
 }
 
 impl Row {
-    /// What the row surely scores.
+    /// The certain score: a lower bound.
     fn lower(&self) -> f32 {
         self.score - self.error
     }
 
-    /// Whether the row can score as much as `floor`. A damaged one, whose score is no number, counts as if it could.
+    /// Whether the row could reach the score `floor`. This is true for a damaged row with a score of NaN.
     fn can_reach(&self, floor: f32) -> bool {
         let is_below = self.score + self.error < floor;
         !is_below
@@ -81,7 +80,7 @@ impl Row {
     }
 }
 
-/// One search, as all cores see it.
+/// A search, shared by all cores.
 struct Scan<'a> {
     targets: &'a [Target<'a>],
     query: &'a Query<'a>,
@@ -89,16 +88,16 @@ struct Scan<'a> {
     /// The number of the first row of each target.
     firsts: Vec<usize>,
     tasks: Vec<Task>,
-    /// The next task to be done.
+    /// The number of the next task.
     next: AtomicUsize,
     floor: Floor,
 }
 
-/// Some words of the rows of a target.
+/// A range of words of a target.
 struct Task {
     target: usize,
     words: Range<usize>,
-    /// Whether this is the first scan of the codes, which brings them into memory.
+    /// Whether this is the first scan of these codes, which loads them into memory.
     is_first: bool,
 }
 
@@ -115,12 +114,12 @@ impl<'a> Scan<'a> {
             firsts.push(rows);
             rows += allowed.rows;
         }
-        // More than there are, nobody can find.
+        // There cannot be more hits than rows.
         let k = k.min(rows);
         Scan { targets, query, k, firsts, tasks, next: AtomicUsize::new(0), floor: Floor::new() }
     }
 
-    /// The index of the target in which a row lies, and the row's position there.
+    /// The index of a row's target, and its position there.
     fn place(&self, row: &Row) -> (usize, usize) {
         let target = self.firsts.partition_point(|&first| first <= row.number) - 1;
         (target, row.number - self.firsts[target])
@@ -131,13 +130,13 @@ impl<'a> Scan<'a> {
         (target, Scored { score: row.score, position })
     }
 
-    /// Empty for a damaged record, which is an error as soon as it is returned.
+    /// A row's key. Empty for a damaged record, which becomes an error if it is returned.
     fn key(&self, row: &Row) -> &'a [u8] {
         let (target, position) = self.place(row);
         self.targets[target].segment.record(position).map_or(&[], |record| record.key)
     }
 
-    /// Compares rows with their halves where the best `k` cannot be told otherwise, and leaves these `k`.
+    /// Reduces the rows to the best `k`, comparing by half floats as far as needed.
     fn settle(&self, rows: &mut Vec<Row>) -> Result<(), Error> {
         self.leave_out(rows);
         let surely_best = rows.len().min(self.k);
@@ -151,18 +150,18 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    /// Leaves out rows that surely score less than `k` others. The `k` that surely score the most come first.
+    /// Discards rows that certainly score less than `k` others. The `k` with the highest certain scores come first.
     fn leave_out(&self, rows: &mut Vec<Row>) {
         if let Some(last) = self.k.checked_sub(1).filter(|&last| last < rows.len()) {
             let (_, last, _) = rows.select_nth_unstable_by(last, |a, b| b.lower().total_cmp(&a.lower()));
             self.floor.raise(last.lower());
         }
-        // That may be higher, as another core has found it.
+        // Another core may have found a higher floor.
         let floor = self.floor.get();
         rows.retain(|row| row.can_reach(floor));
     }
 
-    /// Compares those rows with their halves that were not yet.
+    /// Compares rows by half floats, unless they already were.
     fn compare(&self, rows: &mut [Row]) -> Result<(), Error> {
         let open = rows.par_iter_mut().with_min_len(64).filter(|row| !row.is_settled());
         open.try_for_each(|row| {
@@ -173,7 +172,7 @@ impl<'a> Scan<'a> {
         })
     }
 
-    /// Of settled rows, keeps the best `k`.
+    /// Keeps the best `k` of settled rows.
     fn keep_best(&self, rows: &mut Vec<Row>) {
         if rows.len() <= self.k {
             return;
@@ -188,13 +187,13 @@ impl<'a> Scan<'a> {
     }
 }
 
-/// The score of a row with its halves: the [`dot`](crate::Vector::dot) of the query and the vector as it is kept.
+/// The exact score of a row: the [`dot`](crate::Vector::dot) of the query and the stored vector.
 pub(crate) fn score(segment: &Segment, query: &Query<'_>, position: usize) -> Result<f32, Error> {
     let (halves, inverse_length) = segment.halves(position)?;
     Ok(Kernels::best().dot_kept(halves, inverse_length, query.components))
 }
 
-/// What `k` rows surely score, as far as any core knows. It only rises.
+/// A score that `k` rows certainly reach, shared by all cores. It only rises.
 struct Floor(AtomicU32);
 
 impl Floor {
@@ -210,7 +209,7 @@ impl Floor {
         Floor::from_ordered(self.0.load(Ordering::Relaxed))
     }
 
-    /// In the order of integers as floats are in theirs: of negative ones all bits are flipped, of others the sign.
+    /// Maps floats to integers of the same order: flips all bits of negative floats, and the sign bit of others.
     fn to_ordered(score: f32) -> u32 {
         let bits = score.to_bits();
         if bits >> 31 == 1 { !bits } else { bits | 1 << 31 }
@@ -221,13 +220,13 @@ impl Floor {
     }
 }
 
-/// What one core does.
+/// The work of one core.
 struct Core<'a> {
     scan: &'a Scan<'a>,
     rows: Vec<Row>,
-    /// What a row must be able to score.
+    /// The score that a row must be able to reach.
     floor: f32,
-    /// How many rows are gathered before it is looked which of them can be left out.
+    /// How many rows are gathered before some are discarded.
     limit: usize,
     products: Vec<(i32, u32)>,
 }
@@ -238,7 +237,7 @@ impl<'a> Core<'a> {
         Core { scan, rows: Vec::new(), floor: f32::NEG_INFINITY, limit, products: Vec::new() }
     }
 
-    /// Does tasks until there are none left, and answers the rows that can still be among the best.
+    /// Does tasks until none are left. Returns the rows that may be among the best.
     fn work(mut self) -> Result<Vec<Row>, Error> {
         while let Some(task) = self.scan.tasks.get(self.scan.next.fetch_add(1, Ordering::Relaxed)) {
             self.run(task)?;
@@ -309,7 +308,7 @@ impl<'a> Core<'a> {
         (products, sum): (i32, u32),
     ) -> Result<(), Error> {
         if !head.fits(sum) {
-            return Err(segment.damaged("the codes of a vector do not add up"));
+            return Err(segment.damaged("the checksum of a vector's codes is wrong"));
         }
         let query = self.scan.query;
         let row = Row { score: query.score(products, head), error: query.error(head), number };
@@ -319,7 +318,7 @@ impl<'a> Core<'a> {
         Ok(())
     }
 
-    /// Leaves out what cannot be among the best. Where that is not half of the rows, their halves have to tell.
+    /// Discards rows that cannot be among the best. If more than half of the limit remain, compares them by half floats.
     fn narrow(&mut self) -> Result<(), Error> {
         self.scan.leave_out(&mut self.rows);
         if self.rows.len() > self.limit / 2 {

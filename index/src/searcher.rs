@@ -1,7 +1,7 @@
-//! Searches one state of an index, which never changes under the caller.
+//! Searches one immutable state of an index.
 //!
-//! A searcher reads the manifest and maps the files that it names. It takes no lock and never opens the catalog,
-//! so that any number of them work in any process while a writer is at work.
+//! A searcher reads the manifest and maps the files it names. It takes no lock and never opens the catalog, so any number of
+//! processes can search while one writes.
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -21,12 +21,12 @@ use crate::selection::{Allowed, Owner, Selection};
 use crate::top::Scored;
 use crate::{Error, Fingerprint, Generation, Key, Method, SearchOptions, Space, StoredRecord, Vector, files};
 
-/// A view of an index as it was published when the view was opened. Clones share what they read, so a clone costs
-/// nothing, and any number of threads can search at a time.
+/// A view of an index, as published when the view was opened. Clones share everything and cost nothing. Any number of
+/// threads can search at the same time.
 #[derive(Clone)]
 pub struct Searcher(Arc<View>);
 
-/// What the clones of a searcher share.
+/// The state shared by the clones of a searcher.
 struct View {
     dir: PathBuf,
     generation: Generation,
@@ -37,18 +37,18 @@ struct View {
     len: usize,
 }
 
-/// A segment as this view sees it.
+/// A segment in this view.
 struct Part {
     segment: Arc<Segment>,
     graph: Option<Arc<Graph>>,
-    /// What the manifest says of the segment, with its dead rows.
+    /// The segment's entry in the manifest, with its dead rows.
     named: Named,
-    /// Where in a selection its rows begin.
+    /// Where its rows start in a selection.
     first_word: usize,
 }
 
 impl Part {
-    /// Maps what a manifest names. What `known` has of it is not mapped again.
+    /// Maps a segment that the manifest names, or reuses it from `known`.
     fn open(dir: &Path, dim: usize, named: &Named, first_word: usize, known: &[Part]) -> Result<Part, Error> {
         let known = known.iter().find(|part| part.named.is_same_segment(named));
         let segment = match known {
@@ -67,7 +67,7 @@ impl Part {
         positions.filter(move |&position| !self.named.is_dead(position))
     }
 
-    /// The rows with a vector, those that live and that `filter` selects.
+    /// The living rows with a vector that `filter` selects.
     fn allowed<'a>(&'a self, filter: Option<&'a Selection>) -> Allowed<'a> {
         let filter = filter.map(|selection| selection.words_from(self.first_word));
         Allowed { rows: self.segment.vectors(), dead: &self.named.dead, filter }
@@ -79,8 +79,8 @@ impl Part {
         Ok(Stored { record, vector: half_bytes.and_then(Vector::from_half_bytes) })
     }
 
-    /// About the best `k` of the allowed rows and others, in no order, with scores by their halves; `None` where they
-    /// are to be scanned.
+    /// Approximately the best `k` allowed rows and some more, unordered, with exact scores; `None` if the rows must be
+    /// scanned.
     fn walk(
         &self,
         query: &Query<'_>,
@@ -93,7 +93,7 @@ impl Part {
         let plan = graph.and_then(|graph| Some((graph, graph.plan(k, options.method, matching)?)));
         let Some((graph, plan)) = plan else { return Ok(None) };
         let Some(found) = graph.walk(&self.segment, query, plan, &allowed)? else { return Ok(None) };
-        // A filter can leave rows that links between other rows do not lead to in time.
+        // With a filter, a walk may end before it reaches enough matching rows.
         if found.len() < k.min(matching) {
             return Ok(None);
         }
@@ -106,11 +106,11 @@ impl Part {
     }
 }
 
-/// Whether the codes can tell the best `k` from the other candidates of a walk. `scores` are those of the candidates
-/// and `worst` is the least that the codes said of any. Among hundreds of rows that are nearly equal, codes choose at
-/// random which become candidates, and then even the best of these do not score more than `worst`.
+/// Whether the codes can distinguish the best `k` from the other candidates of a walk. `scores` are the exact scores of the
+/// candidates; `worst` is their lowest score by codes. Among hundreds of nearly equal rows the codes choose candidates at
+/// random, and then even the best of these do not score more than `worst`.
 fn can_tell_apart(scores: &mut [f32], worst: f32, k: usize) -> bool {
-    // With hardly more candidates than hits the last hit is always about the worst candidate.
+    // With few more candidates than hits, the last hit is always close to the worst candidate.
     if scores.len() < 2 * k {
         return true;
     }
@@ -118,28 +118,28 @@ fn can_tell_apart(scores: &mut [f32], worst: f32, k: usize) -> bool {
     *last_hit > worst
 }
 
-/// A candidate: which part, and what of it.
+/// A candidate: the part and the row in it.
 #[derive(Clone, Copy)]
 struct Found<'a> {
     part: &'a Part,
     scored: Scored,
 }
 
-/// A record that a search has found.
+/// A search result.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Hit {
     /// The key of the record.
     pub key: Key,
-    /// The cosine of the angle between its vector and the query: greater is closer.
+    /// The cosine of its vector and the query: greater is closer.
     pub score: f32,
-    /// Which content the record is of, if it says so.
+    /// The identity of its content, if the record has one.
     pub fingerprint: Option<Fingerprint>,
     /// The payload of the record.
     pub payload: Vec<u8>,
 }
 
-/// A record together with its vector.
+/// A record with its vector.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Stored<'a> {
@@ -149,36 +149,36 @@ pub struct Stored<'a> {
     pub vector: Option<Vector>,
 }
 
-/// What an index consists of.
+/// Statistics of an index.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Records with a vector, which a search can return.
+    /// Records with a vector, which searches can return.
     pub rows: usize,
-    /// Records without one.
+    /// Records without a vector.
     pub remembered: usize,
-    /// Rows that were deleted or replaced and still take space.
+    /// Deleted or replaced rows that still take space.
     pub dead_rows: usize,
-    /// Segments published.
+    /// Published segments.
     pub segments: usize,
-    /// How many of `rows` a graph covers; the others are scanned.
+    /// How many of `rows` are in graphs. The others are scanned.
     pub graph_rows: usize,
-    /// Everything in the folder of the index, in bytes.
+    /// Size of the index's folder in bytes.
     pub bytes_on_disk: u64,
 }
 
 impl Searcher {
-    /// Opens what was last published of the index in `dir`.
+    /// Opens the last published state of the index in `dir`.
     ///
     /// # Errors
-    /// [`Error::Missing`] when there is no index or nothing was published yet, [`Error::NewerFormat`],
-    /// [`Error::Damaged`], and whatever the disk says.
+    /// [`Error::Missing`] if there is no index or nothing was published yet, [`Error::NewerFormat`], [`Error::Damaged`], or
+    /// an error of the system.
     pub fn open(dir: &Path) -> Result<Searcher, Error> {
         Searcher::open_beside(dir, &[])
     }
 
-    /// The state that is published now, if that is not the one that this searcher shows. Files that both states consist
-    /// of are not mapped again. Where another index has taken the folder, its space may be another.
+    /// The current published state, or `None` if this searcher already shows it. Files that both states share are not
+    /// mapped again. If another index has replaced this one in the folder, the space may differ.
     ///
     /// # Errors
     /// As [`Searcher::open`].
@@ -189,26 +189,26 @@ impl Searcher {
         }
     }
 
-    /// Whether this searcher shows what is published now. False also where the index is gone. It takes one read of a
+    /// Whether this searcher shows the current published state. False too if the index no longer exists. This reads only a
     /// few bytes.
     ///
     /// # Errors
-    /// [`Error::Io`] when the manifest cannot be read.
+    /// [`Error::Io`] if the manifest cannot be read.
     pub fn is_current(&self) -> Result<bool, Error> {
         Ok(Generation::published(&self.0.dir)? == Some(self.0.generation))
     }
 
-    /// Which published state this searcher shows.
+    /// The generation of this searcher's state.
     #[must_use]
     pub fn generation(&self) -> Generation {
         self.0.generation
     }
 
-    /// Opens what is published, beside the parts of an older view.
+    /// Opens the published state, reusing the parts of an older view.
     fn open_beside(dir: &Path, known: &[Part]) -> Result<Searcher, Error> {
         let read = || {
             Manifest::published(dir)?.ok_or_else(|| match files::segments(dir) {
-                // There are none before the first manifest.
+                // Segments are written only after the first manifest.
                 Ok(segments) if !segments.is_empty() => Manifest::missing(dir),
                 _ => Error::Missing { path: dir.to_owned() },
             })
@@ -216,8 +216,8 @@ impl Searcher {
         let (mut manifest, mut generation) = read()?;
         loop {
             match Searcher::map(dir, &manifest, generation, known) {
-                // Between reading the manifest and mapping its files the writer has replaced both. Once they
-                // are mapped it can remove only their names.
+                // The writer replaced the manifest and removed its files before they were mapped: try again. Once they are
+                // mapped, they stay readable.
                 Err(error) if error.is_not_found() => {
                     let newer = read()?;
                     if newer.0.segments == manifest.segments {
@@ -248,13 +248,13 @@ impl Searcher {
         Ok(Searcher(Arc::new(View { dir, generation, space, note, owner: Owner::default(), parts, len })))
     }
 
-    /// Which model made the vectors.
+    /// The vector space of the index.
     #[must_use]
     pub fn space(&self) -> &Space {
         &self.0.space
     }
 
-    /// The note the writer had set.
+    /// The note that the writer set.
     #[must_use]
     pub fn note(&self) -> Option<&[u8]> {
         self.0.note.as_deref()
@@ -266,13 +266,13 @@ impl Searcher {
         self.0.len
     }
 
-    /// Whether no record has a vector, so that every search finds nothing.
+    /// Whether no record has a vector, so that searches find nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.len == 0
     }
 
-    /// What the index consists of.
+    /// Statistics of the index.
     #[must_use]
     pub fn stats(&self) -> Stats {
         let all: usize = self.0.parts.iter().map(|part| part.segment.len()).sum();
@@ -290,7 +290,7 @@ impl Searcher {
         }
     }
 
-    /// Every record, in no particular order; [`Error::Damaged`] in the place of one that cannot be read.
+    /// Every record, in no particular order. A record that cannot be read is an [`Error::Damaged`].
     pub fn records(&self) -> impl Iterator<Item = Result<StoredRecord<'_>, Error>> {
         self.0.parts.iter().flat_map(|part| {
             let living = part.living(0..part.segment.len());
@@ -298,7 +298,7 @@ impl Searcher {
         })
     }
 
-    /// Every record that has a vector, together with it, in no particular order; [`Error::Damaged`] as above.
+    /// Every record that has a vector, with its vector, in no particular order. Damage as for [`Searcher::records`].
     pub fn vectors(&self) -> impl Iterator<Item = Result<Stored<'_>, Error>> {
         self.0.parts.iter().flat_map(|part| {
             let living = part.living(0..part.segment.vectors());
@@ -309,12 +309,12 @@ impl Searcher {
     /// The record under `key`, if there is one.
     ///
     /// # Errors
-    /// [`Error::Damaged`] for what is read on the way.
+    /// [`Error::Damaged`] if something it reads is damaged.
     pub fn get(&self, key: &Key) -> Result<Option<Stored<'_>>, Error> {
         self.place_of(key)?.map(|(part, position)| part.stored(position)).transpose()
     }
 
-    /// In which part the record under `key` lies, and at which position there.
+    /// The part and position of the record under `key`.
     fn place_of(&self, key: &Key) -> Result<Option<(&Part, usize)>, Error> {
         for part in &self.0.parts {
             let mut living = part.segment.positions_of_key(key)?.into_iter();
@@ -325,8 +325,8 @@ impl Searcher {
         Ok(None)
     }
 
-    /// Every record of this content that has a vector, together with it, in no particular order; [`Error::Damaged`] for
-    /// what cannot be read on the way.
+    /// Every record of this content that has a vector, with its vector, in no particular order. Damaged data becomes an
+    /// [`Error::Damaged`] item.
     pub fn records_of<'a>(
         &'a self,
         fingerprint: &Fingerprint,
@@ -342,8 +342,8 @@ impl Searcher {
         })
     }
 
-    /// The rows with a vector whose record `keep` accepts. It is called from several threads. A row whose record is
-    /// damaged is selected too, so that a search which would return it fails.
+    /// Selects the rows with a vector whose record `keep` accepts. `keep` is called from several threads. A damaged record
+    /// is selected too, so that a search that would return it fails.
     #[must_use]
     pub fn select(&self, keep: impl Fn(StoredRecord<'_>) -> bool + Sync) -> Selection {
         let kept = |part: &Part, position: usize| {
@@ -361,11 +361,11 @@ impl Searcher {
         Selection::new(self.0.owner.clone(), words)
     }
 
-    /// The rows with a vector that have one of these keys; keys that are not there are left out. Each key is looked up,
-    /// and no other row is read.
+    /// Selects the rows with a vector that have one of these keys. Missing keys are ignored. Only the rows of these keys
+    /// are read.
     ///
     /// # Errors
-    /// [`Error::Damaged`] for what is read on the way.
+    /// [`Error::Damaged`] if something it reads is damaged.
     pub fn select_keys<'k>(&self, keys: impl IntoIterator<Item = &'k Key>) -> Result<Selection, Error> {
         let words = |part: &Part| part.first_word + part.allowed(None).words();
         let mut selected = vec![0; self.0.parts.last().map_or(0, words)];
@@ -379,13 +379,13 @@ impl Searcher {
         Ok(Selection::new(self.0.owner.clone(), selected))
     }
 
-    /// The `k` records closest to `query`, best first, those equally close in the order of their keys. There
-    /// are fewer only when the index, or the filter, has fewer. A search by [`Method::Exact`] finds
-    /// what a full comparison with the [`vectors`](Searcher::vectors) finds; any other may miss some.
+    /// The `k` records closest to `query`, best first; ties are ordered by key. There are fewer only if fewer exist or match
+    /// the filter. [`Method::Exact`] gives the result of a full comparison with all [`vectors`](Searcher::vectors); other
+    /// methods may miss some.
     ///
     /// # Errors
-    /// [`Error::DimensionMismatch`] for a query of another space, [`Error::ForeignSelection`] for a filter that
-    /// another searcher has made, and [`Error::Damaged`] for what is read on the way.
+    /// [`Error::DimensionMismatch`] for a query of another dimension, [`Error::ForeignSelection`] for a filter of another
+    /// searcher, and [`Error::Damaged`] if something it reads is damaged.
     pub fn search(
         &self,
         query: &Vector,
@@ -423,7 +423,7 @@ impl fmt::Debug for Searcher {
     }
 }
 
-/// The best `k` of the allowed rows of some parts, in no order.
+/// The best `k` allowed rows of some parts, unordered.
 fn scan_parts<'a>(
     parts: &[&'a Part],
     query: &Query<'_>,
@@ -436,7 +436,7 @@ fn scan_parts<'a>(
     Ok(best.into_iter().map(|(target, scored)| Found { part: parts[target], scored }).collect())
 }
 
-/// The best `k`, best first, equally good ones in the order of their keys.
+/// Keeps the best `k`, best first, ties ordered by key.
 fn keep_best(found: &mut Vec<Found<'_>>, k: usize) {
     found.sort_unstable_by(|a, b| {
         b.scored.score.total_cmp(&a.scored.score).then_with(|| a.key().cmp(b.key()))
@@ -445,7 +445,7 @@ fn keep_best(found: &mut Vec<Found<'_>>, k: usize) {
 }
 
 impl<'a> Found<'a> {
-    /// Empty for a damaged record, which is an error as soon as it is to be returned.
+    /// The key. Empty for a damaged record, which becomes an error if it is returned.
     fn key(&self) -> &'a [u8] {
         self.part.segment.record(self.scored.position).map_or(&[], |record| record.key)
     }
@@ -469,12 +469,12 @@ mod tests {
     }
 
     #[test]
-    fn walks_notice_what_codes_cannot_tell() {
+    fn walks_notice_when_codes_cannot_distinguish_rows() {
         check(&[0.5, 0.9, 0.7, 0.6], 0.5, 2, true);
         check(&[0.5, 0.9, 0.7, 0.6], 0.7, 2, false);
         check(&[0.5, 0.9, 0.7, 0.6], 0.7, 1, true);
         check(&[0.5, 0.9, 0.7, 0.6], 0.95, 1, false);
-        // So few candidates say nothing.
+        // Too few candidates to tell.
         check(&[0.5, 0.9, 0.7, 0.6], 0.95, 3, true);
         check(&[], f32::MAX, 1, true);
     }

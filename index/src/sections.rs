@@ -1,17 +1,17 @@
-//! A file of sections: what segments and graphs have in common on disk.
+//! The file format that segments and graphs share: a file of sections.
 //!
 //! ```text
-//!  0  magic     8 bytes, which kind of file this is
+//!  0  magic     8 bytes, the kind of file
 //!  8  format    u32
-//! 12  count     u32, how many sections
+//! 12  count     u32, the number of sections
 //! 16  table     count × (length u64, CRC-32 u32, zero u32)
 //!     checksum  u32, the CRC-32 of everything above
-//!     sections  in their order, each at the next multiple of 64
+//!     sections  in order, each at the next multiple of 64
 //! ```
 //!
-//! All numbers are little-endian. Where a section lies follows from the lengths before it, so that sections
-//! cannot overlap, and the file ends where the last one does. Opening checks all of this and the checksum of
-//! the table, but reads no section: a million rows open as fast as one. [`Sections::verify`] reads them all.
+//! All numbers are little-endian. A section's position follows from the lengths before it, so sections cannot overlap. The
+//! file ends with the last section. Opening checks all of this and the table's checksum but reads no section, so a million
+//! rows open as fast as one. [`Sections::verify`] reads all sections.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
@@ -23,10 +23,10 @@ use memmap2::Mmap;
 use crate::map::{self, Reading};
 use crate::{Error, files};
 
-/// Sections begin at multiples of this: a cache line, and the widest vector register.
+/// Sections start at multiples of this: the size of a cache line and of the widest vector register.
 const ALIGNMENT: usize = 64;
 
-/// What tells one kind of file from another.
+/// The properties of a kind of file.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Kind {
     pub(crate) magic: [u8; 8],
@@ -34,10 +34,10 @@ pub(crate) struct Kind {
     pub(crate) sections: usize,
 }
 
-/// Where a section lies, and its checksum.
+/// A section's range in the file, and its checksum.
 type Entry = (Range<usize>, u32);
 
-/// A mapped file.
+/// A mapped file of sections.
 #[derive(Debug)]
 pub(crate) struct Sections {
     path: PathBuf,
@@ -70,7 +70,7 @@ impl Sections {
         &self.path
     }
 
-    /// The checksum of the table, which holds the checksums of all sections: it stands for the whole content.
+    /// The checksum of the table. The table contains the checksums of all sections, so this identifies the whole content.
     pub(crate) fn checksum(&self) -> u32 {
         self.checksum
     }
@@ -87,13 +87,13 @@ impl Sections {
         self.table[section].0.clone()
     }
 
-    /// Tells the kernel how a part of a section is going to be read.
+    /// Tells the kernel how a part of a section will be read.
     pub(crate) fn advise(&self, section: usize, part: Range<usize>, reading: Reading) {
         let start = self.range(section).start;
         map::advise(&self.map, start + part.start..start + part.end, reading);
     }
 
-    /// A section as numbers; `None` where its length is no multiple of theirs.
+    /// A section as a slice of numbers; `None` if its length is not a multiple of their size.
     pub(crate) fn slice<T: bytemuck::Pod>(&self, section: usize) -> Option<&[T]> {
         bytemuck::try_cast_slice(self.bytes(section)).ok()
     }
@@ -102,7 +102,7 @@ impl Sections {
         Error::Damaged { path: self.path.clone(), what }
     }
 
-    /// Reads everything and compares the checksums.
+    /// Reads everything and checks the checksums.
     pub(crate) fn verify(&self) -> Result<(), Error> {
         for (range, checksum) in &self.table {
             if crc32fast::hash(&self.map[range.clone()]) != *checksum {
@@ -117,7 +117,7 @@ fn table_len(sections: usize) -> usize {
     16 + 16 * sections
 }
 
-/// Nothing is allocated for what a damaged file may claim: how many sections there are is known.
+/// Reads the table. The number of sections is known, so a damaged file cannot cause a large allocation.
 fn read_table(bytes: &[u8], kind: Kind) -> Option<(Vec<Entry>, u32)> {
     let (head, rest) = bytes.split_at_checked(table_len(kind.sections))?;
     let checksum = u32::from_le_bytes(*rest.first_chunk()?);
@@ -137,12 +137,12 @@ fn read_table(bytes: &[u8], kind: Kind) -> Option<(Vec<Entry>, u32)> {
     Some((table, checksum))
 }
 
-/// Files are written in pieces of this many bytes that begin at multiples of it: a page table's entry for a large page.
-/// What is written at once, Linux keeps in one piece if it can, and maps so: to open 1,000,000 rows and scan them in a
-/// new process then takes 26 ms instead of 50 to 59 (`scripts/bench/ann`).
+/// Files are written in aligned pieces of this size, that of a large page. If a piece is written at once, Linux can cache
+/// and map it as one large page. Opening 1,000,000 rows and scanning them in a new process then takes 26 ms instead of 50
+/// to 59 (`scripts/bench/ann`).
 const PIECE: usize = 2 << 20;
 
-/// Writes a file of sections, several of them at a time, of which only the last may be of unknown length.
+/// Writes a file of sections. Several can be written at a time. Only the last one may have an unknown length.
 pub(crate) struct SectionsWriter {
     path: PathBuf,
     kind: Kind,
@@ -150,17 +150,17 @@ pub(crate) struct SectionsWriter {
     sections: Vec<Written>,
 }
 
-/// A section so far.
+/// A section that is being written.
 struct Written {
     start: usize,
     length: usize,
     checksum: crc32fast::Hasher,
-    /// The end of it, which is not yet in the file.
+    /// Its end, which is not in the file yet.
     waiting: Vec<u8>,
 }
 
 impl SectionsWriter {
-    /// Begins the file under its temporary name. `lengths` are those of all sections but the last.
+    /// Creates the file under its temporary name. `lengths` are the lengths of all sections but the last.
     pub(crate) fn create(path: &Path, kind: Kind, lengths: &[usize]) -> Result<SectionsWriter, Error> {
         let new = files::temporary(path);
         let file = files::create(&new)?;
@@ -186,7 +186,7 @@ impl SectionsWriter {
         Ok(())
     }
 
-    /// Writes what waits of a section, but for the last `kept` bytes.
+    /// Writes the buffered bytes of a section, except the last `kept` bytes.
     fn write_waiting(&mut self, section: usize, kept: usize) -> Result<(), Error> {
         let Written { start, length, waiting, .. } = &mut self.sections[section];
         let Some(bytes) = waiting.len().checked_sub(kept).filter(|&bytes| bytes > 0) else { return Ok(()) };
@@ -200,7 +200,7 @@ impl SectionsWriter {
         Ok(())
     }
 
-    /// Writes the table, syncs the file, and gives it its name.
+    /// Writes the table, syncs the file, and renames it.
     pub(crate) fn finish(mut self) -> Result<(), Error> {
         for section in 0..self.sections.len() {
             self.write_waiting(section, 0)?;
@@ -218,7 +218,7 @@ impl SectionsWriter {
         }
         head.extend(crc32fast::hash(&head).to_le_bytes());
         let mut write = || -> io::Result<()> {
-            // An empty last section may begin beyond what was written.
+            // An empty last section may start beyond the bytes written so far.
             self.file.set_len(end as u64)?;
             self.file.seek(SeekFrom::Start(0))?;
             self.file.write_all(&head)?;
@@ -265,7 +265,7 @@ mod tests {
             |seed: u8| (0..4 * PIECE).map(move |i| i.wrapping_mul(0x9e37_79b1).to_le_bytes()[3] ^ seed);
         let (first, last) = (numbers(1).collect::<Vec<_>>(), numbers(2).collect::<Vec<_>>());
         let mut writer = SectionsWriter::create(&path, KIND, &[first.len(), 1]).unwrap();
-        // Four pieces each: one of them in parts that end anywhere, the other at once.
+        // Four pieces each: one section is written in odd parts, the other at once.
         first.chunks(700_001).for_each(|part| writer.write(0, part).unwrap());
         writer.write(2, &last).unwrap();
         writer.write(1, b"x").unwrap();
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn every_damage_is_seen() {
+    fn all_damage_is_detected() {
         let dir = tempfile::tempdir().unwrap();
         let path = written(dir.path());
         let whole = std::fs::read(&path).unwrap();

@@ -1,8 +1,8 @@
-//! A set of rows, one bit each.
+//! Sets of rows, with one bit per row.
 
 use std::sync::Arc;
 
-/// Which searcher a selection belongs to: equal only to clones of itself.
+/// Identifies the searcher of a selection: equal only to its own clones.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Owner(Arc<()>);
 
@@ -12,7 +12,7 @@ impl PartialEq for Owner {
     }
 }
 
-/// Rows that a [`Searcher`](crate::Searcher) has selected, for searches of the same searcher or a clone of it.
+/// Rows that a [`Searcher`](crate::Searcher) has selected. It can be used only with that searcher or a clone of it.
 #[derive(Debug, Clone)]
 pub struct Selection {
     owner: Owner,
@@ -21,7 +21,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// Row `i` is selected when bit `i % 64` of word `i / 64` is set.
+    /// Row `i` is selected if bit `i % 64` of word `i / 64` is set.
     pub(crate) fn new(owner: Owner, words: Vec<u64>) -> Selection {
         let len = words.iter().map(|word| usize::try_from(word.count_ones()).unwrap_or(64)).sum();
         Selection { owner, words, len }
@@ -42,19 +42,19 @@ impl Selection {
         self.len
     }
 
-    /// Whether none is.
+    /// Whether no row is selected.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 }
 
-/// Which rows of a segment a search may return: those that live, and that the filter selects if there is one.
+/// The rows of a segment that a search may return: living ones that the filter, if any, selects.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Allowed<'a> {
-    /// How many rows there are.
+    /// The number of rows.
     pub(crate) rows: usize,
-    /// One bit per row; empty when none is dead.
+    /// One bit per row; empty if no row is dead.
     pub(crate) dead: &'a [u64],
     pub(crate) filter: Option<&'a [u64]>,
 }
@@ -64,7 +64,7 @@ impl Allowed<'_> {
         self.rows.div_ceil(64)
     }
 
-    /// The bits of the rows that there are, dead or not.
+    /// A word with the bits of all existing rows, dead or not.
     pub(crate) fn all_of(&self, word: usize) -> u64 {
         match self.rows.saturating_sub(word * 64) {
             0 => 0,

@@ -1,8 +1,8 @@
-//! The innermost loops, each in a portable form and in those that the processor at hand may be able to run.
+//! The innermost loops, in a portable form and in forms for newer processors.
 //!
-//! Which ones it can run is asked once per process. Whatever runs, the results are the same to the last bit: sums of
-//! codes are exact, and those of floats are added in the order of [`dot`]. On ARM the compiler makes NEON of the
-//! portable forms, as NEON is always there.
+//! The processor is detected once per process. All forms give the same results to the last bit: sums of codes are exact,
+//! and floats are added in the order of [`dot`]. On ARM the compiler turns the portable forms into NEON, which is always
+//! available.
 #![expect(unsafe_code, reason = "intrinsics need the processor to have them, which is checked here")]
 
 use std::sync::LazyLock;
@@ -35,20 +35,20 @@ enum Halves {
 }
 
 impl Kernels {
-    /// The best that the processor can run.
+    /// The best kernels for this processor.
     pub(crate) fn best() -> Kernels {
         static BEST: LazyLock<Kernels> = LazyLock::new(detect);
         *BEST
     }
 
-    /// Those that every processor can run.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the others are compared with it"))]
+    /// The kernels for any processor.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests compare the others with it"))]
     pub(crate) fn portable() -> Kernels {
         Kernels { codes: Codes::Portable, halves: Halves::Portable }
     }
 
-    /// The sum of the products of a row's codes with the query's, and the sum of the row's codes. Both are as
-    /// long, a multiple of 64.
+    /// The sum of the products of a row's codes with the query's, and the sum of the row's codes. Both must have the same
+    /// length, a multiple of 64.
     #[inline]
     pub(crate) fn products(self, row: &[u8], query: &[i8]) -> (i32, u32) {
         match self.codes {
@@ -62,7 +62,7 @@ impl Kernels {
         }
     }
 
-    /// [`Kernels::products`] of rows that lie one after another.
+    /// [`Kernels::products`] of consecutive rows.
     pub(crate) fn products_of_all(self, rows: &[u8], query: &[i8], found: &mut Vec<(i32, u32)>) {
         found.clear();
         match self.codes {
@@ -78,7 +78,7 @@ impl Kernels {
         }
     }
 
-    /// The [`dot`] of a vector as it is kept with floats; both are as long.
+    /// The [`dot`] of a stored vector and floats of the same length.
     pub(crate) fn dot_kept(self, halves: &[f16], inverse_length: f32, floats: &[f32]) -> f32 {
         match self.halves {
             Halves::Portable => dot(&kept(halves, inverse_length), floats),
@@ -88,7 +88,7 @@ impl Kernels {
         }
     }
 
-    /// Asks for the cache lines of a row that will be needed soon.
+    /// Prefetches the cache lines of a row.
     #[inline]
     pub(crate) fn prefetch(row: &[u8]) {
         #[cfg(target_arch = "x86_64")]
@@ -148,7 +148,7 @@ mod x86 {
         found.extend(rows.chunks_exact(query.len()).map(|row| products_vnni(row, query)));
     }
 
-    /// Codes are widened to 16 bits, for 8-bit products of a `u8` and an `i8` can overflow when two are added.
+    /// Widens codes to 16 bits, because the sum of two 8-bit products of a `u8` and an `i8` can overflow.
     #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) fn products_avx2(row: &[u8], query: &[i8]) -> (i32, u32) {
@@ -173,7 +173,7 @@ mod x86 {
         (total(products), total(sums).cast_unsigned())
     }
 
-    /// The sum of all lanes. Lanes of 64 bits whose upper halves are zero add up to the same.
+    /// The sum of all 32-bit lanes. (It also works for 64-bit lanes whose upper halves are zero.)
     #[inline]
     #[target_feature(enable = "avx2")]
     fn total(lanes: __m256i) -> i32 {
@@ -199,7 +199,7 @@ mod x86 {
         (_mm512_reduce_add_epi32(products), _mm512_reduce_add_epi32(sums).cast_unsigned())
     }
 
-    /// Does what [`dot`](crate::vector::dot) does, in its order and without fused additions, which would round less.
+    /// Same as [`dot`](crate::vector::dot), in the same order, and without fused multiply-add, which would round differently.
     #[target_feature(enable = "avx2,f16c")]
     pub(super) fn dot_kept_f16c(halves: &[f16], inverse_length: f32, floats: &[f32]) -> f32 {
         let (half_lanes, half_rest) = halves.as_chunks::<LANES>();
@@ -210,7 +210,7 @@ mod x86 {
             add_products(&mut sums, halves, inverse_length, floats);
         }
         if !half_rest.is_empty() {
-            // A sum is never minus zero, so that to add zero leaves it as it is.
+            // A sum is never minus zero, so adding zero does not change it.
             let (mut halves, mut floats) = ([f16::ZERO; LANES], [0.0; LANES]);
             halves[..half_rest.len()].copy_from_slice(half_rest);
             floats[..float_rest.len()].copy_from_slice(float_rest);

@@ -1,15 +1,15 @@
-//! Which model made the vectors: only vectors of one space can be compared.
+//! The vector space of a model. Only vectors of the same space can be compared.
 //!
 //! On disk: `dim` as a little-endian `u32`, the length of `id` as another, the bytes of `id`, and the bytes of
 //! `label` to the end.
 
-/// The most dimensions a space can have. Sums of products of two 8-bit codes then stay within 32 bits:
+/// The most dimensions of a space. Up to this, sums of products of two 8-bit codes fit 32 bits:
 /// 127 × 127 × 65,535 < 2³¹.
 pub const MAX_DIM: usize = 65_535;
 
-/// Which model made the vectors.
+/// The vector space of a model.
 ///
-/// Two spaces are equal when their ids and their dimensions are; the label is only for people.
+/// Two spaces are equal if their ids and dimensions are equal; the label is only for people.
 #[derive(Debug, Clone)]
 pub struct Space {
     id: String,
@@ -17,14 +17,14 @@ pub struct Space {
     dim: usize,
 }
 
-/// Why a space cannot be.
+/// Why a space is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SpaceError {
     /// Vectors have 1 to [`MAX_DIM`] dimensions.
-    #[error("vectors of {found} dimensions cannot be kept, only of 1 to {MAX_DIM}")]
+    #[error("a space cannot have {found} dimensions, only 1 to {MAX_DIM}")]
     Dimension {
-        /// The dimensions asked for.
+        /// The requested dimensions.
         found: usize,
     },
 }
@@ -38,8 +38,8 @@ impl PartialEq for Space {
 impl Eq for Space {}
 
 impl Space {
-    /// The space of vectors with `dim` components. `id` decides whether two vectors can be compared, such as a hash of
-    /// the model; `label` is the name that people know the model by.
+    /// A space of vectors with `dim` components. `id`, such as a hash of the model, decides whether two vectors can be
+    /// compared. `label` is the model's name for people.
     ///
     /// # Errors
     /// [`SpaceError::Dimension`] unless `dim` is 1 to [`MAX_DIM`].
@@ -50,25 +50,25 @@ impl Space {
         }
     }
 
-    /// Decides whether two vectors can be compared.
+    /// The id, which decides whether two vectors can be compared.
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The name that people know the model by.
+    /// The model's name for people.
     #[must_use]
     pub fn label(&self) -> &str {
         &self.label
     }
 
-    /// How many components each vector has, 1 to [`MAX_DIM`].
+    /// The number of components of each vector, 1 to [`MAX_DIM`].
     #[must_use]
     pub fn dim(&self) -> usize {
         self.dim
     }
 
-    /// `None` when a number is too large for its field.
+    /// `None` if a number does not fit its field.
     pub(crate) fn to_bytes(&self) -> Option<Vec<u8>> {
         let dim = u32::try_from(self.dim).ok()?;
         let id_len = u32::try_from(self.id.len()).ok()?;

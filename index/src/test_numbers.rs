@@ -1,4 +1,4 @@
-//! Numbers for tests: the same each time, and without a pattern.
+//! Reproducible pseudo-random numbers for tests.
 
 /// The finaliser of SplitMix64.
 pub(crate) fn mix(x: u64) -> u64 {

@@ -7,7 +7,7 @@ use crate::segment::{self, Segment, SegmentRow};
 use crate::vector::to_half_bytes;
 use crate::{Fingerprint, Key, Record, Space, Vector};
 
-/// Writes and opens a segment with these vectors, and then `without` rows that have none.
+/// Writes and opens a segment with these vectors, followed by `without` rows that have none.
 pub(crate) fn segment(dir: &Path, vectors: &[Vector], without: usize) -> Segment {
     let dim = vectors.first().map_or(1, Vector::dim);
     let space = Space::new("id", "label", dim).unwrap();
@@ -22,7 +22,7 @@ pub(crate) fn segment(dir: &Path, vectors: &[Vector], without: usize) -> Segment
     Segment::open(dir, 1).unwrap()
 }
 
-/// Vectors like those of real embeddings: a direction that all share, a cluster of some fifty, and noise.
+/// Vectors that resemble real embeddings: a common direction, clusters of about fifty, and noise.
 pub(crate) fn clustered(rows: usize, dim: usize) -> Vec<Vector> {
     let spread = |of: usize, i: usize| crate::test_numbers::spread((of * 65_536 + i) as u64);
     let clusters = rows.div_ceil(50);

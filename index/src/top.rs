@@ -1,9 +1,9 @@
-//! The best of what is pushed.
+//! Keeps the best `k` rows.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// A row and how close it is. The greater is the better one; of equally close rows the earlier.
+/// A row and its score. Greater is better; of equal scores the earlier row is greater.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Scored {
     pub(crate) score: f32,
@@ -30,7 +30,7 @@ impl PartialEq for Scored {
 
 impl Eq for Scored {}
 
-/// The best `k` of what was pushed. The worst of them is at the top of the heap, to be thrown out first.
+/// The best `k` of the pushed rows. The worst of them is at the top of the heap, to be removed first.
 pub(crate) struct Top {
     k: usize,
     heap: BinaryHeap<Reverse<Scored>>,
@@ -52,13 +52,13 @@ impl Top {
         }
     }
 
-    /// The score that a row must have more than to be kept; `None` while any is.
+    /// A row must score more than this to be kept; `None` while every row is kept.
     #[inline]
     pub(crate) fn worst(&self) -> Option<f32> {
         if self.heap.len() < self.k { None } else { self.heap.peek().map(|worst| worst.0.score) }
     }
 
-    /// In no order.
+    /// The rows, unordered.
     pub(crate) fn into_vec(self) -> Vec<Scored> {
         self.heap.into_iter().map(|Reverse(scored)| scored).collect()
     }

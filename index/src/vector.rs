@@ -1,20 +1,19 @@
-//! Unit-length vectors, and their half-precision form on disk.
+//! Unit vectors, and their half-precision form on disk.
 //!
-//! A [`Vector`] is finite and of length one by construction, so nothing after the door has to ask. On disk a
-//! component is an IEEE half (`f16`, little-endian): 2 bytes instead of 4, and the ranking of the ten nearest
-//! stays that of `f32`.
+//! A [`Vector`] is finite and of length one by construction, so other code need not check that. On disk a component is a
+//! half float (`f16`, little-endian): 2 bytes instead of 4, and the ranking of the ten nearest is the same as with `f32`.
 
 use half::f16;
 use half::slice::HalfFloatSliceExt;
 
-/// How many partial sums [`dot`] keeps, so that additions need not wait for each other: four registers of 256 bits.
+/// The number of partial sums in [`dot`], so that additions don't wait for each other: four registers of 256 bits.
 pub(crate) const LANES: usize = 32;
 
-/// Finite, of length one, and of at least one dimension, by construction.
+/// A vector that is finite, of length one and of at least one dimension, by construction.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Vector(Vec<f32>);
 
-/// Why numbers cannot be made into a [`Vector`].
+/// Why numbers cannot become a [`Vector`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum VectorError {
@@ -27,7 +26,7 @@ pub enum VectorError {
         /// The index of the first such component.
         position: usize,
     },
-    /// Every component is zero, so that the vector has no direction.
+    /// Every component is zero, so the vector has no direction.
     #[error("every component of the vector is zero")]
     Zero,
 }
@@ -36,7 +35,7 @@ impl Vector {
     /// Scales `components` to length one.
     ///
     /// # Errors
-    /// When there are none, when one is not finite, or when all are zero.
+    /// If there are no components, if one is not finite, or if all are zero.
     pub fn normalized(mut components: Vec<f32>) -> Result<Vector, VectorError> {
         if components.is_empty() {
             return Err(VectorError::Empty);
@@ -51,7 +50,7 @@ impl Vector {
         Ok(Vector(components))
     }
 
-    /// What [`to_half_bytes`] wrote; `None` for bytes that are no vector.
+    /// Reads the bytes of [`to_half_bytes`]; `None` if they are not a vector.
     pub(crate) fn from_half_bytes(bytes: &[u8]) -> Option<Vector> {
         let mut halves = Vec::new();
         let inverse_length = read_half_bytes(bytes, bytes.len() / 2, &mut halves)?;
@@ -64,7 +63,7 @@ impl Vector {
         &self.0
     }
 
-    /// How many components there are; never zero.
+    /// The number of components; never zero.
     #[must_use]
     pub fn dim(&self) -> usize {
         self.0.len()
@@ -73,7 +72,7 @@ impl Vector {
     /// The cosine of the angle between two vectors of the same space.
     ///
     /// # Panics
-    /// When the vectors have different dimensions: then they are not of one space, and no number says how close they are.
+    /// If the vectors have different dimensions, because then they belong to different spaces.
     #[must_use]
     pub fn dot(&self, other: &Vector) -> f32 {
         assert_eq!(self.dim(), other.dim(), "only vectors of one space can be compared");
@@ -81,20 +80,20 @@ impl Vector {
     }
 }
 
-/// One over the length. The squares are summed in `f64`, where those of any finite `f32` neither overflow nor
-/// vanish. `None` for a vector without a direction.
+/// One over the length. The squares are summed in `f64`, in which squares of finite `f32` neither overflow nor underflow.
+/// `None` for a vector without a direction.
 fn inverse_length(components: &[f32]) -> Option<f64> {
     let squares: f64 = components.iter().map(|&x| f64::from(x).powi(2)).sum();
     (squares > 0.0).then(|| squares.sqrt().recip())
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is what is wanted")]
+#[expect(clippy::cast_possible_truncation, reason = "rounding to the nearest f32 is intended")]
 pub(crate) fn narrow(x: f64) -> f32 {
     x as f32
 }
 
-/// The sum of products. The order of the additions is fixed, and each product is rounded before it is added. So equal
-/// inputs give equal sums, whichever form of the loop runs ([`crate::simd`] has another).
+/// The sum of products. The order of additions is fixed, and each product is rounded before it is added. So all forms of
+/// this loop give equal results ([`crate::simd`] has another).
 pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     let len = a.len().min(b.len());
     let (a_lanes, a_rest) = a[..len].as_chunks::<LANES>();
@@ -111,7 +110,7 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     total(&sums)
 }
 
-/// The sum of the partial sums: the upper half is added to the lower half until one is left.
+/// Adds up the partial sums: adds the upper half to the lower half until one is left.
 pub(crate) fn total(sums: &[f32; LANES]) -> f32 {
     let mut sums = *sums;
     let mut half = LANES / 2;
@@ -124,7 +123,7 @@ pub(crate) fn total(sums: &[f32; LANES]) -> f32 {
     sums[0]
 }
 
-/// The components of a vector as it is kept: its halves, times one over their length.
+/// The components of a stored vector: its half floats times one over their length.
 pub(crate) fn kept(halves: &[f16], inverse_length: f32) -> Vec<f32> {
     halves.to_f32_vec().into_iter().map(|x| x * inverse_length).collect()
 }
@@ -134,9 +133,8 @@ pub(crate) fn to_half_bytes(vector: &Vector) -> Vec<u8> {
     vector.0.iter().flat_map(|&x| f16::from_f32(x).to_le_bytes()).collect()
 }
 
-/// Appends the halves in `bytes` to `halves`, and answers one over their length as a vector, for rounding to
-/// halves moves it a little away from one. `None`, with nothing appended, unless the bytes are `dim` finite
-/// numbers that are not all zero.
+/// Appends the half floats in `bytes` to `halves`, and returns one over the vector's length, which rounding has moved a
+/// little away from one. `None`, with nothing appended, unless the bytes are `dim` finite numbers that are not all zero.
 pub(crate) fn read_half_bytes(bytes: &[u8], dim: usize, halves: &mut Vec<f16>) -> Option<f32> {
     let (pairs, rest) = bytes.as_chunks::<2>();
     if pairs.len() != dim || !rest.is_empty() {

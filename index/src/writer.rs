@@ -1,8 +1,8 @@
 //! The one writer of an index.
 //!
-//! A batch is durable, in whole, when [`Writer::apply`] returns; if the process ends before that, the batch is
-//! there in whole or not at all. Dropping a writer loses nothing that was applied: what is not published yet
-//! will be when the index is next opened for writing.
+//! A batch is durable when [`Writer::apply`] returns. If the process ends before that, either the whole batch is stored or
+//! nothing. Dropping a writer loses nothing that was applied: unpublished rows are published when the index is next opened
+//! for writing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,49 +21,48 @@ use crate::{
     WriterOptions, background, files, recovery,
 };
 
-/// Changes an index; no other process can at the same time. Threads may share it: their batches take turns.
+/// Changes an index. No other process can change it at the same time. Threads can share a writer: their batches take turns.
 pub struct Writer {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// What the threads of a writer have in common.
+/// The state shared by the threads of a writer.
 pub(crate) struct Shared {
     pub(crate) dir: PathBuf,
     dim: usize,
     pub(crate) options: WriterOptions,
-    /// Held while a batch is put together and committed, and while it is published.
+    /// Locked while a batch is assembled and committed, and while publishing.
     turn: Mutex<Turn>,
-    /// Whether the writer has ended, so that its threads must.
+    /// Set when the writer ends, so that its threads end too.
     pub(crate) ended: AtomicBool,
-    /// Whether `optimize` builds the graphs, so that the thread of the writer must not.
+    /// Set while `optimize` builds graphs, so that the graph thread does not.
     pub(crate) optimizing: AtomicBool,
-    /// Rung when there is something new to publish or to build, when a graph is there, and at the end.
+    /// Notified when there is something to publish or build, when a graph is finished, and at the end.
     pub(crate) bell: Condvar,
     pub(crate) catalog: Catalog,
-    /// Comes after the catalog, so that it is released after it.
+    /// Declared after the catalog, so that it is released after it.
     _lock: Lock,
 }
 
-/// What only one thread at a time may touch.
+/// The state that only one thread at a time may use.
 pub(crate) struct Turn {
     pub(crate) publication: Publication,
-    /// How often a graph could not be built or written; then it is not tried again by this writer.
+    /// How many graphs could not be built or written. After the first failure this writer stops building graphs.
     pub(crate) graph_failures: usize,
 }
 
-/// A change that needs nothing more from the catalog: what to keep, or `None` to forget the key.
+/// A change ready for the catalog: the record and vector to store, or `None` to delete the key.
 type Resolved = Option<(Record, Option<Vec<u8>>)>;
 
 impl Writer {
-    /// Opens the index in `dir` for vectors of `space`, and creates what is not there. What a crash has left
-    /// undone is done, and what is missing of the catalog or the segments is made again from the other.
+    /// Opens the index in `dir` for vectors of `space`, or creates it. After a crash, it finishes interrupted work, and
+    /// rebuilds missing parts of catalog or segments from the other.
     ///
     /// # Errors
-    /// [`Error::Locked`] while another process writes it, [`Error::SpaceMismatch`] when it holds vectors of
-    /// another space, [`Error::NewerFormat`], [`Error::Damaged`] where only
-    /// [`repair`](crate::repair()) can tell what is lost or the manifest is that of another index, and whatever the
-    /// disk says.
+    /// [`Error::Locked`] while another process writes to it, [`Error::SpaceMismatch`] if it has vectors of another space,
+    /// [`Error::NewerFormat`], [`Error::Damaged`] if it needs a [`repair`](crate::repair()) or the manifest belongs to
+    /// another index, or an error of the system.
     pub fn open(dir: &Path, space: &Space, options: WriterOptions) -> Result<Writer, Error> {
         files::create_folder(dir)?;
         let lock = Lock::acquire(dir)?;
@@ -75,16 +74,16 @@ impl Writer {
     /// The record under `key`.
     ///
     /// # Errors
-    /// When the catalog cannot be read.
+    /// If the catalog cannot be read.
     pub fn get(&self, key: &Key) -> Result<Option<Record>, Error> {
         Ok(self.shared.catalog.entry(key)?.map(|entry| entry.record))
     }
 
-    /// The records of this content that have a vector, each with its key and its vector as it was rounded to half
-    /// precision, in the order of the keys. Records that are replaced meanwhile are left out.
+    /// The records of this content that have a vector, each with its key and its vector in half precision, in key order.
+    /// Records that are replaced meanwhile are left out.
     ///
-    /// A record always comes with its own vector, even if other threads apply changes at the same time. The reason is that
-    /// a row is written once: a record that names the content and the row leads to no other vector.
+    /// A record always comes with its own vector, even if other threads apply changes at the same time, because a row's
+    /// data never changes.
     pub fn records_of<'a>(
         &'a self,
         fingerprint: &Fingerprint,
@@ -98,8 +97,7 @@ impl Writer {
         keys.into_iter().filter_map(record).chain(error)
     }
 
-    /// The records whose keys begin with `prefix`, in the order of the keys. Changes applied meanwhile may or
-    /// may not be among them.
+    /// The records whose keys start with `prefix`, in key order. Changes applied meanwhile may or may not be visible.
     pub fn records<'a>(
         &'a self,
         prefix: &[u8],
@@ -107,19 +105,19 @@ impl Writer {
         self.shared.catalog.entries(prefix).map(|found| found.map(|(key, entry)| (key, entry.record)))
     }
 
-    /// The note last set.
+    /// The last note set.
     ///
     /// # Errors
-    /// When the catalog cannot be read.
+    /// If the catalog cannot be read.
     pub fn note(&self) -> Result<Option<Vec<u8>>, Error> {
         self.shared.catalog.note()
     }
 
-    /// Keeps one opaque note of at most [`MAX_NOTE_LEN`] bytes with the index, in place of the one before. It is
-    /// durable when this returns, and searchers opened after the next publication see it.
+    /// Sets the index's note, opaque bytes of at most [`MAX_NOTE_LEN`], and replaces the previous one. It is durable when
+    /// this returns. Searchers opened after the next publication see it.
     ///
     /// # Errors
-    /// [`Error::TooLong`], or when the catalog cannot be written.
+    /// [`Error::TooLong`], or if the catalog cannot be written.
     pub fn set_note(&self, note: Vec<u8>) -> Result<(), Error> {
         self.shared.check_len("a note", note.len(), MAX_NOTE_LEN)?;
         let mut turn = self.shared.take_turn();
@@ -129,8 +127,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Whether [`Writer::apply`] would refuse a batch because of this change. It is cheap, so a caller can leave out
-    /// what is refused and keep the rest of a batch.
+    /// Checks whether [`Writer::apply`] would refuse a batch because of this change. It is cheap, so a caller can drop such
+    /// a change and keep the rest of the batch.
     ///
     /// # Errors
     /// [`Error::DimensionMismatch`] or [`Error::TooLong`].
@@ -138,13 +136,12 @@ impl Writer {
         self.shared.check(change)
     }
 
-    /// Applies all the changes or, when it fails, none. Of several changes to one key the last counts. They are
-    /// durable when this returns, and published within the time and number of rows of the options. Should that
-    /// fail, [`Writer::publish`] and [`Writer::close`] try again and say why.
+    /// Applies all changes or, on failure, none. If several concern one key, the last one wins. They are durable when this
+    /// returns, and published within the time and number of rows set in the options. If publishing fails,
+    /// [`Writer::publish`] and [`Writer::close`] try again and return the error.
     ///
     /// # Errors
-    /// [`Error::DimensionMismatch`], [`Error::TooLong`], or when the catalog cannot be
-    /// written.
+    /// [`Error::DimensionMismatch`], [`Error::TooLong`], or if the catalog cannot be written.
     pub fn apply(&self, changes: Vec<Change>) -> Result<(), Error> {
         let mut resolved = BTreeMap::new();
         for change in changes {
@@ -160,24 +157,24 @@ impl Writer {
     /// Makes everything applied so far visible to searchers opened from now on.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// If it cannot be written.
     pub fn publish(&self) -> Result<(), Error> {
         self.shared.publish(&mut self.shared.take_turn())
     }
 
-    /// Merges all segments, so that dead rows no longer take space, and builds the graphs that are missing, on
-    /// all cores. Answers whether it came to its end; what was done until it was cancelled stays.
+    /// Merges all segments, which frees the space of dead rows, and builds missing graphs, on all cores. Returns false if it
+    /// was cancelled; finished work is kept.
     ///
     /// # Errors
-    /// When something cannot be written.
+    /// If something cannot be written.
     pub fn optimize(&self, options: &OptimizeOptions<'_>) -> Result<bool, Error> {
         background::optimize(&self.shared, options)
     }
 
-    /// Publishes, waits until every full segment has its graph, and ends the writer.
+    /// Publishes, waits until every full segment has its graph, and closes the writer.
     ///
     /// # Errors
-    /// When something cannot be written. What was applied is durable all the same.
+    /// If something cannot be written. Applied changes are durable even then.
     pub fn close(self) -> Result<(), Error> {
         self.publish()?;
         background::wait_for_graphs(&self.shared);
@@ -193,15 +190,15 @@ impl fmt::Debug for Writer {
     }
 }
 
-/// Ends the threads. What they were doing is done when the index is next opened.
+/// Ends the threads. Interrupted work is finished when the index is next opened.
 impl Drop for Writer {
     fn drop(&mut self) {
         self.shared.ended.store(true, Ordering::Relaxed);
-        // Whoever is about to wait for the bell holds the turn, and has looked at `ended` before or will after.
+        // Lock and unlock: a thread that checked `ended` before it was set is now waiting, so it will be notified.
         drop(self.shared.take_turn());
         self.shared.bell.notify_all();
         for thread in self.threads.drain(..) {
-            // A thread that panicked has nothing more to do either.
+            // A panicked thread has ended too.
             thread.join().ok();
         }
     }
@@ -223,7 +220,7 @@ impl Shared {
         Ok(Shared { dir, dim, options, turn, ended, optimizing, bell, catalog, _lock: lock })
     }
 
-    /// The record under `key` with its vector, if it still is of this content and has one.
+    /// The record under `key` with its vector, if it still has this content and a vector.
     fn record_of(&self, key: Key, fingerprint: &Fingerprint) -> Result<Option<(Key, Record, Vector)>, Error> {
         let is_same = |entry: &Entry| entry.has_vector && entry.record.fingerprint == Some(*fingerprint);
         let Some(entry) = self.catalog.entry(&key)?.filter(is_same) else { return Ok(None) };
@@ -264,11 +261,11 @@ impl Shared {
         Ok(())
     }
 
-    /// A thread that only applies would hardly ever let another one publish, so it does it itself.
+    /// Publishes if it is due. A thread that applies all the time would rarely let the background thread do it.
     fn publish_when_due(&self, turn: &mut Turn) {
         turn.publication.touch();
         match turn.publication.due_in(&self.options) {
-            // It stays due, so that whoever comes next tries again.
+            // If this fails it stays due, so the next call tries again.
             Some(wait) if wait.is_zero() => self.publish(turn).unwrap_or_default(),
             Some(_) => self.bell.notify_all(),
             None => {}
@@ -301,8 +298,8 @@ impl Shared {
         Ok(())
     }
 
-    /// A thread that panicked in its turn has left the catalog as it was before or after its batch, so that the
-    /// next may go on.
+    /// Locks the turn. If a thread panicked while it had the lock, the catalog is in the state before or after its batch,
+    /// so it is safe to continue.
     pub(crate) fn take_turn(&self) -> MutexGuard<'_, Turn> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -328,9 +325,9 @@ mod tests {
         Key::new(format!("{row:05}")).unwrap()
     }
 
-    /// A row of a full segment is deleted and nobody has published that when the segment is merged.
+    /// A row of a full segment is deleted but that is not published when the segment is merged.
     #[test]
-    fn segments_are_merged_whatever_is_not_published() {
+    fn segments_are_merged_with_unpublished_changes() {
         let folder = tempfile::tempdir().unwrap();
         let space = Space::new("id", "label", 4).unwrap();
         let options = WriterOptions {
@@ -341,7 +338,7 @@ mod tests {
             ..WriterOptions::default()
         };
         let writer = Writer::open(folder.path(), &space, options).unwrap();
-        // The thread that merges waits meanwhile.
+        // Pause the graph thread.
         writer.shared.optimizing.store(true, Ordering::Relaxed);
         for first in [0, FULL] {
             writer.apply((first..first + FULL).map(put).collect()).unwrap();

@@ -1,4 +1,4 @@
-//! Which photo of a group is kept, and why.
+//! Decides which photo of a group to keep, and why.
 
 use std::cmp::{Ordering, Reverse};
 
@@ -9,14 +9,14 @@ use crate::item::path_bytes;
 use crate::photo::{Clock, Details};
 use crate::walk::FileType;
 
-/// The formats that cameras save, the most original first. Converters and editors make the others from these.
+/// The formats of cameras, the most original first. Converters and editors make the others from these.
 const ORIGINAL_TYPES: [&str; 3] = ["raw", "heic", "jpeg"];
 
-/// Which photo of a group is kept.
+/// Which photo of a group to keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// The one that tells most about itself; of those the one that is not a small copy, in the format that comes from a
-    /// camera, with the most pixels, with the most bytes, the oldest.
+    /// The one with the most metadata; then the one that is not a small copy, in the format closest to a camera's, with the
+    /// most pixels, with the most bytes, the oldest.
     Best,
     /// The one taken first.
     Oldest,
@@ -24,33 +24,33 @@ pub enum Keep {
     Largest,
 }
 
-/// What puts the photos of a group in order.
+/// The order of the photos in a group.
 #[derive(Clone, Debug)]
 pub struct Preference {
     /// Which one comes first.
     pub keep: Keep,
-    /// The time zone in which the times of files are compared with those of cameras.
+    /// The time zone used to compare files' times with cameras' local times.
     pub zone: TimeZone,
 }
 
-/// What the photo to keep has more of than the second best of its group.
+/// The first criterion by which the photo to keep beats the second best of its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {
-    /// Date, place and camera: more of these three are known.
+    /// It has more of date, place and camera.
     Metadata,
-    /// Its format is closer to a camera's.
+    /// Its format is closer to the camera's.
     Format,
-    /// Pixels.
+    /// It has more pixels.
     Pixels,
-    /// Bytes.
+    /// It has more bytes.
     Bytes,
-    /// Age.
+    /// It is older.
     Taken,
-    /// Nothing: the paths decide.
+    /// All are equal, so the paths decide.
     Path,
 }
 
-/// One question that puts photos in order.
+/// A criterion for the order of photos.
 #[derive(Clone, Copy)]
 enum Question {
     Metadata,
@@ -74,7 +74,7 @@ impl Keep {
 }
 
 impl Preference {
-    /// The one to keep comes first.
+    /// Compares two photos; the one to keep comes first.
     pub(super) fn order(&self, a: &Duplicate, b: &Duplicate) -> Ordering {
         let questions = self.keep.questions().into_iter();
         questions
@@ -110,7 +110,7 @@ impl Question {
     }
 }
 
-/// How many of date, place and camera are known.
+/// The number of date, place and camera that are known.
 fn known(photo: &Duplicate) -> usize {
     let Some(details) = &photo.photo.details else { return 0 };
     let Details { clock, latitude_e7, camera, .. } = details;
@@ -124,8 +124,8 @@ fn pixels(photo: &Duplicate) -> u64 {
     photo.photo.details.as_ref().map_or(0, |details| u64::from(details.width) * u64::from(details.height))
 }
 
-/// Photos of one class differ in less than four times the pixels. A copy of half the width is always in a lower class:
-/// it must not be kept for its format alone.
+/// The size class of a photo. Sizes in one class differ by less than a factor of four, so a copy of half the width is
+/// always in a lower class and is not kept for its format alone.
 fn size_class(photo: &Duplicate) -> u32 {
     pixels(photo).checked_ilog(4).unwrap_or(0)
 }
@@ -137,7 +137,7 @@ fn format_rank(photo: &Duplicate) -> usize {
     rank.unwrap_or(ORIGINAL_TYPES.len())
 }
 
-/// On a clock on the wall: a camera tells no other time.
+/// The time in local time, which is the only time a camera knows.
 fn taken(photo: &Duplicate, zone: &TimeZone) -> i64 {
     match &photo.photo.details {
         Some(details) => details.wall_ms(zone),
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_question_that_differs_decides() {
+    fn the_first_criterion_that_differs_decides() {
         let plain = || details(400);
         let dated = || Details { clock: Clock::Camera, taken_ms: 5 * HOUR, ..plain() };
         let placed = || Details { latitude_e7: Some(1), longitude_e7: Some(1), ..dated() };

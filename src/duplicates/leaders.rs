@@ -1,8 +1,7 @@
-//! Puts photos into groups, each around one of them: its leader.
+//! Groups photos, each group around a leader.
 //!
-//! Photos come in an order. One that is alike to an earlier leader joins it, and any other leads a group
-//! of its own. So every photo of a group is alike to the leader itself: no chain of pairs joins photos that are not
-//! alike.
+//! Photos are processed in order. A photo that matches an earlier leader joins its group; any other becomes the leader of a
+//! new group. So every photo matches its leader directly, and no chain of pairs joins photos that differ.
 
 use std::collections::HashMap;
 
@@ -13,14 +12,14 @@ use super::alike::{Evidence, LEAST_COSINE, Seen, shot};
 use super::nearby::{Hashes, Near, Shots};
 use crate::photo::Details;
 
-/// Whether a photo with these details is compared by its bytes only.
+/// Whether only the bytes of a photo with these details can be compared.
 pub fn compares_content(details: Option<&Details>) -> bool {
     details.and_then(Seen::of).is_none()
 }
 
-/// The leaders so far, numbered as they came.
+/// The leaders so far, numbered in order.
 pub struct Leaders<'a> {
-    /// The least that photos of a group are alike.
+    /// The weakest likeness within a group.
     least: Likeness,
     leaders: Vec<Option<Seen<'a>>>,
     by_content: HashMap<Fingerprint, usize>,
@@ -29,7 +28,7 @@ pub struct Leaders<'a> {
 }
 
 impl<'a> Leaders<'a> {
-    /// For groups whose photos are alike in this way or a closer one.
+    /// For groups with at least this likeness.
     pub fn new(least: Likeness) -> Leaders<'a> {
         Leaders {
             least,
@@ -40,11 +39,11 @@ impl<'a> Leaders<'a> {
         }
     }
 
-    /// The leader that a photo is most alike to, the earliest of several; `cosine` is asked for that of the photo's
-    /// vector and a leader's, and only where it matters.
+    /// The leader with the closest likeness to a photo, the earliest if there are several. `cosine` computes the cosine of
+    /// the photo's and a leader's vector; it is called only if that matters.
     ///
     /// # Errors
-    /// Those of `cosine`.
+    /// The errors of `cosine`.
     pub fn of<E>(
         &self,
         content: Option<Fingerprint>,
@@ -80,7 +79,7 @@ impl<'a> Leaders<'a> {
         Ok(None)
     }
 
-    /// The leaders that a photo can be similar to; the earliest first.
+    /// The leaders that a photo may be similar to, the earliest first.
     fn perhaps_similar(&self, photo: &Seen<'_>, near: &[Near]) -> Vec<(usize, Evidence)> {
         let of_scene = |near: &Near| {
             let other = self.seen(near.number)?;
@@ -101,7 +100,7 @@ impl<'a> Leaders<'a> {
         self.leaders[leader].as_ref()
     }
 
-    /// Has a photo that is alike to no leader lead a group.
+    /// Adds a photo that matches no leader as a new leader.
     pub fn add(&mut self, content: Option<Fingerprint>, details: Option<&'a Details>) {
         let number = self.leaders.len();
         if let Some(content) = content {
@@ -132,12 +131,12 @@ mod tests {
 
     const NOON: i64 = 1_715_000_007_000;
 
-    /// Of a picture whose upper part is as bright as this, with so many bits of its hash flipped.
+    /// A picture whose upper part has this brightness, with these bits of its hash flipped.
     fn photo(light: u8, flipped: std::ops::Range<usize>) -> Details {
         turned(Orientation::NoTransforms, Turn::None, light, flipped)
     }
 
-    /// The same, turned: in both words for it.
+    /// The same picture turned, given as both an orientation and a turn.
     fn turned(orientation: Orientation, turn: Turn, light: u8, flipped: std::ops::Range<usize>) -> Details {
         let wave = |at: u32| u8::try_from(at % 97).unwrap();
         let pixels = RgbImage::from_fn(120, 80, |x, y| {
@@ -162,7 +161,7 @@ mod tests {
         Details { camera: Some(camera.into()), clock: Clock::Camera, taken_ms, ..details }
     }
 
-    /// The numbers of the groups that photos come to, and how they do, where all vectors have this cosine.
+    /// The group of each photo and its likeness, if all vectors have this cosine.
     fn groups(least: Likeness, photos: &[Details], cosine: f32) -> Vec<Option<(usize, Likeness)>> {
         let mut leaders = Leaders::new(least);
         let mut groups = Vec::new();
@@ -177,7 +176,7 @@ mod tests {
         groups
     }
 
-    /// What the second photo is to the first.
+    /// Checks the likeness of the second photo to the first.
     #[track_caller]
     fn check(first: Details, second: Details, cosine: f32, expected: Option<Likeness>) {
         let found = groups(Likeness::Similar, &[first, second], cosine)[1];
@@ -199,15 +198,15 @@ mod tests {
     }
 
     #[test]
-    fn a_photo_that_is_cut_and_turned_is_similar() {
+    fn a_cropped_and_turned_photo_is_similar() {
         let cut = |orientation, turn| turned(orientation, turn, 0, 0..60);
-        // To a model, a turned picture is another one.
+        // A model sees a turned picture as another one.
         let (similar, cosine) = (Some(Likeness::Similar), 0.1);
         check(photo(0, 0..0), cut(Orientation::Rotate90, Turn::Quarter), cosine, similar);
         check(photo(0, 0..0), cut(Orientation::Rotate180, Turn::Half), cosine, similar);
         check(photo(0, 0..0), cut(Orientation::Rotate270, Turn::ThreeQuarters), cosine, similar);
         check(photo(0, 0..0), cut(Orientation::NoTransforms, Turn::Quarter), 0.91, None);
-        // In another light it is not told from other pictures.
+        // In another light it cannot be distinguished from other pictures.
         let dark = turned(Orientation::Rotate90, Turn::Quarter, 90, 0..60);
         check(photo(0, 0..0), dark, 0.91, None);
     }
@@ -224,7 +223,7 @@ mod tests {
         check(at("A", NOON), next("A", NOON + 11_000), 0.91, None);
         check(at("A", NOON), Details { clock: Clock::File, ..next("A", NOON) }, 0.91, None);
         check(at("A", NOON), Details { camera: None, ..next("A", NOON) }, 0.91, None);
-        // A whole minute, though with a fraction it would be one; midnight; the first hour of 2010; 1985.
+        // A whole minute (with a fraction it would count); midnight; the first hour of 2010; 1985.
         let minute = NOON - NOON.rem_euclid(60_000);
         check(at("A", minute), next("A", minute), 0.91, None);
         check(at("A", minute + 250), next("A", minute + 300), 0.91, similar);
@@ -234,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn shots_of_one_camera_at_different_times_are_no_copies() {
+    fn shots_of_one_camera_at_different_times_are_not_copies() {
         let at = |camera: &str, taken_ms| shot(camera, taken_ms, photo(200, 0..0));
         let copy = Some(Likeness::ReEncoded);
         check(at("A", NOON), at("A", NOON), 0.0, copy);
@@ -246,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn no_chain_joins_what_is_not_alike() {
+    fn no_chain_joins_photos_that_differ() {
         let chain = [photo(200, 0..0), photo(200, 0..28), photo(200, 0..56), photo(200, 28..56)];
         let first = Some((0, Likeness::ReEncoded));
         assert_eq!(groups(Likeness::ReEncoded, &chain, 0.0), [None, first, None, first]);
@@ -264,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_are_compared_whatever_is_known_of_pixels() {
+    fn bytes_are_compared_even_without_details() {
         let content = Some(Fingerprint([7; 16]));
         let mut leaders = Leaders::new(Likeness::Exact);
         leaders.add(content, None);

@@ -1,11 +1,11 @@
-//! Photos that are there more than once: the same bytes, the same picture saved again, or shots of one burst.
+//! Finds duplicates: the same bytes, the same picture saved again, or shots of one burst.
 //!
-//! Photos are put in order, the best to keep first, and each joins the best one before it that it is alike to
-//! (`leaders.rs`). First copies come together. Then, if asked for, similar pictures do: the picture with the most copies
-//! comes first, so that cuts of a photo and shots like it join the photo itself, and not one of each other.
+//! Photos are sorted, the best to keep first, and each joins the best earlier photo that it matches (`leaders.rs`). First
+//! copies are grouped. Then, if requested, similar pictures are: the picture with the most copies comes first, so that
+//! crops and similar shots join the original and not each other.
 //!
-//! When two are alike stands in `alike.rs`, how that is found without comparing all with all in `nearby.rs`. Nothing is
-//! deleted here, or anywhere in imgsearch.
+//! `alike.rs` has the rules; `nearby.rs` finds candidates without comparing all pairs. Nothing is deleted here, or anywhere
+//! in imgsearch.
 
 mod alike;
 mod keep;
@@ -28,21 +28,21 @@ pub use keep::{Keep, Preference, Reason};
 pub use leaders::{Leaders, compares_content};
 pub use present::present;
 
-/// How much alike the photos of a group are.
+/// How similar the photos of a group are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Likeness {
     /// The same bytes.
     Exact,
-    /// The same picture, saved again: another format, quality, size, or turned by quarters.
+    /// The same picture saved again: in another format, quality or size, or rotated.
     ReEncoded,
     /// Shots of one scene, or parts of one picture.
     Similar,
 }
 
-/// Photos that are alike.
+/// A group of duplicates.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Group {
-    /// How much alike those are that are least alike: the first and another, or a picture like the first and its copy.
+    /// The weakest likeness in the group: of the first photo and another, or of a similar picture and its copy.
     pub likeness: Likeness,
     /// Two or more, the one to keep first.
     pub photos: Vec<Duplicate>,
@@ -51,27 +51,27 @@ pub struct Group {
 /// A photo of a group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Duplicate {
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// What the library remembers of it.
+    /// Its record in the library.
     pub photo: Photo,
 }
 
-/// What was found.
+/// The result of a search for duplicates.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Found {
-    /// In the order of the paths of the photos to keep.
+    /// The groups, ordered by the path of the photo to keep.
     pub groups: Vec<Group>,
-    /// How many photos are compared by their bytes only, because an earlier version indexed them.
+    /// The number of photos whose bytes alone were compared, because an earlier version indexed them.
     pub without_look: usize,
 }
 
-/// How a search for duplicates is told about and stopped.
+/// Callbacks to watch and cancel a search for duplicates.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
-    /// Told how many photos are done with, of how many.
+    /// Called with the number of photos done, and the number of all.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
-    /// Asked now and then whether to stop.
+    /// Called now and then; true cancels the search.
     pub cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
@@ -81,12 +81,13 @@ struct Candidate {
     duplicate: Duplicate,
 }
 
-/// The groups of photos in or below `folders` (all if there are none) that are at least as much alike as `likeness`.
+/// The groups of photos in `folders` and their subfolders (without folders, in the whole library) with at least this
+/// `likeness`.
 ///
-/// When `watch` says to stop there is no answer: half of one could call a photo the only one.
+/// `None` if it was cancelled: a partial answer could make a photo look unique that is not.
 ///
 /// # Errors
-/// When the library cannot be read.
+/// If the library cannot be read.
 pub fn find(
     view: &dyn View,
     folders: &[PathBuf],
@@ -96,17 +97,17 @@ pub fn find(
 ) -> Result<Option<Found>, StoreError> {
     let mut candidates = candidates(view, folders, watch)?;
     candidates.sort_by(|a, b| preference.order(&a.duplicate, &b.duplicate));
-    // How much alike each group is, and where its photos are, the leader first.
+    // The likeness and the members of each group, the leader first.
     let mut groups: Vec<(Likeness, Vec<usize>)> =
         (0..candidates.len()).map(|at| (Likeness::Exact, vec![at])).collect();
-    // Copies come together first, so that a picture that is similar to another is grouped with all copies of it.
+    // Group copies first, so that a picture that is similar to another brings all its copies along.
     let rounds: &[Likeness] = match likeness {
         Likeness::Exact => &[Likeness::Exact],
         Likeness::ReEncoded => &[Likeness::ReEncoded],
         Likeness::Similar => &[Likeness::ReEncoded, Likeness::Similar],
     };
     for (round, &likeness) in rounds.iter().enumerate() {
-        // The sort is stable: pictures with as many copies stay in the order of preference.
+        // The sort is stable: pictures with equally many copies stay in order of preference.
         groups.sort_by_key(|(_, members)| Reverse(members.len()));
         let all = candidates.len();
         let progress = |at| (watch.progress)(round * all + at, rounds.len() * all);
@@ -121,7 +122,7 @@ pub fn find(
     Ok(Some(Found { groups: gathered(groups, candidates), without_look }))
 }
 
-/// Joins groups whose leaders are alike, in this way or a closer one.
+/// Joins groups whose leaders have at least this likeness.
 fn joined(
     view: &dyn View,
     candidates: &[Candidate],
@@ -154,7 +155,7 @@ fn joined(
             }
         }
     }
-    // In the order of preference, in which the candidates are.
+    // Candidates are in order of preference, so sort by index.
     joined.iter_mut().for_each(|(_, members)| members.sort_unstable());
     Ok(joined)
 }
@@ -178,7 +179,7 @@ fn vector(view: &dyn View, path: &Path) -> Result<Option<Vector>, StoreError> {
     Ok(view.get(&Item::file(path))?.and_then(|stored| stored.vector))
 }
 
-/// The groups of two photos or more, with their photos.
+/// The groups of at least two photos, with their photos.
 fn gathered(groups: Vec<(Likeness, Vec<usize>)>, candidates: Vec<Candidate>) -> Vec<Group> {
     let mut candidates: Vec<Option<Candidate>> = candidates.into_iter().map(Some).collect();
     let mut gathered = Vec::new();

@@ -1,9 +1,9 @@
-//! Which of many photos can be alike to one, without comparing it with all.
+//! Finds the photos that may match a photo, without comparing it with all.
 //!
-//! A hash has 16 blocks of 16 bits. Two hashes that differ in at most 31 bits have a block in which they differ in at
-//! most one, and so have most pictures of one scene (`PerceptualHash::blocks`). So a table from the value of each
-//! block to the photos that have it, asked for that value and for the 16 that are one bit away, answers with all
-//! candidates (multi-index hashing). Shots of one burst are found by their camera and time.
+//! A hash has 16 blocks of 16 bits. Two hashes that differ in at most 31 bits have a block in which they differ in at most
+//! one bit, and so have most pictures of one scene (`PerceptualHash::blocks`). So for each block there is a table from its
+//! value to photos. Looking up the value and the 16 values one bit away yields all candidates (multi-index hashing). Shots
+//! of one burst are found by camera and time.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,31 +11,31 @@ use super::alike::{BURST_MS, SAME_SCENE};
 use crate::perceptual::{PerceptualHash, Turn};
 
 const BLOCKS: usize = 16;
-/// How many shots before and after one are looked at. Only the leaders of groups are here, a few of each burst: there
-/// are more only where one camera's clock stands still, and then its time says nothing.
+/// How many shots before and after one are compared. Only the leaders of groups are stored here, a few per burst. There are
+/// more only if a camera's clock stands still, and then its time means nothing.
 const SHOTS: usize = 16;
 
-/// Photos by their hashes, numbered as they come.
+/// Photos by hash, numbered in order.
 pub(super) struct Hashes {
     entries: Vec<Entry>,
-    /// For each block and value: one more than the entry that came last with it; 0 if there is none.
+    /// For each block and value: the number of the last entry with it, plus one; 0 if there is none.
     last: Vec<u32>,
 }
 
 struct Entry {
     hash: PerceptualHash,
     number: usize,
-    /// For each block: one more than the entry before this one with the same value.
+    /// For each block: the number of the previous entry with the same value, plus one.
     before: [u32; BLOCKS],
 }
 
-/// A photo whose hash is near.
+/// A photo with a similar hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Near {
     pub(super) number: usize,
-    /// By how many bits.
+    /// The number of differing bits.
     pub(super) distance: u32,
-    /// In which turn of the hash that was asked for.
+    /// The turn of the requested hash.
     pub(super) turn: Turn,
 }
 
@@ -52,8 +52,8 @@ impl Hashes {
         self.entries.push(Entry { hash, number, before });
     }
 
-    /// Those that differ in at most [`SAME_SCENE`] bits, in any turn, and in one block by a bit or none; by number, the
-    /// nearest turn of each first.
+    /// The photos that differ in at most [`SAME_SCENE`] bits in any turn, and in some block by at most one bit. Ordered by
+    /// number, the nearest turn of each first.
     pub(super) fn near(&self, hash: &PerceptualHash) -> Vec<Near> {
         let turned = Turn::ALL.map(|turn| (turn, hash.turned(turn)));
         let mut near = Vec::new();
@@ -68,7 +68,7 @@ impl Hashes {
         near
     }
 
-    /// `None` when that takes longer than to compare with all: pictures without detail have equal blocks.
+    /// `None` if looking up would take longer than comparing with all, because pictures without detail have equal blocks.
     fn look_up(&self, turned: &[(Turn, PerceptualHash)], near: &mut Vec<Near>) -> Option<()> {
         let mut steps = self.entries.len();
         for (turn, hash) in turned {
@@ -105,7 +105,7 @@ fn within_a_bit(value: u16) -> impl Iterator<Item = u16> {
     std::iter::once(value).chain((0..16).map(move |bit| value ^ 1 << bit))
 }
 
-/// Photos by their camera and time.
+/// Photos by camera and time.
 #[derive(Default)]
 pub(super) struct Shots<'a>(HashMap<&'a str, BTreeSet<(i64, usize)>>);
 
@@ -114,7 +114,7 @@ impl<'a> Shots<'a> {
         self.0.entry(camera).or_default().insert((time, number));
     }
 
-    /// Those of the same camera within [`BURST_MS`].
+    /// The shots of the same camera within [`BURST_MS`].
     pub(super) fn near(&self, (camera, time): (&str, i64)) -> impl Iterator<Item = usize> {
         let (first, last) = (time.saturating_sub(BURST_MS), time.saturating_add(BURST_MS));
         self.0.get(camera).into_iter().flat_map(move |shots| {
@@ -129,7 +129,7 @@ impl<'a> Shots<'a> {
 mod tests {
     use super::*;
 
-    /// A hash of a linear congruential generator's bits, some of them flipped.
+    /// A pseudo-random hash with some bits flipped.
     fn hash(seed: u64, flipped: &[usize]) -> PerceptualHash {
         let mut state = seed;
         let mut words = [0u16; 16];
@@ -174,7 +174,7 @@ mod tests {
             (0..16).flat_map(|block| [in_block(block, 0), in_block(block, 9)]).collect();
         check(&two_in_each[1..], Turn::None, Some(31));
         check(&two_in_each, Turn::None, None);
-        // Half of eleven blocks, and one more bit.
+        // Half the bits of eleven blocks, and one more.
         let many: Vec<usize> =
             (0..11).flat_map(|block| (0..16).step_by(2).map(move |bit| in_block(block, bit))).collect();
         check(&many, Turn::None, Some(88));
@@ -182,16 +182,16 @@ mod tests {
     }
 
     #[test]
-    fn few_of_many_are_looked_at() {
+    fn few_of_many_are_compared() {
         let known: Vec<_> = (0..5000).map(|seed| hash(seed, &[])).collect();
         let hashes = hashes(&known);
         let turned = Turn::ALL.map(|turn| (turn, known[7].turned(turn)));
-        assert!(hashes.look_up(&turned, &mut Vec::new()).is_some(), "as many as there are");
+        assert!(hashes.look_up(&turned, &mut Vec::new()).is_some(), "all were compared");
     }
 
     #[test]
     fn hashes_with_equal_blocks_are_found_too() {
-        // Nothing but the last block differs: a look-up finds all of them in each table.
+        // Only the last block differs, so each table finds all of them.
         let known: Vec<_> = (0..300)
             .map(|at| {
                 let mut words = [0x0f0f; 16];
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_stands_still_is_looked_at_in_part() {
+    fn of_a_clock_that_stands_still_only_some_shots_are_compared() {
         let mut shots = Shots::default();
         (0..1000).for_each(|number| shots.add(("A", 7), number));
         assert_eq!(shots.near(("A", 7)).count(), SHOTS);

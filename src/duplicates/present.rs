@@ -1,5 +1,5 @@
-//! What of the groups is there now. Between indexing and now files may have changed or gone, and a path may lead to the
-//! same file as another: whoever deletes "the rest" must never lose the only copy.
+//! Removes photos from the groups that no longer exist as indexed. Files may have been changed or deleted since, and two
+//! paths may lead to the same file: a user who deletes "the rest" must never lose the only copy.
 
 use std::collections::HashSet;
 use std::fs::{self, Metadata};
@@ -9,8 +9,8 @@ use std::path::Path;
 use super::{Duplicate, Group};
 use crate::photo::Stamp;
 
-/// The groups without the photos that are gone, have changed since they were indexed, or are the same file as one
-/// before them; and how many those were. A photo left alone is no group.
+/// The groups without photos that are deleted, changed since they were indexed, or the same file as an earlier photo; and
+/// how many those were. Groups with only one photo left are dropped.
 pub fn present(groups: Vec<Group>) -> (Vec<Group>, usize) {
     let before: usize = groups.iter().map(|group| group.photos.len()).sum();
     let (mut left, mut kept) = (0, Vec::new());
@@ -25,7 +25,7 @@ pub fn present(groups: Vec<Group>) -> (Vec<Group>, usize) {
     (kept, before - left)
 }
 
-/// What tells the file from all others, if it is as it was when it was indexed.
+/// The identity of the file, if it is unchanged since it was indexed.
 fn identity(photo: &Duplicate) -> Option<Identity> {
     let metadata = fs::metadata(&photo.path).ok()?;
     if !Stamp::of(&metadata).same_content(&photo.photo.stamp) {
@@ -37,7 +37,7 @@ fn identity(photo: &Duplicate) -> Option<Identity> {
 #[cfg(unix)]
 type Identity = (u64, u64);
 
-/// Symbolic and hard links to a file have it in common, and so have paths through two mounts of one disk.
+/// Device and inode. Symbolic and hard links to a file share it, and so do paths through two mounts of one disk.
 #[cfg(unix)]
 fn identity_of(_: &Path, metadata: &Metadata) -> io::Result<Identity> {
     use std::os::unix::fs::MetadataExt;

@@ -1,29 +1,29 @@
-//! What a score is worth: how a photo scores against a background of unrelated prompts.
+//! Calibrates scores: compares a photo's score with its scores for a background of unrelated prompts.
 //!
-//! A cosine by itself says little: some photos score high with whatever is asked, others with nothing. A few hundred
-//! everyday concepts (`concepts.txt`) are each photo's background. A prompt's score is first measured in standard
-//! deviations from their mean, `z`, and then asked how much better it explains the photo than they do on average:
+//! A cosine by itself says little, because some photos score high with every query and others with none. So each photo is
+//! also compared with a few hundred everyday concepts (`concepts.txt`). A prompt's score is first expressed in standard
+//! deviations from their mean, `z`. Then it is compared with how well the concepts fit the photo on average:
 //!
 //! ```text
 //! ratio = exp(1.5 z) ÷ mean over all concepts of exp(1.5 z of the concept)
 //! ```
 //!
-//! That is a likelihood ratio for scores that are log-likelihoods up to a factor, as those of models trained with a
-//! softmax are. `examples/cutoff.rs` measures what it is good for.
+//! This is a likelihood ratio if scores are log-likelihoods up to a factor, as in models trained with a softmax.
+//! `examples/cutoff.rs` measures how well it works.
 
 use imgsearch_index::{Space, Vector};
 
 use crate::text_file;
 
-/// One concept a line; lines that begin with `#` are headings.
+/// One concept per line; lines that start with `#` are headings.
 pub(super) const CONCEPTS: &str = include_str!("concepts.txt");
 
-/// How much likelier, in powers of e, one standard deviation more makes a prompt. It was chosen with the first offline
-/// model; `examples/cutoff.rs` measures what it is good for with any.
+/// The change in log-likelihood per standard deviation. Chosen with the first offline model; `examples/cutoff.rs` measures
+/// how well it works with any model.
 const SHARPNESS: f32 = 1.5;
 
-/// A prompt that explains a photo so many times as well as the background does is as likely right as wrong. It was
-/// chosen with the first offline model, and on queries that `examples/cutoff.rs` still has.
+/// The likelihood ratio at which a label is right half the time. Chosen with the first offline model on the queries of
+/// `examples/cutoff.rs`.
 const EVEN_ODDS: f32 = 40.0;
 
 const MAGIC: &[u8; 8] = b"imgback1";
@@ -33,7 +33,7 @@ pub(super) struct Background {
     vectors: Vec<Vector>,
 }
 
-/// What one photo's scores are measured against.
+/// The reference for one photo's scores.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Yardstick {
     mean: f32,
@@ -48,12 +48,12 @@ pub(super) fn concepts() -> impl Iterator<Item = &'static str> {
 }
 
 impl Background {
-    /// The vectors must be those of [`concepts`].
+    /// The vectors must be those of [`concepts`], in order.
     pub(super) fn new(vectors: Vec<Vector>) -> Background {
         Background { vectors }
     }
 
-    /// The concepts' scores with a photo, summed up.
+    /// Statistics of the concepts' scores with a photo.
     pub(super) fn yardstick(&self, photo: &Vector) -> Yardstick {
         let scores: Vec<f32> = self.vectors.iter().map(|concept| concept.dot(photo)).collect();
         let mean = mean(scores.iter().copied());
@@ -62,14 +62,14 @@ impl Background {
         Yardstick { mean, deviation, evidence }
     }
 
-    /// The bytes to keep: a magic number, a hash of all that the vectors depend on and of the vectors, and these.
+    /// The bytes to store: a magic number, a hash of the vectors and of everything they depend on, and the vectors.
     pub(super) fn encode(&self, space: &Space) -> Vec<u8> {
         let vectors: Vec<u8> =
             self.vectors.iter().flat_map(Vector::as_slice).flat_map(|x| x.to_le_bytes()).collect();
         [MAGIC.as_slice(), hash(space, &vectors).as_bytes(), &vectors].concat()
     }
 
-    /// Reads what [`Background::encode`] wrote for this space and these concepts; `None` for anything else.
+    /// Reads the bytes of [`Background::encode`] for this space and these concepts; `None` for anything else.
     pub(super) fn decode(bytes: &[u8], space: &Space) -> Option<Background> {
         let (found, vectors) = bytes.strip_prefix(MAGIC)?.split_first_chunk::<32>()?;
         if hash(space, vectors) != *found {
@@ -83,10 +83,10 @@ impl Background {
 }
 
 impl Yardstick {
-    /// How likely it is that a prompt with this score says what the photo shows, 0 to 1.
+    /// The probability, 0 to 1, that a prompt with this score describes the photo.
     pub(super) fn probability(&self, score: f32) -> f32 {
         let ratio = (SHARPNESS * (score - self.mean) / self.deviation).exp() / self.evidence;
-        // For a ratio beyond all bounds the quotient would not be a number.
+        // Written this way, an infinite ratio gives 1 and not NaN.
         1.0 / (1.0 + EVEN_ODDS / ratio)
     }
 }
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_comes_back_for_the_same_model_only() {
+    fn stored_vectors_are_read_only_for_the_same_model() {
         let bytes = background().encode(&space());
         let read = Background::decode(&bytes, &space()).unwrap();
         let near = |a: &Vector, b: &Vector| (a.dot(b) - 1.0).abs() < 1e-6;
@@ -144,14 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn a_photo_that_scores_alike_with_everything_is_no_reason_to_fail() {
+    fn a_photo_with_equal_scores_for_everything_does_not_fail() {
         let same = vec![Vector::normalized(vec![1.0, 0.0]).unwrap(); 3];
         let yardstick = Background::new(same).yardstick(&Vector::normalized(vec![0.0, 1.0]).unwrap());
         assert!(yardstick.probability(0.0).is_finite());
     }
 
     #[test]
-    fn concepts_are_each_there_once() {
+    fn no_concept_is_repeated() {
         let all: std::collections::BTreeSet<&str> = concepts().collect();
         assert_eq!(all.len(), concepts().count());
         assert!(all.len() > 400);

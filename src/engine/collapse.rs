@@ -1,4 +1,4 @@
-//! Near-duplicates among matches, collapsed into the best of them.
+//! Collapses near-duplicates among matches into the best of them.
 
 use std::num::NonZeroUsize;
 
@@ -11,12 +11,11 @@ use crate::duplicates::{Leaders, Likeness, compares_content};
 use crate::library::{Hit, Stored};
 use crate::photo::Details;
 
-/// How many times as many photos are looked at as are to be shown: at once, since most photos stand alone, and again
-/// each time that was not enough.
+/// The search first fetches this many times the photos to show, and each time that was not enough, this many times more.
 const WIDER: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 
 impl Search<'_> {
-    /// The best matches, of near-duplicates only the best one, which tells how many it stands for.
+    /// The best matches. Of near-duplicates only the best one is a match; it counts the others.
     pub(super) fn different(&self, asked: &Asked, query: &Query) -> Result<Vec<Match>, EngineError> {
         let mut top = query.top;
         loop {
@@ -30,10 +29,10 @@ impl Search<'_> {
         }
     }
 
-    /// The first `most` photos that are no near-duplicates of better ones.
+    /// The first `most` photos that are not near-duplicates of better ones.
     fn collapsed(&self, hits: Vec<Hit>, most: usize) -> Result<Vec<Match>, EngineError> {
         let mut leaders = Leaders::new(Likeness::Similar);
-        // Of each leader: which hit it is, and how many others it stands for.
+        // For each leader: the index of its hit, and the number of its near-duplicates.
         let mut best: Vec<(usize, usize)> = Vec::new();
         for (at, Hit { stored, .. }) in hits.iter().enumerate() {
             let content = stored.content.filter(|_| compares_content(details(stored)));
@@ -58,7 +57,7 @@ impl Search<'_> {
             .collect())
     }
 
-    /// Few pairs of photos look so much alike that their vectors must tell: only these are loaded.
+    /// Loads a vector. This is needed for few photos, those that look similar enough for the vectors to decide.
     fn vector_of(&self, stored: &Stored) -> Result<Option<Vector>, EngineError> {
         if stored.vector.is_some() {
             return Ok(stored.vector.clone());

@@ -1,4 +1,4 @@
-//! What to do about an engine's errors.
+//! Hints for the engine's errors.
 
 use super::EngineError;
 use crate::hint::Hint;

@@ -1,9 +1,9 @@
-//! What is made when it is first needed.
+//! Values that are made when first needed.
 
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// A value that is made once, when a thread first asks for it; other threads that ask meanwhile wait. A failure is not
-/// kept: the next one who asks tries again.
+/// A value that is made once, when a thread first needs it; other threads wait meanwhile. A failure is not kept: the next
+/// call tries again.
 pub(super) struct Lazy<T> {
     made: OnceLock<T>,
     making: Mutex<()>,
@@ -16,12 +16,12 @@ impl<T> Default for Lazy<T> {
 }
 
 impl<T> Lazy<T> {
-    /// The value, made by `make` if it is not there yet.
+    /// The value. The first call makes it with `make`.
     pub(super) fn get_or_make<E>(&self, make: impl FnOnce() -> Result<T, E>) -> Result<&T, E> {
         if let Some(made) = self.made.get() {
             return Ok(made);
         }
-        // The lock guards no data: if `make` panics, the value is still not there.
+        // The lock guards no data: if `make` panics, the value is just still missing.
         let _turn = self.making.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(made) = self.made.get() {
             return Ok(made);

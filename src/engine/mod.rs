@@ -1,4 +1,4 @@
-//! The API boundary: a model and an index; a [`Query`] in, ranked matches out.
+//! The engine: answers a [`Query`] with ranked matches, using a model and a library.
 
 mod background;
 mod collapse;
@@ -28,17 +28,17 @@ use background::{Background, concepts};
 use lazy::Lazy;
 use terms::Asked;
 
-/// The file in the library that keeps the background.
+/// The file in the library that stores the background.
 const BACKGROUND: &str = "background";
 
-/// How likely a hit must be to be relevant: a prompt that explains the photo 20 times as well as the background.
+/// The least probability of a relevant hit: the prompt fits the photo 20 times better than the background does.
 const LEAST_PROBABILITY: f32 = 1.0 / 3.0;
 
-/// Hits looked at beyond those asked for, because some of these may be found irrelevant.
+/// Additional hits to fetch, because some may turn out irrelevant.
 const SPARE_HITS: usize = 50;
 
-/// Answers queries on one library with the model it was indexed with. Clones are the same engine: threads share it and
-/// ask side by side, while an index run publishes. The model's towers are loaded when a query first needs them.
+/// Answers queries on a library with the model that indexed it. Clones share the same engine, so threads can query in
+/// parallel while an index run publishes. The model's towers are loaded when a query first needs them.
 #[derive(Clone)]
 pub struct Engine {
     inner: Arc<Inner>,
@@ -48,43 +48,43 @@ struct Inner {
     library: Library,
     model: Arc<Model>,
     limits: Limits,
-    /// What queries that begin now are answered from.
+    /// The view for new queries.
     view: RwLock<Arc<dyn View>>,
-    /// Held while a newer view is opened, so that no older one takes its place.
+    /// Locked while a newer view is opened, so that an older one cannot replace it.
     refreshing: Mutex<()>,
     text: Lazy<TextEncoder>,
     image: Lazy<ImageEncoder>,
-    /// Depends on the model only, so it is the same for every view.
+    /// It depends only on the model, so it is the same for every view.
     background: Lazy<Background>,
 }
 
-/// One query, answered from one view of the library from its beginning to its end.
+/// A running query, which uses one view of the library throughout.
 struct Search<'a> {
     engine: &'a Inner,
     view: Arc<dyn View>,
 }
 
-/// One photo of an answer.
+/// A photo that a query found.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Match {
     /// 1 for the best.
     pub rank: usize,
-    /// Cosine of the angle between query and photo, −1 to 1; greater is closer. Comparable within one model only.
+    /// The cosine of query and photo, −1 to 1; greater is closer. Comparable only within one model.
     pub score: f32,
     /// The photo's absolute path.
     pub path: PathBuf,
-    /// Which part of the file was found; `None` for the file as a whole.
+    /// The part of the file that was found; `None` for the whole file.
     pub part: Option<Part>,
-    /// The content of the file when it was indexed, where that is known.
+    /// The fingerprint of the file's content when it was indexed, if known.
     pub content: Option<Fingerprint>,
-    /// What is remembered of it; `None` when a newer version wrote it.
+    /// Its record; `None` if a newer version wrote it.
     pub photo: Option<Photo>,
-    /// How many near-duplicates it stands for; none unless they were to be collapsed.
+    /// How many near-duplicates it stands for; 0 unless the query collapses them.
     pub similar: usize,
 }
 
 impl Engine {
-    /// Joins a view of `library` with the model it was indexed with. `limits` are those of pictures in queries.
+    /// Makes an engine from a view of `library` and the model that indexed it. `limits` apply to pictures in queries.
     ///
     /// # Errors
     /// [`EngineError::OtherModel`].
@@ -108,21 +108,20 @@ impl Engine {
         Ok(Engine { inner: Arc::new(inner) })
     }
 
-    /// The library that it answers from.
+    /// The engine's library.
     pub fn library(&self) -> &Library {
         &self.inner.library
     }
 
-    /// Lets queries that begin from now on see what was published since the library was opened or last refreshed.
-    /// Whether there was something; looking costs about as much as reading two small files.
+    /// Makes newly published photos visible to later queries. Returns whether there was anything new. Checking costs about
+    /// as much as reading two small files.
     ///
     /// # Errors
-    /// [`EngineError::OtherModel`] when another model's index has taken the place of the one that was opened: open
-    /// another engine then. [`EngineError::Store`] when the newer index does not open. After an error, the engine
-    /// goes on with what it showed.
+    /// [`EngineError::OtherModel`] if another model's index has replaced the one that was opened: open a new engine then.
+    /// [`EngineError::Store`] if the newer index cannot be opened. After an error, the engine keeps its current view.
     pub fn refresh(&self) -> Result<bool, EngineError> {
         let Inner { library, model, view, refreshing, .. } = &*self.inner;
-        // It guards no data, and a lock that guards one pointer is never left half changed.
+        // A poisoned lock is safe here: this one guards no data, the other a single pointer.
         let _turn = refreshing.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(newer) = self.view().newer()? else { return Ok(false) };
         check_space(library, newer.space(), model)?;
@@ -130,13 +129,12 @@ impl Engine {
         Ok(true)
     }
 
-    /// The best matches, in the order that the query asks for; none is no error. Pictures that are part of the query,
-    /// and exact copies of them, are left out. Where near-duplicates are collapsed, there are as many matches as
-    /// without if there are enough different photos.
+    /// The best matches in the query's order; perhaps none. Pictures in the query, and exact copies of them, are left out.
+    /// If near-duplicates are collapsed, there are still as many matches, provided there are enough different photos.
     ///
     /// # Errors
-    /// [`EngineError::Model`] when a part of the query cannot be embedded, [`EngineError::Picture`] when a picture
-    /// cannot be read, [`EngineError::CancelsOut`], and [`EngineError::Store`] when the index is damaged.
+    /// [`EngineError::Model`] if a part of the query cannot be embedded, [`EngineError::Picture`] if a picture cannot be
+    /// read, [`EngineError::CancelsOut`], and [`EngineError::Store`] if the index is damaged.
     pub fn search(&self, query: &Query) -> Result<Vec<Match>, EngineError> {
         let search = self.begin();
         let asked = search.ask(&query.expression)?;
@@ -170,7 +168,7 @@ impl Engine {
 }
 
 impl Search<'_> {
-    /// The best `top` photos for a query that is a vector by now, best first.
+    /// The best `top` photos for a query vector, best first.
     fn best(&self, asked: &Asked, query: &Query, top: NonZeroUsize) -> Result<Vec<Hit>, EngineError> {
         let (looked_at, load) = match query.cutoff {
             Cutoff::None | Cutoff::Score(_) => (top, Load::WithoutVector),
@@ -213,8 +211,8 @@ impl Inner {
         self.image.get_or_make(|| self.model.image_encoder())
     }
 
-    /// The background kept in the library, or a new one, which takes the text tower a second or some and is kept where
-    /// that can be written.
+    /// The background stored in the library, or a new one. Making it takes a few seconds with the text tower; it is stored
+    /// if the library is writable.
     fn background(&self) -> Result<&Background, ModelError> {
         self.background.get_or_make(|| {
             let space = self.model.space();
@@ -225,14 +223,14 @@ impl Inner {
             let text = self.text()?;
             let vectors = concepts().map(|concept| text.encode_text(concept)).collect::<Result<_, _>>()?;
             let background = Background::new(vectors);
-            // A library that cannot be written to makes it again next time.
+            // If the library is not writable, the background is made again next time.
             _ = self.library.keep(BACKGROUND, &background.encode(space));
             Ok(background)
         })
     }
 }
 
-/// Equal ones stay in the order of their ranks.
+/// Sorts matches. Equal ones stay in the order of their ranks.
 pub(crate) fn in_order(mut matches: Vec<Match>, order: &Order) -> Vec<Match> {
     match order {
         Order::Score => {}
@@ -253,7 +251,7 @@ impl Match {
     }
 }
 
-/// Checks that vectors of `space`, which are those of `library`, can be compared with the model's.
+/// Checks that the vectors of `library` (in `space`) can be compared with the model's.
 ///
 /// # Errors
 /// [`EngineError::OtherModel`].
@@ -268,11 +266,11 @@ pub fn check_space(library: &Library, space: &Space, model: &Model) -> Result<()
     })
 }
 
-/// Why a query has no answer.
+/// Why a query failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// The library does not open or does not read.
+    /// The library cannot be opened or read.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The library holds the vectors of another model.
@@ -283,20 +281,20 @@ pub enum EngineError {
     OtherModel {
         /// The folder of the library.
         library: PathBuf,
-        /// What is in it.
+        /// The library's space.
         found: Box<Space>,
-        /// What the model makes.
+        /// The model's space.
         expected: Box<Space>,
     },
-    /// The model does not load or does not run.
+    /// The model cannot be loaded or run.
     #[error(transparent)]
     Model(#[from] ModelError),
     /// A picture of the query cannot be used.
-    #[error("cannot look at {path}: {error}", path = path.display())]
+    #[error("cannot use the picture {path}: {error}", path = path.display())]
     Picture {
         /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         error: PictureError,
     },
     /// The query names a photo that the library does not have.
@@ -305,7 +303,7 @@ pub enum EngineError {
         /// Its id.
         id: Id,
     },
-    /// The weighted parts add up to nothing.
+    /// The weighted parts add up to zero.
     #[error("the parts of the query cancel each other out")]
     CancelsOut,
 }

@@ -1,4 +1,4 @@
-//! Labels for photos, out of a vocabulary.
+//! Labels photos from a vocabulary.
 
 use std::ops::ControlFlow;
 
@@ -11,10 +11,10 @@ use crate::library::{Load, Stored};
 use crate::query::Filter;
 use crate::text_file;
 
-/// Photos labelled at once: some milliseconds of every core.
+/// Photos labelled at a time: a few milliseconds of work for all cores.
 const PHOTOS_AT_A_TIME: usize = 512;
 
-/// Labels to choose from, each with the prompt that the model is asked.
+/// The labels to choose from, each with its prompt for the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Vocabulary {
     entries: Vec<(String, String)>,
@@ -30,7 +30,7 @@ impl Vocabulary {
         Vocabulary { entries: concepts().map(|prompt| (label(prompt), prompt.to_owned())).collect() }
     }
 
-    /// The entries of a list, each of which is a label and its prompt. A label that comes again counts once.
+    /// Parses a list. Each entry is both a label and its prompt. Repeated labels count once.
     pub fn parse(text: &str) -> Vocabulary {
         let mut entries: Vec<(String, String)> = Vec::new();
         let mut seen = std::collections::HashSet::new();
@@ -51,7 +51,7 @@ impl Vocabulary {
     }
 }
 
-/// A label that a photo was given.
+/// A photo's label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Label {
     /// The label.
@@ -60,29 +60,29 @@ pub struct Label {
     pub probability: f32,
 }
 
-/// A photo with its labels, the likeliest first.
+/// A photo with its labels, the most likely first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tagged {
     /// The photo's absolute path.
     pub path: std::path::PathBuf,
-    /// Perhaps none.
+    /// The labels; may be empty.
     pub labels: Vec<Label>,
 }
 
 /// Which labels a photo gets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
-    /// Those at least so likely.
+    /// The lowest probability of a label.
     pub least: f32,
-    /// So many at most.
+    /// The maximum number of labels.
     pub most: usize,
 }
 
 impl Engine {
-    /// Labels every photo that `filter` admits, and hands it to `visit`, until that returns `false`.
+    /// Labels every photo that matches `filter` and passes it to `visit`, until that returns `false`.
     ///
     /// # Errors
-    /// [`EngineError::Model`] when a label cannot be embedded, [`EngineError::Store`] when the index is damaged.
+    /// [`EngineError::Model`] if a label cannot be embedded, [`EngineError::Store`] if the index is damaged.
     pub fn tag(
         &self,
         vocabulary: &Vocabulary,

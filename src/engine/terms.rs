@@ -1,4 +1,4 @@
-//! The parts of an expression → one vector.
+//! Turns the parts of an expression into one vector.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -13,18 +13,18 @@ use crate::name::canonicalize;
 use crate::photo::{Id, Stamp, fingerprint};
 use crate::query::{Expression, Source};
 
-/// A sum this short, where the part that counts most has length 1, is what rounding leaves of parts that cancel each
-/// other out. Even two texts of nearly the same meaning leave a hundred times as much.
+/// If the sum is shorter than this (with the largest weight scaled to 1), the parts cancel out and only rounding errors
+/// remain. Even two texts with nearly the same meaning leave a hundred times as much.
 const LEAST_LENGTH: f32 = 1e-5;
 
-/// An expression as a direction, and what the pictures in it are known by: they are not to be found.
+/// An expression as a vector, and the identities of its pictures, which are left out of the results.
 pub(super) struct Asked {
     pub(super) vector: Vector,
     pub(super) items: Vec<Item>,
     pub(super) contents: Vec<Fingerprint>,
 }
 
-/// What the pictures of an expression are known by, as far as it was read.
+/// The identities of the pictures in an expression.
 #[derive(Default)]
 struct Pictures {
     items: Vec<Item>,
@@ -32,7 +32,7 @@ struct Pictures {
 }
 
 impl Search<'_> {
-    /// The sum of the parts' unit vectors, each times its weight.
+    /// The weighted sum of the parts' unit vectors.
     pub(super) fn ask(&self, expression: &Expression) -> Result<Asked, EngineError> {
         let (mut parts, mut pictures) = (Vec::new(), Pictures::default());
         for term in expression.terms() {
@@ -48,7 +48,7 @@ impl Search<'_> {
         Ok(Asked { vector: sum(&parts).ok_or(EngineError::CancelsOut)?, items, contents })
     }
 
-    /// A picture file. If the library has it as it is now, neither the file nor the image tower is needed.
+    /// The vector of a picture file. If the library has the unchanged file, neither the file nor the image tower is needed.
     fn picture(&self, path: &Path, pictures: &mut Pictures) -> Result<Vector, EngineError> {
         let unread = |error| refused(path, PictureError::File(error));
         let path = &canonicalize(path).map_err(unread)?;
@@ -69,14 +69,14 @@ impl Search<'_> {
         self.content(path, bytes.into(), pictures)
     }
 
-    /// A photo of the library.
+    /// The vector of a photo of the library.
     fn photo(&self, id: Id, pictures: &mut Pictures) -> Result<Vector, EngineError> {
         pictures.contents.push(id.0);
         let known = self.view.of_content(&id.0, 1)?.pop();
         known.and_then(|stored| stored.vector).ok_or(EngineError::NoSuchPhoto { id })
     }
 
-    /// The content of a picture file that is called `name`.
+    /// The vector of a picture with this content; `name` is for error messages.
     fn content(
         &self,
         name: &Path,
@@ -96,9 +96,9 @@ impl Search<'_> {
     }
 }
 
-/// The direction of the vectors' sum, each times its weight; `None` where they cancel each other out.
+/// The direction of the weighted sum; `None` if the parts cancel out.
 fn sum(parts: &[(f32, Vector)]) -> Option<Vector> {
-    // Only the ratio of the weights matters, and the weights themselves may be too large to be added up.
+    // Only the ratios of the weights matter. Scale them, because large weights could overflow in the sum.
     let greatest = parts.iter().map(|(weight, _)| weight.abs()).reduce(f32::max)?;
     let mut sum = vec![0.0; parts.first()?.1.dim()];
     for (weight, vector) in parts {
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_cancel_out_only_where_nothing_is_left_of_them() {
+    fn parts_cancel_out_only_if_nothing_remains() {
         #[track_caller]
         fn check(parts: &[(f32, [f32; 2])], expected: Option<[f32; 2]>) {
             let parts: Vec<_> =
@@ -134,9 +134,9 @@ mod tests {
         check(&[(1.0, x), (1.0, [0.0, 1.0])], Some([1.0, 1.0]));
         check(&[(1.0, x), (-0.5, x)], Some(x));
         check(&[(1.0, x), (-1.0, x)], None);
-        // Rounding leaves something of parts that are as much taken away as added.
+        // Rounding errors remain if equal parts are added and subtracted.
         check(&[(0.1, x), (0.7, y), (-0.7, y), (-0.1, x)], None);
-        // Weights beyond what numbers hold when they are added up, and hardly above 0.
+        // Weights whose sum overflows, and tiny weights.
         check(&[(f32::MAX, x), (f32::MAX, x), (f32::MAX, x)], Some(x));
         check(&[(1e-30, x), (1e-30, y)], Some([0.8, 0.4]));
     }

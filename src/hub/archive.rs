@@ -1,7 +1,7 @@
-//! An archive → the folder that is packed in it: zip, tar and tar.gz.
+//! Unpacks archives: zip, tar and tar.gz.
 //!
-//! An archive is not to be trusted: it may be cut, damaged, or made to do harm. Only files and folders come out of it,
-//! under names that stay inside, each once, and no more bytes than a model of its size can have.
+//! Archives are untrusted: they may be truncated, damaged or malicious. Only files and folders are extracted, each once,
+//! under names inside the target folder, and with a limit on the number of bytes.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -14,26 +14,26 @@ use super::store::remove_folder;
 use super::{Event, HubError};
 use crate::disk;
 
-/// Exporters that keep each weight in a file of its own make hundreds.
+/// Exporters that store each weight in its own file make hundreds.
 const MOST_ENTRIES: usize = 10_000;
 
-/// How deep folders may lie in each other: each entry can make so many.
+/// The maximum depth of folders. Each entry can create this many.
 const MOST_LEVELS: usize = 16;
 
-/// What a tar file may say of one of its files besides the header: its name, where that is long, times, owners.
+/// The maximum size of a tar extension header, which has a file's long name, times and owners.
 const LONGEST_EXTENSION: u64 = 1 << 16;
 
-/// How many times its own size an archive may unpack to. As tar.gz the offline model unpacks to 1.1 times, the small
-/// models of `tests/goldens/models`, which are tokenizers for the most part, to 3.4 at most.
+/// How many times its own size an archive may unpack to. As tar.gz, the offline model grows 1.1 times, and the small models
+/// of `tests/goldens/models`, which are mostly tokenizers, at most 3.4 times.
 const MOST_GROWTH: u64 = 50;
 
-/// What any archive may unpack to.
+/// Any archive may unpack to this size.
 const SMALL: u64 = 64 << 20;
 
-/// Where a tar file says what it is.
+/// The position and text of a tar file's magic number.
 const TAR_MAGIC: (usize, &[u8]) = (257, b"ustar");
 
-/// Unpacks everything into `folder`; answers where the model lies: there, or in the one folder that is there.
+/// Unpacks everything into `folder`. Returns the model's folder: `folder` itself, or its only subfolder.
 pub(super) fn unpack_into(
     archive: &Path,
     folder: &Path,
@@ -60,7 +60,7 @@ pub(super) fn unpack_into(
             check_end(&mut file).map_err(unreadable)?;
             unpacking.tar(io::BufReader::new(file))?;
         }
-        _ => return Err(wrong(archive, "it is no zip, tar or tar.gz file".to_owned())),
+        _ => return Err(wrong(archive, "it is not a zip, tar or tar.gz file".to_owned())),
     }
     let entries: Vec<_> = folder.read_dir().and_then(Iterator::collect).map_err(io)?;
     match entries.as_slice() {
@@ -69,7 +69,7 @@ pub(super) fn unpack_into(
     }
 }
 
-/// A tar file may be cut between two of its files, and nothing but the block of zeros that ends it would tell.
+/// Checks for the block of zeros at the end of a tar file. Without it, a truncation between two files would go unnoticed.
 fn check_end(file: &mut File) -> io::Result<()> {
     let mut end = [1; 512];
     file.seek(SeekFrom::End(-512))?;
@@ -80,13 +80,13 @@ fn check_end(file: &mut File) -> io::Result<()> {
     file.seek(SeekFrom::Start(0)).map(drop)
 }
 
-/// An archive on its way into a folder.
+/// An archive being unpacked into a folder.
 struct Unpacking<'a> {
     archive: &'a Path,
     folder: &'a Path,
     /// Files and folders so far.
     entries: usize,
-    /// Bytes that may come out, in all and from now on.
+    /// Bytes that may be extracted, in all and from now on.
     limit: u64,
     left: u64,
     report: &'a dyn Fn(Event<'_>),
@@ -114,11 +114,11 @@ impl Unpacking<'_> {
     fn tar(&mut self, content: impl Read) -> Result<(), HubError> {
         let archive = self.archive;
         let damaged = |error: io::Error| wrong(archive, error.to_string());
-        // Headers and padding come on top of what files hold.
+        // Headers and padding come on top of the files' contents.
         let mut content = content.take(self.limit.saturating_mul(2));
         let mut tar = tar::Archive::new(&mut content);
         let mut long_name = None;
-        // Left to itself, the crate would hold a name of any length.
+        // Read raw entries, because the crate would accept names of any length.
         for entry in tar.entries().map_err(damaged)?.raw(true) {
             let mut entry = entry.map_err(damaged)?;
             let (kind, size) = (entry.header().entry_type(), entry.size());
@@ -133,15 +133,15 @@ impl Unpacking<'_> {
             } else if kind.is_file() {
                 self.file(&name, size, &mut entry)?;
             } else if !kind.is_pax_global_extensions() {
-                // Such extensions are a comment, as `git archive` leaves one.
-                return Err(wrong(archive, format!("{name:?} is a link, or no file")));
+                // Global extensions are comments, as written by `git archive`.
+                return Err(wrong(archive, format!("{name:?} is a link or another special file")));
             }
         }
-        // Behind the last file gzip has the checksum of it all.
+        // Read to the end, where gzip has the checksum of everything.
         io::copy(&mut content, &mut io::sink()).map(drop).map_err(damaged)
     }
 
-    /// The name that an entry gives the next one, where its header has no room for it.
+    /// The long name that an extension entry gives to the next entry.
     fn long_name(&self, kind: tar::EntryType, entry: &mut impl Read) -> Result<Option<Vec<u8>>, HubError> {
         let damaged = |error: io::Error| wrong(self.archive, error.to_string());
         let mut content = Vec::new();
@@ -171,7 +171,7 @@ impl Unpacking<'_> {
         fs::create_dir_all(&path).map_err(|error| self.refused(name, &path, error))
     }
 
-    /// Takes a file out that is `size` bytes long, as the archive says.
+    /// Extracts a file, `size` bytes long according to the archive.
     fn file(&mut self, name: &str, size: u64, content: &mut dyn Read) -> Result<(), HubError> {
         let Some(path) = self.place(name)? else { return Ok(()) };
         (self.report)(Event::File(name));
@@ -181,7 +181,7 @@ impl Unpacking<'_> {
         let mut out = File::create_new(&path).map_err(refused)?;
         let mut written = 0;
         let mut buffer = vec![0; 1 << 16];
-        // One byte more, so that what goes on too long shows, and a zip's end is met, where its checksum is compared.
+        // Read one byte more, to detect longer contents and to reach the end of a zip entry, where its checksum is checked.
         let mut content = content.take(size.saturating_add(1));
         loop {
             let read = content
@@ -199,7 +199,7 @@ impl Unpacking<'_> {
         out.sync_all().map_err(refused)
     }
 
-    /// Where something belongs; nowhere what macOS adds on its own, and the folder itself.
+    /// The path for an entry. `None` for files that macOS adds, and for the folder itself.
     fn place(&mut self, name: &str) -> Result<Option<PathBuf>, HubError> {
         let plain = name.strip_prefix("./").unwrap_or(name);
         let is_added = |part: &str| part == "__MACOSX" || part == ".DS_Store" || part.starts_with("._");
@@ -221,7 +221,7 @@ impl Unpacking<'_> {
         wrong(self.archive, detail)
     }
 
-    /// Why the disk does not take `name`: because of what the archive holds, or because of the disk.
+    /// The error if `name` cannot be written: the cause may be the archive's contents or the disk.
     fn refused(&self, name: &str, path: &Path, error: io::Error) -> HubError {
         use io::ErrorKind::{AlreadyExists, IsADirectory, NotADirectory};
         if [AlreadyExists, IsADirectory, NotADirectory].contains(&error.kind()) {
@@ -259,7 +259,7 @@ mod tests {
         zip.finish().unwrap().into_inner()
     }
 
-    /// Writes names as they are, where the crate's own functions would refuse some.
+    /// Makes a tar file. It writes all names, even those that the crate's own functions refuse.
     fn tar(files: &[(impl AsRef<str>, &str)]) -> Vec<u8> {
         let mut tar = tar::Builder::new(Vec::new());
         for (name, content) in files {
@@ -288,7 +288,7 @@ mod tests {
         gz.finish().unwrap()
     }
 
-    /// What comes out of an archive, by path; or the error, when nothing may lie outside the folder.
+    /// The extracted files by path, or the error. Checks that nothing was written outside the folder.
     fn unpacked(archive: &[u8]) -> Result<BTreeMap<String, String>, String> {
         let outside = tempfile::tempdir().unwrap();
         let (file, folder) = (outside.path().join("archive"), outside.path().join("a/b"));
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_packed_comes_out() {
+    fn packed_files_are_extracted() {
         #[track_caller]
         fn check(archive: &[u8]) {
             let expected = MODEL.iter().map(|(name, content)| ((*name).to_owned(), (*content).to_owned()));
@@ -314,7 +314,7 @@ mod tests {
         check(&zip(MODEL));
         check(&tar(MODEL));
         check(&gz(&tar(MODEL)));
-        // In a folder, as most people pack one, with what macOS adds and what `tar -C folder .` makes of names.
+        // In a folder, as most people pack it, with the files that macOS adds and the names that `tar -C folder .` makes.
         let below = |prefix: &str, more: Files<'static>| {
             let files = MODEL.iter().map(|(name, content)| (format!("{prefix}{name}"), *content));
             files.chain(more.iter().map(|(name, content)| ((*name).to_owned(), *content))).collect::<Vec<_>>()
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn long_names_come_out_and_endless_ones_are_refused() {
+    fn long_names_are_extracted_and_endless_ones_refused() {
         let long = "a".repeat(150) + "/" + &"b".repeat(200);
         let mut gnu = tar::Builder::new(Vec::new());
         let mut header = tar::Header::new_gnu();
@@ -347,7 +347,7 @@ mod tests {
             let whole = unpacked(&archive.into_inner().unwrap());
             assert_eq!(whole, Ok([("b".repeat(200), "x".to_owned())].into()));
         }
-        // A thousand times as long as what it is packed in.
+        // A thousand times as long as the archive.
         for kind in [tar::EntryType::GNULongName, tar::EntryType::XHeader] {
             let mut tar = tar::Builder::new(Vec::new());
             let size = 64 << 20;
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_harmful_or_damaged_is_refused() {
+    fn malicious_and_damaged_archives_are_refused() {
         #[track_caller]
         fn check(archive: &[u8], named: &str) {
             let error = unpacked(archive).unwrap_err();
@@ -377,12 +377,12 @@ mod tests {
         for kind in [tar::EntryType::Symlink, tar::EntryType::Link, tar::EntryType::Fifo] {
             let mut tar = tar::Builder::new(Vec::new());
             tar.append(&header("a", kind, 0), io::empty()).unwrap();
-            check(&tar.into_inner().unwrap(), "\"a\" is a link, or no file");
+            check(&tar.into_inner().unwrap(), "\"a\" is a link or another special file");
         }
         let mut linked = ZipWriter::new(io::Cursor::new(Vec::new()));
         linked.add_symlink("a", "/etc/passwd", SimpleFileOptions::default()).unwrap();
         check(&linked.finish().unwrap().into_inner(), "\"a\" is a link");
-        // More than a model can have: as it says, and as it is.
+        // More bytes than allowed: according to the header, and in reality.
         let mut large = tar::Builder::new(Vec::new());
         large.append(&header("a", tar::EntryType::Regular, SMALL + 1), io::empty()).unwrap();
         check(&large.into_inner().unwrap(), "more than 10000 entries, 16 levels or 67108864 bytes");
@@ -399,14 +399,14 @@ mod tests {
             folders.append(&header(&name, tar::EntryType::Directory, 0), io::empty()).unwrap();
         }
         check(&folders.into_inner().unwrap(), "more than 10000 entries");
-        check(b"", "no zip, tar or tar.gz");
-        check(&[b'x'; 1000], "no zip, tar or tar.gz");
+        check(b"", "not a zip, tar or tar.gz");
+        check(&[b'x'; 1000], "not a zip, tar or tar.gz");
         check(&gz(b"no tar"), "cannot unpack");
         check(&gz(&[b'x'; 1024]), "cannot unpack");
     }
 
     #[test]
-    fn a_cut_archive_is_refused() {
+    fn a_truncated_archive_is_refused() {
         #[track_caller]
         fn check(archive: &[u8], end: usize) {
             for length in 0..end {
@@ -420,7 +420,7 @@ mod tests {
         let (zip, two) = (zip(MODEL), tar(&[("a", "content"), ("b", "content")]));
         check(&zip, zip.len());
         check(&gz(&two), gz(&two).len());
-        // Behind the last file all is zeros, of which some may be missing.
+        // After the last file there are only zeros, and some of them may be missing.
         check(&two, 4 * 512 + 511);
     }
 

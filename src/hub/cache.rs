@@ -1,12 +1,12 @@
-//! The folder in which Hugging Face's own tools keep what they downloaded.
+//! The download cache of Hugging Face's own tools.
 //!
 //! ```text
-//! CACHE/models--ORG--NAME/refs/main          the commit that `main` was, when it was asked for last
+//! CACHE/models--ORG--NAME/refs/main          the commit of `main` when it was last downloaded
 //! CACHE/models--ORG--NAME/snapshots/COMMIT/  the files of that commit: links into blobs
 //! CACHE/models--ORG--NAME/blobs/DIGEST       contents under their SHA-256 or Git digest
 //! ```
 //!
-//! The name of a blob says what is in it, so what is taken from here is checked as if it came from the server.
+//! A blob's name is its digest, so files from the cache are checked like those from the server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,13 +25,13 @@ impl Cached {
         Cached { cache: cache.map(Path::to_owned) }
     }
 
-    /// The content with this digest, where the cache has it.
+    /// The file with this digest, if the cache has it.
     pub(super) fn blob(&self, repo: &str, digest: &Digest) -> Option<PathBuf> {
         let blob = self.folder(repo)?.join("blobs").join(digest.hex());
         blob.is_file().then_some(blob)
     }
 
-    /// What the cache holds of `id`.
+    /// The cached files of `id`.
     pub(super) fn listing(&self, id: &RepoId) -> Result<Listing, HubError> {
         let missing = |detail: &str| HubError::NotCached {
             id: id.to_string(),
@@ -61,7 +61,7 @@ impl Cached {
     }
 }
 
-/// The commit of a branch, a tag, or of a commit's beginning.
+/// The commit of a branch, a tag, or an abbreviated commit.
 fn commit_of(folder: &Path, revision: &str) -> Option<String> {
     if let Ok(commit) = fs::read_to_string(folder.join("refs").join(revision)) {
         return Some(commit.trim().to_owned()).filter(|commit| is_commit(commit));
@@ -71,7 +71,7 @@ fn commit_of(folder: &Path, revision: &str) -> Option<String> {
     names.find(|name| is_commit(name) && revision.len() >= 7 && name.starts_with(revision))
 }
 
-/// A link of a snapshot: the name of what it points to is its digest.
+/// A link in a snapshot. The name of its target is the digest.
 fn described(snapshot: &Path, link: &Path) -> Option<RemoteFile> {
     let blob = fs::read_link(link).ok()?;
     let digest = Digest::parse(blob.file_name()?.to_str()?)?;

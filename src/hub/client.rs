@@ -1,4 +1,4 @@
-//! HTTP: asks for listings and files, again where that may help, and says precisely why where it does not.
+//! HTTP: requests listings and files, retries if that may help, and otherwise returns precise errors.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -13,17 +13,17 @@ use ureq::{Agent, Body, Proxy};
 use super::listing::{Listing, RemoteFile};
 use super::{Access, Event, HubError, RepoId};
 
-/// What a path may not have in a URL; slashes stay.
+/// The characters of a path that must be encoded in a URL; slashes are kept.
 const IN_A_PATH: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
 
-/// A listing of a thousand files has 0.2 MB; what is a hundred times larger is none.
+/// The maximum size of a listing. One with a thousand files has 0.2 MB.
 const LARGEST_LISTING: u64 = 32 << 20;
 
-/// Pause after the first attempt that failed; each further one is twice as long.
+/// The pause after the first failed attempt. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
-/// Nobody wants to watch a longer pause: it is an error that says how long to wait.
+/// Longer pauses become an error that says how long to wait.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
 pub(super) struct Client<'a> {
@@ -34,25 +34,25 @@ pub(super) struct Client<'a> {
 
 /// Why an attempt failed.
 enum Failure {
-    /// The next one would fail as well.
+    /// A further attempt would fail too.
     Final(HubError),
-    /// The next one may succeed, after the pause that the server asks for.
+    /// A further attempt may succeed, after the pause that the server requests.
     Passing { error: HubError, pause: Option<Duration> },
 }
 
-/// What was asked for, to explain a refusal with.
+/// The request, to explain a refusal.
 struct Asked<'a> {
     id: &'a RepoId,
     url: &'a str,
 }
 
 impl<'a> Client<'a> {
-    /// Connects to nothing yet.
+    /// Makes a client without connecting yet.
     pub(super) fn new(access: &'a Access, report: &'a dyn Fn(Event<'_>)) -> Result<Client<'a>, HubError> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
-            // Who asked for https gets nothing over http, wherever a redirect leads.
+            // If the endpoint is https, never follow a redirect to http.
             .https_only(access.endpoint.starts_with("https://"))
             .proxy(proxy(access)?)
             .user_agent(concat!("imgsearch/", env!("CARGO_PKG_VERSION")))
@@ -62,7 +62,7 @@ impl<'a> Client<'a> {
         Ok(Client { agent: config.new_agent(), access, report })
     }
 
-    /// What `id` holds.
+    /// The files of `id`.
     pub(super) fn listing(&self, id: &RepoId) -> Result<Listing, HubError> {
         let revision = id.revision.replace('/', "%2F");
         let url = format!("{}/api/models/{}/revision/{revision}?blobs=true", self.access.endpoint, id.repo);
@@ -77,10 +77,10 @@ impl<'a> Client<'a> {
         Listing::parse(&json, &id.repo, &url)
     }
 
-    /// Appends to `part` what it lacks of `file`. Whether the bytes are right is for the caller to find out.
+    /// Appends the missing rest of `file` to `part`. The caller must check the bytes.
     ///
-    /// `part` belongs to this content and no other, so the rest can be asked for by position alone: a part that some
-    /// accident changed shows in the digest, which an ETag would not tell.
+    /// `part` always belongs to this content, so the rest can be requested by position, without an ETag. If `part` was
+    /// damaged, the digest will show it.
     pub(super) fn download(&self, id: &RepoId, file: &RemoteFile, part: &Path) -> Result<(), HubError> {
         let path = utf8_percent_encode(&file.path, IN_A_PATH);
         let url = format!("{}/{}/resolve/{}/{path}", self.access.endpoint, id.repo, id.revision);
@@ -95,7 +95,7 @@ impl<'a> Client<'a> {
         })
     }
 
-    /// One attempt at the rest of a file.
+    /// Makes one attempt to download the rest of a file.
     fn append(&self, asked: &Asked<'_>, size: u64, part: &Path) -> Result<(), Failure> {
         let unwritable = |source| Failure::Final(HubError::Io { path: part.to_owned(), source });
         let mut out = OpenOptions::new().create(true).append(true).open(part).map_err(unwritable)?;
@@ -103,7 +103,7 @@ impl<'a> Client<'a> {
         let response = self.get(asked, have)?;
         let goes_on = response.status() == 206 && starts_at(&response, have);
         if have > 0 && !goes_on {
-            out.set_len(0).map_err(unwritable)?; // The server sends it from the start.
+            out.set_len(0).map_err(unwritable)?; // The server sends the file from the start.
             (self.report)(Event::Restarted { bytes: have });
         }
         let wanted = size - if goes_on { have } else { 0 };
@@ -134,7 +134,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Sends one request, and answers with a response that has a body worth reading.
+    /// Sends one request and returns a successful response.
     fn get(&self, asked: &Asked<'_>, from: u64) -> Result<Response<Body>, Failure> {
         let mut request = self.agent.get(asked.url);
         if let Some(token) = &self.access.token {
@@ -150,7 +150,7 @@ impl<'a> Client<'a> {
         }
     }
 
-    /// Tries until it succeeds, fails for good, or has failed too often in a row without `progress`.
+    /// Tries until it succeeds, fails for good, or fails too often in a row without `progress`.
     fn persist<T>(
         &self,
         progress: &dyn Fn() -> u64,
@@ -179,7 +179,7 @@ impl<'a> Client<'a> {
 }
 
 impl Asked<'_> {
-    /// No response.
+    /// The failure if there is no response.
     fn unreachable(&self, error: &ureq::Error) -> Failure {
         let is_final = matches!(
             error,
@@ -192,14 +192,14 @@ impl Asked<'_> {
         if is_final { Failure::Final(error) } else { Failure::Passing { error, pause: None } }
     }
 
-    /// A response that ended early.
+    /// The failure if a response ends early.
     fn broke_off(&self, error: &io::Error) -> Failure {
         let was_cut = error.kind() == io::ErrorKind::UnexpectedEof;
         let detail = if was_cut { "the connection was cut".to_owned() } else { error.to_string() };
         Failure::Passing { error: HubError::Unreachable { url: self.url.to_owned(), detail }, pause: None }
     }
 
-    /// A response that says no. Hugging Face tells the reason in a header of its own.
+    /// The failure if the server refuses. Hugging Face gives the reason in its own header.
     fn refused(&self, status: u16, response: &Response<Body>, access: &Access) -> Failure {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
         let (repo, endpoint, url) = (self.id.repo.clone(), access.endpoint.clone(), self.url.to_owned());
@@ -225,7 +225,7 @@ impl Asked<'_> {
     }
 }
 
-/// Whether a partial response begins with byte `from`.
+/// Whether a partial response starts at byte `from`.
 fn starts_at(response: &Response<Body>, from: u64) -> bool {
     let range = response.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
     range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()) == Some(from)

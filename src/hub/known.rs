@@ -1,54 +1,53 @@
-//! Models worth choosing from. What is not known for certain is left out, not guessed.
+//! The recommended models. Values that are not known for certain are left out, not guessed.
 //!
-//! Dimensions and picture sizes are those of open_clip's model configurations; download sizes those that Hugging Face
-//! shows for the files that are fetched (of mobileclip-s0 and nllb-b16 for their towers). Digests of mobileclip-s0 and
-//! siglip2-b16 are those that the programs Schist and Imchlite check their downloads of the same files with. A revision
-//! is pinned where its whole commit hash is known; `main` is resolved when it is pulled, and noted in `pulled.json`.
-//! Operations are those of open_clip's docs/model_profile.csv for the same image tower; siglip2-b32, which has no row
-//! there, is its ViT-B-32-256 with one token less and the pooling of its ViT-B-16-SigLIP.
+//! Dimensions and picture sizes come from open_clip's model configurations. Download sizes are what Hugging Face shows for
+//! the files needed (for mobileclip-s0 and nllb-b16: for their towers). The digests of mobileclip-s0 and siglip2-b16 are
+//! those that the programs Schist and Imchlite use to check the same files. A revision is pinned if its full commit hash is
+//! known; `main` is resolved when it is pulled, and recorded in `pulled.json`. Operations are those of open_clip's
+//! docs/model_profile.csv for the same image tower. siglip2-b32 has no row there; its value is computed as its ViT-B-32-256
+//! with one token less and the pooling of its ViT-B-16-SigLIP.
 
 use super::Precisions;
 use crate::model::Precision;
 
-/// Where the figures of [`Known::recall`] are from.
+/// The source of the figures in [`Known::recall`].
 pub const RECALL_SOURCE: &str = "text-to-image recall on Crossmodal-3600 in %, mean of recall@1, @5 and @10, as \
     measured at fp32 by Immich (docs.immich.app, \"Searching\")";
 
-/// The model to recommend to whoever does not want to choose: small, fast, and its text tower answers quickly.
+/// The model to recommend to people who don't want to choose: small and fast, with a text tower that starts quickly.
 pub const RECOMMENDED: &str = "clip-b32";
 
-/// The model to name to somebody who finds too little with the offline model.
+/// The model to recommend to people who find too little with the offline model.
 pub const STRONGER: &str = "clip-b32-laion";
 
-/// A model that is known to be good at something.
+/// A recommended model.
 #[derive(Debug)]
 pub struct Known {
-    /// What it is called here.
+    /// Its name in imgsearch.
     pub name: &'static str,
-    /// Where it is on Hugging Face.
+    /// Its repository on Hugging Face.
     pub repo: &'static str,
     /// A commit, or `main`.
     pub revision: &'static str,
-    /// Which weights to fetch unless told otherwise.
+    /// The weights to download by default.
     pub precisions: Precisions,
-    /// Path → SHA-256, where known.
+    /// Path → SHA-256, if known.
     pub sha256: &'static [(&'static str, &'static str)],
-    /// Side of the pictures it sees, in pixels.
+    /// Side of its input pictures, in pixels.
     pub image_size: u32,
-    /// Numbers in a vector.
+    /// Dimension of its vectors.
     pub embed_dim: u32,
-    /// Work of the image tower for one picture, in billions of floating-point operations, where known; see
-    /// [`Speeds`](super::Speeds).
+    /// Operations of the image tower per picture, in billions, if known; see [`Speeds`](super::Speeds).
     pub gflops: Option<f32>,
-    /// Size of the download in MB, where known.
+    /// Size of the download in MB, if known.
     pub megabytes: Option<u32>,
-    /// In which languages it can be asked.
+    /// The languages of its text model.
     pub languages: &'static str,
-    /// The weights' licence, where known.
+    /// The licence of the weights, if known.
     pub license: Option<&'static str>,
-    /// By language code; see [`RECALL_SOURCE`].
+    /// Recall by language code; see [`RECALL_SOURCE`].
     pub recall: &'static [(&'static str, f32)],
-    /// Whom it suits.
+    /// What it is good for.
     pub suits: &'static str,
 }
 
@@ -59,10 +58,10 @@ impl Known {
     }
 }
 
-/// What [`Precision::Auto`] takes: fp32 for images, int8 for texts where there is a choice.
+/// The defaults of [`Precision::Auto`]: fp32 for images, and int8 for texts if there is a choice.
 const AUTO: Precisions = Precisions { image: Precision::Auto, text: Precision::Auto };
 
-/// Of these it is not known what an int8 text tower costs.
+/// The quality loss of an int8 text tower is unmeasured for these models, so fp32 is used.
 const EXACT: Precisions = Precisions { image: Precision::Auto, text: Precision::Fp32 };
 
 /// From small to large, multilingual ones last.
@@ -131,7 +130,7 @@ pub const KNOWN: &[Known] = &[
         languages: "English",
         license: Some("MIT"),
         recall: &[("en", 60.12), ("de", 27.63)],
-        suits: "whoever needs OpenAI's ViT-L/14",
+        suits: "when you need OpenAI's ViT-L/14",
     },
     Known {
         name: "mobileclip-s0",

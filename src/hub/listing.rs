@@ -1,4 +1,4 @@
-//! What a revision of a model holds: commit, files, sizes and digests.
+//! The listing of a model's revision: commit, files, sizes and digests.
 
 use std::path::{Component, Path};
 
@@ -12,7 +12,7 @@ use crate::digest::Digest;
 pub(super) struct RemoteFile {
     /// Its path inside the model, with `/`.
     pub(super) path: String,
-    /// In bytes.
+    /// Its size in bytes.
     pub(super) size: u64,
     pub(super) digest: Digest,
 }
@@ -20,12 +20,12 @@ pub(super) struct RemoteFile {
 /// All files of one commit.
 #[derive(Debug)]
 pub(super) struct Listing {
-    /// 40 hexadecimal digits: what a branch or tag pointed to when it was asked.
+    /// The commit, 40 hexadecimal digits. For a branch or tag, its commit at the time of the request.
     pub(super) commit: String,
     pub(super) files: Vec<RemoteFile>,
 }
 
-/// The answer of `/api/models/ORG/NAME/revision/REVISION?blobs=true`, as far as it is of interest.
+/// The needed parts of the answer of `/api/models/ORG/NAME/revision/REVISION?blobs=true`.
 #[derive(Deserialize)]
 struct Answer {
     sha: String,
@@ -48,7 +48,7 @@ struct Lfs {
 }
 
 impl Listing {
-    /// Reads the server's answer to `url`.
+    /// Parses the server's answer to `url`.
     pub(super) fn parse(json: &[u8], repo: &str, url: &str) -> Result<Listing, HubError> {
         let wrong = |detail: String| HubError::Answer { url: url.to_owned(), detail };
         let answer: Answer = serde_json::from_slice(json).map_err(|error| wrong(error.to_string()))?;
@@ -78,7 +78,7 @@ pub(super) fn is_commit(text: &str) -> bool {
     text.len() == 40 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Refuses names that mean another place than one inside the model's folder, on any operating system.
+/// Refuses names that lead outside the model's folder on any operating system.
 pub(super) fn check_name(repo: &str, name: &str) -> Result<(), HubError> {
     let mut parts = Path::new(name).components();
     let is_below = parts.all(|part| matches!(part, Component::Normal(_)));
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_leaves_a_question_is_refused() {
+    fn an_incomplete_answer_is_refused() {
         #[track_caller]
         fn check(json: &str, named: &str) {
             let error = Listing::parse(json.as_bytes(), "a/b", "u").unwrap_err().to_string();

@@ -1,18 +1,18 @@
-//! Models from Hugging Face: which ones to choose from, how they come here, and where they lie.
+//! Models from Hugging Face: the recommended ones, downloading, and the folder of installed models.
 //!
 //! ```text
-//! MODELS/NAME/                a model folder, whole and checked; what was pulled has a `pulled.json`
-//! MODELS/default              the name of the model that new libraries use
-//! MODELS/speeds.json          how fast models are on this computer, if that was measured
-//! MODELS/.partial/NAME@COMMIT what is being pulled; becomes MODELS/NAME by one rename, once all of it is checked
-//! MODELS/.partial/NAME.lock   held while NAME is pulled or removed, and there only then
+//! MODELS/NAME/                a complete, verified model folder; with a `pulled.json` if it was pulled
+//! MODELS/default              the name of the default model for new libraries
+//! MODELS/speeds.json          the measured speeds of models on this computer
+//! MODELS/.partial/NAME@COMMIT a model being pulled; renamed to MODELS/NAME once everything is verified
+//! MODELS/.partial/NAME.lock   exists and is locked while NAME is pulled or removed
 //! ```
 //!
-//! A model may also come in an archive (`unpack.rs`), and lies here like any other afterwards.
+//! A model can also come from an archive (`unpack.rs`) and is stored here like any other.
 //!
-//! Nothing is taken on trust: the server says what a revision holds and under which SHA-256 (or Git blob), and what
-//! arrives is compared with that, wherever it came from: the server, an earlier attempt, or a Hugging Face cache
-//! folder. A file without a digest is refused.
+//! All files are verified. The server lists the files of a revision with their SHA-256 (or Git blob), and each file is
+//! compared with that, whether it comes from the server, an earlier attempt, or a Hugging Face cache folder. A file without
+//! a digest is refused.
 
 #[cfg(feature = "archives")]
 mod archive;
@@ -41,34 +41,35 @@ pub use select::Precisions;
 pub use speeds::Speeds;
 pub use store::{Installed, OFFLINE, Origin, Store};
 
-/// Endings of archives, which a model's name does without.
+/// Extensions of archives, which are removed for a model's name.
 const ARCHIVES: &[&str] = &[".tar.gz", ".tgz", ".tar", ".zip"];
 
-/// Whether this names an archive: a file, and none that only happens to be called what an installed model is.
+/// Whether this names an archive: a file with an archive's extension, or with a folder in its path. A file in the current
+/// folder that just happens to have a model's name does not count.
 pub fn is_archive(named: &Path) -> bool {
     let name = named.to_string_lossy().to_ascii_lowercase();
     let is_path = named.components().count() > 1 || ARCHIVES.iter().any(|ending| name.ends_with(ending));
     is_path && named.is_file()
 }
 
-/// How Hugging Face, or what stands in its place, is reached.
+/// How to reach Hugging Face or a mirror.
 #[derive(Clone, Debug)]
 pub struct Access {
-    /// Where it is: `https://huggingface.co`, or a mirror.
+    /// The server: `https://huggingface.co` or a mirror.
     pub endpoint: String,
-    /// Who asks; needed for private and gated models.
+    /// The user's token, needed for private and gated models.
     pub token: Option<String>,
-    /// The proxy to go through, as a URL.
+    /// The URL of the proxy to use.
     pub proxy: Option<String>,
-    /// Hosts that are reached without the proxy: names, `.suffixes`, or `*`.
+    /// Hosts for which the proxy is not used: names, `.suffixes`, or `*`.
     pub no_proxy: Vec<String>,
-    /// Whether to use nothing but Hugging Face cache folders.
+    /// Whether to use only the Hugging Face cache.
     pub offline: bool,
-    /// The Hugging Face cache folder, where there is one.
+    /// The Hugging Face cache folder, if there is one.
     pub cache: Option<PathBuf>,
-    /// How long to wait for a connection, or for the next bytes, before trying again.
+    /// How long to wait for a connection or for more data before trying again.
     pub timeout: Duration,
-    /// How often to try again when an attempt brought nothing new.
+    /// How often to retry when an attempt received nothing new.
     pub retries: u32,
 }
 
@@ -82,7 +83,7 @@ pub struct RepoId {
 }
 
 impl RepoId {
-    /// Reads `org/name` or `org/name@revision`.
+    /// Parses `org/name` or `org/name@revision`.
     ///
     /// # Errors
     /// [`HubError::Id`].
@@ -99,7 +100,7 @@ impl RepoId {
         Err(HubError::Id { id: text.to_owned() })
     }
 
-    /// The part behind the slash: what the model is called here unless told otherwise.
+    /// The part after the slash, which is the default name for the model.
     pub fn name(&self) -> &str {
         self.repo.rsplit('/').next().unwrap_or(&self.repo)
     }
@@ -116,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_called_like_a_model_is_no_archive() {
+    fn a_file_with_the_name_of_a_model_is_not_an_archive() {
         #[track_caller]
         fn check(named: &str, expected: bool) {
             assert_eq!(is_archive(Path::new(named)), expected, "{named}");
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_organisation_slash_name_and_perhaps_a_revision() {
+    fn ids_have_an_organisation_a_name_and_an_optional_revision() {
         #[track_caller]
         fn check(text: &str, expected: Option<(&str, &str)>) {
             let id = RepoId::parse(text).ok();

@@ -1,4 +1,4 @@
-//! Builds without the feature `archives` cannot unpack models, and say so.
+//! Stands in for unpacking in builds without the feature `archives`.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::{Event, HubError, Pulled, Store};
 use crate::model::Execution;
 
 impl Store {
-    /// Refuses to unpack an archive.
+    /// Always fails.
     ///
     /// # Errors
     /// [`HubError::NoArchives`].

@@ -1,4 +1,4 @@
-//! From a name to an installed model: list, choose, fetch what is missing, check, and only then give it its name.
+//! Installs a model: lists its files, selects, downloads and verifies them, and only then gives the folder its name.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -16,30 +16,30 @@ use crate::disk;
 use crate::files::{self, sync_folder};
 use crate::model::{Execution, Model, Precision};
 
-/// What is to be pulled.
+/// The model to pull.
 #[derive(Clone, Debug)]
 pub struct Wanted {
-    /// What it will be called here.
+    /// The name to install it under.
     pub name: String,
-    /// Where it is.
+    /// Its repository and revision.
     pub id: RepoId,
-    /// Which of its weights.
+    /// The precisions of its weights.
     pub precisions: Precisions,
-    /// Path → SHA-256 of files that are known beforehand.
+    /// Path → SHA-256 of files that are known in advance.
     sha256: &'static [(&'static str, &'static str)],
 }
 
-/// How pulling ended.
+/// The result of pulling.
 #[derive(Debug)]
 pub enum Pulled {
-    /// It was not there, and is now.
+    /// The model was installed.
     New(Installed),
-    /// It was there already, the same commit with the same files.
+    /// The model was already installed: the same commit with the same files.
     Before(Installed),
 }
 
 impl Pulled {
-    /// The model that is there now.
+    /// The installed model.
     pub fn into_model(self) -> Installed {
         match self {
             Pulled::New(model) | Pulled::Before(model) => model,
@@ -47,41 +47,41 @@ impl Pulled {
     }
 }
 
-/// What happens meanwhile.
+/// A progress report.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// It is known what has to be fetched.
+    /// The files to download are known.
     Planned {
-        /// All needed files.
+        /// The number of needed files.
         files: usize,
-        /// Their size.
+        /// Their total size.
         bytes: u64,
-        /// What of it is here already, from an earlier attempt.
+        /// How many bytes an earlier attempt has already downloaded.
         have: u64,
     },
-    /// This file's turn has come.
+    /// The download of this file starts.
     File(&'a str),
-    /// Bytes arrived.
+    /// Bytes were received.
     Received {
-        /// How many.
+        /// The number of bytes.
         bytes: u64,
     },
-    /// A part of a file has to be fetched once more, because the server sends it whole or it was damaged.
+    /// A part of a file must be downloaded again, because it was damaged or the server sends the whole file.
     Restarted {
-        /// How many bytes were for nothing.
+        /// The number of bytes lost.
         bytes: u64,
     },
-    /// An attempt failed, and there will be another.
+    /// An attempt failed and will be repeated.
     Retrying {
-        /// Why it failed.
+        /// The error.
         error: &'a HubError,
-        /// When.
+        /// The pause before the next attempt.
         pause: Duration,
     },
 }
 
 impl Wanted {
-    /// Reads what was typed: a name of the table or a Hugging Face id, each perhaps with `@revision`.
+    /// Parses a known name or a Hugging Face id, either with an optional `@revision`.
     ///
     /// # Errors
     /// [`HubError::Id`] or [`HubError::Name`].
@@ -108,8 +108,7 @@ impl Wanted {
 }
 
 impl Store {
-    /// Pulls a model. When this fails, or is stopped in any way, nothing is installed, and the next attempt goes on
-    /// with what has arrived.
+    /// Pulls a model. If this fails or is interrupted, nothing is installed, and the next attempt resumes the download.
     ///
     /// # Errors
     /// Any [`HubError`].
@@ -143,7 +142,7 @@ impl Store {
         Ok(Pulled::New(self.find(&wanted.name)?))
     }
 
-    /// The model, if it has the name already; an error if another has.
+    /// The model, if it is already installed under the name; an error if another model has the name.
     fn there_already(
         &self,
         wanted: &Wanted,
@@ -164,7 +163,7 @@ impl Store {
         Err(installed.has_the_name(wanted))
     }
 
-    /// Gives a whole and checked folder its name, and takes the remains of other attempts away.
+    /// Renames a complete and verified folder, and removes leftovers of other attempts.
     pub(super) fn install(&self, name: &str, folder: &Path) -> Result<(), HubError> {
         let target = self.folder().join(name);
         let io = |source| HubError::Io { path: target.clone(), source };
@@ -180,7 +179,7 @@ impl Store {
     }
 }
 
-/// The files to fetch, none of which may contradict what is known beforehand.
+/// The files to download. An error if one differs from what is known in advance.
 fn needed(listing: &Listing, wanted: &Wanted) -> Result<Vec<RemoteFile>, HubError> {
     let repo = || wanted.id.repo.clone();
     let files = select(&listing.files, wanted.precisions)
@@ -197,18 +196,18 @@ fn needed(listing: &Listing, wanted: &Wanted) -> Result<Vec<RemoteFile>, HubErro
     Ok(files)
 }
 
-/// One model on its way into a partial folder.
+/// Downloads a model into a partial folder.
 struct Fetch<'a> {
     folder: PathBuf,
     id: RepoId,
-    /// `None` where nothing but the cache may be used.
+    /// `None` if only the cache may be used.
     client: Option<Client<'a>>,
     cached: Cached,
     report: &'a dyn Fn(Event<'_>),
 }
 
 impl Fetch<'_> {
-    /// Fetches every file that is not there, and notes what the folder holds.
+    /// Gets every missing file, and records the folder's contents.
     fn all(&self, files: &[RemoteFile]) -> Result<(), HubError> {
         self.forget_others(files)?;
         let (bytes, have) =
@@ -223,7 +222,7 @@ impl Fetch<'_> {
         Origin { repo: self.id.repo.clone(), commit: self.id.revision.clone(), sha256 }.write(&self.folder)
     }
 
-    /// Fetches one file, checks it, and returns its SHA-256. It has its name only once it is whole and right.
+    /// Gets one file, verifies it, and returns its SHA-256. The file gets its name only after that.
     fn one(&self, file: &RemoteFile) -> Result<String, HubError> {
         let path = self.folder.join(&file.path);
         let io = |source| HubError::Io { path: path.clone(), source };
@@ -244,7 +243,7 @@ impl Fetch<'_> {
         }
     }
 
-    /// Takes a file out of the cache: as a second name of the same bytes where the file system can do that.
+    /// Takes a file from the cache, as a hard link if possible.
     fn take(&self, file: &RemoteFile, blob: &Path, part: &Path) -> Result<(), HubError> {
         let io = |source| HubError::Io { path: part.to_owned(), source };
         if part.exists() {
@@ -256,7 +255,7 @@ impl Fetch<'_> {
         self.check(file, part)
     }
 
-    /// A part from an earlier attempt may have been damaged since; then the file is fetched once more from its start.
+    /// Downloads a file. If a part from an earlier attempt turns out damaged, downloads it again from the start.
     fn download(&self, file: &RemoteFile, part: &Path) -> Result<(), HubError> {
         let Some(client) = &self.client else {
             return Err(HubError::NotCached {
@@ -278,7 +277,7 @@ impl Fetch<'_> {
         }
     }
 
-    /// Removes `part` when it is not what was announced.
+    /// Checks `part` against its digest, and removes it if it is wrong.
     fn check(&self, file: &RemoteFile, part: &Path) -> Result<(), HubError> {
         let io = |source| HubError::Io { path: part.to_owned(), source };
         let found = file.digest.of_same_kind(part).map_err(io)?;
@@ -298,13 +297,13 @@ impl Fetch<'_> {
         self.folder.join(format!("{}.part", file.path))
     }
 
-    /// Bytes of the file that need not be fetched.
+    /// Bytes of the file that need not be downloaded.
     fn have(&self, file: &RemoteFile) -> u64 {
         let size = |path: PathBuf| path.metadata().map_or(0, |metadata| metadata.len());
         if self.folder.join(&file.path).is_file() { file.size } else { size(self.part(file)).min(file.size) }
     }
 
-    /// Removes what an earlier attempt fetched in another precision.
+    /// Removes files of another precision from an earlier attempt.
     fn forget_others(&self, files: &[RemoteFile]) -> Result<(), HubError> {
         let kept: HashSet<PathBuf> =
             files.iter().flat_map(|file| [self.folder.join(&file.path), self.part(file)]).collect();

@@ -1,21 +1,21 @@
-//! Which files of a model are needed: one image tower, one text tower, the tokenizer and the configuration.
+//! Selects the needed files of a model: one image tower, one text tower, the tokenizer and the configuration.
 //!
-//! The layouts are those that `model` reads. Weights for other runtimes (`*.armnn`, `*.rknn`, safetensors) and other
-//! precisions of the same tower stay where they are.
+//! It knows the layouts that `model` reads. Weights for other runtimes (`*.armnn`, `*.rknn`, safetensors) and other
+//! precisions of the same tower are not downloaded.
 
 use super::listing::RemoteFile;
 use crate::model::Precision;
 
-/// How exact the weights of the towers are to be; a layout with one precision only has [`Precision::Auto`].
+/// The requested precisions of the towers. Layouts with only one precision accept just [`Precision::Auto`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Precisions {
-    /// Of the image tower.
+    /// The image tower's precision.
     pub image: Precision,
-    /// Of the text tower.
+    /// The text tower's precision.
     pub text: Precision,
 }
 
-/// The needed ones of `files`, or what is missing.
+/// The needed files among `files`, or a message about what is missing.
 pub(super) fn select(files: &[RemoteFile], precisions: Precisions) -> Result<Vec<RemoteFile>, String> {
     let has = |path: &str| files.iter().any(|file| file.path == path);
     let is_needed: Box<dyn Fn(&str) -> bool> = if has("visual/model.onnx") && has("textual/model.onnx") {
@@ -29,7 +29,7 @@ pub(super) fn select(files: &[RemoteFile], precisions: Precisions) -> Result<Vec
         let text = tower("onnx/text_model", precisions.text.text_suffixes(), &has)?;
         Box::new(move |path| belongs_to(&image, path) || belongs_to(&text, path))
     } else {
-        return Err("it has no ONNX files of an image tower and a text tower apart".into());
+        return Err("it has no separate ONNX files for the image tower and the text tower".into());
     };
     let needed = files.iter().filter(|file| {
         let is_config = file.path.ends_with(".json") && !file.path.contains('/');
@@ -41,33 +41,29 @@ pub(super) fn select(files: &[RemoteFile], precisions: Precisions) -> Result<Vec
     if has_tokenizer { Ok(needed) } else { Err("it has no tokenizer.json".into()) }
 }
 
-/// The tower's file without `.onnx`: the first suffix that is there.
+/// The tower's file without `.onnx`, with the first suffix that exists.
 fn tower(stem: &str, suffixes: &[&str], has: &dyn Fn(&str) -> bool) -> Result<String, String> {
     let mut stems = suffixes.iter().map(|suffix| format!("{stem}{suffix}"));
     let found = stems.find(|stem| has(&format!("{stem}.onnx")));
     found.ok_or_else(|| format!("it has no {stem}{}.onnx", suffixes.join(&format!(".onnx, {stem}"))))
 }
 
-/// `onnx/vision_model` has `onnx/vision_model.onnx` and, where the weights are apart, `onnx/vision_model.onnx_data`
-/// or `.onnx_data_1`.
+/// Whether a file belongs to a tower: `onnx/vision_model` has `onnx/vision_model.onnx` and, if the weights are separate,
+/// `onnx/vision_model.onnx_data` or `.onnx_data_1`.
 fn belongs_to(stem: &str, path: &str) -> bool {
     let rest = path.strip_prefix(stem).and_then(|rest| rest.strip_prefix(".onnx"));
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with("_data") || rest.starts_with(".data"))
 }
 
 fn only_as_published(precisions: Precisions) -> Result<(), String> {
-    if precisions == Precisions::default() {
-        Ok(())
-    } else {
-        Err("it is published in one precision only".into())
-    }
+    if precisions == Precisions::default() { Ok(()) } else { Err("it comes in one precision only".into()) }
 }
 
 fn is_child_of(folder: &str, path: &str) -> bool {
     path.strip_prefix(folder).and_then(|rest| rest.strip_prefix('/')).is_some_and(|name| !name.contains('/'))
 }
 
-/// External weights may have any name, so this names what is of no use.
+/// Whether a file may be needed. External weights can have any name, so this excludes known useless files instead.
 fn is_readable(path: &str) -> bool {
     const OTHERS: &[&str] = &[
         ".armnn",
@@ -100,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_needed_is_fetched() {
+    fn only_needed_files_are_selected() {
         const AUTO: Precisions = Precisions { image: Precision::Auto, text: Precision::Auto };
         #[track_caller]
         fn check(paths: &str, precisions: Precisions, expected: Result<&str, &str>) {
@@ -134,6 +130,6 @@ mod tests {
         let split =
             "open_clip_config.json text.onnx text.onnx.data tokenizer.json visual.onnx visual.onnx.data";
         check(&format!("{split} .gitattributes README.md docs/a.json"), AUTO, Ok(split));
-        check("config.json model.safetensors tokenizer.json", AUTO, Err("no ONNX files"));
+        check("config.json model.safetensors tokenizer.json", AUTO, Err("no separate ONNX files"));
     }
 }

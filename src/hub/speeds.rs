@@ -1,4 +1,4 @@
-//! How fast models are on this computer: as `models bench` measured it, and about how fast others would be.
+//! The speeds of models on this computer: measured by `models bench`, and estimated for others.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -12,11 +12,11 @@ use super::{HubError, Known, Store};
 use crate::files::{Readers, replace};
 use crate::model::Speed;
 
-/// The offline model takes as long for a picture as a vision transformer with so many billions of operations. Measured
-/// with `models bench` beside the ViT-B/32 of `scripts/random_clip`, on two cores with AVX-512.
+/// The offline model takes as long per picture as a vision transformer with this many billion operations. Measured with
+/// `models bench`, compared with the ViT-B/32 of `scripts/random_clip`, on two cores with AVX-512.
 const OFFLINE_GFLOPS: f32 = 2.8;
 
-/// What `models bench` measured, all on one device with one number of threads.
+/// The measurements of `models bench`, all on one device with one number of threads.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Speeds {
     device: String,
@@ -26,17 +26,17 @@ pub struct Speeds {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Measured {
-    /// The space of the model that was measured: another may have its name now.
+    /// The space of the measured model, because another model may have its name now.
     space: String,
-    /// The operations of its image tower, where they are known.
+    /// The operations of its image tower, if known.
     gflops: Option<f32>,
     images_per_second: f32,
     query_ms: f32,
 }
 
 impl Speeds {
-    /// What was measured before with this device and as many threads. Other figures cannot be compared with new ones,
-    /// and are dropped.
+    /// The earlier measurements with this device and number of threads. If these differ, the figures cannot be compared with
+    /// new ones and are dropped.
     #[must_use]
     pub fn with(self, device: &str, threads: usize) -> Speeds {
         if (self.device.as_str(), self.threads) == (device, threads) {
@@ -45,7 +45,7 @@ impl Speeds {
         Speeds { device: device.to_owned(), threads, models: BTreeMap::new() }
     }
 
-    /// Notes the speed of the model called `name`, which has this space.
+    /// Adds the speed of the model `name`, which has this space.
     pub fn add(&mut self, name: &str, space: &str, known: Option<&Known>, speed: Speed) {
         let measured = Measured {
             space: space.to_owned(),
@@ -56,21 +56,20 @@ impl Speeds {
         self.models.insert(name.to_owned(), measured);
     }
 
-    /// The measured speed of the model called `name`, if it still has this space.
+    /// The measured speed of the model `name`, if it still has this space.
     pub fn measured(&self, name: &str, space: &str) -> Option<Speed> {
         let measured = self.models.get(name).filter(|measured| measured.space == space)?;
         let query = Duration::try_from_secs_f32(measured.query_ms / 1000.0).ok()?;
         Some(Speed { images_per_second: measured.images_per_second, query })
     }
 
-    /// How many pictures the image tower embeds in the time that the offline model's takes for one, where both were
-    /// measured.
+    /// The speed as a multiple of the offline model's, if both were measured.
     pub fn relative(&self, speed: Speed) -> Option<f32> {
         Some(speed.images_per_second / self.models.get(OFFLINE)?.images_per_second)
     }
 
-    /// About the same for a model that was not measured, from the operations of its image tower and how long other
-    /// vision transformers take for theirs.
+    /// An estimate of this for a model that was not measured, from the operations of its image tower and the speeds of other
+    /// vision transformers.
     pub fn estimated(&self, known: &Known) -> Option<f32> {
         let offline_gflops = || {
             let offline = self.models.get(OFFLINE)?.images_per_second;
@@ -85,13 +84,13 @@ impl Speeds {
 }
 
 impl Store {
-    /// What `models bench` measured; nothing if that cannot be read, for it can be measured again.
+    /// The measurements of `models bench`; empty if they cannot be read, because they can be made again.
     pub fn speeds(&self) -> Speeds {
         let bytes = fs::read(self.speeds_file()).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
-    /// Keeps what `models bench` measured.
+    /// Stores the measurements of `models bench`.
     ///
     /// # Errors
     /// [`HubError::Io`].
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_of_one_model_device_and_number_of_threads() {
+    fn figures_apply_to_one_model_device_and_number_of_threads() {
         let speeds = speeds(&[("offline", 40.0), ("mine", 10.0)]);
         let mine = speeds.measured("mine", "space").unwrap();
         assert_eq!(mine, speed(10.0));
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_kept_beside_the_models() {
+    fn figures_are_stored_beside_the_models() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path());
         assert_eq!(store.speeds(), Speeds::default());

@@ -11,7 +11,7 @@ use super::HubError;
 use super::listing::check_name;
 use crate::files::{self, Readers, replace_durably};
 
-/// What pulling leaves in a model's folder.
+/// The file that pulling writes into a model's folder.
 pub(super) const ORIGIN_FILE: &str = "pulled.json";
 
 /// The model that `scripts/setup` installs.
@@ -26,26 +26,26 @@ pub struct Store {
 /// An installed model.
 #[derive(Clone, Debug)]
 pub struct Installed {
-    /// What it is called here.
+    /// Its name in imgsearch.
     pub name: String,
-    /// Where it lies.
+    /// Its folder.
     pub folder: PathBuf,
-    /// Where it was pulled from, or which archive; `None` for one that was put there by other means.
+    /// Its repository or archive; `None` if it was put there by other means.
     pub origin: Option<Origin>,
 }
 
-/// Where a model was pulled from, and what arrived.
+/// The source of a model and its files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// `org/name` on Hugging Face, or what the archive is called.
+    /// `org/name` on Hugging Face, or the archive's file name.
     pub repo: String,
-    /// The commit, in 40 hexadecimal digits, or the archive's SHA-256, in 64.
+    /// The commit (40 hexadecimal digits), or the archive's SHA-256 (64 digits).
     pub commit: String,
     /// Path inside the folder → SHA-256 in lower-case hexadecimal.
     pub sha256: BTreeMap<String, String>,
 }
 
-/// Held while a model is pulled or removed; let go when dropped, or when the process ends in any way.
+/// A lock on a model's name while it is pulled or removed. It is released when dropped, or when the process ends in any way.
 #[derive(Debug)]
 pub(super) struct Lock {
     path: PathBuf,
@@ -54,9 +54,9 @@ pub(super) struct Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // The file goes first: who has it open already finds that it is no longer the one of this name.
+        // Remove the file first: a process that already has it open will notice that it no longer has this name.
         fs::remove_file(&self.path).ok();
-        // Closing it would not do: a process that another thread starts at this moment has a copy of it.
+        // Closing is not enough: a process that another thread is just starting has a copy of the file.
         self.file.unlock().ok();
     }
 }
@@ -84,7 +84,7 @@ impl Store {
     /// The installed model of this name.
     ///
     /// # Errors
-    /// [`HubError::NotInstalled`], or [`HubError::Name`] when nothing can have this name.
+    /// [`HubError::NotInstalled`], or [`HubError::Name`] if the name is invalid.
     pub fn find(&self, name: &str) -> Result<Installed, HubError> {
         check_model_name(name)?;
         let folder = self.folder.join(name);
@@ -94,11 +94,11 @@ impl Store {
         Ok(Installed { name: name.to_owned(), origin: Origin::read(&folder), folder })
     }
 
-    /// The model that new libraries use: the chosen one, else the offline model.
+    /// The default model for new libraries: the chosen one, or else the offline model.
     ///
     /// # Errors
-    /// [`HubError::NotInstalled`] when the chosen one is gone, [`HubError::NoneInstalled`] when none was chosen and the
-    /// offline model is not there either.
+    /// [`HubError::NotInstalled`] if the chosen one no longer exists, [`HubError::NoneInstalled`] if none was chosen and the
+    /// offline model is not installed either.
     pub fn default_model(&self) -> Result<Installed, HubError> {
         match self.default_name() {
             Some(name) => self.find(&name),
@@ -106,13 +106,13 @@ impl Store {
         }
     }
 
-    /// The name of the model that new libraries use, where one was chosen.
+    /// The name of the chosen default model, if there is one.
     pub fn default_name(&self) -> Option<String> {
         let text = fs::read_to_string(self.default_file()).ok()?;
         Some(text.trim().to_owned()).filter(|name| check_model_name(name).is_ok())
     }
 
-    /// Makes `name` the model that new libraries use.
+    /// Makes `name` the default model for new libraries.
     ///
     /// # Errors
     /// [`HubError::NotInstalled`], or [`HubError::Io`].
@@ -123,7 +123,7 @@ impl Store {
         written.map_err(|source| HubError::Io { path, source })
     }
 
-    /// Removes a model, in one step for everyone who looks on; returns where it was.
+    /// Removes a model atomically and returns it.
     ///
     /// # Errors
     /// [`HubError::NotInstalled`], [`HubError::Locked`] or [`HubError::Io`].
@@ -142,12 +142,12 @@ impl Store {
         Ok(model)
     }
 
-    /// Where models are made before they are whole.
+    /// The folder for incomplete models.
     pub(super) fn partial_folder(&self) -> PathBuf {
         self.folder.join(".partial")
     }
 
-    /// Keeps every other process from pulling or removing `name`.
+    /// Locks `name`, so that no other process pulls or removes it.
     pub(super) fn lock(&self, name: &str) -> Result<Lock, HubError> {
         let folder = self.partial_folder();
         fs::create_dir_all(&folder).map_err(|source| HubError::Io { path: folder.clone(), source })?;
@@ -159,7 +159,7 @@ impl Store {
             let file = opened.map_err(unlockable)?;
             match file.try_lock() {
                 Ok(()) if is_at(&file, &path) => return Ok(Lock { path, file }),
-                // Another process has removed it since it was opened.
+                // Another process removed the lock file after it was opened here: try again.
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => return Err(HubError::Locked { name: name.to_owned() }),
                 Err(TryLockError::Error(source)) => return Err(unlockable(source)),
@@ -173,11 +173,11 @@ impl Store {
 }
 
 impl Installed {
-    /// Compares what `sha256_of` says of every file with what was pulled; `false` when it was not pulled, and so nothing
-    /// is known here.
+    /// Compares the digest of every file, by `sha256_of`, with that from the download. Returns `false` if the model was not
+    /// pulled, so that no digests are known here.
     ///
     /// # Errors
-    /// [`HubError::Altered`] or [`HubError::Io`] for the first file that is wrong.
+    /// [`HubError::Altered`] or [`HubError::Io`] for the first wrong file.
     pub fn verify(&self, sha256_of: &dyn Fn(&Path) -> io::Result<String>) -> Result<bool, HubError> {
         let Some(origin) = &self.origin else { return Ok(false) };
         for (file, expected) in &origin.sha256 {
@@ -191,7 +191,7 @@ impl Installed {
         Ok(true)
     }
 
-    /// The error of whoever wants something else under its name.
+    /// The error for a different model under the same name.
     pub(super) fn has_the_name(self, wanted: String) -> HubError {
         let from = self.origin.map(|origin| format!("{}@{}", origin.repo, origin.commit));
         HubError::Taken {
@@ -212,7 +212,7 @@ impl Installed {
 impl Origin {
     pub(super) fn read(folder: &Path) -> Option<Origin> {
         let origin: Origin = serde_json::from_slice(&fs::read(folder.join(ORIGIN_FILE)).ok()?).ok()?;
-        // An archive may bring this file, and name files that are not the model's.
+        // This file may come from an archive and name files outside the model.
         let is_inside = |file: &String| check_name(&origin.repo, file).is_ok();
         origin.sha256.keys().all(is_inside).then_some(origin)
     }
@@ -224,7 +224,7 @@ impl Origin {
     }
 }
 
-/// Whether the open file is the one that has this name now.
+/// Whether the open file still has this name.
 #[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -232,22 +232,22 @@ fn is_at(file: &File, path: &Path) -> bool {
     matches!(both, (Ok(a), Ok(b)) if (a.dev(), a.ino()) == (b.dev(), b.ino()))
 }
 
-/// Other systems do not remove a file that is open.
+/// Other systems don't remove open files.
 #[cfg(not(unix))]
 fn is_at(_file: &File, _path: &Path) -> bool {
     true
 }
 
-/// Refuses names that would mean another folder than one right below the models'.
+/// Refuses names that would lead outside the models' folder or into a subfolder.
 pub(super) fn check_model_name(name: &str) -> Result<(), HubError> {
     let plain = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-    // What begins with a dash would be taken for an option.
+    // A leading dash would look like an option.
     let is_name =
         !name.is_empty() && !name.starts_with(['.', '-']) && name.chars().all(plain) && name != "default";
     if is_name { Ok(()) } else { Err(HubError::Name { name: name.to_owned() }) }
 }
 
-/// Removes a folder that may not be there.
+/// Removes a folder, if it exists.
 pub(super) fn remove_folder(path: &Path) -> Result<(), HubError> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lock_is_let_go_when_it_is_dropped() {
+    fn a_lock_is_released_when_dropped() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::new(folder.path());
         let lock = store.lock("a").unwrap();
@@ -280,6 +280,6 @@ mod tests {
         store.lock("b").map(drop).unwrap();
         drop(lock);
         store.lock("a").map(drop).unwrap();
-        assert_eq!(fs::read_dir(store.partial_folder()).unwrap().count(), 0, "nothing is left over");
+        assert_eq!(fs::read_dir(store.partial_folder()).unwrap().count(), 0, "nothing is left behind");
     }
 }

@@ -1,7 +1,7 @@
-//! A model in one file → an installed model, for computers that fetch nothing.
+//! Installs a model from an archive, for computers without network access.
 //!
-//! All of it is made in `.partial`, and becomes a model by one rename when `Model::open` understands it and every digest
-//! that it states is right. Its `pulled.json` notes the digest of each file and, in a commit's place, of the archive.
+//! It is unpacked in `.partial`, and one rename turns it into a model, if `Model::open` accepts it and every digest that it
+//! states is right. Its `pulled.json` has the digest of each file, and that of the archive in place of a commit.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -14,11 +14,11 @@ use crate::digest::sha256_of;
 use crate::model::{Execution, Model, sha256_remembered};
 
 impl Store {
-    /// Installs the model that an archive holds, under `name` or what the file is called, unless it is installed.
-    /// When this fails, nothing is.
+    /// Installs the model in an archive, under `name` or the file's name, unless it is already installed. If this fails,
+    /// nothing is installed.
     ///
     /// # Errors
-    /// Any [`HubError`] but those of the network.
+    /// Any [`HubError`] except those of the network.
     pub fn unpack(
         &self,
         archive: &Path,
@@ -35,7 +35,7 @@ impl Store {
         }
         let _lock = self.lock(&name)?;
         if let Some(there) = self.unpacked_before(&name, archive, &sha256)? {
-            return Ok(Pulled::Before(there)); // By another process, meanwhile.
+            return Ok(Pulled::Before(there)); // Another process installed it meanwhile.
         }
         let partial = self.partial_folder().join(format!("{name}@{sha256}"));
         let made = unpack_into(archive, &partial, report)
@@ -45,7 +45,7 @@ impl Store {
         Ok(Pulled::New(self.find(&name)?))
     }
 
-    /// The model, if this archive was unpacked under the name; an error if the name is another model's.
+    /// The model, if this archive was already unpacked under the name; an error if another model has the name.
     fn unpacked_before(
         &self,
         name: &str,
@@ -60,7 +60,7 @@ impl Store {
     }
 }
 
-/// What the file is called, as far as a model can be called that.
+/// The model's name from the file's name, without characters that are not allowed.
 fn name_of(archive: &Path) -> String {
     let file = archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let lower = file.to_ascii_lowercase();
@@ -69,7 +69,7 @@ fn name_of(archive: &Path) -> String {
     stem.chars().map(|c| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' }).collect()
 }
 
-/// Checks a folder that came out of `archive`, and notes what it holds.
+/// Checks a folder unpacked from `archive`, and records its contents.
 fn admit(
     archive: &Path,
     name: &str,
@@ -86,7 +86,7 @@ fn admit(
     Model::open(folder, execution)
         .and_then(|model| model.verify(&known))
         .map_err(|source| HubError::Unreadable { id: archive.display().to_string(), source })?;
-    // Whatever it says of itself: nobody vouches for what is in an archive.
+    // Ignore any origin that the archive contains: it is not trustworthy.
     Origin { repo: archive.file_name().unwrap_or_default().to_string_lossy().into_owned(), commit, sha256 }
         .write(folder)
 }

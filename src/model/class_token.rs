@@ -1,11 +1,11 @@
-//! The last layer of a vision transformer, computed for the one token that is read.
+//! Computes the last layer of a vision transformer only for the one token that is used.
 //!
-//! A CLIP image tower ends by reading its first token, the class token (ViT, arXiv 2010.11929). Attention mixes tokens;
-//! what comes after the last attention (its output matrix, layer norms, the MLP) treats each by itself, and does so for
-//! 49 to 576 tokens that nobody reads. Taking the class token before all that leaves the embedding as it is, and saves
-//! 7 % of ViT-B/32, 4 % in 8 bits. ONNX Runtime does the same only when it trains ("upstream gather").
+//! A CLIP image tower uses only its first token at the end, the class token (ViT, arXiv 2010.11929). Attention mixes
+//! tokens. Everything after the last attention (its output matrix, layer norms, the MLP) processes each token separately,
+//! including 49 to 576 tokens whose results are discarded. Selecting the class token before that does not change the
+//! embedding and saves 7 % for ViT-B/32, or 4 % in 8 bits. ONNX Runtime does this only in training ("upstream gather").
 //!
-//! Where activations are quantised as they come, the scale of those is then the class token's own.
+//! If activations are quantised dynamically, their scale is then that of the class token alone.
 
 use std::collections::{HashMap, HashSet};
 use std::io::{self, ErrorKind, Read, Seek};
@@ -13,18 +13,19 @@ use std::io::{self, ErrorKind, Read, Seek};
 use super::onnx::{Field, Graph, Reader, put_bytes, put_number};
 use super::ports::Embedding;
 
-/// What makes the tensors that a tail starts from: sums, and what attention makes. Others could lack a dimension.
+/// Operators whose output may feed the tail: sums and the results of attention. They are known to keep the token dimension;
+/// any other operator might drop it.
 const STARTS: [&str; 6] = ["Add", "Cast", "DequantizeLinear", "LayerNormalization", "Reshape", "Transpose"];
 /// The constant `[0]`.
 const FIRST: &str = "imgsearch/first";
-/// The tokens' dimension: `[batch, tokens, width]`.
+/// The dimension of the tokens in `[batch, tokens, width]`.
 const TOKENS: i64 = 1;
 
-/// `model`, an ONNX file without its weights, changed to take its class token as early as that makes no difference.
-/// Of several outputs only the embedding is left.
+/// Changes `model`, an ONNX file without its weights, to select its class token as early as possible without changing the
+/// result. Only the embedding remains as an output.
 ///
 /// # Errors
-/// What reading says; [`ErrorKind::Unsupported`] where it is not certain that it ends in reading a class token.
+/// Errors of reading; [`ErrorKind::Unsupported`] if it is not certain that the graph ends by selecting a class token.
 pub(super) fn taken_early(model: &[u8]) -> io::Result<Vec<u8>> {
     let embedding = Embedding::of(&Graph::parse(model)?.outputs).map_err(|_| ErrorKind::Unsupported)?.name;
     let mut changed = Vec::new();
@@ -41,11 +42,11 @@ pub(super) fn taken_early(model: &[u8]) -> io::Result<Vec<u8>> {
     Ok(changed)
 }
 
-/// What computes the class token after the last attention.
+/// The nodes that compute the class token after the last attention.
 struct Tail<'a> {
-    /// The nodes, by their place in the graph.
+    /// The nodes, by index in the graph.
     nodes: HashSet<usize>,
-    /// The tensors those start from.
+    /// The tensors that feed them.
     from: HashSet<&'a str>,
 }
 
@@ -71,12 +72,12 @@ struct Attribute {
     tensor: Constant,
 }
 
-/// What counts of a constant tensor.
+/// The relevant properties of a constant tensor.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Constant {
     name: String,
     dims: Vec<i64>,
-    /// Its numbers if they are a few integers of eight bytes.
+    /// Its values, if they are a few 64-bit integers.
     integers: Vec<i64>,
 }
 
@@ -104,7 +105,7 @@ impl Nodes {
             let [output] = &node.outputs[..] else { continue };
             let constant = match node.operator.as_str() {
                 "Constant" => node.attributes.get("value").map(|attribute| attribute.tensor.clone()),
-                // Of weights: they keep their shape.
+                // Applied to weights, these keep the shape.
                 "Cast" | "DequantizeLinear" | "Identity" => {
                     node.inputs.first().and_then(|input| parsed.constants.get(input)).cloned()
                 }
@@ -115,7 +116,7 @@ impl Nodes {
         Ok(parsed)
     }
 
-    /// From the last node that reads a first token back to where tokens are mixed.
+    /// Finds the tail: from the last node that selects a first token back to where tokens are mixed.
     fn tail(&self) -> Option<Tail<'_>> {
         let last = self.nodes.iter().rposition(|node| self.reads_first(node))?;
         let mut tail = Tail { nodes: HashSet::from([last]), from: HashSet::new() };
@@ -142,7 +143,7 @@ impl Nodes {
         (is_whole && self.is_token(last, width?)).then_some(tail)
     }
 
-    /// Whether the node takes the first of what may be tokens.
+    /// Whether the node selects the first of what may be tokens.
     fn reads_first(&self, node: &Node) -> bool {
         let index = node.inputs.get(1).and_then(|index| self.constants.get(index));
         let is_first = index.is_some_and(|index| index.dims.is_empty() && index.integers == [0]);
@@ -152,10 +153,10 @@ impl Nodes {
             && node.integers("axis") == Some(&[TOKENS])
     }
 
-    /// Whether the node does the same to each token, whatever the others are.
+    /// Whether the node processes each token independently of the others.
     fn is_by_token(&self, node: &Node) -> bool {
         let is_last = |attribute| node.integers(attribute).unwrap_or(&[-1]) == [-1];
-        // Aligned with the last dimension, a longer shape could name the tokens'.
+        // Shapes are aligned at the last dimension, so a longer shape could include the token dimension.
         let are_rows = || {
             let mut constants = node.inputs.iter().filter_map(|input| self.constants.get(input));
             constants.all(|constant| constant.dims.len() <= 1)
@@ -176,7 +177,7 @@ impl Nodes {
                 | "Sqrt"
                 | "Sub"
                 | "Tanh" => are_rows(),
-                // A longer scale would belong to a dimension that is counted from the first.
+                // A longer scale would belong to a dimension counted from the front.
                 "DequantizeLinear" | "QuantizeLinear" => node.inputs.iter().skip(1).all(|input| {
                     self.constants
                         .get(input)
@@ -192,7 +193,7 @@ impl Nodes {
             }
     }
 
-    /// Rows and columns of the constant that the node multiplies with.
+    /// Rows and columns of the constant by which the node multiplies.
     fn matrix(&self, node: &Node) -> Option<[i64; 2]> {
         let is_turned = node.integers("transB") == Some(&[1]);
         let is_product =
@@ -204,7 +205,7 @@ impl Nodes {
         is_variable.then_some(if is_turned { [columns, rows] } else { [rows, columns] })
     }
 
-    /// Whether what `gather` reads is as long as a token, and not one number out of each: it meets a matrix that fits.
+    /// Whether `gather` selects a whole token and not one number of each: its output meets a matrix of matching size.
     fn is_token(&self, gather: usize, width: i64) -> bool {
         let mut reached: HashSet<_> = self.nodes[gather].outputs.iter().collect();
         for node in &self.nodes[gather + 1..] {
@@ -222,8 +223,8 @@ impl Nodes {
         false
     }
 
-    /// What is made from the inputs themselves: their shape, or the scale they are quantised by, need not have a dimension
-    /// for tokens.
+    /// Tensors computed directly from the inputs, such as their shape or quantisation scale. They need not have a token
+    /// dimension.
     fn of_inputs(&self) -> HashSet<&str> {
         let made: HashSet<_> = self.nodes.iter().flat_map(|node| &node.outputs).map(String::as_str).collect();
         let mut of_inputs = HashSet::new();
@@ -239,19 +240,19 @@ impl Nodes {
         of_inputs
     }
 
-    /// The inputs that are not constant.
+    /// The node's inputs that are not constant.
     fn variable<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a str> {
         let inputs = node.inputs.iter().filter(|input| !input.is_empty());
         inputs.filter(|input| !self.constants.contains_key(*input)).map(String::as_str)
     }
 
-    /// The nodes that read what this one makes.
+    /// The nodes that use the output of this one.
     fn readers<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = usize> {
         let reads = |reader: &Node| reader.inputs.iter().any(|input| node.outputs.contains(input));
         self.nodes.iter().enumerate().filter(move |(_, reader)| reads(reader)).map(|(at, _)| at)
     }
 
-    /// The graph these are from, with a tail that starts from the class token.
+    /// Writes the graph with a tail that starts from the class token.
     fn write(&self, graph: &[u8], tail: &Tail<'_>, embedding: &str) -> io::Result<Vec<u8>> {
         let (mut changed, mut nodes) = (Vec::new(), self.nodes.iter().enumerate());
         Reader::over(graph).each_field(graph.len() as u64, |reader, number, field| {
@@ -274,7 +275,7 @@ impl Nodes {
                     }
                     Ok(())
                 }
-                // What an exporter knew of shapes is no longer true.
+                // Drop the exporter's shape information, which is no longer valid.
                 (13, _) => Ok(()),
                 (number, field) => reader.copy(number, &field, &mut changed),
             }
@@ -307,7 +308,7 @@ fn attribute(reader: &mut Reader<impl Read + Seek>, end: u64) -> io::Result<(Str
             (1, Field::Bytes { end }) => name = reader.text(end)?,
             (3 | 8, field) => reader.integers(&field, &mut attribute.integers)?,
             (5, Field::Bytes { end }) => attribute.tensor = constant(reader, end)?,
-            // Graphs, which may read anything of the one around them.
+            // Subgraphs, which may use any tensor of the outer graph.
             (6 | 11, _) => return Err(ErrorKind::Unsupported.into()),
             _ => {}
         }
@@ -335,7 +336,7 @@ fn constant(reader: &mut Reader<impl Read + Seek>, end: u64) -> io::Result<Const
     Ok(constant)
 }
 
-/// The node, which reads the class token alone of what the tail starts from.
+/// Rewrites a node to use only the class tokens of the tensors that feed the tail.
 fn reading_first(node: &[u8], tail: &Tail<'_>) -> io::Result<Vec<u8>> {
     let mut changed = Vec::new();
     Reader::over(node).each_field(node.len() as u64, |reader, number, field| match (number, field) {
@@ -351,12 +352,12 @@ fn reading_first(node: &[u8], tail: &Tail<'_>) -> io::Result<Vec<u8>> {
     Ok(changed)
 }
 
-/// What the class token of `tensor` is called.
+/// The name for the class token of `tensor`.
 fn first_of(tensor: &str) -> String {
     format!("{tensor}/first")
 }
 
-/// A node that takes the class token of `tensor`, as the only one that there is.
+/// A node that selects the class token of `tensor` and keeps the dimension.
 fn taking_first(tensor: &str) -> Vec<u8> {
     let mut axis = Vec::new();
     put_bytes(&mut axis, 1, b"axis");
@@ -390,12 +391,12 @@ mod tests {
 
     use super::*;
 
-    /// A tower of a golden model.
+    /// Reads a tower of a golden model.
     fn tower(file: &str) -> Vec<u8> {
         fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models").join(file)).unwrap()
     }
 
-    /// The graph in an outline.
+    /// The graph in a model without weights.
     fn nodes(model: &[u8]) -> Nodes {
         let mut nodes = None;
         let each = |reader: &mut Reader<_>, number, field| {
@@ -409,7 +410,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_token_is_taken_before_the_last_layer_that_needs_it_alone() {
+    fn the_class_token_is_selected_before_the_last_layer() {
         #[track_caller]
         fn check(file: &str, operators: &[&str]) {
             let whole = tower(file);
@@ -421,7 +422,7 @@ mod tests {
             let taken: Vec<_> = taken.map(|node| of(&node.inputs[0]).unwrap().operator.as_str()).collect();
             assert_eq!(taken, operators, "{file}");
         }
-        // The sum that goes into the last layer, and what its attention makes.
+        // The sum that enters the last layer, and the result of its attention.
         check("clip-open_clip/visual.onnx", &["Cast", "Reshape"]);
         check("clip-transformers/onnx/vision_model.onnx", &["LayerNormalization", "Reshape"]);
         check("mobileclip-immich-u8/visual/model.onnx", &["Cast", "Reshape"]);
@@ -439,7 +440,7 @@ mod tests {
     /// Nodes: operator, inputs, outputs, attributes.
     type List<'a> = &'a [(&'a str, &'a str, &'a str, &'a [(&'a str, i64)])];
 
-    /// A graph of these, and of constants with these shapes.
+    /// A graph of these nodes, with constants of these shapes.
     fn graph(nodes: List<'_>, constants: &[(&str, &[u64])]) -> Vec<u8> {
         let mut graph = Vec::new();
         for (operator, inputs, outputs, attributes) in nodes {
@@ -466,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_treats_each_token_by_itself_comes_after_the_class_token() {
+    fn the_tail_contains_only_nodes_that_process_tokens_separately() {
         const CONSTANTS: &[(&str, &[u64])] = &[
             ("w", &[4, 8]),
             ("v", &[8, 4]),
@@ -493,9 +494,9 @@ mod tests {
         let with = |nodes: List<'static>| [layer, nodes].concat();
         check(&with(&[("Add", "l a", "m", &[])]), end, Some(&["a", "h"]));
         check(&with(&[("Add", "l b", "m", &[])]), end, Some(&["h"]));
-        // What is read by something else as well is still made for all tokens.
+        // A tensor that is also used elsewhere is still computed for all tokens.
         check(&with(&[("Add", "l b", "m", &[]), ("Softmax", "k", "z", &[])]), end, None);
-        // As towers of 8 bits have it.
+        // As in 8-bit towers.
         let quantised: List<'_> = &[
             ("DynamicQuantizeLinear", "h", "h8 hs hz", &[]),
             ("MatMulInteger", "h8 w hz", "i", &[]),
@@ -504,7 +505,7 @@ mod tests {
             ("MatMul", "k v", "m", &[]),
         ];
         check(quantised, end, Some(&["h"]));
-        // Positions, normalising over tokens, and a tensor that lacks a dimension.
+        // Positions, normalisation over tokens, and a tensor that lacks a dimension.
         check(&with(&[("Add", "l n", "m", &[])]), end, None);
         check(&with(&[("LayerNormalization", "l b b", "m", &[("axis", 1)])]), end, None);
         check(

@@ -1,13 +1,13 @@
-//! Where a tower runs: on the CPU, or on what an execution provider of ONNX Runtime reaches.
+//! The devices on which a tower can run: the CPU, or those of ONNX Runtime's execution providers.
 
 use std::fmt;
 
 use ort::ep::{self, ExecutionProviderDispatch};
 
-/// Where the image tower is to run, or runs.
+/// The device of the image tower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Device {
-    /// The first of the others that works, the CPU last.
+    /// The first of the others that works; the CPU comes last.
     Auto,
     /// The CPU.
     Cpu,
@@ -28,7 +28,7 @@ pub enum Device {
 }
 
 impl Device {
-    /// Everything this build can be asked for.
+    /// All devices that this build supports.
     pub const ALL: &[Device] = &[
         Device::Auto,
         Device::Cpu,
@@ -43,7 +43,7 @@ impl Device {
         Device::Rocm,
     ];
 
-    /// What people call it.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Device::Auto => "auto",
@@ -60,7 +60,7 @@ impl Device {
         }
     }
 
-    /// What reaches it; nothing for the CPU, which is always reached.
+    /// Its execution provider; `None` for the CPU, which needs none.
     pub(super) fn provider(self) -> Option<ExecutionProviderDispatch> {
         match self {
             Device::Auto | Device::Cpu => None,

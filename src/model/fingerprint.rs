@@ -1,4 +1,4 @@
-//! The sha256 of files, remembered: hashing 350 MB takes longer than a query may.
+//! Caches the SHA-256 of files, because hashing 350 MB takes too long for a query.
 
 use std::fs;
 use std::io;
@@ -10,7 +10,7 @@ use crate::digest::sha256_of;
 use crate::files::{Readers, replace};
 use crate::stamp::Stamp;
 
-/// What is remembered of one file. It counts only as long as size and modification time are the same.
+/// The cached hash of a file, valid as long as its size and modification time are the same.
 #[derive(PartialEq, Serialize, Deserialize)]
 struct Note {
     path: String,
@@ -19,8 +19,8 @@ struct Note {
     sha256: String,
 }
 
-/// The sha256 of the file at `path`, in lower-case hexadecimal: remembered in the folder `cache`, else worked out and
-/// then remembered. A cache that cannot be read or written is as good as none.
+/// The SHA-256 of the file at `path`, in lower-case hexadecimal. It is read from the folder `cache`, or else computed and
+/// stored there. A cache that cannot be read or written is ignored.
 pub(crate) fn sha256_remembered(path: &Path, cache: Option<&Path>) -> io::Result<String> {
     let path = path.canonicalize()?;
     let name = blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex();
@@ -52,14 +52,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hash_is_remembered_until_the_file_changes() {
+    fn a_hash_is_cached_until_the_file_changes() {
         let folder = tempfile::tempdir().unwrap();
         let (path, cache) = (folder.path().join("tower"), folder.path().join("cache"));
         let remembered = || sha256_remembered(&path, Some(&cache)).unwrap();
         fs::write(&path, "one").unwrap();
         let one = remembered();
         assert_eq!(one, sha256_of(&path).unwrap());
-        // A lie in the note is believed: it is read, and the file is not.
+        // A wrong cached hash is used, which shows that the file is not read.
         let note = cache.join("sha256").read_dir().unwrap().next().unwrap().unwrap().path();
         fs::write(&note, fs::read_to_string(&note).unwrap().replace(&one, "lie")).unwrap();
         assert_eq!(remembered(), "lie");

@@ -1,16 +1,16 @@
-//! Text towers that start at once: copies as ONNX Runtime has optimised them, mapped into memory.
+//! Makes text towers start quickly: caches copies optimised by ONNX Runtime, and maps them into memory.
 //!
-//! One sentence is milliseconds on a CPU, and bringing a GPU up is seconds: texts are always embedded on the CPU, and
-//! what counts is the start. Most of a cold query was reading an ONNX file and optimising its graph, each time with the same result. The first
-//! query saves that result; later ones map it, and read only the weights that a text needs.
+//! Texts are always embedded on the CPU, because one sentence takes milliseconds there, and starting a GPU takes seconds. So
+//! the start is what matters. Most of a cold query was reading an ONNX file and optimising its graph, each time with the
+//! same result. The first query saves that result; later ones map it, and read only the weights that a text needs.
 //!
 //! ```text
-//! CACHE/towers/KEY.ort    what ONNX Runtime wrote, and the CRC-32 of that as a little-endian u32
+//! CACHE/towers/KEY.ort    the optimised model, followed by its CRC-32 as a little-endian u32
 //! ```
 //!
-//! KEY is a hash of how the files beside the tower and the runtime's library look: a copy is of no use to another
-//! version of either. The checksum is compared on every start, so a damaged copy is made again; and a cache that cannot
-//! be written is as good as none.
+//! KEY is a hash of the stamps of the files beside the tower and of the runtime's library, because a copy is useless for
+//! another version of either. The checksum is verified at every start, so a damaged copy is made again. A cache that cannot
+//! be written is ignored.
 #![expect(unsafe_code, reason = "a file that changes under a map would be undefined behaviour")]
 
 use std::fs::{self, File};
@@ -28,24 +28,24 @@ use super::{Device, ModelError, Runtime};
 use crate::files::{self, Readers};
 use crate::stamp::Stamp;
 
-/// Raised whenever copies are made in another way.
+/// Increased whenever copies are made in another way.
 const FORMAT: u8 = 1;
-/// Copies that are kept, newest first: of the towers somebody may try out, and of two versions of the runtime.
+/// The number of copies to keep, the newest ones: enough for a few models and two versions of the runtime.
 const MOST_COPIES: usize = 8;
-/// What they may take together. A tower of more is not copied.
+/// Their maximum total size. A larger tower is not copied.
 const MOST_BYTES: u64 = 2 << 30;
-/// The bytes of the checksum behind the copy.
+/// The length of the checksum after the copy.
 const CHECKSUM: u64 = 4;
 
-/// The copy of a tower, there or not.
+/// The copy of a tower, which may not exist yet.
 pub(super) struct TowerCopy {
     path: PathBuf,
-    /// Its content, if it is whole.
+    /// Its content, if it exists and is undamaged.
     content: Option<Mmap>,
 }
 
 impl TowerCopy {
-    /// Looks for the copy of `tower` for the runtime `library`; `None` where there can be none.
+    /// Finds the copy of `tower` for the runtime `library`; `None` if it cannot be determined.
     pub(super) fn find(cache: &Path, tower: &Path, library: &Path) -> Option<TowerCopy> {
         let path = cache.join("towers").join(format!("{}.ort", key(tower, library).ok()?));
         let content = read(&path).ok();
@@ -53,7 +53,7 @@ impl TowerCopy {
     }
 }
 
-/// A session on `tower`: from its copy, or from itself, which makes the copy.
+/// Loads `tower` from its copy. Without a copy, loads the tower itself and makes one.
 pub(super) fn load_text(
     runtime: &Runtime,
     tower: &Path,
@@ -72,12 +72,12 @@ pub(super) fn load_text(
     }
 }
 
-/// The session reads its weights where they are mapped: `content` must live as long.
+/// Makes a session from a mapped copy. It uses the weights in place, so `content` must outlive it.
 fn mapped(runtime: &Runtime, content: &[u8], threads: usize) -> Result<Session, ort::Error> {
     configured(runtime, threads)?
-        // The graph was optimised before it was saved.
+        // The graph is already optimised.
         .with_optimization_level(GraphOptimizationLevel::Disable)?
-        // To arrange weights for speed takes longer than to embed a text without.
+        // Rearranging weights for speed takes longer than embedding a text without that.
         .with_prepacking(false)?
         .with_config_entry("session.use_ort_model_bytes_directly", "1")?
         .with_config_entry("session.use_ort_model_bytes_for_initializers", "1")?
@@ -88,7 +88,7 @@ fn make(runtime: &Runtime, tower: &Path, threads: usize, path: &Path) -> Result<
     let folder = path.parent().unwrap_or(Path::new(""));
     let refused = |error: io::Error| ort::Error::new(error.to_string());
     if fs::metadata(tower).map_err(refused)?.len() > MOST_BYTES {
-        return Err(ort::Error::new("it is too large to be copied"));
+        return Err(ort::Error::new("it is too large for a copy"));
     }
     fs::create_dir_all(folder).map_err(refused)?;
     let unfinished = files::begin(path, Readers::AsUsual).map_err(refused)?;
@@ -101,14 +101,14 @@ fn make(runtime: &Runtime, tower: &Path, threads: usize, path: &Path) -> Result<
 
 fn saving(runtime: &Runtime, threads: usize, to: &Path) -> Result<SessionBuilder, ort::Error> {
     Ok(configured(runtime, threads)?
-        // The highest level arranges convolutions for this very CPU; the folder may be shared with another one.
+        // The highest level optimises convolutions for this CPU, but the folder may be shared with another computer.
         .with_optimization_level(GraphOptimizationLevel::Level2)?
         .with_config_entry("session.save_model_format", "ORT")?
         .with_optimized_model_path(to)?)
 }
 
-/// Appends the checksum and gives the file its name, so that whoever reads it finds the whole or nothing. Answers the
-/// time by the clock of its disk.
+/// Appends the checksum and renames the file, so that readers never see a partial one. Returns the time by the clock of its
+/// disk.
 fn seal(unfinished: TempPath, path: &Path) -> io::Result<SystemTime> {
     let mut file = File::options().read(true).write(true).open(&unfinished)?;
     let length = file.metadata()?.len();
@@ -119,7 +119,7 @@ fn seal(unfinished: TempPath, path: &Path) -> io::Result<SystemTime> {
     file.metadata()?.modified()
 }
 
-/// Maps a copy that is whole.
+/// Maps a copy and verifies it.
 fn read(path: &Path) -> io::Result<Mmap> {
     let mut file = File::open(path)?;
     let length = file.metadata()?.len().checked_sub(CHECKSUM).ok_or(io::ErrorKind::UnexpectedEof)?;
@@ -130,12 +130,13 @@ fn read(path: &Path) -> io::Result<Mmap> {
         return Err(io::ErrorKind::InvalidData.into());
     }
     let length = usize::try_from(length).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    // SAFETY: a copy is written under another name and never changed under this one. Against somebody else who writes
-    // into it while it is mapped, nothing that maps files can protect itself.
+    // SAFETY: a copy is written under another name and never changed under this one. No program that maps files can
+    // protect itself against someone else who writes to them meanwhile.
     unsafe { MmapOptions::new().len(length).map(&file) }
 }
 
-/// Of the first `length` bytes, read piece by piece: touched through the map, all of it would count as memory in use.
+/// The checksum of the first `length` bytes. Reads the file piece by piece, because reading the map would count all of it as
+/// memory in use.
 fn checksum(file: &mut File, length: u64) -> io::Result<u32> {
     let (mut hasher, mut piece) = (crc32fast::Hasher::new(), vec![0; 256 << 10]);
     let mut rest = file.take(length);
@@ -147,7 +148,8 @@ fn checksum(file: &mut File, length: u64) -> io::Result<u32> {
     }
 }
 
-/// What the copy depends on: the runtime, and everything in the tower's folder, where its external weights are.
+/// A hash of everything that the copy depends on: the runtime, and all files in the tower's folder, which may be external
+/// weights.
 fn key(tower: &Path, library: &Path) -> io::Result<String> {
     let tower = tower.canonicalize()?;
     let mut files = vec![library.canonicalize()?, tower.clone()];
@@ -166,13 +168,13 @@ fn key(tower: &Path, library: &Path) -> io::Result<String> {
     Ok(hasher.finalize().to_hex()[..32].to_owned())
 }
 
-/// Removes what was left unfinished, and the oldest copies that are too many or too much.
+/// Removes unfinished files, and the oldest copies beyond the limits.
 fn remove_old(folder: &Path, now: SystemTime) -> io::Result<()> {
     files::remove_unfinished(folder, now);
     let mut copies = Vec::new();
     for entry in folder.read_dir()?.flatten() {
         let Ok(metadata) = entry.metadata() else { continue };
-        // Another process may be at it.
+        // Another process may be writing it.
         if !files::is_unfinished(&entry.file_name()) {
             copies.push((metadata.modified()?, metadata.len(), entry.path()));
         }
@@ -193,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_whole_copy_is_read() {
+    fn only_an_undamaged_copy_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.ort");
         let unfinished = files::begin(&path, Readers::AsUsual).unwrap();
@@ -237,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_copies_go() {
+    fn the_oldest_copies_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         for number in 0..MOST_COPIES as u64 + 3 {
             let path = folder.path().join(format!("{number}.ort"));
@@ -247,7 +249,7 @@ mod tests {
         }
         let unfinished = files::begin(&folder.path().join("x.ort"), Readers::AsUsual).unwrap();
         remove_old(folder.path(), SystemTime::UNIX_EPOCH).unwrap();
-        assert!(unfinished.exists(), "another process is at it");
+        assert!(unfinished.exists(), "another process is writing it");
         drop(unfinished);
         let left = |name: &str| folder.path().join(name).exists();
         assert_eq!(folder.path().read_dir().unwrap().count(), MOST_COPIES);

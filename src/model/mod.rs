@@ -1,4 +1,4 @@
-//! A CLIP-family model folder → vectors. Does no search and opens no photo.
+//! Reads CLIP-family model folders and computes vectors. It does not search and opens no photos.
 
 mod class_token;
 mod device;
@@ -40,10 +40,10 @@ use instant::TowerCopy;
 use layout::ModelConfig;
 use tokenizer::Tokenizer;
 
-/// Which files of a model are taken, where it has its towers in several precisions.
+/// The precision of a model's weights, for models that come in several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// An image tower that loses nothing and a text tower that starts fast: of 32 bits, else of 16, and of 8 bits.
+    /// An image tower without quality loss (32 bits, or else 16) and a text tower that starts fast (8 bits).
     #[default]
     Auto,
     /// 32 bits.
@@ -55,10 +55,10 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// Everything that can be asked for.
+    /// All precisions.
     pub const ALL: &[Precision] = &[Precision::Auto, Precision::Fp32, Precision::Fp16, Precision::Int8];
 
-    /// What people call it.
+    /// The name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Precision::Auto => "auto",
@@ -68,7 +68,7 @@ impl Precision {
         }
     }
 
-    /// What Hugging Face's exports append to the names of image towers, best first.
+    /// The suffixes of image towers in Hugging Face's exports, best first.
     pub(crate) fn image_suffixes(self) -> &'static [&'static str] {
         match self {
             Precision::Auto => &["", "_fp16", "_int8", "_quantized", "_uint8"],
@@ -87,25 +87,24 @@ impl Precision {
     }
 }
 
-/// How a model's towers are run.
+/// Settings for running a model's towers.
 #[derive(Clone, Debug)]
 pub struct Execution {
-    /// Which of a model's files are taken.
+    /// The precision of the weights.
     pub precision: Precision,
-    /// What is put around a query's text; `None` leaves it to the model.
+    /// The caption template for queries; `None` for the model's own.
     pub prompt: Option<Prompt>,
-    /// A folder for what can be worked out again: the hashes of large files, copies of text towers that start at
-    /// once. `None` remembers nothing.
+    /// A cache folder for hashes of large files and copies of text towers. `None` for no cache.
     pub cache_folder: Option<PathBuf>,
-    /// Where to look for the ONNX Runtime library, best first: files, or folders that may hold one.
+    /// Where to look for the ONNX Runtime library, best first: files, or folders that may contain one.
     pub runtime_places: Vec<PathBuf>,
-    /// Where the image tower runs.
+    /// The device of the image tower.
     pub device: Device,
-    /// Threads of one tower.
+    /// The number of threads for one tower.
     pub threads: usize,
 }
 
-/// A model folder that was read and understood. Its towers, and ONNX Runtime itself, are loaded when first asked for.
+/// A model folder whose configuration was read. Its towers and ONNX Runtime are loaded when first needed.
 #[derive(Debug)]
 pub struct Model {
     folder: PathBuf,
@@ -116,13 +115,13 @@ pub struct Model {
 }
 
 impl Model {
-    /// Reads what the folder says about itself; loads nothing.
+    /// Reads the folder's configuration without loading anything.
     ///
     /// # Errors
     /// [`ModelError::Unknown`], [`ModelError::Missing`], [`ModelError::Config`] and others about the folder's files.
     pub fn open(folder: &Path, execution: Execution) -> Result<Model, ModelError> {
         let config = ModelConfig::read(folder, execution.precision)?;
-        // Texts are embedded long after the pictures: not before then would a missing file show.
+        // Check all files now: the text tower is loaded only at the first query, long after indexing.
         for path in [config.image.file.as_path(), &config.text.file, config.text.vocabulary.path()] {
             fs::metadata(path).map_err(|source| ModelError::Missing { path: path.to_owned(), source })?;
         }
@@ -136,37 +135,37 @@ impl Model {
         Ok(Model { folder: folder.to_owned(), config, space, execution, runtime: OnceLock::new() })
     }
 
-    /// The folder it was read from.
+    /// The model's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// Which of its files are used.
+    /// The precision in use.
     pub fn precision(&self) -> Precision {
         self.execution.precision
     }
 
-    /// Who exported it.
+    /// The folder's layout.
     pub fn layout(&self) -> Layout {
         self.config.layout
     }
 
-    /// Identity of the vectors it makes.
+    /// The space of its vectors.
     pub fn space(&self) -> &Space {
         &self.space
     }
 
-    /// What scores are multiplied by before softmax or sigmoid, where the model says so.
+    /// The factor for scores before softmax or sigmoid, if the model states it.
     pub fn logit_scale(&self) -> Option<f32> {
         self.config.logit_scale
     }
 
-    /// What is added to scaled scores before the sigmoid, where the model says so: of the SigLIP family.
+    /// The bias added to scaled scores before the sigmoid, if the model states one (SigLIP family).
     pub fn logit_bias(&self) -> Option<f32> {
         self.config.logit_bias
     }
 
-    /// What is done to a picture before [`ImageEncoder::encode_images`].
+    /// The preprocessing of pictures for [`ImageEncoder::encode_images`].
     pub fn preprocess(&self) -> Preprocess {
         Preprocess::new(self.config.image.preprocess.clone())
     }
@@ -179,7 +178,7 @@ impl Model {
         self.image_encoder_on(self.execution.threads)
     }
 
-    /// Loads the image tower to run on so many threads.
+    /// Loads the image tower for this number of threads.
     ///
     /// # Errors
     /// As [`Model::image_encoder`].
@@ -188,8 +187,8 @@ impl Model {
         ImageEncoder::open(self.runtime()?, image, embed_dim, self.execution.device, threads)
     }
 
-    /// Loads the text tower, its tokenizer and ONNX Runtime, side by side. It is made to start fast: who embeds
-    /// thousands of texts gets faster ones without a `cache_folder`.
+    /// Loads the text tower, its tokenizer and ONNX Runtime in parallel. It is optimised for a fast start; to embed thousands
+    /// of texts, it is faster without a `cache_folder`.
     ///
     /// # Errors
     /// Any [`ModelError`] about the runtime or the files.
@@ -210,7 +209,7 @@ impl Model {
         TowerCopy::find(self.execution.cache_folder.as_ref()?, tower, &library)
     }
 
-    /// The ONNX Runtime its towers run in.
+    /// The ONNX Runtime that runs its towers.
     ///
     /// # Errors
     /// As [`Runtime::load`].
@@ -222,11 +221,10 @@ impl Model {
         Ok(self.runtime.get_or_init(|| runtime))
     }
 
-    /// Compares what `sha256_of` says of every file with the sha256 that the model states for it; answers how many
-    /// there are.
+    /// Compares every file's SHA-256, by `sha256_of`, with the one that the model states. Returns the number of files.
     ///
     /// # Errors
-    /// [`ModelError::Missing`] or [`ModelError::Altered`] for the first file that is wrong.
+    /// [`ModelError::Missing`] or [`ModelError::Altered`] for the first wrong file.
     pub fn verify(&self, sha256_of: &dyn Fn(&Path) -> io::Result<String>) -> Result<usize, ModelError> {
         for (path, expected) in &self.config.sha256 {
             let found =
@@ -243,10 +241,10 @@ fn join<T>(handle: ScopedJoinHandle<'_, T>) -> T {
     handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// Identity of the vector space: the image tower's content and everything done to a picture before it.
+/// The identity of the vector space: a hash of the image tower and all preprocessing.
 ///
-/// Where the model states a file's hash, that is taken for it; `verify` compares the two. Else the file is hashed once
-/// and the hash remembered in `cache`.
+/// If the model states a file's hash, that is used; `verify` checks it. Otherwise the file is hashed once, and the hash is
+/// stored in `cache`.
 fn space_id(config: &ModelConfig, cache: Option<&Path>) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
     for path in [&config.image.file].into_iter().chain(&config.image.data) {
@@ -263,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_space_depends_on_the_tower_and_the_preprocessing_only() {
+    fn the_space_depends_only_on_the_tower_and_the_preprocessing() {
         let id = |from: &str, to: &str| {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join("model.json"), layout::tests::OWN.replace(from, to)).unwrap();

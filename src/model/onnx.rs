@@ -1,7 +1,7 @@
-//! An ONNX file without its weights: its inputs, its outputs, the files its weights lie in, and its graph.
+//! Reads an ONNX file without its weights: inputs, outputs, the files of external weights, and the graph.
 //!
-//! ONNX Runtime tells the first two as well, but only after loading hundreds of megabytes. This reads the few fields
-//! that matter (of `onnx.proto`) and seeks over the rest, which takes about a millisecond.
+//! ONNX Runtime also reports inputs and outputs, but only after loading hundreds of megabytes. This reads the few relevant
+//! fields (of `onnx.proto`) and skips the rest, which takes about a millisecond.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs::File;
@@ -11,21 +11,21 @@ use std::path::Path;
 use super::ModelError;
 use super::ports::{Dim, Element, Port};
 
-/// Longer names than this are not read: a name is a few dozen bytes.
+/// The longest name that is read. Usual names have a few dozen bytes.
 const LONGEST_NAME: u64 = 1 << 16;
-/// Graphs lie in the branches of control flow, a few levels deep; more is an attack on the stack.
+/// The deepest nesting of graphs. Branches of control flow nest a few levels; more would be an attack on the stack.
 const DEEPEST: u32 = 16;
-/// Weights of fewer bytes stay in an outline.
+/// Smaller weights are kept in an outline.
 const SMALL: u64 = 1 << 10;
-/// A file whose outline is longer has no weights that could be left out.
+/// The largest outline. If a file's outline is larger, leaving out its weights would gain nothing.
 const LONGEST_OUTLINE: usize = 64 << 20;
 
-/// What an ONNX file says about itself.
+/// The inputs, outputs and weight files of an ONNX file.
 #[derive(Debug, Default)]
 pub(crate) struct Graph {
     pub(crate) inputs: Vec<Port>,
     pub(crate) outputs: Vec<Port>,
-    /// Files beside this one that hold weights (`external_data`), as the file names them.
+    /// Files with external weights (`external_data`) beside this one, as named in it.
     pub(crate) data: BTreeSet<String>,
 }
 
@@ -33,7 +33,7 @@ impl Graph {
     /// Reads the file at `path`.
     ///
     /// # Errors
-    /// [`ModelError::Missing`] when it cannot be read, [`ModelError::Config`] when it is no ONNX file.
+    /// [`ModelError::Missing`] if it cannot be read, [`ModelError::Config`] if it is not an ONNX file.
     pub(crate) fn read(path: &Path) -> Result<Graph, ModelError> {
         let missing = |source| ModelError::Missing { path: path.to_owned(), source };
         let (reader, length) = Reader::open(path).map_err(missing)?;
@@ -47,23 +47,22 @@ impl Graph {
         }
     }
 
-    /// Reads a file that lies in memory.
+    /// Reads a file in memory.
     ///
     /// # Errors
-    /// What reading says.
+    /// Errors of parsing.
     pub(super) fn parse(model: &[u8]) -> io::Result<Graph> {
         Reader::over(model).model(model.len() as u64)
     }
 }
 
-/// The file at `path` with each weight replaced by the place in `path` where it lies, as `external_data` of
-/// `onnx.proto`; those must be looked up in the file's folder.
+/// The file at `path` with each weight replaced by a reference to its position in `path`, as `external_data` of
+/// `onnx.proto`. The references are relative to the file's folder.
 ///
-/// ONNX Runtime maps such weights, where it would hold those of a whole file twice while it loads them: as they were
-/// parsed, and as it wants them.
+/// ONNX Runtime maps such weights. Loading a whole file would keep them in memory twice: as parsed, and in its own form.
 ///
 /// # Errors
-/// What reading says; [`ErrorKind::Unsupported`] where there is nothing to gain.
+/// Errors of reading; [`ErrorKind::Unsupported`] if this would gain nothing.
 pub(crate) fn outline(path: &Path) -> io::Result<Vec<u8>> {
     let location = path.file_name().and_then(|name| name.to_str()).ok_or(ErrorKind::Unsupported)?;
     let (mut reader, length) = Reader::open(path)?;
@@ -84,10 +83,10 @@ fn not_onnx(path: &Path, detail: &str) -> ModelError {
     ModelError::Config { path: path.to_owned(), detail: format!("is not a whole ONNX file: {detail}") }
 }
 
-/// A field's value: a number, or the place where its bytes end.
+/// A field's value: a number, or the end position of its bytes.
 pub(super) enum Field {
     Number(u64),
-    /// Of four or eight bytes.
+    /// A fixed field of four or eight bytes.
     Fixed {
         kind: u64,
         end: u64,
@@ -97,7 +96,7 @@ pub(super) enum Field {
     },
 }
 
-/// Protocol buffers' wire format, read forwards.
+/// A forward reader for the wire format of protocol buffers.
 pub(super) struct Reader<R> {
     bytes: BufReader<R>,
     position: u64,
@@ -105,7 +104,7 @@ pub(super) struct Reader<R> {
 }
 
 impl Reader<File> {
-    /// The file at `path`, and how long it is.
+    /// Opens the file at `path` and returns its length.
     fn open(path: &Path) -> io::Result<(Reader<File>, u64)> {
         let file = File::open(path)?;
         let length = file.metadata()?.len();
@@ -114,7 +113,7 @@ impl Reader<File> {
 }
 
 impl<'a> Reader<Cursor<&'a [u8]>> {
-    /// What lies in memory.
+    /// Reads from memory.
     pub(super) fn over(bytes: &'a [u8]) -> Self {
         Reader::new(Cursor::new(bytes))
     }
@@ -135,7 +134,7 @@ impl<R: Read + Seek> Reader<R> {
     }
 
     fn graph(&mut self, end: u64, graph: &mut Graph) -> io::Result<()> {
-        // Files of IR version 3 list their weights among the inputs.
+        // Files of IR version 3 list their weights as inputs too.
         let mut weights = HashSet::new();
         let (mut inputs, mut outputs) = (Vec::new(), Vec::new());
         self.each_field(end, |reader, number, field| {
@@ -153,7 +152,7 @@ impl<R: Read + Seek> Reader<R> {
         Ok(())
     }
 
-    /// Of a node only the tensors and graphs in its attributes, for the weights they hold.
+    /// Reads a node, only the tensors and graphs in its attributes, because they may have weights.
     fn node(&mut self, end: u64, graph: &mut Graph) -> io::Result<()> {
         self.each_field(end, |reader, number, field| match (number, field) {
             (5, Field::Bytes { end }) => {
@@ -172,7 +171,7 @@ impl<R: Read + Seek> Reader<R> {
         })
     }
 
-    /// The tensor's name; where its bytes lie in another file, that is noted.
+    /// Reads a tensor's name, and records the file of external weights if there is one.
     fn tensor(&mut self, end: u64, graph: &mut Graph) -> io::Result<String> {
         let mut name = String::new();
         self.each_field(end, |reader, number, field| {
@@ -245,7 +244,7 @@ impl<R: Read + Seek> Reader<R> {
         Ok(dim)
     }
 
-    /// Calls `each` with every field up to `end`, and skips what it leaves unread.
+    /// Calls `each` with every field up to `end`, and skips the bytes that it does not read.
     pub(super) fn each_field(
         &mut self,
         end: u64,
@@ -296,7 +295,7 @@ impl<R: Read + Seek> Reader<R> {
         })
     }
 
-    /// Writes the tensor, with the place of its content where that is large.
+    /// Writes the tensor; large content is replaced by its position.
     fn outline_tensor(&mut self, end: u64, location: &str, outline: &mut Vec<u8>) -> io::Result<()> {
         let mut place = None;
         self.each_field(end, |reader, number, field| match (number, field) {
@@ -304,7 +303,7 @@ impl<R: Read + Seek> Reader<R> {
                 place = Some((reader.position, end - reader.position));
                 Ok(())
             }
-            // Nobody knows where the others of its files are looked up, once this one is elsewhere.
+            // Already external: such files would not be found from another place.
             (13, _) => Err(ErrorKind::Unsupported.into()),
             (number, field) => reader.copy(number, &field, outline),
         })?;
@@ -325,7 +324,7 @@ impl<R: Read + Seek> Reader<R> {
         Ok(())
     }
 
-    /// Writes the field as it is.
+    /// Copies the field unchanged.
     pub(super) fn copy(&mut self, number: u64, field: &Field, outline: &mut Vec<u8>) -> io::Result<()> {
         let (kind, end) = match field {
             Field::Number(value) => {
@@ -374,7 +373,7 @@ impl<R: Read + Seek> Reader<R> {
         Ok(byte)
     }
 
-    /// Integers that are there one by one, or packed.
+    /// Reads integers, either single or packed.
     pub(super) fn integers(&mut self, field: &Field, into: &mut Vec<i64>) -> io::Result<()> {
         match field {
             Field::Number(number) => into.push(number.cast_signed()),
@@ -438,7 +437,7 @@ mod tests {
         bytes
     }
 
-    /// A file with two weights, of which one has this content, and a field of each kind around them.
+    /// A file with two weights, one with this content, and with a field of each kind.
     fn file(content: &[u8]) -> Vec<u8> {
         let tensor =
             |name: &str, content: &[u8]| message(5, &[&message(8, name.as_bytes()), content].concat());
@@ -449,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outline_is_the_file_with_places_for_weights() {
+    fn an_outline_is_the_file_with_positions_of_weights() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tower.onnx");
         let weights = [7; 3000];
@@ -466,12 +465,12 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_outline_is_said_to_have_none() {
+    fn files_without_an_outline_are_unsupported() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tower.onnx");
         let whole = file(&message(9, &[7; 3000]));
         let opset = message(8, b"opset").len();
-        // Cut between two fields it would be a whole file, of fewer.
+        // A file truncated between two fields would be valid, with fewer fields.
         let cuts = (30..whole.len() - opset).chain(whole.len() - opset + 1..whole.len());
         for length in cuts {
             fs::write(&path, &whole[..length]).unwrap();

@@ -1,7 +1,7 @@
-//! Which input of a tower is what, and which output is the embedding: by position, type and shape, not by name.
+//! Identifies the inputs of a tower and the output that is the embedding, by position, type and shape.
 //!
-//! Exporters name things as they like. A name is only asked where shapes leave two answers, and what stays uncertain is
-//! an error that names the input or output.
+//! Exporters choose names freely, so a name is used only if shapes leave two possibilities. Remaining ambiguity is an error
+//! that names the input or output.
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ pub(crate) struct Port {
     pub(crate) dims: Vec<Dim>,
 }
 
-/// The type of a tensor's numbers, as far as towers use them.
+/// The element types of tensors that towers use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Element {
     F32,
@@ -27,7 +27,7 @@ pub(crate) enum Element {
     Other,
 }
 
-/// A dimension of a tensor: fixed when the model was exported, or free under a name, which may be empty.
+/// A dimension of a tensor: fixed at export, or free, with a name that may be empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Dim {
     Fixed(usize),
@@ -35,7 +35,7 @@ pub(crate) enum Dim {
 }
 
 impl Dim {
-    /// The size, where it is fixed.
+    /// The size, if it is fixed.
     pub(crate) fn fixed(&self) -> Option<usize> {
         match self {
             Dim::Fixed(size) => Some(*size),
@@ -57,7 +57,7 @@ impl Element {
         }
     }
 
-    #[expect(clippy::wildcard_enum_match_arm, reason = "no tower uses the other twenty")]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "towers don't use the other twenty")]
     fn of_ort(element: TensorElementType) -> Element {
         match element {
             TensorElementType::Float32 => Element::F32,
@@ -71,7 +71,7 @@ impl Element {
 }
 
 impl Port {
-    /// The inputs, then the outputs, of a loaded tower.
+    /// The inputs and the outputs of a loaded tower.
     pub(crate) fn of_session(session: &Session) -> (Vec<Port>, Vec<Port>) {
         (
             session.inputs().iter().map(Port::of_outlet).collect(),
@@ -122,15 +122,15 @@ fn named(ports: &[Port]) -> String {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PixelInput {
     pub(crate) name: String,
-    /// [`Element::F32`] or [`Element::F16`] takes normalised pixels, [`Element::U8`] bytes that the graph normalises.
+    /// [`Element::F32`] and [`Element::F16`] mean normalised pixels, [`Element::U8`] bytes that the graph normalises.
     pub(crate) element: Element,
     pub(crate) order: ChannelOrder,
-    /// Height and width, where they are fixed.
+    /// Height and width, if they are fixed.
     pub(crate) size: [Option<usize>; 2],
     pub(crate) batch: Batch,
 }
 
-/// Whether an image's colours come as three planes or pixel by pixel.
+/// Whether colours are stored in three planes or pixel by pixel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChannelOrder {
     /// `[batch, 3, height, width]`
@@ -139,12 +139,12 @@ pub(crate) enum ChannelOrder {
     Last,
 }
 
-/// How many pictures or texts a tower takes at once.
+/// How many pictures or texts a tower accepts at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Batch {
     /// Any number.
     Any,
-    /// One; the exporter fixed it.
+    /// Only one, fixed at export.
     One,
 }
 
@@ -160,18 +160,18 @@ impl Batch {
 
 impl PixelInput {
     /// # Errors
-    /// What is wrong or uncertain about `inputs`.
+    /// A message if `inputs` are wrong or ambiguous.
     pub(crate) fn of(inputs: &[Port]) -> Result<PixelInput, String> {
         let [input] = inputs else {
             return Err(format!(
-                "an image tower has one input, this has {}: {}",
+                "an image tower must have one input, but this one has {}: {}",
                 inputs.len(),
                 named(inputs)
             ));
         };
         let [_, a, b, c] = &input.dims[..] else {
             return Err(format!(
-                "input {input} is not [batch, 3, height, width] nor [batch, height, width, 3]"
+                "input {input} is neither [batch, 3, height, width] nor [batch, height, width, 3]"
             ));
         };
         if !matches!(input.element, Element::F32 | Element::F16 | Element::U8) {
@@ -181,7 +181,7 @@ impl PixelInput {
             Dim::Fixed(size) => *size == 3,
             Dim::Named(name) => name.contains("channel"),
         };
-        // Hugging Face means planes by `pixel_values`, even where it leaves all dimensions free.
+        // In Hugging Face's models `pixel_values` means planes, even if all dimensions are free.
         let (order, size) = match (is_channel(a), is_channel(c)) {
             (true, false) => (ChannelOrder::First, [b, c]),
             (false, true) => (ChannelOrder::Last, [a, b]),
@@ -199,14 +199,14 @@ impl PixelInput {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TokenInputs {
     pub(crate) ids: IntegerInput,
-    /// 1 for every token that counts, 0 for padding.
+    /// The mask: 1 for tokens, 0 for padding.
     pub(crate) mask: Option<IntegerInput>,
-    /// Tokens in every text, where that is fixed.
+    /// The number of tokens per text, if it is fixed.
     pub(crate) length: Option<usize>,
     pub(crate) batch: Batch,
 }
 
-/// An input of integers and whether they take four bytes or eight.
+/// An integer input and its width.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct IntegerInput {
     pub(crate) name: String,
@@ -222,7 +222,7 @@ pub(crate) enum Width {
 
 impl TokenInputs {
     /// # Errors
-    /// What is wrong or uncertain about `inputs`.
+    /// A message if `inputs` are wrong or ambiguous.
     pub(crate) fn of(inputs: &[Port]) -> Result<TokenInputs, String> {
         if let Some(strange) = inputs.iter().find(|input| !input.is_integer() || input.dims.len() != 2) {
             return Err(format!("input {strange} is not i32 or i64 [batch, length]"));
@@ -248,7 +248,7 @@ impl TokenInputs {
 pub(crate) struct Embedding {
     pub(crate) name: String,
     pub(crate) element: Element,
-    /// Its length, where it is fixed.
+    /// Its dimension, if it is fixed.
     pub(crate) dim: Option<usize>,
 }
 
@@ -257,7 +257,7 @@ const EMBEDDINGS: [&str; 3] = ["image_embeds", "text_embeds", "pooler_output"];
 
 impl Embedding {
     /// # Errors
-    /// What is wrong or uncertain about `outputs`.
+    /// A message if `outputs` are wrong or ambiguous.
     pub(crate) fn of(outputs: &[Port]) -> Result<Embedding, String> {
         let output = EMBEDDINGS
             .iter()
@@ -278,7 +278,7 @@ fn the_only_matrix(outputs: &[Port]) -> Result<&Port, String> {
     match (matrices.next(), matrices.next()) {
         (Some(output), None) => Ok(output),
         _ => {
-            Err(format!("none of the outputs is surely the embedding [batch, embed_dim]: {}", named(outputs)))
+            Err(format!("cannot tell which output is the embedding [batch, embed_dim]: {}", named(outputs)))
         }
     }
 }
@@ -287,14 +287,14 @@ fn the_only_matrix(outputs: &[Port]) -> Result<&Port, String> {
 mod tests {
     use super::*;
 
-    /// A port of numbers and names: `3` is fixed, `batch` is free.
+    /// A port with these dimensions: `3` is fixed, `batch` is free.
     fn port(name: &str, element: Element, dims: &[&str]) -> Port {
         let dim = |dim: &&str| dim.parse().map_or_else(|_| Dim::Named((*dim).to_owned()), Dim::Fixed);
         Port { name: name.to_owned(), element, dims: dims.iter().map(dim).collect() }
     }
 
     #[test]
-    fn pixels_are_told_by_their_shape() {
+    fn pixels_are_identified_by_their_shape() {
         #[track_caller]
         fn check(name: &str, dims: &[&str], expected: Result<(ChannelOrder, Batch), &str>) {
             let found = PixelInput::of(&[port(name, Element::F32, dims)]);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_told_from_their_mask() {
+    fn tokens_are_distinguished_from_their_mask() {
         #[track_caller]
         fn check(ports: &[(&str, Element, &[&str])], expected: Option<(&str, Option<&str>, Option<usize>)>) {
             let ports: Vec<_> =
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn the_embedding_is_told_from_the_states() {
+    fn the_embedding_is_distinguished_from_hidden_states() {
         #[track_caller]
         fn check(ports: &[(&str, &[&str])], expected: Option<(&str, Option<usize>)>) {
             let ports: Vec<_> = ports.iter().map(|(name, dims)| port(name, Element::F32, dims)).collect();

@@ -1,7 +1,6 @@
-//! Finds and loads the ONNX Runtime library, and says which one it was.
+//! Finds and loads the ONNX Runtime library.
 //!
-//! The path is always resolved here, before any other call into `ort`: left to itself `ort` panics when the library
-//! is missing.
+//! The path is always resolved here before any other call to `ort`, which by itself panics if the library is missing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +15,7 @@ use super::version::version_of;
 /// The library's file name starts with this on every platform.
 const STEM: &str = if cfg!(windows) { "onnxruntime" } else { "libonnxruntime" };
 
-/// The one this process has loaded. ONNX Runtime allows no second, and a process may open several models.
+/// The loaded runtime. A process can load only one, but it may open several models.
 static LOADED: Mutex<Option<Runtime>> = Mutex::new(None);
 
 /// A loaded ONNX Runtime.
@@ -27,15 +26,15 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Loads the first ONNX Runtime found in `places`, each of which is the library file itself or a folder that
-    /// may hold one. A process has one for good: every later call answers the same, whatever its `places`.
+    /// Loads the first ONNX Runtime found in `places`. Each place is the library file or a folder that may contain it. A
+    /// process has only one: all later calls return the same, whatever their `places`.
     ///
-    /// Builds from PyPI write down that they ran, in the user's cache folder, unless the environment variable
-    /// `ORT_DISABLE_TELEMETRY` is set before this. That is for the program to do, as the command `imgsearch` does.
+    /// Builds from PyPI record telemetry in the user's cache folder, unless the environment variable
+    /// `ORT_DISABLE_TELEMETRY` is set before this call. That is up to the program; the command `imgsearch` does it.
     ///
     /// # Errors
-    /// [`ModelError::RuntimeMissing`] when no place has one, [`ModelError::RuntimeRefused`] when the one found does
-    /// not load or is too old.
+    /// [`ModelError::RuntimeMissing`] if no place has one, [`ModelError::RuntimeRefused`] if the one found cannot be loaded
+    /// or is too old.
     pub fn load(places: &[PathBuf]) -> Result<Runtime, ModelError> {
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(runtime) = &*loaded {
@@ -50,12 +49,12 @@ impl Runtime {
             .with_telemetry(false)
             .build()
             .map_err(|error| refuse(error.to_string()))?;
-        // Its warnings (a missing GPU, an unused initializer) are for developers; errors come back as values.
+        // Its warnings (a missing GPU, an unused initializer) are for developers. Errors are returned as values anyway.
         environment.set_log_level(LogLevel::Fatal);
         Ok(loaded.insert(Runtime { environment, path }).clone())
     }
 
-    /// The library file that [`Runtime::load`] takes.
+    /// The library file that [`Runtime::load`] would load.
     pub(super) fn find(places: &[PathBuf]) -> Option<PathBuf> {
         places.iter().find_map(|place| library_in(place))
     }
@@ -65,7 +64,7 @@ impl Runtime {
         &self.path
     }
 
-    /// The library's version, such as `1.32.0`, where it tells one.
+    /// The library's version, such as `1.32.0`, if it reports one.
     pub fn version(&self) -> Option<String> {
         version_of(&self.path)
     }

@@ -1,4 +1,4 @@
-//! The two encoders: prepared pictures and texts in, unit vectors out.
+//! The image and text encoders: preprocessed pictures and texts in, unit vectors out.
 
 use half::f16;
 use imgsearch_index::{Vector, VectorError};
@@ -12,11 +12,11 @@ use super::tokenizer::{Tokenizer, Tokens};
 use super::tower::{Loaded, Tower, load};
 use super::{Device, ModelError, Prompt, Runtime};
 
-/// Pictures that are best embedded at once. Measured with ViT-B/32 on one CPU core: 125 ms a photo alone, 119 by twos
-/// and 116 by fours; 40 and 38 with weights of 8 bits. Twos would take 30 MB less, and be a waste of a GPU.
+/// Pictures per batch. Measured with ViT-B/32 on one CPU core: 125 ms per photo singly, 119 in batches of two and 116 in
+/// batches of four; with 8-bit weights 40 and 38. Batches of two would save 30 MB but waste a GPU.
 pub(crate) const BATCH: usize = 4;
 
-/// The image tower. Threads may share it.
+/// The image tower. Threads can share it.
 pub struct ImageEncoder {
     tower: Tower,
     input: PixelInput,
@@ -36,7 +36,7 @@ impl ImageEncoder {
         Ok(ImageEncoder { tower, input, preprocess: config.preprocess.clone() })
     }
 
-    /// The unit vector of one tensor of [`super::Preprocess::tensor`].
+    /// The unit vector for one tensor of [`super::Preprocess::tensor`].
     ///
     /// # Errors
     /// As [`ImageEncoder::encode_images`].
@@ -48,17 +48,17 @@ impl ImageEncoder {
     /// One unit vector for each tensor of [`super::Preprocess::tensor`], in the same order.
     ///
     /// # Errors
-    /// As [`ImageEncoder::encode_each`], and when one of them has no vector.
+    /// As [`ImageEncoder::encode_each`], and if one of them has no vector.
     pub fn encode_images(&self, tensors: &[Array3<f32>]) -> Result<Vec<Vector>, ModelError> {
         let vectors = self.encode_each(tensors)?.into_iter();
         vectors.map(|vector| vector.map_err(|error| self.tower.failed(&error))).collect()
     }
 
-    /// For each tensor its unit vector or, where the model makes numbers that are no direction, why there is none: one
-    /// picture must not cost the others of its batch theirs.
+    /// The unit vector for each tensor, or an error for a tensor whose output has no direction, so that one picture cannot
+    /// fail its whole batch.
     ///
     /// # Errors
-    /// [`ModelError::Inference`] when ONNX Runtime fails or the output is not `[batch, embed_dim]` numbers.
+    /// [`ModelError::Inference`] if ONNX Runtime fails or the output is not `[batch, embed_dim]` numbers.
     pub fn encode_each(
         &self,
         tensors: &[Array3<f32>],
@@ -77,12 +77,12 @@ impl ImageEncoder {
         Ok(vectors)
     }
 
-    /// Where it really runs.
+    /// The device in use.
     pub fn device(&self) -> Device {
         self.tower.device()
     }
 
-    /// A batch in the type and order that the tower takes.
+    /// A batch in the type and order that the tower expects.
     fn pixels(&self, batch: Array4<f32>) -> Result<SessionInputValue<'static>, ort::Error> {
         let batch = match self.input.order {
             ChannelOrder::First => batch,
@@ -95,7 +95,7 @@ impl ImageEncoder {
         })
     }
 
-    /// The bytes that normalised pixels were made from, for a tower that normalises by itself.
+    /// Converts normalised pixels back to bytes, for a tower that normalises them itself.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -118,13 +118,13 @@ impl ImageEncoder {
     }
 }
 
-/// The text tower with its tokenizer. Threads may share it.
+/// The text tower with its tokenizer. Threads can share it.
 pub struct TextEncoder {
     tower: Tower,
     inputs: TokenInputs,
     tokenizer: Tokenizer,
     prompt: Prompt,
-    /// How long every text is made, where it is.
+    /// The length to which texts are padded, if they are.
     length: Option<usize>,
 }
 
@@ -139,7 +139,7 @@ impl TextEncoder {
         let (tower, inputs) = Tower::open(loaded, &config.file, embed_dim, TokenInputs::of)?;
         if let Some(fixed) = inputs.length.filter(|fixed| *fixed != config.context_length) {
             let expected = config.context_length;
-            let detail = format!("it takes {fixed} tokens, the model's context length is {expected}");
+            let detail = format!("it takes {fixed} tokens, but the model's context length is {expected}");
             return Err(ModelError::Config { path: config.file.clone(), detail });
         }
         let length = match config.padding {
@@ -149,7 +149,7 @@ impl TextEncoder {
         Ok(TextEncoder { tower, inputs, tokenizer, prompt, length })
     }
 
-    /// The unit vector of what a person searches for: `text` as the prompt puts it.
+    /// The unit vector of a query's `text` in the caption template.
     ///
     /// # Errors
     /// [`ModelError::NoWords`], [`ModelError::Tokenize`] or [`ModelError::Inference`].
@@ -170,7 +170,7 @@ impl TextEncoder {
         Vector::normalized(sum).map_err(|error| self.tower.failed(&error))
     }
 
-    /// The ids that the tower is given for `text`, padding included.
+    /// The token ids for `text`, including padding.
     ///
     /// # Errors
     /// [`ModelError::Tokenize`].
@@ -178,7 +178,7 @@ impl TextEncoder {
         Ok(self.tokenizer.encode(text, self.length)?.ids)
     }
 
-    /// The unit vector of `text` as it is.
+    /// The unit vector of `text` without a caption template.
     ///
     /// # Errors
     /// [`ModelError::Tokenize`] or [`ModelError::Inference`].

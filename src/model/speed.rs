@@ -1,4 +1,4 @@
-//! How fast a model is on this computer.
+//! Measures the speed of a model on this computer.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use ndarray::Array3;
 
 use super::{BATCH, Model, ModelError};
 
-/// Of the time that is allowed, the text tower may use one part in so many.
+/// The text tower gets one part in this many of the time.
 const TEXT_SHARE: u32 = 5;
 /// About as long as most queries.
 const QUERY: &str = "a dog on the beach at sunset";
@@ -14,15 +14,15 @@ const QUERY: &str = "a dog on the beach at sunset";
 /// The speed of both towers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speed {
-    /// Pictures that the image tower embeds in a second. Reading and decoding photos takes time besides.
+    /// Pictures that the image tower embeds per second, without reading and decoding.
     pub images_per_second: f32,
-    /// How long the text tower takes for a query, once it is loaded.
+    /// The time of the loaded text tower for one query.
     pub query: Duration,
 }
 
 impl Model {
-    /// Measures the speed of both towers for about as long as `most`, loading them included. Each tower runs twice at
-    /// least, and the first run does not count.
+    /// Measures the speed of both towers. It takes about `most`, including loading. Each tower runs at least twice, and the
+    /// first run does not count.
     ///
     /// # Errors
     /// As [`Model::image_encoder`] and [`Model::text_encoder`].
@@ -43,7 +43,7 @@ impl Model {
     }
 }
 
-/// How long `work` takes: the median of as many times as there are until `end`. The first time does not count.
+/// The time that `work` takes: the median of repetitions until `end`. The first one does not count.
 fn median_of(end: Instant, mut work: impl FnMut() -> Result<(), ModelError>) -> Result<Duration, ModelError> {
     work()?;
     let mut took = Vec::new();

@@ -1,4 +1,4 @@
-//! A tower as an ONNX Runtime session: tensors in, unit vectors out.
+//! Runs a tower as an ONNX Runtime session: tensors in, unit vectors out.
 #![expect(unsafe_code, reason = "`ort` has no way to run one session on several threads")]
 
 use std::ffi::CString;
@@ -19,26 +19,26 @@ use ort::value::DynValue;
 use super::ports::{Element, Embedding, Port};
 use super::{Device, ModelError, Runtime, class_token, onnx};
 
-/// One ONNX file whose inputs are known, and one of whose outputs is `[batch, embed_dim]`.
+/// A loaded ONNX file with known inputs and an output `[batch, embed_dim]`.
 pub(super) struct Tower {
     loaded: Loaded,
     file: PathBuf,
     output: Embedding,
     embed_dim: usize,
-    /// Held during a run on a device that does one thing at a time; not there where runs go side by side.
+    /// Locked during a run on devices that cannot run in parallel; `None` on others.
     one_at_a_time: Option<Mutex<()>>,
 }
 
-/// A session, and where it runs.
+/// A session and its device.
 pub(super) struct Loaded {
     pub(super) session: Session,
     pub(super) device: Device,
-    /// What the session reads its weights from, if it is not memory of its own; comes after it for that.
+    /// The mapped file from which the session uses weights, if any. Declared after the session, so that it is dropped later.
     pub(super) _content: Option<Mmap>,
 }
 
 impl Tower {
-    /// The tower loaded from `file`; `inputs_of` says which of its inputs is what, or what is wrong with them.
+    /// Loads a tower from `file`. `inputs_of` identifies its inputs, or returns a message about what is wrong with them.
     pub(super) fn open<T>(
         loaded: Loaded,
         file: &Path,
@@ -52,15 +52,15 @@ impl Tower {
         if let Some(dim) = output.dim.filter(|dim| *dim != embed_dim) {
             let name = &output.name;
             return Err(refuse(format!(
-                "output `{name}` is {dim} numbers long, the model's vectors are {embed_dim}"
+                "output `{name}` has {dim} dimensions, but the model's vectors have {embed_dim}"
             )));
         }
         let one_at_a_time = (loaded.device != Device::Cpu).then(Mutex::default);
         Ok((Tower { loaded, file: file.to_owned(), output, embed_dim, one_at_a_time }, inputs))
     }
 
-    /// For each of the `batch` rows of the embedding its unit vector, or why it is none. Any number of threads may run
-    /// one tower: the weights are there once, and each run takes memory only for what it computes.
+    /// Runs the tower and returns the unit vector of each of the `batch` rows, or why it has none. Any number of threads can
+    /// run one tower: they share the weights, and each run needs memory only for its own tensors.
     pub(super) fn run(
         &self,
         inputs: &[(&str, SessionInputValue<'_>)],
@@ -68,7 +68,7 @@ impl Tower {
     ) -> Result<Vec<Result<Vector, VectorError>>, ModelError> {
         let Tower { loaded, file, output, embed_dim, one_at_a_time } = self;
         let failed = |detail: String| ModelError::Inference { path: file.clone(), detail };
-        // It guards no data, so a run that panicked leaves nothing half done.
+        // The lock guards no data, so it is safe to continue after a panic.
         let turn = one_at_a_time.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
         let embedding = run(&loaded.session, inputs, &output.name);
         drop(turn);
@@ -84,7 +84,7 @@ impl Tower {
         self.embed_dim
     }
 
-    /// Where it really runs.
+    /// The device in use.
     pub(super) fn device(&self) -> Device {
         self.loaded.device
     }
@@ -94,11 +94,11 @@ impl Tower {
     }
 }
 
-/// The output called `output` of one run.
+/// Runs a session once and returns the output `output`.
 ///
-/// [`Session::run`] does the same behind `&mut`, because not every execution provider bears runs side by side. The
-/// CPU's does: "it can then be used in multiple threads" (onnxruntime issues 114 and 13571); on other devices
-/// [`Tower::run`] lets one run at a time. `tests/it/model_goldens.rs` compares runs side by side with one after the other.
+/// [`Session::run`] does the same but needs `&mut`, because not every execution provider supports parallel runs. The CPU's
+/// does: "it can then be used in multiple threads" (onnxruntime issues 114 and 13571). On other devices [`Tower::run`] allows
+/// only one run at a time. `tests/it/model_goldens.rs` compares parallel runs with sequential ones.
 fn run(
     session: &Session,
     inputs: &[(&str, SessionInputValue<'_>)],
@@ -110,8 +110,8 @@ fn run(
     let name_pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
     let values: Vec<_> = inputs.iter().map(|(_, value)| value.ptr()).collect();
     let (session_ptr, options, mut made) = (session.ptr().cast_mut(), ptr::null(), ptr::null_mut());
-    // SAFETY: names and values are as many as it is told and live until it returns; null options are the default ones;
-    // one output is asked for, and there is room for one.
+    // SAFETY: the counts of names and values are right, and they live until it returns; null options mean defaults; one
+    // output is requested, and there is room for one.
     let status = unsafe {
         (ort::api().Run)(
             session_ptr,
@@ -124,14 +124,14 @@ fn run(
             &raw mut made,
         )
     };
-    // SAFETY: it is what a call into ONNX Runtime answered, and used only here.
+    // SAFETY: the status was returned by ONNX Runtime and is used only here.
     unsafe { ort::Error::result_from_status(status) }?;
     let made = NonNull::new(made).ok_or_else(|| ort::Error::new("no output"))?;
-    // SAFETY: the run made it with the session's allocator, and nobody else has it.
+    // SAFETY: the run allocated it with the session's allocator, and nobody else has it.
     Ok(unsafe { DynValue::from_ptr(made, Some(session.allocator())) })
 }
 
-/// The embedding in f32, whatever the graph computes in.
+/// The embedding as f32, whatever type the graph uses.
 fn numbers(output: &DynValue, element: Element) -> Result<Array2<f32>, ort::Error> {
     let matrix = |array: ArrayViewD<'_, f32>| {
         array
@@ -159,7 +159,7 @@ pub(super) fn load(
         {
             return Ok(Loaded { session, device, _content: None });
         }
-        // Whatever was wrong with its outline, the file itself loads or is the one to say why not.
+        // If the outline does not work, try the file itself; its error is the one to report.
         let builder = configured(runtime, threads).map_err(refuse)?;
         let session = with_provider(builder, device)?.commit_from_file(file).map_err(refuse)?;
         Ok(Loaded { session, device, _content: None })
@@ -171,11 +171,11 @@ pub(super) fn load(
     accelerators.copied().find_map(|device| on(device).ok()).map_or_else(|| on(Device::Cpu), Ok)
 }
 
-/// A session that maps its weights: ViT-B/32 of 32 bits is loaded in .51 instead of .84 s of CPU, and with two thirds of
-/// the memory at the peak. Its answers are the same.
+/// A session that maps its weights. A 32-bit ViT-B/32 then loads in 0.51 s of CPU time instead of 0.84 s, with two thirds of
+/// the peak memory. The results are the same.
 fn from_outline(runtime: &Runtime, file: &Path, threads: usize) -> Result<Session, ort::Error> {
     let refused = |error: io::Error| ort::Error::new(error.to_string());
-    // ONNX Runtime follows no links out of the folder.
+    // ONNX Runtime does not follow links out of the folder.
     let file = file.canonicalize().map_err(refused)?;
     let folder = file.parent().and_then(Path::to_str).ok_or_else(|| ort::Error::new("no folder"))?;
     let outline = onnx::outline(&file).map_err(refused)?;
@@ -188,16 +188,16 @@ fn from_outline(runtime: &Runtime, file: &Path, threads: usize) -> Result<Sessio
     shorter.map_or_else(|| session(&outline), Ok)
 }
 
-/// What all sessions have in common.
+/// The settings common to all sessions.
 pub(super) fn configured(runtime: &Runtime, threads: usize) -> Result<SessionBuilder, ort::Error> {
     Ok(Session::builder(&runtime.environment)?
         .with_optimization_level(GraphOptimizationLevel::All)?
         .with_intra_threads(threads)?
-        // Threads that spin while they wait would take the cores that decode.
+        // Threads that spin while waiting would block cores needed for decoding.
         .with_intra_op_spinning(false)?)
 }
 
-/// The device or an error: `ort` by itself would fall back to the CPU without a word.
+/// Uses the device or fails: `ort` by itself would silently fall back to the CPU.
 fn with_provider(builder: SessionBuilder, device: Device) -> Result<SessionBuilder, ModelError> {
     let Some(provider) = device.provider() else { return Ok(builder) };
     builder

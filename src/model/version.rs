@@ -1,8 +1,8 @@
-//! Asks a loaded ONNX Runtime library for its version, which `ort` reads and does not tell.
+//! Gets the version of a loaded ONNX Runtime library. `ort` reads it too but does not expose it.
 //!
-//! One of the unsafe files of this package, which ARCHITECTURE.md lists: two calls into a C library that `ort` has loaded and checked just before.
+//! One of the unsafe files listed in ARCHITECTURE.md: two calls into a C library that `ort` has just loaded and checked.
 
-#![expect(unsafe_code, reason = "the version can only be had from the library's C interface")]
+#![expect(unsafe_code, reason = "only the library's C interface reports the version")]
 
 use std::ffi::CStr;
 use std::path::Path;
@@ -10,16 +10,16 @@ use std::path::Path;
 use libloading::Library;
 use ort::sys::OrtApiBase;
 
-/// The version, such as `1.32.0`, of the library at `path`; `None` when it does not tell.
+/// The version of the library at `path`, such as `1.32.0`; `None` if it reports none.
 pub(super) fn version_of(path: &Path) -> Option<String> {
-    // SAFETY: `ort` has loaded this very file, so loading it again runs no initialiser a second time.
+    // SAFETY: `ort` has already loaded this file, so no initialiser runs a second time.
     let library = unsafe { Library::new(path) }.ok()?;
     // SAFETY: `OrtGetApiBase` has this signature in every release of ONNX Runtime.
     let get_base =
         unsafe { library.get::<unsafe extern "C" fn() -> *const OrtApiBase>(b"OrtGetApiBase") }.ok()?;
-    // SAFETY: it takes nothing and answers a pointer to a static, or null.
+    // SAFETY: it takes no arguments and returns a pointer to a static, or null.
     let base = unsafe { get_base().as_ref() }?;
-    // SAFETY: it answers a NUL-terminated string that is never freed.
+    // SAFETY: it returns a NUL-terminated string that is never freed.
     let version = unsafe { CStr::from_ptr((base.GetVersionString)()) };
     version.to_str().ok().map(str::to_owned)
 }

@@ -17,7 +17,7 @@ pub struct PatternError {
     pub detail: String,
 }
 
-/// The user's own exclude patterns, below one root. Patterns and paths are compared in one normal form.
+/// The user's exclude patterns for one root. Patterns and paths are compared in one normal form.
 #[derive(Debug)]
 pub struct Exclude {
     matcher: Gitignore,
@@ -27,14 +27,14 @@ impl Exclude {
     /// Compiles the patterns.
     ///
     /// # Errors
-    /// [`PatternError`] for the first that is no glob.
+    /// [`PatternError`] if a pattern is not a valid glob.
     pub fn new(root: &Path, rules: &Rules) -> Result<Exclude, PatternError> {
         let refuse = |pattern: &str, error: ignore::Error| PatternError {
             pattern: pattern.to_owned(),
             detail: error.to_string(),
         };
         let mut builder = GitignoreBuilder::new(normal_path(root));
-        // Git takes a lone `[` literally; a person who types one has forgotten something.
+        // Git takes a lone `[` literally, but a user who types one has probably made a mistake.
         builder.allow_unclosed_class(false);
         for pattern in &rules.exclude {
             builder.add_line(None, &normal_text(pattern)).map_err(|error| refuse(pattern, error))?;
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pattern_that_is_no_glob_is_named() {
+    fn an_invalid_pattern_is_reported() {
         let rules = Rules { exclude: vec!["[".into()], ..Rules::default() };
         assert!(Exclude::new(Path::new("/"), &rules).unwrap_err().to_string().contains("`[`"));
     }
@@ -79,7 +79,7 @@ mod tests {
         check("*.gif", "/r/a/b.jpg", false);
         check("/a", "/r/b/a/c.jpg", false);
         check("*", "/elsewhere/a.jpg", false);
-        // `Tür` as it is typed, and as a Mac writes it.
+        // `Tür` as typed, and as a Mac writes it.
         check("T\u{fc}r*", "/r/Tu\u{308}r/a.jpg", true);
         check("Tu\u{308}r.jpg", "/r/T\u{fc}r.jpg", true);
     }

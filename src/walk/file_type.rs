@@ -1,17 +1,16 @@
-//! What kind of file a photo is in, by the ending of its name.
+//! The file types of pictures, by extension.
 
 use std::str::FromStr;
 
-/// A kind of picture file.
+/// A type of picture file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileType {
     name: &'static str,
     endings: &'static [&'static str],
 }
 
-/// All kinds that are read, each with the endings its files have. Among the JPEGs, `pjpeg` and `jpg_large` are what browsers
-/// save, and `jpg_original` is what exiftool leaves behind; mpo and jps hold two pictures of one scene, and insp is a
-/// camera's that looks in all directions.
+/// All supported types with their extensions. Among the JPEGs, browsers save `pjpeg` and `jpg_large`, and exiftool leaves
+/// `jpg_original` behind; mpo and jps contain two pictures of one scene, and insp comes from 360-degree cameras.
 const FILE_TYPES: &[FileType] = &[
     FileType {
         name: "jpeg",
@@ -44,13 +43,13 @@ const FILE_TYPES: &[FileType] = &[
     RAW,
 ];
 
-/// Name endings of picture files that no build reads: such a file is skipped by the name of its format.
+/// Extensions of unsupported picture formats. Such a file is skipped with the name of its format.
 pub(super) const UNREAD_EXTENSIONS: &[&str] = &[
     "psd", "psb", "xcf", "jp2", "j2k", "j2c", "jpc", "jpf", "jpx", "jpm", "svg", "svgz", "ico", "cur", "dds",
     "exr", "hdr", "ff", "jxr", "wdp", "hdp", "tga", "pcx", "xbm", "xpm",
 ];
 
-/// Cameras' RAW files, of every maker that exiftool, LibRaw or Adobe's DNG Converter know.
+/// Cameras' RAW files, of every maker that exiftool, LibRaw or Adobe's DNG Converter supports.
 pub(super) const RAW: FileType = FileType {
     name: "raw",
     endings: &[
@@ -77,22 +76,22 @@ pub(super) const RAW: FileType = FileType {
 };
 
 impl FileType {
-    /// The kind of the file with this path or name, if it is one that is read. Upper and lower case are the same.
+    /// The type of the file with this path or name, if it is supported. Case is ignored.
     pub fn of(path: &[u8]) -> Option<FileType> {
         FILE_TYPES.iter().find(|kind| kind.is_of(path)).copied()
     }
 
-    /// All kinds that are read.
+    /// All types that are read.
     pub fn all() -> impl Iterator<Item = FileType> {
         FILE_TYPES.iter().copied()
     }
 
-    /// As it is typed.
+    /// The name, as typed on the command line.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// Whether the file with this path or name is of this kind. Upper and lower case are the same.
+    /// Whether the file with this path or name has this type. Case is ignored.
     pub fn is_of(&self, path: &[u8]) -> bool {
         let Some(dot) = path.iter().rposition(|byte| *byte == b'.') else { return false };
         self.endings.iter().any(|ending| path[dot + 1..].eq_ignore_ascii_case(ending.as_bytes()))
@@ -106,7 +105,7 @@ impl FromStr for FileType {
         let found = FILE_TYPES.iter().find(|kind| kind.name == text || kind.endings.contains(&text));
         found.copied().ok_or_else(|| {
             let names: Vec<&str> = FILE_TYPES.iter().map(FileType::name).collect();
-            format!("no such type; there are {}", names.join(", "))
+            format!("unknown type; the types are {}", names.join(", "))
         })
     }
 }
@@ -116,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ending_tells_the_type() {
+    fn the_extension_decides_the_type() {
         #[track_caller]
         fn check(kind: &str, path: &str, expected: bool) {
             assert_eq!(FileType::from_str(kind).unwrap().is_of(path.as_bytes()), expected, "{kind} {path}");

@@ -1,35 +1,35 @@
-//! What a file that is no picture is, by the ending of its name: so that a run can say what it did not look at.
+//! Kinds of files other than pictures, by extension, so that a run can say what it skipped.
 
 use std::path::Path;
 
 use minicbor::{Decode, Encode};
 
-/// A kind of file that is not looked at.
+/// A kind of file that is not indexed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(index_only)]
 pub enum Kind {
-    /// Films.
+    /// Videos.
     #[n(0)]
     Video,
-    /// Music and speech.
+    /// Audio.
     #[n(1)]
     Sound,
-    /// PDF.
+    /// PDF files.
     #[n(2)]
     Pdf,
-    /// Texts, tables, slides and books.
+    /// Text documents, tables, slides and books.
     #[n(3)]
     Document,
-    /// Drawings, layouts and models of things, as programs save them.
+    /// Project files of drawing, layout and 3D programs.
     #[n(4)]
     Drawing,
-    /// What lies beside pictures and films: edits, ratings, previews, catalogues, subtitles, tracks, colour profiles.
+    /// Files that accompany pictures and videos: edits, ratings, previews, catalogues, subtitles, tracks, colour profiles.
     #[n(5)]
     Sidecar,
-    /// Data of any program: JSON, databases, logs, settings.
+    /// Program data: JSON, databases, logs, settings.
     #[n(6)]
     Data,
-    /// Archives and images of disks.
+    /// Archives and disk images.
     #[n(7)]
     Archive,
     /// Programs, their source code, and fonts.
@@ -40,8 +40,8 @@ pub enum Kind {
     Other,
 }
 
-/// The endings that tell a kind. A file whose ending is neither here nor a picture's is told by its content, so a
-/// missing ending costs one look into the file and loses nothing.
+/// The extensions of each kind. A file whose extension is neither here nor a picture's is classified by its content, so a
+/// missing entry only costs opening the file.
 const ENDINGS: &[(Kind, &[&str])] = &[
     (
         Kind::Video,
@@ -162,12 +162,12 @@ const ENDINGS: &[(Kind, &[&str])] = &[
             "wasm", "whl", "woff", "woff2",
         ],
     ),
-    // A download that is not complete may begin like a picture.
+    // The content of an incomplete download may start like a picture's.
     (Kind::Other, &["crdownload", "download", "opdownload", "part", "partial", "swp", "temp", "tmp"]),
 ];
 
 impl Kind {
-    /// All kinds, in the order in which people are told of them.
+    /// All kinds, in the order in which they are listed.
     pub const ALL: [Kind; 10] = [
         Kind::Video,
         Kind::Sound,
@@ -181,7 +181,7 @@ impl Kind {
         Kind::Other,
     ];
 
-    /// The kind of the file with this name; `None` where only its content can tell.
+    /// The kind of the file with this name; `None` if only its content can tell.
     pub fn of(path: &Path) -> Option<Kind> {
         let ending = path.extension()?.as_encoded_bytes();
         let has =
@@ -189,7 +189,7 @@ impl Kind {
         ENDINGS.iter().find(|(_, endings)| has(endings)).map(|(kind, _)| *kind)
     }
 
-    /// What several of them are called. `status --json` has the same names.
+    /// The plural name, also used in `status --json`.
     pub fn plural(self) -> &'static str {
         match self {
             Kind::Video => "videos",
@@ -205,7 +205,7 @@ impl Kind {
         }
     }
 
-    /// So many of them: "1 video", "312 videos".
+    /// A number with the name: "1 video", "312 videos".
     pub fn counted(self, files: u64) -> String {
         let name = self.plural();
         format!("{files} {}", if files == 1 { name.trim_end_matches('s') } else { name })
@@ -219,7 +219,7 @@ mod tests {
     use crate::walk::file_type::UNREAD_EXTENSIONS;
 
     #[test]
-    fn the_ending_tells_the_kind() {
+    fn the_extension_decides_the_kind() {
         #[track_caller]
         fn check(name: &str, expected: Option<Kind>) {
             assert_eq!(Kind::of(Path::new(name)), expected, "{name}");
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn no_ending_is_of_two_kinds_or_a_pictures() {
+    fn no_extension_has_two_kinds_or_is_a_pictures() {
         let endings = || ENDINGS.iter().flat_map(|(_, endings)| *endings).chain(UNREAD_EXTENSIONS);
         let of_pictures: Vec<_> =
             endings().filter(|ending| FileType::of(format!(".{ending}").as_bytes()).is_some()).collect();
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_are_read_as_people_say_them() {
+    fn counts_read_naturally() {
         #[track_caller]
         fn check(kind: Kind, files: u64, expected: &str) {
             assert_eq!(kind.counted(files), expected);

@@ -134,7 +134,7 @@ fn what_is_no_whole_model_is_not_installed() {
     );
     let whole = tar_gz(&model());
     check_refused("a.tgz", &whole[..whole.len() / 2], &["cannot unpack", "a.tgz", "is damaged"]);
-    check_refused("a.onnx", b"\x08\x07", &["it is no zip, tar or tar.gz file", "hint"]);
+    check_refused("a.onnx", b"\x08\x07", &["it is not a zip, tar or tar.gz file", "hint"]);
     check_refused(
         "a.zip",
         &zip(&Repo(vec![("README.md", b"x".to_vec())])),

@@ -30,7 +30,8 @@ fn lines(workspace: &Workspace, args: &[&str]) -> Vec<Value> {
     // Nothing found, and dates that are only of files, are explained.
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
-        said.lines().all(|line| line.starts_with("no photo matches") || line.starts_with("the date of")),
+        said.lines()
+            .all(|line| line.starts_with("no photo matches") || line.contains("the file's date was used")),
         "{said}"
     );
     let lines = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
@@ -185,7 +186,7 @@ fn queries_that_are_none_are_refused() {
     check(&["query", "🐈"], &["no words for `🐈`"]);
     check(&["query", "--queries", "-", "dog"], &["--queries", "cannot be used with"]);
     check(&["query", "--queries", "none.txt"], &["none.txt"]);
-    check(&["query", "--queries", "-", "--format", "text"], &["JSON"]);
+    check(&["query", "--queries", "-", "--format", "text"], &["--format jsonl"]);
     fs::write(workspace.photos().join("text.png"), "no picture").unwrap();
     check(&["similar", "text.png"], &["text.png", "not an image"]);
     fs::write(workspace.photos().join("a.pdf"), "%PDF-1.4").unwrap();

@@ -1,9 +1,9 @@
-//! Changes to the catalog that become visible together.
+//! Changes to the catalog that are committed together.
 
 use crate::record::Entry;
 use crate::{Key, Record};
 
-/// Puts and deletes, and the numbers of the rows they make. At most one change of a batch may be about a key.
+/// Puts and deletes, with their row numbers. A batch may contain at most one change per key.
 pub(crate) struct Batch {
     pub(super) next_row: u64,
     pub(super) records: sled::Batch,
@@ -13,7 +13,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// The first row number that was never given is `next_row`.
+    /// `next_row` is the first unused row number.
     pub(super) fn new(next_row: u64) -> Batch {
         Batch {
             next_row,
@@ -24,7 +24,7 @@ impl Batch {
         }
     }
 
-    /// Puts a record under a key, from which [`Batch::delete`] has taken what was there, and answers its row.
+    /// Puts a record and returns its row. If the key had a record, call [`Batch::delete`] first.
     pub(crate) fn put(&mut self, key: &Key, record: Record, half_bytes: Option<Vec<u8>>) -> u64 {
         let entry = Entry { row: self.next_row, has_vector: half_bytes.is_some(), record };
         self.next_row += 1;
@@ -43,8 +43,8 @@ impl Batch {
         self.records.insert(key.as_bytes(), entry.to_bytes());
     }
 
-    /// Forgets a key where `old` is now. It takes a row number too, so that the numbers tell of two states of
-    /// a catalog which is the later one.
+    /// Deletes a key whose current entry is `old`. A delete uses up a row number too, so that of two states of a catalog
+    /// the one with the higher number is the later one.
     pub(crate) fn delete(&mut self, key: &Key, old: &Entry) {
         let row = old.row.to_be_bytes();
         self.next_row += 1;
@@ -55,12 +55,12 @@ impl Batch {
         self.records.remove(key.as_bytes());
     }
 
-    /// Remembers that a row which searchers can see is dead, until they cannot.
+    /// Adds a tombstone for a deleted row that searchers still see.
     pub(crate) fn bury(&mut self, row: u64, key: &Key) {
         self.tombstones.insert(&row.to_be_bytes(), key.as_bytes());
     }
 
-    /// Makes sure that no number below `next_row` is given again.
+    /// Makes sure that no row number below `next_row` is used again.
     pub(crate) fn skip_to(&mut self, next_row: u64) {
         self.next_row = self.next_row.max(next_row);
     }

@@ -1,17 +1,17 @@
 //! The system of record: every record and vector, in a sled database. Nothing outside this folder names sled.
 //!
-//! What a [`Batch`] holds is there in whole or not at all, and once [`Catalog::commit`] returns it survives the
-//! process and the machine. Only one process can have a catalog open; the index's lock sees to it.
+//! A [`Batch`] is atomic, and durable once [`Catalog::commit`] returns. The index's lock ensures that only one process
+//! opens a catalog.
 //!
-//! Trees and their entries, numbers little-endian unless said. A row is a big-endian `u64`, so that rows come
-//! in their order:
+//! Trees and their entries follow. Numbers are little-endian unless noted. Rows are big-endian `u64`, so that they sort in
+//! order:
 //!
 //! | tree         | key                   | value                                                    |
 //! |--------------|-----------------------|----------------------------------------------------------|
 //! | schema       | `format`              | `u32`, [`FORMAT`]                                        |
 //! | schema       | `space`               | see [`Space`]                                            |
 //! | schema       | `index`               | `u64`, see [`IndexId`]; absent in earlier versions       |
-//! | schema       | `next row`            | `u64`, the first row number never given; absent for none |
+//! | schema       | `next row`            | `u64`, the first unused row number; absent at first      |
 //! | schema       | `note`                | the caller's bytes                                       |
 //! | records      | key bytes             | see [`Entry`]                                            |
 //! | rows         | row                   | key bytes                                                |
@@ -19,9 +19,8 @@
 //! | tombstones   | row                   | key bytes; only while searchers still see the row        |
 //! | graphs       | graph, number of chunk, both big-endian `u64` | a piece of a graph file          |
 //!
-//! Rows are written in their order and nothing is written in a random one: a tree from fingerprints to rows, which
-//! this catalog had once, took 1.1 KB on disk per row, because each batch touched as many of its leaves as it had
-//! rows. The segments answer what has a fingerprint instead.
+//! Everything is written in row order, nothing in random order. An earlier tree from fingerprints to rows took 1.1 KB on
+//! disk per row, because each row of a batch touched another leaf. Now the segments look up fingerprints.
 
 mod batch;
 mod trouble;
@@ -40,7 +39,7 @@ use crate::{Error, Key, Space};
 pub(crate) use batch::Batch;
 use trouble::ask;
 
-/// Raised whenever an older version of this crate could misread what is written.
+/// Increased whenever an older version of this crate could misread the data.
 const FORMAT: u32 = 1;
 
 const FORMAT_KEY: &[u8] = b"format";
@@ -49,11 +48,11 @@ const INDEX_KEY: &[u8] = b"index";
 const NEXT_ROW_KEY: &[u8] = b"next row";
 const NOTE_KEY: &[u8] = b"note";
 
-/// How much of a graph is one value. sled puts values beyond a quarter of its 512 KB segments into files of
-/// their own.
+/// Graphs are split into values of this size, because sled stores values over a quarter of its 512 KB segments in separate
+/// files.
 const CHUNK_BYTES: usize = 96 << 10;
 
-/// How many entries are copied at a time: of the largest, pieces of graphs, 10 MB.
+/// How many entries are copied at a time: at most 10 MB, with the largest entries (pieces of graphs).
 const COPIED_AT_A_TIME: usize = 100;
 
 /// The open database.
@@ -78,7 +77,7 @@ impl Catalog {
     /// Opens the database in the folder, or creates an empty one. The caller holds the index's lock.
     pub(crate) fn open(path: &Path, cache_bytes: u64) -> Result<Catalog, Error> {
         remove_unfinished_snapshots(path)?;
-        // Nothing is written behind the caller's back: each batch is flushed, and no thread does it again.
+        // Each batch is flushed explicitly, so sled needs no flushing thread.
         let config = sled::Config::new().path(path).cache_capacity(cache_bytes).flush_every_ms(None);
         let db = ask(path, || open_when_released(&config))?;
         let file_path = database_file(path);
@@ -104,7 +103,7 @@ impl Catalog {
         let found = u32::from_le_bytes(self.exactly(&bytes, "the format is not a number")?);
         match found {
             FORMAT => Ok(()),
-            0 => Err(self.damaged("there was never such a format")),
+            0 => Err(self.damaged("the format number is invalid")),
             _ => Err(Error::NewerFormat { path: self.path.clone(), found, expected: FORMAT }),
         }
     }
@@ -115,7 +114,7 @@ impl Catalog {
         Space::from_bytes(&bytes).map(Some).ok_or_else(|| self.damaged("the vector space cannot be read"))
     }
 
-    /// Which index this is the catalog of; `None` for one of an earlier version.
+    /// Which index the catalog belongs to; `None` in a catalog of an earlier version.
     pub(crate) fn index(&self) -> Result<Option<IndexId>, Error> {
         let Some(bytes) = self.schema_value(INDEX_KEY)? else { return Ok(None) };
         let number = u64::from_le_bytes(self.exactly(&bytes, "the index's number cannot be read")?);
@@ -144,7 +143,7 @@ impl Catalog {
         self.flush()
     }
 
-    /// The first row number that was never given.
+    /// The first unused row number.
     pub(crate) fn next_row(&self) -> Result<u64, Error> {
         match self.schema_value(NEXT_ROW_KEY)? {
             Some(bytes) => Ok(u64::from_le_bytes(self.exactly(&bytes, "the next row is not a number")?)),
@@ -168,34 +167,34 @@ impl Catalog {
         })
     }
 
-    /// The rows from `first` on, in their order, each with its key.
+    /// The rows from `first` on with their keys, in order.
     pub(crate) fn rows_from(&self, first: u64) -> impl Iterator<Item = Result<(u64, Key), Error>> {
         self.each(self.rows.range(first.to_be_bytes()..)).map(|found| self.read_row(&found?))
     }
 
-    /// The dead rows that searchers may still see, each with the key it had.
+    /// The dead rows that searchers may still see, each with its former key.
     pub(crate) fn tombstones(&self) -> impl Iterator<Item = Result<(u64, Key), Error>> {
         self.each(self.tombstones.iter()).map(|found| self.read_row(&found?))
     }
 
-    /// Forgets tombstones. It need not be durable: to bury a row twice does no harm.
+    /// Removes tombstones. This need not be durable, because burying a row twice is harmless.
     pub(crate) fn forget_tombstones(&self, rows: impl Iterator<Item = u64>) -> Result<(), Error> {
         let mut batch = sled::Batch::default();
         rows.for_each(|row| batch.remove(&row.to_be_bytes()));
         self.ask(|| self.tombstones.apply_batch(batch))
     }
 
-    /// The halves of the vector of a row that has one.
+    /// The half floats of a row's vector. The row must have one.
     pub(crate) fn vector_bytes(&self, row: u64) -> Result<Vec<u8>, Error> {
         self.find_vector(row)?.ok_or_else(|| self.damaged("a vector is missing"))
     }
 
-    /// The halves of the vector of a row, unless the row was replaced.
+    /// The half floats of a row's vector, unless the row was replaced.
     pub(crate) fn find_vector(&self, row: u64) -> Result<Option<Vec<u8>>, Error> {
         Ok(self.ask(|| self.vectors.get(row.to_be_bytes()))?.map(|bytes| bytes.to_vec()))
     }
 
-    /// Keeps the bytes of a graph. Durable when it returns.
+    /// Stores the bytes of a graph. Durable when it returns.
     pub(crate) fn put_graph(&self, graph: u64, bytes: &[u8]) -> Result<(), Error> {
         for (chunk, bytes) in (0u64..).zip(bytes.chunks(CHUNK_BYTES)) {
             self.ask(|| self.graphs.insert(graph_key(graph, chunk), bytes))?;
@@ -203,7 +202,7 @@ impl Catalog {
         self.flush()
     }
 
-    /// The bytes of a graph; none when it was never kept.
+    /// The bytes of a graph; empty if it was never stored.
     pub(crate) fn graph(&self, graph: u64) -> Result<Vec<u8>, Error> {
         let chunks = self.each(self.graphs.scan_prefix(graph.to_be_bytes()));
         let chunks: Vec<_> = chunks.map(|found| Ok(found?.1)).collect::<Result<_, Error>>()?;
@@ -215,7 +214,7 @@ impl Catalog {
         self.each(self.graphs.iter()).try_for_each(|found| found.map(drop))
     }
 
-    /// Forgets the graphs that `keep` does not want.
+    /// Removes all graphs except those that `keep` accepts.
     pub(crate) fn retain_graphs(&self, keep: impl Fn(u64) -> bool) -> Result<(), Error> {
         for found in self.each(self.graphs.iter()) {
             let (key, _) = found?;
@@ -227,7 +226,7 @@ impl Catalog {
         Ok(())
     }
 
-    /// What the database takes, in bytes. sled uses the space of what was deleted again, but does not give it back.
+    /// Size of the database in bytes. sled reuses the space of deleted data but never returns it.
     pub(crate) fn bytes_on_disk(&self) -> Result<u64, Error> {
         self.ask(|| self.db.size_on_disk())
     }
@@ -253,12 +252,12 @@ impl Catalog {
         [schema, records, rows, vectors, tombstones, graphs]
     }
 
-    /// An empty batch, which gives rows their numbers. Two at a time would give the same ones.
+    /// An empty batch, which assigns row numbers. Don't use two at a time: they would assign the same numbers.
     pub(crate) fn batch(&self) -> Result<Batch, Error> {
         Ok(Batch::new(self.next_row()?))
     }
 
-    /// Applies a batch in whole; durable when it returns.
+    /// Applies a batch atomically; durable when it returns.
     pub(crate) fn commit(&self, batch: &Batch) -> Result<(), Error> {
         let Batch { next_row, records, vectors, rows, tombstones } = batch;
         let Catalog { schema, .. } = self;
@@ -282,8 +281,8 @@ impl Catalog {
         self.flush()
     }
 
-    /// On Linux sled's own flush is `sync_file_range`, which outlives a killed process, but neither records a
-    /// grown file's length nor empties the disk's cache: after a power cut the batch could be gone.
+    /// On Linux, sled's own flush is `sync_file_range`. That survives a killed process, but it neither records a grown
+    /// file's length nor flushes the disk's cache, so a power cut could lose the batch.
     fn flush(&self) -> Result<(), Error> {
         self.ask(|| self.db.flush())?;
         self.file.sync_data().map_err(Error::io("sync", &self.path))
@@ -318,7 +317,7 @@ impl Catalog {
         ask(&self.path, question)
     }
 
-    /// What an iterator of sled's finds, up to the first failure.
+    /// The items of a sled iterator, up to the first error.
     fn each<'a>(
         &'a self,
         mut found: sled::Iter,
@@ -346,9 +345,9 @@ fn database_file(path: &Path) -> PathBuf {
     path.join("db")
 }
 
-/// sled writes what it knows of its log to `snap.….generating` whenever it opens a database, then takes the name's end
-/// away; but it would read one that a killed process left half written as if it were whole, and call the database
-/// corrupt. The snapshot before it is still there.
+/// Removes unfinished snapshots. When sled opens a database it writes a snapshot of its log to `snap.….generating` and
+/// then renames it. If a killed process left a partial one, sled would read it as complete and report a corrupt database.
+/// The previous snapshot still exists.
 fn remove_unfinished_snapshots(path: &Path) -> Result<(), Error> {
     let entries = match std::fs::read_dir(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
@@ -363,8 +362,8 @@ fn remove_unfinished_snapshots(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// A database that was closed a moment ago keeps its own lock until its threads have ended, some milliseconds
-/// later. The index's lock is ours, so there is nobody else to wait for.
+/// Retries while the database is locked. A closed database keeps its lock for some milliseconds, until its threads have
+/// ended. Since we hold the index's lock, nobody else can have it.
 fn open_when_released(config: &sled::Config) -> sled::Result<sled::Db> {
     const ATTEMPTS: u32 = 100;
     for _ in 1..ATTEMPTS {
@@ -404,11 +403,11 @@ mod tests {
         check_format(&1u32.to_le_bytes(), None);
         check_format(
             &2u32.to_le_bytes(),
-            Some("the index in DIR/catalog has format 2, newer than the newest known, 1"),
+            Some("the index in DIR/catalog has format 2, but this version only reads up to 1"),
         );
         check_format(
             &0u32.to_le_bytes(),
-            Some("the index is damaged: there was never such a format in DIR/catalog"),
+            Some("the index is damaged: the format number is invalid in DIR/catalog"),
         );
         check_format(&[1], Some("the index is damaged: the format is not a number in DIR/catalog"));
     }
@@ -436,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn row_numbers_are_never_given_twice() {
+    fn row_numbers_are_never_reused() {
         let dir = tempfile::tempdir().unwrap();
         let catalog = Catalog::open(&dir.path().join("catalog"), 1 << 20).unwrap();
         let key = Key::new("k").unwrap();
@@ -445,7 +444,7 @@ mod tests {
             batch.put(&key, Record { fingerprint: None, payload: Vec::new() }, Some(vec![0; 6]));
             catalog.commit(&batch).unwrap();
             let entry = catalog.entry(&key).unwrap().unwrap();
-            assert_eq!(entry.row, 2 * row, "the delete before took a number too");
+            assert_eq!(entry.row, 2 * row, "the delete before used a number too");
             let mut batch = catalog.batch().unwrap();
             batch.delete(&key, &entry);
             catalog.commit(&batch).unwrap();

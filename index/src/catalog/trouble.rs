@@ -1,7 +1,7 @@
-//! What sled says when something is wrong, and what we say then.
+//! Converts sled's errors and panics.
 //!
-//! sled answers some damage with an error and some with a panic, in the calling thread. Both become an
-//! [`Error`] that names the catalog, so that whoever called can go on, or repair the index.
+//! sled reports some damage as an error and panics on other damage, in the calling thread. Both become an [`Error`] that
+//! names the catalog, so that the caller can continue or repair the index.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,7 +9,7 @@ use std::path::Path;
 
 use crate::Error;
 
-/// Asks sled for something.
+/// Runs a sled operation and converts its errors and panics.
 pub(super) fn ask<T>(path: &Path, question: impl FnOnce() -> sled::Result<T>) -> Result<T, Error> {
     match catch_unwind(AssertUnwindSafe(question)) {
         Ok(answer) => answer.map_err(|error| failed(path, error)),
@@ -31,14 +31,14 @@ fn failed(path: &Path, error: sled::Error) -> Error {
     }
 }
 
-/// sled keeps only the kind of an error of the system, and in place of its message what `{:?}` makes of it.
+/// Restores a readable message: sled keeps only the kind of a system error, and its `{:?}` form as the message.
 fn in_words(source: io::Error) -> io::Error {
-    // Of kind `Other` the text is all there is.
+    // For kind `Other` the text is the only information.
     let is_told = source.raw_os_error().is_some() || source.kind() == io::ErrorKind::Other;
     if is_told { source } else { source.kind().into() }
 }
 
-/// What a panic said.
+/// The message of a panic.
 #[derive(Debug, thiserror::Error)]
 #[error("sled panicked: {0}")]
 struct Panic(String);
@@ -56,7 +56,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn an_error_of_the_system_is_told_in_words() {
+    fn a_system_error_has_a_readable_message() {
         let full = io::Error::from_raw_os_error(28);
         let full = io::Error::new(full.kind(), format!("{full:?}"));
         let error = ask::<()>(Path::new("/p"), || Err(sled::Error::Io(full))).unwrap_err();
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_becomes_an_error_with_a_way_on() {
+    fn a_panic_becomes_an_error_with_a_hint() {
         let error = ask::<()>(Path::new("/p"), || panic!("page {}", 7)).unwrap_err();
         let said = std::error::Error::source(&error).map(ToString::to_string);
         assert_eq!(said.as_deref(), Some("sled panicked: page 7"));

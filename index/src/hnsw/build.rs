@@ -1,4 +1,4 @@
-//! Builds the graph of a segment, and measures it.
+//! Builds and measures the graph of a segment.
 
 use std::cmp::Reverse;
 
@@ -9,29 +9,28 @@ use crate::segment::Segment;
 use crate::selection::Allowed;
 use crate::{Error, GraphOptions};
 
-/// When one in so many rows of a full segment is in the graph, a first measurement tells whether to go on: where walks
-/// over so few rows cost more than a scan of all, those over all will too.
+/// When this share of a full segment's rows is in the graph, a first measurement decides whether to continue: if walks over
+/// a quarter of the rows cost more than a full scan, walks over all rows will too.
 const EARLY_ONE_IN: usize = 4;
 
-/// The least rows of a segment for which that is done: a smaller graph is built soon enough. Unit tests have no time for
-/// so many rows.
+/// Segments with fewer rows are built without that check, because it takes little time anyway. Unit tests use fewer rows.
 const LEAST_EARLY: usize = if cfg!(test) { 4_096 } else { 65_536 };
 
-/// How to build.
+/// Settings for a build.
 pub(crate) struct Builder<'a> {
     pub(crate) options: GraphOptions,
-    /// On all cores; otherwise on one, to leave the others to those who wait for something.
+    /// Build on all cores; otherwise on one, to leave the others free.
     pub(crate) parallel: bool,
-    /// Asked now and then.
+    /// Called now and then; true cancels the build.
     pub(crate) cancelled: &'a (dyn Fn() -> bool + Sync),
-    /// Told now and then how far it is, in rows.
+    /// Called now and then with the number of rows done.
     pub(crate) progress: &'a (dyn Fn(usize) + Sync),
 }
 
-/// What ended a build before its end.
+/// Why a build ended early.
 enum Ended {
     Cancelled,
-    /// Walks will cost more than scans.
+    /// Walks would cost more than scans.
     OfNoUse,
     Failed(Error),
 }
@@ -43,7 +42,7 @@ impl From<Error> for Ended {
 }
 
 impl Builder<'_> {
-    /// The graph of a segment, which takes over what `seed` has; `None` when it was cancelled.
+    /// Builds the graph of a segment, starting from `seed`; `None` if it was cancelled.
     pub(crate) fn build(&self, segment: &Segment, seed: Option<Seed<'_>>) -> Result<Option<Flat>, Error> {
         match self.on_threads(|| self.build_here(segment, seed)) {
             Ok(flat) => Ok(Some(flat)),
@@ -88,7 +87,7 @@ impl Builder<'_> {
         Ok(Flat { orphans, curve, ..lay_out(growing, m) })
     }
 
-    /// Inserts rows into a graph that has `before` rows.
+    /// Inserts rows into a graph that already has `before` rows.
     fn insert(&self, growing: &mut Growing<'_>, rows: &[u32], before: usize) -> Result<(), Ended> {
         let (mut done, mut told) = (0, 0);
         while done < rows.len() {
@@ -104,7 +103,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Measures walks for the rows `held`. Neither these nor the rows `missing` are in the graph yet.
+    /// Measures walks with the rows `held` as queries. Neither these nor the rows `missing` are in the graph yet.
     fn measure(
         &self,
         segment: &Segment,
@@ -120,7 +119,7 @@ impl Builder<'_> {
         curve::measure(segment, held, &allowed, walk, self.cancelled)?.ok_or(Ended::Cancelled)
     }
 
-    /// Runs on all cores, or on a pool of one thread.
+    /// Runs `work` on all cores, or on a pool of one thread.
     fn on_threads<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         let one = || rayon::ThreadPoolBuilder::new().num_threads(1).build().ok();
         match (!self.parallel).then(one).flatten() {
@@ -130,7 +129,7 @@ impl Builder<'_> {
     }
 }
 
-/// A graph of one link for each row would be a chain.
+/// `m`, at least 2: with one link per row the graph would be a chain.
 pub(crate) fn m_of(options: &GraphOptions) -> usize {
     options.m.clamp(2, MOST_M)
 }
@@ -146,7 +145,7 @@ fn level(row: u32, m: usize) -> usize {
     level
 }
 
-/// The finaliser of SplitMix64: numbers without a pattern, the same each time.
+/// The finaliser of SplitMix64: reproducible pseudo-random numbers.
 fn mix(x: u64) -> u64 {
     let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -154,16 +153,16 @@ fn mix(x: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// The order in which rows are inserted: those of the highest levels first, so that the entry exists from the
-/// beginning, the others mixed. Rows are stored in the order of their keys, and similar keys often belong to similar
-/// contents. Inserted in that order, the rows of such a cluster would link only to each other.
+/// The order of insertion: the rows of the highest levels first, so that the entry exists from the start, then the others
+/// shuffled. Rows are stored in key order, and similar keys often have similar contents. In that order, the rows of such a
+/// cluster would link only to each other.
 fn in_mixed_order(rows: usize, m: usize) -> Vec<u32> {
     let mut order: Vec<u32> = (0..number(rows)).collect();
     order.sort_by_cached_key(|&row| (Reverse(level(row, m)), mix(!u64::from(row))));
     order
 }
 
-/// For each level from 1 on, its rows, sorted.
+/// The sorted rows of each level from 1 on.
 fn levels(order: &[u32], m: usize) -> Vec<Vec<u32>> {
     let highest = order.first().map_or(0, |&row| level(row, m));
     let members = |least: usize| {
@@ -174,7 +173,7 @@ fn levels(order: &[u32], m: usize) -> Vec<Vec<u32>> {
     (1..=highest).map(members).collect()
 }
 
-/// Gives the nodes of the upper levels their numbers.
+/// Numbers the nodes of the upper levels.
 fn lay_out(growing: Growing<'_>, m: usize) -> Flat {
     let Growing { mut layers, entry, .. } = growing;
     let mut flat = Flat { m, links: std::mem::take(&mut layers[0].links), ..Flat::default() };

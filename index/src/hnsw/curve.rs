@@ -1,9 +1,8 @@
-//! What walks over a graph find and what they cost, measured on rows of its own.
+//! Measures recall and cost of walks over a graph, with some of its own rows as queries.
 //!
-//! While a graph is built, some rows are left out. When all other rows are in the graph, walks search for the
-//! neighbours of the rows that were left out, and the exact scan tells which neighbours are right. The graph has never
-//! seen these queries, so the curve holds for new queries on the same kind of vectors. At the end these rows are
-//! inserted too.
+//! While a graph is built, some rows are held out. When all others are in the graph, walks search for the neighbours of the
+//! held-out rows, and an exact scan gives the right answers. The graph has never seen these queries, so the curve is valid
+//! for new queries of the same kind. At the end these rows are inserted too.
 
 use rayon::prelude::*;
 
@@ -14,31 +13,30 @@ use crate::segment::Segment;
 use crate::selection::Allowed;
 use crate::{Error, Vector};
 
-/// The numbers of hits that are asked for. A search for another number is taken for one for the next greater.
+/// The numbers of hits that are measured. A search for another number uses the next greater one.
 const HITS: [usize; 5] = [10, 32, 100, 320, 1_000];
 
-/// The numbers of candidates that are tried, until a walk costs as much as a scan.
+/// The numbers of candidates that are measured, until a walk costs as much as a scan.
 const EFS: [usize; 8] = [16, 32, 64, 128, 256, 512, 1_024, 2_048];
 
-/// How many rows are held out, and at most one in how many. The mean recall of 256 walks that find 0.98 is off by 0.003
-/// (standard error; the recall of one walk varies by 0.05).
+/// How many rows are held out, and at most which share. The mean recall of 256 walks at 0.98 has a standard error of 0.003
+/// (the recall of single walks varies by 0.05).
 const HELD_OUT: usize = 256;
 const ONE_IN: usize = 16;
 
-/// With this recall there is nothing more to measure.
+/// Measuring stops at this recall.
 const ENOUGH: f32 = 0.999;
 
-/// The least recall that anybody is expected to ask for.
+/// The lowest recall that anybody is expected to request.
 const LEAST_RECALL: f32 = 0.98;
 
-/// To compare a row on a walk takes at most as long as to scan so many rows: it is read from anywhere, and the scan
-/// reads one after another. Of 100,000 bench vectors it took 7 times as long, and a walk also follows links. This is
-/// about processors and memory, not about vectors. `cargo bench -p imgsearch-index --bench crossover` prints what scans
-/// and walks take.
+/// Comparing one row on a walk takes at most as long as scanning this many rows, because a walk reads memory at random and
+/// a scan in sequence. With 100,000 bench vectors it took 7 times as long, and a walk also follows links. This depends on
+/// processor and memory, not on the vectors. `cargo bench -p imgsearch-index --bench crossover` prints the times of both.
 const SCANNED_PER_WALKED: f32 = 10.0;
 
-/// One measurement of walks with `ef` candidates: which share of the best `k` rows they found at least, and how many
-/// rows they compared.
+/// A measurement of walks with `ef` candidates: the least share of the best `k` rows that they found, and how many rows
+/// they compared.
 #[derive(Debug, Clone, Copy, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 pub(crate) struct Point {
@@ -48,39 +46,39 @@ pub(crate) struct Point {
     pub(crate) compared: f32,
 }
 
-/// How to walk.
+/// Settings for a walk.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Plan {
-    /// How many candidates to keep.
+    /// The number of candidates to keep.
     pub(crate) ef: usize,
-    /// After how many rows to give up.
+    /// The number of rows after which to give up.
     pub(crate) most: usize,
 }
 
-/// How many rows are held out of so many.
+/// How many of this many rows are held out.
 pub(super) fn held_out(rows: usize) -> usize {
     HELD_OUT.min(rows / ONE_IN)
 }
 
-/// The walk that finds `recall` of the best `k` among the `matching` of all `rows`, if one is known that costs less
-/// than to scan those that match. The rows that do not match are walked over like the others, so that of one row in `x`
-/// a walk finds as much as one for `x` times as many hits, and costs as much.
+/// The walk that finds `recall` of the best `k` among the `matching` of all `rows`, if it is known to cost less than
+/// scanning the matching rows. A walk also visits the rows that do not match. So if one row in `x` matches, it has the
+/// recall and the cost of an unfiltered walk for `x` times as many hits.
 pub(super) fn plan(curve: &[Point], k: usize, recall: f32, (matching, rows): (usize, usize)) -> Option<Plan> {
     let share = matching as f32 / rows as f32;
     let (ef, compared) = cheapest(curve, k as f32 / share, recall)?;
     let cost = compared * SCANNED_PER_WALKED;
-    // Some walks are longer than most, and where those that match lie together they can be much longer than measured.
+    // Some walks are longer than average. If the matching rows are clustered, they can be much longer than measured.
     let half_a_scan = matching as f32 / SCANNED_PER_WALKED / 2.0;
     let plan = Plan { ef: whole(ef * share).max(k), most: whole(half_a_scan.max(2.0 * compared)) };
     (cost < matching as f32).then_some(plan)
 }
 
-/// Whether searches will walk: whether a search for ten hits does, at [`LEAST_RECALL`].
+/// Whether searches will use the graph: whether a search for ten hits does, at [`LEAST_RECALL`].
 pub(super) fn is_of_use(curve: &[Point], rows: usize) -> bool {
     plan(curve, HITS[0], LEAST_RECALL, (rows, rows)).is_some()
 }
 
-/// How many candidates have to be kept, and how many rows are then compared.
+/// The number of candidates needed, and the number of rows compared with them.
 fn cheapest(curve: &[Point], k: f32, recall: f32) -> Option<(f32, f32)> {
     let measured = curve.iter().map(|point| point.k).filter(|&measured| measured as f32 >= k).min()?;
     let mut points = curve.iter().filter(|point| point.k == measured);
@@ -91,7 +89,7 @@ fn cheapest(curve: &[Point], k: f32, recall: f32) -> Option<(f32, f32)> {
         is_enough
     })?;
     let Some(below) = below else { return Some((above.ef as f32, above.compared)) };
-    // Recall grows ever slower with the number of candidates: a straight line between two points lies below it.
+    // The recall curve is concave, so a straight line between two points is below it.
     let share = (recall - below.recall) / (above.recall - below.recall);
     let between = |from: f32, to: f32| from + share * (to - from);
     Some((between(below.ef as f32, above.ef as f32), between(below.compared, above.compared)))
@@ -106,15 +104,15 @@ fn whole(x: f32) -> usize {
     x.ceil() as usize
 }
 
-/// A row that was held out, as a query.
+/// A held-out row as a query.
 struct Asked {
     vector: Vector,
-    /// The scores of the rows that are closest, best first.
+    /// The scores of the closest rows, best first.
     truth: Vec<f32>,
 }
 
-/// Measures walks for the rows `held`. `allowed` are all others, and `walk` answers what a walk finds for a number of
-/// candidates, and how many rows it compared. `None` when `cancelled` says so.
+/// Measures walks with the rows `held` as queries. `allowed` are all other rows. `walk` takes a number of candidates and
+/// returns the rows found and how many were compared. `None` if it was cancelled.
 pub(super) fn measure(
     segment: &Segment,
     held: &[u32],
@@ -170,7 +168,7 @@ fn mean(of: impl ExactSizeIterator<Item = f32>) -> f32 {
     of.sum::<f32>() / count
 }
 
-/// The mean less its standard error: other queries will hardly have a lower one.
+/// The mean minus its standard error, so that other queries will hardly have a lower one.
 fn surely(recalls: impl ExactSizeIterator<Item = f32> + Clone) -> f32 {
     let count = recalls.len() as f32;
     let mean = mean(recalls.clone());
@@ -189,7 +187,7 @@ fn ask(segment: &Segment, row: usize, allowed: &Allowed<'_>) -> Result<Asked, Er
     Ok(Asked { vector, truth })
 }
 
-/// Which share of the best `k` is among `found`. A row that scores as much as the last of the best is as good as it.
+/// The share of the best `k` that is among `found`. A row counts if it scores as much as the last of the best.
 fn recall(found: &[f32], truth: &[f32], k: usize) -> f32 {
     let Some(&last) = truth.get(k.min(truth.len()).wrapping_sub(1)) else { return 1.0 };
     let right = found.iter().take(k).filter(|&&score| score >= last).count();
@@ -232,7 +230,7 @@ mod tests {
     fn what_costs_more_than_a_scan_is_not_walked() {
         check(10, 0.75, (2_001, 2_001), Some(Plan { ef: 32, most: 400 }));
         check(10, 0.75, (2_000, 2_000), None);
-        // One row in three matches: ten of these are as many as thirty of all.
+        // One row in three matches: ten of these correspond to thirty of all.
         check(10, 0.75, (10_000, 30_000), Some(Plan { ef: 22, most: 600 }));
         check(10, 0.75, (10_000, 40_000), None);
         check(10, 0.75, (0, 30_000), None);

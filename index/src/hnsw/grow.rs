@@ -1,8 +1,8 @@
 //! Inserts rows into a graph: algorithm 1 of the paper, many rows at a time.
 //!
-//! The rows of a batch look for their neighbours in the graph as it was before the batch, each on any thread, and then
-//! all links are put in. So no lock is needed, and the graph is the same on any number of cores. A batch is a small
-//! share of the graph, so that rows seldom miss one another.
+//! The rows of a batch search for their neighbours in parallel, in the graph as it was before the batch. Then all links are
+//! added. So no locks are needed, and the graph is the same on any number of cores. A batch is a small share of the graph,
+//! so that rows in one batch seldom miss each other as neighbours.
 
 use std::collections::VecDeque;
 
@@ -17,15 +17,15 @@ use crate::segment::Segment;
 use crate::selection::Allowed;
 use crate::top::Scored;
 
-/// A batch is at most one row for so many on the highest of its levels, and at most [`LARGEST_BATCH`].
+/// A batch has at most one row per this many rows on its highest level, and at most [`LARGEST_BATCH`].
 const ROWS_PER_NEW: usize = 64;
 pub(super) const LARGEST_BATCH: usize = 1_024;
 
-/// A level while it grows.
+/// A level of a growing graph.
 pub(super) struct Layer {
-    /// Which rows are or will be on it, sorted; all of them on level 0, where this is empty.
+    /// The rows that are or will be on it, sorted. Empty on level 0, which has all rows.
     pub(super) members: Vec<u32>,
-    /// For each member a list of positions.
+    /// A list of positions for each member.
     pub(super) links: Vec<u32>,
     pub(super) width: usize,
     /// How many rows are on it so far.
@@ -37,7 +37,7 @@ impl Layer {
         Layer { members, links: vec![NONE; lists * width], width, rows: 0 }
     }
 
-    /// Which of the lists is that of a row.
+    /// The number of a row's list.
     fn slot(&self, row: u32) -> Option<u32> {
         if self.members.is_empty() {
             return Some(row);
@@ -57,14 +57,14 @@ impl Layer {
     }
 }
 
-/// A row of the highest level that has been inserted.
+/// The entry of the graph: a row on the highest level so far.
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
     pub(super) row: u32,
     pub(super) level: usize,
 }
 
-/// A graph that grows.
+/// A growing graph.
 pub(super) struct Growing<'a> {
     segment: &'a Segment,
     m: usize,
@@ -72,12 +72,12 @@ pub(super) struct Growing<'a> {
     /// By level.
     pub(super) layers: Vec<Layer>,
     pub(super) entry: Option<Entry>,
-    /// Which rows had their links on level 0 before any was inserted; empty when none had.
+    /// Which rows already had links on level 0 at the start; empty if none had.
     planted: Vec<bool>,
 }
 
 impl<'a> Growing<'a> {
-    /// `levels` says for each level from 1 on which rows will be on it, sorted.
+    /// `levels` are the sorted rows of each level from 1 on.
     pub(super) fn new(
         segment: &'a Segment,
         (m, ef_construction): (usize, usize),
@@ -98,7 +98,7 @@ impl<'a> Growing<'a> {
         }
     }
 
-    /// Takes over links of level 0. Of these rows only those on higher levels have to be inserted, on those levels.
+    /// Takes over links of level 0. These rows need to be inserted only on their higher levels, if they have any.
     pub(super) fn plant(&mut self, seed: Seed<'_>, held: &[u32]) -> Result<(), Error> {
         self.planted = seed.plant(self.segment, held, &mut self.layers[0])?;
         self.enter();
@@ -118,11 +118,11 @@ impl<'a> Growing<'a> {
     fn enter(&mut self) {
         self.layers[0].rows = self.planted.iter().filter(|&&planted| planted).count();
         let first = self.planted.iter().position(|&planted| planted);
-        // Until the first row of a higher level is there.
+        // The entry until the first row of a higher level is inserted.
         self.entry = first.map(|row| Entry { row: number(row), level: 0 });
     }
 
-    /// Whether there is nothing to insert of a row.
+    /// Whether a row needs no insertion.
     pub(super) fn is_done(&self, row: u32) -> bool {
         self.lowest(row) > self.level_of(row)
     }
@@ -132,8 +132,8 @@ impl<'a> Growing<'a> {
         usize::from(self.planted.get(row as usize).is_some_and(|&planted| planted))
     }
 
-    /// Inserts the first of `rows`, none of which has been inserted, and answers how many. Those of higher levels come
-    /// before others.
+    /// Inserts some of the first `rows` and returns how many. None of them may have been inserted, and those of higher
+    /// levels must come first.
     pub(super) fn insert_some(&mut self, rows: &[u32]) -> usize {
         let highest = rows.first().map_or(0, |&row| self.level_of(row));
         let most = (self.layers[highest].rows / ROWS_PER_NEW).clamp(1, LARGEST_BATCH);
@@ -158,7 +158,7 @@ impl<'a> Growing<'a> {
         self.layers[1..].iter().take_while(|layer| layer.members.binary_search(&row).is_ok()).count()
     }
 
-    /// The links that a new row takes, on each of its levels.
+    /// The links of a new row, on each of its levels.
     fn choose(&self, row: u32) -> Vec<Vec<u32>> {
         let own = self.level_of(row);
         let mut chosen = vec![Vec::new(); own + 1];
@@ -174,13 +174,13 @@ impl<'a> Growing<'a> {
         chosen
     }
 
-    /// The row that is nearest to the query, as far as the levels from `lowest` on can tell.
+    /// The row nearest to the query on the levels from `lowest` up, found greedily.
     fn descend(&self, query: &Query<'_>, entry: Entry, lowest: usize) -> u32 {
         let levels = self.layers.iter().take(entry.level + 1).skip(lowest).rev();
         levels.fold(entry.row, |start, layer| self.nearest(layer, query, start))
     }
 
-    /// Goes on to the best link for as long as that is better.
+    /// Follows the best link while that gets closer.
     fn nearest(&self, layer: &Layer, query: &Query<'_>, start: u32) -> u32 {
         let score = |row| query.score_of(self.segment, row).unwrap_or(f32::MIN);
         let (mut best, mut row) = (score(start), start);
@@ -198,7 +198,7 @@ impl<'a> Growing<'a> {
         }
     }
 
-    /// The rows of a level that a walk finds near, best first.
+    /// The rows of a level that a walk finds, best first.
     fn near(&self, level: usize, query: &Query<'_>, starts: &[u32]) -> Vec<Scored> {
         let mut found = self.explore(level, query, starts, self.ef_construction).found;
         found.sort_unstable_by(|a, b| b.cmp(a));
@@ -212,13 +212,13 @@ impl<'a> Growing<'a> {
         explored.unwrap_or(Explored { found: Vec::new(), compared: 0 })
     }
 
-    /// What a search would find now, and how many rows it would compare.
+    /// Runs a search in the graph as it is now.
     pub(super) fn walk(&self, query: &Query<'_>, ef: usize) -> Explored {
         let starts = self.entry.map(|entry| [self.descend(query, entry, 1), entry.row]);
         self.explore(0, query, starts.as_ref().map_or(&[], |starts| &starts[..]), ef)
     }
 
-    /// Puts in the links of new rows on one level, and the same links backwards.
+    /// Adds the links of new rows on one level, in both directions.
     fn link(&mut self, level: usize, forward: &[(u32, &[u32])]) {
         let backward = forward.iter().flat_map(|&(row, links)| links.iter().map(move |&link| (link, row)));
         let mut backward: Vec<(u32, u32)> = backward.collect();
@@ -231,7 +231,7 @@ impl<'a> Growing<'a> {
         groups.iter().zip(lists).for_each(|(group, list)| layer.replace(group[0].0, &list));
     }
 
-    /// The list of a row with new links, chosen anew where they are too many.
+    /// A row's list with new links added. If there are too many, the best are selected again.
     fn with(&self, level: usize, group: &[(u32, u32)]) -> Vec<u32> {
         let (row, layer) = (group[0].0, &self.layers[level]);
         let old = layer.of(row).unwrap_or_default();
@@ -243,9 +243,9 @@ impl<'a> Growing<'a> {
         links::select(self.segment, &links::best_first(self.segment, &query, all), layer.width)
     }
 
-    /// Makes every row reachable on level 0 from the entry, with which every walk begins: of equal rows most lose all
-    /// links that lead to them. Such a row is linked from the nearest one that has a place left. Answers those for
-    /// which there was none.
+    /// Makes every row reachable on level 0 from the entry, where walks start. This is needed because most of several
+    /// equal rows lose all their incoming links. Such a row is linked from the nearest row with a free place. Returns the
+    /// rows for which there was none.
     pub(super) fn adopt(&mut self) -> Vec<u32> {
         let rows = number(self.segment.vectors());
         let Some(entry) = self.entry else { return Vec::new() };
@@ -269,8 +269,8 @@ impl<'a> Growing<'a> {
         orphans
     }
 
-    /// The nearest row that a way leads to and that has a place left. The way down the levels may end at one that no
-    /// way on level 0 leads to.
+    /// The nearest reachable row with a free place. (The descent through the levels may end at a row that is not reachable
+    /// on level 0.)
     fn with_a_place(&self, row: u32, entry: Entry, reached: &[bool]) -> Option<u32> {
         let query = Query::of_row(self.segment, row)?;
         let found = self.near(0, &query, &[self.descend(&query, entry, 1), entry.row]);
@@ -280,7 +280,7 @@ impl<'a> Growing<'a> {
             .find(|&near| layer.of(near).is_some_and(|links| links.len() < layer.width))
     }
 
-    /// Marks what ways lead to.
+    /// Marks all rows that are reachable from a row.
     fn reach(&self, from: u32, reached: &mut [bool]) {
         let mut queue = VecDeque::from([from]);
         while let Some(row) = queue.pop_front() {

@@ -1,13 +1,13 @@
-//! Which links a row keeps.
+//! Selects the links of a row.
 
 use super::number;
 use crate::codes::Query;
 use crate::segment::Segment;
 use crate::top::Scored;
 
-/// Algorithm 4 of the paper: takes a candidate when it is closer to the row than to every one taken before it, until
-/// there are `most`. So of many that are close to each other one is taken, and links also lead out of a cluster.
-/// `candidates` come best first; their scores are those with the row.
+/// Algorithm 4 of the paper: takes a candidate if it is closer to the row than to every candidate taken before, until there
+/// are `most`. So it takes only one of several that are close together, and some links lead out of a cluster. `candidates`
+/// must be sorted best first, with their scores to the row.
 pub(super) fn select(segment: &Segment, candidates: &[Scored], most: usize) -> Vec<u32> {
     let mut taken: Vec<Query<'_>> = Vec::with_capacity(most);
     let mut links = Vec::with_capacity(most);

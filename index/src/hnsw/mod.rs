@@ -1,29 +1,29 @@
 //! An HNSW graph (arXiv 1603.09320) over the rows of one segment, in a mapped file.
 //!
-//! [`build`] makes it: `hnsw_rs` links the first rows ([`start`]), or, when segments are merged, the graph of the
-//! largest is taken over ([`seed`]). The other rows are inserted by the paper's algorithms ([`grow`], [`links`]). Then
-//! it is measured ([`curve`]) and laid out flat for walks ([`walk`]). The words `m`, `ef` and `level` are the paper's.
-//! All comparisons are of codes.
+//! To build it ([`build`]), `hnsw_rs` links the first rows ([`start`]), or a merge reuses the largest segment's graph
+//! ([`seed`]). The other rows are inserted with the paper's algorithms ([`grow`], [`links`]). Then the graph is measured
+//! ([`curve`]) and stored flat for walks ([`walk`]). The words `m`, `ef` and `level` are the paper's. All comparisons use
+//! codes.
 //!
-//! Sections, see [`crate::sections`]. Numbers are `u32` but for those of the shape, and `u32::MAX` stands for none:
+//! Sections (see [`crate::sections`]). Numbers are `u32`, except those of the shape, and `u32::MAX` means none:
 //!
 //! ```text
 //! 0 shape    rows, m, entry, checksum of the segment: 4 × u64
-//! 1 links    rows × 2m, on level 0: positions
-//! 2 orphans  positions that no way leads to from the entry; a walk compares them too
-//! 3 sizes    how many nodes each level from 1 on has
-//! 4 nodes    of each level from 1 on, its nodes: positions
-//! 5 down     of each such node, which node of the level below it is; on level 1 the position
-//! 6 upper    of each such node, m links: nodes of the same level
-//! 7 curve    how much walks find and what they cost: k, ef, recall f32, rows compared f32
+//! 1 links    rows × 2m links of level 0: positions
+//! 2 orphans  positions that are not reachable from the entry; a walk compares them too
+//! 3 sizes    number of nodes on each level from 1 on
+//! 4 nodes    nodes of each level from 1 on: positions
+//! 5 down     for each such node, its number on the level below; on level 1 its position
+//! 6 upper    for each such node, m links to nodes of the same level
+//! 7 curve    recall and cost of walks: k, ef, recall f32, rows compared f32
 //! ```
 //!
-//! The entry is a node of the highest level, or a position where there is only level 0. Opening checks the
-//! lengths; a link that leads nowhere is an error when a walk comes to it.
+//! The entry is a node of the highest level, or a position if there is only level 0. Opening checks the lengths. An
+//! invalid link is an error when a walk reaches it.
 //!
-//! Where walks turned out to cost more than scans, only the curve is kept, with zero rows, so that the graph is not
-//! built again. A file of format 1 has no curve. Its links were chosen in another way and did not connect clusters, so
-//! it is walked only when a caller asks for a walk, and the writer replaces it.
+//! If walks turned out to cost more than scans, only the curve is stored, with zero rows, so that the graph is not built
+//! again. A file of format 1 has no curve. Its links were selected in another way and did not connect clusters, so it is
+//! used only if a caller requests a walk, and the writer replaces it.
 
 mod build;
 mod curve;
@@ -47,7 +47,7 @@ pub(crate) use seed::Seed;
 
 const KIND: Kind = Kind { magic: *b"imgraph\0", format: 2, sections: 8 };
 
-/// Without a curve.
+/// Format 1, without a curve.
 const OLD_KIND: Kind = Kind { format: 1, sections: 7, ..KIND };
 
 const SHAPE: usize = 0;
@@ -59,7 +59,7 @@ const DOWN: usize = 5;
 const UPPER: usize = 6;
 const CURVE: usize = 7;
 
-/// Where a list of links ends before its last place.
+/// Marks an unused place in a list of links.
 pub(crate) const NONE: u32 = u32::MAX;
 
 /// The greatest `m`: `hnsw_rs` keeps at most 256 links on level 0.
@@ -75,7 +75,7 @@ struct Shape {
     segment: u64,
 }
 
-/// The links in memory, as they will lie in the file.
+/// A graph in memory, as it will be stored in the file.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Flat {
     pub(crate) m: usize,
@@ -94,7 +94,7 @@ impl Flat {
         self.links.len() / (2 * self.m)
     }
 
-    /// The graph as it is to be kept: without links where walks cost more than scans.
+    /// The graph as it is to be stored: without links if walks cost more than scans.
     pub(crate) fn if_of_use(self) -> Flat {
         if curve::is_of_use(&self.curve, self.rows()) {
             return self;
@@ -103,7 +103,7 @@ impl Flat {
     }
 }
 
-/// A position or a node as files keep it.
+/// A position or node number as stored in files.
 fn number(row: usize) -> u32 {
     u32::try_from(row).unwrap_or(NONE)
 }
@@ -116,7 +116,7 @@ struct Lists<'a> {
 }
 
 impl<'a> Lists<'a> {
-    /// `None` where there is no such list.
+    /// `None` if there is no such list.
     fn of(self, row: u32) -> Option<&'a [u32]> {
         let start = row as usize * self.width;
         let list = self.links.get(start..start + self.width)?;
@@ -131,7 +131,7 @@ pub(crate) struct Graph {
     rows: usize,
     m: usize,
     entry: u32,
-    /// Which nodes belong to each level from 1 on.
+    /// The nodes of each level from 1 on.
     levels: Vec<Range<usize>>,
     /// Whether there is a curve.
     is_measured: bool,
@@ -162,18 +162,18 @@ impl Graph {
         &self.sections
     }
 
-    /// Whether there are links; otherwise walks cost more than scans.
+    /// Whether there are links. Without links, walks cost more than scans.
     pub(crate) fn has_links(&self) -> bool {
         self.rows > 0
     }
 
-    /// Whether it is known what walks find.
+    /// Whether recall and cost of walks are known.
     pub(crate) fn is_measured(&self) -> bool {
         self.is_measured
     }
 
-    /// A graph without links, where it is known from the one over `rows` rows that it will not be walked. That holds
-    /// until there are twice as many.
+    /// A graph without links, if this one (over `rows` rows) shows that a new one would not be used either. That is assumed
+    /// until there are twice as many rows.
     pub(crate) fn verdict(&self, rows: usize, now: usize) -> Option<Flat> {
         let holds = self.is_measured && !self.has_links() && now < rows.saturating_mul(2);
         holds.then(|| Flat { m: self.m, curve: self.curve().to_vec(), ..Flat::default() })
@@ -184,12 +184,12 @@ impl Graph {
         curve.flatten().unwrap_or_default()
     }
 
-    /// How to walk to the best `k` of the rows that match; `None` where they are to be scanned.
+    /// How to walk to the best `k` matching rows; `None` if they should be scanned.
     pub(crate) fn plan(&self, k: usize, method: Method, matching: usize) -> Option<Plan> {
         match method {
             Method::Exact => None,
             Method::Auto { recall } => curve::plan(self.curve(), k, recall, (matching, self.rows)),
-            // So few are all among the best.
+            // All of these rows are candidates anyway, so scan them.
             Method::Walk { ef } if matching <= ef.max(k) => None,
             Method::Walk { ef } => Some(Plan { ef: ef.max(k), most: usize::MAX }),
         }
@@ -199,13 +199,13 @@ impl Graph {
         Lists { links: self.sections.slice(LINKS).unwrap_or_default(), width: 2 * self.m }
     }
 
-    /// The links of a node of a level from 1 on. `node` counts from the beginning of its level.
+    /// The links of a node on a level from 1 on. `node` counts from the start of its level.
     fn upper_links(&self, level: &Range<usize>, node: u32) -> Result<&[u32], Error> {
         let lists = Lists { links: self.sections.slice(UPPER).unwrap_or_default(), width: self.m };
         lists.of(self.node(level, node)?).ok_or_else(|| self.broken())
     }
 
-    /// The position of a node, and which node of the level below it is.
+    /// The position of a node, and its number on the level below.
     fn place(&self, level: &Range<usize>, node: u32) -> Result<(u32, u32), Error> {
         let node = self.node(level, node)? as usize;
         let at = |section| self.sections.slice::<u32>(section).and_then(|all| all.get(node).copied());
@@ -226,7 +226,7 @@ impl Graph {
     }
 }
 
-/// Which nodes belong to each level from 1 on; `None` where lengths do not fit.
+/// The nodes of each level from 1 on; `None` if the lengths are inconsistent.
 fn levels(sections: &Sections, shape: Shape, rows: usize) -> Option<Vec<Range<usize>>> {
     let m = usize::try_from(shape.m).ok()?;
     let found = |section| sections.slice::<u32>(section).map(<[u32]>::len);

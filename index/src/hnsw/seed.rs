@@ -1,6 +1,6 @@
-//! Takes over the links of an older segment's graph, so that only rows which are new have to be inserted.
+//! Reuses the links of an older segment's graph, so that only new rows have to be inserted.
 //!
-//! Level 0 is taken over, which is nearly all of a graph. The levels above it hold one row in `m` and are built anew.
+//! Only level 0 is reused, which is nearly all of a graph. The higher levels contain one row in `m` and are rebuilt.
 
 use super::grow::Layer;
 use super::{Graph, NONE, links, number};
@@ -8,23 +8,23 @@ use crate::Error;
 use crate::codes::Query;
 use crate::segment::Segment;
 
-/// When more than one in so many rows of the old segment is gone, too many links are gone with them.
+/// If more than one in this many rows of the old segment was deleted, too many links are lost to reuse the graph.
 const GONE_ONE_IN: usize = 5;
 
 /// The graph of an older segment, some of whose rows are in a new one.
 pub(crate) struct Seed<'a> {
     graph: &'a Graph,
-    /// Where each row of the old segment lies in the new one; [`NONE`] where it is gone.
+    /// The position of each old row in the new segment; [`NONE`] if it was deleted.
     positions: Vec<u32>,
 }
 
 impl<'a> Seed<'a> {
-    /// `None` where the graph is of no use for one over `new` with this `m`, or is damaged.
+    /// `None` if the graph cannot be reused for one over `new` with this `m`, or is damaged.
     pub(crate) fn new((graph, old): (&'a Graph, &Segment), new: &Segment, m: usize) -> Option<Seed<'a>> {
         if !graph.is_measured() || !graph.has_links() || graph.m != m {
             return None;
         }
-        // Damage must not go on into a new file, nor end a build.
+        // Damage must neither spread to a new file nor fail the build.
         graph.sections.verify().ok()?;
         let leads_somewhere = |&link: &u32| link == NONE || (link as usize) < old.vectors();
         if !graph.lists().links.iter().all(leads_somewhere) {
@@ -35,8 +35,8 @@ impl<'a> Seed<'a> {
         (gone * GONE_ONE_IN <= positions.len()).then_some(Seed { graph, positions })
     }
 
-    /// Puts the links into level 0 of a new graph, but for those of the rows `held`, which are sorted. Answers which
-    /// rows then have links, one flag for each row of the new segment.
+    /// Puts the links into level 0 of a new graph, except those of the rows `held`, which must be sorted. Returns for each
+    /// row of the new segment whether it has links now.
     pub(super) fn plant(
         mut self,
         segment: &Segment,
@@ -60,7 +60,7 @@ impl<'a> Seed<'a> {
         self.positions.get(old as usize).copied().unwrap_or(NONE)
     }
 
-    /// The links of a row. In the place of those that lead to a row which is gone come the best of what that led to.
+    /// The links of a row. A link to a deleted row is replaced by the best links of that row.
     fn links(&self, segment: &Segment, old: u32, new: u32) -> Result<Vec<u32>, Error> {
         let lists = self.graph.lists();
         let of = |old| lists.of(old).ok_or_else(|| self.graph.broken());
@@ -81,7 +81,7 @@ impl<'a> Seed<'a> {
     }
 }
 
-/// Where each row of `old` that has a vector lies in `new`. Both are in the order of their keys.
+/// The position in `new` of each row of `old` that has a vector. Both are in key order.
 fn positions(old: &Segment, new: &Segment) -> Result<Vec<u32>, Error> {
     let mut at = 0;
     let mut positions = Vec::with_capacity(old.vectors());

@@ -1,8 +1,7 @@
-//! The first rows of a graph, linked by `hnsw_rs`.
+//! Links the first rows of a graph with `hnsw_rs`.
 //!
-//! Its lists of level 0 are taken over, as [`seed`](super::seed) takes over those of an older segment; the levels above
-//! are ours. It inserts one row after the other, and its random numbers are the same each time, so that a graph does
-//! not depend on the number of cores.
+//! Only its links on level 0 are used, as [`seed`](super::seed) does with an older segment's; we build the higher levels.
+//! It inserts one row at a time with reproducible random numbers, so the graph does not depend on the number of cores.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError};
@@ -13,19 +12,19 @@ use super::{NONE, number};
 use crate::codes::Query;
 use crate::segment::Segment;
 
-/// How many rows `hnsw_rs` links: while there are fewer, a batch of [`grow`](super::grow) has at most 16 rows.
+/// How many rows `hnsw_rs` links. With fewer rows in the graph, a batch of [`grow`](super::grow) has at most 16 rows.
 pub(super) const ROWS: usize = 1_024;
 
-/// The most that `hnsw_rs` allows.
+/// The maximum in `hnsw_rs`.
 const MAX_LEVELS: usize = 16;
 
 /// A row and its links on level 0.
 pub(super) type Linked = (u32, Vec<u32>);
 
-/// Links `rows` with one another; nothing if `hnsw_rs` panics.
+/// Links `rows` with each other; empty if `hnsw_rs` panics.
 pub(super) fn linked(segment: &Segment, rows: &[u32], (m, ef_construction): (usize, usize)) -> Vec<Linked> {
     let link = || {
-        // `hnsw_rs` gets positions for vectors, so that it copies 4 bytes of a row.
+        // Pass positions as vectors to `hnsw_rs`, so that it copies only 4 bytes per row.
         let distance = CodeDistance { segment, left: Mutex::new((NONE, Query::default())) };
         let hnsw = Hnsw::new(m, rows.len(), MAX_LEVELS, ef_construction.max(m), distance);
         rows.iter().for_each(|row| hnsw.insert_slice((std::slice::from_ref(row), *row as usize)));
@@ -40,10 +39,10 @@ pub(super) fn linked(segment: &Segment, rows: &[u32], (m, ef_construction): (usi
     catch_unwind(AssertUnwindSafe(link)).unwrap_or_default()
 }
 
-/// The distance of two rows, each given by its position.
+/// The distance between two rows, given by their positions.
 struct CodeDistance<'a> {
     segment: &'a Segment,
-    /// The row that was last on the left: an insertion compares one with hundreds of others.
+    /// The last left row, cached because an insertion compares it with hundreds of others.
     left: Mutex<(u32, Query<'static>)>,
 }
 
@@ -55,7 +54,7 @@ impl Distance<u32> for CodeDistance<'_> {
         if *position != a {
             (*position, *query) = (a, Query::of_row(self.segment, a).unwrap_or_default());
         }
-        // `hnsw_rs` asserts that no distance is negative.
+        // `hnsw_rs` panics on negative distances.
         query.score_of(self.segment, b).map_or(f32::MAX, |score| (1.0 - score).max(0.0))
     }
 }

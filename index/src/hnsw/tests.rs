@@ -1,4 +1,4 @@
-//! What holds of every graph, whatever the rows.
+//! Tests of graphs over all kinds of rows.
 
 use std::sync::Mutex;
 
@@ -25,7 +25,7 @@ fn check(rows: usize, dim: usize, copies: usize, (m, ef_construction): (usize, u
     write(folder.path(), 2, &segment, &builder.build(&segment, None).unwrap().unwrap()).unwrap();
     let graph = Graph::open(folder.path(), 2, &segment).unwrap();
     check_links(&graph, m.max(2), vectors.len());
-    // A walk that keeps as many as there are ends only when it comes to no more.
+    // With as many candidates as rows, a walk ends only when it has visited every reachable row.
     let allowed = Allowed { rows: vectors.len(), dead: &[], filter: None };
     let plan = Plan { ef: vectors.len(), most: usize::MAX };
     for query in vectors.iter().take(3) {
@@ -34,13 +34,13 @@ fn check(rows: usize, dim: usize, copies: usize, (m, ef_construction): (usize, u
     }
 }
 
-/// At most `m` links on upper levels and twice as many on level 0, none twice, and none to the row itself.
+/// Checks that there are at most `m` links on upper levels and twice as many on level 0, without repetitions and self-links.
 fn check_links(graph: &Graph, m: usize, rows: usize) {
     let check_list = |of: u32, links: &[u32], most: usize, rows: usize| {
         let mut sorted = links.to_vec();
         sorted.sort_unstable();
         sorted.dedup();
-        assert_eq!(sorted.len(), links.len(), "no link twice");
+        assert_eq!(sorted.len(), links.len(), "a link is repeated");
         assert!(links.len() <= most && !links.contains(&of));
         assert!(links.iter().all(|&link| (link as usize) < rows));
     };
@@ -53,12 +53,12 @@ fn check_links(graph: &Graph, m: usize, rows: usize) {
             let (position, down) = graph.place(level, node).unwrap();
             let below =
                 above.checked_sub(1).map_or(down, |below| graph.place(&graph.levels[below], down).unwrap().0);
-            assert_eq!(position, below, "the way down leads to the same row");
+            assert_eq!(position, below, "the node below is another row");
         }
     }
 }
 
-/// Of vectors without any neighbourhoods.
+/// Random vectors, without clusters.
 fn random(rows: usize, dim: usize) -> Vec<Vector> {
     let component = |row: usize, i: usize| crate::test_numbers::spread((row * 65_536 + i) as u64);
     (0..rows).map(|row| Vector::normalized((0..dim).map(|i| component(row, i)).collect()).unwrap()).collect()
@@ -71,7 +71,7 @@ fn build(segment: &Segment, parallel: bool) -> Flat {
     builder.build(segment, None).unwrap().unwrap()
 }
 
-/// What the progress of a build is, in rows.
+/// The progress reports of a build, in rows.
 fn told(segment: &Segment) -> Vec<usize> {
     let told = Mutex::new(Vec::new());
     let progress = |rows| told.lock().unwrap().push(rows);
@@ -80,7 +80,7 @@ fn told(segment: &Segment) -> Vec<usize> {
     told.into_inner().unwrap()
 }
 
-/// How many of the best ten of 50 vectors that the graph has not seen are found with `ef` candidates, of 500.
+/// How many of the ten nearest neighbours are found for 50 vectors that are not in the graph, 500 in all.
 fn found(segment: &Segment, unseen: &[Vector], search: impl Fn(&Query<'_>) -> Vec<usize>) -> usize {
     let allowed = Allowed { rows: segment.vectors(), dead: &[], filter: None };
     let of_query = |vector: &Vector| {
@@ -104,7 +104,7 @@ fn progress_counts_the_rows_that_hnsw_rs_links() {
     let folder = tempfile::tempdir().unwrap();
     let segment = segment(folder.path(), &clustered(ROWS + 200, 8), 0);
     let told = told(&segment);
-    // One row in eight is still to be put on higher levels.
+    // One row in eight must still be inserted on higher levels.
     assert!(told[0] > ROWS * 3 / 4 && told.is_sorted(), "{told:?}");
     assert_eq!(told.last(), Some(&(ROWS + 200)));
 }
@@ -125,7 +125,7 @@ fn a_batch_is_a_small_share_of_its_level() {
     assert_eq!(growing.insert_some(others), ROWS / 64);
 }
 
-/// A build that is cancelled once makes no graph, also if `cancelled` answers no when it is asked again.
+/// A build that was cancelled once makes no graph, even if `cancelled` returns false when called again.
 #[test]
 fn a_cancelled_build_makes_no_graph() {
     let folder = tempfile::tempdir().unwrap();
@@ -162,15 +162,15 @@ fn a_graph_with_impossible_numbers_is_not_taken_over() {
     let mut strange = flat();
     strange.links[0] = 200;
     assert_eq!(take_over(strange), None);
-    // Without rows, no length of a section tells how many links a row has.
+    // Without rows, the lengths of the sections don't limit `m`.
     write(folder.path(), 2, &segment, &Flat { m: 1 << 40, ..Flat::default() }).unwrap();
     assert!(Graph::open(folder.path(), 2, &segment).is_err());
 }
 
-/// The chosen walk finds what it promises of queries that the graph has not seen. With as many links and candidates as
-/// the reference, walks find as much, but for one hit in a hundred.
+/// The planned walk reaches its recall on queries that are not in the graph. With as many links and candidates as the
+/// reference, walks find as much, give or take one hit in a hundred.
 #[test]
-fn the_planned_walk_finds_what_was_asked_for() {
+fn the_planned_walk_reaches_the_requested_recall() {
     let folder = tempfile::tempdir().unwrap();
     let mut vectors = clustered(8_050, 8);
     let unseen = vectors.split_off(8_000);

@@ -1,7 +1,7 @@
 //! Walks a graph to the rows closest to a query.
 //!
-//! Greedily down the upper levels, then on level 0 from the best row known to its links, until the best one left
-//! is worse than the `ef` best found. Rows that may not be returned are walked like others, and only not kept.
+//! It descends the upper levels greedily. On level 0 it follows the links of the best known row, until the best remaining
+//! one is worse than the `ef` best found. Rows that may not be returned are visited like others, but not kept.
 
 use std::cell::RefCell;
 use std::collections::BinaryHeap;
@@ -13,17 +13,17 @@ use crate::segment::Segment;
 use crate::selection::Allowed;
 use crate::top::{Scored, Top};
 
-/// How many rows ahead of the one being compared are asked for from memory. Chosen, not measured.
+/// How many rows ahead are prefetched. Chosen, not measured.
 const AHEAD: usize = 4;
 
-/// What a walk needs, kept for the next one on the same thread.
+/// Buffers of a walk, reused by the next one on the same thread.
 #[derive(Default)]
 struct Scratch {
-    /// One bit per row, all zero between two walks. For 65,536 rows it is 8 KB, which stay in the first-level cache.
+    /// One bit per visited row, all zero between walks. For 65,536 rows this is 8 KB, which fits the L1 cache.
     seen: Vec<u64>,
-    /// The rows whose bits are set. Of a million rows a walk sees some thousand: to clear all bits would take longer.
+    /// The rows whose bits are set. A walk sees a few thousand of a million rows, so clearing all bits would take longer.
     marked: Vec<u32>,
-    /// The rows to be compared next.
+    /// The rows to compare next.
     fresh: Vec<u32>,
     candidates: BinaryHeap<Scored>,
 }
@@ -33,8 +33,8 @@ thread_local! {
 }
 
 impl Graph {
-    /// About the best `ef` of the allowed rows by their codes, in no order. `None` when as many rows were compared as
-    /// the plan allows, before the end of the walk.
+    /// Approximately the best `ef` allowed rows by their codes, unordered. `None` if the walk reached the plan's limit of
+    /// compared rows.
     pub(crate) fn walk(
         &self,
         segment: &Segment,
@@ -48,7 +48,7 @@ impl Graph {
         let nearest = self.descend(segment, query)?;
         let lists = self.lists();
         let level = Level { links: |row| lists.of(row), segment, query };
-        // Orphans are what no way leads to from the entry; from another row there might be ways to less.
+        // Orphans are the rows not reachable from the entry, so the entry must be among the starts.
         let starts = [nearest, self.entry_position()?].into_iter().chain(self.orphans().iter().copied());
         let explored = level.explore(starts, plan, allowed).ok_or_else(|| self.broken())?;
         Ok((explored.compared <= plan.most).then_some(explored.found))
@@ -58,7 +58,7 @@ impl Graph {
         self.levels.last().map_or(Ok(self.entry), |level| Ok(self.place(level, self.entry)?.0))
     }
 
-    /// The position where level 0 is nearest to the query, as far as the levels above can tell.
+    /// The position nearest to the query that the descent through the upper levels finds.
     fn descend(&self, segment: &Segment, query: &Query<'_>) -> Result<u32, Error> {
         let score = |position| query.score_of(segment, position).ok_or_else(|| self.broken());
         let mut node = self.entry;
@@ -82,22 +82,22 @@ impl Graph {
     }
 }
 
-/// A level to walk on: `links` answers those of a row, and `None` where there is no such row.
+/// A level to walk on. `links` returns a row's links, or `None` if there is no such row.
 pub(super) struct Level<'a, F> {
     pub(super) links: F,
     pub(super) segment: &'a Segment,
     pub(super) query: &'a Query<'a>,
 }
 
-/// What a walk has found, in no order, and how many rows it has compared for it.
+/// The unordered result of a walk, and how many rows it compared.
 pub(super) struct Explored {
     pub(super) found: Vec<Scored>,
     pub(super) compared: usize,
 }
 
 impl<'a, F: Fn(u32) -> Option<&'a [u32]>> Level<'a, F> {
-    /// About the best of the allowed rows by their codes, as many as the plan says, beginning at `starts`; `None` when
-    /// a link leads nowhere.
+    /// Approximately the best allowed rows by their codes, as many as the plan says, starting at `starts`. `None` if a link
+    /// is invalid.
     pub(super) fn explore(
         &self,
         starts: impl Iterator<Item = u32>,
@@ -162,7 +162,7 @@ impl<'a, F: Fn(u32) -> Option<&'a [u32]>> Level<'a, F> {
 }
 
 impl Scratch {
-    /// Keeps the fresh rows that were not seen before, and marks them; `None` when there is no such row.
+    /// Removes rows that were already seen from `fresh` and marks the others as seen. `None` if a row does not exist.
     fn leave_out_seen(&mut self, rows: usize) -> Option<()> {
         let Scratch { seen, marked, fresh, .. } = self;
         if fresh.iter().any(|&row| row as usize >= rows) {

@@ -1,25 +1,24 @@
-//! Rows that never change, in a mapped file: what searches read.
+//! Segments: immutable rows in a mapped file, which searches read.
 //!
-//! The rows that have a vector come first, then those without one; each of the two in the order of their keys.
-//! Where a row lies is its *position*. Sections, see [`crate::sections`]; *v* rows have a vector, *r* rows there
-//! are in all, *s* bytes the codes of one row take (see [`crate::codes`]):
+//! Rows with a vector come first, then rows without one, both in key order. The *position* of a row is its place in this
+//! order. The sections (see [`crate::sections`]) are as follows. *v* is the number of rows with a vector, *r* the number of
+//! all rows, *s* the bytes of one row's codes (see [`crate::codes`]):
 //!
 //! ```text
 //! 0 shape    dim, v, r, the least row number, the greatest: 5 × u64
-//! 1 space    which model made the vectors, see [`Space`]
+//! 1 space    the vector space, see [`Space`]
 //! 2 codes    v × s bytes
 //! 3 heads    v × (step f32, check u32)
 //! 4 halves   v × dim × f16
 //! 5 tails    v × (one over the length f32, CRC-32 u32 of the halves and of this float)
-//! 6 starts   (r + 1) × u64, where in section 8 each record begins and the last ends
-//! 7 prints   v × u32: the positions of the rows that have a vector and a fingerprint, in the order of both and of
-//!            the keys, then u32::MAX
-//! 8 records  r × (CRC-32 u32 of what follows, length of the key u16, key, entry)
+//! 6 starts   (r + 1) × u64, the start of each record in section 8, and the end of the last
+//! 7 prints   v × u32: the positions of the rows with a vector and a fingerprint, sorted by fingerprint and key, then
+//!            u32::MAX
+//! 8 records  r × (CRC-32 u32 of the rest, length of the key u16, key, entry)
 //! ```
 //!
-//! Opening a segment checks lengths only. Everything that an answer is made of is checked when it is read: codes
-//! by the sum in their head, halves and records by their CRC. So damage makes an error or, where it only makes
-//! a walk over a graph take another way, no difference.
+//! Opening a segment checks only lengths. All data of an answer is checked when it is read: codes by the sum in their head,
+//! half floats and records by their CRC. So damage causes an error, or no difference if it only changes the path of a walk.
 
 mod write;
 
@@ -48,10 +47,10 @@ const STARTS: usize = 6;
 const PRINTS: usize = 7;
 const RECORDS: usize = 8;
 
-/// Stands after the last position in the section of fingerprints.
+/// Marks unused places in the section of fingerprints.
 const NONE: u32 = u32::MAX;
 
-/// What belongs to the halves of a row: one over their length as a vector, and their checksum.
+/// One over the length of a row's half floats as a vector, and their checksum.
 #[derive(Debug, Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
 #[repr(C)]
 struct Tail {
@@ -87,7 +86,7 @@ pub(crate) struct Segment {
     least_row: u64,
     greatest_row: u64,
     sections: Sections,
-    /// Whether a scan of all codes has begun.
+    /// Whether a scan of all codes has started.
     is_scanned: AtomicBool,
 }
 
@@ -121,7 +120,7 @@ impl Segment {
         Ok(segment)
     }
 
-    /// `None` where a length would overflow.
+    /// Whether the sections' lengths match the shape; `None` on overflow.
     fn lengths_fit(&self) -> Option<bool> {
         let Segment { dim, vectors, records, .. } = *self;
         let expected = [
@@ -136,7 +135,7 @@ impl Segment {
         Some(vectors <= records && (CODES..=PRINTS).map(found).eq(expected))
     }
 
-    /// Which model made the vectors.
+    /// The vector space.
     pub(crate) fn space(&self) -> Result<Space, Error> {
         let space = Space::from_bytes(self.sections.bytes(SPACE));
         space.filter(|space| space.dim() == self.dim).ok_or_else(|| self.damaged("the space cannot be read"))
@@ -150,12 +149,12 @@ impl Segment {
         self.dim
     }
 
-    /// How many rows have a vector.
+    /// The number of rows with a vector.
     pub(crate) fn vectors(&self) -> usize {
         self.vectors
     }
 
-    /// How many rows there are in all.
+    /// The number of all rows.
     pub(crate) fn len(&self) -> usize {
         self.records
     }
@@ -173,7 +172,7 @@ impl Segment {
         self.sections.bytes(CODES)
     }
 
-    /// Whether no scan has begun before this one, which is to bring the codes into memory then.
+    /// Marks that a scan starts. Returns true for the first one, which should load the codes into memory.
     pub(crate) fn begin_scan(&self) -> bool {
         let is_first = !self.is_scanned.swap(true, Ordering::Relaxed);
         if is_first {
@@ -182,7 +181,7 @@ impl Segment {
         is_first
     }
 
-    /// Brings the codes of some rows into memory.
+    /// Loads the codes of some rows into memory.
     pub(crate) fn bring_in_codes(&self, rows: Range<usize>) {
         let stride = stride(self.dim);
         self.sections.advise(CODES, rows.start * stride..rows.end * stride, Reading::Now);
@@ -192,7 +191,7 @@ impl Segment {
         self.sections.slice(HEADS).unwrap_or_default()
     }
 
-    /// The halves of a row and one over their length, checked.
+    /// The half floats of a row and one over their length, checked.
     pub(crate) fn halves(&self, position: usize) -> Result<(&[f16], f32), Error> {
         self.checked_halves(position).ok_or_else(|| self.damaged("the checksum of a vector is wrong"))
     }
@@ -204,12 +203,12 @@ impl Segment {
         (tail_checksum(bytes, inverse_length) == checksum).then_some((halves, inverse_length))
     }
 
-    /// The halves of a row as they are kept in the catalog, checked.
+    /// The half floats of a row as bytes, as in the catalog, checked.
     pub(crate) fn checked_half_bytes(&self, position: usize) -> Result<&[u8], Error> {
         Ok(bytemuck::cast_slice(self.halves(position)?.0))
     }
 
-    /// The halves of a row as bytes, not checked.
+    /// The half floats of a row as bytes, unchecked.
     fn half_bytes(&self, position: usize) -> Option<&[u8]> {
         self.sections.bytes(HALVES).get(position * self.dim * 2..)?.get(..self.dim * 2)
     }
@@ -231,7 +230,7 @@ impl Segment {
         self.sections.bytes(RECORDS).get(at(position)?..at(position + 1)?)
     }
 
-    /// Where the row of this number and key lies, if it is here.
+    /// The position of the row with this number and key, if it is in this segment.
     pub(crate) fn position_of(&self, row: u64, key: &Key) -> Result<Option<usize>, Error> {
         if !(self.least_row..=self.greatest_row).contains(&row) {
             return Ok(None);
@@ -245,7 +244,7 @@ impl Segment {
         Ok(None)
     }
 
-    /// Where rows of this key lie: at most one with a vector and one without.
+    /// The positions of the rows with this key: at most one with a vector and one without.
     pub(crate) fn positions_of_key(&self, key: &Key) -> Result<Vec<usize>, Error> {
         let mut found = Vec::new();
         for range in [0..self.vectors, self.vectors..self.records] {
@@ -257,7 +256,7 @@ impl Segment {
         Ok(found)
     }
 
-    /// The positions of the rows that have a vector and this fingerprint.
+    /// The positions of the rows with a vector and this fingerprint.
     pub(crate) fn positions_of(&self, fingerprint: &Fingerprint) -> Result<Vec<usize>, Error> {
         let prints: &[u32] = self.sections.slice(PRINTS).unwrap_or_default();
         let prints = &prints[..prints.partition_point(|&position| position != NONE)];
@@ -286,7 +285,7 @@ impl Segment {
         Ok(low)
     }
 
-    /// Reads everything and compares all checksums.
+    /// Reads everything and checks all checksums.
     pub(crate) fn verify(&self) -> Result<(), Error> {
         self.sections.verify()?;
         for position in 0..self.records {
@@ -296,7 +295,7 @@ impl Segment {
     }
 }
 
-/// A record as it lies in a segment.
+/// A record in a segment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SegmentRecord<'a> {
     pub(crate) key: &'a [u8],
@@ -314,7 +313,7 @@ impl<'a> SegmentRecord<'a> {
         Some(SegmentRecord { key, entry: EntryRef::read(entry)? })
     }
 
-    /// Appends what [`SegmentRecord::read`] reads.
+    /// Appends a record in the form that [`SegmentRecord::read`] reads.
     fn append(key: &Key, entry: &Entry, bytes: &mut Vec<u8>) {
         let start = bytes.len();
         let key = key.as_bytes();

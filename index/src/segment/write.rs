@@ -1,4 +1,4 @@
-//! Writes a segment from rows that come in the order they will lie in, some thousand in memory at a time.
+//! Writes a segment from rows in their final order, with about a thousand rows in memory at a time.
 
 use std::path::Path;
 
@@ -12,19 +12,19 @@ use crate::sections::SectionsWriter;
 use crate::vector::{kept, read_half_bytes};
 use crate::{Error, Key, Space, files};
 
-/// How many rows are put together before they are written: of 512 dimensions some 1.7 MB.
+/// How many rows are buffered before they are written: about 1.7 MB with 512 dimensions.
 const ROWS_AT_A_TIME: usize = 1_024;
 
 /// A row to be written.
 pub(crate) struct SegmentRow {
     pub(crate) key: Key,
     pub(crate) entry: Entry,
-    /// Of an entry that has a vector.
+    /// The vector's half floats; `None` without a vector.
     pub(crate) half_bytes: Option<Vec<u8>>,
 }
 
-/// Writes segment `id`. There must be `vectors` rows with a vector and then others, `records` in all, both in
-/// the order of their keys.
+/// Writes segment `id`. The rows must be `vectors` rows with a vector, then the others, both in key order, `records` in
+/// all.
 pub(crate) fn write(
     dir: &Path,
     id: u64,
@@ -65,7 +65,7 @@ pub(crate) fn write(
         }
     }
     block.flush(&mut writer)?;
-    // Positions are in the order of the keys.
+    // Positions are in key order, so this sorts by fingerprint and key.
     prints.sort_unstable();
     let mut positions: Vec<u32> = prints.into_iter().map(|(_, position)| position).collect();
     positions.resize(vectors, NONE);
@@ -81,7 +81,7 @@ pub(crate) fn write(
     writer.finish()
 }
 
-/// What is known once all rows were seen.
+/// Data collected from all rows.
 #[derive(Default)]
 struct Counted {
     rows: u32,
@@ -98,7 +98,7 @@ impl Counted {
     }
 }
 
-/// Rows that are not yet written, section by section.
+/// Buffered rows, section by section.
 #[derive(Default)]
 struct Block {
     rows: usize,
@@ -112,7 +112,7 @@ struct Block {
 }
 
 impl Block {
-    /// `start` is where the record begins. `None` for a vector that is none.
+    /// Adds a row. `start` is the start of its record. `None` if its vector is invalid.
     fn push(&mut self, row: &SegmentRow, dim: usize, start: u64) -> Option<()> {
         let SegmentRow { key, entry, half_bytes } = row;
         if let Some(half_bytes) = half_bytes {

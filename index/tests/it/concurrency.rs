@@ -12,7 +12,7 @@ use crate::fixture::{Fixture, at, put_at, space};
 const CHILD_DIR: &str = "INDEX_TEST_READER_DIR";
 const READERS: usize = 8;
 
-/// Runs as a child of the test below; on its own it does nothing.
+/// A child process of the test below; does nothing when run by itself.
 #[test]
 fn child_that_reads_until_all_is_there() {
     let Ok(dir) = std::env::var(CHILD_DIR) else { return };
@@ -23,7 +23,7 @@ fn child_that_reads_until_all_is_there() {
         let Ok(searcher) = Searcher::open(dir.as_ref()) else { panic!("no index") };
         let found: BTreeSet<Vec<u8>> =
             searcher.records().map(Result::unwrap).map(|record| record.key.to_vec()).collect();
-        // Keys that are never deleted, once published, stay.
+        // Keys that are never deleted must stay once they are published.
         let lost: Vec<_> = seen.difference(&found).filter(|key| !key.starts_with(b"gone")).collect();
         assert!(lost.is_empty(), "{lost:?}");
         let k = NonZeroUsize::new(5).unwrap();

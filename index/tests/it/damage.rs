@@ -1,5 +1,5 @@
-//! Damaged files: an error or a right answer, never a panic, never a wrong answer. `src/fuzz.rs` asks
-//! the readers themselves, behind checksums made right again.
+//! Damaged files: they cause an error or a right answer, never a panic or a wrong answer. `src/fuzz.rs` tests the readers
+//! themselves with corrected checksums.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::fixture::{Fixture, at, copy, key, put_with};
 const ROWS: u32 = 4_200;
 const DIM: usize = 6;
 
-/// Different each time, without a pattern.
+/// Pseudo-random numbers.
 fn next(state: &mut u64) -> u64 {
     *state ^= *state << 13;
     *state ^= *state >> 7;
@@ -29,7 +29,7 @@ fn vector(of: u32) -> Vector {
     Vector::normalized((0..DIM).map(component).collect()).unwrap()
 }
 
-/// An index with a segment that has a graph, a small one, a dead row, and a row without a vector.
+/// An index with a segment with a graph, a small segment, a dead row, and a row without a vector.
 fn index(dir: &Path) {
     let space = Space::new("id", "label", DIM).unwrap();
     let graph = GraphOptions::default().m(4).ef_construction(16);
@@ -47,7 +47,7 @@ fn index(dir: &Path) {
     writer.close().unwrap();
 }
 
-/// What a searcher answers: the note, the listing, the hits of scans and of a walk.
+/// A searcher's answers: the note, the listing, the hits of scans and of a walk.
 struct Answers {
     note: Option<Vec<u8>>,
     listing: Vec<(Vec<u8>, Vec<u8>)>,
@@ -76,7 +76,7 @@ fn ask(dir: &Path) -> Result<Answers, Error> {
     })
 }
 
-/// Only the scan, for it is the fastest.
+/// Only scans, because they are the fastest.
 #[track_caller]
 fn check_hits(dir: &Path, truth: &Answers, what: &str) {
     let exact = SearchOptions::default().method(Method::Exact);
@@ -85,14 +85,14 @@ fn check_hits(dir: &Path, truth: &Answers, what: &str) {
     assert!(found.is_err() || found.is_ok_and(|found| found == truth.exact), "{what}");
 }
 
-/// What must be right of the answers of a damaged index.
+/// Checks the answers of a damaged index.
 #[track_caller]
 fn check(dir: &Path, truth: &Answers, what: &str) {
     let Ok(found) = ask(dir) else { return };
     assert_eq!(found.note, truth.note, "{what}");
     assert_eq!(found.exact, truth.exact, "{what}");
     assert_eq!(found.filtered, truth.filtered, "{what}");
-    // A walk is about right by nature, but what it finds must exist, with its score.
+    // A walk is approximate, but its hits must exist and have the right scores.
     for hit in &found.walk {
         let of: u32 = std::str::from_utf8(hit.key.as_bytes()).unwrap().parse().unwrap();
         assert!((hit.score - vector(of).dot(&vector(99_999))).abs() < 2e-3, "{what}: {hit:?}");
@@ -108,7 +108,7 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     read_by_searchers
 }
 
-/// Files are replaced, not changed: a searcher may have mapped the old one.
+/// Replaces a file instead of changing it, because a searcher may have mapped it.
 fn replace(path: &Path, bytes: &[u8]) {
     let new = path.with_extension("new");
     fs::write(&new, bytes).unwrap();
@@ -128,7 +128,7 @@ fn flipped_bits_are_found_or_do_no_harm() {
     let mut state = 42;
     for case in 0..10_000 {
         let (path, bytes) = &files[usize::try_from(next(&mut state)).unwrap() % files.len()];
-        // Every other one in the first 4 KB, where the tables are.
+        // Every other flip is in the first 4 KB, where the tables are.
         let within = if case % 2 == 0 { bytes.len() } else { bytes.len().min(4_096) };
         let at = usize::try_from(next(&mut state)).unwrap() % within;
         let mut flipped = bytes.clone();
@@ -145,8 +145,7 @@ fn flipped_bits_are_found_or_do_no_harm() {
     assert!(verify(&dir).unwrap().is_clean());
 }
 
-/// Where the sections of a file begin and end, and its table: read off the layout that `sections.rs` documents. Of the
-/// manifest, every byte.
+/// The boundaries of a file's table and sections, by the layout that `sections.rs` documents; in the manifest, every byte.
 fn boundaries(path: &Path, bytes: &[u8]) -> Vec<usize> {
     if path.ends_with("manifest") {
         return (0..bytes.len()).collect();
@@ -183,7 +182,7 @@ fn files_cut_off_at_every_section_boundary_are_found() {
     assert!(verify(&dir).unwrap().is_clean());
 }
 
-/// The catalog is not for searchers: a writer opens what is left of it, or says why not, and `repair` puts it right.
+/// Only writers use the catalog: one opens what is left of it or says why not, and `repair` repairs it.
 #[test]
 fn a_catalog_cut_off_anywhere_loses_nothing_that_is_published() {
     let folder = tempfile::tempdir().unwrap();
@@ -225,7 +224,7 @@ fn ask_small(dir: &Path) -> Vec<Hit> {
     Searcher::open(dir).unwrap().search(&vector(99_999), k, &SearchOptions::default()).unwrap()
 }
 
-/// Every method that lists or finds records reports a damaged one. None leaves it out.
+/// Every method that lists or finds records reports a damaged one instead of leaving it out.
 #[test]
 fn every_list_tells_of_a_damaged_record() {
     let index = Fixture::new();

@@ -1,4 +1,4 @@
-//! What is still there when a writer has ended, however it did.
+//! Everything applied is still there after a writer ends, however it ends.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -35,7 +35,7 @@ fn a_dropped_writer_loses_nothing() {
     assert_eq!(index.searcher().len(), 5);
 }
 
-/// What one writer has applied and goes on to hold open is published by itself: here after five rows, or some time.
+/// An open writer publishes by itself: here after five rows or some time.
 #[test]
 fn rows_are_published_while_the_writer_stays_open() {
     #[track_caller]
@@ -55,14 +55,14 @@ fn rows_are_published_while_the_writer_stays_open() {
     check(1, 1_000, Duration::from_millis(20));
 }
 
-/// Runs as the child of the test below; on its own it does nothing.
+/// The child process of the test below; does nothing when run by itself.
 #[test]
 fn child_that_writes_until_it_is_killed() {
     let Ok(dir) = std::env::var(CHILD_DIR) else { return };
     let writer = Writer::open(dir.as_ref(), &crate::fixture::space(), WriterOptions::default()).unwrap();
     let mut stdout = std::io::stdout();
     for batch in 0.. {
-        // Both or neither may be there: a batch is one thing.
+        // A batch is atomic: both or neither must be there.
         writer.apply(vec![put_at(&format!("{batch}-x"), 0.0), put_at(&format!("{batch}-y"), 90.0)]).unwrap();
         writeln!(stdout, "applied {batch}").and_then(|()| stdout.flush()).unwrap();
     }

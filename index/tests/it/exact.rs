@@ -1,4 +1,4 @@
-//! Exact searches of any data are a full comparison with the vectors as they are kept.
+//! Exact searches give the result of a full comparison with the stored vectors, on any data.
 
 use std::num::NonZeroUsize;
 
@@ -8,10 +8,10 @@ use imgsearch_index::{
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-/// More than a core gathers before it compares rows with their halves to keep memory bounded.
+/// More rows than a core gathers before it compares them by half floats to bound memory.
 const MANY: usize = 3_000;
 
-/// An index with these vectors, in segments of so many rows. The keys are in another order than the vectors.
+/// An index with these vectors in segments of this size. The keys are in another order than the vectors.
 fn indexed(vectors: &[Vector], segment_rows: usize) -> (TempDir, Searcher) {
     let folder = tempfile::tempdir().unwrap();
     let space = Space::new("id", "label", vectors[0].dim()).unwrap();
@@ -36,7 +36,7 @@ fn put(row: usize, vector: &Vector) -> Change {
     }
 }
 
-/// Every score and key, best first, by the dot product with every vector that the filter selects.
+/// The expected hits: scores and keys of all selected vectors by their dot products, best first.
 fn compared(searcher: &Searcher, query: &Vector, keep: fn(&[u8]) -> bool) -> Vec<(u32, Vec<u8>)> {
     let mut scored: Vec<(f32, Vec<u8>)> = Vec::new();
     for stored in searcher.vectors() {
@@ -61,7 +61,7 @@ fn check_filtered(searcher: &Searcher, query: &Vector, keep: fn(&[u8]) -> bool, 
     }
 }
 
-/// Searches for the first vectors and some in between, with and without a filter.
+/// Searches for the first vectors and some others, with and without a filter.
 #[track_caller]
 fn check(vectors: &[Vector], segment_rows: usize) {
     let (_folder, searcher) = indexed(vectors, segment_rows);
@@ -74,17 +74,17 @@ fn check(vectors: &[Vector], segment_rows: usize) {
     }
 }
 
-/// Between -1 and 1, without a pattern.
+/// Pseudo-random, between -1 and 1.
 fn noise(seed: usize, i: usize) -> f32 {
     (((seed * 977 + i * 131) as f32 * 0.618_034).sin() * 43_758.547).fract()
 }
 
-/// A tenth of a tenth, so many times.
+/// A negative power of ten.
 fn tenth(times: usize) -> f32 {
     (0..times).fold(1.0, |size, _| size / 10.0)
 }
 
-/// `rows` vectors, each a sum of the same direction and so much noise.
+/// `rows` vectors: the same direction plus noise.
 fn like(rows: usize, dim: usize, noisy: f32) -> Vec<Vector> {
     let component = |row: usize, i: usize| noise(0, i) + noisy * noise(row + 1, i);
     (0..rows).map(|row| Vector::normalized((0..dim).map(|i| component(row, i)).collect()).unwrap()).collect()
@@ -92,7 +92,7 @@ fn like(rows: usize, dim: usize, noisy: f32) -> Vec<Vector> {
 
 #[test]
 fn of_nearly_equal_vectors() {
-    // A time lapse: the differences are far below the steps of the codes.
+    // As in a time lapse, the differences are far below the steps of the codes.
     check(&like(600, 384, 1e-2), 600);
     check(&like(600, 384, 1e-3), 250);
     check(&like(MANY, 32, 1e-3), 700);
@@ -156,7 +156,7 @@ proptest! {
             let component = |i: usize| {
                 tenth(i % (decades + 1)) * (noise(seed + row % centres, i) + tenth(noisy) * noise(seed + 7 + row, i))
             };
-            // Where all components happen to be zero, there is no vector.
+            // If all components happen to be zero, there is no vector.
             let components: Vec<f32> = (0..dim).map(component).collect();
             Vector::normalized(components).unwrap_or_else(|_| Vector::normalized(vec![1.0; dim]).unwrap())
         }).collect();

@@ -1,4 +1,4 @@
-//! An index in a temporary folder, and short words for what goes into it.
+//! An index in a temporary folder, and helpers for its contents.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ impl Fixture {
         Fixture { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
-    /// A folder that is not there yet.
+    /// A folder that does not exist yet.
     pub(crate) fn dir(&self) -> PathBuf {
         self.folder.path().join("new/index")
     }
@@ -41,7 +41,7 @@ impl Fixture {
         writer.close().expect("the writer closes");
     }
 
-    /// `key=payload` of everything a searcher sees, those without a vector in brackets, sorted.
+    /// All records that a searcher sees as sorted `key=payload`, in brackets if they have no vector.
     pub(crate) fn listing(&self) -> Vec<String> {
         let searcher = self.searcher();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -1,9 +1,8 @@
-//! An index that this version's format was released with is read for ever.
+//! Indexes in released formats must stay readable forever.
 //!
 //! `fixtures/format-1` was made by [`make_the_fixture`], and `fixtures/format-1-graph` by
-//! [`make_the_fixture_with_a_graph`], which only run when asked for: `cargo test -p imgsearch-index -- --ignored
-//! --exact format::make_the_fixture`. A new format gets new folders and tests beside these; a folder that is there is
-//! never made again.
+//! [`make_the_fixture_with_a_graph`]. To run them: `cargo test -p imgsearch-index -- --ignored --exact
+//! format::make_the_fixture`. Add new folders and tests for a new format; never make an existing folder again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -48,7 +47,7 @@ fn format_1_is_read() {
     assert_eq!(index.listing().len(), 5);
 }
 
-/// As few rows as get a graph.
+/// The least number of rows for a graph.
 const GRAPH_ROWS: u16 = 4_096;
 
 #[test]
@@ -80,14 +79,14 @@ fn format_1_with_a_graph_is_read() {
         assert!(walk[0].score > 0.999_99 && walk.iter().all(|hit| hit.key.as_bytes() != b"0512"), "{walk:?}");
     }
     assert!(verify(&index.dir()).unwrap().is_clean());
-    // The catalog has the graph too.
+    // The catalog contains the graph too.
     let graph = fs::read_dir(index.dir()).unwrap().map(|entry| entry.unwrap().path());
     let graph =
         graph.into_iter().find(|path| path.extension().is_some_and(|found| found == "graph")).unwrap();
     fs::remove_file(&graph).unwrap();
     drop(index.writer());
     assert_eq!(index.searcher().stats().graph_rows, rows);
-    // It says nothing of what walks find, so that it is built again. With as many rows as a graph has at least.
+    // It has no recall curve, so it is rebuilt, again with the least number of rows.
     let writer = index.writer();
     writer.apply(vec![put_at("one more", 1.0)]).unwrap();
     writer.optimize(&OptimizeOptions::default()).unwrap();
@@ -99,7 +98,7 @@ fn format_1_with_a_graph_is_read() {
     assert!(verify(&index.dir()).unwrap().is_clean());
 }
 
-/// Both numbers are kept behind a checksum, which is made right again.
+/// Both format numbers are protected by a checksum, which is corrected here.
 #[test]
 fn a_newer_format_is_refused_by_name() {
     let index = Fixture::new();

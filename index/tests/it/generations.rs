@@ -7,7 +7,7 @@ use imgsearch_index::{Error, OptimizeOptions, SearchOptions, Searcher};
 
 use crate::fixture::{Fixture, at, delete, key, put_at};
 
-/// Whether a searcher that was opened before `change` sees that there is something newer, and opens it.
+/// Checks that a searcher opened before `change` notices the newer state and opens it.
 #[track_caller]
 fn check(change: impl FnOnce(&Fixture), expected: Option<usize>) {
     let index = Fixture::new();
@@ -23,7 +23,7 @@ fn check(change: impl FnOnce(&Fixture), expected: Option<usize>) {
         assert!(newer.is_current().unwrap());
         assert_eq!(newer.generation(), index.searcher().generation());
     }
-    // The old view shows what it showed.
+    // The old view has not changed.
     assert_eq!(searcher.len(), 2);
 }
 
@@ -64,12 +64,12 @@ fn an_index_that_is_gone_is_missing() {
     assert!(matches!(&error, Error::Missing { path } if *path == index.dir()), "{error}");
 }
 
-/// A newer view goes on with the files that the older one has mapped, also when nobody else could open them any more.
+/// A newer view reuses the files that the older one has mapped, even if nobody else can open them any more.
 #[cfg(unix)]
 #[test]
 fn a_newer_view_maps_only_what_is_new() {
     let index = Fixture::new();
-    // So many that the segment is not written anew for one that is dead.
+    // Enough rows that one dead row does not cause a rewrite of the segment.
     index.apply((0..10u8).map(|i| put_at(&format!("{i}"), f32::from(i))).collect());
     let searcher = index.searcher();
     let files = fs::read_dir(index.dir()).unwrap().map(|entry| entry.unwrap().path());

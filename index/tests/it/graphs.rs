@@ -1,4 +1,4 @@
-//! Graphs over segments: when they are built, that they come back, and what walks over them find.
+//! Graphs over segments: when they are built, how they are restored, and the recall of walks.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 
 use crate::fixture::copy;
 
-/// Enough for a graph; fewer are scanned.
+/// Enough rows for a graph; fewer are scanned.
 const ROWS: u32 = 4_200;
 const DIM: usize = 8;
 
@@ -32,7 +32,7 @@ impl Index {
         Writer::open(self.0.path(), &space, options).unwrap()
     }
 
-    /// A copy of one with all rows and a graph, for building it takes seconds.
+    /// A copy of an index with all rows and a graph, because building it takes seconds.
     fn filled() -> Index {
         static FILLED: LazyLock<Index> = LazyLock::new(|| {
             let index = Index::new();
@@ -55,7 +55,7 @@ impl Index {
         entries.filter(|path| path.extension().is_some_and(|found| found == "graph")).collect()
     }
 
-    /// Changes a bit in the file of the graph. It is replaced, for it may be mapped.
+    /// Changes a bit in the graph's file. The file is replaced, because it may be mapped.
     fn damage_graph(&self) {
         let path = self.graphs().remove(0);
         let mut bytes = fs::read(&path).unwrap();
@@ -65,7 +65,7 @@ impl Index {
         fs::write(&path, bytes).unwrap();
     }
 
-    /// All rows are in one graph, and walks over it find nearly all that there is to find.
+    /// Checks that all rows are in one graph, and that walks over it have a high recall.
     #[track_caller]
     fn check_one_graph(&self, rows: usize) {
         let stats = self.searcher().stats();
@@ -105,7 +105,7 @@ fn search_by(searcher: &Searcher, of: u32, k: usize, method: Method) -> Vec<Hit>
     search(searcher, of, k, &SearchOptions::default().method(method))
 }
 
-/// How many of the ten best of 50 queries, 500 in all, walks find.
+/// How many of the ten nearest of 50 queries (500 in all) walks find.
 fn found_by_walks(searcher: &Searcher) -> usize {
     let of_query = |of: u32| {
         let exact = search_by(searcher, of, 10, Method::Exact);
@@ -134,7 +134,7 @@ fn full_segments_become_one_with_a_graph_of_its_own() {
     writer.apply((ROWS..2 * ROWS).map(put).collect()).unwrap();
     writer.publish().unwrap();
     let with_old = index.searcher();
-    // While they are merged, what is deleted stays so, and what is new is found.
+    // Changes during the merge: deleted rows stay deleted, and new ones are found.
     writer.apply(vec![Change::Delete { key: key(7) }, put(2 * ROWS)]).unwrap();
     writer.close().unwrap();
     let (searcher, rows) = (index.searcher(), 2 * ROWS as usize);
@@ -147,11 +147,11 @@ fn full_segments_become_one_with_a_graph_of_its_own() {
     }
     let found = found_by_walks(&searcher);
     assert!(found >= 480, "{found}");
-    // A searcher that was opened before still answers from the old segments.
+    // An older searcher still answers from the old segments.
     assert_eq!(search(&with_old, 7, 1, &SearchOptions::default())[0].key, key(7));
 }
 
-/// The thread that builds graphs while indexing once built the same ones beside `optimize`.
+/// A regression: the background thread built the same graphs as `optimize`.
 #[test]
 fn optimize_builds_every_graph_once() {
     let index = Index::new();
@@ -175,7 +175,7 @@ fn a_cancelled_optimize_keeps_everything() {
     assert_eq!(index.searcher().stats().graph_rows, ROWS as usize - 1, "the writer's thread builds it");
 }
 
-/// Does the damage to the file of the graph, opens a writer, and compares what is then there.
+/// Damages the graph's file, opens a writer, and checks the result.
 #[track_caller]
 fn check_restored(damage: impl Fn(&PathBuf)) {
     let index = Index::filled();
@@ -217,7 +217,7 @@ fn a_damaged_graph_is_repaired() {
     assert_eq!(index.searcher().len(), ROWS as usize);
 }
 
-/// Of so few rows, a walk for five hundred hits takes longer than a scan.
+/// With this few rows, a walk for five hundred hits takes longer than a scan.
 #[test]
 fn many_hits_are_scanned_for() {
     let index = Index::filled();
@@ -228,7 +228,7 @@ fn many_hits_are_scanned_for() {
     }
 }
 
-/// Optimizes, and answers how many rows were in the graph when progress was told for the first time.
+/// Optimizes, and returns how many rows were in the graph at the first progress report.
 fn optimize(writer: &Writer) -> usize {
     let told = std::sync::Mutex::new(Vec::new());
     let progress = |done: usize, _: usize| told.lock().unwrap().push(done);
@@ -236,13 +236,13 @@ fn optimize(writer: &Writer) -> usize {
     told.into_inner().unwrap()[0]
 }
 
-/// What is added and removed changes the graph that is there: `optimize` inserts only what is new.
+/// `optimize` reuses the existing graph and inserts only the new rows.
 #[test]
 fn optimize_goes_on_from_the_largest_graph() {
     let index = Index::filled();
     let writer = index.writer();
     let removed = (0..300).map(|of| Change::Delete { key: key(of * 13) });
-    // Some are replaced by others under the same keys.
+    // Replace some under the same keys.
     let replaced = (0..100).map(|of| Change::Put {
         key: key(of * 13 + 1),
         record: Record { fingerprint: None, payload: vec![] },
@@ -274,7 +274,7 @@ fn optimize_does_not_go_on_from_a_damaged_graph() {
     assert!(verify(index.0.path()).unwrap().is_clean());
 }
 
-/// Codes cannot tell six hundred frames of a time lapse from each other, and walks choose by codes.
+/// Codes cannot distinguish six hundred frames of a time lapse, and walks select by codes.
 #[test]
 fn nearly_equal_rows_are_told_apart() {
     let index = Index::filled();
@@ -302,7 +302,7 @@ fn nearly_equal_rows_are_told_apart() {
     }
 }
 
-/// There are as many hits as asked for, or as match, and each of them matches.
+/// Checks that there are as many hits as requested or as match, and that each of them matches.
 #[track_caller]
 fn check_filter(searcher: &Searcher, keep: impl Fn(u32) -> bool + Sync) {
     let selection = searcher.select(|record| keep(number(record.key)));
@@ -331,7 +331,7 @@ fn filtered_walks_find_as_many_as_match() {
     check_filter(&searcher, |of| of.is_multiple_of(50));
     check_filter(&searcher, |of| of == 77);
     check_filter(&searcher, |of| of < 2_000);
-    // Those that a walk comes to last.
+    // The rows that a walk reaches last.
     check_filter(&searcher, |of| vector(of).dot(&query) < 0.0);
     check_filter(&searcher, |_| false);
 }

@@ -1,7 +1,6 @@
-//! The index as its callers see it: what is applied, what is found, what is refused, and what is still there
-//! afterwards.
+//! Tests of the index through its public interface.
 
-// Everything is behind `cfg(test)` for the sake of clippy, which allows `unwrap` only there.
+// Everything is behind `cfg(test)`, because clippy allows `unwrap` only there.
 #[cfg(test)]
 mod concurrency;
 #[cfg(test)]

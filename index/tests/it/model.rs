@@ -1,4 +1,4 @@
-//! Any sequence of changes, against a plain map and a full comparison.
+//! Random sequences of changes, compared with a plain map and a full comparison.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -41,13 +41,13 @@ fn key(of: u8) -> Key {
 }
 
 fn options() -> WriterOptions {
-    // Small, so that there are merges and compactions.
+    // Small numbers, so that there are merges and compactions.
     WriterOptions::default().cache_bytes(4 << 20).segment_rows(12).publish_rows(5)
 }
 
 type State = BTreeMap<u8, (u8, Option<u16>)>;
 
-/// What a searcher sees is `state`, and its hits are those of a full comparison.
+/// Checks that a searcher sees `state`, and that its hits are those of a full comparison.
 fn check(searcher: &Searcher, state: &State) {
     let found: BTreeMap<u8, (u8, bool)> = searcher
         .records()

@@ -1,10 +1,10 @@
-//! The crate as another workspace uses it: a program is built and run there, with what cargo has already fetched.
+//! Uses the crate from another workspace: builds and runs a program there, offline.
 
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The program is `examples/notes.rs`. Nothing of this workspace applies to it but the versions of its dependencies.
+/// The program is `examples/notes.rs`. It shares only the versions of the dependencies with this workspace.
 #[test]
 fn a_program_outside_the_workspace_builds_and_runs() {
     let (package, build) = (Path::new(env!("CARGO_MANIFEST_DIR")), Path::new(env!("CARGO_TARGET_TMPDIR")));

@@ -1,4 +1,4 @@
-//! What an index makes of files that are missing or damaged.
+//! Recovery from missing or damaged files.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -24,7 +24,7 @@ fn files(index: &Fixture, extension: &str) -> Vec<PathBuf> {
     entries.filter(|path| path.extension().is_some_and(|found| found == extension)).collect()
 }
 
-/// Does the damage, opens a writer, and compares what is then there.
+/// Does some damage, opens a writer, and checks the contents.
 #[track_caller]
 fn check(damage: impl Fn(&Fixture)) {
     let index = index();
@@ -80,7 +80,7 @@ fn what_both_sides_have_lost_is_named() {
     let path = files(&index, "segment").into_iter().min().unwrap();
     let mut bytes = fs::read(&path).unwrap();
     let last = bytes.len() - 1;
-    // In the last record, which is that of the last key.
+    // Damage the last record, that of the last key.
     bytes[last] ^= 1;
     fs::write(&path, &bytes).unwrap();
     assert!(matches!(index.try_writer(&crate::fixture::space()), Err(Error::Damaged { .. })));
@@ -90,9 +90,9 @@ fn what_both_sides_have_lost_is_named() {
     assert!(index.listing().len() >= 3);
 }
 
-/// Then nobody knows the keys that were in a segment.
+/// The keys in a segment cannot be read either.
 #[test]
-fn what_nobody_can_name_is_not_called_whole() {
+fn lost_records_without_readable_keys_are_reported() {
     #[track_caller]
     fn check(losses: &[&dyn Fn(&Fixture)], lost_others: bool) {
         let index = index();
@@ -113,7 +113,7 @@ fn what_nobody_can_name_is_not_called_whole() {
 }
 
 #[test]
-fn a_damaged_catalog_is_an_error_with_a_way_on() {
+fn a_damaged_catalog_is_an_error_with_a_hint() {
     let index = index();
     let path = index.dir().join("catalog/db");
     let mut bytes = fs::read(&path).unwrap();

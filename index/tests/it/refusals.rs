@@ -1,4 +1,4 @@
-//! What an index refuses, and that a refusal changes nothing.
+//! Invalid requests are refused and change nothing.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -58,14 +58,14 @@ fn another_space_is_refused() {
 }
 
 #[test]
-fn another_label_is_welcome() {
+fn another_label_is_accepted() {
     let index = Fixture::new();
     index.apply(vec![]);
     index.try_writer(&Space::new("model-1", "another name", 2).unwrap()).unwrap();
 }
 
 #[test]
-fn a_second_writer_is_told_who_is_first() {
+fn a_second_writer_learns_the_pid_of_the_first() {
     let index = Fixture::new();
     let _first = index.writer();
     let refused = index.try_writer(&space()).expect_err("only one may write");
@@ -73,7 +73,7 @@ fn a_second_writer_is_told_who_is_first() {
 }
 
 #[test]
-fn what_is_not_there_is_missing() {
+fn a_folder_without_an_index_is_missing() {
     let index = Fixture::new();
     let is_missing = || matches!(Searcher::open(&index.dir()), Err(Error::Missing { .. }));
     assert!(is_missing());

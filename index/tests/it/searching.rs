@@ -1,4 +1,4 @@
-//! What searches find.
+//! Search results.
 
 use std::num::NonZeroUsize;
 
@@ -10,7 +10,7 @@ fn names_of(hits: &[Hit]) -> Vec<String> {
     hits.iter().map(|hit| String::from_utf8_lossy(hit.key.as_bytes()).into_owned()).collect()
 }
 
-/// Rows at 0, 10, … 90 degrees named by their angle, one without a vector, and one deleted.
+/// Rows at 0, 10, … 90 degrees named after their angle, one row without a vector, and a deleted one.
 fn fan() -> Fixture {
     let index = Fixture::new();
     let mut changes: Vec<_> = (0..10u8).map(|i| put_at(&format!("{i}0"), f32::from(i) * 10.0)).collect();
@@ -63,7 +63,7 @@ fn a_record_is_found_by_its_key_and_its_content() {
     assert_eq!(searcher.vectors().count(), 10);
 }
 
-/// In several segments, some of them without a vector, one replaced, and one deleted.
+/// The records are in several segments; some have no vector, one is replaced, and one deleted.
 #[test]
 fn all_records_of_a_content_are_found() {
     let index = fan();
@@ -138,7 +138,7 @@ fn selections_count_rows_and_see_payloads() {
     assert_eq!((hits[0].payload.as_slice(), &hits[0].key, hits.len()), (&b"cat"[..], &key("a"), 1));
 }
 
-/// In several segments, one of which has rows that are dead, and with keys that are not there.
+/// With several segments, one with dead rows, and with missing keys.
 #[test]
 fn rows_are_selected_by_their_keys() {
     let index = fan();

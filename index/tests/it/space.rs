@@ -1,4 +1,4 @@
-//! Disk space: what is deleted takes none for long.
+//! Disk space: the space of deleted rows is freed.
 
 use imgsearch_index::{OptimizeOptions, Vector};
 
@@ -6,14 +6,14 @@ use crate::fixture::{Fixture, delete, put};
 
 const ROWS: u16 = 3_000;
 
-/// Rows of two dimensions, with a payload that makes them about as large as those of 512 are.
+/// Rows with two dimensions and a payload that makes them about as large as rows with 512.
 fn fill(index: &Fixture) {
     let (payload, vector) = ("p".repeat(2_000), Vector::normalized(vec![1.0, 0.0]).unwrap());
     index.apply((0..ROWS).map(|i| put(&format!("{i:05}"), &payload, Some(vector.clone()))).collect());
 }
 
 #[test]
-fn what_is_mostly_dead_is_written_anew() {
+fn segments_with_many_dead_rows_are_rewritten() {
     let index = Fixture::new();
     fill(&index);
     let names = |rows: std::ops::Range<u16>| rows.map(|i| delete(&format!("{i:05}"))).collect();

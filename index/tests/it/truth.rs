@@ -1,4 +1,4 @@
-//! Whether `verify` and `repair` tell the truth: files of other indexes, files that are missing, and no false alarms.
+//! Tests that `verify` and `repair` report the truth: files of other indexes, missing files, and no false alarms.
 
 use std::fs;
 use std::path::Path;
@@ -24,7 +24,7 @@ fn own() -> Fixture {
     index(&space(), ["a", "b", "c"])
 }
 
-/// Replaces the manifest by that of another index, and the segments as well.
+/// Replaces the manifest and the segments by those of another index.
 fn take_manifest(to: &Path, from: &Path) {
     fs::copy(from.join("manifest"), to.join("manifest")).unwrap();
 }
@@ -38,7 +38,7 @@ fn take_all_that_is_published(to: &Path, from: &Path) {
     take_manifest(to, from);
 }
 
-/// Does the damage. `verify` names it, no writer opens the index unless `heals`, and `repair` brings all back.
+/// Does some damage. `verify` must report it, no writer may open the index unless `heals`, and `repair` must restore all.
 #[track_caller]
 fn check(damage: impl Fn(&Path), named: &str, heals: bool) {
     let index = own();
@@ -78,14 +78,14 @@ fn files_of_another_index_are_named_and_the_catalog_decides() {
             false,
         );
     }
-    // Rows that the catalog does not have yet would be taken for later ones.
+    // Rows with numbers that the catalog does not have yet could be mistaken for later ones.
     let larger = own();
     (0..9).for_each(|i| larger.apply(vec![put_at(&format!("x{i}"), 10.0)]));
     check(|dir| take_all_that_is_published(dir, &larger.dir()), "manifest is that of another index", false);
 }
 
 #[test]
-fn a_manifest_that_is_missing_is_not_taken_for_an_empty_index() {
+fn a_missing_manifest_is_not_taken_for_an_empty_index() {
     let index = own();
     fs::remove_file(index.dir().join("manifest")).unwrap();
     let opened = Searcher::open(&index.dir()).err().unwrap();
@@ -103,7 +103,7 @@ fn a_manifest_that_is_missing_is_not_taken_for_an_empty_index() {
     assert_eq!(fs::read_to_string(index.dir().join("manifest.aside-1/mine")).unwrap(), "kept");
 }
 
-/// There is an index, but nothing of it tells what its vectors are.
+/// There is an index, but no file says which space its vectors belong to.
 #[test]
 fn an_index_that_cannot_be_repaired_is_damaged_and_not_missing() {
     let index = own();
@@ -116,7 +116,7 @@ fn an_index_that_cannot_be_repaired_is_damaged_and_not_missing() {
     assert!(matches!(&error, Error::Damaged { path, .. } if *path == index.dir()), "{error}");
 }
 
-/// Whatever a searcher or a writer reads may have a folder in its place.
+/// A folder may be in the place of any file that a searcher or writer reads.
 #[test]
 fn folders_in_the_place_of_files_are_replaced() {
     let names = ["0000000000000001.segment", "manifest", "catalog/db"];
@@ -139,9 +139,9 @@ fn folders_in_the_place_of_files_are_replaced() {
     assert_eq!(index.listing(), ["a=", "b=", "c="]);
 }
 
-/// What a writer leaves that is killed before its first publication.
+/// The state after a writer was killed before its first publication.
 #[test]
-fn an_index_that_was_hardly_begun_is_no_damage() {
+fn an_index_that_was_just_begun_is_not_damaged() {
     #[track_caller]
     fn check(begin: impl Fn(&Path)) {
         let index = Fixture::new();
@@ -166,7 +166,7 @@ fn an_index_that_was_hardly_begun_is_no_damage() {
 }
 
 #[test]
-fn records_that_were_never_published_are_told_from_a_beginning() {
+fn unpublished_records_are_not_mistaken_for_a_new_index() {
     let index = Fixture::new();
     let writer = index.writer();
     writer.apply(vec![put_at("a", 0.0)]).unwrap();
@@ -178,7 +178,7 @@ fn records_that_were_never_published_are_told_from_a_beginning() {
     assert_eq!(index.listing(), ["a="]);
 }
 
-/// A row that the catalog has replaced since must not pass for the one that it has now.
+/// A row that the catalog has since replaced must not be taken for the current one.
 #[test]
 fn an_earlier_state_of_the_published_side_is_found() {
     let index = own();
@@ -191,7 +191,7 @@ fn an_earlier_state_of_the_published_side_is_found() {
     assert_eq!(index.listing(), ["a=later", "b=", "c="]);
 }
 
-/// Neither a searcher nor a query reads the catalog's copy of a graph, but the next writer does.
+/// Searchers never read the catalog's copy of a graph, but the next writer does.
 #[test]
 fn damage_in_the_catalogs_copy_of_a_graph_is_found() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1-graph");

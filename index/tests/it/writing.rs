@@ -1,10 +1,10 @@
-//! What batches do to an index.
+//! Applying batches.
 
 use imgsearch_index::{Change, Fingerprint, Key, Vector};
 
 use crate::fixture::{Fixture, at, delete, key, put, put_at, put_with};
 
-/// Applies the batches one after another, and compares what is then there.
+/// Applies the batches one after another, and checks the contents.
 #[track_caller]
 fn check<const N: usize>(batches: [Vec<Change>; N], expected: &[&str]) {
     let index = Fixture::new();

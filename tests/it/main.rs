@@ -21,6 +21,7 @@ mod engine;
 mod faults;
 mod file_times;
 mod filters;
+mod fixture;
 mod formats;
 mod goldens;
 mod hostile;

@@ -108,6 +108,7 @@ impl Reporter for Progress {
             }
             Event::Finished { path, outcome } => self.finished(path, outcome),
             Event::Vanished => self.bar.inc(1),
+            Event::Unsettled { .. } => {}
             Event::Unreadable { path, error } => self.unreadable(path, error),
             Event::Kept { folder, photos } if !self.ui.is_quiet() => {
                 let folder = escape_path(folder);

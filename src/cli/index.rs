@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use imgsearch::walk::Rules;
 
 /// Index the photos in folders, so that you can search them.
 ///
@@ -18,30 +19,15 @@ use clap::Args;
 Examples:
   imgsearch index ~/Photos ~/Pictures
   imgsearch index ~/Photos --exclude '*.gif' --exclude Screenshots
+  imgsearch index ~/Photos --watch                    stay, and keep the library current
   imgsearch index ~/Photos --model ./better-clip      change to another model")]
 pub(crate) struct IndexArgs {
     /// Folders or single files to index.
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Exclude files and folders that match, with the syntax of `.gitignore` (repeatable).
-    ///
-    /// Photos that match and are already indexed leave the index.
-    /// Examples: `--exclude '*.gif'`, `--exclude Screenshots`, `--exclude '/2019/*'`
-    #[arg(long, value_name = "GLOB")]
-    pub(crate) exclude: Vec<String>,
-
-    /// Also index hidden files and folders. Trash and thumbnail folders are still excluded.
-    ///
-    /// Example: `imgsearch index --include-hidden ~`
-    #[arg(long)]
-    pub(crate) include_hidden: bool,
-
-    /// Follow symbolic links to files and folders. Circular links are followed once.
-    ///
-    /// Example: `imgsearch index --follow-symlinks ~/annex`
-    #[arg(long)]
-    pub(crate) follow_symlinks: bool,
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
 
     /// Also remove photos whose disk is not mounted, or whose PATH no longer exists. Without it they are kept.
     ///
@@ -69,4 +55,48 @@ pub(crate) struct IndexArgs {
     /// Example: `imgsearch index --nice --threads 1 /volume1/photo` on a NAS.
     #[arg(long)]
     pub(crate) nice: bool,
+
+    /// Stay and keep the library current, until you stop it with Ctrl-C.
+    ///
+    /// New, changed, moved and deleted photos are noticed within seconds. On a network share, where changes by other
+    /// machines go unnoticed, PATH is searched for changes every 15 minutes instead; `--rescan` changes that.
+    /// Example: `imgsearch index --watch ~/Photos`
+    #[arg(long)]
+    pub(crate) watch: bool,
+
+    /// How often to search folders for changes that cannot be watched, in minutes [default: 15].
+    ///
+    /// Example: `imgsearch index --watch --rescan 60 /mnt/nas/photos`
+    #[arg(long, value_name = "MINUTES", requires = "watch", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rescan: Option<u32>,
+}
+
+/// Which files count.
+#[derive(Debug, Args)]
+pub(crate) struct RulesArgs {
+    /// Exclude files and folders that match, with the syntax of `.gitignore` (repeatable).
+    ///
+    /// Photos that match and are already indexed leave the index.
+    /// Examples: `--exclude '*.gif'`, `--exclude Screenshots`, `--exclude '/2019/*'`
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+
+    /// Also index hidden files and folders. Trash and thumbnail folders are still excluded.
+    ///
+    /// Example: `imgsearch index --include-hidden ~`
+    #[arg(long)]
+    include_hidden: bool,
+
+    /// Follow symbolic links to files and folders. Circular links are followed once.
+    ///
+    /// Example: `imgsearch index --follow-symlinks ~/annex`
+    #[arg(long)]
+    follow_symlinks: bool,
+}
+
+impl From<RulesArgs> for Rules {
+    fn from(args: RulesArgs) -> Rules {
+        let RulesArgs { exclude, include_hidden, follow_symlinks } = args;
+        Rules { exclude, include_hidden, follow_symlinks }
+    }
 }

@@ -15,7 +15,7 @@ pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
     let layout = Layout::of(&args.output)?;
     let folders = args.paths.iter().map(|folder| absolute(folder)).collect::<Result<Vec<_>>>()?;
     let view = settings.library.view()?;
-    let (cancel, bar) = (stop_on_ctrl_c("")?, progress::rows_bar(settings.ui));
+    let (cancel, bar) = (stop_on_ctrl_c("")?.cancel, progress::rows_bar(settings.ui));
     let watch = Watch {
         progress: &|done, total| {
             bar.set_length(total as u64);

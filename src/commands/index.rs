@@ -1,20 +1,23 @@
 //! `index`.
 
 use std::io;
-use std::time::{Instant, SystemTime};
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
-use imgsearch::ingest::{self, Plan};
-use imgsearch::walk::{Rules, resolve_roots};
+use imgsearch::ingest::{self, Plan, Reporter, Totals};
+use imgsearch::walk::resolve_roots;
 
-use super::{AFTER_BATCH, Exit, absolute, models, noted, open_model, stop_on_ctrl_c};
+use super::watch::{Watcher, is_locked, keep_current};
+use super::{AFTER_BATCH, Exit, Stop, absolute, models, noted, open_model, stop_on_ctrl_c};
 use crate::cli::IndexArgs;
 use crate::progress::{self, Progress};
 use crate::render::{Output, unless_reader_left};
 use crate::settings::Settings;
+use crate::ui::Ui;
 
 pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
-    let IndexArgs { paths, exclude, include_hidden, follow_symlinks, prune, force, batches, nice } = args;
+    let IndexArgs { paths, rules, prune, force, batches, nice, watch, rescan } = args;
     if nice {
         // Threads inherit the priority, so set it before any thread starts.
         give_way()?;
@@ -37,15 +40,15 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     let model = open_model(settings, &note)?;
     let plan = Plan {
         gone_roots,
-        rules: Rules { exclude, include_hidden, follow_symlinks },
+        rules: rules.into(),
         prune,
         threads: settings.threads,
         batches: batches.map(usize::from),
         force,
         ..Plan::new(roots, SystemTime::now())
     };
-    let (start, cancel, progress) =
-        (Instant::now(), stop_on_ctrl_c(AFTER_BATCH)?, Progress::new(settings.ui));
+    let Stop { cancel, bell } = stop_on_ctrl_c(AFTER_BATCH)?;
+    let (start, progress) = (Instant::now(), Progress::new(settings.ui));
     let totals = ingest::index(&mut library, &model, &plan, &progress, &cancel);
     progress.finish();
     let totals = totals?;
@@ -56,11 +59,54 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         let written = output.totals(&totals, start.elapsed().as_secs_f64());
         unless_reader_left(written.and_then(|()| output.tip(tip.as_deref())).and_then(|()| output.finish()))?;
     }
+    if watch && !totals.cancelled {
+        drop((library, model));
+        if !settings.ui.is_quiet() {
+            progress::print_note("watching for changes; Ctrl-C ends it");
+        }
+        let rescan = rescan.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
+        keep_current(settings, &plan, rescan, &Shown(settings.ui), (&bell, &cancel));
+        return Ok(Exit::Done);
+    }
     Ok(match (totals.cancelled, totals.has_failures() || !missing.is_empty()) {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Failed,
         (false, false) => Exit::Done,
     })
+}
+
+/// Shows the rounds of `--watch` on the terminal.
+struct Shown(Ui);
+
+impl Watcher for Shown {
+    fn begin(&self) -> Box<dyn Reporter + '_> {
+        Box::new(Progress::new(self.0))
+    }
+
+    fn ended(&self, totals: &Totals) {
+        if !self.0.is_quiet() {
+            let mut output = Output::new(self.0.look);
+            // Nobody may read this any more; the library is kept current nevertheless.
+            _ = output.changes(totals).and_then(|()| output.finish());
+        }
+    }
+
+    fn failed(&self, error: &anyhow::Error) {
+        if !is_locked(error) {
+            progress::print_warning(&format!("cannot update the library; trying again soon: {error:#}"));
+        } else if !self.0.is_quiet() {
+            progress::print_note("another imgsearch is changing the library; waiting for it");
+        }
+    }
+
+    fn unwatched(&self, root: &Path, why: &str) {
+        if !self.0.is_quiet() {
+            let root = root.display();
+            progress::print_note(&format!(
+                "{root} is not watched, but searched for changes now and then: {why}"
+            ));
+        }
+    }
 }
 
 /// Sets the lowest priority for this process. On Linux that lowers the priority of its reads and writes too.

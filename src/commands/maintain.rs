@@ -15,7 +15,7 @@ use crate::settings::Settings;
 
 pub(super) fn optimize(settings: &Settings) -> Result<Exit> {
     let library = settings.library.lock()?;
-    let cancel = stop_on_ctrl_c(AFTER_BATCH)?;
+    let cancel = stop_on_ctrl_c(AFTER_BATCH)?.cancel;
     let bar = progress::rows_bar(settings.ui);
     let show = |done, total| {
         bar.set_length(total as u64);

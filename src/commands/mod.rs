@@ -20,12 +20,14 @@ mod serve;
 mod similar;
 mod status;
 mod tags;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, bail};
+use crossbeam_channel::{Receiver, bounded};
 use imgsearch::decode::{Limits, heif};
 use imgsearch::engine::Vocabulary;
 use imgsearch::hub::is_archive;
@@ -86,18 +88,27 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
 /// Appended to "stopping" by commands that finish and store their current batch first.
 const AFTER_BATCH: &str = " after the current batch";
 
-/// The first Ctrl-C sets the returned flag and prints "stopping" and `when`; the second ends the process.
-fn stop_on_ctrl_c(when: &'static str) -> Result<Arc<AtomicBool>> {
-    let cancel = Arc::new(AtomicBool::new(false));
+/// What Ctrl-C sets off.
+struct Stop {
+    /// Set for work that asks now and then.
+    cancel: Arc<AtomicBool>,
+    /// Gets a message, for work that waits.
+    bell: Receiver<()>,
+}
+
+/// The first Ctrl-C sets off the returned [`Stop`] and prints "stopping" and `when`; the second ends the process.
+fn stop_on_ctrl_c(when: &'static str) -> Result<Stop> {
+    let (cancel, (ring, bell)) = (Arc::new(AtomicBool::new(false)), bounded(1));
     let flag = Arc::clone(&cancel);
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
             exit_at_once();
         }
+        _ = ring.try_send(());
         progress::print_stopping(when);
     })
     .context("cannot listen for Ctrl-C")?;
-    Ok(cancel)
+    Ok(Stop { cancel, bell })
 }
 
 #[expect(clippy::exit, reason = "a second Ctrl-C means now; what was stored is durable")]

@@ -63,6 +63,8 @@ pub struct Plan {
     pub max_wait: Duration,
     /// The time, noted as the time of the last run.
     pub now: SystemTime,
+    /// Files that were modified less than this time ago are left for a later run: somebody may still be writing them.
+    pub settle: Duration,
     /// How to tell disks apart, and so whether a photo was deleted or its disk was taken away.
     pub disks: DiskMarks,
 }
@@ -83,6 +85,7 @@ impl Plan {
             limits,
             max_wait: limits.max_time,
             now,
+            settle: Duration::ZERO,
             disks: DiskMarks::SYSTEM,
         }
     }
@@ -142,6 +145,11 @@ pub enum Event<'a> {
     },
     /// A queued file that was deleted before it was its turn.
     Vanished,
+    /// A file that was modified within [`Plan::settle`], and is left for a later run.
+    Unsettled {
+        /// The file.
+        path: &'a Path,
+    },
     /// A folder or file that could not be looked at. What the library knows below it is kept.
     Unreadable {
         /// The path.
@@ -189,6 +197,8 @@ pub struct Totals {
     pub not_pictures: BTreeMap<Kind, u64>,
     /// RAW files for which the JPEG beside them is in the library.
     pub stood_back: u64,
+    /// New or changed files that were left for a later run, because somebody may still be writing them.
+    pub unsettled: u64,
     /// Folders and files that the walk could not look at.
     pub unreadable: u64,
     /// Symbolic links to photos, not followed.
@@ -214,9 +224,9 @@ impl Totals {
     /// All files that were found and not left out by a rule: each is counted in one of these places.
     pub fn files(&self) -> u64 {
         let Totals { embedded, unchanged, reread, moved, copied, skipped, skipped_before, .. } = self;
-        let Totals { not_pictures, stood_back, .. } = self;
+        let Totals { not_pictures, stood_back, unsettled, .. } = self;
         let by_reason = skipped.values().sum::<u64>() + skipped_before;
-        let others = not_pictures.values().sum::<u64>() + stood_back;
+        let others = not_pictures.values().sum::<u64>() + stood_back + unsettled;
         embedded + unchanged + reread + moved + copied + by_reason + others
     }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::thread::Builder;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
 use imgsearch_index::Fingerprint;
@@ -48,6 +48,7 @@ pub(super) struct Walked {
     /// Roots that gave no answer in time.
     silent: Vec<PathBuf>,
     not_pictures: BTreeMap<Kind, u64>,
+    unsettled: u64,
     unreadable: u64,
     unchanged: u64,
     skipped_before: u64,
@@ -91,6 +92,7 @@ impl Walked {
         }
         totals.skipped_before = self.skipped_before;
         totals.links_not_followed = self.links_not_followed;
+        totals.unsettled += self.unsettled;
         totals.unreadable = self.unreadable;
     }
 }
@@ -138,6 +140,7 @@ struct Scan<'a> {
     done: &'a Sender<Done>,
     walked: Walked,
     pairs: Pairs,
+    started: Instant,
 }
 
 /// A file that the walk met.
@@ -151,7 +154,7 @@ struct Met {
 
 impl<'a> Scan<'a> {
     fn new(run: &'a Run<'a>, jobs: &'a Sender<Job>, done: &'a Sender<Done>, walked: Walked) -> Scan<'a> {
-        Scan { run, jobs, done, walked, pairs: Pairs::default() }
+        Scan { run, jobs, done, walked, pairs: Pairs::default(), started: Instant::now() }
     }
 
     /// Walks one root. Whether to go on: not when the run is to stop or the stages behind have ended.
@@ -292,6 +295,11 @@ impl<'a> Scan<'a> {
             self.count_current(photo);
             return Ok(true);
         }
+        if self.may_be_unfinished(&stamp) {
+            self.run.reporter.report(Event::Unsettled { path: &path });
+            self.walked.unsettled += 1;
+            return Ok(true);
+        }
         let embedded = known.filter(|(_, photo)| photo.skip.is_none()).and_then(|(content, _)| content);
         let by_content = name == Name::Unknown;
         let can_be_picture = (1..=self.run.plan.limits.max_bytes).contains(&stamp.size);
@@ -303,6 +311,14 @@ impl<'a> Scan<'a> {
         let said_beside = decode::Metadata::default();
         let job = Job { path, disk, stamp, by_content, embedded, sidecars, said_beside };
         Ok(self.jobs.send(job).is_ok())
+    }
+
+    /// Whether somebody may still be writing this file. A time in the future says nothing: the clock of a camera is wrong.
+    fn may_be_unfinished(&self, stamp: &Stamp) -> bool {
+        let Plan { now, settle, .. } = self.run.plan;
+        let now = *now + self.started.elapsed();
+        let modified = UNIX_EPOCH + Duration::from_nanos(u64::try_from(stamp.modified_ns).unwrap_or(0));
+        now.duration_since(modified).is_ok_and(|age| age < *settle)
     }
 
     /// A RAW file whose JPEGs are stored or refused by now.

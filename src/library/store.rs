@@ -271,6 +271,11 @@ impl Hint for StoreError {
 }
 
 impl StoreError {
+    /// Whether another process is changing the library.
+    pub fn is_locked(&self) -> bool {
+        matches!(self, StoreError::Index(IndexError::Locked { .. }))
+    }
+
     /// Whether there is no library yet.
     pub fn is_missing(&self) -> bool {
         matches!(self, StoreError::Index(IndexError::Missing { .. }))

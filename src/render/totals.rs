@@ -23,6 +23,7 @@ impl Output {
             skipped_before,
             not_pictures,
             stood_back,
+            unsettled,
             unreadable,
             links_not_followed,
             cancelled,
@@ -58,6 +59,9 @@ impl Output {
         for line in left_alone(not_pictures, *stood_back) {
             writeln!(self.out, "  {line}")?;
         }
+        if *unsettled > 0 {
+            writeln!(self.out, "  still being written  {unsettled}")?;
+        }
         if *unreadable > 0 {
             writeln!(self.out, "  folders or files that could not be read  {unreadable}")?;
         }
@@ -71,6 +75,28 @@ impl Output {
             writeln!(self.out, "`imgsearch status --skipped` lists the skipped files")?;
         }
         replacement.iter().flat_map(replaced).try_for_each(|line| self.line(&line))
+    }
+}
+
+impl Output {
+    /// What a round of watching changed, in one line; nothing where it changed nothing.
+    pub(crate) fn changes(&mut self, totals: &Totals) -> io::Result<()> {
+        let Totals { embedded, reread, moved, copied, removed, skipped, .. } = totals;
+        let skipped = skipped.values().sum();
+        let all = [
+            (*embedded, "embedded"),
+            (*reread, "read again"),
+            (*moved, "moved"),
+            (*copied, "copied"),
+            (*removed, "removed"),
+            (skipped, "skipped"),
+        ];
+        let said: Vec<_> = all
+            .iter()
+            .filter(|(files, _)| *files > 0)
+            .map(|(files, what)| format!("{files} {what}"))
+            .collect();
+        if said.is_empty() { Ok(()) } else { self.line(&said.join(", ")) }
     }
 }
 

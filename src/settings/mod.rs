@@ -104,6 +104,11 @@ impl Settings {
         }
     }
 
+    /// The platform's cache folder.
+    pub(crate) fn cache_folder(&self) -> Option<&Path> {
+        self.cache_folder.as_deref()
+    }
+
     /// The file into which `scripts/places` writes the names of towns.
     pub(crate) fn places_file(&self) -> Option<PathBuf> {
         Some(self.data_folder.as_ref()?.join("places.tsv"))

@@ -56,4 +56,5 @@ mod terminal;
 mod text_files;
 mod towers;
 mod unseen;
+mod watching;
 mod workspace;

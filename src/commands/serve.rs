@@ -33,6 +33,7 @@ pub(super) fn run(settings: Settings, args: &ServeArgs) -> Result<Exit> {
     announce(&settings, &addresses, machine.as_deref(), login.as_ref(), tls.is_some())?;
     let (towns, threads) = (Towns::new(settings.places_file()), settings.threads);
     let server = Server {
+        library: settings.library.clone(),
         service: Service::new(opener(settings), zone(), Limits::default()),
         towns,
         hosts: Hosts::new(ips, machine.as_deref(), &args.host_name),

@@ -94,7 +94,9 @@ fn login(
         serve::password_hash(&text).with_context(what)
     });
     let password = password.transpose()?;
-    let is_for_others = addresses.iter().any(|address| !address.ip().is_loopback());
+    // Another name than this machine's means that a reverse proxy lets others in.
+    let is_for_others =
+        !args.host_name.is_empty() || addresses.iter().any(|address| !address.ip().is_loopback());
     if password.is_none() && !is_for_others {
         return Ok(None);
     }

@@ -277,9 +277,7 @@ fn the_only_matrix(outputs: &[Port]) -> Result<&Port, String> {
     let mut matrices = outputs.iter().filter(|output| output.dims.len() == 2);
     match (matrices.next(), matrices.next()) {
         (Some(output), None) => Ok(output),
-        _ => {
-            Err(format!("cannot tell which output is the embedding [batch, embed_dim]: {}", named(outputs)))
-        }
+        _ => Err(format!("cannot tell which output is the embedding [batch, embed_dim]: {}", named(outputs))),
     }
 }
 

@@ -158,6 +158,8 @@ fn fields(app: &App) -> Vec<Field<Listed>> {
 
 #[cfg(test)]
 mod tests {
+    use axum::response::IntoResponse as _;
+
     use super::*;
 
     #[test]
@@ -173,7 +175,7 @@ mod tests {
             ("n", "1001", 422),
             ("m", "1", 400),
         ] {
-            assert_eq!(read(name, value).unwrap_err().status(), status, "{name} {value}");
+            assert_eq!(read(name, value).unwrap_err().into_response().status(), status, "{name} {value}");
         }
     }
 }

@@ -60,10 +60,6 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST).detail(detail)
     }
 
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
-
     /// What is well written and cannot be answered.
     pub(crate) fn unprocessable(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail(detail)

@@ -78,7 +78,7 @@ fn a_cursor_stays_right_while_the_library_grows() {
 }
 
 /// Connects to the stream of events, and reads its lines.
-fn events(server: &Server) -> impl Iterator<Item = String> {
+fn events(server: &Server) -> impl Iterator<Item = String> + use<> {
     let mut stream = TcpStream::connect(&server.address).unwrap();
     stream.set_read_timeout(Some(LONG)).unwrap();
     write!(stream, "GET /api/v1/events HTTP/1.1\r\nHost: {}\r\n\r\n", server.address).unwrap();
@@ -113,7 +113,8 @@ fn a_signal_ends_it_cleanly_also_while_somebody_listens() {
         assert!(sent.success());
         until(|| server.process().try_wait().unwrap().is_some());
         assert_eq!(server.process().try_wait().unwrap().unwrap().code(), Some(0), "{signal}");
-        assert_eq!(lines.count(), 3, "what was begun is ended");
+        // The last chunk of an answer has no bytes.
+        assert!(lines.any(|line| line == "0"), "what was begun is ended");
     }
 }
 

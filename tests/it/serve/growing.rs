@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use super::api::{indexed, photos};
-use super::server::Server;
+use super::server::{Server, refused};
 use crate::workspace::Workspace;
 
 /// Whatever takes longer has failed.
@@ -123,8 +123,5 @@ fn a_port_that_is_taken_is_told() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     let port = server.address.rsplit_once(':').unwrap().1;
-    let refused = workspace.imgsearch(&["serve", "--port", port]).assert().code(2);
-    refused.stderr(predicates::str::contains("is taken").and(predicates::str::contains("--port 0")));
+    refused(&workspace, &["--port", port], "is taken");
 }
-
-use predicates::prelude::PredicateBooleanExt as _;

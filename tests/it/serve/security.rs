@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::api::{indexed, photos};
-use super::server::{Server, bytes, json};
+use super::server::{Server, bytes, json, refused};
 use crate::workspace::Workspace;
 
 /// A request for each operation that the description has, on `server`: method, address.
@@ -167,9 +167,8 @@ fn a_password_that_cannot_be_used_is_refused() {
     let file = workspace.root().join("password");
     for text in ["", "$argon2id$nonsense"] {
         fs::write(&file, text).unwrap();
-        let refused =
-            workspace.imgsearch(&["serve", "--port", "0", "--password-file", file.to_str().unwrap()]);
-        { refused }.assert().code(2).stderr(predicates::str::contains("cannot use the password"));
+        let args = ["--port", "0", "--password-file", file.to_str().unwrap()];
+        refused(&workspace, &args, "cannot use the password");
     }
 }
 
@@ -313,35 +312,16 @@ fn a_description_says_what_is_asked_for() {
 #[test]
 fn tls_is_spoken_with_a_certificate() {
     let workspace = indexed();
-    let (certificate, key) = (workspace.root().join("cert.pem"), workspace.root().join("key.pem"));
-    let made = std::process::Command::new("openssl")
-        .args([
-            "req",
-            "-x509",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:prime256v1",
-            "-nodes",
-            "-days",
-            "2",
-        ])
-        .args(["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout"])
-        .arg(&key)
-        .arg("-out")
-        .arg(&certificate)
-        .output();
-    if !made.is_ok_and(|made| made.status.success()) {
-        return crate::workspace::skip("openssl, which makes a certificate, is not there");
-    }
-    let tls = ["--tls-cert", certificate.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
-    let server = Server::start(&workspace, &tls);
-    // Nobody vouches for a certificate that was made here.
+    // Made with `openssl req -x509` for this test; the key is no secret.
+    let file = |name: &str| format!("{}/tests/goldens/tls/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (certificate, key) = (file("cert.pem"), file("key.pem"));
+    let server = Server::start(&workspace, &["--tls-cert", &certificate, "--tls-key", &key]);
+    // Nobody vouches for this certificate.
     let tls = ureq::tls::TlsConfig::builder().disable_verification(true).build();
     let agent: ureq::Agent = ureq::Agent::config_builder().tls_config(tls).proxy(None).build().into();
     let answer = agent.get(format!("https://{}/api/v1/status", server.address)).call().unwrap();
     assert_eq!(answer.status(), 200);
-    let wrong =
-        ["serve", "--port", "0", "--tls-cert", key.to_str().unwrap(), "--tls-key", key.to_str().unwrap()];
-    workspace.imgsearch(&wrong).assert().code(2);
+    refused(&workspace, &["--port", "0", "--tls-cert", &key, "--tls-key", &key], "certificate");
+    let wrong = ["--port", "0", "--tls-cert", &certificate, "--tls-key", &certificate];
+    refused(&workspace, &wrong, "not a key");
 }

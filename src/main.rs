@@ -7,6 +7,7 @@ mod render;
 #[cfg(feature = "serve")]
 mod serve;
 mod settings;
+mod status;
 mod terminal;
 mod ui;
 mod usage;

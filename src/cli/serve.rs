@@ -5,67 +5,67 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Answer browsers and other programs, until it is ended with Ctrl-C.
+/// Search in a browser, and from other programs, until you press Ctrl-C.
 ///
-/// Only this machine can connect, unless `--listen` says otherwise; whoever connects from elsewhere needs a secret. The
-/// model is loaded once, and what `index` adds meanwhile is found within seconds. Nothing on the disk is changed but
-/// what imgsearch itself keeps in the library's folder. `/api/v1/openapi.json` describes what programs can ask.
+/// Only this machine can connect, unless you change that with `--listen`; other machines need a secret. The model is
+/// loaded once, and photos that `index` adds meanwhile are found within seconds. The server changes no files except in
+/// the library's folder. `/api/v1/openapi.json` describes the API for programs.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   imgsearch serve
-  imgsearch serve --listen 0.0.0.0              prints a link with a secret in it
-  imgsearch serve --port 0                      prints the port that was free")]
+  imgsearch serve --listen 0.0.0.0              prints a link that contains the secret
+  imgsearch serve --port 0                      prints the port that it picked")]
 pub(crate) struct ServeArgs {
-    /// Address to listen at; may be given several times [default: 127.0.0.1 and ::1].
+    /// Listen at this address; may be given several times [default: 127.0.0.1 and ::1].
     ///
-    /// At any other address only those are answered who have the secret: the link that is printed, or the password of
-    /// `--password-file`. Use TLS, or a reverse proxy that does, where you do not trust the network.
+    /// At any other address you need the secret to connect: open the link that is printed, or set a password with
+    /// `--password-file`. In a network that you do not trust, use TLS or a reverse proxy with TLS.
     /// Examples: `--listen 0.0.0.0`, `--listen 192.168.1.5 --listen ::1`
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Vec<IpAddr>,
 
-    /// Port to listen at; 0 for any that is free.
+    /// Listen at this port; 0 picks a free one.
     ///
     /// Example: `imgsearch serve --port 8080`
     #[arg(long, value_name = "PORT", default_value = "7878")]
     pub(crate) port: u16,
 
-    /// Also answer to this name; may be given several times.
+    /// Also answer to this host name; may be given several times.
     ///
-    /// A browser says which name it was told. Names other than this machine's own are refused, because a page from the
-    /// network could otherwise pass itself off as this server. A reverse proxy passes its own name on.
+    /// Use it behind a reverse proxy. Requests for other names than this machine's own are refused, because a malicious
+    /// web page could otherwise pose as this server. With this option everybody needs the secret or the password.
     /// Example: `imgsearch serve --host-name photos.example.org`
     #[arg(long, value_name = "NAME", hide_short_help = true)]
     pub(crate) host_name: Vec<String>,
 
-    /// Ask everybody for the password in this file.
+    /// Require the password in this file, also on this machine.
     ///
-    /// Its first line is the password, or better its argon2id hash (`$argon2id$…`). Programs send the secret of the link
-    /// in place of it, as `Authorization: Bearer SECRET`.
+    /// The first line of the file is the password or its argon2id hash (`$argon2id$…`). Programs send the secret from the
+    /// link instead: `Authorization: Bearer SECRET`.
     /// Example: `imgsearch serve --listen 0.0.0.0 --password-file ~/.imgsearch-password`
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) password_file: Option<PathBuf>,
 
-    /// Change nothing, and offer nothing that would.
+    /// Refuse every request that would change something.
     ///
     /// Example: `imgsearch serve --read-only`
     #[arg(long, hide_short_help = true)]
     pub(crate) read_only: bool,
 
-    /// Tell nobody where photos were taken. Originals are then not given out, because cameras write the place into them.
+    /// Hide where photos were taken. Original files are then not served, because cameras store the place in them.
     ///
     /// Example: `imgsearch serve --listen 0.0.0.0 --hide-places`
     #[arg(long, hide_short_help = true)]
     pub(crate) hide_places: bool,
 
-    /// Certificate for TLS, in PEM, with the certificates above it.
+    /// The certificate for TLS and its chain, in PEM format.
     ///
     /// Example: `imgsearch serve --listen 0.0.0.0 --tls-cert cert.pem --tls-key key.pem`
     #[arg(long, value_name = "FILE", requires = "tls_key", hide_short_help = true)]
     pub(crate) tls_cert: Option<PathBuf>,
 
-    /// The key of the certificate, in PEM.
+    /// The key of the certificate, in PEM format.
     ///
     /// Example: `imgsearch serve --listen 0.0.0.0 --tls-cert cert.pem --tls-key key.pem`
     #[arg(long, value_name = "FILE", requires = "tls_cert", hide_short_help = true)]

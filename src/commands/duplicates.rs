@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use anyhow::Result;
-use imgsearch::duplicates::{Duplicate, Found, Group, Preference, Watch, find, present};
+use imgsearch::duplicates::{Found, Preference, Watch, find, present};
 
 use super::{Exit, absolute, stop_on_ctrl_c};
 use crate::cli::{DuplicatesArgs, Part};
@@ -37,7 +37,7 @@ pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
     let mut listed = groups
         .into_iter()
         .zip(1..)
-        .flat_map(|group| listed(group, &preference))
+        .flat_map(|(group, number)| Listed::all(group, number, &preference))
         .filter(|photo| is_asked(photo, args.print));
     let written = listed.try_for_each(|photo| records.write(&photo)).and_then(|()| records.finish());
     drop(records);
@@ -57,18 +57,6 @@ fn warn(absent: usize, without_look: usize) {
              run `imgsearch index` again to compare their contents"
         ));
     }
-}
-
-fn listed((group, number): (Group, usize), preference: &Preference) -> impl Iterator<Item = Listed> + use<> {
-    let Group { likeness, photos } = group;
-    let reason = photos.get(1).map(|second| preference.reason(&photos[0], second));
-    let listed = move |(at, duplicate): (usize, Duplicate)| Listed {
-        group: number,
-        likeness,
-        kept_for: reason.filter(|_| at == 0),
-        duplicate,
-    };
-    photos.into_iter().enumerate().map(listed)
 }
 
 fn is_asked(photo: &Listed, part: Option<Part>) -> bool {

@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use imgsearch_index::{Error, Report};
 use tempfile::Builder;
 
-use super::status::status_of;
 use super::{AFTER_BATCH, Exit, existing, stop_on_ctrl_c};
 use crate::progress;
 use crate::render::{Output, unless_reader_left};
 use crate::settings::Settings;
+use crate::status::status_of;
 
 pub(super) fn optimize(settings: &Settings) -> Result<Exit> {
     let library = settings.library.lock()?;

@@ -33,6 +33,7 @@ pub(super) fn run(settings: Settings, args: &ServeArgs) -> Result<Exit> {
     announce(&settings, &addresses, machine.as_deref(), login.as_ref(), tls.is_some())?;
     let (towns, threads) = (Towns::new(settings.places_file()), settings.threads);
     let server = Server {
+        library: settings.library.clone(),
         service: Service::new(opener(settings), zone(), Limits::default()),
         towns,
         hosts: Hosts::new(ips, machine.as_deref(), &args.host_name),
@@ -93,7 +94,9 @@ fn login(
         serve::password_hash(&text).with_context(what)
     });
     let password = password.transpose()?;
-    let is_for_others = addresses.iter().any(|address| !address.ip().is_loopback());
+    // Another name than this machine's means that a reverse proxy lets others in.
+    let is_for_others =
+        !args.host_name.is_empty() || addresses.iter().any(|address| !address.ip().is_loopback());
     if password.is_none() && !is_for_others {
         return Ok(None);
     }

@@ -157,7 +157,7 @@ mod tests {
     fn duplicate(path: &str, size: u64, details: Details) -> Duplicate {
         let stamp = Stamp { size, modified_ns: 0, changed_ns: 0 };
         let photo = Photo::read(stamp, 0, Some(details));
-        Duplicate { path: path.into(), photo }
+        Duplicate { path: path.into(), content: None, photo }
     }
 
     fn details(width: u32) -> Details {

@@ -53,6 +53,8 @@ pub struct Group {
 pub struct Duplicate {
     /// Its path.
     pub path: PathBuf,
+    /// The content of the file when it was indexed, if known.
+    pub content: Option<Fingerprint>,
     /// Its record in the library.
     pub photo: Photo,
 }
@@ -75,12 +77,6 @@ pub struct Watch<'a> {
     pub cancelled: &'a (dyn Fn() -> bool + Sync),
 }
 
-/// A photo that may have duplicates.
-struct Candidate {
-    content: Option<Fingerprint>,
-    duplicate: Duplicate,
-}
-
 /// The groups of photos in `folders` and their subfolders (without folders, in the whole library) with at least this
 /// `likeness`.
 ///
@@ -96,7 +92,7 @@ pub fn find(
     watch: Watch<'_>,
 ) -> Result<Option<Found>, StoreError> {
     let mut candidates = candidates(view, folders, watch)?;
-    candidates.sort_by(|a, b| preference.order(&a.duplicate, &b.duplicate));
+    candidates.sort_by(|a, b| preference.order(a, b));
     // The likeness and the members of each group, the leader first.
     let mut groups: Vec<(Likeness, Vec<usize>)> =
         (0..candidates.len()).map(|at| (Likeness::Exact, vec![at])).collect();
@@ -117,7 +113,7 @@ pub fn find(
             return Ok(None);
         }
     }
-    let has_look = |c: &&Candidate| c.duplicate.photo.details.as_ref().is_some_and(|d| d.look.is_some());
+    let has_look = |c: &&Duplicate| c.photo.details.as_ref().is_some_and(|d| d.look.is_some());
     let without_look = candidates.len() - candidates.iter().filter(has_look).count();
     Ok(Some(Found { groups: gathered(groups, candidates), without_look }))
 }
@@ -125,7 +121,7 @@ pub fn find(
 /// Joins groups whose leaders have at least this likeness.
 fn joined(
     view: &dyn View,
-    candidates: &[Candidate],
+    candidates: &[Duplicate],
     groups: Vec<(Likeness, Vec<usize>)>,
     likeness: Likeness,
     watch: Watch<'_>,
@@ -138,9 +134,9 @@ fn joined(
             break;
         }
         (watch.progress)(at, count);
-        let Candidate { content, duplicate: Duplicate { path, photo } } = &candidates[group.1[0]];
+        let Duplicate { path, content, photo } = &candidates[group.1[0]];
         let cosine = |leader: usize| -> Result<Option<f32>, StoreError> {
-            let leader = &candidates[joined[leader].1[0]].duplicate;
+            let leader = &candidates[joined[leader].1[0]];
             Ok(vector(view, path)?.zip(vector(view, &leader.path)?).map(|(a, b)| a.dot(&b)))
         };
         match leaders.of(*content, photo.details.as_ref(), cosine)? {
@@ -160,7 +156,7 @@ fn joined(
     Ok(joined)
 }
 
-fn candidates(view: &dyn View, folders: &[PathBuf], watch: Watch<'_>) -> Result<Vec<Candidate>, StoreError> {
+fn candidates(view: &dyn View, folders: &[PathBuf], watch: Watch<'_>) -> Result<Vec<Duplicate>, StoreError> {
     let filter = Filter { folders: folders.iter().map(Into::into).collect(), ..Filter::default() };
     let mut candidates = Vec::new();
     view.each(&filter, Load::WithoutVector, &mut |stored| {
@@ -168,7 +164,7 @@ fn candidates(view: &dyn View, folders: &[PathBuf], watch: Watch<'_>) -> Result<
             return ControlFlow::Break(());
         }
         if let Stored { item: Item { path, part: None }, content, photo: Some(photo), .. } = stored {
-            candidates.push(Candidate { content, duplicate: Duplicate { path, photo } });
+            candidates.push(Duplicate { path, content, photo });
         }
         ControlFlow::Continue(())
     })?;
@@ -180,11 +176,11 @@ fn vector(view: &dyn View, path: &Path) -> Result<Option<Vector>, StoreError> {
 }
 
 /// The groups of at least two photos, with their photos.
-fn gathered(groups: Vec<(Likeness, Vec<usize>)>, candidates: Vec<Candidate>) -> Vec<Group> {
-    let mut candidates: Vec<Option<Candidate>> = candidates.into_iter().map(Some).collect();
+fn gathered(groups: Vec<(Likeness, Vec<usize>)>, candidates: Vec<Duplicate>) -> Vec<Group> {
+    let mut candidates: Vec<Option<Duplicate>> = candidates.into_iter().map(Some).collect();
     let mut gathered = Vec::new();
     for (likeness, members) in groups.into_iter().filter(|(_, members)| members.len() > 1) {
-        let photos = members.into_iter().filter_map(|at| Some(candidates[at].take()?.duplicate)).collect();
+        let photos = members.into_iter().filter_map(|at| candidates[at].take()).collect();
         gathered.push(Group { likeness, photos });
     }
     gathered.sort_by(|a: &Group, b| a.photos[0].path.cmp(&b.photos[0].path));

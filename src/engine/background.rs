@@ -53,6 +53,11 @@ impl Background {
         Background { vectors }
     }
 
+    /// The vectors of the concepts, in their order.
+    pub(super) fn vectors(&self) -> &[Vector] {
+        &self.vectors
+    }
+
     /// Statistics of the concepts' scores with a photo.
     pub(super) fn yardstick(&self, photo: &Vector) -> Yardstick {
         let scores: Vec<f32> = self.vectors.iter().map(|concept| concept.dot(photo)).collect();

@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use imgsearch_index::{Fingerprint, Space};
+use imgsearch_index::{Fingerprint, Space, Vector};
 use jiff::tz::TimeZone;
 
 use crate::decode::{Limits, PictureError};
@@ -148,13 +148,30 @@ impl Engine {
         Ok(in_order(matches, &query.order))
     }
 
-    /// Loads what the first text query would otherwise wait for.
+    /// Loads what the first text query would otherwise wait for, and the background, which takes a second or some the
+    /// first time.
     ///
     /// # Errors
     /// [`EngineError::Model`].
     pub fn warm_up(&self) -> Result<(), EngineError> {
         self.inner.text()?;
+        self.inner.background()?;
         Ok(())
+    }
+
+    /// Of each match, whether it likely shows what was asked for, as [`Cutoff::Relevance`] judges it.
+    ///
+    /// # Errors
+    /// [`EngineError::Model`] when the background cannot be made, [`EngineError::Store`] when the index is damaged.
+    pub fn likely(&self, matches: &[Match]) -> Result<Vec<bool>, EngineError> {
+        let (Search { engine, view }, mut likely) = (self.begin(), Vec::with_capacity(matches.len()));
+        let background = engine.background()?;
+        for found in matches {
+            let item = Item { path: found.path.clone(), part: found.part };
+            let vector = view.get(&item)?.and_then(|stored| stored.vector);
+            likely.push(vector.is_some_and(|vector| is_likely(&vector, found.score, background)));
+        }
+        Ok(likely)
     }
 
     fn begin(&self) -> Search<'_> {
@@ -198,8 +215,11 @@ impl Search<'_> {
 
 /// Whether the query likely describes the photo.
 fn is_relevant(hit: &Hit, background: &Background) -> bool {
-    let probability = |vector| background.yardstick(vector).probability(hit.score);
-    hit.stored.vector.as_ref().map(probability).is_some_and(|probability| probability >= LEAST_PROBABILITY)
+    hit.stored.vector.as_ref().is_some_and(|vector| is_likely(vector, hit.score, background))
+}
+
+fn is_likely(vector: &Vector, score: f32, background: &Background) -> bool {
+    background.yardstick(vector).probability(score) >= LEAST_PROBABILITY
 }
 
 impl Inner {

@@ -1,13 +1,15 @@
 //! Labels photos from a vocabulary.
 
+use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use imgsearch_index::Vector;
+use imgsearch_index::{Fingerprint, Vector};
 use rayon::prelude::*;
 
 use super::background::{Background, concepts};
-use super::{Engine, EngineError, Search};
+use super::{Engine, EngineError, Inner, Search};
 use crate::library::{Load, Stored};
+use crate::photo::Id;
 use crate::query::Filter;
 use crate::text_file;
 
@@ -32,12 +34,14 @@ impl Vocabulary {
 
     /// Parses a list. Each entry is both a label and its prompt. Repeated labels count once.
     pub fn parse(text: &str) -> Vocabulary {
-        let mut entries: Vec<(String, String)> = Vec::new();
+        Vocabulary::of(text_file::entries(text).map(str::to_owned))
+    }
+
+    /// These labels, each of which is its own prompt. A label that comes again counts once.
+    pub fn of(labels: impl IntoIterator<Item = String>) -> Vocabulary {
         let mut seen = std::collections::HashSet::new();
-        for label in text_file::entries(text).filter(|label| seen.insert(label.to_owned())) {
-            entries.push((label.to_owned(), label.to_owned()));
-        }
-        Vocabulary { entries }
+        let labels = labels.into_iter().filter(|label| seen.insert(label.clone()));
+        Vocabulary { entries: labels.map(|label| (label.clone(), label)).collect() }
     }
 
     /// The labels, in order.
@@ -65,6 +69,8 @@ pub struct Label {
 pub struct Tagged {
     /// The photo's absolute path.
     pub path: std::path::PathBuf,
+    /// The content of the file when it was indexed, if known.
+    pub content: Option<Fingerprint>,
     /// The labels; may be empty.
     pub labels: Vec<Label>,
 }
@@ -90,16 +96,13 @@ impl Engine {
         choice: Choice,
         mut visit: impl FnMut(Tagged) -> bool,
     ) -> Result<(), EngineError> {
-        let (Search { engine, view }, mut prompts) = (self.begin(), Vec::new());
-        for (_, prompt) in &vocabulary.entries {
-            prompts.push(engine.text()?.encode_text(prompt)?);
-        }
-        let background = engine.background()?;
+        let Search { engine, view } = self.begin();
+        let (prompts, background) = (engine.prompts(vocabulary)?, engine.background()?);
         let mut photos = Vec::with_capacity(PHOTOS_AT_A_TIME);
         let mut tag = |photos: Vec<Stored>| {
             let tagged = |photo: Stored| {
                 let labels = labels(background, photo.vector.as_ref()?, vocabulary, &prompts, choice);
-                Some(Tagged { path: photo.item.path, labels })
+                Some(Tagged { path: photo.item.path, content: photo.content, labels })
             };
             let tagged: Vec<Tagged> = photos.into_par_iter().filter_map(tagged).collect();
             let wants_more = tagged.into_iter().all(&mut visit);
@@ -114,6 +117,35 @@ impl Engine {
         })?;
         _ = tag(photos);
         Ok(())
+    }
+
+    /// Labels one photo; `None` if the library does not have it.
+    ///
+    /// # Errors
+    /// As [`Engine::tag`].
+    pub fn tags_of(
+        &self,
+        id: Id,
+        vocabulary: &Vocabulary,
+        choice: Choice,
+    ) -> Result<Option<Vec<Label>>, EngineError> {
+        let Search { engine, view } = self.begin();
+        let stored = view.of_content(&id.0, 1)?.pop();
+        let Some(vector) = stored.and_then(|stored| stored.vector) else { return Ok(None) };
+        let prompts = engine.prompts(vocabulary)?;
+        Ok(Some(labels(engine.background()?, &vector, vocabulary, &prompts, choice)))
+    }
+}
+
+impl Inner {
+    /// The vectors of a vocabulary's prompts. Those of the everyday one are there already.
+    fn prompts(&self, vocabulary: &Vocabulary) -> Result<Cow<'_, [Vector]>, EngineError> {
+        if *vocabulary == Vocabulary::everyday() {
+            return Ok(self.background()?.vectors().into());
+        }
+        let text = self.text()?;
+        let prompts = vocabulary.entries.iter().map(|(_, prompt)| text.encode_text(prompt));
+        Ok(prompts.collect::<Result<Vec<_>, _>>()?.into())
     }
 }
 

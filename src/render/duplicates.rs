@@ -1,6 +1,6 @@
 //! The output of `duplicates`: one record per photo, group by group.
 
-use imgsearch::duplicates::{Duplicate, Likeness, Reason};
+use imgsearch::duplicates::{Duplicate, Group, Likeness, Preference, Reason};
 
 use super::photo::photo_fields;
 use super::record::{Field, Value};
@@ -13,6 +13,25 @@ pub(crate) struct Listed {
     /// Why this is the photo to keep; `None` if it is not.
     pub(crate) kept_for: Option<Reason>,
     pub(crate) duplicate: Duplicate,
+}
+
+impl Listed {
+    /// The photos of a group, the one to keep first.
+    pub(crate) fn all(
+        group: Group,
+        number: usize,
+        preference: &Preference,
+    ) -> impl Iterator<Item = Listed> + use<> {
+        let Group { likeness, photos } = group;
+        let reason = photos.get(1).map(|second| preference.reason(&photos[0], second));
+        let listed = move |(at, duplicate): (usize, Duplicate)| Listed {
+            group: number,
+            likeness,
+            kept_for: reason.filter(|_| at == 0),
+            duplicate,
+        };
+        photos.into_iter().enumerate().map(listed)
+    }
 }
 
 /// The fields of a duplicate.

@@ -48,7 +48,7 @@ pub(crate) use record::{Layout, Records};
 #[cfg(feature = "tui")]
 pub(crate) use screen::{Screen, View, give_back, grid};
 pub(crate) use setting::setting_fields;
-pub(crate) use status::{Building, Noted, Skipped, Status, noted_fields, skipped_fields};
+pub(crate) use status::{Noted, Skipped, noted_fields, skipped_fields};
 
 /// What the formats write to.
 type Standard = BufWriter<StdoutLock<'static>>;

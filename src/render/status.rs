@@ -1,53 +1,18 @@
 //! The output of `status`, `verify` and `repair`.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
 use imgsearch::item::{file_of_key, path_of};
 use imgsearch::photo::Skip;
-use imgsearch::walk::Kind;
 use imgsearch_index::{Problem, Report};
-use serde::{Serialize, Serializer};
 
 use super::Output;
 use super::json::escaped;
 use super::record::Field;
 use super::totals::left_alone;
+use crate::status::{Building, Status};
 use crate::terminal::escape;
-
-/// The data of `status`. The field names are the keys of `status --json`.
-#[derive(Debug, Serialize)]
-pub(crate) struct Status {
-    pub(crate) library: String,
-    pub(crate) model: Option<String>,
-    pub(crate) images: usize,
-    pub(crate) skipped: BTreeMap<&'static str, u64>,
-    /// Files in the last run that are not pictures.
-    #[serde(serialize_with = "by_name")]
-    pub(crate) not_pictures: BTreeMap<Kind, u64>,
-    /// RAW files that the last run skipped in favour of their JPEG.
-    pub(crate) stood_back: u64,
-    pub(crate) noted: usize,
-    pub(crate) bytes_on_disk: u64,
-    pub(crate) bytes_per_image: u64,
-    pub(crate) segments: usize,
-    pub(crate) rows: usize,
-    pub(crate) dead_rows: usize,
-    pub(crate) graph_rows: usize,
-    /// RFC 3339, in UTC.
-    pub(crate) last_indexed: Option<jiff::Timestamp>,
-    /// Indexes for other models that are not complete yet.
-    pub(crate) building: Vec<Building>,
-}
-
-/// An index that will replace the one in use once it has all its photos.
-#[derive(Debug, Serialize)]
-pub(crate) struct Building {
-    pub(crate) folder: String,
-    pub(crate) model: String,
-    pub(crate) images: usize,
-}
 
 impl Output {
     pub(crate) fn status(&mut self, status: &Status) -> io::Result<()> {
@@ -132,11 +97,6 @@ impl Output {
         }
         writeln!(self.out, "repaired; run `imgsearch index` to embed {} photos again", report.lost.len())
     }
-}
-
-/// Replaces the kinds by their names.
-fn by_name<S: Serializer>(kinds: &BTreeMap<Kind, u64>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_map(kinds.iter().map(|(kind, files)| (kind.plural(), files)))
 }
 
 /// A skipped file.

@@ -137,7 +137,9 @@ pub(crate) fn password_hash(text: &str) -> Result<String> {
         bail!("its first line is empty: it must be the password");
     }
     if line.starts_with("$argon2") {
-        let hash = PasswordHash::new(line).ok().filter(|hash| hash.algorithm.as_str() == "argon2id");
+        let hash = PasswordHash::new(line).ok().filter(|hash| {
+            hash.algorithm.as_str() == "argon2id" && hash.salt.is_some() && hash.hash.is_some()
+        });
         return hash.map(|_| line.to_owned()).context("its first line is not a hash by argon2id");
     }
     let mut bytes = [0; 16];

@@ -18,13 +18,13 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Peer;
@@ -73,12 +73,12 @@ impl Open {
     }
 }
 
-/// Accepts connections until `ending` turns true, and lets those that are open then answer what they were asked.
+/// Accepts connections until the server is `ending`, and lets those that are open then answer what they were asked.
 pub(super) fn open(
     listeners: Vec<TcpListener>,
     tls: Option<Tls>,
     router: &Router,
-    ending: &watch::Receiver<bool>,
+    ending: &CancellationToken,
 ) -> Open {
     let tasks = TaskTracker::new();
     let counts = Arc::new(Counts::default());
@@ -99,16 +99,16 @@ pub(super) fn open(
 struct Acceptor {
     tls: Option<TlsAcceptor>,
     router: Router,
-    ending: watch::Receiver<bool>,
+    ending: CancellationToken,
     counts: Arc<Counts>,
 }
 
 impl Acceptor {
-    async fn accept_all(mut self, listener: &TcpListener, tasks: &TaskTracker) {
+    async fn accept_all(self, listener: &TcpListener, tasks: &TaskTracker) {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                _ = self.ending.wait_for(|ending| *ending) => return,
+                () = self.ending.cancelled() => return,
             };
             match accepted {
                 Ok((stream, peer)) => {
@@ -138,7 +138,7 @@ impl Acceptor {
     }
 
     async fn answer<S: AsyncRead + AsyncWrite + Unpin>(
-        mut self,
+        self,
         stream: S,
         peer: SocketAddr,
     ) -> hyper::Result<()> {
@@ -152,7 +152,7 @@ impl Acceptor {
         let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service));
         tokio::select! {
             done = connection.as_mut() => return done,
-            _ = self.ending.wait_for(|ending| *ending) => {}
+            () = self.ending.cancelled() => {}
         }
         connection.as_mut().graceful_shutdown();
         connection.await

@@ -5,27 +5,33 @@
 
 mod auth;
 mod connections;
+mod duplicates;
+mod events;
 mod files;
 mod host;
 mod openapi;
+mod overview;
 mod pages;
 mod photos;
 mod problem;
 mod router;
 mod search;
+mod tags;
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::ops::Deref;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use imgsearch::Library;
 use imgsearch::query::Towns;
 use imgsearch::service::Service;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
 
 use problem::Problem;
 
@@ -41,6 +47,7 @@ const WAITING_THREADS: usize = 8;
 
 /// What a server is made of.
 pub(crate) struct Server {
+    pub(crate) library: Library,
     pub(crate) service: Service,
     pub(crate) towns: Towns,
     pub(crate) hosts: Hosts,
@@ -57,6 +64,7 @@ pub(crate) struct Server {
 pub(crate) struct App(Arc<Shared>);
 
 pub(crate) struct Shared {
+    library: Library,
     service: Service,
     towns: Towns,
     hosts: Hosts,
@@ -67,9 +75,11 @@ pub(crate) struct Shared {
     work: Arc<Semaphore>,
     /// Pictures that are sent take memory while they arrive.
     uploads: Semaphore,
-    /// Turns true when the server ends.
-    #[expect(dead_code, reason = "answers that never end by themselves will watch it")]
-    ending: watch::Receiver<bool>,
+    /// What is told to those who listen.
+    events: events::Events,
+    kept: Kept,
+    /// Cancelled when the server ends.
+    ending: CancellationToken,
 }
 
 impl Deref for App {
@@ -92,6 +102,47 @@ impl App {
             work()
         });
         worked.await.unwrap_or_else(|error| Err(Problem::internal(&error.into())))
+    }
+}
+
+/// Answers that take long to find, of one state of the library.
+#[derive(Default)]
+struct Kept {
+    duplicates: duplicates::Kept,
+    tags: tags::Kept,
+    status: Once<String>,
+}
+
+/// The last answer to a question that takes long, kept for those who ask the same of the same library. One thread at a
+/// time finds it.
+struct Once<T> {
+    last: Mutex<Option<((u64, String), Arc<T>)>>,
+}
+
+impl<T> Default for Once<T> {
+    fn default() -> Once<T> {
+        Once { last: Mutex::new(None) }
+    }
+}
+
+impl<T> Once<T> {
+    /// The answer to `question` in this state of the library.
+    fn get_or_find(
+        &self,
+        version: u64,
+        question: String,
+        find: impl FnOnce() -> Result<T, Problem>,
+    ) -> Result<Arc<T>, Problem> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = (version, question);
+        match &*last {
+            Some((of, answer)) if *of == asked => Ok(Arc::clone(answer)),
+            _ => {
+                let answer = Arc::new(find()?);
+                *last = Some((asked, Arc::clone(&answer)));
+                Ok(answer)
+            }
+        }
     }
 }
 
@@ -126,7 +177,7 @@ pub(crate) fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>
 
 /// Answers until it is told to end by a signal.
 pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<Tls>) -> Result<()> {
-    let Server { service, towns, hosts, login, hides_places, is_read_only, threads } = server;
+    let Server { library, service, towns, hosts, login, hides_places, is_read_only, threads } = server;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads.clamp(1, 4))
         .max_blocking_threads(threads + WAITING_THREADS)
@@ -134,8 +185,9 @@ pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<Tls>)
         .enable_all()
         .build()
         .context("cannot start the server's threads")?;
-    let (end, ending) = watch::channel(false);
+    let ending = CancellationToken::new();
     let app = App(Arc::new(Shared {
+        library,
         service,
         towns,
         hosts,
@@ -144,6 +196,8 @@ pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<Tls>)
         is_read_only,
         work: Arc::new(Semaphore::new(threads)),
         uploads: Semaphore::new(threads),
+        events: events::Events::default(),
+        kept: Kept::default(),
         ending: ending.clone(),
     }));
     let served = runtime.block_on(async {
@@ -152,7 +206,7 @@ pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<Tls>)
         warm_up(&app);
         let open = connections::open(listeners, tls, &router::router(&app), &ending);
         told_to_end().await.context("cannot wait for signals")?;
-        end.send_replace(true);
+        ending.cancel();
         _ = tokio::time::timeout(GRACE, open.ended()).await;
         Ok(())
     });

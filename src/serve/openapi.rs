@@ -1,12 +1,12 @@
 //! The description of the API, OpenAPI 3.1: from the handlers, from the words that a query knows, and from
 //! docs/FORMATS.md.
 
-use imgsearch::query::{Kind, Parameter as Word};
+use imgsearch::query::{Kind, Parameter as Word, conditions};
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Schema;
 use utoipa::openapi::{OpenApi as Document, RefOr, Required};
-use utoipa::{OpenApi, PartialSchema, ToSchema};
+use utoipa::{IntoParams, OpenApi, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::App;
@@ -83,6 +83,15 @@ pub(super) fn parameter(name: &str, what: &str, schema: Value) -> Parameter {
         .build()
 }
 
+/// The conditions on photos, as query parameters.
+pub(super) struct Conditions;
+
+impl IntoParams for Conditions {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        conditions().iter().map(word).collect()
+    }
+}
+
 /// A word that a query knows, as a query parameter.
 pub(super) fn word(word: &Word) -> Parameter {
     let one = match word.kind {
@@ -105,27 +114,51 @@ pub(super) struct PhotoRecord;
 
 impl PartialSchema for PhotoRecord {
     fn schema() -> RefOr<Schema> {
-        let mut properties = serde_json::Map::new();
-        properties.insert("id".to_owned(), id_schema());
-        for field in documented("`query` and `similar`\n").iter().filter(|field| field.name != "query") {
-            let kind = match field.kind {
-                "number" => json!(["number", "null"]),
-                "flag" => json!(["boolean", "null"]),
-                "list" => json!(["array", "null"]),
-                _ => json!(["string", "null"]),
-            };
-            let mut schema = json!({ "type": kind, "description": field.what });
-            if field.kind == "list" {
-                schema["items"] = json!({ "type": "string" });
-            }
-            properties.insert(field.name.to_owned(), schema);
-        }
-        let base64 = "Where the path is not valid Unicode: its exact bytes, in base64.";
-        properties.insert("path_base64".to_owned(), json!({ "type": "string", "description": base64 }));
+        let mut properties = record("`query` and `similar`\n");
         let paths = "Of one photo: where it is, all of its copies.";
         let paths = json!({ "type": "array", "items": { "type": "string" }, "description": paths });
         properties.insert("paths".to_owned(), paths);
         schema_of(json!({ "type": "object", "properties": properties, "required": ["id", "path"] }))
+    }
+}
+
+/// The fields of a record, as docs/FORMATS.md describes them, behind the photo's id.
+fn record(section: &str) -> serde_json::Map<String, Value> {
+    let mut properties = serde_json::Map::new();
+    properties.insert("id".to_owned(), id_schema());
+    for field in documented(section).iter().filter(|field| field.name != "query") {
+        let kind = match field.kind {
+            "number" => json!(["number", "null"]),
+            "flag" => json!(["boolean", "null"]),
+            "list" => json!(["array", "null"]),
+            _ => json!(["string", "null"]),
+        };
+        let mut schema = json!({ "type": kind, "description": field.what });
+        if field.kind == "list" {
+            schema["items"] = json!({ "type": "string" });
+        }
+        properties.insert(field.name.to_owned(), schema);
+    }
+    let base64 = "Where the path is not valid Unicode: its exact bytes, in base64.";
+    properties.insert("path_base64".to_owned(), json!({ "type": "string", "description": base64 }));
+    properties
+}
+
+/// What is told of a photo that is there more than once.
+pub(super) struct DuplicateRecord;
+
+impl PartialSchema for DuplicateRecord {
+    fn schema() -> RefOr<Schema> {
+        let properties = record("`duplicates`\n");
+        schema_of(
+            json!({ "type": "object", "properties": properties, "required": ["id", "group", "keep", "path"] }),
+        )
+    }
+}
+
+impl ToSchema for DuplicateRecord {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Duplicate".into()
     }
 }
 

@@ -79,7 +79,7 @@ fn fields(app: &App) -> Vec<Field<Shown>> {
 }
 
 /// Where it was taken is nobody's business.
-fn without_place<R>(field: Field<R>) -> Field<R> {
+pub(super) fn without_place<R>(field: Field<R>) -> Field<R> {
     if ["latitude", "longitude"].contains(&field.name()) { field.hidden() } else { field }
 }
 

@@ -16,7 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::{self, Problem};
-use super::{App, auth, files, host, openapi, pages, photos, search};
+use super::{App, auth, duplicates, events, files, host, openapi, overview, pages, photos, search, tags};
 
 /// Longest body of a request, but for pictures.
 const BODY_BYTES: usize = 64 << 10;
@@ -64,10 +64,23 @@ pub(super) fn router(app: &App) -> Router {
 fn api(_: &App) -> OpenApiRouter<App> {
     let documents = OpenApiRouter::new()
         .routes(routes!(search::search, search::search_by_picture))
+        .routes(routes!(search::similar))
         .routes(routes!(photos::photo))
+        .routes(routes!(tags::of_photo))
+        .routes(routes!(tags::of_all))
+        .routes(routes!(overview::timeline))
+        .routes(routes!(overview::places))
+        .routes(routes!(overview::cameras))
+        .routes(routes!(overview::status))
+        .routes(routes!(duplicates::duplicates))
         .layer(CompressionLayer::new());
-    let pictures = OpenApiRouter::new().routes(routes!(files::thumbnail));
-    openapi::begin().nest("/api/v1", documents.merge(pictures))
+    // What is compressed already, or must come at once, as it is.
+    let others = OpenApiRouter::new()
+        .routes(routes!(files::thumbnail))
+        .routes(routes!(files::preview))
+        .routes(routes!(files::original))
+        .routes(routes!(events::events));
+    openapi::begin().nest("/api/v1", documents.merge(others))
 }
 
 async fn with_headers(mut response: Response) -> Response {

@@ -8,8 +8,8 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Query as Pairs, Request, Stat
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use imgsearch::Expression;
-use imgsearch::query::{PARAMETERS, Source, Term, Words, parse_line};
-use imgsearch::service::{Cursor, Page};
+use imgsearch::query::{Cutoff, Order, PARAMETERS, Source, Term, Words, parse_line};
+use imgsearch::service::{Cursor, Page, ServiceError};
 use jiff::{Timestamp, ZonedDateTime};
 use serde::Serialize;
 use serde_json::json;
@@ -18,7 +18,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::App;
 use super::openapi::{self, PhotoRecord};
-use super::photos::{Shown, listing, written};
+use super::photos::{Of, Shown, listing, written};
 use super::problem::Problem;
 use crate::render::Listing;
 use crate::settings::zone;
@@ -58,6 +58,9 @@ pub(super) struct Found {
     photos: Listing<Shown>,
     /// The `cursor` of the next page, if there is one.
     next: Option<String>,
+    /// How many photos there are up to the last one that likely shows what was asked for, counted from the first page
+    /// on; absent where the photos are not in the order of their scores.
+    likely: Option<usize>,
     /// The town that `near` was taken for.
     near: Option<String>,
 }
@@ -102,24 +105,38 @@ impl Asked {
         Ok(Asked { words, terms, cursor, question })
     }
 
-    /// The answer of the library.
-    pub(super) fn answer(self, app: &App) -> Result<Response, Problem> {
-        let (page, town) = if self.terms.is_empty() {
+    /// What the library finds.
+    pub(super) fn found(self, app: &App) -> Result<Answer, Problem> {
+        let (photos, next, likely, town) = if self.terms.is_empty() {
             let understood = self.words.conditions.understand(&now, &app.towns)?;
-            let page = app.service.newest(&understood.filter, self.words.top, self.cursor)?;
-            (shown(page), understood.town)
+            let Page { photos, next } =
+                app.service.newest(&understood.filter, self.words.top, self.cursor)?;
+            (photos.into_iter().map(Into::into).collect(), next, None, understood.town)
         } else {
             let (query, town) = self.words.query(Expression::new(self.terms)?, &now, &app.towns)?;
-            (shown(app.service.search(&query, self.cursor)?), town)
+            let Page { photos, next } = app.service.search(&query, self.cursor)?;
+            // In another order, or where the unlikely are left out, there is no line to draw.
+            let is_ranked = query.order == Order::Score && query.cutoff != Cutoff::Relevance;
+            let likely = if is_ranked { app.service.likely(&photos)? } else { None };
+            (photos.into_iter().map(Into::into).collect(), next, likely, town)
         };
-        let next = page.next.map(|next| next.of(self.question).to_string());
+        let next = next.map(|next| next.of(self.question).to_string());
         let near = town.map(|town| format!("{}, {}", town.name, town.country));
-        written(&Found { photos: listing(app, page.photos), next, near })
+        Ok(Answer { photos, next, likely, near })
+    }
+
+    fn answer(self, app: &App) -> Result<Response, Problem> {
+        let Answer { photos, next, likely, near } = self.found(app)?;
+        written(&Found { photos: listing(app, photos), next, likely, near })
     }
 }
 
-fn shown<T: Into<Shown>>(page: Page<T>) -> Page<Shown> {
-    Page { photos: page.photos.into_iter().map(Into::into).collect(), next: page.next }
+/// A page of photos, before it is written.
+pub(super) struct Answer {
+    pub(super) photos: Vec<Shown>,
+    pub(super) next: Option<String>,
+    pub(super) likely: Option<usize>,
+    pub(super) near: Option<String>,
 }
 
 /// The parts of an expression. Files of this machine are never named by others.
@@ -155,6 +172,34 @@ pub(super) fn now() -> ZonedDateTime {
 pub(super) async fn search(State(app): State<App>, Pairs(said): Pairs<Said>) -> Result<Response, Problem> {
     let asked = app.clone();
     app.blocking(move || Asked::read(&said, Vec::new(), &asked)?.answer(&asked)).await
+}
+
+/// Finds photos that look like one of the library. It is left out itself, and so are copies of it.
+#[utoipa::path(
+    get,
+    path = "/photos/{id}/similar",
+    tag = "search",
+    params(("id" = String, Path, description = "The photo's id", pattern = "^[0-9a-f]{32}$"), Parameters),
+    responses(
+        (status = 200, description = "The photos found.", body = Found),
+        (status = 404, description = "The library has no such photo."),
+        (status = 422, description = "A value cannot be understood, or the question makes no sense."),
+    ),
+)]
+pub(super) async fn similar(
+    State(app): State<App>,
+    Of(id): Of,
+    Pairs(said): Pairs<Said>,
+) -> Result<Response, Problem> {
+    let asked = app.clone();
+    app.blocking(move || {
+        if asked.service.photo(id)?.is_none() {
+            return Err(ServiceError::NoSuchPhoto { id }.into());
+        }
+        let term = Term { weight: 1.0, source: Source::Photo(id) };
+        Asked::read(&said, vec![term], &asked)?.answer(&asked)
+    })
+    .await
 }
 
 /// Finds photos that look like the one that is sent, and show what else is said.

@@ -209,6 +209,19 @@ impl Service {
         }
     }
 
+    /// How many of a page's matches there are up to the last that likely shows what was asked for, counted from the
+    /// first page on; `None` while nothing was indexed.
+    ///
+    /// # Errors
+    /// As [`Engine::likely`] and [`Service::refresh`].
+    pub fn likely(&self, matches: &[Match]) -> Result<Option<usize>, ServiceError> {
+        let Some(engine) = self.engine()? else { return Ok(None) };
+        let likely = engine.likely(matches)?;
+        let last = likely.iter().rposition(|likely| *likely);
+        let before = matches.first().map_or(0, |first| first.rank - 1);
+        Ok(Some(last.map_or(before, |last| matches[last].rank)))
+    }
+
     /// All photos that meet the conditions, the newest first, each content once. Photos without an id, which a very
     /// early version indexed, are not among them.
     ///

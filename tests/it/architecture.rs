@@ -11,7 +11,7 @@ const LAYERS: &[&[&str]] = &[
     &["render", "progress"],
     &["settings"],
     &["ui"],
-    &["cli", "terminal", "usage"],
+    &["cli", "status", "terminal", "usage"],
     // Above this line the binary, below it the library.
     &["service"],
     &["classify", "engine", "ingest"],

@@ -5,11 +5,11 @@ use std::path::Path;
 use image::ImageFormat;
 use serde_json::Value;
 
-use super::server::{Server, bytes, json};
+use super::server::{Server, json};
 use crate::workspace::{Workspace, encoded};
 
 /// Six photos, one of them twice.
-fn indexed() -> Workspace {
+pub(super) fn indexed() -> Workspace {
     let workspace = Workspace::new();
     for seed in 0..6 {
         workspace.photo(&format!("{}/{seed}.png", ["a", "b"][seed as usize % 2]), seed);
@@ -19,7 +19,7 @@ fn indexed() -> Workspace {
     workspace
 }
 
-fn photos(answer: &Value) -> &[Value] {
+pub(super) fn photos(answer: &Value) -> &[Value] {
     answer["photos"].as_array().unwrap()
 }
 
@@ -113,23 +113,9 @@ fn a_photo_is_known_by_its_id() {
     let like = server.json(&format!("/api/v1/search?q=%23{id}&n=10"), 200);
     assert!(!photos(&like).is_empty() && photos(&like).iter().all(|photo| photo["id"] != id));
     json(server.get(&format!("/api/v1/search?q=%23{}", "0".repeat(32))), 422);
-}
-
-#[test]
-fn thumbnails_are_kept_for_ever_by_their_tag() {
-    let workspace = indexed();
-    let server = Server::start(&workspace, &[]);
-    let found = server.json("/api/v1/search?q=a+photo&n=1", 200);
-    let address = format!("/api/v1/photos/{}/thumbnail", photos(&found)[0]["id"].as_str().unwrap());
-    let response = server.get(&address);
-    let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
-    let (tag, kept) = (header("etag"), header("cache-control"));
-    assert!(kept.contains("private") && kept.contains("immutable"), "{kept}");
-    assert_eq!(header("content-type"), "image/jpeg");
-    let picture = image::load_from_memory(&bytes(response, 200)).unwrap();
-    assert_eq!((picture.width(), picture.height()), (48, 32));
-    assert!(bytes(server.get_with(&address, &[("If-None-Match", &tag)]), 304).is_empty());
-    assert!(!bytes(server.get_with(&address, &[("If-None-Match", "\"other\"")]), 200).is_empty());
+    let similar = server.json(&format!("/api/v1/photos/{id}/similar?n=10"), 200);
+    assert_eq!(similar, like);
+    json(server.get(&format!("/api/v1/photos/{}/similar", "0".repeat(32))), 404);
 }
 
 #[test]
@@ -159,6 +145,20 @@ fn what_is_asked_wrongly_is_a_problem() {
     let long = "a".repeat(501);
     json(server.get(&format!("/api/v1/search?q={long}")), 422);
     json(server.post("/api/v1/photos/0", "text/plain", b""), 405);
+}
+
+#[test]
+fn the_last_likely_photo_is_told() {
+    let workspace = indexed();
+    let server = Server::start(&workspace, &[]);
+    let kept = server.json("/api/v1/search?q=a+texture&n=7&cutoff=true", 200);
+    let all = server.json("/api/v1/search?q=a+texture&n=7", 200);
+    let last = photos(&kept)
+        .last()
+        .map_or(0, |last| 1 + photos(&all).iter().position(|photo| photo["path"] == last["path"]).unwrap());
+    assert_eq!((&all["likely"], &kept["likely"]), (&last.into(), &Value::Null));
+    assert_eq!(server.json("/api/v1/search?q=a+texture&sort=date", 200)["likely"], Value::Null);
+    assert_eq!(server.json("/api/v1/search", 200)["likely"], Value::Null);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 use ureq::http::Response;
@@ -91,6 +92,16 @@ impl Drop for Server {
         _ = self.process.kill();
         _ = self.process.wait();
     }
+}
+
+/// Checks that a server does not start, and that it says `why`.
+#[track_caller]
+pub(super) fn refused(workspace: &Workspace, args: &[&str], why: &str) {
+    let mut command = workspace.imgsearch(&[&["serve"], args].concat());
+    // One that does start must not hold up the tests.
+    let output = command.timeout(Duration::from_secs(60)).assert().code(2).get_output().clone();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains(why), "{stderr}");
 }
 
 /// The JSON of an answer, which must have this status; that of an error must be problem details.

@@ -1,0 +1,200 @@
+//! Labels of photos.
+
+use std::collections::HashMap;
+
+use axum::extract::{Query as Pairs, State};
+use axum::response::Response;
+use imgsearch::engine::{Choice, Vocabulary};
+use imgsearch::photo::Id;
+use imgsearch::service::ServiceError;
+use serde::Serialize;
+use serde_json::json;
+use utoipa::openapi::path::{Parameter, ParameterIn};
+use utoipa::{IntoParams, ToSchema};
+
+use super::openapi;
+use super::overview::filter;
+use super::photos::{Of, written};
+use super::problem::Problem;
+use super::search::Said;
+use super::{App, Once};
+
+/// Labels that can be asked for at most, and the characters of each.
+const MOST_LABELS: usize = 100;
+const MOST_CHARACTERS: usize = 200;
+
+/// To label all photos takes a while.
+pub(super) type Kept = Once<Vec<Common>>;
+
+pub(super) struct Parameters;
+
+impl IntoParams for Parameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let label =
+            json!({ "type": "string", "minLength": 1, "maxLength": MOST_CHARACTERS, "pattern": r"\S" });
+        let labels = json!({ "type": "array", "items": label, "maxItems": MOST_LABELS });
+        let probability = json!({ "type": "number", "minimum": 0, "maximum": 1 });
+        let n = json!({ "type": "integer", "minimum": 1, "maximum": 1000 });
+        vec![
+            openapi::parameter(
+                "label",
+                "The labels to choose from; some five hundred everyday ones where they are left out.",
+                labels,
+            ),
+            openapi::parameter(
+                "min_probability",
+                "Only labels that are at least so likely; 0.5 where it is left out.",
+                probability,
+            ),
+            openapi::parameter("n", "How many labels at most; 10 where it is left out.", n),
+        ]
+    }
+}
+
+/// The labels of a photo, the likeliest first.
+#[derive(Serialize, ToSchema)]
+struct Tags {
+    tags: Vec<Tag>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Tag {
+    /// How likely the label says what the photo shows, 0 to 1.
+    probability: f32,
+    /// The label.
+    label: String,
+}
+
+/// The labels of many photos, the most frequent first.
+#[derive(Serialize, ToSchema)]
+struct AllTags<'a> {
+    tags: &'a [Common],
+}
+
+/// A label of many photos.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Common {
+    /// The label.
+    label: String,
+    /// How many photos have it.
+    count: usize,
+    /// The photo for which it is the likeliest.
+    id: Option<String>,
+}
+
+/// What is asked for; `others` are conditions.
+struct Asked {
+    vocabulary: Vocabulary,
+    choice: Choice,
+    others: Said,
+}
+
+impl Asked {
+    fn read(said: Said) -> Result<Asked, Problem> {
+        let (mut labels, mut choice) = (Vec::new(), Choice { least: 0.5, most: 10 });
+        let mut others = Said::new();
+        for (name, value) in said {
+            let refuse = |form: &str| Problem::unprocessable(format!("{name}: `{value}` is not {form}"));
+            match name.as_str() {
+                "label" => {
+                    let label = value.trim();
+                    if label.is_empty() || label.chars().count() > MOST_CHARACTERS || label.contains('\n') {
+                        return Err(refuse("a line of 200 characters at most"));
+                    }
+                    labels.push(label.to_owned());
+                }
+                "min_probability" => {
+                    let least = value.parse().ok().filter(|least| (0.0..=1.0).contains(least));
+                    choice.least = least.ok_or_else(|| refuse("a number from 0 to 1"))?;
+                }
+                "n" => {
+                    let most = value.parse().ok().filter(|most| (1..=1000).contains(most));
+                    choice.most = most.ok_or_else(|| refuse("a whole number from 1 to 1000"))?;
+                }
+                _ => others.push((name, value)),
+            }
+        }
+        if labels.len() > MOST_LABELS {
+            return Err(Problem::unprocessable(format!("label: there are more than {MOST_LABELS}")));
+        }
+        let vocabulary = if labels.is_empty() { Vocabulary::everyday() } else { Vocabulary::of(labels) };
+        Ok(Asked { vocabulary, choice, others })
+    }
+}
+
+/// What a photo shows, in labels.
+#[utoipa::path(
+    get,
+    path = "/photos/{id}/tags",
+    tag = "photos",
+    params(("id" = String, Path, description = "The photo's id", pattern = "^[0-9a-f]{32}$"), Parameters),
+    responses(
+        (status = 200, description = "Its labels.", body = Tags),
+        (status = 404, description = "The library has no such photo."),
+        (status = 422, description = "A value cannot be understood."),
+    ),
+)]
+pub(super) async fn of_photo(
+    State(app): State<App>,
+    Of(id): Of,
+    Pairs(said): Pairs<Said>,
+) -> Result<Response, Problem> {
+    let service = app.service.clone();
+    app.blocking(move || {
+        let Asked { vocabulary, choice, others } = Asked::read(said)?;
+        if let Some((name, _)) = others.first() {
+            return Err(Problem::bad_request(format!("there is no parameter `{name}`")));
+        }
+        let labels = service.engine()?.map(|engine| engine.tags_of(id, &vocabulary, choice)).transpose()?;
+        let labels = labels.flatten().ok_or(ServiceError::NoSuchPhoto { id })?;
+        let tag = |label: imgsearch::engine::Label| Tag { probability: label.probability, label: label.name };
+        written(&Tags { tags: labels.into_iter().map(tag).collect() })
+    })
+    .await
+}
+
+/// What the photos show that meet the conditions: each photo has its likeliest labels.
+#[utoipa::path(
+    get,
+    path = "/tags",
+    tag = "library",
+    params(openapi::Conditions, Parameters),
+    responses(
+        (status = 200, description = "Labels, and how many photos have them.", body = AllTags),
+        (status = 422, description = "A value cannot be understood."),
+    ),
+)]
+pub(super) async fn of_all(State(app): State<App>, Pairs(said): Pairs<Said>) -> Result<Response, Problem> {
+    let asked = app.clone();
+    app.blocking(move || {
+        let question = format!("{said:?}");
+        let Asked { vocabulary, choice, others } = Asked::read(said)?;
+        let filter = filter(&others, &asked)?;
+        let engine = asked.service.engine()?;
+        let find = || {
+            let mut tags: HashMap<String, (usize, f32, Option<Id>)> = HashMap::new();
+            let Some(engine) = engine else { return Ok(Vec::new()) };
+            engine.tag(&vocabulary, &filter, choice, |photo| {
+                for label in photo.labels {
+                    let (count, best, id) = tags.entry(label.name).or_insert((0, -1.0, None));
+                    *count += 1;
+                    if label.probability > *best {
+                        (*best, *id) = (label.probability, photo.content.map(Id));
+                    }
+                }
+                !asked.ending.is_cancelled()
+            })?;
+            let common = |(label, (count, _, id)): (_, (_, _, Option<Id>))| Common {
+                label,
+                count,
+                id: id.map(|id| id.to_string()),
+            };
+            let mut tags: Vec<Common> = tags.into_iter().map(common).collect();
+            tags.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.label.cmp(&b.label)));
+            Ok(tags)
+        };
+        let tags = asked.kept.tags.get_or_find(asked.service.version(), question, find)?;
+        written(&AllTags { tags: &tags })
+    })
+    .await
+}

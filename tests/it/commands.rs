@@ -294,7 +294,7 @@ fn a_photo_without_its_end_is_found_and_noted() {
     assert_eq!(workspace.status()["noted"], 1);
     assert!(stdout(&workspace, &["status"]).contains("noted         1"));
     let noted = stdout(&workspace, &["status", "--noted"]);
-    assert!(noted.starts_with("ends after ") && noted.trim_end().ends_with("torn.jpg"), "{noted}");
+    assert!(noted.starts_with("truncated after ") && noted.trim_end().ends_with("torn.jpg"), "{noted}");
 }
 
 #[test]

@@ -1,24 +1,24 @@
-//! BMP files that the `image` crate takes wrongly, put right before it sees them.
+//! Fixes BMP files that the `image` crate would misread.
 //!
-//! It knows the headers of OS/2 1 and of Windows. That of OS/2 2 begins with the fields of Windows' first one, in the
-//! same order and sizes. It has others behind them, and may end after any field from the fourth on; those that are
-//! missing are 0. And some programs say that the pixels begin where the palette does.
+//! The crate knows the headers of OS/2 1 and of Windows. The header of OS/2 2 starts with the same fields as Windows' first
+//! one. It has more fields after them, and may end after any field from the fourth on; missing fields are 0. Some programs
+//! also write a wrong start of the pixels, that of the palette.
 
 use std::borrow::Cow;
 
 use super::DecodeError;
 
-/// What stands before the header: the magic number, the file's length, and where the pixels begin.
+/// The bytes before the header: the magic number, the file's length, and the offset of the pixels.
 const BEFORE: usize = 14;
-/// Where in there the pixels' place stands.
+/// The position of the pixels' offset.
 const PIXELS_AT: usize = 10;
-/// Length of Windows' first header, which begins with that length.
+/// The length of Windows' first header, which starts with that length.
 const WINDOWS: u32 = 40;
 
-/// The file as the `image` crate reads it: mostly as it is.
+/// The file in a form that the `image` crate reads: usually unchanged.
 ///
 /// # Errors
-/// Two ways of packing pixels that only OS/2 knows are not read.
+/// Two compressions of OS/2 are unsupported.
 pub(super) fn put_right(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
     let mut bytes = with_windows_header(bytes)?;
     if let Some(place) = behind_the_palette(&bytes) {
@@ -32,21 +32,23 @@ fn with_windows_header(bytes: &[u8]) -> Result<Cow<'_, [u8]>, DecodeError> {
         return Ok(Cow::Borrowed(bytes));
     };
     let Some((header, rest)) = bytes[BEFORE..].split_at_checked(length as usize) else {
-        return Err(DecodeError::Damaged { detail: "ends within its header".into() });
+        return Err(DecodeError::Damaged { detail: "the file ends in its header".into() });
     };
     let mut fields = header[..header.len().min(WINDOWS as usize)].to_vec();
     fields.resize(WINDOWS as usize, 0);
     fields[..4].copy_from_slice(&WINDOWS.to_le_bytes());
     match (fields[16], fields[14]) {
-        (3, 1) => return Err(DecodeError::Unsupported { format: "BMP packed with fax codes".into() }),
-        (4, 24) => return Err(DecodeError::Unsupported { format: "BMP with runs of 24-bit pixels".into() }),
+        (3, 1) => return Err(DecodeError::Unsupported { format: "BMP with fax compression".into() }),
+        (4, 24) => {
+            return Err(DecodeError::Unsupported { format: "BMP with 24-bit run-length encoding".into() });
+        }
         _ => {}
     }
     let pixels = number(bytes, PIXELS_AT).unwrap_or(0).wrapping_add(WINDOWS).wrapping_sub(length);
     Ok([&bytes[..PIXELS_AT], &pixels.to_le_bytes(), &fields, rest].concat().into())
 }
 
-/// Where the pixels are if they are said to be where the palette is.
+/// The right offset of the pixels, if the stated one is that of the palette.
 fn behind_the_palette(bytes: &[u8]) -> Option<u32> {
     let length = number(bytes, BEFORE).filter(|length| *length >= WINDOWS)?;
     let header_end = length.checked_add(14)?;
@@ -62,7 +64,7 @@ fn number(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?))
 }
 
-/// Windows has headers of 40, 52 and 56 bytes too, and OS/2 1 has one of 12.
+/// Whether a header of this length is from OS/2 2. (Windows also has 40, 52 and 56 bytes, and OS/2 1 has 12.)
 fn is_os2(length: u32) -> bool {
     matches!(length, 16..=64) && !matches!(length, 40 | 52 | 56)
 }
@@ -74,7 +76,7 @@ mod tests {
     use super::*;
     use crate::decode::{Detail, Limits, decode};
 
-    /// Two red pixels and two green ones above, with a header of OS/2's of that length.
+    /// Two red pixels and two green ones above them, with an OS/2 header of this length.
     fn os2(length: u32, bits: u8, packing: u8) -> Vec<u8> {
         let mut bytes = b"BM\0\0\0\0\0\0\0\0".to_vec();
         bytes.extend((14 + length).to_le_bytes());
@@ -96,15 +98,15 @@ mod tests {
     }
 
     #[test]
-    fn what_only_os2_can_unpack_is_named() {
+    fn compressions_of_os2_are_unsupported() {
         #[track_caller]
         fn check(bytes: &[u8], expected: &str) {
             let refused = decode(bytes, &Limits::default(), Detail::Full);
             assert_eq!(refused.err().map(|error| error.to_string()).as_deref(), Some(expected));
         }
-        check(&os2(64, 1, 3), "unsupported: BMP packed with fax codes");
-        check(&os2(64, 24, 4), "unsupported: BMP with runs of 24-bit pixels");
-        check(&os2(64, 24, 0)[..40], "damaged: ends within its header");
+        check(&os2(64, 1, 3), "unsupported: BMP with fax compression");
+        check(&os2(64, 24, 4), "unsupported: BMP with 24-bit run-length encoding");
+        check(&os2(64, 24, 0)[..40], "damaged: the file ends in its header");
     }
 
     #[test]
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn pixels_are_never_where_the_palette_is() {
+    fn a_pixel_offset_that_points_to_the_palette_is_corrected() {
         let mut bytes = Vec::new();
         let pixels = image::GrayImage::from_fn(2, 2, |x, y| image::Luma([u8::from(x == y) * 9]));
         pixels.write_to(&mut std::io::Cursor::new(&mut bytes), ImageFormat::Bmp).unwrap();

@@ -1,17 +1,17 @@
-//! Panics that are caught and become an answer, so that one bad file ends nothing.
+//! Catches panics and returns them as errors, so that one bad file cannot end the program.
 
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 thread_local! {
-    /// How many calls of [`contained`] this thread is inside of.
+    /// The depth of nested calls of [`contained`] on this thread.
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
-/// What `work` answers or, when it panics, what the panic said.
+/// Runs `work`, and returns the message if it panics.
 ///
-/// Use it where nothing outlives the panic half changed.
+/// Use it only if a panic leaves no half-changed data behind.
 ///
 /// # Errors
 /// The panic's message.
@@ -22,8 +22,8 @@ pub fn contained<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     answer.map_err(|panic| message(panic.as_ref()))
 }
 
-/// Whether a panic of this thread would be caught by [`contained`]. A program's panic hook has no need to show such a
-/// panic, because it is told with the file it came from.
+/// Whether a panic on this thread would be caught by [`contained`]. A panic hook need not print such a panic, because it is
+/// reported together with its file.
 pub fn is_contained() -> bool {
     DEPTH.get() > 0
 }
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_panic_is_an_answer_and_is_known_to_be_contained() {
+    fn a_panic_is_returned_and_known_to_be_contained() {
         assert!(!is_contained());
         assert_eq!(contained(is_contained), Ok(true));
         assert_eq!(contained(|| -> u8 { panic!("page {}", 7) }), Err("page 7".into()));

@@ -1,4 +1,4 @@
-//! Pictures that somebody waits for: a file is read and decoded within the limits, or there is a reason why not.
+//! Reads and decodes single files within the limits, for queries and thumbnails.
 
 use std::io::{self, Read};
 use std::sync::{Mutex, PoisonError};
@@ -7,23 +7,23 @@ use super::worker::LeftBehind;
 use super::{DecodeError, Detail, Limits, Picture, Waited, decoder};
 use crate::hint::Hint;
 
-/// The threads that [`decode_in_time`] has left to themselves.
+/// The threads that [`decode_in_time`] has abandoned.
 static LEFT_BEHIND: Mutex<LeftBehind> = Mutex::new(LeftBehind::new());
 
-/// Why a file gave no picture.
+/// Why a file could not be decoded.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PictureError {
-    /// The file does not read.
+    /// The file cannot be read.
     #[error(transparent)]
     File(io::Error),
-    /// Its content is no picture that can be shown.
+    /// Its content cannot be decoded.
     #[error(transparent)]
     Picture(#[from] DecodeError),
-    /// Pictures that took too long are still being decoded, and there are enough of them.
-    #[error("too many pictures are still being decoded that took too long")]
+    /// Too many threads are still busy with pictures that took too long.
+    #[error("too many slow pictures are still being decoded")]
     Stuck,
-    /// The operating system gives no thread to decode on.
+    /// The system cannot start a thread.
     #[error("cannot start another thread: {0}")]
     Thread(io::Error),
 }
@@ -33,7 +33,7 @@ impl Hint for PictureError {
         let hint = match self {
             PictureError::Picture(
                 DecodeError::TooLarge { .. } | DecodeError::TooSlow { .. } | DecodeError::Unsupported { .. },
-            ) => Some("save the picture as a JPEG, and smaller if it is large, and take that"),
+            ) => Some("use a copy saved as a JPEG, smaller if the picture is large"),
             PictureError::Picture(
                 DecodeError::Empty
                 | DecodeError::NotAnImage
@@ -48,13 +48,13 @@ impl Hint for PictureError {
     }
 }
 
-/// The bytes of a file that is not too long.
+/// Reads a file, unless it is too large.
 ///
 /// # Errors
 /// [`PictureError::File`], and [`DecodeError::TooLarge`].
 pub fn read(file: impl Read, limits: &Limits) -> Result<Vec<u8>, PictureError> {
     let mut bytes = Vec::new();
-    // One byte more than is allowed tells that there are more.
+    // Read one byte more than allowed, to detect a larger file.
     file.take(limits.max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(PictureError::File)?;
     if bytes.len() as u64 > limits.max_bytes {
         let detail = format!("more than {} bytes", limits.max_bytes);
@@ -63,11 +63,11 @@ pub fn read(file: impl Read, limits: &Limits) -> Result<Vec<u8>, PictureError> {
     Ok(bytes)
 }
 
-/// As [`decode()`](super::decode()), and [`DecodeError::TooSlow`] when [`Limits::max_time`] is over: the thread that
-/// decodes is left to itself. While there are too many of those in this process, nothing is decoded.
+/// Like [`decode()`](super::decode()), but fails with [`DecodeError::TooSlow`] after [`Limits::max_time`] and abandons the
+/// decoding thread. While too many of those are running in this process, nothing is decoded.
 ///
 /// # Errors
-/// [`PictureError`] says why there is no picture.
+/// Any [`PictureError`].
 pub fn decode_in_time(bytes: Vec<u8>, limits: &Limits, detail: Detail) -> Result<Picture, PictureError> {
     let left_behind = || LEFT_BEHIND.lock().unwrap_or_else(PoisonError::into_inner);
     if left_behind().are_too_many() {

@@ -1,4 +1,4 @@
-//! Which picture format some bytes are of, told by their content.
+//! Detects picture formats by content.
 
 use std::ops::RangeInclusive;
 
@@ -6,10 +6,10 @@ use image::ImageFormat;
 
 use super::raw;
 
-/// How many bytes of a file [`is_picture`] has to see.
+/// The number of bytes that [`is_picture`] needs.
 pub const HEAD: usize = 4 << 10;
 
-/// How formats begin that no build reads, and their names.
+/// The first bytes and the names of unsupported formats.
 const UNREAD: &[(&[u8], &str)] = &[
     (b"8BPS", "Photoshop"),
     (b"\0\0\0\x0cjP  ", "JPEG 2000"),
@@ -25,7 +25,7 @@ const UNREAD: &[(&[u8], &str)] = &[
     (b"#?RGBE", "Radiance HDR"),
     (PDF, "PDF"),
 ];
-/// Those of them that the `image` crate recognises.
+/// Unsupported formats that the `image` crate recognises.
 const UNREAD_BY_IMAGE: &[(ImageFormat, &str)] = &[
     (ImageFormat::Dds, "DDS"),
     (ImageFormat::Ico, "Windows icon"),
@@ -33,17 +33,17 @@ const UNREAD_BY_IMAGE: &[(ImageFormat, &str)] = &[
     (ImageFormat::OpenExr, "OpenEXR"),
     (ImageFormat::Farbfeld, "farbfeld"),
 ];
-/// A document, though it may show a picture.
+/// PDF counts as a document, even if it shows a picture.
 const PDF: &[u8] = b"%PDF";
 
-/// Lengths of the header that stands behind a BMP's first 14 bytes, in OS/2 and in Windows.
+/// Possible lengths of the header after a BMP's first 14 bytes, in OS/2 and Windows.
 const BMP_HEADERS: RangeInclusive<u32> = 12..=124;
 
-/// The picture formats we can name.
+/// The known picture formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
     Jpeg,
-    /// A format the `image` crate reads.
+    /// A format that the `image` crate reads.
     Raster(ImageFormat),
     Tiff,
     /// A camera's RAW file, of this kind.
@@ -51,19 +51,19 @@ pub(super) enum Format {
     Heic,
     Avif,
     JpegXl,
-    /// A format that no build reads.
+    /// An unsupported format.
     Unread(&'static str),
 }
 
-/// Whether a file that begins with these bytes is a picture, in a format that is read or can at least be named. It
-/// takes the first [`HEAD`] bytes, or all there are.
+/// Whether a file that starts with these bytes is a picture in a known format, supported or not. It needs the first [`HEAD`]
+/// bytes, or all of a shorter file.
 #[must_use]
 pub fn is_picture(head: &[u8]) -> bool {
     Format::of(head).is_some() && !head.starts_with(PDF)
 }
 
-/// The media type of a picture that begins with these bytes, if browsers or the programs beside them can show it. It
-/// is never a type that a browser would run something of.
+/// The media type of a picture that starts with these bytes, if browsers or other programs can show it. It is never a type
+/// that could make a browser run code.
 #[must_use]
 pub fn media_type(head: &[u8]) -> Option<&'static str> {
     match Format::of(head)? {
@@ -81,7 +81,7 @@ pub fn media_type(head: &[u8]) -> Option<&'static str> {
 }
 
 impl Format {
-    /// The format of `bytes`, if it is one we know of.
+    /// The format of `bytes`, if it is known.
     pub(super) fn of(bytes: &[u8]) -> Option<Format> {
         if bytes.starts_with(b"\xff\x0a") || bytes.starts_with(b"\0\0\0\x0cJXL \r\n\x87\n") {
             return Some(Format::JpegXl);
@@ -112,10 +112,10 @@ impl Format {
         Some(Format::Unread(name.map_or("this format", |(_, name)| name)))
     }
 
-    /// ISO base media files (MP4's container) say what they are in brands of four letters: their own, four bytes that
-    /// say its version, and those that they can also be read as.
+    /// The format of an ISO base media file (MP4's container) by its four-letter brands: the major brand, four bytes of
+    /// version, then compatible brands.
     fn of_brands(bytes: &[u8]) -> Option<Format> {
-        /// Longest list looked at; that of a picture has some ten brands.
+        /// The longest list that is read. Pictures have about ten brands.
         const LONGEST: usize = 256;
         let length = u32::from_be_bytes(bytes.get(..4)?.try_into().ok()?) as usize;
         let brands = bytes.get(8..length.clamp(12, LONGEST).min(bytes.len()))?;
@@ -131,7 +131,7 @@ impl Format {
                 b"jp2 " | b"jpx " | b"jpm " | b"mjp2" => Some(Format::Unread("JPEG 2000")),
                 _ => None,
             })
-            // What these hold is said elsewhere in the file; libheif knows.
+            // With these brands, the content is described elsewhere in the file; libheif finds out.
             .or_else(|| {
                 let other: &[&[u8]] =
                     &[b"mif1", b"mif2", b"msf1", b"miaf", b"avci", b"avcs", b"jpeg", b"jpgs", b"vvic"];
@@ -140,7 +140,7 @@ impl Format {
     }
 }
 
-/// Whether the rest looks like such a file. Some formats have a magic number so short that texts begin with it too.
+/// Whether the rest looks like a file of this format. Some magic numbers are so short that texts can start with them.
 fn is_likely(format: ImageFormat, bytes: &[u8]) -> bool {
     if format == ImageFormat::Bmp {
         let length = bytes.get(14..18).and_then(|length| length.try_into().ok()).map(u32::from_le_bytes);
@@ -149,11 +149,11 @@ fn is_likely(format: ImageFormat, bytes: &[u8]) -> bool {
     if format == ImageFormat::Pnm {
         return bytes.get(2).is_some_and(|byte| byte.is_ascii_whitespace() || *byte == b'#');
     }
-    // How many pictures there are, and a byte of the first one that is always 0.
+    // The number of pictures, and a byte of the first one that is always 0.
     format != ImageFormat::Ico || matches!(bytes, [_, _, _, _, 1..=u8::MAX, 0, _, _, _, 0, ..])
 }
 
-/// XML whose first element is called `svg`.
+/// Whether this is XML whose first element is `svg`.
 fn is_svg(bytes: &[u8]) -> bool {
     let head = &bytes[..bytes.len().min(HEAD)];
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_content_tells_the_format() {
+    fn formats_are_detected_by_content() {
         #[track_caller]
         fn check(bytes: &[u8], expected: Option<Format>) {
             assert_eq!(Format::of(bytes), expected);
@@ -182,7 +182,7 @@ mod tests {
         check(b"\0\0\0\x18ftypmif1\0\0\0\0mif1miaf", Some(Format::Heic));
         check(b"\0\0\0\x18ftypmsf1\0\0\0\0hevcmif1", Some(Format::Heic));
         check(b"\0\0\0\x18ftypisom\0\0\0\0isommp42", None);
-        // The four bytes behind the first brand are no brand.
+        // The four bytes after the first brand are not a brand.
         check(b"\0\0\0\x18ftypisomheicisommp42", None);
         check(b"\xff\x0a\0", Some(Format::JpegXl));
         check(b"8BPS\0\x01", Some(Format::Unread("Photoshop")));
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_is_no_picture() {
+    fn a_document_is_not_a_picture() {
         assert!(is_picture(b"\xff\xd8\xff\xe0"));
         assert!(is_picture(b"8BPS\0\x01"));
         assert!(!is_picture(b"%PDF-1.7"));

@@ -1,19 +1,18 @@
-//! TIFF structures, read in place: what EXIF blocks, TIFF files and most RAW files are made of.
+//! Reads TIFF structures in place: the format of EXIF blocks, TIFF files and most RAW files.
 //!
-//! A structure is a header and directories. A directory has entries, each with a tag and a value of one of a dozen
-//! types. Programs disagree about types (a pointer may be a LONG, an SLONG or an IFD), so a value is read as what the
-//! caller asks for, whatever type it was written as. Nothing is allocated, and every place is checked against the
-//! block.
+//! A structure consists of a header and directories. A directory has entries, each with a tag and a value of one of a dozen
+//! types. Programs disagree about types (a pointer may be a LONG, an SLONG or an IFD), so a value is converted to the type
+//! that the caller requests. Nothing is allocated, and every offset is checked.
 
-/// Directories that a chain may have. Cameras write up to five.
+/// The maximum length of a chain of directories. Cameras write up to five.
 const MOST_DIRECTORIES: usize = 16;
 
-/// A TIFF structure: the bytes from its header on.
+/// A TIFF structure: the bytes starting at its header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Structure<'a> {
     bytes: &'a [u8],
     is_little: bool,
-    /// BigTIFF: counts and places have eight bytes instead of four.
+    /// Set for BigTIFF: counts and offsets have eight bytes instead of four.
     is_big: bool,
 }
 
@@ -21,7 +20,7 @@ pub(super) struct Structure<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Directory<'a> {
     structure: Structure<'a>,
-    /// Where its first entry stands.
+    /// The offset of its first entry.
     entries: usize,
     count: usize,
 }
@@ -34,14 +33,14 @@ pub(super) struct Value<'a> {
     is_little: bool,
 }
 
-/// The types of values that differ in how they are read.
+/// The groups of types that are read differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     /// BYTE, ASCII and UNDEFINED.
     Bytes,
-    /// Whole numbers of this many bytes: SHORT, LONG, IFD, LONG8, IFD8.
+    /// Unsigned integers of this many bytes: SHORT, LONG, IFD, LONG8, IFD8.
     Unsigned(usize),
-    /// SBYTE, SSHORT, SLONG, SLONG8.
+    /// Signed integers: SBYTE, SSHORT, SLONG, SLONG8.
     Signed(usize),
     Rational,
     SignedRational,
@@ -68,7 +67,7 @@ impl Kind {
         })
     }
 
-    /// Bytes of one number.
+    /// Size of one number in bytes.
     fn size(self) -> usize {
         match self {
             Kind::Bytes => 1,
@@ -80,8 +79,8 @@ impl Kind {
 }
 
 impl<'a> Structure<'a> {
-    /// The structure that begins with these bytes. Olympus, Panasonic and others write numbers of their own where TIFF
-    /// has 42; what follows is the same.
+    /// The structure that starts with these bytes. Olympus, Panasonic and others write their own numbers in place of TIFF's
+    /// 42; the rest is the same.
     pub(super) fn of(bytes: &'a [u8]) -> Option<Structure<'a>> {
         let is_little = match bytes.get(..2)? {
             b"II" => true,
@@ -98,12 +97,12 @@ impl<'a> Structure<'a> {
         self.directory(at)
     }
 
-    /// The first directory and those chained to it.
+    /// The first directory and its chain.
     fn chain(self) -> impl Iterator<Item = Directory<'a>> {
         std::iter::successors(self.first(), |directory| (*directory).next()).take(MOST_DIRECTORIES)
     }
 
-    /// The directories of the pages, and behind each those of other versions of its picture.
+    /// The directories of all pages, each followed by those of other versions of its picture.
     pub(super) fn all(self) -> impl Iterator<Item = Directory<'a>> {
         const OTHER_VERSIONS: u16 = 330;
         self.chain().flat_map(|page| std::iter::once(page).chain(page.all_pointed(OTHER_VERSIONS)))
@@ -116,7 +115,7 @@ impl<'a> Structure<'a> {
         Some(Directory { structure: self, entries: at + length, count })
     }
 
-    /// A whole number of `length` bytes.
+    /// An integer of `length` bytes.
     fn number(self, at: usize, length: usize) -> Option<u64> {
         Some(whole(self.bytes.get(at..at.checked_add(length)?)?, self.is_little))
     }
@@ -146,17 +145,17 @@ impl<'a> Directory<'a> {
         Some(Value { kind, data, is_little: structure.is_little })
     }
 
-    /// The first whole number under a tag.
+    /// The first integer of a tag.
     pub(super) fn uint(self, tag: u16) -> Option<u64> {
         self.get(tag)?.uint(0)
     }
 
-    /// The whole structure, which for a TIFF is the file.
+    /// The whole structure; for a TIFF, the file.
     pub(super) fn bytes(self) -> &'a [u8] {
         self.structure.bytes
     }
 
-    /// Whether numbers begin with their lowest byte.
+    /// Whether numbers are little-endian.
     pub(super) fn is_little(self) -> bool {
         self.structure.is_little
     }
@@ -181,17 +180,17 @@ impl<'a> Directory<'a> {
 }
 
 impl<'a> Value<'a> {
-    /// All bytes, whatever they stand for.
+    /// The raw bytes.
     pub(super) fn bytes(&self) -> &'a [u8] {
         self.data
     }
 
-    /// How many numbers there are.
+    /// The number of elements.
     pub(super) fn len(&self) -> usize {
         self.data.len() / self.kind.size()
     }
 
-    /// Number `i`, if it is whole and not negative.
+    /// Element `i`, if it is a non-negative integer.
     pub(super) fn uint(&self, i: usize) -> Option<u64> {
         let item = self.item(i)?;
         match self.kind {
@@ -205,7 +204,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Number `i`; `None` for a fraction with nothing below the line.
+    /// Element `i`; `None` for a fraction with denominator 0.
     #[expect(clippy::cast_precision_loss, reason = "degrees and sizes in pixels are far below 2^52")]
     pub(super) fn number(&self, i: usize) -> Option<f64> {
         let item = self.item(i)?;
@@ -226,7 +225,7 @@ impl<'a> Value<'a> {
         number.is_finite().then_some(number)
     }
 
-    /// The bytes of a text up to its end; `None` for numbers.
+    /// The bytes of a text without its terminator; `None` for numbers.
     pub(super) fn text(&self) -> Option<&'a [u8]> {
         (self.kind == Kind::Bytes).then(|| self.data.split(|byte| *byte == 0).next().unwrap_or_default())
     }
@@ -237,7 +236,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Up to eight bytes as a whole number.
+/// Up to eight bytes as an integer.
 pub(super) fn whole(bytes: &[u8], is_little: bool) -> u64 {
     let add = |number: u64, byte: &u8| number << 8 | u64::from(*byte);
     if is_little { bytes.iter().rev().fold(0, add) } else { bytes.iter().fold(0, add) }
@@ -276,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn directories_in_circles_come_to_an_end() {
+    fn circular_chains_of_directories_end() {
         let circle = b"II*\0\x08\0\0\0\x01\0\x4a\x01\x04\0\x01\0\0\0\x08\0\0\0\x08\0\0\0";
         let structure = Structure::of(circle).unwrap();
         assert_eq!(structure.all().count(), MOST_DIRECTORIES * (1 + 1));

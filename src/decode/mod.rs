@@ -1,8 +1,8 @@
-//! Untrusted bytes → pixels, within limits. The only part of imgsearch that looks inside an image file.
+//! Decodes untrusted bytes to pixels, within limits. Only this part of imgsearch looks inside image files.
 //!
-//! The format is told by the content, never by the file's name. A file that cannot be read is an error value that
-//! says why; a decoder that panics is contained and reported the same way. Callers say how much detail they want,
-//! because a small version of a large picture often costs a fraction of the whole.
+//! The format is detected by content, never by the file's name. A file that cannot be decoded is an error with a reason; a
+//! panic in a decoder is caught and reported in the same way. Callers state how much detail they need, because a small
+//! version of a large picture often costs only a fraction.
 
 mod bmp;
 mod contain;
@@ -36,30 +36,29 @@ pub use worker::{Waited, Worker};
 /// A [`Worker`] that decodes.
 pub type Decoder = Worker<(Vec<u8>, Detail), Result<Picture, DecodeError>>;
 
-/// A decoded picture: the pixels as they are stored, and how to turn them to stand upright.
+/// A decoded picture: the pixels as stored, and how to turn them upright.
 ///
-/// The turn is left to the caller because turning a small picture after resizing costs next to nothing, and turning
-/// 12 megapixels costs as much as decoding them.
+/// Turning is left to the caller, because it costs almost nothing after resizing, but for 12 megapixels as much as decoding.
 #[derive(Debug)]
 pub struct Picture {
-    /// RGB, 8 bits a channel, not yet upright; perhaps smaller than the file's, as [`Picture::eighths`] says.
+    /// RGB pixels, 8 bits per channel, not upright yet, and perhaps at reduced size (see [`Picture::eighths`]).
     pub pixels: RgbImage,
-    /// Width and height in the file, not yet upright.
+    /// Width and height in the file, not upright yet.
     pub full_size: (u32, u32),
-    /// How large the pixels are, in eighths of the full size. The last column and row of the pixels may lie partly
-    /// outside the picture: 1001 pixels at 2 eighths are 250.25, of which 251 are stored.
+    /// The scale of the pixels in eighths of the full size. The last column and row may be partly outside the picture: 1001
+    /// pixels at 2 eighths are 250.25, so 251 are stored.
     pub eighths: u32,
-    /// What must be done to the pixels to see them upright (EXIF orientation).
+    /// How to turn the pixels upright (EXIF orientation).
     pub orientation: Orientation,
-    /// What the file says about it.
+    /// The file's metadata.
     pub metadata: Metadata,
-    /// What is wrong with a picture that can be shown all the same.
+    /// A fault of the picture, which could be decoded anyway.
     pub note: Option<String>,
 }
 
 impl Picture {
-    /// Width and height of the whole picture as it is seen upright: of a RAW file, of what the camera recorded and not
-    /// of the preview that the pixels come from.
+    /// Width and height of the whole picture, upright. For a RAW file it is the recorded size, not that of the preview that
+    /// was decoded.
     pub fn upright_size(&self) -> (u32, u32) {
         let area = |(width, height): (u32, u32)| u64::from(width) * u64::from(height);
         let raw_size = self.metadata.raw_size.filter(|size| area(*size) >= area(self.full_size));
@@ -77,22 +76,22 @@ impl Picture {
     }
 }
 
-/// What the decoders of this module make.
+/// The result of a decoder.
 struct Decoded {
     pixels: RgbImage,
     full_size: (u32, u32),
     eighths: u32,
-    /// The pixels come upright, whatever the metadata say.
+    /// The pixels are already upright, whatever the metadata say.
     is_upright: bool,
     note: Option<String>,
 }
 
-/// How much detail is wanted.
+/// How much detail is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
     /// Every pixel.
     Full,
-    /// A smaller version will do if its short side has this many pixels, and where that is less work.
+    /// A smaller version is enough if its short side has at least this many pixels. It is used if it takes less work.
     ShortSide(u32),
 }
 
@@ -106,23 +105,23 @@ impl Detail {
     }
 }
 
-/// What a file may cost before it is refused.
+/// Limits beyond which a file is refused.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Longest file read, in bytes.
+    /// Maximum size of a file in bytes.
     pub max_bytes: u64,
-    /// Most pixels decoded.
+    /// Maximum number of pixels.
     pub max_pixels: u64,
-    /// Most bytes one picture may take while it is decoded.
+    /// Maximum memory in bytes for decoding one picture.
     pub max_memory: u64,
-    /// Longest that a [`decoder`] waits for one picture.
+    /// Maximum time that a [`decoder`] waits for one picture.
     pub max_time: Duration,
 }
 
 impl Default for Limits {
-    /// 256 MiB, 256 megapixels and 2 GiB: above the largest phone pictures (200 megapixels, of which a HEIC takes eight
-    /// bytes each), below what a decompression bomb claims. Two minutes: such a picture takes some ten seconds of one
-    /// core of a laptop, and small machines that do other things besides are ten times slower.
+    /// 256 MiB, 256 megapixels and 2 GiB: more than the largest phone pictures need (200 megapixels, with eight bytes each in
+    /// a HEIC), less than decompression bombs. Two minutes: such a picture takes about ten seconds on one laptop core, and a
+    /// busy small machine is ten times slower.
     fn default() -> Limits {
         let max_time = Duration::from_secs(120);
         Limits { max_bytes: 256 << 20, max_pixels: 256 << 20, max_memory: 2 << 30, max_time }
@@ -130,8 +129,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// What pictures that are decoded at the same time may take together: 1 GiB, as small machines have little more.
-    /// One that takes more is decoded alone.
+    /// The memory shared by all pictures being decoded: 1 GiB, because small machines have little more. A picture that needs
+    /// more is decoded alone.
     pub(crate) fn shared_memory(&self) -> u64 {
         self.max_memory.min(1 << 30)
     }
@@ -154,46 +153,46 @@ impl Limits {
         }
         let (needed, allowed) = (bytes >> 20, self.max_memory >> 20);
         Err(DecodeError::TooLarge {
-            detail: format!("takes {needed} MiB to decode, at most {allowed} are given"),
+            detail: format!("decoding needs {needed} MiB, but only {allowed} are allowed"),
         })
     }
 }
 
-/// Why no picture came out.
+/// Why a picture could not be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecodeError {
-    /// No bytes at all.
+    /// The file is empty.
     #[error("empty file")]
     Empty,
-    /// The content is of no picture format we know.
+    /// The content is not in a known picture format.
     #[error("not an image")]
     NotAnImage,
-    /// A known format that this build does not read.
+    /// A known format that this build does not support.
     #[error("unsupported: {format}")]
     Unsupported {
         /// The format's name.
         format: String,
     },
-    /// The file breaks off or contradicts itself.
+    /// The file is truncated or inconsistent.
     #[error("damaged: {detail}")]
     Damaged {
-        /// What the decoder found.
+        /// The decoder's message.
         detail: String,
     },
-    /// More than [`Limits`] allow.
+    /// The picture exceeds [`Limits`].
     #[error("too large: {detail}")]
     TooLarge {
-        /// Found against allowed.
+        /// The value and the limit.
         detail: String,
     },
-    /// Not done within [`Limits::max_time`].
+    /// Decoding took longer than [`Limits::max_time`].
     #[error("not decoded after {seconds} s")]
     TooSlow {
-        /// That time.
+        /// The limit.
         seconds: u64,
     },
-    /// The decoder panicked: a bug in it, contained here.
+    /// The decoder panicked because of a bug.
     #[error("the decoder failed: {detail}")]
     Panicked {
         /// The panic's message.
@@ -202,7 +201,7 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// The same with a reason that fits on a line.
+    /// The same error with its reason shortened to one line.
     fn shortened(mut self) -> DecodeError {
         match &mut self {
             DecodeError::Unsupported { format: text }
@@ -215,15 +214,15 @@ impl DecodeError {
     }
 }
 
-/// Decodes the picture in `bytes` with at least the detail wanted, if it has it.
+/// Decodes the picture in `bytes` with at least the requested detail, if it has that much.
 ///
 /// # Errors
-/// [`DecodeError`] says why there is none; no input makes this function panic.
+/// Any [`DecodeError`]. No input makes this function panic.
 pub fn decode(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Picture, DecodeError> {
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
-    // The decoders hold no state of ours, so there is nothing a panic could leave half-changed.
+    // The decoders share no state with us, so a panic cannot leave anything half-changed.
     contained(|| decode_trusting(bytes, limits, detail))
         .unwrap_or_else(|detail| Err(DecodeError::Panicked { detail }))
         .map_err(DecodeError::shortened)
@@ -235,7 +234,7 @@ pub fn decoder(limits: Limits) -> Decoder {
     Worker::new("decode", limits.max_time, work)
 }
 
-/// Bytes that decoding the picture in `bytes` is going to take, told from its header; 0 where that cannot be read, for
+/// The memory in bytes that decoding the picture in `bytes` will need, by its header. 0 if the header cannot be read, because
 /// then nothing will be decoded.
 pub fn memory(bytes: &[u8], detail: Detail) -> u64 {
     let told = || match Format::of(bytes)? {
@@ -250,7 +249,7 @@ pub fn memory(bytes: &[u8], detail: Detail) -> u64 {
     contained(told).ok().flatten().unwrap_or(0)
 }
 
-/// [`decode`] for decoders that do not panic.
+/// Like [`decode`], but does not catch panics.
 fn decode_trusting(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Picture, DecodeError> {
     let format = Format::of(bytes).ok_or(DecodeError::NotAnImage)?;
     let Decoded { pixels, full_size, eighths, is_upright, note } = match format {
@@ -284,23 +283,23 @@ fn jpeg_memory(bytes: &[u8], _: Detail) -> Option<u64> {
     raster::memory(bytes, image::ImageFormat::Jpeg)
 }
 
-/// Without the library that can leave detail out, the whole picture is decoded in Rust.
+/// Without MozJPEG, which can reduce the detail, the whole picture is decoded in Rust.
 #[cfg(not(feature = "mozjpeg"))]
 fn decode_jpeg(bytes: &[u8], limits: &Limits, _: Detail) -> Result<Decoded, DecodeError> {
     if !segments::has_end_of_image(bytes) {
-        return Err(DecodeError::Damaged { detail: "the picture breaks off".into() });
+        return Err(DecodeError::Damaged { detail: "the file is truncated".into() });
     }
     raster::decode(bytes, image::ImageFormat::Jpeg, limits)
 }
 
-/// A file whose tail is missing shows most of its picture, and the rest grey: people want to find it all the same.
-/// With less than three quarters of it the grey would be found for what the photo does not show (a chosen share, not a
-/// measured one).
+/// The note on a truncated file. It shows most of the picture and grey for the rest, and people still want to find it. With
+/// less than three quarters, the grey part would cause wrong matches, so that is an error. (The share was chosen, not
+/// measured.)
 fn note_on_missing_rows(complete: usize, announced: usize) -> Result<Option<String>, DecodeError> {
     if complete == announced {
         return Ok(None);
     }
-    let detail = format!("ends after {} % of its rows", complete * 100 / announced);
+    let detail = format!("truncated after {} % of its rows", complete * 100 / announced);
     if complete * 4 < announced * 3 { Err(DecodeError::Damaged { detail }) } else { Ok(Some(detail)) }
 }
 

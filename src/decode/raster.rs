@@ -1,4 +1,4 @@
-//! The formats that the `image` crate and those built for it read, whole and in Rust.
+//! Decodes the formats of the `image` crate and its companions, completely and in Rust.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -13,7 +13,7 @@ use jxl_oxide::{InitializeResult, JxlImage};
 
 use super::{DecodeError, Decoded, Limits, bmp};
 
-/// Decodes one picture: the first of an animation or of several pages.
+/// Decodes a picture, or the first one of an animation.
 pub(super) fn decode(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Result<Decoded, DecodeError> {
     let bytes = &readable(bytes, format)?;
     let decoder = decoder(bytes, format, allowed(limits)).map_err(from_image_error)?;
@@ -21,7 +21,7 @@ pub(super) fn decode(bytes: &[u8], format: ImageFormat, limits: &Limits) -> Resu
     pixels(decoder, needed, Alpha::Separate, limits)
 }
 
-/// Decodes a JPEG XL. Its pixels come upright, whatever a copied EXIF block may say.
+/// Decodes a JPEG XL. Its pixels are already upright, even if a copied EXIF block says otherwise.
 pub(super) fn decode_jpeg_xl(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
     let mut decoder = JxlDecoder::new(bytes).map_err(from_image_error)?;
     decoder.set_limits(allowed(limits)).map_err(from_image_error)?;
@@ -30,7 +30,7 @@ pub(super) fn decode_jpeg_xl(bytes: &[u8], limits: &Limits) -> Result<Decoded, D
     Ok(Decoded { is_upright: true, ..pixels })
 }
 
-/// How a JPEG XL stores transparency. `jxl-oxide` delivers the values as they are stored.
+/// How a JPEG XL stores transparency. `jxl-oxide` returns the values as stored.
 fn jpeg_xl_alpha(bytes: &[u8]) -> Alpha {
     let mut image = JxlImage::builder().build_uninit();
     if image.feed_bytes(bytes).is_err() {
@@ -42,18 +42,18 @@ fn jpeg_xl_alpha(bytes: &[u8]) -> Alpha {
     if is_premultiplied { Alpha::Premultiplied } else { Alpha::Separate }
 }
 
-/// Bytes that [`decode`] takes.
+/// The memory in bytes that [`decode`] needs.
 pub(super) fn memory(bytes: &[u8], format: ImageFormat) -> Option<u64> {
     let bytes = &readable(bytes, format).ok()?;
     Some(needed(&decoder(bytes, format, image::Limits::default()).ok()?))
 }
 
-/// Bytes that [`decode_jpeg_xl`] takes.
+/// The memory in bytes that [`decode_jpeg_xl`] needs.
 pub(super) fn jpeg_xl_memory(bytes: &[u8]) -> Option<u64> {
     Some(needed_for_jpeg_xl(&JxlDecoder::new(bytes).ok()?))
 }
 
-/// The file as the `image` crate takes it.
+/// The file in a form that the `image` crate reads.
 fn readable(bytes: &[u8], format: ImageFormat) -> Result<Cow<'_, [u8]>, DecodeError> {
     if format == ImageFormat::Bmp { bmp::put_right(bytes) } else { Ok(Cow::Borrowed(bytes)) }
 }
@@ -64,7 +64,7 @@ fn decoder(bytes: &[u8], format: ImageFormat, limits: image::Limits) -> ImageRes
     reader.into_decoder()
 }
 
-/// The pixels as they come, and as [`to_rgb`] has them in between where that is not the same place.
+/// The memory for the decoded pixels, and for the copy in [`to_rgb`] if it makes one.
 fn needed(decoder: &impl ImageDecoder) -> u64 {
     let color = decoder.color_type();
     let is_kept = matches!(color, ColorType::Rgb8 | ColorType::Rgba8);
@@ -72,7 +72,7 @@ fn needed(decoder: &impl ImageDecoder) -> u64 {
     decoder.total_bytes().saturating_add(copy * pixel_count(decoder))
 }
 
-/// `jxl-oxide` works on up to four planes of f32.
+/// The memory for JPEG XL: `jxl-oxide` works on up to four planes of f32.
 fn needed_for_jpeg_xl(decoder: &impl ImageDecoder) -> u64 {
     needed(decoder).saturating_add(16 * pixel_count(decoder))
 }
@@ -102,18 +102,22 @@ fn pixels(
     Ok(Decoded { pixels, full_size, eighths: 8, is_upright: false, note: None })
 }
 
-/// 8-bit RGB. Colour profiles are not applied, as the models' own preprocessing does not apply them: taking Display P3
-/// for sRGB leaves the offline model's vectors at cosine 0.999 to the right ones (median of 150 COCO photos; 0.983 at
-/// worst), where saving the same 260 × 260 pixels as a JPEG of quality 75 leaves 0.945, and the nearest other photo
-/// is at 0.80. Transparent pixels are laid over white: logos, scans and screenshots with transparency are drawn for
-/// white pages, and the colour stored under full transparency (mostly black) is one nobody ever sees.
+/// Converts to 8-bit RGB.
+///
+/// Colour profiles are not applied, because the models' own preprocessing does not apply them either. Treating Display P3 as
+/// sRGB leaves the offline model's vectors at cosine 0.999 to the right ones (median of 150 COCO photos; 0.983 at worst).
+/// For comparison, saving the same 260 × 260 pixels as a JPEG of quality 75 leaves 0.945, and the nearest other photo is at
+/// 0.80.
+///
+/// Transparent pixels are laid over white, because logos, scans and screenshots with transparency are made for white pages.
+/// The colour stored under full transparency (usually black) is never visible.
 pub(super) fn to_rgb(picture: DynamicImage, alpha: Alpha) -> RgbImage {
     if !picture.color().has_alpha() {
         return picture.into_rgb8();
     }
     let (width, height) = (picture.width(), picture.height());
     let mut bytes = picture.into_rgba8().into_raw();
-    // In place: three bytes are written where four were read before.
+    // Convert in place: write three bytes for every four.
     for pixel in 0..bytes.len() / 4 {
         let covered = bytes[4 * pixel + 3];
         for channel in 0..3 {
@@ -121,20 +125,20 @@ pub(super) fn to_rgb(picture: DynamicImage, alpha: Alpha) -> RgbImage {
         }
     }
     bytes.truncate(bytes.len() / 4 * 3);
-    RgbImage::from_raw(width, height, bytes).expect("three bytes for each pixel are left")
+    RgbImage::from_raw(width, height, bytes).expect("there are three bytes per pixel")
 }
 
-/// What a pixel's last value says: how much the colour covers of what is behind it.
+/// How alpha, a pixel's last value, is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Alpha {
-    /// The colour is stored as if it covered everything.
+    /// Colours are not multiplied by alpha.
     Separate,
-    /// The colour is already multiplied by it.
+    /// Colours are already multiplied by alpha.
     Premultiplied,
 }
 
 impl Alpha {
-    /// The colour over white: what is covered of the colour and the rest of white, rounded to nearest.
+    /// Lays a colour over white, rounded to nearest.
     #[expect(clippy::cast_possible_truncation, reason = "a weighted mean of two bytes is a byte")]
     pub(super) fn over_white(self, colour: u8, covered: u8) -> u8 {
         let white = u8::MAX - covered;
@@ -152,7 +156,7 @@ fn from_image_error(error: ImageError) -> DecodeError {
     match error {
         ImageError::Unsupported(error) => DecodeError::Unsupported { format: unsupported(&error) },
         ImageError::Limits(error) => DecodeError::TooLarge { detail: error.to_string() },
-        // What is around the decoder's own words says that there is an error, and the name of the format.
+        // Keep only the decoder's own message; the text around it just repeats the error's kind and the format.
         error @ (ImageError::Decoding(_)
         | ImageError::Encoding(_)
         | ImageError::Parameter(_)
@@ -163,7 +167,7 @@ fn from_image_error(error: ImageError) -> DecodeError {
     }
 }
 
-/// What is not read, without the crate's words around it.
+/// The unsupported feature, without the crate's wrapper text.
 fn unsupported(error: &UnsupportedError) -> String {
     let hint = error.format_hint();
     let format = if let ImageFormatHint::Exact(format) = hint {
@@ -181,7 +185,7 @@ fn unsupported(error: &UnsupportedError) -> String {
 mod tests {
     use super::*;
 
-    /// The bits as JPEG XL packs them, and room for what would follow.
+    /// The bits packed as in JPEG XL, followed by padding.
     fn packed(bits: &str) -> Vec<u8> {
         let mut bytes = b"\xff\x0a".to_vec();
         bytes.resize(100, 0);
@@ -192,10 +196,10 @@ mod tests {
     }
 
     #[test]
-    fn jpeg_xl_says_how_transparency_is_stored() {
+    fn the_kind_of_transparency_in_jpeg_xl_is_read() {
         #[track_caller]
         fn check(is_associated: &str, expected: Alpha) {
-            // 8 × 8 pixels of 8 bits; one more channel, of 8 bits, that is transparency; sRGB, nothing else.
+            // 8 × 8 pixels of 8 bits; an 8-bit alpha channel; sRGB; nothing else.
             let (size, depth, xyb, rest) = ("1 00000 100", "0 0 0 00 1", "0", "1 00 1");
             let channel = format!("10 0 00 0 00 00 00 {is_associated}");
             assert_eq!(jpeg_xl_alpha(&packed(&[size, depth, &channel, xyb, rest].concat())), expected);

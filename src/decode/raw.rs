@@ -1,23 +1,23 @@
-//! Camera RAW files, through the JPEG that every camera puts inside for its own screen.
+//! Reads camera RAW files by the JPEG preview that every camera stores in them.
 //!
-//! Developing a RAW takes seconds, and the maker's own rendering is what people remember of a picture. Makers put the
-//! JPEG in different places (TIFF entries, maker notes, boxes, a header of their own), but it is always whole and in
-//! one piece. So it is found by what it looks like: every place where a JPEG begins is tried, and what is no JPEG of a
-//! sensible size is passed over. Where there is none, a picture in colour that is no JPEG will do: some programs write
-//! TIFF files that look like RAW, with a thumbnail in front and the picture behind it.
+//! Developing a RAW takes seconds, and the maker's rendering is the one that people remember. Makers store the JPEG in
+//! different places (TIFF entries, maker notes, boxes, their own headers), but always complete and in one piece. So every
+//! place where a JPEG starts is tried, and anything that is not a JPEG of sensible size is ignored. If there is no preview, a
+//! colour picture in another format is used: some programs write TIFF files that look like RAW, with a thumbnail first and
+//! then the picture.
 
 use super::ifd::{Structure, whole};
 use super::segments::Segments;
 use super::{DecodeError, Decoded, Detail, Limits, decode_jpeg, jpeg_memory, tiff};
 
-/// Short side a preview must have. Below are the thumbnails of cameras' lists, 160 × 120 pixels: too little to see
-/// what a photo shows.
+/// The least short side of a preview. Smaller ones are thumbnails for the camera's screen, usually 160 × 120 pixels, in which
+/// too little is visible.
 const SMALLEST_PREVIEW: u32 = 400;
-/// Places tried. Cameras have up to five JPEGs, and four bytes that look like the beginning of one come by chance
-/// about once in 16 MB of sensor data.
+/// How many places are tried. Cameras store up to five JPEGs, and the four bytes that start one occur by chance about once in
+/// 16 MB of sensor data.
 const MOST_PLACES: usize = 64;
 
-/// What a RAW file is called, if these bytes are one.
+/// The name of the RAW format, if these bytes are a RAW file.
 pub(super) fn name(bytes: &[u8]) -> Option<&'static str> {
     match bytes.get(..16)? {
         head if head.starts_with(b"FUJIFILMCCD-RAW ") => Some("RAF"),
@@ -33,9 +33,8 @@ pub(super) fn name(bytes: &[u8]) -> Option<&'static str> {
     }
 }
 
-/// DNG says what it is. NEF, ARW and others are TIFF files whose first picture says that it is a smaller version of
-/// another, or that have one among their pictures that is a sensor's own data; a TIFF reader would take the thumbnail
-/// in front for the photo.
+/// The RAW format of a TIFF file. DNG states it. NEF, ARW and others are TIFF files whose first picture is marked as a
+/// reduced version, or that contain sensor data. A TIFF reader would take the thumbnail at the front for the photo.
 fn name_of_tiff(bytes: &[u8]) -> Option<&'static str> {
     const SUBFILE_TYPE: u16 = 0x00FE;
     const INTERPRETATION: u16 = 0x0106;
@@ -51,7 +50,7 @@ fn name_of_tiff(bytes: &[u8]) -> Option<&'static str> {
     (is_smaller || has_sensor_data()).then_some("RAW")
 }
 
-/// Decodes the preview: the smallest that has the detail wanted, else the largest there is.
+/// Decodes the smallest preview with the requested detail, or else the largest one.
 pub(super) fn decode(
     bytes: &[u8],
     name: &str,
@@ -66,7 +65,7 @@ pub(super) fn decode(
     decoded.unwrap_or_else(missing)
 }
 
-/// Bytes that [`decode`] takes.
+/// The memory in bytes that [`decode`] needs.
 pub(super) fn memory(bytes: &[u8], detail: Detail) -> Option<u64> {
     match preview(bytes, detail) {
         Some(preview) => jpeg_memory(preview, detail),
@@ -74,7 +73,7 @@ pub(super) fn memory(bytes: &[u8], detail: Detail) -> Option<u64> {
     }
 }
 
-/// The file from where the preview begins.
+/// The bytes of the file from the start of the preview.
 pub(super) fn preview(bytes: &[u8], detail: Detail) -> Option<&[u8]> {
     let previews = previews(bytes);
     let enough = |short_side: u32| match detail {
@@ -86,30 +85,29 @@ pub(super) fn preview(bytes: &[u8], detail: Detail) -> Option<&[u8]> {
     Some(&bytes[*start..])
 }
 
-/// Short side and start of every JPEG inside that is large enough.
+/// Short side and start of every embedded JPEG that is large enough.
 fn previews(bytes: &[u8]) -> Vec<(u32, usize)> {
     let starts = memchr::memmem::find_iter(bytes, b"\xff\xd8\xff").take(MOST_PLACES);
     let sized = starts.filter_map(|start| Some((short_side(&bytes[start..])?, start)));
     sized.filter(|(side, _)| *side >= SMALLEST_PREVIEW).collect()
 }
 
-/// The short side of a JPEG in colour with 8 bits; `None` for the sensor's own data, which some makers keep as a
-/// JPEG of another kind.
+/// The short side of an 8-bit colour JPEG; `None` for sensor data, which some makers store as another kind of JPEG.
 fn short_side(jpeg: &[u8]) -> Option<u32> {
-    // Between the markers of frames lie those of tables (C4, CC) and of an extension (C8).
+    // Among the frame markers are those of tables (C4, CC) and of an extension (C8).
     let is_frame = |(marker, _): &_| matches!(marker, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF);
     let (0xC0..=0xC2, [8, h1, h2, w1, w2, 3, ..]) = Segments::of(jpeg).find(is_frame)? else { return None };
     let (height, width) = (u16::from_be_bytes([*h1, *h2]), u16::from_be_bytes([*w1, *w2]));
     Some(u32::from(height.min(width)))
 }
 
-/// The JPEG that a RAF says it has, which keeps the metadata.
+/// The JPEG that a RAF's header points to, which has the metadata.
 pub(super) fn raf_jpeg(bytes: &[u8]) -> &[u8] {
     let jpeg = || bytes.get(usize::try_from(long(bytes, 84)?).ok()?..);
     jpeg().unwrap_or_default()
 }
 
-/// Width and height of a RAF's picture: among numbered entries behind the preview.
+/// Width and height of a RAF's picture, from the numbered entries after the preview.
 pub(super) fn raf_size(bytes: &[u8]) -> Option<(u32, u32)> {
     const SENSOR: u16 = 0x0100;
     const PICTURE: u16 = 0x0111;
@@ -141,7 +139,7 @@ mod tests {
     use super::super::format::Format;
     use super::*;
 
-    /// A JPEG whose top left corner has the grey `shade`.
+    /// A JPEG whose top-left corner has the grey `shade`.
     fn jpeg(width: u32, height: u32, shade: u8) -> Vec<u8> {
         let mut bytes = Vec::new();
         let encoder = image::codecs::jpeg::JpegEncoder::new(&mut bytes);
@@ -150,7 +148,7 @@ mod tests {
         bytes
     }
 
-    /// A TIFF directory with one entry, and what follows it.
+    /// A TIFF directory with one entry, followed by `rest`.
     fn tiff(magic: &[u8; 4], tag: u16, value: u32, rest: &[&[u8]]) -> Vec<u8> {
         let mut bytes = magic.to_vec();
         bytes.extend(16u32.to_le_bytes());
@@ -223,14 +221,14 @@ mod tests {
     }
 
     #[test]
-    fn a_plain_tiff_is_no_raw() {
+    fn a_plain_tiff_is_not_raw() {
         assert_eq!(name(&tiff(b"II*\0", 0x0100, 640, &[])), None);
         assert_eq!(name(&tiff(b"II*\0", 0x00FE, 0, &[])), None);
         assert_eq!(name(&tiff(b"II*\0", 0x00FE, 2, &[])), None);
     }
 
     #[test]
-    fn a_picture_behind_a_thumbnail_is_found() {
+    fn a_picture_after_a_thumbnail_is_found() {
         const SIDE: u16 = 400;
         let entry = |tag: u16, kind: u16, value: u32| {
             [tag.to_le_bytes().as_slice(), &kind.to_le_bytes(), &[1, 0, 0, 0], &value.to_le_bytes()].concat()
@@ -263,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn the_files_own_metadata_turn_the_preview() {
+    fn the_files_own_orientation_applies_to_the_preview() {
         let file = cr3(&[&jpeg(640, 480, 10)]);
         let picture =
             super::super::decode(&file, &Limits::default(), Detail::Full).unwrap_or_else(|e| panic!("{e}"));

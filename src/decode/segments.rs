@@ -1,13 +1,13 @@
-//! What stands in front of a JPEG's picture: segments, each with a marker and a length.
+//! The segments before a JPEG's picture, each with a marker and a length.
 
-/// Marker and content of each segment up to the first scan, or up to bytes that are not a segment.
+/// Iterates over marker and content of each segment, up to the first scan or the first invalid segment.
 pub(super) struct Segments<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Segments<'a> {
     pub(super) fn of(jpeg: &'a [u8]) -> Segments<'a> {
-        // The marker of the start comes first.
+        // Skip the start-of-image marker.
         Segments { rest: jpeg.get(2..).unwrap_or_default() }
     }
 }
@@ -17,7 +17,7 @@ impl<'a> Iterator for Segments<'a> {
 
     fn next(&mut self) -> Option<(u8, &'a [u8])> {
         let at = self.rest.iter().position(|byte| *byte != 0xFF)?;
-        // At least one FF stands in front of a marker.
+        // A marker follows at least one FF.
         let marker = self.rest[at];
         if at == 0 || matches!(marker, 0xD8..=0xDA) {
             return None;
@@ -30,11 +30,11 @@ impl<'a> Iterator for Segments<'a> {
     }
 }
 
-/// Whether an end-of-image marker follows the JPEG's first scan. Without it the decoder in Rust fills what is missing
-/// with grey and does not tell, and a grey picture would be found for what it does not show.
+/// Whether an end-of-image marker follows the JPEG's first scan. Without it, the Rust decoder silently fills the missing part
+/// with grey, and a grey picture would cause wrong matches.
 ///
-/// The segments before the scan are stepped over, because the thumbnail in an EXIF block has a marker of its own.
-/// Within a scan `ff d9` cannot occur; behind the picture there may be anything (phones put a film there).
+/// The segments before the scan are skipped, because the thumbnail in an EXIF block has its own marker. `ff d9` cannot occur
+/// within a scan. After the picture there may be any data (phones put a video there).
 pub(super) fn has_end_of_image(jpeg: &[u8]) -> bool {
     let mut segments = Segments::of(jpeg);
     segments.by_ref().for_each(drop);

@@ -1,12 +1,11 @@
-//! Texts of files and of decoders, which may be in any encoding and of any length.
+//! Texts from files and decoders, in any encoding and of any length.
 
 use std::borrow::Cow;
 
-/// Longest reason or note that is kept, in characters. Decoders quote what a file says, however long that is.
+/// Maximum length of a reason or note in characters. Decoders may quote long texts from a file.
 const LONGEST_LINE: usize = 200;
 
-/// The text on one line, and its beginning only if it is long: it goes into a list of skipped files, and into the
-/// library.
+/// The text as one line, truncated if it is long, for lists of skipped files and for the library.
 pub fn one_short_line(text: &str) -> String {
     let mut printable = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut line: String = printable.by_ref().take(LONGEST_LINE).collect();
@@ -16,13 +15,13 @@ pub fn one_short_line(text: &str) -> String {
     line
 }
 
-/// A text in UTF-8, or in Latin-1 where it is not that.
+/// Decodes a text as UTF-8, or else as Latin-1.
 pub(super) fn unicode(bytes: &[u8]) -> Cow<'_, str> {
     let latin = || bytes.iter().map(|byte| char::from(*byte)).collect();
     std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(latin()), Cow::Borrowed)
 }
 
-/// A text in UTF-16; what is not that is replaced.
+/// Decodes a text as UTF-16; invalid parts become replacement characters.
 pub(super) fn utf_16(bytes: &[u8], is_little: bool) -> String {
     let unit = |pair: &[u8]| {
         let pair = [pair[0], pair[1]];

@@ -1,5 +1,5 @@
-//! Work within a time. Neither a decoder nor a read from a disk can be stopped from outside, but the one who waits for
-//! it can go on without it.
+//! Work with a time limit. Neither a decoder nor a read from a disk can be interrupted, but the waiting thread can abandon it
+//! and continue.
 
 use std::io;
 use std::sync::Arc;
@@ -10,14 +10,14 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::contained;
 
-/// Threads that are left to themselves before no more work of their kind is tried: each may hold as much memory as the
-/// limits allow.
+/// After this many abandoned threads no more work of their kind is started, because each may use as much memory as the limits
+/// allow.
 const MOST_LEFT_BEHIND: usize = 4;
-/// How often the one who waits asks whether to stop.
+/// How often the waiting thread checks whether to stop.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
-/// Does one kind of work on a thread of its own, one task at a time. When one takes too long, the thread is left to
-/// itself and the next task gets another one.
+/// Does one kind of work on a separate thread, one task at a time. If a task takes too long, its thread is abandoned and the
+/// next task gets a new one.
 pub struct Worker<Task, Answer> {
     name: &'static str,
     work: Arc<dyn Fn(Task) -> Answer + Send + Sync>,
@@ -26,23 +26,23 @@ pub struct Worker<Task, Answer> {
     pub(super) left_behind: LeftBehind,
 }
 
-/// What came of waiting.
+/// The result of waiting.
 #[derive(Debug)]
 pub enum Waited<Answer> {
     /// The answer.
     Done(Answer),
-    /// There was none in time. The thread is left to itself.
+    /// The time limit was reached. The thread is abandoned.
     TooSlow,
-    /// The one who waits is to stop. The thread is left to itself.
+    /// The caller requested a stop. The thread is abandoned.
     Stopped,
-    /// The work panicked; what the panic said.
+    /// The work panicked, with this message.
     Panicked(String),
 }
 
-/// Threads that were left to themselves.
+/// Abandoned threads.
 pub(super) struct LeftBehind(Vec<JoinHandle<()>>);
 
-/// A thread that waits for a task, or is at it.
+/// A thread that waits for tasks or is working on one.
 struct Thread<Task, Answer> {
     tasks: Sender<Task>,
     answers: Receiver<Result<Answer, String>>,
@@ -52,7 +52,7 @@ struct Thread<Task, Answer> {
 }
 
 impl<Task: Send + 'static, Answer: Send + 'static> Worker<Task, Answer> {
-    /// A worker that has no thread yet. Its threads are called `name`.
+    /// A worker without a thread yet. Its threads get this `name`.
     pub fn new(
         name: &'static str,
         max_time: Duration,
@@ -61,16 +61,16 @@ impl<Task: Send + 'static, Answer: Send + 'static> Worker<Task, Answer> {
         Worker { name, work: Arc::new(work), max_time, thread: None, left_behind: LeftBehind::new() }
     }
 
-    /// Does the task, and waits until it is done, the time is over, or `should_stop` says so.
+    /// Does the task, and waits until it is done, the time is over, or `should_stop` returns true.
     ///
     /// # Errors
-    /// When the operating system gives no thread.
+    /// If the system cannot start a thread.
     pub fn ask(&mut self, task: Task, should_stop: &dyn Fn() -> bool) -> io::Result<Waited<Answer>> {
         let thread = match self.thread.take() {
             Some(thread) => thread,
             None => Thread::start(self.name, Arc::clone(&self.work))?,
         };
-        // It waits for tasks until `tasks` is dropped, and contains the panics of its work.
+        // The thread waits for tasks until `tasks` is dropped, and catches panics of its work.
         let ended = || io::Error::other("a thread has ended that should wait for work");
         thread.tasks.send(task).map_err(|_| ended())?;
         let start = Instant::now();
@@ -92,12 +92,12 @@ impl<Task: Send + 'static, Answer: Send + 'static> Worker<Task, Answer> {
         }
     }
 
-    /// The longest it waits for one task.
+    /// The time limit for one task.
     pub fn max_time(&self) -> Duration {
         self.max_time
     }
 
-    /// Whether too many threads that were left to themselves are still at it.
+    /// Whether too many abandoned threads are still running.
     pub fn is_stuck(&mut self) -> bool {
         self.left_behind.are_too_many()
     }
@@ -145,8 +145,8 @@ impl<Task: Send + 'static, Answer: Send + 'static> Thread<Task, Answer> {
         })
     }
 
-    /// Leaves the thread to itself, with the lowest priority, so that it takes next to nothing from those that go on.
-    /// Only Linux has priorities for single threads.
+    /// Abandons the thread with the lowest priority, so that it hardly slows down others. Only Linux has priorities for
+    /// single threads.
     fn give_way(self) -> JoinHandle<()> {
         #[cfg(target_os = "linux")]
         if let Ok(id) = self.id.recv() {
@@ -162,7 +162,7 @@ mod tests {
 
     use super::*;
 
-    /// A worker whose task is to wait for a channel to close, and to say so.
+    /// A worker whose task is to wait for a channel to close.
     fn waiting(max_time: Duration) -> Worker<Receiver<()>, &'static str> {
         Worker::new("test", max_time, |gate: Receiver<()>| {
             gate.recv().ok();
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_takes_too_long_is_left_behind_and_the_next_is_done() {
+    fn a_slow_task_is_abandoned_and_the_next_one_done() {
         let mut worker = waiting(Duration::from_millis(1));
         let (open, gate) = bounded(0);
         assert!(matches!(worker.ask(gate, &|| false).unwrap(), Waited::TooSlow));
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn the_one_who_waits_can_stop() {
+    fn waiting_can_be_stopped() {
         let mut worker = waiting(Duration::from_secs(600));
         let (_open, gate) = bounded(0);
         let stop = AtomicBool::new(false);
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_is_an_answer_and_the_thread_goes_on() {
+    fn a_panic_is_returned_and_the_thread_continues() {
         let mut worker = Worker::new("test", Duration::from_secs(600), |divisor: u32| 6 / divisor);
         let panicked = worker.ask(0, &|| false).unwrap();
         assert!(matches!(panicked, Waited::Panicked(said) if said.contains("divide by zero")));

@@ -274,7 +274,7 @@ impl<R: Read + Seek> Reader<R> {
                     each(self, tag >> 3, Field::Bytes { end: field_end })?;
                     field_end
                 }
-                _ => return Err(bad("a field is of no known kind")),
+                _ => return Err(bad("a field has an unknown kind")),
             };
             self.skip_to(field_end)?;
         }

@@ -1,8 +1,8 @@
-//! A picture → the normalised tensor an image tower takes, in one pass.
+//! Turns a picture into the normalised tensor for an image tower, in one pass.
 //!
-//! The reference is open_clip's transform over Pillow: resize with antialiasing (bicubic a = −0.5), cut the centre out
-//! or pad, scale to 0..1, subtract `mean`, divide by `std`. Nothing that is cut off is ever computed, and no picture
-//! between the stored and the resized one is made: what a 60,000-pixel panorama costs is what the middle of it costs.
+//! The reference is open_clip's transform with Pillow: resize with antialiasing (bicubic, a = −0.5), crop the centre or pad,
+//! scale to 0..1, subtract `mean`, divide by `std`. Cropped parts are never computed, and there is no intermediate picture:
+//! a 60,000-pixel panorama costs no more than its middle.
 
 use std::array::from_fn;
 
@@ -14,12 +14,12 @@ use ndarray::{Array3, ArrayView3, Axis, Zip, s};
 use super::layout::{Interpolation, PreprocessConfig, ResizeMode};
 use crate::decode::{Detail, Picture};
 
-/// Pixels that a decoder must deliver, each way, for every four that resizing leaves. Measured on `tests/goldens`: at
-/// 2.75 times the size, what leaving detail out while decoding changes against Pillow stays under 0.3 of 255 on average;
-/// at twice the size it is up to 0.36. A photo of 12 megapixels is decoded at a quarter either way.
+/// The pixels per side that a decoder must deliver for every four after resizing. Measured on `tests/goldens`: with 2.75
+/// times the size, decoding at reduced size differs from Pillow by less than 0.3 of 255 on average; with twice the size, by
+/// up to 0.36. A photo of 12 megapixels is decoded at a quarter of its size in both cases.
 const DETAIL: u32 = 11;
 
-/// Turns pictures into tensors, as one model wants them.
+/// Turns pictures into tensors for one model.
 #[derive(Clone, Debug)]
 pub struct Preprocess {
     config: PreprocessConfig,
@@ -36,7 +36,7 @@ impl Preprocess {
         Preprocess { config, normalised: from_fn(table) }
     }
 
-    /// What [`Preprocess::tensor`] needs to see of a picture.
+    /// The detail that [`Preprocess::tensor`] needs.
     pub fn detail(&self) -> Detail {
         let [height, width] = self.config.image_size;
         Detail::ShortSide((DETAIL * height.max(width)).div_ceil(4))
@@ -56,14 +56,14 @@ impl Preprocess {
         self.normalise(&turn.applied_to(stored), x.padding as usize, y.padding as usize)
     }
 
-    /// Where an upright picture of `width` × `height` goes: across, then down.
+    /// The horizontal and vertical placement of an upright picture of `width` × `height`.
     fn placement(&self, width: u32, height: u32) -> [Placement; 2] {
         let [to_height, to_width] = self.config.image_size;
         let (resized_width, resized_height) = self.resized(width, height);
         [Placement::new(resized_width, to_width), Placement::new(resized_height, to_height)]
     }
 
-    /// The size before cutting or padding, of an upright picture of `width` × `height`.
+    /// The size after resizing, before cropping or padding, of an upright picture of `width` × `height`.
     fn resized(&self, width: u32, height: u32) -> (u32, u32) {
         let [to_height, to_width] = self.config.image_size;
         // Compares width / to_width with height / to_height.
@@ -79,16 +79,16 @@ impl Preprocess {
         }
     }
 
-    /// The part of the resized picture that is kept, as it lies in the file: three bytes a pixel.
+    /// The kept part of the resized picture, in the file's orientation: three bytes per pixel.
     ///
-    /// Pillow resizes across first and then down, rounding and clipping to bytes in between; so do we, for pictures
-    /// of hard edges come out visibly different the other way round.
+    /// Like Pillow, this resizes horizontally first and then vertically, with rounding and clipping to bytes in between. In
+    /// the other order, pictures with hard edges come out visibly different.
     fn resize(&self, picture: &Picture, turn: Turn, x: Placement, y: Placement) -> Vec<u8> {
         let Picture { pixels, full_size, eighths, .. } = picture;
         let across = x.source(full_size.0, *eighths);
         let down = y.source(full_size.1, *eighths);
         let from = ImageRef::new(pixels.width(), pixels.height(), pixels.as_raw(), PixelType::U8x3)
-            .expect("an RgbImage holds three bytes a pixel");
+            .expect("an RgbImage has three bytes per pixel");
         if turn.swaps {
             let (left, right) = across.reach(x.kept, pixels.width());
             let strip = self.pass(&from, Span::whole(left, right), down, (right - left, y.kept));
@@ -99,7 +99,7 @@ impl Preprocess {
         self.pass(&strip, Span::whole(0, x.kept), down.from(top), (x.kept, y.kept)).into_vec()
     }
 
-    /// Resizes a part of `from` to `size`, in one direction: in the other the part is as long as it is to be.
+    /// Resizes a part of `from` to `size` in one direction; in the other its size must already be right.
     fn pass(&self, from: &impl IntoImageView, across: Span, down: Span, size: (u32, u32)) -> Image<'static> {
         let filter = match self.config.interpolation {
             Interpolation::Bicubic => FilterType::CatmullRom,
@@ -116,7 +116,7 @@ impl Preprocess {
         to
     }
 
-    /// The tensor with upright pixels (`[height, width, 3]`) at `left` and `top`, and padding around them.
+    /// The tensor with upright pixels (`[height, width, 3]`) at `left` and `top`, padded on all sides.
     fn normalise(&self, pixels: &ArrayView3<'_, u8>, left: usize, top: usize) -> Array3<f32> {
         let [height, width] = self.config.image_size.map(|side| side as usize);
         let padding = self.config.fill_color;
@@ -133,15 +133,15 @@ impl Preprocess {
     }
 }
 
-/// Where one side of a picture goes. Either a part of it is cut off at both ends or padding is added, never both.
+/// The placement of one side of a picture. It is either cropped or padded at both ends, never both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Placement {
     /// Length after resizing.
     resized: u32,
-    /// How much of that is cut off before the part kept.
+    /// How much of that is cropped before the kept part.
     skipped: u32,
     kept: u32,
-    /// Padding before the part kept.
+    /// Padding before the kept part.
     padding: u32,
 }
 
@@ -151,18 +151,18 @@ impl Placement {
         Placement { resized, skipped, kept, padding: (to - kept) / 2 }
     }
 
-    /// The same from the other end.
+    /// The same counted from the other end, if `mirrored`.
     fn mirrored_if(self, mirrored: bool) -> Placement {
         let skipped = if mirrored { self.resized - self.kept - self.skipped } else { self.skipped };
         Placement { skipped, ..self }
     }
 
-    /// The part kept, in the pixels of a side of `full` pixels decoded at `eighths`.
+    /// The kept part in decoded pixels, for a side of `full` pixels decoded at `eighths`.
     fn source(self, full: u32, eighths: u32) -> Span {
         let pixels = f64::from(full) * f64::from(eighths) / 8.0;
         let each = pixels / f64::from(self.resized);
         let start = f64::from(self.skipped) * each;
-        // Rounding must not carry the end past the picture.
+        // Rounding must not move the end beyond the picture.
         Span { start, length: (f64::from(self.kept) * each).min(pixels - start) }
     }
 }
@@ -179,29 +179,29 @@ impl Span {
         Span { start: start.into(), length: (end - start).into() }
     }
 
-    /// The same part of a side that begins at `start`.
+    /// The same part, counted from `start`.
     fn from(self, start: u32) -> Span {
         Span { start: self.start - f64::from(start), ..self }
     }
 
-    /// The pixels that `kept` pixels made of this part depend on, of a side of `pixels`.
+    /// The pixels, on a side of `pixels`, on which `kept` pixels made from this part depend.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and `pixels`")]
     fn reach(self, kept: u32, pixels: u32) -> (u32, u32) {
-        // Bicubic, the wider filter, looks at two pixels of the coarser of both sizes; one more for rounding.
+        // Bicubic, the widest filter, uses two pixels of the coarser of both sizes; add one for rounding.
         let margin = 2.0 * (self.length / f64::from(kept)).max(1.0) + 1.0;
         let (start, end) = (self.start - margin, self.start + self.length + margin);
         (start.floor().max(0.0) as u32, (end.ceil() as u32).min(pixels))
     }
 }
 
-/// How upright pixels lie in the stored picture.
+/// How the stored picture must be turned to be upright.
 #[derive(Clone, Copy, Debug)]
 struct Turn {
-    /// Across is down in the file, and down is across.
+    /// Rows and columns are swapped in the file.
     swaps: bool,
-    /// Across runs backwards in the file.
+    /// Horizontally mirrored in the file.
     mirrors_x: bool,
-    /// Down runs backwards in the file.
+    /// Vertically mirrored in the file.
     mirrors_y: bool,
 }
 
@@ -220,12 +220,12 @@ impl Turn {
         Turn { swaps, mirrors_x, mirrors_y }
     }
 
-    /// Swaps across and down if they lie swapped, from stored to upright or back.
+    /// Swaps x and y if needed, from stored to upright or back.
     fn upright<T>(self, (x, y): (T, T)) -> (T, T) {
         if self.swaps { (y, x) } else { (x, y) }
     }
 
-    /// Stored pixels (`[height, width, 3]`) seen upright.
+    /// An upright view of stored pixels (`[height, width, 3]`).
     fn applied_to(self, mut pixels: ArrayView3<'_, u8>) -> ArrayView3<'_, u8> {
         if self.swaps {
             pixels.swap_axes(0, 1);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_shared_out_and_the_smaller_half_comes_first() {
+    fn padding_is_split_and_the_smaller_half_comes_first() {
         #[track_caller]
         fn check(resized: u32, to: u32, expected: (u32, u32, u32)) {
             let Placement { skipped, kept, padding, .. } = Placement::new(resized, to);
@@ -360,8 +360,8 @@ mod tests {
     }
 
     #[test]
-    fn a_panorama_costs_what_its_middle_costs() {
-        // Resized whole it would be 134,400 × 224 pixels: 90 MB. What is made is one tensor.
+    fn a_panorama_costs_no_more_than_its_middle() {
+        // Resized completely, it would have 134,400 × 224 pixels: 90 MB. Only one tensor is made.
         let panorama = picture(RgbImage::new(60_000, 100), Orientation::NoTransforms);
         let tensor = preprocess(ResizeMode::Shortest, [224, 224]).tensor(&panorama);
         assert_eq!(tensor.shape(), [3, 224, 224]);

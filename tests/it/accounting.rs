@@ -1,4 +1,4 @@
-//! Every file of a folder is accounted for: indexed, skipped with a reason, or counted as no picture.
+//! Every file in a folder is accounted for: indexed, skipped with a reason, or counted as another kind of file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,7 +18,7 @@ use imgsearch::walk::resolve_roots;
 use crate::model_goldens::execution;
 use crate::workspace::{Workspace, dng, encoded, jpeg};
 
-/// The offline model takes seconds for what this small one does at once.
+/// A small model, because the offline model would take seconds.
 pub(crate) fn small_model() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models/clip-own")
 }
@@ -30,7 +30,7 @@ impl Reporter for Silent {
 }
 
 fn plan(workspace: &Workspace) -> Plan {
-    // A folder that is given twice, by itself and in another, is counted once.
+    // A folder given twice, directly and inside another, is counted once.
     let roots = resolve_roots(&[workspace.photos(), workspace.photos().join("sub")]).0;
     Plan { threads: 2, ..Plan::new(roots, SystemTime::now()) }
 }
@@ -42,7 +42,7 @@ fn run(model: &Model, workspace: &Workspace, plan: &Plan) -> Totals {
     index(&mut library, model, plan, &Silent, &AtomicBool::new(false)).unwrap()
 }
 
-/// A generator of the same numbers in every run (Knuth's MMIX).
+/// A reproducible generator of pseudo-random numbers (Knuth's MMIX).
 pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
@@ -56,7 +56,7 @@ impl Numbers {
     }
 }
 
-/// Writes some file, of any kind, under some name, into one of these folders below `root`; its path.
+/// Writes a random file with a random name into one of these folders below `root`, and returns its path.
 pub(crate) fn write_one(numbers: &mut Numbers, root: &Path, folders: &[&str]) -> PathBuf {
     const NAMES: &[&str] = &[
         "a.jpg",
@@ -96,21 +96,21 @@ pub(crate) fn write_one(numbers: &mut Numbers, root: &Path, folders: &[&str]) ->
     path
 }
 
-/// The files below a folder that the rules leave in.
+/// The files in a folder that the rules do not exclude.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = walkdir::WalkDir::new(folder).into_iter().map(|entry| entry.unwrap().into_path());
     let is_hidden = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with('.');
     entries.filter(|path| path.is_file() && !is_hidden(path)).collect()
 }
 
-/// The library has a record with a vector for each photo that the totals count, and no others.
+/// Checks that the library has a record with a vector for each photo in the totals, and no others.
 #[track_caller]
 fn check(workspace: &Workspace, totals: &Totals, round: &str) {
     assert_eq!(totals.files(), files(&workspace.photos()).len() as u64, "{round}: {totals:?}");
     let photos = totals.embedded + totals.unchanged + totals.reread + totals.moved + totals.copied;
     let view = Library::new(workspace.root().join("library")).view().unwrap();
     assert_eq!(view.count(&Filter::default()).unwrap() as u64, photos, "{round}: {totals:?}");
-    // A RAW file is missing only where a JPEG of its name is in the library.
+    // A RAW file is missing only if a JPEG of its name is in the library.
     let mut has_vector = BTreeMap::new();
     let note = &mut |stored: Stored, is_photo| {
         has_vector.insert(stored.item.path, is_photo);
@@ -153,7 +153,7 @@ fn every_file_of_any_tree_is_counted_once() {
 }
 
 #[test]
-fn the_summary_and_status_say_what_was_not_looked_at() {
+fn the_summary_and_status_count_files_that_were_not_indexed() {
     let workspace = Workspace::new();
     let write = |name: &str, content: &[u8]| fs::write(workspace.photos().join(name), content).unwrap();
     for (seed, name) in
@@ -178,14 +178,14 @@ fn the_summary_and_status_say_what_was_not_looked_at() {
     assert_eq!(workspace.skipped(), ["layers.psd"]);
     let text = workspace.imgsearch(&["status"]).output().unwrap();
     assert!(String::from_utf8(text.stdout).unwrap().contains(told));
-    // One that was told by its content to be none, and is gone, was never a photo.
+    // A deleted file whose content was not a picture was never a photo.
     fs::remove_file(workspace.photos().join("notes")).unwrap();
     workspace.index(&[], 0).check(&[("removed", 0), ("unchanged", 5)]);
 }
 
-/// A model that scales pixels beyond all numbers makes none of them a vector.
+/// A model that scales pixels to infinity makes no valid vectors.
 #[test]
-fn pictures_that_the_model_makes_no_vector_of_are_skipped() {
+fn pictures_without_a_valid_vector_are_skipped() {
     let workspace = Workspace::new();
     let model = workspace.root().join("model");
     fs::create_dir(&model).unwrap();
@@ -206,10 +206,10 @@ fn pictures_that_the_model_makes_no_vector_of_are_skipped() {
     assert_eq!(workspace.skipped(), ["0.png", "1.png", "2.png", "3.png", "4.png", "5.png"]);
 }
 
-/// Reading `/proc/self/mem` fails as a broken disk does.
+/// Reading `/proc/self/mem` fails like a broken disk.
 #[test]
 #[cfg(target_os = "linux")]
-fn what_cannot_be_read_is_named_and_tried_again() {
+fn unreadable_files_are_reported_and_tried_again() {
     use std::os::unix::fs::symlink;
     let workspace = Workspace::new();
     workspace.photo("good.png", 1);
@@ -222,7 +222,7 @@ fn what_cannot_be_read_is_named_and_tried_again() {
     symlink("/proc/self/mem", &was_good).unwrap();
     workspace.index(&follow, 2).check(&[("unchanged", 1), ("skipped", 2), ("removed", 0)]);
     assert_eq!(workspace.skipped(), ["broken.jpg", "was good.png"]);
-    assert_eq!(workspace.found(&[]).len(), 2, "what it was is found still");
+    assert_eq!(workspace.found(&[]).len(), 2, "its old vector is still found");
     for path in [&broken, &was_good] {
         fs::remove_file(path).unwrap();
         fs::write(path, encoded(2, ImageFormat::Png)).unwrap();

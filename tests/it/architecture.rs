@@ -1,9 +1,9 @@
-//! The rules about the tree: every import points down, and what must be absent is absent.
+//! The rules about the source tree: every import points down, and forbidden words are absent.
 
 use std::fs;
 use std::path::Path;
 
-/// The rooms from the top down. A file may use what stands in a lower line, or in its own folder.
+/// The modules from the top down. A file may use modules in lower lines, and files in its own folder.
 const LAYERS: &[&[&str]] = &[
     &["main"],
     &["commands"],
@@ -41,13 +41,13 @@ fn sources(folder: &str) -> Vec<(String, String)> {
     .collect()
 }
 
-/// `src/ingest/load.rs` and `src/ingest.rs` are both of `ingest`.
+/// The module of a file: `src/ingest/load.rs` and `src/ingest.rs` both belong to `ingest`.
 fn module_of(file: &str) -> &str {
     let inside = file.strip_prefix("src/").unwrap();
     inside.split('/').next().unwrap().trim_end_matches(".rs")
 }
 
-/// What `lib.rs` passes on under its own name, and the module it comes from.
+/// The names that `lib.rs` re-exports, and their modules.
 const RE_EXPORTS: &[(&str, &str)] = &[
     ("Engine", "engine"),
     ("EngineError", "engine"),
@@ -58,8 +58,8 @@ const RE_EXPORTS: &[(&str, &str)] = &[
     ("Query", "query"),
 ];
 
-/// The modules of ours that a file names: behind `crate::` or `imgsearch::`, alone or in braces, and behind the
-/// `super::` of a file that stands right in `src`.
+/// The modules of this package that a file uses: after `crate::` or `imgsearch::`, alone or in braces, and after `super::` in
+/// files directly in `src`.
 fn used(file: &str, text: &str) -> Vec<&'static str> {
     let without_tests = text.split("#[cfg(test)]").next().unwrap();
     let code: String = without_tests.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
@@ -140,7 +140,7 @@ fn every_import_points_down() {
     }
 }
 
-/// Fails when a file outside `allowed`, files or folders, has `word`.
+/// Fails if a file outside `allowed` (files or folders) contains `word`.
 #[track_caller]
 fn only_in(folder: &str, word: &str, allowed: &[&str]) {
     for (file, text) in sources(folder) {
@@ -151,8 +151,8 @@ fn only_in(folder: &str, word: &str, allowed: &[&str]) {
     }
 }
 
-/// What only the embedded store may name of the index: how records are searched and written. Vectors, spaces and
-/// fingerprints are words that all share.
+/// The items of the index crate for searching and writing, which only the embedded store may name. Vectors, spaces and
+/// fingerprints are shared vocabulary.
 const OF_THE_STORE: &[&str] = &[
     "Change",
     "Hit",
@@ -169,7 +169,7 @@ const OF_THE_STORE: &[&str] = &[
     "WriterOptions",
 ];
 
-/// What a file names of the index, in its tests too.
+/// The items of the index crate that a file names, including its tests.
 fn of_the_index(text: &str) -> Vec<String> {
     let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect();
     code.split("imgsearch_index::").skip(1).flat_map(first_names).collect()
@@ -191,7 +191,7 @@ fn one_file_knows_how_the_index_is_searched_and_written() {
     assert_eq!(named, []);
 }
 
-/// Neither its code nor its documentation speaks of what this package keeps in it.
+/// Neither its code nor its documentation mentions what this package stores in it.
 #[test]
 fn the_index_is_for_any_records() {
     let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("index/README.md")).unwrap();

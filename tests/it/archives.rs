@@ -1,4 +1,4 @@
-//! Models that come in an archive.
+//! Models from archives.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -15,7 +15,7 @@ use crate::hub_server::Repo;
 use crate::model_goldens::goldens;
 use crate::models::{Newcomer, check};
 
-/// A small model that works, in Immich's layout.
+/// A small working model in Immich's layout.
 fn model() -> Repo {
     Repo::of_folder(&goldens().join("xlm-roberta-immich"))
 }
@@ -39,14 +39,14 @@ fn tar_gz(repo: &Repo) -> Vec<u8> {
     tar.into_inner().unwrap().finish().unwrap()
 }
 
-/// Writes an archive where the user would keep it.
+/// Writes an archive into the user's folder.
 fn kept(user: &Newcomer, name: &str, content: &[u8]) -> String {
     let path = user.0.root().join(name);
     fs::write(&path, content).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
-/// `imgsearch ARGS` with the runtime that set-up installed, and nothing to reach.
+/// `imgsearch ARGS` with the runtime from set-up, and without a reachable server.
 fn run(user: &Newcomer, args: &[&str]) -> Command {
     let data = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
     let mut command = user.imgsearch("http://127.0.0.1:1", args);
@@ -62,7 +62,7 @@ fn installed(user: &Newcomer) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_library_can_be_made_with_an_archive_and_then_does_without_it() {
+fn a_library_can_be_made_with_an_archive_and_then_no_longer_needs_it() {
     let user = Newcomer::new();
     let archive = kept(&user, "my clip.tar.gz", &tar_gz(&model()));
     user.0.photo("a.png", 1);
@@ -70,7 +70,7 @@ fn a_library_can_be_made_with_an_archive_and_then_does_without_it() {
     check(&mut run(&user, &["index", "--model", &archive, photos.to_str().unwrap()]), 0, &[]);
     assert_eq!(installed(&user), [user.models().join("my-clip")]);
     assert_eq!(user.models().join(".partial").read_dir().unwrap().count(), 0, "something is left");
-    // Once more it is the same model.
+    // The same archive again gives the same model.
     check(&mut run(&user, &["query", "--model", &archive, "a dog"]), 0, &[]);
     fs::remove_file(&archive).unwrap();
     check(&mut run(&user, &["query", "a dog"]), 0, &[]);
@@ -103,13 +103,13 @@ fn an_archive_is_shown_checked_and_keeps_its_name() {
         2,
         &["no effect on an archive"],
     );
-    // and a file that was altered since is found.
+    // and a file that was changed since is detected.
     fs::write(user.models().join("clip/textual/model.onnx"), "x").unwrap();
     check(&mut run(&user, &["models", "verify"]), 2, &["hint"]);
 }
 
 #[test]
-fn what_is_no_whole_model_is_not_installed() {
+fn incomplete_models_are_not_installed() {
     #[track_caller]
     fn check_refused(name: &str, content: &[u8], named: &[&str]) {
         let user = Newcomer::new();
@@ -143,7 +143,7 @@ fn what_is_no_whole_model_is_not_installed() {
     let mut half = model();
     half.0.retain(|(name, _)| *name != "textual/model.onnx");
     check_refused("a.zip", &zip(&half), &["cannot use it", "textual/model.onnx"]);
-    // Its own digests, and those that it was pulled with, are compared.
+    // Its own digests, and those in its `pulled.json`, are checked.
     let mut wrong = Repo::small();
     wrong.0.iter_mut().find(|(name, _)| *name == "image.onnx").unwrap().1[7] ^= 1;
     check_refused("a.zip", &zip(&wrong), &["image.onnx has changed"]);
@@ -151,7 +151,7 @@ fn what_is_no_whole_model_is_not_installed() {
     let origin = r#"{"repo": "acme/small", "commit": "c", "sha256": {"config.json": "00"}}"#;
     pulled.0.push(("pulled.json", origin.into()));
     check_refused("a.zip", &zip(&pulled), &["config.json has changed"]);
-    // What else it says of itself is not believed.
+    // Its other claims are ignored.
     let mut lying = model();
     let origin = r#"{"repo": "\u001b[2J", "commit": "c", "sha256": {"/dev/zero": "00", "../x": "00"}}"#;
     lying.0.push(("pulled.json", origin.into()));

@@ -1,4 +1,4 @@
-//! A thousand files, one in twenty broken: the run finishes, the counts add up, the good ones are all found.
+//! A thousand files, one in twenty broken: the run finishes, the counts add up, and all good files are found.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use crate::workspace::{Workspace, encoded};
 const FILES: u32 = 1_000;
 const BROKEN: u32 = 50;
 
-/// Writes a file that is broken in some way; the seed keeps contents apart.
+/// Writes a file that is broken in some way; the seed makes contents differ.
 type Break = fn(&Path, u32);
 
-/// Ways to be broken, each with the reason that must be given.
+/// Ways to break a file, each with the expected reason.
 const WAYS: &[(&str, Break)] = &[
     ("empty file", |path, _| fs::write(path, "").unwrap()),
     ("damaged", |path, seed| {
@@ -26,7 +26,7 @@ const WAYS: &[(&str, Break)] = &[
     }),
     ("not an image", |path, _| fs::write(path, "Dear diary, no photo today.\n").unwrap()),
     ("damaged", |path, seed| {
-        // A PNG header that claims 0 × 0 pixels. The checksum is right: only the size is wrong.
+        // A PNG header with 0 × 0 pixels and a correct checksum.
         let mut bytes = encoded(seed, ImageFormat::Png);
         bytes[16..24].fill(0);
         let crc = crc32(&bytes[12..29]);
@@ -50,7 +50,7 @@ fn a_run_with_broken_files_finishes_and_adds_up() {
         let (_, break_it) = WAYS[seed as usize % WAYS.len()];
         break_it(&workspace.photos().join(format!("broken {seed}.jpg")), seed + FILES);
     }
-    // These are fine, however odd they look.
+    // These look odd but are fine.
     good.extend(odd_but_good(&workspace));
 
     let first = workspace.index(&[], 2);
@@ -96,7 +96,7 @@ fn check_reasons(workspace: &Workspace) {
 }
 
 #[test]
-fn a_broken_file_that_is_mended_is_embedded() {
+fn a_broken_file_that_was_fixed_is_embedded() {
     let workspace = Workspace::new();
     let path = workspace.photos().join("a.jpg");
     fs::write(&path, "").unwrap();
@@ -106,7 +106,7 @@ fn a_broken_file_that_is_mended_is_embedded() {
     assert_eq!(workspace.found(&[]), [path]);
 }
 
-/// CRC-32 as PNG uses it, bit by bit.
+/// PNG's CRC-32, bit by bit.
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| (crc >> 1) ^ (0xEDB8_8320 * (crc & 1)))

@@ -22,7 +22,7 @@ fn browse(workspace: &Workspace, args: &[&str], answer: &'static str) -> Screen 
     screen
 }
 
-/// Checks that the program ends well; returns what the terminal was sent.
+/// Checks that the program exits cleanly, and returns what it sent to the terminal.
 #[track_caller]
 fn ends(screen: Screen) -> String {
     let (code, sent) = screen.end();
@@ -31,7 +31,7 @@ fn ends(screen: Screen) -> String {
 }
 
 #[test]
-fn what_is_typed_is_searched_for() {
+fn typing_searches() {
     let workspace = indexed(8);
     let mut screen = browse(&workspace, &[], PLAIN);
     screen.shows("search:");
@@ -43,9 +43,9 @@ fn what_is_typed_is_searched_for() {
     screen.shows("2 of 8");
     screen.press("\t");
     screen.shows("[like ");
-    // The photo itself is left out.
+    // The photo itself is not among the results.
     screen.shows("1 of 7");
-    // A paste opens nothing.
+    // A line feed in pasted text opens nothing.
     screen.press("\x1b[200~in\nsnow\x1b[201~");
     screen.shows("in snow");
     screen.press(" +");
@@ -57,7 +57,7 @@ fn what_is_typed_is_searched_for() {
 }
 
 #[test]
-fn the_terminal_is_given_back_when_the_program_is_ended_from_outside() {
+fn the_terminal_is_restored_when_the_program_is_terminated() {
     let workspace = indexed(1);
     for signal in [Signal::TERM, Signal::HUP] {
         let screen = browse(&workspace, &[], PLAIN);
@@ -83,7 +83,7 @@ fn a_screen_of_another_size_shows_what_fits() {
 }
 
 #[test]
-fn filters_hold_and_damaged_and_missing_photos_are_named() {
+fn filters_apply_and_damaged_and_missing_photos_are_shown() {
     let workspace = indexed(3);
     std::fs::remove_file(workspace.photos().join("0.png")).unwrap();
     std::fs::write(workspace.photos().join("1.png"), "no picture").unwrap();
@@ -96,7 +96,7 @@ fn filters_hold_and_damaged_and_missing_photos_are_named() {
 }
 
 #[test]
-fn a_terminal_that_shows_pixels_gets_them() {
+fn a_terminal_with_graphics_gets_images() {
     let workspace = indexed(2);
     let mut screen = browse(&workspace, &["x"], KITTY);
     screen.shows("1 of 2");
@@ -106,7 +106,7 @@ fn a_terminal_that_shows_pixels_gets_them() {
 }
 
 #[test]
-fn without_a_terminal_there_is_nothing_to_browse() {
+fn browse_needs_a_terminal() {
     let workspace = indexed(1);
     let output = workspace.imgsearch(&["browse", "x"]).assert().code(2).get_output().clone();
     let stderr = String::from_utf8(output.stderr).unwrap();

@@ -1,4 +1,4 @@
-//! A library changes to another model: built beside the old index, which answers until the new one is complete.
+//! Changing a library to another model: the new index is built beside the old one, which answers until it is complete.
 #![cfg(unix)]
 
 use std::fs;
@@ -37,7 +37,7 @@ impl Change {
         self.workspace.index_paths(&[&folder], &args, exit)
     }
 
-    /// Which model answers, with how many photos; and how many the index that is being built has.
+    /// Checks which model answers, with how many photos, and how many the new index has so far.
     #[track_caller]
     fn check(&self, model: &str, images: u64, building: Option<u64>) {
         let status = self.workspace.status();
@@ -53,7 +53,7 @@ impl Change {
     }
 }
 
-/// A file that cannot be read, as on a broken disk.
+/// A file that cannot be read, like on a broken disk.
 #[cfg(target_os = "linux")]
 fn break_disk(photo: &Path) {
     fs::remove_file(photo).unwrap();
@@ -61,15 +61,15 @@ fn break_disk(photo: &Path) {
 }
 
 #[test]
-fn a_complete_index_takes_the_place_of_the_old_one() {
+fn a_complete_index_replaces_the_old_one() {
     let change = Change::new();
-    // Only one of the folders is named; the photos of the other are in the library, and so they stay there.
+    // Only one folder is given. The photos of the other are kept too, because they are in the library.
     let summary = change.run("a", &[], 0);
     summary.check(&[("embedded", 4), ("unchanged", 0)]);
     assert!(summary.0.contains("the library now uses `other`"), "{}", summary.0);
     change.check("other", 4, None);
     assert_eq!(change.indexes().len(), 1);
-    // From now on it is the library's own model.
+    // From now on this is the library's model.
     change.workspace.index(&[], 0).check(&[("embedded", 0), ("unchanged", 4)]);
     change
         .workspace
@@ -81,14 +81,14 @@ fn a_complete_index_takes_the_place_of_the_old_one() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_incomplete_index_waits_and_the_next_run_goes_on() {
+fn an_incomplete_index_waits_and_the_next_run_continues() {
     let change = Change::new();
     break_disk(&change.photos[3]);
     let follow = ["--follow-symlinks"];
     let summary = change.run("a", &follow, 2);
     assert!(summary.0.contains("the library uses `offline-lite2-minilm-v2`"), "{}", summary.0);
     change.check(OFFLINE, 4, Some(3));
-    // The library's own model is still the old one, and what is indexed with it is not forgotten later.
+    // The library still uses the old model, and photos indexed with it are included later.
     change.workspace.photo("b/4.png", 4);
     let run = change.workspace.index(&follow, 2);
     run.check(&[("embedded", 1), ("unchanged", 3), ("skipped", 1)]);
@@ -96,13 +96,13 @@ fn an_incomplete_index_waits_and_the_next_run_goes_on() {
     let run = change.run("a", &follow, 2);
     run.check(&[("embedded", 1), ("unchanged", 3), ("skipped", 1)]);
     change.check(OFFLINE, 5, Some(4));
-    // The user lets it go.
+    // The user excludes it.
     change.run("", &["--exclude", "/b/3.png"], 0).check(&[("embedded", 0), ("unchanged", 4)]);
     change.check("other", 4, None);
 }
 
 #[test]
-fn photos_that_are_gone_or_have_changed_are_not_waited_for() {
+fn the_change_does_not_wait_for_deleted_or_changed_photos() {
     let change = Change::new();
     fs::remove_file(&change.photos[2]).unwrap();
     fs::write(&change.photos[3], "no longer a picture").unwrap();
@@ -120,10 +120,9 @@ fn a_library_goes_back_and_forth() {
     change.check("other", 4, None);
 }
 
-/// What happens to a library when `scripts/setup` installs a newer offline model: it keeps the older one under its own
-/// name.
+/// When `scripts/setup` installs a newer offline model, it keeps the older one under its own name.
 #[test]
-fn a_library_of_an_older_offline_model_answers_until_it_is_changed() {
+fn a_library_of_an_older_offline_model_works_until_it_is_changed() {
     let workspace = Workspace::new();
     for (name, seed) in [("a/0.png", 0), ("a/1.png", 1)] {
         workspace.photo(name, seed);
@@ -156,11 +155,11 @@ fn a_library_of_an_older_offline_model_answers_until_it_is_changed() {
 }
 
 #[test]
-fn what_a_crash_leaves_of_a_change_is_put_right() {
+fn a_change_recovers_from_a_crash() {
     let change = Change::new();
     change.run("a", &[], 0);
     let library = change.workspace.root().join("library");
-    // The file that says what is in use is lost: there is only one index.
+    // The file that names the index in use is lost, but there is only one index.
     let json = fs::read_to_string(library.join("library.json")).unwrap();
     fs::remove_file(library.join("library.json")).unwrap();
     change.check("other", 4, None);

@@ -1,4 +1,4 @@
-//! What each command prints and how it ends.
+//! The output and exit code of each command.
 
 use std::fs;
 
@@ -20,7 +20,7 @@ fn stdout(workspace: &Workspace, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Checks that the command fails and that stderr has each of `named`.
+/// Checks that the command fails and that stderr contains each of `named`.
 #[track_caller]
 fn fails(workspace: &Workspace, args: &[&str], exit: i32, named: &[&str]) {
     let output = workspace.imgsearch(args).assert().code(exit).get_output().clone();
@@ -31,13 +31,13 @@ fn fails(workspace: &Workspace, args: &[&str], exit: i32, named: &[&str]) {
 }
 
 #[test]
-fn quiet_says_nothing_but_results() {
+fn quiet_prints_only_results() {
     let workspace = Workspace::new();
     workspace.photo("a.png", 1);
     let photos = workspace.photos();
     fs::write(photos.join("b.png"), "no picture").unwrap();
     let index = ["index", "-q", "--batches", "2", photos.to_str().unwrap()];
-    // How it ended is told by the exit code alone.
+    // Only the exit code tells how it ended.
     workspace.imgsearch(&index).assert().code(2).stdout("").stderr("");
     let output = workspace.imgsearch(&["query", "--quiet", "a dog"]).assert().success().stderr("");
     assert_eq!(output.get_output().stdout.iter().filter(|byte| **byte == b'\n').count(), 1);
@@ -64,7 +64,7 @@ fn a_precision_that_a_model_does_not_have_is_refused() {
 }
 
 #[test]
-fn jsonl_is_one_object_a_line_best_first() {
+fn jsonl_is_one_object_per_line_best_first() {
     let workspace = indexed();
     let lines: Vec<Value> =
         stdout(&workspace, &["query", "a", "red", "square", "-n", "4", "--format", "jsonl"])
@@ -91,7 +91,7 @@ fn paths_end_with_a_line_feed_or_nul() {
 }
 
 #[test]
-fn text_away_from_a_terminal_is_score_and_path() {
+fn text_in_a_pipe_is_score_and_path() {
     let workspace = indexed();
     let text = stdout(&workspace, &["query", "x", "-n", "1"]);
     let (score, path) = text.trim_end().split_once('\t').unwrap();
@@ -99,7 +99,7 @@ fn text_away_from_a_terminal_is_score_and_path() {
 }
 
 #[test]
-fn a_folder_filter_admits_only_what_is_below() {
+fn a_folder_filter_allows_only_photos_in_the_folder() {
     let workspace = indexed();
     let folder = workspace.photos().join("a");
     let found = workspace.found(&["--in", folder.to_str().unwrap()]);
@@ -141,7 +141,7 @@ fn errors_say_what_and_what_next() {
 }
 
 #[test]
-fn a_damaged_model_is_named_with_a_way_on() {
+fn a_damaged_model_is_reported_with_a_hint() {
     let workspace = indexed();
     let model = workspace.root().join("damaged");
     std::fs::create_dir(&model).unwrap();
@@ -157,7 +157,7 @@ fn a_damaged_model_is_named_with_a_way_on() {
 }
 
 #[test]
-fn status_tells_what_the_library_holds() {
+fn status_shows_the_contents_of_the_library() {
     let workspace = Workspace::new();
     let before = workspace.status();
     assert_eq!(
@@ -199,7 +199,7 @@ fn doctor_checks_every_part() {
 
 #[test]
 #[cfg(unix)]
-fn a_reader_that_leaves_early_is_no_error_and_hides_none() {
+fn a_closed_pipe_is_not_an_error_and_hides_none() {
     let workspace = indexed();
     check_unread(&workspace, &["query", "x", "--format", "paths"], 0);
     check_unread(&workspace, &["status"], 0);
@@ -207,7 +207,7 @@ fn a_reader_that_leaves_early_is_no_error_and_hides_none() {
     check_unread(&workspace, &["index", workspace.photos().to_str().unwrap()], 2);
 }
 
-/// Runs a command whose output nobody reads.
+/// Runs a command whose output is not read.
 #[track_caller]
 #[cfg(unix)]
 fn check_unread(workspace: &Workspace, args: &[&str], exit: i32) {
@@ -227,7 +227,7 @@ fn check_unread(workspace: &Workspace, args: &[&str], exit: i32) {
 
 #[test]
 fn photos_are_found_upright() {
-    // The same picture stored turned, with the EXIF orientation that turns it back, must score the same.
+    // A picture stored rotated, with the EXIF orientation that rotates it back, must score the same.
     let workspace = Workspace::new();
     let upright = image::load_from_memory(&crate::workspace::encoded(9, image::ImageFormat::Png)).unwrap();
     upright.save(workspace.photos().join("upright.png")).unwrap();
@@ -244,7 +244,7 @@ fn photos_are_found_upright() {
     assert!((scores[0] - scores[1]).abs() < 0.03, "{scores:?}");
 }
 
-/// A TIFF block, as EXIF uses it, with one entry: the orientation.
+/// An EXIF block with one entry: the orientation.
 fn exif_with_orientation(orientation: u8) -> Vec<u8> {
     let mut tiff = b"II*\0\x08\0\0\0\x01\0".to_vec();
     tiff.extend([0x12, 0x01, 3, 0, 1, 0, 0, 0, orientation, 0, 0, 0, 0, 0, 0, 0]);
@@ -252,7 +252,7 @@ fn exif_with_orientation(orientation: u8) -> Vec<u8> {
 }
 
 #[test]
-fn a_damaged_library_is_named_and_repaired() {
+fn a_damaged_library_is_reported_and_repaired() {
     let workspace = indexed();
     assert!(stdout(&workspace, &["verify"]).starts_with("no problems found"));
     let before = workspace.scores();
@@ -278,10 +278,10 @@ fn optimizing_leaves_one_segment_and_the_same_answers() {
     fails(&Workspace::new(), &["optimize"], 2, &["no index", "hint"]);
 }
 
-/// Only MozJPEG's decoder goes on without the end.
+/// Only MozJPEG's decoder tolerates a missing end.
 #[cfg(feature = "mozjpeg")]
 #[test]
-fn a_photo_without_its_end_is_found_and_noted() {
+fn a_truncated_photo_is_found_and_noted() {
     let workspace = Workspace::new();
     let pixels = image::RgbImage::from_fn(320, 240, |x, y| {
         image::Rgb([x, y, x ^ y].map(|v| u8::try_from(v % 256).unwrap()))
@@ -294,7 +294,7 @@ fn a_photo_without_its_end_is_found_and_noted() {
     assert_eq!(workspace.status()["noted"], 1);
     assert!(stdout(&workspace, &["status"]).contains("noted         1"));
     let noted = stdout(&workspace, &["status", "--noted"]);
-    assert!(noted.starts_with("ends after ") && noted.trim_end().ends_with("torn.jpg"), "{noted}");
+    assert!(noted.starts_with("truncated after ") && noted.trim_end().ends_with("torn.jpg"), "{noted}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ fn held(workspace: &Workspace, key: &str, variables: &[(&str, &str)], args: &[&s
 }
 
 #[test]
-fn typed_wins_over_the_environment_and_that_over_the_file() {
+fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
     let workspace = Workspace::new();
     for seed in 0..6 {
         workspace.photo(&format!("{seed}.png"), seed);
@@ -42,7 +42,7 @@ fn typed_wins_over_the_environment_and_that_over_the_file() {
     assert_eq!(count(&variables, &[]), 2);
     assert_eq!(held(&workspace, "top", &variables, &[]), ("2".into(), "IMGSEARCH_TOP".into()));
     assert_eq!(count(&variables, &["-n", "1"]), 1);
-    assert_eq!(count(&[("IMGSEARCH_TOP", "")], &[]), 3, "an empty variable says nothing");
+    assert_eq!(count(&[("IMGSEARCH_TOP", "")], &[]), 3, "an empty variable is ignored");
     let other = workspace.root().join("other.toml");
     fs::write(&other, "top = 4").unwrap();
     assert_eq!(count(&[], &["--config", other.to_str().unwrap()]), 4);
@@ -94,7 +94,7 @@ fn excluded_in_the_file_is_excluded() {
 }
 
 #[test]
-fn mistakes_are_named_with_their_place() {
+fn mistakes_are_reported_with_their_position() {
     let workspace = Workspace::new();
     let file = workspace.config();
     let check = |text: &str, place: &str, named: &[&str]| {
@@ -126,7 +126,7 @@ fn mistakes_are_named_with_their_place() {
 }
 
 #[test]
-fn only_so_much_of_a_file_is_read() {
+fn large_config_files_are_refused() {
     let workspace = Workspace::new();
     let endless =
         workspace.imgsearch(&["status", "--config", "/dev/zero"]).assert().code(2).get_output().clone();
@@ -138,7 +138,7 @@ fn only_so_much_of_a_file_is_read() {
 }
 
 #[test]
-fn a_bad_variable_is_named() {
+fn a_bad_variable_is_reported() {
     let workspace = Workspace::new();
     let mut command = workspace.imgsearch(&["status"]);
     let output = command.env("IMGSEARCH_THREADS", "many").assert().code(2).get_output().clone();
@@ -147,7 +147,7 @@ fn a_bad_variable_is_named() {
 }
 
 #[test]
-fn a_named_file_has_to_be_there() {
+fn a_named_file_must_exist() {
     let workspace = Workspace::new();
     let missing = workspace.root().join("none.toml");
     let missing = missing.to_str().unwrap();
@@ -161,7 +161,7 @@ fn a_named_file_has_to_be_there() {
 }
 
 #[test]
-fn the_usual_file_is_read_where_the_platform_keeps_it() {
+fn the_default_file_is_in_the_platforms_folder() {
     let workspace = Workspace::new();
     let home = workspace.root();
     let mut command = workspace.imgsearch(&["config", "path"]);

@@ -1,4 +1,4 @@
-//! A library that an older version wrote: what its decoder missed is filled in, and nothing is embedded for it.
+//! A library of an older version: details that its decoder missed are added without embedding.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use minicbor::Encode;
 
 use crate::workspace::{Workspace, jpeg};
 
-/// A record as versions wrote it before they noted the decoder's.
+/// A record of versions that did not store the decoder's version yet.
 #[derive(Encode)]
 struct OldPhoto {
     #[n(0)]
@@ -23,7 +23,7 @@ struct OldPhoto {
     details: Option<Details>,
 }
 
-/// Rewrites every record of the library as an older version would have: `missed` is what its decoder did not see.
+/// Rewrites every record of the library like an older version; `missed` removes what its decoder did not read.
 fn make_older(workspace: &Workspace, missed: impl Fn(&str, &mut OldPhoto)) {
     let library = Library::new(workspace.root().join("library"));
     let space = library.view().unwrap().space().clone();
@@ -43,7 +43,7 @@ fn make_older(workspace: &Workspace, missed: impl Fn(&str, &mut OldPhoto)) {
     writer.close().unwrap();
 }
 
-/// A JPEG with EXIF that names a camera and a date.
+/// A JPEG with a camera and a date in EXIF.
 fn with_exif(jpeg: &[u8]) -> Vec<u8> {
     let mut tiff = b"II*\0\x08\0\0\0\x02\0".to_vec();
     tiff.extend(b"\x10\x01\x02\0\x08\0\0\0\x26\0\0\0"); // Model, 8 bytes at 38
@@ -57,7 +57,7 @@ fn with_exif(jpeg: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn metadata_that_was_missed_is_filled_in_without_embedding() {
+fn missed_metadata_is_added_without_embedding() {
     let workspace = Workspace::new();
     let photos = workspace.photos();
     fs::write(photos.join("a.jpg"), with_exif(&jpeg(480, 320, 1))).unwrap();
@@ -87,7 +87,7 @@ fn metadata_that_was_missed_is_filled_in_without_embedding() {
     });
     assert_eq!(workspace.found(&["--camera", "Pixel"]).len(), 0, "the fixture has it");
 
-    // What had other pixels, or may have had, is embedded, and so is what the older version refused.
+    // Photos that had other pixels, or may have had, are embedded, as are those that the older version refused.
     workspace.index(&[], 2).check(&[("metadata read again", 2), ("embedded", 3), ("skipped", 1)]);
     assert_eq!(workspace.found(&["--camera", "Pixel"]).len(), 2);
     assert_eq!(workspace.found(&["--on", "2019-05-06"]).len(), 2);
@@ -99,7 +99,7 @@ fn metadata_that_was_missed_is_filled_in_without_embedding() {
     assert!(third.0.contains("nothing to do"), "{}", third.0);
 }
 
-/// What decodes a format may be missing today: that costs no photo.
+/// A decoder that worked before may be missing now. Then photos must not be lost.
 #[test]
 fn a_photo_that_cannot_be_decoded_any_more_keeps_its_vector() {
     let workspace = Workspace::new();
@@ -107,7 +107,7 @@ fn a_photo_that_cannot_be_decoded_any_more_keeps_its_vector() {
     fs::write(workspace.photos().join("a.jpg"), jpeg(480, 320, 1)).unwrap();
     fs::write(workspace.photos().join("layers.psd"), psd).unwrap();
     workspace.index(&[], 2).check(&[("embedded", 1), ("skipped", 1)]);
-    // As if an earlier version had read it, as the picture that `a.jpg` is.
+    // As if an earlier version had decoded it as the same picture as `a.jpg`.
     let library = Library::new(workspace.root().join("library"));
     let space = library.view().unwrap().space().clone();
     let writer = Writer::open(&library.index_folder().unwrap(), &space, WriterOptions::default()).unwrap();

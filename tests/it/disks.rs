@@ -1,5 +1,5 @@
-//! Photos on disks that come and go. No disk is mounted: a folder with a file `.disk` stands for one that is, and the
-//! number in that file tells it from others.
+//! Photos on removable disks. The tests mount nothing: a folder with a file `.disk` plays a mounted disk, and the number in
+//! that file identifies it.
 #![cfg(unix)]
 
 use std::fs::{self, Metadata};
@@ -17,10 +17,10 @@ use crate::model_goldens::{execution, goldens};
 use crate::workspace::Workspace;
 
 const MARK: &str = ".disk";
-/// The number of the disk that is always there.
+/// The number of the disk that is always mounted.
 const HOME: u64 = 1;
 
-/// Files have numbers of their own, so the identity is asked for each of them.
+/// Uses the inode as the device number, so that the identity is requested for every file.
 const MARKED: DiskMarks = DiskMarks { device: Metadata::ino, identity: marked };
 
 #[expect(clippy::unnecessary_wraps, reason = "it stands for a function that may not know")]
@@ -35,7 +35,7 @@ impl Reporter for Silent {
     fn report(&self, _: Event<'_>) {}
 }
 
-/// A photo at home, and two on a disk that is mounted.
+/// A photo at home, and two on a mounted disk.
 struct Case {
     workspace: Workspace,
 }
@@ -62,7 +62,7 @@ impl Case {
         fs::write(disk.join(MARK), number.to_string()).unwrap();
     }
 
-    /// Puts a disk in the place of the mount point, and what is there out of sight.
+    /// Mounts a disk: moves its folder to the mount point, and hides what was there.
     fn mount(&self, name: &str) {
         fs::rename(self.mount_point(), self.workspace.root().join("mount point")).unwrap();
         fs::rename(self.workspace.root().join(name), self.mount_point()).unwrap();
@@ -110,7 +110,7 @@ fn photos_on_a_disk_that_is_not_mounted_are_kept() {
     case.check(false, [0, 2, 1, 0]);
     case.unmount("stick");
     case.check(false, [0, 1, 0, 1]);
-    // A program that wrote where the disk should be.
+    // A program wrote to the mount point while the disk was absent.
     case.workspace.photo("disk/stray.png", 4);
     case.check(false, [1, 1, 0, 1]);
     // Another disk in its place hides what is at home.
@@ -126,7 +126,7 @@ fn photos_on_a_disk_that_is_not_mounted_are_kept() {
 }
 
 #[test]
-fn photos_of_an_empty_disk_are_gone_only_if_it_is_the_same_disk() {
+fn photos_are_deleted_from_an_empty_disk_only_if_it_is_the_same_disk() {
     let case = Case::new();
     case.check(false, [3, 0, 0, 0]);
     case.unmount("stick");
@@ -142,7 +142,7 @@ fn photos_of_an_empty_disk_are_gone_only_if_it_is_the_same_disk() {
 }
 
 #[test]
-fn photos_of_a_folder_that_is_named_twice_are_kept_once() {
+fn photos_of_a_folder_given_twice_are_kept_once() {
     let case = Case::new();
     case.check(false, [3, 0, 0, 0]);
     case.unmount("stick");
@@ -165,7 +165,7 @@ fn a_run_that_looks_only_at_the_place_of_an_absent_disk_keeps_its_photos() {
 }
 
 #[test]
-fn a_change_of_model_waits_for_photos_on_a_disk_that_is_absent() {
+fn a_change_of_model_waits_for_photos_on_an_absent_disk() {
     let case = Case::new();
     let label = || case.library().view().unwrap().space().label().to_owned();
     case.check(false, [3, 0, 0, 0]);

@@ -22,7 +22,7 @@ fn save(workspace: &Workspace, name: &str, picture: &RgbImage) {
     DynamicImage::ImageRgb8(picture.clone()).save(path).unwrap();
 }
 
-/// `0.png`, an exact copy, two versions and a shifted one; `1.png`, alone; `2.png` and a link to it.
+/// `0.png` with an exact copy, two versions and a shifted one; `1.png` without duplicates; `2.png` and a link to it.
 fn library() -> Workspace {
     let workspace = Workspace::new();
     let first = scene(1);
@@ -68,7 +68,7 @@ fn check(args: &[&str], expected: &[&str]) {
 }
 
 #[test]
-fn each_likeness_takes_in_those_before_it() {
+fn each_likeness_includes_the_closer_ones() {
     check(&["--exact"], &["0.png", "0-copy.png"]);
     check(&[], &["0.png", "0-copy.png", "0-small.jpg", "0-turned.webp"]);
     check(&["--re-encoded"], &["0.png", "0-copy.png", "0-small.jpg", "0-turned.webp"]);
@@ -83,7 +83,7 @@ fn one_photo_of_each_group_is_kept() {
     let lines = lines(&workspace, &["--similar"]);
     let kept: Vec<_> = lines.iter().filter(|line| line["keep"] == true).collect();
     assert_eq!(kept.len(), 1);
-    // Of the two with the most pixels and bytes the older one.
+    // Of the two with the most pixels and bytes, the older one.
     assert!(kept[0]["path"].as_str().unwrap().ends_with("/0.png"));
     assert_eq!(kept[0]["reason"], "oldest");
     assert!(lines.iter().all(|line| line["keep"] == true || line["reason"].is_null()), "{lines:?}");
@@ -111,19 +111,19 @@ fn which_one_is_kept_can_be_chosen() {
 }
 
 #[test]
-fn only_folders_that_are_named_are_looked_at() {
+fn only_the_given_folders_are_searched() {
     let workspace = library();
     let sub = workspace.photos().join("sub");
     assert_eq!(names(&lines(&workspace, &[sub.to_str().unwrap()])), ["0-small.jpg", "0-turned.webp"].into());
 }
 
 #[test]
-fn what_changed_or_is_gone_is_not_called_a_duplicate() {
+fn changed_and_deleted_photos_are_not_duplicates() {
     let workspace = library();
     fs::write(workspace.photos().join("0.png"), "something else").unwrap();
     let output = workspace.imgsearch(&["duplicates", "--exact"]).assert().code(1).get_output().clone();
     assert!(output.stdout.is_empty());
-    assert!(String::from_utf8(output.stderr).unwrap().contains("changed"), "the reason is told");
+    assert!(String::from_utf8(output.stderr).unwrap().contains("changed"), "the reason is missing");
 }
 
 #[test]
@@ -142,12 +142,12 @@ fn paths_for_scripts_end_as_asked() {
     let output =
         workspace.imgsearch(&["duplicates", "--print", "rest", "-0"]).assert().success().get_output().clone();
     assert_eq!(output.stdout.iter().filter(|byte| **byte == 0).count(), 3);
-    assert!(fs::metadata(workspace.photos().join("0.png")).is_ok(), "nothing is deleted");
+    assert!(fs::metadata(workspace.photos().join("0.png")).is_ok(), "a photo was deleted");
     workspace.imgsearch(&["duplicates", "--exact", "--similar"]).assert().code(2);
 }
 
 #[test]
-fn pictures_of_nothing_are_no_duplicates_of_each_other() {
+fn blank_pictures_are_not_duplicates_of_each_other() {
     let workspace = Workspace::new();
     for grey in [10, 200] {
         save(&workspace, &format!("{grey}.png"), &RgbImage::from_pixel(60, 40, Rgb([grey; 3])));
@@ -175,7 +175,7 @@ fn shown(workspace: &Workspace) -> BTreeSet<String> {
 }
 
 #[test]
-fn different_documents_on_one_template_are_no_duplicates() {
+fn different_documents_on_one_template_are_not_duplicates() {
     let workspace = Workspace::new();
     let mut copies = BTreeSet::new();
     for kind in Kind::ALL {
@@ -203,7 +203,7 @@ fn different_documents_on_one_template_are_no_duplicates() {
 }
 
 #[test]
-fn other_colours_and_exposures_are_no_copies() {
+fn other_colours_and_exposures_are_not_copies() {
     let workspace = Workspace::new();
     let badge = |colour: [u8; 3]| {
         RgbImage::from_fn(400, 400, |x, y| {
@@ -231,9 +231,9 @@ fn other_colours_and_exposures_are_no_copies() {
     assert!(["red.png", "green.png", "grey.png"].iter().all(|name| shown.contains(*name)), "{shown:?}");
 }
 
-/// The shots of a bracket are similar. A copy of one of them, without a date, is like none of the others by itself.
+/// The shots of an exposure bracket are similar. A copy of one shot without a date does not match the others by itself.
 #[test]
-fn what_is_similar_to_a_picture_is_grouped_with_its_copies() {
+fn pictures_similar_to_a_picture_are_grouped_with_its_copies() {
     let workspace = Workspace::new();
     let photo = scene(1);
     for (second, tenths) in [(1, 10), (2, 13), (3, 16)] {
@@ -245,14 +245,14 @@ fn what_is_similar_to_a_picture_is_grouped_with_its_copies() {
     let copies = groups(&workspace, "--re-encoded");
     assert_eq!(copies.iter().map(BTreeSet::len).collect::<Vec<_>>(), [2; 3], "{copies:?}");
     let similar = groups(&workspace, "--similar");
-    assert!(similar.iter().any(|group| group.len() > 2), "the fixture has similar shots: {similar:?}");
+    assert!(similar.iter().any(|group| group.len() > 2), "there must be similar shots: {similar:?}");
     let is_together = |copies: &BTreeSet<String>| similar.iter().any(|group| group.is_superset(copies));
     assert!(copies.iter().all(is_together), "{similar:?}");
 }
 
-/// A cut is like the photo it was cut from, and not like another exposure of it, which is the one to keep.
+/// A crop matches the photo it comes from, but not another exposure, which is the one to keep.
 #[test]
-fn a_photo_with_copies_draws_together_what_is_like_it() {
+fn a_photo_with_copies_leads_a_group_of_similar_ones() {
     let workspace = Workspace::new();
     let photo = scene(1);
     save_dated(&workspace, "photo.jpg", &photo, "A", "2024:05:06 12:00:01");
@@ -261,7 +261,7 @@ fn a_photo_with_copies_draws_together_what_is_like_it() {
     let cut = imageops::crop_imm(&photo, width / 40, height / 40, width * 19 / 20, height * 19 / 20);
     save(&workspace, "cut and turned.png", &imageops::rotate90(&cut.to_image()));
     save_dated(&workspace, "brighter.jpg", &lit(&photo, 11), "A", "2024:05:06 12:00:02");
-    // More bytes make it the one to keep.
+    // It has more bytes, so it is the one to keep.
     let mut brighter =
         fs::File::options().append(true).open(workspace.photos().join("brighter.jpg")).unwrap();
     std::io::Write::write_all(&mut brighter, &[0; 100_000]).unwrap();
@@ -270,7 +270,7 @@ fn a_photo_with_copies_draws_together_what_is_like_it() {
     assert_eq!(groups(&workspace, "--similar"), [BTreeSet::from(all.map(str::to_owned))]);
 }
 
-/// With so many tenths of the light.
+/// The photo with this many tenths of the light.
 fn lit(photo: &RgbImage, tenths: u16) -> RgbImage {
     let mut photo = photo.clone();
     photo.pixels_mut().for_each(|pixel| {
@@ -309,7 +309,7 @@ fn unrelated_photos_of_one_date_are_all_shown() {
 }
 
 #[test]
-fn what_tells_most_about_itself_is_kept() {
+fn the_photo_with_the_most_metadata_is_kept() {
     let workspace = Workspace::new();
     save_dated(&workspace, "photo.jpg", &scene(1), "Pixel", "2019:05:06 07:08:09");
     let saved = image::open(workspace.photos().join("photo.jpg")).unwrap().into_rgb8();

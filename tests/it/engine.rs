@@ -1,4 +1,4 @@
-//! One engine in one process, asked by many threads while the library changes.
+//! One engine in one process, used by many threads while the library changes.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -18,7 +18,7 @@ const fn is_shared<T: Clone + Send + Sync>() {}
 const _: () = is_shared::<Engine>();
 
 const THREADS: u32 = 8;
-/// Photos that are new in each run.
+/// The number of new photos in each run.
 const NEW: u32 = 8;
 
 fn index(workspace: &Workspace, model: &Model) {
@@ -46,7 +46,7 @@ fn paths(engine: &Engine, query: &Query) -> Vec<PathBuf> {
     paths
 }
 
-/// Half of the threads ask with texts and half with pictures that the library does not have, each with new ones.
+/// Half of the threads query with texts and half with pictures that are not in the library, always with new ones.
 fn question(thread: u32, number: u32) -> Query {
     if thread.is_multiple_of(2) {
         return text(&format!("photo {number} of thread {thread}"));
@@ -64,7 +64,7 @@ fn threads_ask_one_engine_while_runs_publish_and_it_sees_new_photos() {
     index(&workspace, &model);
     let engine = open(&workspace, &model);
     let has_ended = AtomicBool::new(false);
-    // The threads end also when a run fails.
+    // The threads must end even if a run fails.
     struct Ends<'a>(&'a AtomicBool);
     impl Drop for Ends<'_> {
         fn drop(&mut self) {
@@ -98,7 +98,7 @@ fn threads_ask_one_engine_while_runs_publish_and_it_sees_new_photos() {
 }
 
 #[test]
-fn what_is_gone_is_found_until_the_engine_is_refreshed() {
+fn deleted_photos_are_found_until_the_engine_is_refreshed() {
     let (workspace, model) = (Workspace::new(), Arc::new(offline_model()));
     let photos: Vec<_> = (0..3).map(|seed| workspace.photo(&format!("{seed}.png"), seed)).collect();
     index(&workspace, &model);
@@ -112,7 +112,7 @@ fn what_is_gone_is_found_until_the_engine_is_refreshed() {
     assert_eq!((paths(&engine, &query), paths(&other, &query)), (left.to_vec(), left.to_vec()));
 }
 
-/// The everyday concepts belong to the model: a photo that came later is measured against them as well.
+/// The background belongs to the model, so it applies to photos that were added later too.
 #[test]
 fn relevance_is_judged_alike_before_and_after_a_refresh() {
     let (workspace, model) = (Workspace::new(), Arc::new(offline_model()));
@@ -133,7 +133,7 @@ fn relevance_is_judged_alike_before_and_after_a_refresh() {
 
 #[cfg(unix)]
 #[test]
-fn a_library_of_another_model_is_told_and_answers_go_on() {
+fn a_change_of_model_is_reported_and_queries_still_work() {
     let (workspace, model) = (Workspace::new(), Arc::new(offline_model()));
     let photo = workspace.photo("0.png", 0);
     index(&workspace, &model);

@@ -1,4 +1,4 @@
-//! A photo without a date has the time of its file, and belongs to the day that this was for the person who asks.
+//! A photo without a date has the time of its file, and belongs to the day of that time in the user's time zone.
 
 use std::fs::File;
 use std::time::{Duration, UNIX_EPOCH};
@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use crate::workspace::Workspace;
 
-/// Los Angeles, as a system without a database of time zones can be told.
+/// Los Angeles, in a notation that needs no time zone database.
 const PACIFIC: &str = "PST8PDT,M3.2.0,M11.1.0";
 /// 2024-07-05 06:00 UTC: 23:00 of the fourth of July in Los Angeles.
 const ELEVEN_PM: u64 = 1_720_159_200;
 
-/// A photo that a camera took at 23:30, and a screenshot of 23:00 of that evening in Los Angeles.
+/// A photo taken by a camera at 23:30, and a screenshot made at 23:00 on that evening in Los Angeles.
 fn indexed() -> Workspace {
     let workspace = Workspace::new();
     workspace.photo_with("photo.jpg", 1, &[(exif::Tag::DateTimeOriginal, "2024:07:04 23:30:00")]);
@@ -37,7 +37,7 @@ fn found(workspace: &Workspace, zone: &str, filter: &[&str]) -> Vec<(String, Str
 }
 
 #[test]
-fn the_day_of_a_file_is_that_of_the_person_who_asks() {
+fn the_day_of_a_file_depends_on_the_users_time_zone() {
     let workspace = indexed();
     let check = |zone: &str, filter: &[&str], expected: &[(&str, &str)]| {
         let expected: Vec<_> =
@@ -51,7 +51,7 @@ fn the_day_of_a_file_is_that_of_the_person_who_asks() {
     check(PACIFIC, &["--on", "2024-07-05"], &[]);
     check(PACIFIC, &["--after", "2024-07-05"], &[]);
     check(PACIFIC, &["--before", "2024-07-05"], &[photo, pacific]);
-    // To a person elsewhere the file has another day, and the camera has the same.
+    // In another time zone the file's day differs, but the camera's does not.
     let utc = ("screenshot.png", "2024-07-05T06:00:00+00:00");
     check("UTC0", &[], &[utc, photo]);
     check("UTC0", &["--on", "2024-07-04"], &[photo]);
@@ -60,7 +60,7 @@ fn the_day_of_a_file_is_that_of_the_person_who_asks() {
 }
 
 #[test]
-fn a_zone_that_is_not_known_is_utc() {
+fn an_unknown_zone_is_utc() {
     let workspace = indexed();
     let found = found(&workspace, "Nowhere/Atlantis", &["--on", "2024-07-05"]);
     assert_eq!(found, [("screenshot.png".to_owned(), "2024-07-05T06:00:00+00:00".to_owned())]);

@@ -1,5 +1,5 @@
-//! Filters against an oracle: a library of 50,000 records that no photo belongs to, 500 combinations of conditions, and
-//! for each the rows and the best matches that a plain loop finds.
+//! Compares filters with an oracle: a library of 50,000 records without files, 500 combinations of conditions, and for each
+//! the rows and the best matches that a plain loop finds.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use jiff::tz::TimeZone;
 const ROWS: u32 = 50_000;
 const COMBINATIONS: usize = 500;
 const DIM: usize = 8;
-/// Of the person who asks: Los Angeles.
+/// The user's time zone: Los Angeles.
 const ZONE: &str = "PST8PDT,M3.2.0,M11.1.0";
 
 const FOLDERS: &[&str] = &["/p/2019", "/p/2019/summer", "/p/2020", "/p/20", "/q"];
@@ -28,7 +28,7 @@ const SIZES: &[(u32, u32)] = &[(4000, 3000), (3000, 4000), (1080, 1080), (1920, 
 const CITIES: &[(f64, f64)] =
     &[(52.52, 13.40), (48.86, 2.35), (-33.87, 151.21), (64.15, -21.94), (0.0, 179.9)];
 
-/// Numbers that look random and are the same in every run (xorshift64*).
+/// Reproducible pseudo-random numbers (xorshift64*).
 struct Numbers(u64);
 
 impl Numbers {
@@ -43,17 +43,17 @@ impl Numbers {
         all[self.below(all.len())]
     }
 
-    /// −1 to 1.
+    /// A number from −1 to 1.
     fn unit(&mut self) -> f64 {
         f64::from(u32::try_from(self.below(2_000_001)).unwrap()) / 1e6 - 1.0
     }
 }
 
-/// A photo as the oracle knows it.
+/// A photo as seen by the oracle.
 struct Row {
     path: String,
     vector: Vector,
-    /// What was indexed before there were details has none.
+    /// `None` for photos indexed by a version without details.
     known: Option<Known>,
 }
 
@@ -94,7 +94,7 @@ fn zone() -> TimeZone {
     TimeZone::posix(ZONE).unwrap()
 }
 
-/// Milliseconds of a time on the clock of a camera, or of a file that was changed at this time where the person is.
+/// Milliseconds of a local time on a camera's clock, or of a file changed at this time in the user's time zone.
 fn ms(time: DateTime, clock: Clock) -> i64 {
     let zone = if clock == Clock::File { zone() } else { TimeZone::UTC };
     zone.to_timestamp(time).unwrap().as_millisecond()
@@ -107,7 +107,7 @@ fn photo(row: &Row) -> Photo {
         width: known.size.0,
         height: known.size.1,
         orientation: 1,
-        // Late in the evening: the last hour of a day is still of it.
+        // Late in the evening, to test the end of a day.
         taken_ms: ms(known.day.at(23, 30, 0, 0), known.clock),
         offset_minutes: None,
         clock: known.clock,
@@ -120,13 +120,13 @@ fn photo(row: &Row) -> Photo {
     Photo::read(Stamp { size: 1, modified_ns: 2, changed_ns: 3 }, 4, details)
 }
 
-/// A condition, and what the oracle makes of it.
+/// A condition as implemented by the oracle.
 type Condition = Box<dyn Fn(&Row) -> bool>;
 
-/// How many kinds of conditions there are.
+/// The number of kinds of conditions.
 const KINDS: usize = 9;
 
-/// A condition of this kind, put into `filter`.
+/// Adds a condition of this kind to `filter`, and returns the oracle's version.
 fn condition(kind: usize, filter: &mut Filter, numbers: &mut Numbers) -> Condition {
     match kind {
         0 => {
@@ -202,7 +202,7 @@ fn time(filter: &mut Filter, numbers: &mut Numbers) -> Condition {
 fn near(filter: &mut Filter, numbers: &mut Numbers) -> Condition {
     let (centre, km) = (numbers.of(CITIES), numbers.of(&[5.0, 30.0, 900.0, 15_000.0]));
     filter.near = Some(format!("{},{},{km}", centre.0, centre.1).parse().unwrap());
-    // The angle between two points on the unit sphere, by their scalar product.
+    // The angle between two points on the unit sphere, by the dot product.
     let point = |(latitude, longitude): (f64, f64)| {
         let (latitude, longitude) = (latitude.to_radians(), longitude.to_radians());
         [latitude.cos() * longitude.cos(), latitude.cos() * longitude.sin(), latitude.sin()]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::terminal::on_terminal;
 use crate::workspace::Workspace;
 
-/// A library of three photos. One has a name that is no Unicode and holds what every format has to escape.
+/// A library of three photos. One has a name that is not Unicode and contains characters that formats must escape.
 fn indexed() -> Workspace {
     let workspace = Workspace::new();
     workspace.photo("a.png", 0);
@@ -34,7 +34,7 @@ fn paths(workspace: &Workspace, query: &str) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn the_formats_tell_the_same() {
+fn all_formats_have_the_same_data() {
     let workspace = indexed();
     let expected = paths(&workspace, "x");
     assert_eq!(expected.len(), 3);
@@ -92,7 +92,7 @@ fn unescaped(cell: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn json_is_whole_even_when_nothing_is_found() {
+fn json_is_valid_even_if_nothing_is_found() {
     let workspace = indexed();
     let output = workspace
         .imgsearch(&["query", "x", "--min-score", "1.5", "--format", "json"])
@@ -118,11 +118,11 @@ fn fields_are_printed_as_chosen() {
 }
 
 #[test]
-fn a_spreadsheet_calculates_no_query() {
+fn spreadsheets_do_not_evaluate_queries() {
     let workspace = indexed();
     let args = ["query", "--format", "csv", "--fields", "query", "-n", "1", "--", "=1+1"];
     assert_eq!(text(&workspace, &args), "query\n'=1+1\n");
-    // A path is one that begins so only where it was typed.
+    // Only typed paths can start like that.
     workspace.photo("=1+1.png", 1);
     let args = ["classify", "=1+1.png", "--labels", "x", "--format", "csv", "--fields", "path"];
     let output =
@@ -138,7 +138,7 @@ fn null_goes_with_paths() {
     let nuls = stdout(&workspace, &["query", "x", "-0"]);
     assert_eq!(stdout(&workspace, &["query", "x", "-0", "--format", "paths"]), nuls);
     std::fs::write(workspace.config(), "format = \"jsonl\"").unwrap();
-    assert_eq!(stdout(&workspace, &["query", "x", "-0"]), nuls, "what is typed wins over the config file");
+    assert_eq!(stdout(&workspace, &["query", "x", "-0"]), nuls, "the command line wins over the config file");
 }
 
 #[test]
@@ -160,7 +160,7 @@ fn contradictions_and_slips_are_explained() {
     check(&["--color", "sometimes"], &["sometimes", "always"]);
 }
 
-/// What `query x` shows on a terminal, with these arguments and environment variables.
+/// The output of `query x` on a terminal, with these arguments and environment variables.
 fn shown(workspace: &Workspace, args: &[&str], variables: &[(&str, &str)]) -> String {
     let mut command = workspace.process(&["query", "x", "-n", "3"]);
     command.args(args).env("TERM", "xterm-256color").envs(variables.iter().copied());

@@ -1,4 +1,4 @@
-//! Pictures of every format and shape → what Pillow and open_clip make of them (`scripts/goldens`).
+//! Compares decoding and preprocessing of every format and shape with Pillow and open_clip (`scripts/goldens`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,13 +12,13 @@ use crate::workspace::{look_for_heif, skip};
 
 /// Side of the model's input, as in `scripts/goldens`.
 const SIZE: usize = 56;
-/// The squares of a reference picture from the top down: resize mode and interpolation.
+/// The squares in a reference picture from top to bottom: resize mode and interpolation.
 const MODES: [(&str, &str); 4] =
     [("shortest", "bicubic"), ("squash", "bicubic"), ("longest", "bicubic"), ("shortest", "bilinear")];
-/// How far a value may be off, of 255: the most, and on average over a picture.
+/// How much values may be off, of 255: at most, and on average over a picture.
 const OFF: (f32, f32) = (4.0, 0.3);
-/// The same where zune-jpeg works out the colours of a JPEG, as it does inside TIFF, and everywhere in a build without
-/// MozJPEG: less exactly, which shows in pictures so small that nothing evens it out.
+/// The same for JPEGs decoded by zune-jpeg (inside TIFF, and everywhere in a build without MozJPEG). Its colours are less
+/// exact, which is visible in such small pictures.
 const OFF_WITH_ZUNE: (f32, f32) = (9.0, 0.6);
 
 fn allowed(name: &str) -> (f32, f32) {
@@ -30,7 +30,7 @@ fn goldens() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens")
 }
 
-/// The preprocessing of a model of a `model.json` and empty files; its tensors hold 0..1.
+/// The preprocessing of a model that consists of a `model.json` and empty files; its tensors are 0..1.
 fn preprocess(mode: &str, interpolation: &str) -> Preprocess {
     let folder = tempfile::tempdir().unwrap();
     let json = serde_json::json!({
@@ -74,14 +74,14 @@ fn pictures() -> Vec<(String, Vec<u8>, Array3<f32>)> {
     pictures
 }
 
-/// Whether the format can be read here: HEIC and AVIF need a libheif that has the codec, as set-up's has.
+/// Whether the format can be read here: HEIC and AVIF need a libheif with the codec, such as the one from set-up.
 fn is_read(name: &str, bytes: &[u8]) -> bool {
     let needs_libheif = [".heic", ".avif"].iter().any(|ending| name.ends_with(ending));
     let decoded = || decode(bytes, &Limits::default(), Detail::Full);
     !needs_libheif || !matches!(decoded(), Err(DecodeError::Unsupported { .. }))
 }
 
-/// Compares every picture in every mode, and names all that are off.
+/// Compares every picture in every mode, and lists all that are off.
 #[track_caller]
 fn check(detail: impl Fn(&Preprocess) -> Detail) {
     let modes = MODES.map(|(mode, interpolation)| preprocess(mode, interpolation));
@@ -108,17 +108,17 @@ fn check(detail: impl Fn(&Preprocess) -> Detail) {
 }
 
 #[test]
-fn whole_pictures_are_as_pillow_sees_them() {
+fn full_pictures_match_pillow() {
     check(|_| Detail::Full);
 }
 
 #[test]
-fn pictures_of_less_detail_are_as_pillow_sees_them() {
+fn pictures_of_reduced_detail_match_pillow() {
     check(Preprocess::detail);
 }
 
 #[test]
-fn the_header_tells_what_decoding_takes() {
+fn the_header_tells_how_much_memory_decoding_needs() {
     for (name, bytes, _) in pictures() {
         for detail in [Detail::ShortSide(112), Detail::Full] {
             let picture = decode(&bytes, &Limits::default(), detail).unwrap();
@@ -128,6 +128,6 @@ fn the_header_tells_what_decoding_takes() {
 }
 
 #[test]
-fn there_are_enough() {
+fn there_are_enough_goldens() {
     assert!(pictures().len() >= 110);
 }

@@ -1,4 +1,4 @@
-//! Files that lie: nothing in them may panic, hang or take memory without end.
+//! Malicious files: none may cause a panic, a hang or unbounded memory.
 
 use std::fs;
 use std::path::Path;
@@ -9,14 +9,14 @@ use imgsearch::decode::{DecodeError, Detail, Limits, decode, memory};
 
 use crate::workspace::{look_for_heif, skip};
 
-/// Longest one file may take. The slowest take a few tenths of a second.
+/// The maximum time per file. The slowest take a few tenths of a second.
 const LONGEST: Duration = Duration::from_secs(5);
-/// Most memory of a test, in KiB: the limit for one picture and as much again for its RGB copy.
+/// The maximum memory of a test, in KiB: the limit for one picture, and as much for its RGB copy.
 const MOST_MEMORY: u64 = 2 << 20;
-/// Set for a process that runs one test and no other.
+/// Set in a process that runs only one test.
 const ALONE: &str = "IMGSEARCH_TEST_ALONE";
 
-/// A generator of the same numbers in every run (Knuth's MMIX).
+/// A reproducible generator of pseudo-random numbers (Knuth's MMIX).
 struct Numbers(u64);
 
 impl Numbers {
@@ -39,7 +39,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
-/// Decodes a file both ways; all that counts is that an answer comes, and soon.
+/// Decodes a file both ways, and checks only that this ends in time.
 #[track_caller]
 fn survive(name: &str, bytes: &[u8], limits: &Limits) {
     for detail in [Detail::ShortSide(64), Detail::Full] {
@@ -58,7 +58,7 @@ fn truncated(bytes: &[u8], numbers: &mut Numbers) -> Vec<u8> {
 
 fn flipped(bytes: &[u8], numbers: &mut Numbers) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    // Half of the flips hit the headers, where they do most.
+    // Half of the flips are in the headers, where they have the most effect.
     for i in 0..1 + numbers.below(12) {
         let reach = if i % 2 == 0 { bytes.len() } else { bytes.len().min(600) };
         let at = numbers.below(reach);
@@ -67,7 +67,7 @@ fn flipped(bytes: &[u8], numbers: &mut Numbers) -> Vec<u8> {
     bytes
 }
 
-/// Four bytes set to what lengths and sizes go wrong at.
+/// Sets four bytes to extreme values for lengths and sizes.
 fn extreme(bytes: &[u8], numbers: &mut Numbers) -> Vec<u8> {
     const EXTREMES: [[u8; 4]; 5] =
         [[0; 4], [0xFF; 4], [0x7F, 0xFF, 0xFF, 0xFF], [0, 0, 0, 1], [0xFF, 0, 0, 0]];
@@ -138,8 +138,7 @@ fn refuse_bombs() {
     }
 }
 
-/// Runs `test` in a process of its own, so that what other tests take does not count; checks the most memory that it
-/// ever had, which Linux tells.
+/// Runs `test` in a separate process, so that other tests' memory does not count, and checks its peak memory on Linux.
 #[track_caller]
 fn in_bounded_memory(name: &str, test: impl FnOnce()) {
     if std::env::var_os(ALONE).is_none() {

@@ -1,4 +1,4 @@
-//! A server on this computer that plays Hugging Face, and does what each test wants to go wrong.
+//! A local server that plays Hugging Face, with the failures that a test needs.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -14,29 +14,29 @@ use sha2::Digest as _;
 /// A revision's commit.
 pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// What was asked for.
+/// A request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) path: String,
-    /// By lower-case name.
+    /// The headers by lower-case name.
     pub(crate) headers: HashMap<String, String>,
-    /// How often this path was asked for before.
+    /// How often this path was requested before.
     pub(crate) before: usize,
 }
 
-/// What is answered.
+/// A response.
 #[derive(Clone, Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
-    /// Sends no more than this many bytes of the body...
+    /// Send only this many bytes of the body...
     pub(crate) cut: Option<usize>,
-    /// ...and then waits, before the connection is closed.
+    /// ...and then wait before closing the connection.
     pub(crate) stall: Duration,
 }
 
-/// Listens until the tests end.
+/// The server, which listens until the tests end.
 pub(crate) struct Server {
     pub(crate) port: u16,
     log: Arc<Mutex<Vec<Request>>>,
@@ -84,7 +84,7 @@ impl Server {
         Server { port, log }
     }
 
-    /// A server on which nothing goes wrong.
+    /// A server without failures.
     pub(crate) fn of(repo: Repo) -> Server {
         Server::start(move |request| repo.answer(request))
     }
@@ -98,13 +98,13 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
-    /// The requests for paths with this ending.
+    /// The requests for paths that end like this.
     pub(crate) fn asked(&self, ending: &str) -> Vec<Request> {
         self.log().into_iter().filter(|request| request.path.ends_with(ending)).collect()
     }
 }
 
-/// Answers one request; behind a `CONNECT`, as a proxy gets it, the one that follows.
+/// Answers one request; after a `CONNECT` to a proxy, the one that follows.
 fn serve(mut stream: TcpStream, log: &Mutex<Vec<Request>>, answer: &dyn Fn(&Request) -> Response) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     while let Some((method, path, headers)) = read_request(&mut reader) {
@@ -117,7 +117,7 @@ fn serve(mut stream: TcpStream, log: &Mutex<Vec<Request>>, answer: &dyn Fn(&Requ
         let request = Request { path, headers, before };
         log.push(request.clone());
         drop(log);
-        // A client that left early is what some tests are about.
+        // Some tests have clients that disconnect early.
         _ = answer(&request).send(&mut stream);
         return;
     }
@@ -142,7 +142,7 @@ fn read_request(reader: &mut impl BufRead) -> Option<(String, String, HashMap<St
 }
 
 impl Repo {
-    /// A model in imgsearch's own layout, whose towers are bytes without meaning, beside files that nobody needs.
+    /// A model in imgsearch's own layout with meaningless towers, and some unneeded files.
     pub(crate) fn small() -> Repo {
         let noise =
             |seed: u32| (0..200_000_u32).map(|i| (i.wrapping_mul(seed) >> 7).to_le_bytes()[0]).collect();
@@ -165,7 +165,7 @@ impl Repo {
         ])
     }
 
-    /// Everything in a folder.
+    /// A model with all files in a folder.
     pub(crate) fn of_folder(folder: &Path) -> Repo {
         let files = walkdir::WalkDir::new(folder).into_iter().map(Result::unwrap);
         let files = files.filter(|file| file.file_type().is_file()).map(|file| {
@@ -175,7 +175,7 @@ impl Repo {
         Repo(files.collect())
     }
 
-    /// The listing and the files, with ranges, as Hugging Face does.
+    /// Serves the listing and the files with ranges, like Hugging Face.
     pub(crate) fn answer(&self, request: &Request) -> Response {
         let path = request.path.as_str();
         if path.starts_with("/api/models/acme/small/revision/") {
@@ -194,7 +194,7 @@ impl Repo {
             .with("content-range", &format!("bytes {from}-{last}/{}", content.len()))
     }
 
-    /// Large files are LFS files with a SHA-256, small ones have their Git digest.
+    /// The listing. Large files are LFS files with a SHA-256, small ones have their Git digest.
     pub(crate) fn listing(&self) -> Value {
         let siblings = self.0.iter().map(|(path, content)| {
             let mut sibling = json!({"rfilename": path, "size": content.len(), "blobId": git_blob(content)});

@@ -1,4 +1,4 @@
-//! What tests share that call the library themselves instead of running the binary.
+//! Helpers for tests that call the library directly instead of running the binary.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use imgsearch::{Library, Model};
 use crate::model_goldens::execution;
 use crate::workspace::Workspace;
 
-/// Longest that a run waits for a disk where the test does not say otherwise.
+/// How long a run waits for a disk by default.
 const PATIENT: Duration = Duration::from_secs(600);
 
 pub(crate) struct Silent;
@@ -31,7 +31,7 @@ pub(crate) fn open_model(folder: &Path) -> Model {
     Model::open(folder, Execution { precision: Precision::Auto, ..execution(None) }).unwrap()
 }
 
-/// Indexes the workspace's photos on one thread.
+/// A plan to index the workspace's photos on one thread.
 pub(crate) fn plan(workspace: &Workspace) -> Plan {
     let roots = resolve_roots(&[workspace.photos()]).0;
     Plan { max_wait: PATIENT, ..Plan::new(roots, SystemTime::now()) }

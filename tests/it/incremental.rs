@@ -1,4 +1,4 @@
-//! A run of `index` does only what changed since the last one.
+//! A run of `index` processes only what has changed since the last one.
 
 use std::fs;
 use std::time::{Duration, SystemTime};
@@ -42,10 +42,10 @@ fn set_modified(path: &std::path::Path, time: SystemTime) {
     fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
 }
 
-/// Only the time of the last change of the inode, which nobody can set, tells.
+/// Only the inode's change time shows this, because it cannot be set.
 #[test]
 #[cfg(unix)]
-fn a_file_replaced_in_place_with_its_size_and_time_kept_is_looked_at_again() {
+fn a_file_replaced_with_the_same_size_and_time_is_read_again() {
     use std::os::unix::fs::PermissionsExt;
     let workspace = Workspace::new();
     let (replaced, other) = (workspace.photo("a.bmp", 1), workspace.photo("b.bmp", 2));
@@ -55,7 +55,7 @@ fn a_file_replaced_in_place_with_its_size_and_time_kept_is_looked_at_again() {
     set_modified(&replaced, modified);
     workspace.index(&[], 0).check(&[("embedded", 1), ("unchanged", 1)]);
     let after = workspace.scores();
-    assert!((before[&replaced] - after[&replaced]).abs() > 1e-3, "it has the vector of what it was");
+    assert!((before[&replaced] - after[&replaced]).abs() > 1e-3, "it still has its old vector");
     fs::set_permissions(&other, fs::Permissions::from_mode(0o600)).unwrap();
     let same = workspace.index(&[], 0);
     same.check(&[("embedded", 0), ("unchanged", 2)]);
@@ -63,7 +63,7 @@ fn a_file_replaced_in_place_with_its_size_and_time_kept_is_looked_at_again() {
 }
 
 #[test]
-fn with_force_everything_is_decoded_again_and_keeps_the_vector_of_the_same_pixels() {
+fn with_force_everything_is_decoded_again_but_the_same_pixels_keep_their_vector() {
     let workspace = Workspace::new();
     for seed in 0..3 {
         workspace.photo(&format!("{seed}.png"), seed);
@@ -135,9 +135,9 @@ fn a_root_that_moved_is_recognised_too() {
 }
 
 #[test]
-fn a_copy_never_gets_the_vector_of_what_replaced_its_original() {
-    // The original is overwritten while its old content appears in many other places: whichever thread comes first,
-    // each path must have the vector of its own content.
+fn a_copy_never_gets_the_vector_of_the_file_that_replaced_its_original() {
+    // The original is overwritten while its old content appears in many other places. Whatever the order of threads, each
+    // path must get the vector of its own content.
     let workspace = Workspace::new();
     let original = workspace.photo("a.png", 1);
     workspace.index(&[], 0);
@@ -164,7 +164,7 @@ fn a_copy_is_stored_without_embedding() {
 }
 
 #[test]
-fn what_is_outside_the_walked_roots_stays() {
+fn photos_outside_the_walked_roots_are_kept() {
     let workspace = Workspace::new();
     let other = workspace.photo("other/a.png", 1);
     workspace.photo("walked/b.png", 2);
@@ -200,7 +200,7 @@ fn excluded_photos_leave_the_library() {
 }
 
 #[test]
-fn what_was_named_is_indexed_and_stays_though_the_rules_leave_it_out() {
+fn roots_are_indexed_and_kept_even_if_the_rules_exclude_them() {
     let workspace = Workspace::new();
     workspace.photo("seen.png", 1);
     workspace.photo(".hidden/a.png", 2);
@@ -233,7 +233,7 @@ mod interrupted {
 
     const PHOTOS: u32 = 400;
 
-    /// A run of `index` over [`PHOTOS`] photos that has loaded its model and is at work, seconds from its end.
+    /// A run of `index` over [`PHOTOS`] photos that has loaded its model and needs some more seconds.
     fn at_work(workspace: &Workspace) -> Child {
         for seed in 0..PHOTOS {
             workspace.photo(&format!("{seed}.png"), seed);
@@ -249,7 +249,7 @@ mod interrupted {
             .unwrap();
         let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
         assert!(said.any(|line| line.unwrap().contains("the image model runs on")));
-        // Somebody must read what else it says, or it would wait for that.
+        // Read its other output, because it would block otherwise.
         std::thread::spawn(move || said.for_each(drop));
         child
     }
@@ -260,7 +260,7 @@ mod interrupted {
     }
 
     #[test]
-    fn ctrl_c_keeps_what_was_done_and_the_next_run_goes_on() {
+    fn ctrl_c_keeps_finished_work_and_the_next_run_continues() {
         let workspace = Workspace::new();
         let mut child = at_work(&workspace);
         press_ctrl_c(&child);
@@ -274,17 +274,17 @@ mod interrupted {
     }
 
     #[test]
-    fn a_killed_run_is_taken_up_where_it_was() {
+    fn a_killed_run_is_continued() {
         let workspace = Workspace::new();
         let mut child = at_work(&workspace);
-        // `status` works while another process indexes. A fast machine may be done before anything is published.
+        // `status` works while another process indexes. (A fast machine may finish before anything is published.)
         while workspace.status()["images"] == 0 && child.try_wait().unwrap().is_none() {}
         child.kill().unwrap();
         child.wait().unwrap();
         let next = workspace.index(&[], 0);
         let (embedded, unchanged) = (next.count("embedded"), next.count("unchanged"));
         assert_eq!(embedded + unchanged, u64::from(PHOTOS));
-        assert!(unchanged > 0, "what could be seen was lost");
+        assert!(unchanged > 0, "published photos were lost");
         assert_eq!(workspace.found(&[]).len(), PHOTOS as usize);
     }
 }

@@ -1,4 +1,4 @@
-//! What a build without a feature cannot do: it says which feature that needs.
+//! A build without a feature says which feature a command needs.
 
 #[cfg(not(feature = "tui"))]
 #[test]

@@ -1,4 +1,4 @@
-//! The state of a library: what is damaged shows, what is not is called whole, and nobody else can read it.
+//! The state of a library: damage is reported, there are no false alarms, and nobody else can read it.
 
 #![cfg(unix)]
 
@@ -29,7 +29,7 @@ fn indexed() -> Workspace {
     workspace
 }
 
-/// Runs a command; answers what it said on both streams.
+/// Runs a command and returns the output of both streams.
 #[track_caller]
 fn said(workspace: &Workspace, args: &[&str], code: i32) -> String {
     let output = workspace.imgsearch(args).assert().code(code).get_output().clone();
@@ -37,7 +37,7 @@ fn said(workspace: &Workspace, args: &[&str], code: i32) -> String {
 }
 
 #[test]
-fn a_lost_manifest_shows_and_is_made_again() {
+fn a_lost_manifest_is_reported_and_rebuilt() {
     let workspace = indexed();
     fs::remove_file(library(&workspace).join("index/manifest")).unwrap();
     for command in [&["status"][..], &["doctor"], &["query", "a photo"], &["verify"]] {
@@ -50,7 +50,7 @@ fn a_lost_manifest_shows_and_is_made_again() {
 }
 
 #[test]
-fn a_library_that_was_hardly_begun_is_no_damage() {
+fn a_library_that_was_just_begun_is_not_damaged() {
     #[track_caller]
     fn check(begin: impl Fn(&Path)) {
         let workspace = Workspace::new();
@@ -64,16 +64,16 @@ fn a_library_that_was_hardly_begun_is_no_damage() {
     check(|_| {});
     check(|library| fs::write(library.join("writer.lock"), "1").unwrap());
     check(|library| fs::create_dir(library.join("index")).unwrap());
-    // A change of model that was killed at once.
+    // A change of model that was killed right at its start.
     let workspace = indexed();
     fs::create_dir(library(&workspace).join("index-0123456789abcdef")).unwrap();
     said(&workspace, &["verify"], 0);
     said(&Workspace::new(), &["verify"], 2);
 }
 
-/// What only an index that has answered leaves shows that there was one.
+/// The saved results show that there was an index.
 #[test]
-fn an_index_that_is_gone_is_named() {
+fn a_missing_index_is_reported() {
     #[track_caller]
     fn check(lose: impl Fn(&Path)) {
         let workspace = indexed();
@@ -90,7 +90,7 @@ fn an_index_that_is_gone_is_named() {
 }
 
 #[test]
-fn photos_that_nobody_can_name_are_not_called_whole() {
+fn lost_photos_without_readable_names_are_reported() {
     let workspace = indexed();
     let index = library(&workspace).join("index");
     let entries = fs::read_dir(&index).unwrap().map(|entry| entry.unwrap().path());
@@ -102,8 +102,7 @@ fn photos_that_nobody_can_name_are_not_called_whole() {
     assert_eq!(workspace.status()["images"], 3);
 }
 
-/// The catalog knows the model; another library's manifest, with as many dimensions, must not turn its vectors into
-/// those of another model.
+/// The manifest of another library with the same dimension must not assign the vectors to another model.
 #[test]
 fn another_librarys_manifest_is_refused() {
     let (workspace, other) = (indexed(), Workspace::new());
@@ -122,7 +121,7 @@ fn another_librarys_manifest_is_refused() {
 }
 
 #[test]
-fn a_file_that_does_not_say_which_index_is_in_use_is_repaired() {
+fn a_damaged_library_json_is_repaired() {
     let workspace = indexed();
     workspace.index(&["--model", &golden("resnet-own")], 0);
     let file = library(&workspace).join("library.json");
@@ -137,15 +136,15 @@ fn a_file_that_does_not_say_which_index_is_in_use_is_repaired() {
     }
 }
 
-/// Runs a system's command; whether it could.
+/// Runs a system command and returns whether it succeeded.
 fn run(program: &str, args: &[&str], at: &Path) -> bool {
     Command::new(program).args(args).arg(at).output().is_ok_and(|output| output.status.success())
 }
 
-/// Needs the right to mount.
+/// Needs permission to mount.
 #[test]
 #[cfg(target_os = "linux")]
-fn a_read_only_or_full_disk_is_no_damage() {
+fn a_read_only_or_full_disk_is_not_damage() {
     use std::io::Write;
     let workspace = Workspace::new();
     workspace.photo("0.png", 0);
@@ -155,7 +154,7 @@ fn a_read_only_or_full_disk_is_no_damage() {
     }
     workspace.index(&["--model", &golden("clip-own")], 0);
     let filler = library(&workspace).join("filler");
-    // Until nothing more fits.
+    // Fill the disk.
     let full = fs::File::create(&filler).and_then(|mut file| file.write_all(&vec![1; 16 << 20]));
     let when_full = workspace.imgsearch(&["verify"]).output().unwrap();
     fs::remove_file(&filler).unwrap();
@@ -181,7 +180,7 @@ fn nobody_else_can_read_a_library() {
     assert!(open.is_empty(), "{open:?}");
 }
 
-/// At every name that can be foreseen.
+/// With links planted at every predictable name.
 #[test]
 fn nothing_is_written_through_planted_links() {
     let workspace = indexed();
@@ -199,7 +198,7 @@ fn nothing_is_written_through_planted_links() {
 }
 
 #[test]
-fn damaged_results_are_not_believed() {
+fn damaged_results_are_ignored() {
     let workspace = indexed();
     workspace.found(&[]);
     let similar = ["similar", "#1", "--format", "paths"];
@@ -212,7 +211,7 @@ fn damaged_results_are_not_believed() {
 }
 
 #[test]
-fn a_page_replaces_only_a_page() {
+fn a_page_overwrites_only_a_page() {
     let workspace = indexed();
     let (photo, page) = (workspace.photos().join("0.png"), workspace.root().join("page.html"));
     let before = fs::read(&photo).unwrap();
@@ -234,7 +233,7 @@ fn a_page_replaces_only_a_page() {
 }
 
 #[test]
-fn a_folder_that_is_gone_is_named() {
+fn a_missing_current_folder_is_reported() {
     let workspace = Workspace::new();
     let gone = workspace.root().join("gone");
     fs::create_dir(&gone).unwrap();

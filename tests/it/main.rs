@@ -1,4 +1,4 @@
-//! The tests that drive imgsearch from outside: one binary, so that it is linked once.
+//! Integration tests, in one binary, so that it is linked only once.
 //!
 //! They need ONNX Runtime and the offline model, which `scripts/setup` installs.
 

@@ -1,11 +1,11 @@
-//! Help, manual pages and completions say everything, checked on the real binary.
+//! Help, manual pages and completions of the real binary are complete.
 
 use std::collections::BTreeMap;
 use std::fs;
 
 use crate::workspace::Workspace;
 
-/// Lines and columns of short help at most: a large window. `query`, which has the most options, takes 55 lines.
+/// The maximum lines and columns of short help: a large window. `query` has the most options and takes 55 lines.
 const SHORT: (usize, usize) = (55, 120);
 
 fn stdout(workspace: &Workspace, args: &[&str]) -> String {
@@ -13,7 +13,7 @@ fn stdout(workspace: &Workspace, args: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What `--help` says of the program, of each command and of the commands below it.
+/// The `--help` of the program and of all commands and subcommands.
 fn manual(workspace: &Workspace) -> BTreeMap<Vec<String>, String> {
     let (mut found, mut open) = (BTreeMap::new(), vec![Vec::<String>::new()]);
     while let Some(command) = open.pop() {
@@ -28,7 +28,7 @@ fn manual(workspace: &Workspace) -> BTreeMap<Vec<String>, String> {
     found
 }
 
-/// The first words of the entries below a heading.
+/// The first words of the entries under a heading.
 fn listed<'h>(help: &'h str, heading: &str) -> impl Iterator<Item = &'h str> {
     let behind = help.split_once(heading).map_or("", |(_, behind)| behind);
     let section = behind.lines().skip(1).take_while(|line| line.is_empty() || line.starts_with(' '));
@@ -55,7 +55,7 @@ fn every_command_is_explained_with_an_example() {
 }
 
 #[test]
-fn the_version_is_told() {
+fn the_version_is_printed() {
     let expected = format!("imgsearch {}\n", env!("CARGO_PKG_VERSION"));
     assert_eq!(stdout(&Workspace::new(), &["--version"]), expected);
     assert_eq!(stdout(&Workspace::new(), &["-V"]), expected);

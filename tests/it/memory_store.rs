@@ -1,4 +1,4 @@
-//! A second store behind the seam: all in memory, and nothing of an index. It is there to show that the seam is one.
+//! A second store behind the seam, all in memory and without the index crate. It proves that other stores are possible.
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -13,7 +13,7 @@ use imgsearch::photo::Glance;
 use imgsearch::query::Filter;
 use imgsearch_index::{Error, Fingerprint, Space, Vector};
 
-/// All records, in the order of their keys.
+/// All records in key order.
 type Records = BTreeMap<Vec<u8>, Stored>;
 
 #[derive(Clone)]
@@ -171,7 +171,7 @@ impl Sink for MemorySink {
     }
 
     fn each_under(&self, folder: &Path, visit: Visit<'_>) -> Result<(), StoreError> {
-        // A copy, so that what is visited may be changed.
+        // A copy, so that the visitor may change the store.
         let records = self.state.lock().unwrap().records.clone();
         let below = |stored: &Stored| is_under(path_bytes(&stored.item.path).unwrap(), folder);
         let below = records.values().filter(|stored| below(stored));

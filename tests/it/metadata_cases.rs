@@ -1,4 +1,4 @@
-//! What files of public test suites say about themselves.
+//! The metadata of files from public test suites.
 
 use imgsearch::decode::{Detail, Limits, Picture, Precision, decode};
 use jiff::civil::DateTime;
@@ -23,7 +23,7 @@ fn check_date(name: &str, expected: &str, offset_minutes: Option<i16>, precision
 }
 
 #[test]
-fn every_spelling_of_a_date() {
+fn every_notation_of_a_date() {
     let check = |name: &str, expected, offset| {
         check_date(&format!("exif-date/{name}.jpg"), expected, offset, Precision::Time);
     };
@@ -57,7 +57,7 @@ fn every_kind_of_place() {
 }
 
 #[test]
-fn exif_wherever_it_stands() {
+fn exif_in_every_place() {
     #[track_caller]
     fn check(name: &str, date: Option<&str>, camera: Option<&str>, upright: (u32, u32)) {
         let Some(picture) = case(name) else { return };

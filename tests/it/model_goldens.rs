@@ -1,4 +1,4 @@
-//! Small models in every layout → what their reference code makes of pictures and texts (`scripts/model_goldens`).
+//! Compares small models in every layout with their reference code (`scripts/model_goldens`).
 
 mod clip_tokens;
 
@@ -15,10 +15,10 @@ use tempfile::TempDir;
 
 use crate::workspace::skip;
 
-/// What a tower of 32 bits must reach.
+/// The least cosine for 32-bit towers.
 pub(crate) const LEAST_COSINE: f32 = 0.9999;
 
-/// The folder of each model, and the layout it is in.
+/// The folder and layout of each model.
 const MODELS: &[(&str, &str)] = &[
     ("clip-immich", "Immich"),
     ("clip-open_clip", "open_clip_inference"),
@@ -34,30 +34,30 @@ const MODELS: &[(&str, &str)] = &[
     ("xlm-roberta-immich", "Immich"),
 ];
 
-/// What all models were given.
+/// The inputs of all models.
 #[derive(Deserialize)]
 pub(crate) struct Inputs {
     /// Files in `tests/goldens`.
     pub(crate) pictures: Vec<String>,
     pub(crate) texts: Vec<String>,
-    /// From here on texts spell special tokens, which reference tokenizers fall for.
+    /// Texts from this index on spell special tokens, which reference tokenizers treat as such.
     pub(crate) special: usize,
 }
 
-/// What its reference code made of that with one model.
+/// The reference outputs of one model.
 #[derive(Deserialize)]
 pub(crate) struct Golden {
     pub(crate) images: Vec<Vec<f32>>,
     pub(crate) texts: Vec<Vec<f32>>,
-    /// With at most one token of padding.
+    /// Token ids, with at most one token of padding.
     tokens: Vec<Vec<u32>>,
     special_ids: Vec<u32>,
 }
 
-/// The folder of other models, where the committed ones are not meant.
+/// The folder of other models, to use in place of the committed ones.
 const OTHER_GOLDENS: &str = "IMGSEARCH_MODEL_GOLDENS";
 
-/// The committed models, or others that `scripts/model_goldens` made.
+/// The folder of the committed models, or of others that `scripts/model_goldens` made.
 pub(crate) fn goldens() -> PathBuf {
     let committed = || Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models");
     std::env::var_os(OTHER_GOLDENS).map_or_else(committed, PathBuf::from)
@@ -71,7 +71,7 @@ pub(crate) fn inputs() -> Inputs {
     read(&goldens().join("inputs.json"))
 }
 
-/// A model in a folder of its own, and its golden.
+/// A model in a separate folder, and its golden.
 struct Case {
     folder: TempDir,
     name: &'static str,
@@ -79,8 +79,7 @@ struct Case {
 }
 
 impl Case {
-    /// All of the committed models. Among others that were made, those that are there: with CLIP's own vocabulary there
-    /// are CLIP's models alone.
+    /// All committed models; of other models, those that exist (with CLIP's own vocabulary there are only CLIP models).
     fn all() -> impl Iterator<Item = (Case, &'static str)> {
         let is_committed = std::env::var_os(OTHER_GOLDENS).is_none();
         let is_asked = |name: &str| is_committed || goldens().join(name).is_dir();
@@ -105,14 +104,14 @@ impl Case {
                 fs::copy(entry.path(), target).unwrap();
             }
         }
-        // Where rclip has it, and where the others look for it.
+        // The place in rclip's layout, and the place for the others.
         let vocabulary = "bpe_simple_vocab_16e6.txt.gz";
         fs::create_dir(folder.path().join("tokenizer")).unwrap();
         for place in ["../tokenizer", "textual", "."] {
             let place = to.join(place);
             let is_rclip = to.join("textual.onnx").exists();
             let is_place = place.is_dir() && (!is_rclip || place.ends_with("tokenizer"));
-            // Among models of other families there is none.
+            // Models of other families have none.
             if is_place && goldens().join(vocabulary).exists() {
                 fs::copy(goldens().join(vocabulary), place.join(vocabulary)).unwrap();
             }
@@ -144,20 +143,20 @@ pub(crate) fn execution(cache_folder: Option<PathBuf>) -> Execution {
     }
 }
 
-/// The cosine of two vectors, of which the golden one is rounded to four digits.
+/// The cosine of two vectors; the golden one is rounded to four digits.
 pub(crate) fn cosine(found: &Vector, golden: &[f32]) -> f32 {
     found.dot(&Vector::normalized(golden.to_vec()).unwrap())
 }
 
 #[test]
-fn layouts_are_told_by_their_files() {
+fn layouts_are_recognised_by_their_files() {
     for (case, layout) in Case::all() {
         assert_eq!(case.model().layout().to_string(), layout, "{}", case.name);
     }
 }
 
 #[test]
-fn pictures_have_the_references_vectors() {
+fn pictures_have_the_reference_vectors() {
     let pictures = inputs().pictures;
     assert!(pictures.len() >= 50, "{}", pictures.len());
     let mut wrong = Vec::new();
@@ -179,7 +178,7 @@ fn pictures_have_the_references_vectors() {
 }
 
 #[test]
-fn batches_side_by_side_give_what_they_give_one_after_another() {
+fn parallel_batches_give_the_same_as_sequential_ones() {
     let pictures = inputs().pictures;
     for (case, _) in Case::all() {
         let model = case.model();
@@ -199,7 +198,7 @@ fn batches_side_by_side_give_what_they_give_one_after_another() {
 }
 
 #[test]
-fn texts_have_the_references_tokens_and_vectors() {
+fn texts_have_the_reference_tokens_and_vectors() {
     let Inputs { texts, special, .. } = inputs();
     assert!(special >= 300, "{special}");
     let mut wrong = Vec::new();
@@ -222,14 +221,14 @@ fn texts_have_the_references_tokens_and_vectors() {
     assert!(wrong.is_empty(), "{} are off:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// What the model makes of the golden picture `name`.
+/// The tensor of the golden picture `name`.
 pub(crate) fn picture(model: &Model, name: &str) -> Array3<f32> {
     let bytes = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)).unwrap();
     let preprocess = model.preprocess();
     preprocess.tensor(&decode(&bytes, &Limits::default(), preprocess.detail()).unwrap())
 }
 
-/// Whether one begins with the other, and what follows is the same token again and again.
+/// Whether the sequences differ only in trailing padding.
 fn same_but_for_padding(a: &[u32], b: &[u32]) -> bool {
     let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
     let padding = &long[short.len()..];
@@ -245,7 +244,7 @@ fn special_tokens_that_a_person_types_are_text() {
         for text in &texts[special..] {
             let tokens = encoder.tokenize(text).unwrap();
             let inner = tokens.iter().skip_while(|id| is_special(id)).collect::<Vec<_>>();
-            // Padding is the same token again and again; before it stands the one that ends the text.
+            // Padding repeats one token, and follows the end token.
             let padding = inner.iter().rev().take_while(|id| **id == inner[inner.len() - 1]).count();
             let inner = &inner[..inner.len() - if padding > 1 { padding } else { 0 }];
             let end = inner.iter().rposition(|id| !is_special(id)).map_or(0, |last| last + 1);
@@ -256,14 +255,14 @@ fn special_tokens_that_a_person_types_are_text() {
 }
 
 #[test]
-fn the_space_is_that_of_the_tower_and_its_weights_and_is_remembered() {
+fn the_space_depends_on_the_tower_and_its_weights_and_is_cached() {
     let case = Case::named("clip-open_clip");
     let cache = case.folder.path().join("cache");
     let space = || Model::open(&case.path(), execution(Some(cache.clone()))).unwrap().space().clone();
     let first = space();
     assert_eq!(first, space());
     assert_eq!(first.dim(), 8);
-    // The graph is the same; its weights, in the other file, are not.
+    // Change only the weights, which are in another file.
     let weights = case.path().join("visual.onnx.data");
     let mut bytes = fs::read(&weights).unwrap();
     bytes[100] ^= 1;
@@ -271,7 +270,7 @@ fn the_space_is_that_of_the_tower_and_its_weights_and_is_remembered() {
     assert_ne!(first.id(), space().id());
 }
 
-/// Opens `model` after `change`, and looks for all of `named` in what is said against it.
+/// Opens `model` after `change`, and checks that the error contains all of `named`.
 #[track_caller]
 fn check_refused(model: &'static str, file: &str, from: &str, to: &str, named: &[&str]) {
     let case = Case::named(model);
@@ -291,7 +290,7 @@ fn check_refused(model: &'static str, file: &str, from: &str, to: &str, named: &
 }
 
 #[test]
-fn what_cannot_be_read_with_certainty_is_refused_with_file_and_field() {
+fn unclear_configurations_are_refused_with_file_and_field() {
     let check = check_refused;
     check(
         "clip-immich",
@@ -365,18 +364,18 @@ fn what_cannot_be_read_with_certainty_is_refused_with_file_and_field() {
 }
 
 #[test]
-fn precision_picks_among_the_files_that_are_there() {
+fn precision_chooses_among_the_existing_files() {
     let case = Case::named("clip-transformers");
     let tower = |name: &str| case.path().join("onnx").join(name);
     let open = |precision| Model::open(&case.path(), Execution { precision, ..execution(None) });
     let error = open(Precision::Int8).unwrap_err().to_string();
     assert!(error.contains("vision_model_int8.onnx, vision_model_quantized.onnx"), "{error}");
-    // Of 8 bits the text tower is taken first, and the other need not even be whole.
+    // The 8-bit text tower is preferred, and the other one may even be damaged.
     fs::rename(tower("text_model.onnx"), tower("text_model_quantized.onnx")).unwrap();
     fs::write(tower("text_model.onnx"), "").unwrap();
     assert!(open(Precision::Auto).unwrap().text_encoder().is_ok());
     assert!(open(Precision::Fp32).unwrap().text_encoder().is_err());
-    // The image tower keeps its 32 bits, else what else there is.
+    // The 32-bit image tower is preferred, then any other.
     fs::write(tower("vision_model_quantized.onnx"), "").unwrap();
     assert!(open(Precision::Auto).is_ok());
     assert!(open(Precision::Int8).unwrap_err().to_string().contains("vision_model_quantized.onnx"));
@@ -385,7 +384,7 @@ fn precision_picks_among_the_files_that_are_there() {
 }
 
 #[test]
-fn a_damaged_graph_is_named_and_never_a_panic() {
+fn a_damaged_graph_is_reported_and_never_a_panic() {
     let case = Case::named("clip-rclip");
     let (path, whole) = (case.path().join("visual.onnx"), fs::read(case.path().join("visual.onnx")).unwrap());
     let open = || Model::open(&case.path(), execution(None)).map(drop);
@@ -394,7 +393,7 @@ fn a_damaged_graph_is_named_and_never_a_panic() {
         fs::write(&path, &whole[..end]).unwrap();
         let error = open().unwrap_err().to_string();
         assert!(error.contains("visual.onnx"), "cut at {end}: {error}");
-        // A byte that is wrong may be in a weight, where it shows only in the hash.
+        // A wrong byte may be in a weight, where only the hash shows it.
         let mut wrong = whole.clone();
         wrong[end] ^= 0xff;
         fs::write(&path, wrong).unwrap();

@@ -1,4 +1,4 @@
-//! `models`, on a server of our own in Hugging Face's place.
+//! `models`, with a local server in place of Hugging Face.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use crate::hub_server::{COMMIT, Repo, Response, Server, git_blob, sha256};
 use crate::terminal::on_terminal;
 use crate::workspace::{Workspace, skip};
 
-/// A user who has nothing yet.
+/// A user without any models.
 pub(crate) struct Newcomer(pub(crate) Workspace);
 
 impl Newcomer {
@@ -29,12 +29,12 @@ impl Newcomer {
         self.0.root().join("hub")
     }
 
-    /// Where `acme/small` is made.
+    /// The partial folder of `acme/small`.
     fn partial(&self) -> PathBuf {
         self.models().join(format!(".partial/small@{COMMIT}"))
     }
 
-    /// `imgsearch ARGS` with data, cache and server of its own.
+    /// `imgsearch ARGS` with its own data, cache and server.
     pub(crate) fn imgsearch(&self, endpoint: &str, args: &[&str]) -> Command {
         let mut command = self.0.imgsearch(args);
         for name in [
@@ -58,7 +58,7 @@ impl Newcomer {
         command
     }
 
-    /// Pulls `acme/small`; checks the exit code, and what is said on stderr.
+    /// Pulls `acme/small`, and checks the exit code and stderr.
     #[track_caller]
     fn pull(&self, server: &Server, args: &[&str], exit: i32, named: &[&str]) {
         check(self.imgsearch(&server.url(), &["models", "pull", "acme/small"]).args(args), exit, named);
@@ -82,7 +82,7 @@ pub(crate) fn check(command: &mut Command, exit: i32, named: &[&str]) {
     }
 }
 
-/// A server that answers the first `times` requests for this file in its own way.
+/// A server that answers the first `times` requests for this file with `answer`.
 fn failing(
     file: &'static str,
     times: usize,
@@ -99,7 +99,7 @@ const IMAGE: &str = "/image.onnx";
 const LISTING: &str = "?blobs=true";
 
 #[test]
-fn a_pulled_model_is_whole_and_works_offline() {
+fn a_pulled_model_is_complete_and_works_offline() {
     let (user, server) = (Newcomer::new(), Server::of(Repo::small()));
     user.pull(&server, &[], 0, &["4 files"]);
     let mut files: Vec<_> = fs::read_dir(user.models().join("small")).unwrap().flatten().collect();
@@ -118,7 +118,7 @@ fn a_pulled_model_is_whole_and_works_offline() {
         (&COMMIT.into(), &4.into(), &true.into())
     );
     assert!(user.stdout(&["models", "info", "small"]).contains(&sha256(Repo::small().content("image.onnx"))));
-    // Once more: nothing to do, and only the listing is asked for.
+    // A second time there is nothing to do, and only the listing is requested.
     let before = server.log().len();
     user.pull(&server, &[], 0, &[]);
     assert_eq!(server.log().len(), before + 1);
@@ -144,7 +144,7 @@ fn the_table_is_listed_before_anything_is_installed() {
 }
 
 #[test]
-fn measured_speeds_stand_in_the_list() {
+fn measured_speeds_are_listed() {
     let user = Newcomer::new();
     copy_model("clip-own", &user.models().join("offline"));
     copy_model("resnet-own", &user.models().join("mine"));
@@ -172,7 +172,7 @@ fn measured_speeds_stand_in_the_list() {
 }
 
 #[test]
-fn a_stronger_model_is_named_once_where_there_is_only_the_offline_one() {
+fn a_stronger_model_is_recommended_if_there_is_only_the_offline_one() {
     let user = Newcomer::new();
     copy_model("clip-own", &user.models().join("offline"));
     user.0.photo("a.png", 1);
@@ -196,7 +196,7 @@ fn a_stronger_model_is_named_once_where_there_is_only_the_offline_one() {
     check_tip(&user, &["status"], false);
 }
 
-/// Where `scripts/setup` puts what it installs.
+/// The folder into which `scripts/setup` installs.
 fn installed() -> PathBuf {
     directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned()
 }
@@ -212,7 +212,7 @@ fn copy_model(name: &str, into: &Path) {
 }
 
 #[test]
-fn without_a_model_the_ways_to_one_are_named_and_nothing_is_fetched() {
+fn without_a_model_the_hint_says_how_to_get_one_and_nothing_is_downloaded() {
     let (user, server) = (Newcomer::new(), Server::of(Repo::small()));
     user.0.photo("a.png", 1);
     let photos = user.0.photos();
@@ -222,7 +222,7 @@ fn without_a_model_the_ways_to_one_are_named_and_nothing_is_fetched() {
 }
 
 #[test]
-fn a_cut_download_goes_on_where_it_was() {
+fn an_interrupted_download_is_resumed() {
     let cut = || failing(IMAGE, 1, |right| Response { cut: Some(70_000), ..right });
     // In the same run,
     let (user, server) = (Newcomer::new(), cut());
@@ -253,7 +253,7 @@ fn a_server_without_ranges_sends_everything_again() {
 }
 
 #[test]
-fn what_arrives_damaged_is_never_installed() {
+fn damaged_downloads_are_never_installed() {
     let damaged = |mut right: Response| {
         right.body[100] ^= 1;
         right
@@ -268,7 +268,7 @@ fn what_arrives_damaged_is_never_installed() {
         assert!(!user.partial().join(format!("{}.part", &file[1..])).exists());
         user.pull(&server, &[], 0, &[]);
     }
-    // A part that was damaged since the last attempt costs that file once more.
+    // If a part was damaged since the last attempt, that file is downloaded again.
     let (user, server) =
         (Newcomer::new(), failing(IMAGE, 1, |right| Response { cut: Some(70_000), ..right }));
     user.pull(&server, &["--retries", "0"], 2, &[]);
@@ -300,7 +300,7 @@ fn refusals_say_why_and_what_next() {
 }
 
 #[test]
-fn what_passes_is_tried_again() {
+fn temporary_failures_are_retried() {
     for (status, file) in [(429, LISTING), (429, IMAGE), (503, LISTING), (500, IMAGE)] {
         let user = Newcomer::new();
         let server = failing(file, 1, move |_| Response::new(status, "").with("retry-after", "0"));
@@ -321,7 +321,7 @@ fn what_passes_is_tried_again() {
 }
 
 #[test]
-fn an_answer_that_is_none_is_named() {
+fn an_unexpected_answer_is_reported() {
     for body in ["<html>", "{}", r#"{"sha": "main", "siblings": []}"#] {
         let (user, server) = (Newcomer::new(), Server::start(move |_| Response::new(200, body)));
         user.pull(&server, &[], 2, &["sends an unexpected answer"]);
@@ -335,14 +335,14 @@ fn an_answer_that_is_none_is_named() {
 }
 
 #[test]
-fn a_model_that_is_whole_and_unreadable_is_not_installed() {
+fn a_complete_but_unusable_model_is_not_installed() {
     let mut repo = Repo::small();
     repo.0[2].1 = b"{}".to_vec();
     Newcomer::new().pull(&Server::of(repo), &[], 2, &["cannot use it", "model.json", "hint"]);
 }
 
 #[test]
-fn a_redirect_is_followed_and_the_token_stays_at_home() {
+fn a_redirect_is_followed_without_the_token() {
     let repo = Repo::small();
     let store = Server::of(repo.clone());
     let port = store.port;
@@ -388,10 +388,10 @@ fn the_token_is_the_environments_or_that_of_a_login() {
 
 #[test]
 #[cfg(unix)]
-fn who_verifies_a_large_model_sees_how_far_it_is() {
+fn verifying_a_large_model_shows_progress() {
     let user = Newcomer::new();
     let mut repo = Repo::small();
-    // Without an origin or a digest for it, what lies there is not looked at.
+    // Without an origin or a digest, these files are not read.
     repo.0.retain(|(name, _)| ["model.json", "image.onnx", "text.onnx", "tokenizer.json"].contains(name));
     for (name, content) in &repo.0 {
         fs::create_dir_all(user.models().join("small")).unwrap();
@@ -407,7 +407,7 @@ fn who_verifies_a_large_model_sees_how_far_it_is() {
 }
 
 #[test]
-fn a_server_that_falls_silent_is_asked_again() {
+fn a_stalled_request_is_retried() {
     let silent = |right| Response { cut: Some(70_000), stall: Duration::from_secs(3), ..right };
     let (user, server) = (Newcomer::new(), failing(IMAGE, 1, silent));
     user.pull(&server, &["--timeout", "1"], 0, &["timeout", "trying again"]);
@@ -416,10 +416,10 @@ fn a_server_that_falls_silent_is_asked_again() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_full_disk_is_named_and_costs_nothing_that_arrived() {
+fn a_full_disk_is_reported_and_the_download_can_resume() {
     use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
     let (user, server) = (Newcomer::new(), Server::of(Repo::small()));
-    // The kernel's own full disk, where the tower would be written. A link to it would not be followed.
+    // The kernel's device for a full disk, in place of the tower's file. (A link to it would not be followed.)
     fs::create_dir_all(user.partial()).unwrap();
     let part = user.partial().join("image.onnx.part");
     match mknodat(CWD, &part, FileType::CharacterDevice, Mode::RUSR | Mode::WUSR, makedev(1, 7)) {
@@ -430,7 +430,7 @@ fn a_full_disk_is_named_and_costs_nothing_that_arrived() {
         Err(error) => skip(&format!("only root can make a full disk here ({error})")),
     }
     user.pull(&server, &[], 0, &[]);
-    // What cannot fit is not begun.
+    // A download that cannot fit is not started.
     let repo = Repo::small();
     let large = Server::start(move |request| {
         let mut listing = repo.listing();
@@ -447,7 +447,7 @@ fn a_full_disk_is_named_and_costs_nothing_that_arrived() {
 }
 
 #[test]
-fn two_at_once_do_not_meet() {
+fn two_processes_cannot_install_one_model_at_once() {
     let (arrived, first) = mpsc::channel();
     let (go_on, waiting) = mpsc::channel::<()>();
     let (repo, waiting) = (Repo::small(), Mutex::new(waiting));
@@ -463,7 +463,7 @@ fn two_at_once_do_not_meet() {
     let pulling = std::thread::spawn(move || other.pull(&its_server, &[], 0, &[]));
     first.recv_timeout(Duration::from_secs(60)).unwrap();
     user.pull(&server, &[], 2, &["another imgsearch", "`small`", "hint: wait"]);
-    // It can neither be used nor removed before it is whole.
+    // It can neither be used nor removed before it is complete.
     check(&mut user.imgsearch("", &["models", "use", "small"]), 2, &["model `small` is not installed"]);
     go_on.send(()).unwrap();
     pulling.join().unwrap();
@@ -498,7 +498,7 @@ fn a_name_keeps_its_model() {
 }
 
 #[test]
-fn a_known_model_is_known_by_its_content() {
+fn a_known_model_is_checked_by_its_content() {
     let server = Server::start(|request| {
         let names =
             ["config.json", "onnx/text_model_quantized.onnx", "onnx/vision_model.onnx", "tokenizer.json"];
@@ -514,7 +514,7 @@ fn a_known_model_is_known_by_its_content() {
 }
 
 #[test]
-fn an_altered_file_is_found() {
+fn a_changed_file_is_detected() {
     let (user, server) = (Newcomer::new(), Server::of(Repo::small()));
     user.pull(&server, &[], 0, &[]);
     fs::write(user.models().join("small/text.onnx"), "x").unwrap();
@@ -525,7 +525,7 @@ fn an_altered_file_is_found() {
 }
 
 #[test]
-fn proxies_are_used_and_passed_by_as_the_environment_says() {
+fn proxies_are_used_or_bypassed_as_the_environment_says() {
     let server = Server::of(Repo::small());
     let user = Newcomer::new();
     let pull = |endpoint: &str| user.imgsearch(endpoint, &["models", "pull", "acme/small", "--retries", "0"]);
@@ -537,7 +537,7 @@ fn proxies_are_used_and_passed_by_as_the_environment_says() {
     check(pull(&server.url()).env("HTTP_PROXY", "gopher://x"), 2, &["the proxy", "gopher://x"]);
 }
 
-/// Puts a model into the Hugging Face cache as its own tools do.
+/// Puts a model into the Hugging Face cache, like its own tools.
 #[cfg(unix)]
 fn fill_cache(user: &Newcomer, files: &[(&str, PathBuf)]) {
     let folder = user.cache().join("models--acme--small");
@@ -574,14 +574,14 @@ fn the_hugging_face_cache_is_as_good_as_the_server() {
         (*name, path)
     });
     fill_cache(&user, &files.collect::<Vec<_>>());
-    // Online only the listing is asked for.
+    // Online, only the listing is requested.
     let server = Server::of(repo.clone());
     user.pull(&server, &[], 0, &[]);
     assert_eq!(server.log().len(), 1);
     user.stdout(&["models", "remove", "small"]);
     check(&mut offline(&user), 0, &[]);
     assert_eq!(user.stdout(&["models", "verify"]), "ok     small\n");
-    // A blob that is not what its name says is found.
+    // A blob with the wrong content is detected.
     user.stdout(&["models", "remove", "small"]);
     let blob = user.cache().join("models--acme--small/blobs").join(sha256(repo.content("image.onnx")));
     fs::remove_file(&blob).unwrap();
@@ -590,7 +590,7 @@ fn the_hugging_face_cache_is_as_good_as_the_server() {
     assert!(!user.models().join("small").exists());
 }
 
-/// Also: a model that a library needs is not removed by mistake.
+/// Also tests that a model needed by a library is not removed by mistake.
 #[test]
 #[cfg(unix)]
 fn a_pulled_model_indexes_and_answers() {

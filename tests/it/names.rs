@@ -1,17 +1,17 @@
-//! Names in one form of Unicode, typed in another.
+//! File names in one Unicode form, typed in another.
 
 use std::path::Path;
 
 use crate::workspace::Workspace;
 
-/// With one character for each letter, as it is typed on most keyboards.
+/// With one character per letter, as typed on most keyboards.
 const FOLDER: &str = "Fotos M\u{fc}ller";
 const FILE: &str = "T\u{fc}r.png";
-/// With letters and dots apart, as a Mac writes it.
+/// With separate letters and dots, as a Mac writes it.
 const MAC_FOLDER: &str = "Fotos Mu\u{308}ller";
 const MAC_FILE: &str = "Tu\u{308}r.png";
 
-/// `Fotos Müller/Tür.png` in a form, and another photo outside.
+/// `Fotos Müller/Tür.png` in some form, and another photo outside.
 fn indexed(folder: &str, file: &str, args: &[&str]) -> Workspace {
     let workspace = Workspace::new();
     workspace.photo(&format!("{folder}/{file}"), 1);
@@ -42,7 +42,7 @@ fn filters_find_names_in_any_form() {
             check(&["--glob", typed_file]);
             check(&["--glob", &format!("{typed_folder}/*")]);
         }
-        // The folder may be gone, or on a disk that is not there.
+        // The folder may be deleted, or on a disk that is not mounted.
         let photos = workspace.photos().canonicalize().unwrap();
         std::fs::rename(photos.join(folder), workspace.root().join("gone")).unwrap();
         for typed in [FOLDER, MAC_FOLDER] {
@@ -52,7 +52,7 @@ fn filters_find_names_in_any_form() {
 }
 
 #[test]
-fn excludes_meet_names_in_any_form() {
+fn excludes_match_names_in_any_form() {
     #[track_caller]
     fn check(folder: &str, file: &str, pattern: &str) {
         let workspace = indexed(folder, file, &["--exclude", pattern]);
@@ -82,7 +82,7 @@ fn roots_and_pictures_are_found_in_any_form() {
         workspace.imgsearch(&args).assert().success().get_output().stdout.clone()
     };
     assert_eq!(similar(&picture), similar(&photo));
-    // In the folder itself, by names alone.
+    // With a relative path.
     let mut command = workspace.imgsearch(&["query", "x", "--in", FOLDER, "--format", "paths"]);
     let output = command.current_dir(workspace.photos()).assert().success().get_output().clone();
     assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 2);

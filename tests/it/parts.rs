@@ -1,4 +1,4 @@
-//! Parts of files, such as the moments of a video: they are found, and they come and go with their file.
+//! Parts of files, such as moments of a video: they are found, and they are removed with their file.
 
 use std::fs;
 use std::path::Path;
@@ -17,7 +17,7 @@ fn moment(path: &Path, ms: u32) -> Item {
     Item { path: path.into(), part: Some(Part::Moment { ms }) }
 }
 
-/// Gives a photo of the library parts that look as it does.
+/// Adds parts with the same vector to a photo in the library.
 fn add_moments(workspace: &Workspace, path: &Path, moments: &[u32]) {
     let view = library(workspace).view().unwrap();
     let Stored { content, photo, vector, .. } = view.get(&Item::file(path)).unwrap().unwrap();
@@ -34,7 +34,7 @@ fn add_moments(workspace: &Workspace, path: &Path, moments: &[u32]) {
 }
 
 #[test]
-fn parts_are_found_and_count_for_no_photos_and_no_duplicates() {
+fn parts_are_found_but_do_not_count_as_photos_or_duplicates() {
     let workspace = Workspace::new();
     let photo = workspace.photo("a.png", 1);
     workspace.photo("b.png", 2);
@@ -44,13 +44,13 @@ fn parts_are_found_and_count_for_no_photos_and_no_duplicates() {
     assert_eq!(workspace.found(&["--in", photo.to_str().unwrap()]).len(), 3);
     assert_eq!(workspace.status()["images"], 2);
     workspace.imgsearch(&["duplicates"]).assert().code(1);
-    // Nothing about the file has changed, so its parts stay as they are.
+    // The file has not changed, so its parts are kept.
     workspace.index(&[], 0).check(&[("unchanged", 2), ("removed", 0)]);
     assert_eq!(workspace.found(&[]).len(), 4);
 }
 
 #[test]
-fn parts_go_with_their_file() {
+fn parts_are_removed_with_their_file() {
     let workspace = Workspace::new();
     let (gone, other) = (workspace.photo("a.png", 1), workspace.photo("a.png.png", 2));
     workspace.index(&[], 0);
@@ -62,15 +62,15 @@ fn parts_go_with_their_file() {
     let view = library(&workspace).view().unwrap();
     assert_eq!(view.get(&moment(&gone, 7)).unwrap(), None);
     assert!(view.get(&moment(&other, 7)).unwrap().is_some());
-    // A file that is walked as a root of its own is swept with its parts as well.
+    // A file given as a root is swept with its parts too.
     fs::remove_file(&other).unwrap();
     workspace.index_paths(&[&other], &["--prune"], 0).check(&[("removed", 1)]);
     assert_eq!(library(&workspace).view().unwrap().get(&moment(&other, 7)).unwrap(), None);
 }
 
-/// A photo that was moved is one that is gone here and new there: its old parts go.
+/// A moved photo is deleted in one place and new in another, so its old parts are removed.
 #[test]
-fn the_parts_of_a_moved_file_do_not_stay_behind() {
+fn the_parts_of_a_moved_file_are_removed() {
     let workspace = Workspace::new();
     let photo = workspace.photo("a.png", 1);
     workspace.index(&[], 0);

@@ -1,15 +1,15 @@
-//! Files of public test suites that no program at hand writes → the pixels that Pillow or libheif makes of them.
+//! Compares files from public test suites with the pixels from Pillow or libheif.
 //!
-//! `goldens.rs` holds the same kinds as far as they can be made.
+//! No available program can write these files; `goldens.rs` has the kinds that can be made.
 
 use imgsearch::decode::{DecodeError, Detail, Limits, Picture, decode};
 
 use crate::workspace::{look_for_heif, shared_case, skip};
 
-/// How far the mean of a quarter may be off, of 255.
+/// How much the mean of a quarter may be off, of 255.
 const MOST: f64 = 2.0;
 
-/// Red, green and blue of the quarters of a picture: two above, two below.
+/// Red, green and blue of a picture's quarters: two above, two below.
 type Quarters = [[u8; 3]; 4];
 
 #[track_caller]
@@ -48,7 +48,7 @@ fn gray(values: [u8; 4]) -> Quarters {
 }
 
 #[test]
-fn tiff_is_as_libtiff_sees_it() {
+fn tiff_matches_libtiff() {
     let premultiplied = [[245, 245, 175], [185, 245, 185], [245, 185, 185], [185, 185, 235]];
     check("tiff-associated-alpha/hpredict.tiff", (32, 32), premultiplied);
     let premultiplied = [[238, 235, 233], [202, 179, 171], [228, 218, 212], [187, 171, 160]];
@@ -73,7 +73,7 @@ fn bmp_of_os2_is_read() {
 }
 
 #[test]
-fn a_grid_of_avif_is_read_by_the_libheif_that_can() {
+fn an_avif_grid_is_read_by_a_libheif_that_supports_it() {
     if !look_for_heif() {
         return skip("set-up has not installed libheif");
     }
@@ -101,7 +101,7 @@ fn conformance_files_of_heif_are_read() {
     check("C021", (1280, 720));
     check("MIAF007", (360, 640));
     check("multilayer001", (1024, 512));
-    // It holds H.264, which no libheif at hand was built to read.
+    // It contains H.264, which no available libheif supports.
     if let Some(bytes) = shared_case("heic-libheif-1.23.0/multilayer004.heic") {
         let refused = decode(&bytes, &Limits::default(), Detail::Full);
         assert!(matches!(refused, Err(DecodeError::Unsupported { .. })), "{:?}", refused.err());
@@ -117,7 +117,7 @@ fn a_file_that_claims_thousands_of_samples_has_a_short_reason() {
 }
 
 #[test]
-fn other_formats_are_read_or_named() {
+fn other_formats_are_read_or_reported() {
     #[track_caller]
     fn check(name: &str, expected: &str) {
         let Some(bytes) = shared_case(&format!("extensions/{name}")) else { return };

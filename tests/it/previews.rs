@@ -1,15 +1,15 @@
-//! Photos drawn on a terminal, among text.
+//! Previews in the terminal.
 
 use std::fs;
 
 use crate::see::indexed;
 use crate::terminal::{ITERM2, KITTY, PLAIN, SIXEL, Screen};
 
-/// What a terminal that answers like this is sent, and whether it is left as it was.
+/// Returns what is sent to a terminal with this answer, and checks that its mode is restored.
 #[track_caller]
 fn previewed(args: &[&str], answer: &'static str, code: i32) -> String {
     let workspace = indexed(&["a.png", "b.png", "c.png", "d.png"]);
-    // What is typed wins over this.
+    // The command line wins over this.
     fs::write(workspace.config(), "format = \"paths\"").unwrap();
     let mut command = workspace.process(&["query", "a photo", "--preview", "--no-collapse"]);
     command.args(args).env("TERM", "xterm-256color");
@@ -22,7 +22,7 @@ fn previewed(args: &[&str], answer: &'static str, code: i32) -> String {
 }
 
 #[test]
-fn previews_are_drawn_as_the_terminal_can() {
+fn previews_use_the_graphics_that_the_terminal_supports() {
     #[track_caller]
     fn check(answer: &'static str, picture: &str) {
         let sent = previewed(&[], answer, 0);
@@ -41,7 +41,7 @@ fn previews_are_drawn_as_the_terminal_can() {
 }
 
 #[test]
-fn previews_go_with_text_in_colours() {
+fn previews_need_text_format_and_colours() {
     #[track_caller]
     fn check(args: &[&str], hint: &str) {
         let sent = previewed(args, PLAIN, 2);

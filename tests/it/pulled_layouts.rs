@@ -1,4 +1,4 @@
-//! Models in the layouts that Hugging Face has them in, pulled and then used: their vectors are the reference's.
+//! Pulls models in the layouts on Hugging Face, and compares their vectors with the reference.
 
 use imgsearch::Model;
 
@@ -6,11 +6,11 @@ use crate::hub_server::{Repo, Server};
 use crate::model_goldens::{Golden, LEAST_COSINE, cosine, execution, goldens, inputs, picture, read};
 use crate::models::{Newcomer, check};
 
-/// Pulls a golden model, and has it embed a picture and a text.
+/// Pulls a golden model, and embeds a picture and a text with it.
 #[track_caller]
 fn check_pulled(name: &str, args: &[&str], layout: &str) {
     let mut repo = Repo::of_folder(&goldens().join(name));
-    // What is published beside a model, and nobody needs.
+    // Unneeded files that are often published with a model.
     repo.0.extend(
         [".gitattributes", "README.md", "onnx/model.onnx", "visual/model.armnn", "pytorch_model.bin"]
             .map(|name| (name, b"not needed".to_vec())),
@@ -31,7 +31,7 @@ fn check_pulled(name: &str, args: &[&str], layout: &str) {
 }
 
 #[test]
-fn a_pulled_model_of_any_layout_embeds_as_its_reference_does() {
+fn a_pulled_model_of_any_layout_matches_its_reference() {
     check_pulled("mclip-immich", &[], "Immich");
     check_pulled("xlm-roberta-immich", &[], "Immich");
     check_pulled("clip-transformers", &["--text-precision", "fp32"], "transformers.js");

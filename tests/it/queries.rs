@@ -1,4 +1,4 @@
-//! What can be asked on the command line: expressions, pictures, filters, batches.
+//! Queries on the command line: expressions, pictures, filters, batches.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -27,7 +27,7 @@ fn indexed() -> Workspace {
 fn lines(workspace: &Workspace, args: &[&str]) -> Vec<Value> {
     let mut command = workspace.imgsearch(args);
     let output = command.args(["--format", "jsonl"]).current_dir(workspace.photos()).output().unwrap();
-    // Nothing found, and dates that are only of files, are explained.
+    // Only these two notes may appear.
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(
         said.lines()
@@ -38,14 +38,14 @@ fn lines(workspace: &Workspace, args: &[&str]) -> Vec<Value> {
     lines.map(|line| serde_json::from_slice(line).unwrap()).collect()
 }
 
-/// File name and score of each line.
+/// The file name and score of each line.
 fn scored(lines: &[Value]) -> Vec<(String, f64)> {
     let name = |path: &str| Path::new(path).file_name().unwrap().to_str().unwrap().to_owned();
     lines.iter().map(|line| (name(line["path"].as_str().unwrap()), line["score"].as_f64().unwrap())).collect()
 }
 
-/// Checks that two queries of one meaning have one answer. Their scores differ in the last digits when one of them
-/// loads the text tower as it was exported and the next a copy of it, optimised.
+/// Checks that two equivalent queries have the same answer. The scores may differ in the last digits, because one may load
+/// the exported text tower and the next its optimised copy.
 #[track_caller]
 fn same(found: &[Value], expected: &[Value]) {
     let (found, expected) = (scored(found), scored(expected));
@@ -60,7 +60,7 @@ fn names(workspace: &Workspace, args: &[&str]) -> Vec<String> {
     scored(&lines(workspace, args)).into_iter().map(|(name, _)| name).collect()
 }
 
-/// Checks that the command fails with exit code 2 and that stderr has each of `named`.
+/// Checks that the command fails with exit code 2 and that stderr contains each of `named`.
 #[track_caller]
 fn refused(workspace: &Workspace, args: &[&str], named: &[&str]) {
     let output = workspace.imgsearch(args).current_dir(workspace.photos()).output().unwrap();
@@ -72,7 +72,7 @@ fn refused(workspace: &Workspace, args: &[&str], named: &[&str]) {
 }
 
 #[test]
-fn the_long_form_and_the_compact_form_are_one() {
+fn the_long_form_and_the_compact_form_are_equivalent() {
     let workspace = indexed();
     #[track_caller]
     fn check(workspace: &Workspace, long: &[&str], compact: &[&str]) {
@@ -95,7 +95,7 @@ fn the_long_form_and_the_compact_form_are_one() {
 }
 
 #[test]
-fn a_sum_lies_between_its_parts() {
+fn a_sum_is_between_its_parts() {
     let workspace = indexed();
     let score = |args: &[&str]| {
         let found = scored(&lines(&workspace, args));
@@ -114,7 +114,7 @@ fn a_picture_and_its_copies_are_left_out_of_its_own_results() {
     let found = names(&workspace, &["similar", "a/1.png"]);
     assert_eq!(found.len(), 4, "{found:?}");
     assert!(!found.iter().any(|name| name.contains('1')), "{found:?}");
-    // Known by its content, wherever it lies, and by its path, whatever it has become.
+    // It is recognised by its content in any place, and by its path with any content.
     let elsewhere = workspace.root().join("elsewhere.png");
     fs::copy(workspace.photos().join("a/1.png"), &elsewhere).unwrap();
     assert_eq!(names(&workspace, &["similar", elsewhere.to_str().unwrap()]), found);
@@ -123,7 +123,7 @@ fn a_picture_and_its_copies_are_left_out_of_its_own_results() {
 }
 
 #[test]
-fn a_picture_on_stdin_is_that_in_a_file() {
+fn a_picture_on_stdin_is_like_one_in_a_file() {
     let workspace = indexed();
     let file = workspace.root().join("new.png");
     fs::write(&file, encoded(99, image::ImageFormat::Png)).unwrap();
@@ -141,10 +141,10 @@ fn a_picture_on_stdin_is_that_in_a_file() {
 }
 
 #[test]
-fn a_picture_of_the_library_is_not_looked_at_again() {
+fn a_picture_in_the_library_is_not_read_again() {
     let workspace = indexed();
     let embedded = scored(&lines(&workspace, &["similar", "a/2.jpg"]));
-    // Of the same size and time, but no picture: only who reads it notices.
+    // Replace it by a text of the same size and time, so that reading it would fail.
     let path = workspace.photos().join("a/2.jpg");
     let metadata = fs::metadata(&path).unwrap();
     let junk = vec![0; usize::try_from(metadata.len()).unwrap()];
@@ -168,7 +168,7 @@ fn results_can_be_named_in_the_next_query() {
 }
 
 #[test]
-fn queries_that_are_none_are_refused() {
+fn invalid_queries_are_refused() {
     let workspace = indexed();
     let check = |args: &[&str], named: &[&str]| refused(&workspace, args, named);
     check(&["query", " "], &["empty"]);
@@ -196,17 +196,17 @@ fn queries_that_are_none_are_refused() {
 }
 
 #[test]
-fn a_text_that_is_also_a_file_name_is_text_and_said_to_be() {
+fn a_text_that_is_also_a_file_name_causes_a_warning() {
     let workspace = indexed();
     let mut command = workspace.imgsearch(&["query", "4.jpg", "-n", "9", "--no-collapse"]);
     let output = command.current_dir(workspace.photos().join("b")).output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("warning") && stderr.contains("`./4.jpg`"), "{stderr}");
-    assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 6, "nothing is left out");
+    assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 6, "a photo is missing");
 }
 
 #[test]
-fn a_batch_answers_line_by_line_and_goes_on_after_a_bad_one() {
+fn a_batch_answers_line_by_line_and_continues_after_a_bad_one() {
     let workspace = indexed();
     let file = workspace.root().join("queries.txt");
     fs::write(&file, "a dog\n\n./none.png\n猫\n2:a cat - ./a/2.jpg\r\n").unwrap();
@@ -235,7 +235,7 @@ fn a_batch_ends_when_nobody_reads_its_answers() {
     let (mut questions, answers) = (batch.stdin.take().unwrap(), batch.stdout.take().unwrap());
     writeln!(questions, "a dog").unwrap();
     BufReader::new(answers).read_line(&mut String::new()).unwrap();
-    // The answers are closed now, the questions are not.
+    // The pipe for answers is closed now, but not the one for questions.
     writeln!(questions, "a cat").unwrap();
     let ended = (0..3000).find_map(|_| {
         std::thread::sleep(Duration::from_millis(20));
@@ -246,7 +246,7 @@ fn a_batch_ends_when_nobody_reads_its_answers() {
 }
 
 #[test]
-fn a_prompt_is_put_around_texts() {
+fn a_prompt_changes_the_text() {
     let workspace = indexed();
     let caption = lines(&workspace, &["query", "a photo of a dog"]);
     same(&lines(&workspace, &["query", "--prompt", "photo", "a dog"]), &caption);
@@ -265,7 +265,7 @@ fn the_runtime_collects_nothing() {
     assert_eq!(kept, ["imgsearch"]);
 }
 
-/// Photos of two cameras, with dates and places, as EXIF has them.
+/// Photos from two cameras, with dates and places in EXIF.
 fn dated() -> Workspace {
     let workspace = Workspace::new();
     let photo = |name: &str, seed: u32, size: (u32, u32), exif: Vec<u8>| {
@@ -300,7 +300,7 @@ fn dated() -> Workspace {
     workspace
 }
 
-/// A TIFF block with what a camera writes: texts, and degrees and minutes of a place.
+/// An EXIF block with a camera's data: texts, and degrees and minutes of a place.
 pub(crate) fn exif(
     camera: &str,
     lens: &str,
@@ -334,7 +334,7 @@ pub(crate) fn exif(
 }
 
 #[test]
-fn every_filter_leaves_what_it_names() {
+fn every_filter_finds_the_right_photos() {
     let workspace = dated();
     let check = |args: &[&str], expected: &[&str]| {
         let args = [&["query", "a photo", "--sort", "path"], args].concat();
@@ -368,7 +368,7 @@ fn every_filter_leaves_what_it_names() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn towns_are_known_by_name_once_their_names_are_there() {
+fn towns_are_found_by_name_if_the_names_are_installed() {
     let workspace = dated();
     let installed = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().join("runtime");
     let query = |near: &str| {
@@ -397,7 +397,7 @@ fn towns_are_known_by_name_once_their_names_are_there() {
 }
 
 #[test]
-fn matches_come_in_the_order_asked_for_and_keep_their_ranks() {
+fn matches_have_the_requested_order_and_keep_their_ranks() {
     let workspace = dated();
     let by_date = lines(&workspace, &["query", "a photo", "--sort", "date"]);
     let found: Vec<String> = scored(&by_date).into_iter().map(|(name, _)| name).collect();
@@ -413,7 +413,7 @@ fn matches_come_in_the_order_asked_for_and_keep_their_ranks() {
 }
 
 #[test]
-fn filters_that_cannot_be_read_are_refused() {
+fn invalid_filters_are_refused() {
     let workspace = indexed();
     let check = |args: &[&str], named: &[&str]| refused(&workspace, &[&["query", "x"], args].concat(), named);
     check(&["--after", "soon"], &["--after", "`soon`", "2 weeks ago"]);
@@ -430,14 +430,14 @@ fn filters_that_cannot_be_read_are_refused() {
     check(&["--sort", "size"], &["--sort", "date"]);
 }
 
-/// What is said on stderr, and the exit code.
+/// The text on stderr, and the exit code.
 fn said(workspace: &Workspace, args: &[&str]) -> (String, i32) {
     let output = workspace.imgsearch(args).current_dir(workspace.photos()).output().unwrap();
     (String::from_utf8(output.stderr).unwrap(), output.status.code().unwrap())
 }
 
 #[test]
-fn who_finds_nothing_is_told_why() {
+fn an_empty_result_is_explained() {
     let workspace = dated();
     let check = |args: &[&str], why: &str| {
         let (text, code) = said(&workspace, &[&["query", "a photo"], args].concat());
@@ -486,7 +486,7 @@ fn who_finds_nothing_is_told_why() {
 }
 
 #[test]
-fn a_query_for_a_time_says_which_dates_are_of_files() {
+fn a_date_query_says_how_many_dates_are_those_of_files() {
     let workspace = dated();
     let (text, _) = said(&workspace, &["query", "a photo", "--no-collapse", "--after", "2000"]);
     assert_eq!(text, "for 1 of 4 photos the file's date was used, because the photo itself has none\n");

@@ -1,4 +1,4 @@
-//! A RAW file stands back for the JPEG beside it, and only for one that is in the library.
+//! A RAW file is skipped in favour of the JPEG beside it, but only if that is in the library.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ impl Pairs {
         fs::write(self.0.photos().join(name), bytes).unwrap();
     }
 
-    /// What is in the library, in order.
+    /// Checks the contents of the library, in order.
     #[track_caller]
     fn check(&self, expected: &[&str]) {
         let mut found: Vec<_> = self.0.found(&[]).iter().map(|path| name(path)).collect();
@@ -30,7 +30,7 @@ fn name(path: &Path) -> String {
 }
 
 #[test]
-fn a_raw_file_stands_back_only_for_a_jpeg_that_is_in_the_library() {
+fn a_raw_file_is_skipped_only_for_a_jpeg_that_is_in_the_library() {
     let pairs = Pairs::new();
     for (seed, raw) in (0..).zip(["A.DNG", "B.DNG", "C.DNG", "D.DNG", "E.DNG"]) {
         pairs.write(raw, &dng(seed));
@@ -51,9 +51,9 @@ fn a_raw_file_stands_back_only_for_a_jpeg_that_is_in_the_library() {
     pairs.check(&["A.JPG", "B.DNG", "C.DNG", "D.DNG", "E.DNG"]);
 }
 
-/// Each JPEG is kept out of the library, or could not stand for a photo, for a reason of its own.
+/// Each JPEG is missing from the library, or unsuitable, for a different reason.
 #[test]
-fn whatever_keeps_the_jpeg_out_lets_the_raw_file_in() {
+fn if_the_jpeg_is_missing_the_raw_file_is_indexed() {
     let pairs = Pairs::new();
     for (seed, raw) in (0..).zip(["damaged.CR2", "large.NEF", "tiny.ARW", "folder.DNG", "other name.DNG"]) {
         pairs.write(raw, &dng(seed));
@@ -78,7 +78,7 @@ fn whatever_keeps_the_jpeg_out_lets_the_raw_file_in() {
 }
 
 #[test]
-fn a_raw_file_comes_and_goes_with_what_becomes_of_its_jpeg() {
+fn a_raw_file_follows_changes_of_its_jpeg() {
     let pairs = Pairs::new();
     pairs.write("a.DNG", &dng(1));
     pairs.0.index(&[], 0).check(&[("embedded", 1)]);
@@ -97,7 +97,7 @@ fn a_raw_file_comes_and_goes_with_what_becomes_of_its_jpeg() {
 }
 
 #[test]
-fn a_raw_file_that_was_named_is_meant() {
+fn a_raw_file_given_as_a_root_is_indexed() {
     let pairs = Pairs::new();
     pairs.write("a.DNG", &dng(1));
     pairs.write("a.JPG", &jpeg(480, 320, 2));
@@ -108,7 +108,7 @@ fn a_raw_file_that_was_named_is_meant() {
 
 #[test]
 #[cfg(unix)]
-fn a_change_of_model_does_not_wait_for_raw_files_that_stand_back() {
+fn a_change_of_model_does_not_wait_for_skipped_raw_files() {
     let pairs = Pairs::new();
     pairs.write("a.DNG", &dng(1));
     pairs.0.index(&[], 0);

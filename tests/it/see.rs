@@ -1,4 +1,4 @@
-//! What can be done with photos that were found: put on a page, gathered, opened, collapsed. `previews.rs` has them drawn.
+//! Pages, copies, links, opening and collapsing of the photos found. `previews.rs` tests previews.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -26,7 +26,7 @@ fn files(folder: &Path) -> Vec<String> {
     names
 }
 
-/// Queries with `args`; returns what was said on stderr.
+/// Runs a query with `args` and returns stderr.
 #[track_caller]
 fn query(workspace: &Workspace, args: &[&str], code: i32) -> String {
     let args = [&["query", "a photo", "--no-collapse"], args].concat();
@@ -35,7 +35,7 @@ fn query(workspace: &Workspace, args: &[&str], code: i32) -> String {
 }
 
 #[test]
-fn a_page_holds_the_photos() {
+fn a_page_contains_the_photos() {
     let workspace = indexed(&["a.png", "b <script>.jpg", "gone.png"]);
     fs::remove_file(workspace.photos().join("gone.png")).unwrap();
     let page = workspace.root().join("page.html");
@@ -72,7 +72,7 @@ fn many_queries_share_a_page() {
 }
 
 #[test]
-fn photos_are_gathered_and_nothing_is_overwritten() {
+fn photos_are_copied_and_linked_and_nothing_is_overwritten() {
     let workspace = indexed(&["1/a.png", "2/a.png", "2/b.png"]);
     let album = workspace.root().join("album");
     let album_name = album.to_str().unwrap();
@@ -88,7 +88,7 @@ fn photos_are_gathered_and_nothing_is_overwritten() {
 }
 
 #[test]
-fn a_photo_that_cannot_be_gathered_is_named() {
+fn a_photo_that_cannot_be_copied_is_reported() {
     let workspace = indexed(&["a.png", "b.png"]);
     fs::remove_file(workspace.photos().join("b.png")).unwrap();
     let said = query(&workspace, &["--copy-to", workspace.root().join("album").to_str().unwrap()], 2);
@@ -102,7 +102,7 @@ fn contradictions_are_refused() {
     assert!(query(&workspace, &["--preview", "-0"], 2).contains("--null"));
 }
 
-/// An opener that notes what it is to open.
+/// An opener that records the files to open.
 fn opener(workspace: &Workspace) -> std::path::PathBuf {
     let folder = workspace.root().join("bin");
     fs::create_dir(&folder).unwrap();
@@ -117,7 +117,7 @@ fn opener(workspace: &Workspace) -> std::path::PathBuf {
 }
 
 #[test]
-fn the_platforms_opener_opens() {
+fn the_platforms_opener_is_used() {
     #[track_caller]
     fn check(args: &[&str], expected: &[&str]) {
         let workspace = indexed(&["a.png", "b.png"]);
@@ -125,7 +125,7 @@ fn the_platforms_opener_opens() {
         let args = [&["query", "a photo", "--no-collapse", "--open"], args].concat();
         workspace.imgsearch(&args).current_dir(workspace.root()).env("PATH", path).assert().success();
         let opened = || fs::read_to_string(workspace.root().join("opened")).unwrap_or_default();
-        // It runs on its own; a minute is more than it ever takes.
+        // It runs in the background; a minute is plenty.
         for _ in (0..3000).take_while(|_| opened().lines().count() < expected.len()) {
             std::thread::sleep(std::time::Duration::from_millis(20));
         }

@@ -1,4 +1,4 @@
-//! Files beside a photo give its date, place and words where the photo itself has none.
+//! Sidecars provide date, place and texts if the photo itself has none.
 
 use std::fs;
 
@@ -17,7 +17,7 @@ const PACKET: &str = r#"<x:xmpmeta xmlns:x="adobe:ns:meta/">
 const TAKEOUT: &str = r#"{"title": "a.png", "description": "Boats", "photoTakenTime": {"timestamp": "1557126489"},
 "geoData": {"latitude": 49.5, "longitude": 15.25}, "people": [{"name": "Ada"}]}"#;
 
-/// What a query says of the photo of this name.
+/// The query's record for the photo of this name.
 #[track_caller]
 fn record(workspace: &Workspace, name: &str) -> Value {
     let fields = "path,taken,taken_from,latitude,longitude,title,description,keywords";
@@ -39,7 +39,7 @@ fn unknown() -> Value {
 }
 
 #[test]
-fn a_sidecar_that_comes_changes_or_goes_is_noticed_without_embedding() {
+fn new_changed_and_deleted_sidecars_are_noticed_without_embedding() {
     let workspace = Workspace::new();
     workspace.photo("a.png", 1);
     workspace.photo("b.png", 2);
@@ -53,7 +53,7 @@ fn a_sidecar_that_comes_changes_or_goes_is_noticed_without_embedding() {
     let told = json!({"taken": "2019-05-06T07:08:09+02:00", "taken_from": "sidecar", "latitude": 49.5,
         "longitude": 15.25, "title": "Harbour", "description": null, "keywords": ["sea", "boats"]});
     assert_eq!(record(&workspace, "a.png"), told);
-    // The same content elsewhere has no sidecar.
+    // A copy elsewhere has no sidecar.
     assert_eq!(record(&workspace, "c.png"), unknown());
     assert_eq!(workspace.found(&["--on", "2019-05-06", "--near", "49.5,15.25,1"]).len(), 1);
 
@@ -67,7 +67,7 @@ fn a_sidecar_that_comes_changes_or_goes_is_noticed_without_embedding() {
 }
 
 #[test]
-fn a_takeout_tells_of_its_photos() {
+fn a_takeout_describes_its_photos() {
     let workspace = Workspace::new();
     for (name, seed) in [("a.png", 1), ("a(1).png", 2), ("a-edited.png", 3), ("b.png", 4)] {
         workspace.photo(name, seed);

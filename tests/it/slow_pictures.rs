@@ -1,4 +1,4 @@
-//! Pictures that are not decoded or read in time, in whole runs of the library's own pipeline.
+//! Pictures that are not decoded or read in time, in complete runs of the pipeline.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -36,7 +36,7 @@ fn run_plan(
     index_in(library, &offline_model(), plan, reporter, cancel)
 }
 
-/// Makes the first files, in the order of the walk, ones that nobody has answered yet when they are opened.
+/// Makes the first files of the walk block when they are opened.
 #[cfg(target_os = "linux")]
 struct SlowDisk {
     slow: Vec<PathBuf>,
@@ -51,7 +51,7 @@ impl Reporter for SlowDisk {
         if let Event::Finished { path, .. } = event {
             self.finished.send(path.to_owned()).unwrap();
         }
-        // Told before a reader can get at it.
+        // This is reported before a reader can open the file.
         if let Event::Queued = event
             && let Some(path) = self.slow.get(self.queued.fetch_add(1, Ordering::Relaxed))
         {
@@ -63,7 +63,7 @@ impl Reporter for SlowDisk {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn everything_else_goes_on_while_a_disk_is_slow_to_answer() {
+fn everything_else_continues_while_a_disk_is_slow() {
     let workspace = Workspace::new();
     let photos: Vec<_> = (0..16).map(|seed| workspace.photo(&format!("{seed:02}.png"), seed)).collect();
     let (slow, others) = photos.split_at(3);
@@ -73,7 +73,7 @@ fn everything_else_goes_on_while_a_disk_is_slow_to_answer() {
     let library = workspace.root().join("library");
     std::thread::scope(|scope| {
         let run = scope.spawn(|| run_plan(&plan(&workspace), &library, &disk, &AtomicBool::new(false)));
-        // None comes if nothing else goes on: then the slow files are answered for the run to end.
+        // If nothing else continues, no event comes; unblock the slow files so that the run ends.
         let mut before: Vec<_> =
             others.iter().map_while(|_| paths.recv_timeout(Duration::from_secs(120)).ok()).collect();
         for (path, content) in slow.iter().zip(contents) {
@@ -85,11 +85,11 @@ fn everything_else_goes_on_while_a_disk_is_slow_to_answer() {
     });
 }
 
-/// Three of eight files are never answered. The others are indexed, and those three in the next run, when their disk
-/// answers again.
+/// Three of eight files block forever. The others are indexed, and those three in the next run, when their disk responds
+/// again.
 #[test]
 #[cfg(target_os = "linux")]
-fn what_is_not_read_in_time_is_left_out_for_now() {
+fn files_not_read_in_time_are_skipped_for_now() {
     let workspace = Workspace::new();
     let photos: Vec<_> = (0..8).map(|seed| workspace.photo(&format!("{seed:02}.png"), seed)).collect();
     let slow = photos[..3].to_vec();
@@ -102,7 +102,7 @@ fn what_is_not_read_in_time_is_left_out_for_now() {
     assert_eq!((totals.embedded, totals.files()), (5, 8));
     assert_eq!(totals.skipped.into_iter().collect::<Vec<_>>(), [(SkipKind::TooSlow, 3)]);
     for (path, content) in slow.iter().zip(contents) {
-        // The threads that were left behind are answered by nobody.
+        // The abandoned threads stay blocked.
         fs::remove_file(path).unwrap();
         fs::write(path, content).unwrap();
     }
@@ -110,7 +110,7 @@ fn what_is_not_read_in_time_is_left_out_for_now() {
     assert_eq!((totals.embedded, totals.unchanged, totals.skipped_before), (3, 5, 0));
 }
 
-/// A run that waits for a disk, and would for ten minutes, ends when it is told to.
+/// A run that would wait ten minutes for a disk ends when it is cancelled.
 #[test]
 #[cfg(target_os = "linux")]
 fn a_run_that_waits_for_a_disk_can_be_cancelled() {
@@ -132,7 +132,7 @@ fn a_run_that_waits_for_a_disk_can_be_cancelled() {
     });
 }
 
-/// Adds pictures that take more than a tenth of a second each to decode.
+/// Adds pictures that take more than a tenth of a second to decode.
 fn large_pictures(workspace: &Workspace, count: u8) {
     for number in 1..=count {
         let picture = RgbImage::from_pixel(6_000, 6_000, Rgb([number; 3]));
@@ -142,7 +142,7 @@ fn large_pictures(workspace: &Workspace, count: u8) {
 }
 
 #[test]
-fn what_takes_too_long_is_left_out_and_remembered() {
+fn slow_pictures_are_skipped_and_remembered() {
     let workspace = Workspace::new();
     large_pictures(&workspace, 3);
     let library = workspace.root().join("library");
@@ -154,7 +154,7 @@ fn what_takes_too_long_is_left_out_and_remembered() {
 }
 
 #[test]
-fn a_run_gives_up_when_decoders_are_stuck_and_keeps_what_it_has() {
+fn a_run_gives_up_if_decoders_are_stuck_and_keeps_finished_work() {
     let workspace = Workspace::new();
     workspace.photo("0.png", 0);
     let library = workspace.root().join("library");
@@ -166,7 +166,7 @@ fn a_run_gives_up_when_decoders_are_stuck_and_keeps_what_it_has() {
 }
 
 #[test]
-fn whoever_waits_for_a_picture_is_told_that_it_takes_too_long() {
+fn queries_and_thumbnails_report_slow_pictures() {
     let workspace = Workspace::new();
     workspace.photo("0.png", 0);
     let library = workspace.root().join("library");
@@ -191,7 +191,7 @@ fn whoever_waits_for_a_picture_is_told_that_it_takes_too_long() {
         let error = engine.search(&Query::new(expression, NonZeroUsize::MIN)).unwrap_err();
         assert!(matches!(error, EngineError::Picture { .. }) && error.to_string().ends_with(told), "{error}");
     }
-    // They are all still being decoded, and some more may be.
+    // They are all still being decoded, and more may start.
     let is_stuck = |_| matches!(Thumbnailer::new(64, limits).make(&large), Err(PictureError::Stuck));
     assert!((0..20).any(is_stuck));
 }

@@ -1,4 +1,4 @@
-//! What every store behind the seam must do: the embedded one, and one in memory.
+//! Conformance tests for stores behind the seam: the embedded one, and one in memory.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -23,7 +23,7 @@ use crate::workspace::Workspace;
 
 const CONTINUE: ControlFlow<()> = ControlFlow::Continue(());
 
-/// A store that a test may fill.
+/// A store for a test.
 enum Store {
     Embedded(TempDir, Space),
     Memory(MemoryStore),
@@ -46,7 +46,7 @@ impl Store {
         }
     }
 
-    /// What it shows when these were put into it.
+    /// Its view after these writes.
     fn with(&self, writes: Vec<Write>) -> Arc<dyn View> {
         let sink = self.sink();
         sink.apply(writes).unwrap();
@@ -63,7 +63,7 @@ fn stores(space: &Space) -> [Store; 2] {
     [Store::Embedded(tempfile::tempdir().unwrap(), space.clone()), Store::Memory(MemoryStore::new(space))]
 }
 
-/// Has every store, still empty, pass a test.
+/// Runs a test on every store, empty at first.
 #[track_caller]
 fn each_store(test: impl Fn(&Store)) {
     stores(&space()).iter().for_each(test);
@@ -75,7 +75,7 @@ fn photo(width: u32) -> Photo {
     Photo::read(STAMP, 7, Some(Details { width, height: 3, ..Details::default() }))
 }
 
-/// A vector at this angle, in degrees.
+/// A vector at this angle in degrees.
 fn at(degrees: f32) -> Vector {
     let angle = degrees.to_radians();
     Vector::normalized(vec![angle.cos(), angle.sin()]).unwrap()
@@ -123,14 +123,14 @@ fn items(
     items
 }
 
-/// The photos that a view shows, in the order of their keys.
+/// The photos in a view, in key order.
 fn photos(view: &dyn View) -> Vec<Item> {
     let mut items = items(|visit| view.each(&Filter::default(), Load::WithoutVector, visit));
     items.sort_by_key(Item::key);
     items
 }
 
-/// The items of a view that are no photos, in the order of their keys. All others are those that [`photos`] tells.
+/// The items in a view that are not photos, in key order. Checks that the others are those of [`photos`].
 fn no_photos(view: &dyn View) -> Vec<Item> {
     let (mut all, mut no_photos) = (Vec::new(), Vec::new());
     let visit = &mut |stored: Stored, is_photo| {
@@ -158,7 +158,7 @@ fn top(top: usize) -> NonZeroUsize {
 }
 
 #[test]
-fn what_is_put_comes_back() {
+fn records_round_trip() {
     each_store(|store| {
         let strange = if cfg!(unix) { path_of(b"/a/\xff\n") } else { PathBuf::from("/a/strange") };
         let all =
@@ -186,7 +186,7 @@ fn what_is_put_comes_back() {
 }
 
 #[test]
-fn what_is_not_published_is_not_shown() {
+fn unpublished_changes_are_not_visible() {
     each_store(|store| {
         assert!(store.view().err().unwrap().is_missing());
         let first = store.with(vec![put("/a", 0.0)]);
@@ -226,7 +226,7 @@ fn the_closest_photos_are_found_and_no_others() {
 }
 
 #[test]
-fn filters_and_what_is_left_out_narrow_a_search() {
+fn filters_and_exclusions_narrow_a_search() {
     each_store(|store| {
         let wide = |path: &str, degrees| {
             let vector = Some(at(degrees));
@@ -296,7 +296,7 @@ fn the_photos_of_a_content_are_found() {
 }
 
 #[test]
-fn files_are_visited_below_their_folder_with_their_parts_behind_them() {
+fn files_are_visited_by_folder_and_before_their_parts() {
     each_store(|store| {
         let sink = store.sink();
         let parts = [moment("/p/b", 2), moment("/p/b", 1)].map(|item| put_item(item, 0.0));
@@ -314,7 +314,7 @@ fn files_are_visited_below_their_folder_with_their_parts_behind_them() {
         assert_eq!(items(|visit| sink.each_under(Path::new("/p"), visit)), below);
         assert_eq!(items(|visit| sink.each_under(Path::new("/p/b"), visit)), below[1..4]);
         assert!(items(|visit| sink.each_under(Path::new("/x"), visit)).is_empty());
-        // A visitor may change what is visited, and may have enough.
+        // A visitor may change the store, and may stop.
         let mut visited = 0;
         let visit = &mut |stored: Stored| {
             visited += 1;
@@ -329,7 +329,7 @@ fn files_are_visited_below_their_folder_with_their_parts_behind_them() {
 }
 
 #[test]
-fn a_file_goes_with_its_parts() {
+fn a_file_is_removed_with_its_parts() {
     each_store(|store| {
         let sink = store.sink();
         let kept =
@@ -340,7 +340,7 @@ fn a_file_goes_with_its_parts() {
             items(|visit| sink.each_under(Path::new("/"), visit)),
             [Item::file("/a b"), Item::file("/a/c")]
         );
-        // Also parts that are new in the same batch; and what comes after a removal stays.
+        // This includes new parts in the same batch; parts added after the removal stay.
         let mut batch = kept();
         batch.extend([remove("/a"), put_item(moment("/a", 2), 0.0), remove("/a b"), put("/a b", 0.0)]);
         sink.apply(batch).unwrap();
@@ -350,7 +350,7 @@ fn a_file_goes_with_its_parts() {
 }
 
 #[test]
-fn a_batch_is_applied_whole_or_not_at_all() {
+fn a_batch_is_atomic() {
     each_store(|store| {
         let sink = store.sink();
         let wide = Vector::normalized(vec![1.0; 3]).unwrap();
@@ -369,7 +369,7 @@ fn a_batch_is_applied_whole_or_not_at_all() {
     });
 }
 
-/// Numbers that look random and are the same in every run (xorshift64*).
+/// Reproducible pseudo-random numbers (xorshift64*).
 struct Numbers(u64);
 
 impl Numbers {
@@ -381,9 +381,9 @@ impl Numbers {
     }
 }
 
-/// Any sequence of changes leads both stores to the same records and the same answers.
+/// Any sequence of changes gives both stores the same records and answers.
 #[test]
-fn all_stores_do_the_same() {
+fn all_stores_behave_the_same() {
     let (stores, mut numbers) = (stores(&space()), Numbers(11));
     for _ in 0..6 {
         let write = |_| {

@@ -1,9 +1,9 @@
-//! libheif's C interface: loaded, called and cleaned up after.
+//! Bindings to libheif's C interface.
 //!
-//! One of the unsafe files of this package, which ARCHITECTURE.md lists. Each function below has had this signature
-//! since libheif 1.3 (2018). A value that is dropped frees what libheif allocated for it.
+//! One of the unsafe files listed in ARCHITECTURE.md. Each function below has had this signature since libheif 1.3 (2018).
+//! Dropping a value frees what libheif allocated for it.
 
-#![expect(unsafe_code, reason = "libheif is a C library, loaded while running")]
+#![expect(unsafe_code, reason = "libheif is a C library, loaded at run time")]
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
@@ -16,18 +16,18 @@ use super::super::raster::Alpha;
 
 /// `heif_colorspace_RGB`.
 const RGB: c_int = 1;
-/// `heif_chroma_interleaved_RGB`, three bytes a pixel.
+/// `heif_chroma_interleaved_RGB`, three bytes per pixel.
 const INTERLEAVED_RGB: c_int = 10;
-/// `heif_chroma_interleaved_RGBA`, four bytes a pixel.
+/// `heif_chroma_interleaved_RGBA`, four bytes per pixel.
 const INTERLEAVED_RGBA: c_int = 11;
 /// `heif_channel_interleaved`.
 const INTERLEAVED: c_int = 10;
 /// `heif_error_Unsupported_filetype` and `heif_error_Unsupported_feature`.
 const UNSUPPORTED: [c_int; 2] = [3, 4];
 /// `heif_suberror_Unsupported_codec`, and its successor in newer versions: the file is fine, but this libheif was built
-/// without the codec that it takes.
+/// without the needed codec.
 const NO_CODEC: [c_int; 2] = [3000, 6003];
-/// `heif_error_Memory_allocation_error`, which also stands for libheif's own bounds on size.
+/// `heif_error_Memory_allocation_error`, also used for libheif's own size limits.
 const TOO_LARGE: c_int = 6;
 
 /// `struct heif_error`.
@@ -38,14 +38,14 @@ struct HeifError {
     message: *const c_char,
 }
 
-// What a call hands out and takes back; nobody looks inside.
+// Opaque pointers of libheif.
 type Context = *mut c_void;
 type Handle = *mut c_void;
 type Image = *mut c_void;
 
-/// `heif_compression_HEVC`, what HEIC holds.
+/// `heif_compression_HEVC`, used in HEIC.
 const HEVC: c_int = 1;
-/// `heif_compression_AV1`, what AVIF holds.
+/// `heif_compression_AV1`, used in AVIF.
 const AV1: c_int = 4;
 
 /// A loaded libheif.
@@ -67,15 +67,15 @@ pub(super) struct Library {
     image_width: unsafe extern "C" fn(Image, c_int) -> c_int,
     image_height: unsafe extern "C" fn(Image, c_int) -> c_int,
     plane: unsafe extern "C" fn(Image, c_int, *mut c_int) -> *const u8,
-    /// Keep the functions above, and what those call, where they are.
+    /// Keeps the libraries loaded, because the functions above point into them.
     _libraries: Vec<libloading::Library>,
 }
 
 impl Library {
-    /// Loads the library at `path`, or one of this name from where the system looks; `None` if it does not serve.
-    /// The codecs go first: libheif names them, but not where they lie.
+    /// Loads the library at `path`, or one of this name from the system's places; `None` if that fails. The codecs are loaded
+    /// first, because libheif refers to them only by name.
     pub(super) fn open(path: &Path, codecs: &[PathBuf]) -> Option<Library> {
-        // SAFETY: codecs that lie beside libheif are trusted as it is.
+        // SAFETY: codecs beside libheif are trusted like libheif itself.
         let mut libraries: Vec<_> =
             codecs.iter().filter_map(|path| unsafe { libloading::Library::new(path) }.ok()).collect();
         // SAFETY: a file named libheif is trusted to be libheif, whose initialisers only register its codecs.
@@ -118,12 +118,12 @@ impl Library {
 
     /// Its version, such as `1.23.0`.
     pub(super) fn version(&self) -> String {
-        // SAFETY: it answers a string that is part of the library.
+        // SAFETY: it returns a string that is part of the library.
         unsafe { CStr::from_ptr((self.version)()) }.to_string_lossy().into_owned()
     }
 
     pub(super) fn reads_heic(&self) -> bool {
-        // SAFETY: it takes any number.
+        // SAFETY: it accepts any number.
         unsafe { (self.have_decoder)(HEVC) != 0 }
     }
 
@@ -132,17 +132,17 @@ impl Library {
         unsafe { (self.have_decoder)(AV1) != 0 }
     }
 
-    /// The main picture of a file. `check` sees the size before anything is decoded.
+    /// Decodes the main picture of a file. `check` gets the size before anything is decoded.
     pub(super) fn decode(
         &self,
         bytes: &[u8],
         name: &str,
         check: impl Fn((u32, u32)) -> Result<(), DecodeError>,
     ) -> Result<Heif, DecodeError> {
-        // SAFETY: it takes nothing.
+        // SAFETY: it takes no arguments.
         let context = Owned { pointer: unsafe { (self.context_alloc)() }, free: self.context_free };
         if let Some(set_threads) = self.set_threads {
-            // SAFETY: the context is alive. All cores decode a picture each already: no threads of its own.
+            // SAFETY: the context is alive. (No threads: every core is already decoding a picture.)
             unsafe { set_threads(context.pointer, 0) };
         }
         // SAFETY: `bytes` outlives the context, which reads from it without copying.
@@ -162,7 +162,7 @@ impl Library {
         let has_alpha = unsafe { (self.has_alpha)(handle.pointer) } != 0;
         let (chroma, channels) = if has_alpha { (INTERLEAVED_RGBA, 4) } else { (INTERLEAVED_RGB, 3) };
         let mut image = Owned { pointer: null_mut(), free: self.image_release };
-        // SAFETY: the handle is alive; the image is written only on success; no options are the default ones.
+        // SAFETY: the handle is alive; the image is written only on success; null options mean defaults.
         let decoded =
             unsafe { (self.decode_image)(handle.pointer, &raw mut image.pointer, RGB, chroma, null()) };
         worked(&decoded, name)?;
@@ -175,7 +175,7 @@ impl Library {
         picture.ok_or_else(no_pixels)
     }
 
-    /// Copies the rows, which libheif pads, into one piece.
+    /// Copies the rows into one buffer, without libheif's padding.
     fn rows(&self, image: &Owned, channels: usize) -> Option<(u32, u32, Vec<u8>)> {
         // SAFETY: the image is alive.
         let size = unsafe {
@@ -204,14 +204,14 @@ impl Library {
     }
 }
 
-/// A picture as it comes.
+/// A decoded picture.
 pub(super) struct Heif {
     pub(super) pixels: DynamicImage,
-    /// How transparency is stored, if there is any.
+    /// How alpha is stored, if there is any.
     pub(super) alpha: Alpha,
 }
 
-/// Something of libheif's that must be given back.
+/// An object of libheif that must be freed.
 struct Owned {
     pointer: *mut c_void,
     free: unsafe extern "C" fn(*mut c_void),

@@ -1,9 +1,9 @@
-//! HEIC and AVIF, through the libheif that is found when the first such file comes.
+//! Decodes HEIC and AVIF with libheif, which is searched for at the first such file.
 //!
-//! libheif is loaded while running, not linked: so the program builds and runs without it, set-up can bring it along
-//! as it does ONNX Runtime, and a system's own, newer one serves as well. It stays a library of its own under its own
-//! licence (LGPL). The alternatives are worse: `heic` and `zenavif` are AGPL, and the `libheif-rs` of today does not
-//! build against Debian 12's libheif 1.15.
+//! libheif is loaded at run time and not linked. So the program builds and runs without it, set-up can install it like ONNX
+//! Runtime, and a newer system library works too. It remains a separate library under its own licence (LGPL). The
+//! alternatives are worse: `heic` and `zenavif` are AGPL, and the current `libheif-rs` does not build against Debian 12's
+//! libheif 1.15.
 
 mod library;
 
@@ -14,21 +14,20 @@ use std::sync::OnceLock;
 use super::{DecodeError, Decoded, Limits};
 use library::Library;
 
-/// The file names that systems know libheif by; its interface has been compatible since version 1.0.
+/// The file names of libheif on various systems. Its interface has been compatible since version 1.0.
 const SYSTEM_NAMES: &[&str] = &["libheif.so.1", "libheif.1.dylib", "libheif.dll", "heif.dll"];
 
 static FOLDERS: OnceLock<Vec<PathBuf>> = OnceLock::new();
 static LIBRARIES: OnceLock<Vec<Library>> = OnceLock::new();
 
-/// Names folders to look for libheif in, beside the system's own places. A process loads its libraries once, so call
-/// this once, before the first picture. A folder must hold libheif and the codecs it needs, and nothing else: every
-/// library in it is loaded.
+/// Sets folders in which to look for libheif, in addition to the system's places. A process loads its libraries once, so call
+/// this once, before the first picture. A folder must contain only libheif and its codecs, because every library in it is
+/// loaded.
 pub fn look_in(folders: Vec<PathBuf>) {
     let _ = FOLDERS.set(folders);
 }
 
-/// Every libheif there is. They differ in what they read: each version refuses files that another takes, and some
-/// distributions leave a codec out.
+/// All libheifs found. They differ: each version refuses files that another reads, and some distributions leave out a codec.
 fn libraries() -> &'static [Library] {
     LIBRARIES.get_or_init(|| {
         let brought_along = FOLDERS.get().into_iter().flatten().filter_map(|folder| library_in(folder));
@@ -37,7 +36,7 @@ fn libraries() -> &'static [Library] {
     })
 }
 
-/// The versions of the libheifs that are found here and read HEIC, and of those that read AVIF.
+/// The versions of the libheifs found that read HEIC, and of those that read AVIF.
 pub fn versions() -> (Vec<String>, Vec<String>) {
     let of = |reads: fn(&Library) -> bool| {
         libraries().iter().filter(|library| reads(library)).map(Library::version).collect()
@@ -57,33 +56,33 @@ fn is_library(path: &Path) -> bool {
     name.contains(std::env::consts::DLL_SUFFIX)
 }
 
-/// `libheif.so`, `libheif.so.1`, or `libheif-e72ea93c.so.1.23.6` as Python's wheels call it.
+/// Whether this is libheif: `libheif.so`, `libheif.so.1`, or `libheif-e72ea93c.so.1.23.6` as in Python wheels.
 fn is_libheif(path: &Path) -> bool {
     let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
     name.trim_start_matches("lib").starts_with("heif")
 }
 
-/// What files are called that hold HEVC, or are of a kind that does not say what it holds.
+/// The name for files with HEVC, or with unknown content.
 pub(super) const HEIC: &str = "HEIC";
-/// What files are called that hold AV1.
+/// The name for files with AV1.
 pub(super) const AVIF: &str = "AVIF";
 
-/// The planes that libheif decodes and the RGB it makes of them, in bytes.
+/// The memory in bytes for the planes that libheif decodes and the RGB that it makes from them.
 fn needed((width, height): (u32, u32)) -> u64 {
     u64::from(width) * u64::from(height) * 8
 }
 
-/// Bytes that [`decode`] takes.
+/// The memory in bytes that [`decode`] needs.
 pub(super) fn memory(bytes: &[u8]) -> Option<u64> {
     let size = Cell::new(None);
     let look = |found| {
         size.set(Some(found));
-        Err(DecodeError::Empty) // Nothing is to be decoded.
+        Err(DecodeError::Empty) // Stop here: nothing needs to be decoded.
     };
     libraries().iter().find_map(|library| library.decode(bytes, "", look).err().and(size.get())).map(needed)
 }
 
-/// Every libheif, those first that have the codec for such a file.
+/// All libheifs; those with the codec for such a file come first.
 fn most_likely_first(name: &str) -> impl Iterator<Item = &'static Library> {
     let has_codec =
         |library: &&Library| if name == AVIF { library.reads_avif() } else { library.reads_heic() };
@@ -91,8 +90,8 @@ fn most_likely_first(name: &str) -> impl Iterator<Item = &'static Library> {
     with.into_iter().chain(without)
 }
 
-/// Asks one after the other until one has no error, whatever the error: each version refuses files that another reads.
-/// If all have one, the first counts, for what a library without the codec says is nothing about the file.
+/// Tries one library after another until one succeeds, because each version refuses files that another reads. If all fail,
+/// returns the first error: a library without the codec says nothing about the file.
 fn first_success<L, T>(
     libraries: impl Iterator<Item = L>,
     decode: impl Fn(L) -> Result<T, DecodeError>,
@@ -107,7 +106,7 @@ fn first_success<L, T>(
     first
 }
 
-/// Decodes the main picture of a file. Its pixels come upright.
+/// Decodes the main picture of a file. Its pixels are already upright.
 pub(super) fn decode(bytes: &[u8], name: &str, limits: &Limits) -> Result<Decoded, DecodeError> {
     let check = |size| {
         limits.check_size(size)?;
@@ -127,7 +126,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_library_is_asked_until_one_can() {
+    fn libraries_are_tried_until_one_succeeds() {
         #[track_caller]
         fn check(answers: &[Result<u8, &str>], expected: Option<Result<u8, &str>>) {
             let damaged = |detail: &str| DecodeError::Damaged { detail: detail.to_owned() };

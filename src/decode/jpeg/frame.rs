@@ -1,32 +1,32 @@
-//! How much work a JPEG is, told from its headers before any of it is done.
+//! Estimates the cost of decoding a JPEG from its headers.
 //!
-//! A file whose components all come in one scan is decoded row by row. One with several scans (progressive, mostly)
-//! needs every coefficient of the picture in memory, and one more pass over them for each scan.
+//! A file with all components in one scan is decoded row by row. One with several scans (usually progressive) needs all
+//! coefficients of the picture in memory, and a pass over them for each scan.
 
 use super::super::{DecodeError, Limits};
 
-/// Encoders write about 10 scans; a small file with thousands would take minutes. libjpeg-turbo's own fuzzers stop at
-/// 500.
+/// The maximum number of scans. Encoders write about 10; a small file with thousands would take minutes. libjpeg-turbo's own
+/// fuzzers stop at 500.
 const MAX_SCANS: usize = 500;
 
-/// What the headers say.
+/// The relevant data of the headers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     pub(super) size: (u32, u32),
     components: u8,
-    /// The first scan does not have all components whole.
+    /// The first scan does not contain all components completely.
     has_many_scans: bool,
 }
 
 impl Frame {
-    /// The frame that comes before the first scan.
+    /// Reads the frame before the first scan.
     pub(super) fn of(bytes: &[u8]) -> Option<Frame> {
         let mut rest = bytes.get(2..)?;
         let mut found = None;
         loop {
             let (marker, payload, after) = segment(rest)?;
             match marker {
-                // Frame headers; in between lie tables (C4, CC) and an extension (C8).
+                // Frame headers. In this range are also tables (C4, CC) and an extension (C8).
                 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
                     let [_, h1, h2, w1, w2, components] = *payload.get(..6)? else { return None };
                     let side = |high, low| u32::from(u16::from_be_bytes([high, low]));
@@ -44,7 +44,7 @@ impl Frame {
         }
     }
 
-    /// Refuses a file that would take too long or too much memory.
+    /// Refuses a file that would need too much time or memory.
     pub(super) fn check(&self, bytes: &[u8], limits: &Limits) -> Result<(), DecodeError> {
         if !self.has_many_scans {
             return Ok(());
@@ -57,14 +57,14 @@ impl Frame {
         limits.check_memory(self.coefficients())
     }
 
-    /// Bytes that the coefficients take which must be kept: two each, none of the components subsampled at worst.
+    /// The memory in bytes for coefficients that must be kept: two bytes each, without subsampling at worst.
     pub(super) fn coefficients(&self) -> u64 {
         let each = if self.has_many_scans { 2 * u64::from(self.components) } else { 0 };
         u64::from(self.size.0) * u64::from(self.size.1) * each
     }
 }
 
-/// The next segment: its marker, its payload and what follows.
+/// The next segment: its marker, its payload and the rest.
 pub(super) fn segment(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let start = bytes.windows(2).position(|pair| pair[0] == 0xFF && !matches!(pair[1], 0x00 | 0xFF))?;
     let [_, marker, high, low] = *bytes.get(start..start + 4)? else { return None };
@@ -79,14 +79,14 @@ mod tests {
 
     /// Start of image, a frame of three components and a scan of `in_scan` of them.
     fn file(frame: u8, in_scan: u8, scans: usize) -> Vec<u8> {
-        let mut file = vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 0xFF, 0xC2]; // a marker inside a payload is none
+        let mut file = vec![0xFF, 0xD8, 0xFF, 0xE0, 0, 4, 0xFF, 0xC2]; // a marker in a payload does not count
         file.extend([0xFF, frame, 0, 8, 8, 0, 32, 0, 16, 3]);
         file.extend([0xFF, 0xDA, 0, 3, in_scan].repeat(scans));
         file
     }
 
     #[test]
-    fn many_scans_are_told_from_one() {
+    fn many_scans_are_distinguished_from_one() {
         #[track_caller]
         fn check(file: &[u8], has_many_scans: bool) {
             assert_eq!(Frame::of(file), Some(Frame { size: (16, 32), components: 3, has_many_scans }));

@@ -1,12 +1,12 @@
-//! JPEG at a fraction of its size, with MozJPEG's decoder (libjpeg-turbo's, in C).
+//! Decodes JPEGs at a fraction of their size with MozJPEG's decoder (libjpeg-turbo's, in C).
 //!
-//! A JPEG holds blocks of 8 × 8 pixels as frequencies; leaving the high ones out gives the picture at 1/2, 1/4 or 1/8
-//! of its size for a fraction of the work, and better than shrinking it afterwards by skipping pixels would.
+//! A JPEG stores blocks of 8 × 8 pixels as frequencies. Leaving out the high ones yields the picture at 1/2, 1/4 or 1/8 of its
+//! size for a fraction of the work, and in better quality than skipping pixels afterwards.
 //!
-//! Measured on photos of 12 megapixels, CPU ms at 1/4: MozJPEG 35 without assembly and 24 with it,
-//! turbojpeg 24, jpeg-decoder 31, libjpeg-turbo-rs 33; all of the picture with zune-jpeg 40 and then 8 for resizing.
-//! turbojpeg needs cmake and nasm to build, jpeg-decoder misses the accuracy we promise (10 of 255 off at worst), and
-//! libjpeg-turbo-rs is a young rewrite with much unsafe code of its own.
+//! Measured on photos of 12 megapixels, CPU ms at 1/4: MozJPEG 35 without assembly and 24 with it, turbojpeg 24, jpeg-decoder
+//! 31, libjpeg-turbo-rs 33; at full size with zune-jpeg 40, and 8 more for resizing. turbojpeg needs cmake and nasm to build,
+//! jpeg-decoder is not accurate enough (10 of 255 off at worst), and libjpeg-turbo-rs is a young rewrite with much unsafe
+//! code.
 
 mod frame;
 mod scans;
@@ -24,15 +24,15 @@ use mozjpeg::{ColorSpace, Decompress};
 use super::{DecodeError, Decoded, Detail, Limits, note_on_missing_rows};
 use frame::Frame;
 
-/// How the C library's fatal errors begin when the `mozjpeg` crate throws them.
+/// The prefix of the C library's fatal errors as thrown by the `mozjpeg` crate.
 const FATAL: &str = "libjpeg fatal error: ";
 
-/// The marker behind the last scan.
+/// The marker after the last scan.
 const END_OF_IMAGE: &[u8] = b"\xFF\xD9";
 
-/// Decodes a JPEG with no more detail than wanted.
+/// Decodes a JPEG with no more detail than needed.
 pub(super) fn decode(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Decoded, DecodeError> {
-    // The C library ends with a callback that throws through it; what it allocated goes with `Decompress`.
+    // On an error, a callback unwinds through the C library. Its memory is freed with `Decompress`.
     catch_unwind(AssertUnwindSafe(|| decode_throwing(bytes, limits, detail))).unwrap_or_else(|thrown| {
         let message = thrown.downcast_ref::<String>().and_then(|text| text.strip_prefix(FATAL));
         match message {
@@ -42,8 +42,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<De
     })
 }
 
-/// Bytes that [`decode`] takes: the coefficients that it keeps, and the rows that it delivers, as four inks and then
-/// as RGB.
+/// The memory in bytes that [`decode`] needs: the coefficients that it keeps, and the rows as four inks and as RGB.
 pub(super) fn memory(bytes: &[u8], detail: Detail) -> Option<u64> {
     let frame = Frame::of(bytes)?;
     let eighths = u64::from(eighths_for(frame.size, detail.doubled()));
@@ -66,7 +65,7 @@ fn decode_throwing(bytes: &[u8], limits: &Limits, detail: Detail) -> Result<Deco
     let needed = if has_brightness { scans::needed(bytes, eighths) } else { bytes };
     if needed.len() < bytes.len() {
         jpeg = open(needed, END_OF_IMAGE)?;
-        // Would guess at what was left out.
+        // Block smoothing would guess missing coefficients.
         jpeg.do_block_smoothing(false);
     }
     jpeg.scale(eighths);
@@ -88,16 +87,16 @@ fn size(jpeg: &Decompress<Source<'_>>) -> Result<(u32, u32), DecodeError> {
     Ok((side(jpeg.width())?, side(jpeg.height())?))
 }
 
-/// The smallest of 1/8, 1/4, 1/2 and 1/1 that keeps the detail wanted, in eighths. The library knows the eighths in
-/// between too, but has no SIMD for them.
+/// The smallest of 1/8, 1/4, 1/2 and 1/1 that keeps the needed detail, in eighths. The library supports the eighths in between
+/// too, but without SIMD.
 fn eighths_for((width, height): (u32, u32), detail: Detail) -> u8 {
     let Detail::ShortSide(wanted) = detail else { return 8 };
     let enough = |eighths: &u8| scaled(width.min(height), *eighths) >= wanted;
     [1, 2, 4].into_iter().find(enough).unwrap_or(8)
 }
 
-/// Whether colours are stored coarser across than down or the other way round (4:2:2, 4:4:0). The library shrinks them
-/// less exactly then: at 1/4, values come out up to 7 of 255 off, where 4:2:0 and 4:4:4 are 2 off.
+/// Whether colours are subsampled in only one direction (4:2:2, 4:4:0). The library shrinks them less exactly then: at 1/4,
+/// values are up to 7 of 255 off, compared with 2 for 4:2:0 and 4:4:4.
 fn is_lopsided(jpeg: &Decompress<Source<'_>>) -> bool {
     let Some((brightness, colours)) = jpeg.components().split_first() else { return false };
     let coarser = |of: c_int, than: c_int| if than > 0 { of / than } else { 0 };
@@ -105,12 +104,12 @@ fn is_lopsided(jpeg: &Decompress<Source<'_>>) -> bool {
     colours.iter().any(|c| coarser(across, c.h_samp_factor) != coarser(down, c.v_samp_factor))
 }
 
-/// A side at that many eighths: the library keeps a last pixel that is only partly covered.
+/// A side at this many eighths, rounded up: the library keeps a last pixel that is only partly covered.
 fn scaled(side: u32, eighths: u8) -> u32 {
     (side * u32::from(eighths)).div_ceil(8)
 }
 
-/// Reads all rows of `channels` bytes a pixel; the second value is how many rows came before the data ended.
+/// Reads all rows with `channels` bytes per pixel. Also returns how many rows were complete before the data ended.
 fn rows(
     started: io::Result<DecompressStarted<Source<'_>>>,
     channels: usize,
@@ -126,17 +125,17 @@ fn rows(
     Ok((pixels, complete))
 }
 
-/// Four inks → RGB as Pillow does: every CMYK JPEG is taken to hold them inverted, as Adobe's programs write them.
+/// Converts four inks to RGB like Pillow: all CMYK JPEGs are assumed to store inverted inks, as Adobe's programs do.
 #[expect(clippy::cast_possible_truncation, reason = "a product of two bytes divided by 255 is a byte")]
 fn inks_to_rgb(inks: &[u8]) -> Vec<u8> {
     let colour = |ink: u8, black: u8| ((u32::from(ink) * u32::from(black) + 127) / 255) as u8;
     inks.chunks_exact(4).flat_map(|p| [colour(p[0], p[3]), colour(p[1], p[3]), colour(p[2], p[3])]).collect()
 }
 
-/// The file's bytes, with a memory of being asked for more than there are.
+/// The file's bytes. Records if more bytes were requested than exist.
 struct Source<'a> {
     rest: &'a [u8],
-    /// What comes after those.
+    /// The bytes that are supplied after the end.
     end: &'static [u8],
     ran_out: &'a Cell<bool>,
 }
@@ -164,8 +163,8 @@ impl BufRead for Source<'_> {
 }
 
 fn refused(message: &str) -> DecodeError {
-    // The library's own wording for what it knows of and was built without: "Unsupported JPEG process: …",
-    // "Sorry, arithmetic coding is not supported".
+    // The library's messages for unsupported features: "Unsupported JPEG process: …", "Sorry, arithmetic coding is not
+    // supported".
     if message.starts_with("Unsupported") || message.starts_with("Sorry") {
         return DecodeError::Unsupported { format: format!("this kind of JPEG ({message})") };
     }
@@ -184,7 +183,7 @@ fn mismatch(width: u32, height: u32) -> DecodeError {
 mod tests {
     use super::*;
 
-    /// Smooth waves across, down and along the diagonal, as a JPEG.
+    /// A JPEG with smooth horizontal, vertical and diagonal waves.
     fn encoded(width: u32, height: u32) -> Vec<u8> {
         let wave = |v: u32| u8::try_from((v % 510).min(510 - v % 510)).unwrap();
         let pixels =
@@ -238,11 +237,11 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_tail_is_noted_and_a_missing_part_is_damage() {
+    fn a_small_missing_part_is_noted_and_a_large_one_is_damage() {
         let file = encoded(640, 480);
         assert_eq!(decoded(&file, Detail::Full).note, None);
         let most = decoded(&file[..file.len() * 9 / 10], Detail::Full);
-        assert!(most.note.is_some_and(|note| note.starts_with("ends after ")));
+        assert!(most.note.is_some_and(|note| note.starts_with("truncated after ")));
         let little = decode(&file[..file.len() / 2], &Limits::default(), Detail::Full);
         assert!(matches!(little, Err(DecodeError::Damaged { .. })));
     }
@@ -260,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_library_refuses_is_an_error() {
+    fn files_that_the_library_refuses_are_errors() {
         let mut arithmetic = encoded(16, 16);
         let frame = arithmetic.windows(2).position(|pair| pair == b"\xff\xc0").unwrap();
         arithmetic[frame + 1] = 0xC9;

@@ -1,4 +1,4 @@
-//! Where each format keeps its metadata: a file → blocks of EXIF, XMP, IPTC and text.
+//! Finds the metadata blocks (EXIF, XMP, IPTC and text) in files of each format.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -9,22 +9,22 @@ use super::{boxes, jpeg, png};
 use crate::decode::format::Format;
 use crate::decode::{Detail, ifd, raw};
 
-/// Longest block that is unpacked or put together. Programs write some kilobytes; what is longer holds pictures.
+/// The maximum size of a block that is decompressed or joined. Programs write a few kilobytes; longer blocks have pictures.
 pub(super) const LONGEST: u64 = 4 << 20;
-/// What all blocks that are unpacked or put together may have.
+/// The maximum total size of all such blocks.
 const LONGEST_OF_ALL: u64 = 2 * LONGEST;
-/// Blocks of a kind that are read. Real files have up to four.
+/// The maximum number of blocks of one kind. Real files have up to four.
 pub(super) const MOST: usize = 16;
 
 const EXIF: &[u8] = b"Exif\0";
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 
-/// What a file has, each kind in the order in which it counts.
+/// The blocks of a file, each kind in order of precedence.
 #[derive(Debug, Default)]
 pub(super) struct Blocks<'a> {
-    /// Each has a TIFF structure in it, near its front.
+    /// EXIF blocks, each with a TIFF structure near its start.
     pub(super) exif: Vec<Cow<'a, [u8]>>,
-    /// A TIFF structure of places alone.
+    /// A TIFF structure with only GPS data.
     pub(super) gps: Option<&'a [u8]>,
     /// XMP packets.
     pub(super) xmp: Vec<Cow<'a, [u8]>>,
@@ -32,7 +32,7 @@ pub(super) struct Blocks<'a> {
     pub(super) iptc: Vec<Cow<'a, [u8]>>,
     /// Texts with a name.
     pub(super) texts: Vec<(String, String)>,
-    /// How many bytes were unpacked or put together.
+    /// The number of bytes decompressed or joined so far.
     made: u64,
 }
 
@@ -54,7 +54,7 @@ impl<'a> Blocks<'a> {
         blocks
     }
 
-    /// The blocks of the JPEG inside a RAW file.
+    /// The blocks of the JPEG in a RAW file.
     pub(super) fn of_preview(bytes: &'a [u8]) -> Blocks<'a> {
         let mut blocks = Blocks::default();
         if let Some(preview) = raw::preview(bytes, Detail::Full) {
@@ -63,7 +63,7 @@ impl<'a> Blocks<'a> {
         blocks
     }
 
-    /// A block that is packed. What comes out before an error is read as far as it goes.
+    /// Decompresses a block. Data before an error is used.
     pub(super) fn unpacked(&mut self, packed: impl Read) -> Cow<'a, [u8]> {
         let mut block = Vec::new();
         let _ = packed.take(self.room()).read_to_end(&mut block);
@@ -71,7 +71,7 @@ impl<'a> Blocks<'a> {
         Cow::Owned(block)
     }
 
-    /// A block in several pieces; `None` for one that has none or is too long.
+    /// Joins the pieces of a block; `None` if there are none or it is too long.
     pub(super) fn joined(&mut self, pieces: &[&'a [u8]]) -> Option<Cow<'a, [u8]>> {
         if let [whole] = pieces {
             return Some(Cow::Borrowed(whole));
@@ -83,7 +83,7 @@ impl<'a> Blocks<'a> {
         })
     }
 
-    /// How long a block may be that is unpacked or put together now.
+    /// The maximum size of the next block that is decompressed or joined.
     fn room(&self) -> u64 {
         LONGEST.min(LONGEST_OF_ALL - self.made)
     }
@@ -100,7 +100,7 @@ impl<'a> Blocks<'a> {
         push(&mut self.texts, (key.to_owned(), value));
     }
 
-    /// An APP1 segment of a JPEG: an EXIF block or an XMP packet, as it says in front.
+    /// Adds a JPEG's APP1 segment: an EXIF block or an XMP packet, depending on its prefix.
     pub(super) fn application_1(&mut self, segment: Cow<'a, [u8]>) {
         if segment.starts_with(EXIF) {
             self.exif(segment);
@@ -109,7 +109,7 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// Photoshop's resources, one of which is IPTC; or IPTC itself, which some programs put in the same place.
+    /// Adds Photoshop's resources, which include IPTC; or IPTC itself, which some programs put in the same place.
     pub(super) fn photoshop(&mut self, resources: Cow<'a, [u8]>) {
         const IPTC: u16 = 0x0404;
         if resources.first() == Some(&0x1C) {
@@ -131,11 +131,11 @@ fn push<T>(list: &mut Vec<T>, item: T) {
     }
 }
 
-/// Number and content of the first resource, and what follows it.
+/// Number and content of the first resource, and the rest.
 fn resource(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let rest = bytes.strip_prefix(b"8BIM")?;
     let (number, rest) = rest.split_first_chunk()?;
-    // A name with its length in front, filled up to an even number of bytes.
+    // A name preceded by its length, padded to an even number of bytes.
     let name = 1 + usize::from(*rest.first()?);
     let (length, rest) = rest.get(name.next_multiple_of(2)..)?.split_first_chunk()?;
     let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
@@ -160,7 +160,7 @@ fn webp<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
     }
 }
 
-/// The file is an EXIF block itself, and has XMP and IPTC in entries of its first directory.
+/// A TIFF file is itself an EXIF block, and has XMP and IPTC in entries of its first directory.
 fn tiff<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
     const XMP: u16 = 700;
     const IPTC: u16 = 33723;

@@ -1,4 +1,4 @@
-//! ISO base media files (HEIC, AVIF, JPEG XL, CR3): boxes in boxes, and where their metadata lie.
+//! Finds metadata in the nested boxes of ISO base media files (HEIC, AVIF, JPEG XL, CR3).
 
 use std::borrow::Cow;
 
@@ -7,14 +7,14 @@ use brotli_decompressor::Decompressor;
 use super::blocks::{Blocks, MOST};
 use crate::decode::ifd::whole;
 
-/// Items of a HEIC that are looked at. A picture in tiles has one for each tile.
+/// The maximum number of items in a HEIC. A tiled picture has one per tile.
 const MOST_ITEMS: usize = 4096;
 /// The boxes of a CR3 with Canon's metadata.
 const CANON: &[u8] = b"\x85\xc0\xb6\x87\x82\x0f\x11\xe0\x81\x11\xf4\xce\x46\x2b\x6a\x48";
 /// The box of a CR3 with an XMP packet.
 const CANON_XMP: &[u8] = b"\xbe\x7a\xcf\xcb\x97\xa9\x42\xe8\x9c\x71\x99\x94\x91\xe3\xaf\xac";
 
-/// The boxes in `bytes`, each with its name and content, as far as they are whole.
+/// The complete boxes in `bytes`, each with its name and content.
 fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let (short, name) = (whole(bytes.get(..4)?, false), bytes.get(4..8)?.try_into().ok()?);
@@ -33,7 +33,7 @@ fn child<'a>(bytes: &'a [u8], name: &[u8; 4]) -> Option<&'a [u8]> {
     boxes(bytes).find(|(found, _)| found == name).map(|(_, content)| content)
 }
 
-/// JPEG XL: boxes of their own, which may be packed with Brotli.
+/// JPEG XL: separate boxes, which may be compressed with Brotli.
 pub(super) fn jpeg_xl<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
     let packed = |content: &[u8]| matches!(content.get(..4), Some(b"Exif" | b"xml "));
     let is_known = |name: &[u8; 4], content| match name {
@@ -52,7 +52,7 @@ pub(super) fn jpeg_xl<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
     }
 }
 
-/// Canon's CR3: the directories of an EXIF block, each in a box of its own.
+/// Canon's CR3: the directories of an EXIF block, each in a separate box.
 pub(super) fn cr3<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
     for (name, content) in boxes(bytes) {
         match (&name, content.get(..16)) {
@@ -73,7 +73,7 @@ pub(super) fn cr3<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
     }
 }
 
-/// HEIC and AVIF: items, whose kinds and places stand in two lists.
+/// HEIC and AVIF: items, with two lists of their kinds and positions.
 pub(super) fn heif<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
     // Four bytes of version come before the boxes in it.
     let Some(meta) = child(bytes, b"meta").and_then(|meta| meta.get(4..)) else { return };
@@ -84,7 +84,7 @@ pub(super) fn heif<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
             continue;
         };
         match kind {
-            // The block begins with the distance to its TIFF header, which is looked for anyway.
+            // The block starts with the offset of its TIFF header, but that is searched for anyway.
             ItemKind::Exif => blocks.exif(content),
             ItemKind::Xmp => blocks.xmp(content),
         }
@@ -120,7 +120,7 @@ fn items(list: &[u8]) -> impl Iterator<Item = (u64, ItemKind)> {
     })
 }
 
-/// Where items lie (`iloc`).
+/// The positions of items (`iloc`).
 struct Places<'a> {
     version: u64,
     offset_size: usize,
@@ -138,7 +138,7 @@ impl<'a> Places<'a> {
         let sizes = rest.number(2)?;
         let size = |shift: u32| usize::try_from(sizes >> shift & 15).ok();
         let count = rest.number(if version < 2 { 2 } else { 4 })?;
-        // Without a length, pieces would take no room in the list, and there could be any number of them.
+        // Entries of zero bytes would allow any number of pieces.
         (size(12)? + size(8)? > 0).then_some(())?;
         Some(Places {
             version,
@@ -166,7 +166,7 @@ impl<'a> Places<'a> {
                 let start = usize::try_from(base.checked_add(rest.number(self.offset_size)?)?).ok()?;
                 let length = usize::try_from(rest.number(self.length_size)?).ok()?;
                 if id == wanted && method < 2 {
-                    // A length of 0 means all that follows.
+                    // A length of 0 means the rest.
                     let piece = source.get(start..)?;
                     pieces.push(if length == 0 { piece } else { piece.get(..length)? });
                 }
@@ -179,7 +179,7 @@ impl<'a> Places<'a> {
     }
 }
 
-/// Bytes that are read from the front.
+/// A reader of bytes.
 #[derive(Clone, Copy)]
 struct Cursor<'a>(&'a [u8]);
 

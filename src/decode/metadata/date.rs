@@ -1,4 +1,4 @@
-//! Dates and times as cameras, phones and programs write them.
+//! Parses dates and times in the notations of cameras, phones and programs.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::{rfc2822, strtime};
@@ -6,22 +6,22 @@ use jiff::tz::TimeZone;
 
 use super::{Precision, Taken};
 
-/// Years that no photo and no scan has. Programs write such years for "not set".
+/// Earlier years are invalid: programs write them for "not set".
 const FIRST_YEAR: i16 = 1000;
-/// Clocks are no further apart from UTC than this, in minutes.
+/// The largest valid offset from UTC, in minutes.
 const FARTHEST: i16 = 18 * 60;
 
-/// Reads a date, with a time and an offset from UTC where they are there.
+/// Parses a date with an optional time and offset from UTC.
 ///
-/// EXIF says `2019:11:28 14:38:40`, XMP and ISO 8601 `2019-11-28T14:38:40.25+01:00`, IPTC `20191128`, e-mail
-/// `Thu, 28 Nov 2019 14:38:40 +0100`. Files also have slashes and dots, one digit where two belong, times without
-/// seconds, the hour 24 and the second 60. Zeros and blanks stand for what is not known.
+/// EXIF has `2019:11:28 14:38:40`, XMP and ISO 8601 `2019-11-28T14:38:40.25+01:00`, IPTC `20191128`, e-mail `Thu, 28 Nov 2019
+/// 14:38:40 +0100`. Files also have slashes and dots, single digits, times without seconds, the hour 24 and the second 60.
+/// Zeros and blanks mean unknown.
 pub(super) fn parse(text: &str) -> Option<Taken> {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
     Rest(text).date_and_time().or_else(|| in_words(text))
 }
 
-/// Reads an offset from UTC, in minutes: `+02:00`, `+2:00`, `+0200`, `+02` or `Z`, perhaps behind `UTC` or `GMT`.
+/// Parses an offset from UTC in minutes: `+02:00`, `+2:00`, `+0200`, `+02` or `Z`, with an optional `UTC` or `GMT` in front.
 pub(super) fn offset(text: &str) -> Option<i16> {
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
     let zone = ["UTC", "GMT", "Z", "z"].iter().find_map(|zone| text.strip_prefix(zone));
@@ -32,7 +32,7 @@ pub(super) fn offset(text: &str) -> Option<i16> {
         _ => return None,
     };
     let (hours, minutes) = match digits.split_once(':') {
-        // Seconds may follow, which no zone of today has.
+        // Ignore seconds, which no current zone has.
         Some((hours, minutes)) => (hours, minutes.get(..2)?),
         None if digits.len() <= 2 => (digits, "0"),
         None => digits.split_at_checked(digits.len() - 2)?,
@@ -42,7 +42,7 @@ pub(super) fn offset(text: &str) -> Option<i16> {
     Some(sign * (60 * hours + minutes)).filter(|offset| offset.abs() <= FARTHEST)
 }
 
-/// Milliseconds of `25` behind the point of a second: 250.
+/// Converts the decimals of a second to milliseconds: `25` → 250.
 pub(super) fn fraction(digits: &str) -> i64 {
     let digits = digits.trim().bytes().take_while(u8::is_ascii_digit).chain(std::iter::repeat(b'0'));
     digits.take(3).fold(0, |number, digit| 10 * number + i64::from(digit - b'0'))
@@ -58,7 +58,7 @@ impl Taken {
     }
 }
 
-/// What is left of a text to read.
+/// The unread rest of a text.
 struct Rest<'a>(&'a str);
 
 impl Rest<'_> {
@@ -75,7 +75,7 @@ impl Rest<'_> {
         };
         let date = Date::new(year, month, day).ok()?;
         self.0 = self.0.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, 'T' | 't'));
-        // A date is known even where the time beside it is nonsense.
+        // Keep the date even if the time is nonsense.
         match self.time() {
             Some((time, offset)) => Taken::new(date.to_datetime(time), offset, Precision::Time),
             None => whole(month, day, Precision::Day),
@@ -95,14 +95,14 @@ impl Rest<'_> {
             self.0 = digits.trim_start_matches(|c: char| c.is_ascii_digit());
         }
         let hour = self.of_day(hour);
-        // A leap second is shown as the second before it, which every calendar has.
+        // A leap second becomes the second before it.
         let second = if second == 60 { 59 } else { second };
         let nanoseconds = i32::try_from(milliseconds * 1_000_000).ok()?;
         let time = Time::new(hour, minute, second, nanoseconds).ok()?;
         Some((time, offset(self.0)))
     }
 
-    /// The hour of a day of 24: phones write 24 for the hour after midnight, and programs AM and PM.
+    /// Converts an hour to 0 to 23: phones write 24 for midnight, and programs write AM and PM.
     fn of_day(&mut self, hour: i8) -> i8 {
         let rest = self.0.trim_start();
         let half = rest.get(..2).map(str::to_ascii_lowercase);
@@ -113,7 +113,7 @@ impl Rest<'_> {
         hour % 12 + if half.as_deref() == Some("pm") { 12 } else { 0 }
     }
 
-    /// A month or day behind a separator; `None` where it is blank, zero or missing.
+    /// A month or day after a separator; `None` if it is blank, zero or missing.
     fn field(&mut self, separators: &[char]) -> Option<i8> {
         self.skip(separators);
         self.digits(2).filter(|number| *number > 0)
@@ -131,7 +131,7 @@ impl Rest<'_> {
         Some(number)
     }
 
-    /// A number of exactly so many digits.
+    /// A number with exactly this many digits.
     fn number(&mut self, length: usize) -> Option<i16> {
         let (digits, rest) = self.0.split_at_checked(length)?;
         let number = digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().ok())??;
@@ -140,7 +140,7 @@ impl Rest<'_> {
     }
 }
 
-/// `Thu, 28 Nov 2019 14:38:40 +0100` as in e-mail, or `Thu Nov 28 14:38:40 2019` as C writes it.
+/// Parses `Thu, 28 Nov 2019 14:38:40 +0100` (e-mail) or `Thu Nov 28 14:38:40 2019` (C).
 fn in_words(text: &str) -> Option<Taken> {
     if let Ok(zoned) = rfc2822::parse(text) {
         let offset = i16::try_from(zoned.offset().seconds() / 60).ok();
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_is_read() {
+    fn every_notation_is_read() {
         check("2019:11:28 14:38:40", "2019-11-28T14:38:40");
         check("2019-11-28 14:38:40", "2019-11-28T14:38:40");
         check("2019/11/28 14:38:40", "2019-11-28T14:38:40");
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_known_of_a_date_is_kept() {
+    fn partial_dates_are_kept() {
         check("1958:07:04", "1958-07-04");
         check("19580704", "1958-07-04");
         check("1958:07:04   :  :  ", "1958-07-04");
@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_nothing() {
+    fn invalid_dates_are_ignored() {
         for text in
             ["", "    :  :     :  :  ", "0000:00:00 00:00:00", "0001:01:01 00:00:00", "2023:02:30 00:00:00"]
         {

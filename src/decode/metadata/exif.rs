@@ -1,4 +1,4 @@
-//! EXIF: a TIFF structure with directories for the picture, the shot and the place.
+//! Reads EXIF: a TIFF structure with directories for the picture, the shot and the GPS position.
 
 use std::borrow::Cow;
 
@@ -8,9 +8,9 @@ use super::{Found, Metadata, Precision, Rank, Taken, clean, date, place};
 use crate::decode::ifd::{Directory, Structure, Value};
 use crate::decode::text::{unicode, utf_16};
 
-/// How far behind the front of a block its TIFF header may stand: behind the distance that HEIC writes, or `Exif\0\0`.
+/// The largest offset of the TIFF header in a block: it may follow an offset field (HEIC) or `Exif\0\0`.
 const FARTHEST: usize = 16;
-/// What is read of a text, in bytes.
+/// The maximum length of a text in bytes.
 const LONGEST_TEXT: usize = 64 << 10;
 
 const IMAGE_DESCRIPTION: u16 = 0x010E;
@@ -18,12 +18,12 @@ const MAKE: u16 = 0x010F;
 const MODEL: u16 = 0x0110;
 const ORIENTATION: u16 = 0x0112;
 const LENS_MODEL: u16 = 0xA434;
-/// What Windows writes, in UTF-16.
+/// Windows' own tag, in UTF-16.
 const XP_TITLE: u16 = 0x9C9B;
 const XP_COMMENT: u16 = 0x9C9C;
 const XP_KEYWORDS: u16 = 0x9C9E;
 
-/// Tags of a time, the fraction of its second, and its offset from UTC.
+/// The tags for each time, the fraction of its second, and its offset from UTC.
 const TIMES: [(Rank, [u16; 3]); 3] = [
     (Rank::Original, [0x9003, 0x9291, 0x9011]),
     (Rank::Digitized, [0x9004, 0x9292, 0x9012]),
@@ -47,12 +47,12 @@ impl<'a> Exif<'a> {
         Some(Exif { picture, shot, place })
     }
 
-    /// A value of the shot or the picture. TIFF/EP and Canon's CR3 keep what is of the shot at the top.
+    /// A value of the shot or the picture. (TIFF/EP and Canon's CR3 store values of the shot at the top level.)
     pub(super) fn get(&self, tag: u16) -> Option<Value<'a>> {
         self.shot.and_then(|shot| shot.get(tag)).or_else(|| self.picture.get(tag))
     }
 
-    /// All but titles, descriptions and keywords.
+    /// Reads everything except titles, descriptions and keywords.
     pub(super) fn read(&self, found: &mut Found) {
         for (rank, tags) in TIMES {
             found.date(rank, self.time(tags));
@@ -80,7 +80,7 @@ impl<'a> Exif<'a> {
         let value = |tag| text(&self.get(tag)?);
         let mut taken = date::parse(&value(time)?)?;
         if taken.precision == Precision::Time {
-            // A fraction or offset behind the time itself counts first.
+            // A fraction or offset in the time itself takes precedence.
             if taken.clock_ms % 1000 == 0 {
                 taken.clock_ms += value(fraction).map_or(0, |digits| date::fraction(&digits));
             }
@@ -90,14 +90,14 @@ impl<'a> Exif<'a> {
     }
 }
 
-/// Reads a block that has places alone.
+/// Reads a block with only GPS data.
 pub(super) fn read_gps(block: &[u8], found: &mut Found) {
     if let Some(directory) = structure(block).and_then(Structure::first) {
         read_place(&directory, found);
     }
 }
 
-/// The TIFF structure in a block; whatever is in front of it is passed over.
+/// The TIFF structure in a block, after any prefix.
 pub(super) fn structure(block: &[u8]) -> Option<Structure<'_>> {
     let is_header = |bytes: &[u8]| bytes.starts_with(b"II*\0") || bytes.starts_with(b"MM\0*");
     let front = block.windows(4).take(FARTHEST);
@@ -116,7 +116,7 @@ fn read_place(directory: &Directory<'_>, found: &mut Found) {
     found.date(Rank::Satellites, satellite_time(directory));
 }
 
-/// Satellites tell the time in UTC, which is better than no time.
+/// The GPS time, which is in UTC and better than no time.
 fn satellite_time(directory: &Directory<'_>) -> Option<Taken> {
     const DATE: u16 = 0x001D;
     const TIME: u16 = 0x0007;
@@ -137,7 +137,7 @@ fn satellite_time(directory: &Directory<'_>) -> Option<Taken> {
     Some(taken)
 }
 
-/// Maker and model, without the maker's name said twice.
+/// Maker and model, without repeating the maker's name.
 pub(super) fn camera(maker: Option<String>, model: Option<String>) -> Option<String> {
     let (Some(maker), Some(model)) = (&maker, &model) else { return maker.or(model) };
     let first = |name: &str| name.split_whitespace().next().unwrap_or_default().to_lowercase();

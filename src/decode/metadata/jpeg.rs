@@ -1,4 +1,4 @@
-//! JPEG: segments in front of the pixels.
+//! Reads metadata from a JPEG's segments before the pixels.
 
 use std::borrow::Cow;
 
@@ -6,9 +6,9 @@ use super::blocks::Blocks;
 use crate::decode::segments::Segments;
 
 const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
-/// How the segments begin in which the rest of a long XMP packet stands.
+/// The prefix of segments with the rest of a long XMP packet.
 const EXTENSION: &[u8] = b"http://ns.adobe.com/xmp/extension/\0";
-/// In each of those: an identifier of 32 letters, the length of the whole and this piece's place in it.
+/// The header of such a segment: an identifier of 32 letters, the total length, and the offset of this piece.
 const EXTENSION_HEADER: usize = 32 + 4 + 4;
 
 pub(super) fn read<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
@@ -23,7 +23,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
             _ => {}
         }
     }
-    // A list of resources may go on in the next segment.
+    // A list of resources may continue in the next segment.
     if let Some(resources) = blocks.joined(&photoshop) {
         blocks.photoshop(resources);
     }

@@ -1,8 +1,8 @@
-//! What a picture says about itself apart from its pixels: EXIF, XMP, IPTC and texts, wherever its format keeps them.
+//! Reads metadata: EXIF, XMP, IPTC and texts, from all places where formats store them.
 //!
-//! A file may say the same thing in several places. What each place says is found first ([`blocks`]), then read in an
-//! order in which the earlier counts. Cameras and programs write nonsense now and then: what cannot be right is left
-//! out, and never a reason to refuse a picture.
+//! A file may store the same information in several places. First the blocks are found ([`blocks`]), then they are read in
+//! order of precedence. Cameras and programs sometimes write nonsense: invalid values are ignored, and a picture is never
+//! refused for them.
 
 mod blocks;
 mod boxes;
@@ -23,66 +23,64 @@ use super::format::Format;
 use blocks::Blocks;
 use exif::Exif;
 
-/// Longest name of a camera or lens kept, in characters.
+/// Maximum length of a camera's or lens's name, in characters.
 const LONGEST_NAME: usize = 100;
-/// Longest title or description kept, in characters.
+/// Maximum length of a title or description, in characters.
 const LONGEST_TEXT: usize = 2_000;
-/// Longest keyword kept, in characters, and how many: what the index stores of a photo has to stay below 64 KiB.
+/// Maximum length of a keyword, in characters, and their maximum number. A photo's record must stay below 64 KiB.
 const LONGEST_KEYWORD: usize = 80;
 const MOST_KEYWORDS: usize = 100;
 
-/// Keys of a PNG's texts that are read. `date:create` is not: that is when a program read the file that it made this
-/// one from.
+/// The keys of a PNG's texts that are read. `date:create` is not used: it is the time when a program read the source file.
 const KEYS: [&str; 3] = [TITLE, DESCRIPTION, CREATION];
 const TITLE: &str = "Title";
 const DESCRIPTION: &str = "Description";
 const CREATION: &str = "Creation Time";
 
-/// What was found; nothing of it is certain to be there.
+/// The metadata of a picture. Everything is optional.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metadata {
     /// When it was taken.
     pub taken: Option<Taken>,
     /// Where it was taken.
     pub place: Option<Place>,
-    /// Maker and model, without the maker's name said twice.
+    /// Maker and model, without repeating the maker's name.
     pub camera: Option<String>,
     /// The lens.
     pub lens: Option<String>,
-    /// What somebody called it.
+    /// The title that somebody gave it.
     pub title: Option<String>,
-    /// What somebody wrote about it.
+    /// The description that somebody wrote.
     pub description: Option<String>,
-    /// Words that somebody filed it under.
+    /// Keywords.
     pub keywords: Vec<String>,
-    /// How the pixels must be turned to stand upright.
+    /// How to turn the pixels upright.
     pub orientation: Option<Orientation>,
-    /// Width and height of a RAW file's own picture, not yet upright.
+    /// Width and height of a RAW file's full picture, not upright yet.
     pub raw_size: Option<(u32, u32)>,
 }
 
-/// A moment as a camera's clock showed it.
+/// A time on a camera's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// Milliseconds from 1970-01-01 00:00 to the moment, both on the camera's clock; of a year, month or day to its
-    /// beginning.
+    /// Milliseconds since 1970-01-01 00:00 on the camera's clock; for a year, month or day, of its start.
     pub clock_ms: i64,
-    /// How far that clock is ahead of UTC, in minutes; most cameras do not say.
+    /// The clock's offset from UTC in minutes; most cameras do not record it.
     pub offset_minutes: Option<i16>,
-    /// How exactly it is known.
+    /// The precision of the time.
     pub precision: Precision,
 }
 
-/// How exactly a time is known.
+/// The precision of a time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// The year.
+    /// Only the year is known.
     Year,
-    /// The month.
+    /// The year and month are known.
     Month,
-    /// The day.
+    /// The day is known.
     Day,
-    /// The minute, and mostly the second or less.
+    /// The time is known, to the minute or usually the second or better.
     #[default]
     Time,
 }
@@ -90,27 +88,27 @@ pub enum Precision {
 /// A point on Earth, in degrees.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Place {
-    /// North of the equator, −90 to 90.
+    /// Degrees north, −90 to 90.
     pub latitude: f64,
-    /// East of Greenwich, −180 to 180.
+    /// Degrees east, −180 to 180.
     pub longitude: f64,
 }
 
-/// What a date is the date of, the best first.
+/// The kinds of dates, the best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
-    /// The shot.
+    /// The time of the shot.
     Original,
-    /// The scan, or the file's first version.
+    /// The time of the scan, or of the file's first version.
     Digitized,
-    /// The last change that the camera or a program noted.
+    /// The last change recorded by the camera or a program.
     Modified,
-    /// The satellites' last answer, in UTC.
+    /// The GPS time, in UTC.
     Satellites,
 }
 
 impl Metadata {
-    /// What a picture file says.
+    /// Reads the metadata of a picture file.
     pub(super) fn read(bytes: &[u8], format: Format) -> Metadata {
         let mut found = Found::default();
         let blocks = Blocks::of(bytes, format);
@@ -124,7 +122,7 @@ impl Metadata {
         found.finish()
     }
 
-    /// What an XMP packet says, such as a sidecar is.
+    /// Reads an XMP packet, such as a sidecar.
     pub fn of_xmp(packet: &[u8]) -> Metadata {
         let mut found = Found::default();
         xmp::read(packet, &mut found);
@@ -132,7 +130,7 @@ impl Metadata {
     }
 }
 
-/// What has been found so far. Each thing is kept as it is found first, but of dates the best.
+/// The metadata found so far. The first value of each field wins, except that for dates the best kind wins.
 #[derive(Default)]
 struct Found {
     metadata: Metadata,
@@ -146,12 +144,12 @@ impl Found {
         blocks.gps.into_iter().for_each(|block| exif::read_gps(block, self));
         blocks.xmp.iter().for_each(|packet| xmp::read(packet, self));
         blocks.iptc.iter().for_each(|records| iptc::read(records, self));
-        // Cameras write their own name where EXIF has the description: what people wrote elsewhere counts first.
+        // Cameras write their name into EXIF's description, so text that people wrote elsewhere takes precedence.
         exif.iter().for_each(|exif| exif.read_texts(self));
         blocks.texts.iter().for_each(|(key, value)| self.text(key, value));
     }
 
-    /// A text of a PNG, under one of [`KEYS`].
+    /// Adds a text of a PNG with one of [`KEYS`].
     fn text(&mut self, key: &str, value: &str) {
         match key {
             TITLE => self.title(Some(value)),
@@ -194,12 +192,12 @@ impl Found {
     }
 }
 
-/// A title or description as it is kept; `None` for a blank one.
+/// Cleans a title or description; `None` if it is blank.
 pub fn caption(text: &str) -> Option<String> {
     clean(text, LONGEST_TEXT)
 }
 
-/// Keywords as they are kept: each once, and no more than enough.
+/// Cleans keywords: removes repetitions and limits their number.
 pub fn keywords<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut kept = Vec::new();
     for word in words.filter_map(|word| clean(word, LONGEST_KEYWORD)) {
@@ -210,7 +208,7 @@ pub fn keywords<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
     kept
 }
 
-/// A text of so many characters at most, without what cameras pad it with. Line breaks become spaces.
+/// Cleans a text: removes cameras' padding, turns line breaks into spaces, and truncates it.
 fn clean(text: &str, longest: usize) -> Option<String> {
     let blanked = |c: char| if c.is_control() { ' ' } else { c };
     let text: String = text

@@ -1,11 +1,11 @@
-//! Places on Earth as cameras and programs write them.
+//! Parses coordinates in the notations of cameras and programs.
 
 use super::Place;
 use crate::decode::ifd::Value;
 
 impl Place {
-    /// `None` for what is no place, and for the point that phones write which do not know yet where they are: zero,
-    /// zero, in the Gulf of Guinea.
+    /// `None` for invalid coordinates, and for 0, 0 (in the Gulf of Guinea), which phones write before they know their
+    /// position.
     pub(crate) fn new(latitude: f64, longitude: f64) -> Option<Place> {
         let is_known = latitude.abs() + longitude.abs() > 0.0;
         (is_known && latitude.abs() <= 90.0 && longitude.abs() <= 180.0)
@@ -13,8 +13,8 @@ impl Place {
     }
 }
 
-/// Degrees from an EXIF value and the letter beside it (N, S, E, W), which some programs leave out. The value is
-/// degrees, minutes and seconds, as numbers of any type or as a text. A fraction of 0/0 stands for no number.
+/// Parses an EXIF value and its letter (N, S, E, W), which some programs omit. The value is degrees, minutes and seconds, as
+/// numbers of any type or as a text. A fraction 0/0 means no number.
 pub(super) fn degrees(value: &Value<'_>, letter: Option<&str>) -> Option<f64> {
     let angle = match value.text() {
         Some(text) => parse(std::str::from_utf8(text).ok()?)?,
@@ -23,7 +23,7 @@ pub(super) fn degrees(value: &Value<'_>, letter: Option<&str>) -> Option<f64> {
     Some(if letter.is_some_and(is_backwards) { -angle.abs() } else { angle })
 }
 
-/// Degrees from a text: `49,30.0N` as in XMP, `49 30 0`, `49.5`, `-49.5`, `49° 30' 0" S`.
+/// Parses degrees from a text: `49,30.0N` as in XMP, `49 30 0`, `49.5`, `-49.5`, `49° 30' 0" S`.
 pub(super) fn parse(text: &str) -> Option<f64> {
     let mut numbers =
         text.split(|c: char| !c.is_ascii_digit() && c != '.').filter_map(|part| part.parse().ok());
@@ -32,13 +32,13 @@ pub(super) fn parse(text: &str) -> Option<f64> {
     Some(if is_backwards(text) || text.trim_start().starts_with('-') { -angle } else { angle })
 }
 
-/// Whether degrees are counted to the south or west.
+/// Whether the letter means south or west.
 fn is_backwards(text: &str) -> bool {
     let mut words = text.split(|c: char| !c.is_alphabetic());
     words.any(|word| ["s", "south", "w", "west"].iter().any(|name| word.eq_ignore_ascii_case(name)))
 }
 
-/// Degrees, minutes and seconds in one; a sign in front of any is that of all.
+/// Combines degrees, minutes and seconds. A sign in front of any of them applies to all.
 fn angle(parts: [f64; 3]) -> f64 {
     let [degrees, minutes, seconds] = parts.map(f64::abs);
     let angle = degrees + minutes / 60.0 + seconds / 3600.0;

@@ -1,4 +1,4 @@
-//! PNG: chunks, of which several kinds hold metadata, before the pixels or behind them.
+//! Reads metadata from a PNG's chunks, before or after the pixels.
 
 use std::borrow::Cow;
 
@@ -11,10 +11,10 @@ use crate::decode::text::unicode;
 
 const HEADER: usize = 8;
 const PACKET_KEY: &str = "XML:com.adobe.xmp";
-/// How ImageMagick and exiftool call texts that hold a block in hexadecimal digits.
+/// The prefix by which ImageMagick and exiftool mark texts that contain a block in hexadecimal digits.
 const PROFILE: &str = "Raw profile type ";
 
-/// Texts that are unpacked.
+/// The maximum number of texts that are decompressed.
 const MOST_TEXTS: usize = 2 * MOST;
 
 pub(super) fn read<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
@@ -34,7 +34,7 @@ pub(super) fn read<'a>(bytes: &'a [u8], blocks: &mut Blocks<'a>) {
             blocks.text(key, unicode(&value).into_owned());
         }
     }
-    // They are copies in an older manner: a chunk made for the purpose counts first.
+    // These are an older form; a chunk made for the purpose takes precedence.
     for (name, value) in profiles {
         profile(&name, &value, blocks);
     }
@@ -45,13 +45,13 @@ fn chunks(bytes: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     std::iter::from_fn(move || {
         let length = usize::try_from(whole(rest.get(..4)?, false)).ok()?;
         let (kind, content) = (rest.get(4..8)?, rest.get(8..length.checked_add(8)?)?);
-        // Four bytes of checksum follow.
+        // Skip length, kind, content and the four bytes of checksum.
         rest = rest.get(length.checked_add(12)?..).unwrap_or_default();
         Some((kind, content))
     })
 }
 
-/// The key of a chunk of text, if it is one that says something of the picture, and what follows it.
+/// The key of a text chunk, if it is one that is used, and the rest.
 fn key<'a>(kind: &[u8], content: &'a [u8]) -> Option<(&'a str, &'a [u8])> {
     if !matches!(kind, b"tEXt" | b"zTXt" | b"iTXt") {
         return None;
@@ -61,7 +61,7 @@ fn key<'a>(kind: &[u8], content: &'a [u8]) -> Option<(&'a str, &'a [u8])> {
     (key == PACKET_KEY || key.starts_with(PROFILE) || KEYS.contains(&key)).then_some((key, rest))
 }
 
-/// The text itself. The standard says which kind is in Latin-1 and which in UTF-8; programs write UTF-8 everywhere.
+/// The text itself. By the standard some kinds are in Latin-1, but programs write UTF-8 everywhere.
 fn value<'a>(kind: &[u8], rest: &'a [u8], blocks: &mut Blocks<'a>) -> Option<Cow<'a, [u8]>> {
     let mut unpacked = |packed| blocks.unpacked(ZlibDecoder::new(packed));
     Some(match kind {
@@ -81,7 +81,7 @@ fn at_nul(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((&bytes[..at], &bytes[at + 1..]))
 }
 
-/// A block in hexadecimal digits, behind a line with its name and one with its length.
+/// Decodes a block in hexadecimal digits, after a line with its name and one with its length.
 fn profile(name: &str, text: &[u8], blocks: &mut Blocks<'_>) {
     let Some(bytes) = digits(text) else { return };
     match name {

@@ -1,14 +1,14 @@
-//! How large the picture is that a RAW file holds, which its preview mostly is not.
+//! Finds the full size of a RAW file's picture, which is usually larger than its preview.
 
 use super::blocks::Blocks;
 use super::exif::{Exif, structure};
 use crate::decode::ifd::{Directory, Structure};
 use crate::decode::raw;
 
-/// Longest side that is believed, in pixels.
+/// Longer sides, in pixels, are considered invalid.
 const LONGEST_SIDE: u64 = 1 << 20;
 
-/// Width and height, not yet upright.
+/// Width and height, not upright yet.
 pub(super) fn raw_size(bytes: &[u8], name: &str, blocks: &Blocks<'_>) -> Option<(u32, u32)> {
     match name {
         "RAF" => raw::raf_size(bytes),
@@ -17,7 +17,7 @@ pub(super) fn raw_size(bytes: &[u8], name: &str, blocks: &Blocks<'_>) -> Option<
     }
 }
 
-/// What a DNG says is to be shown, else what the EXIF says, else the largest picture of all.
+/// The default crop of a DNG, or else the size in EXIF, or else that of the largest picture.
 fn of_structure(block: &[u8]) -> Option<(u32, u32)> {
     const CROP: u16 = 0xC620;
     const EXIF_SIZE: [u16; 2] = [0xA002, 0xA003];
@@ -37,12 +37,12 @@ fn of_structure(block: &[u8]) -> Option<(u32, u32)> {
     let largest = all.iter().filter_map(stored).max_by_key(area);
     let exif = Exif::of(block)?;
     let [width, height] = EXIF_SIZE.map(|tag| exif.get(tag)?.uint(0));
-    // Some cameras say there how large the preview is: then it is much less than the largest.
+    // Some cameras store the preview's size there, which is much less than the largest.
     let said = size(width.unwrap_or(0), height.unwrap_or(0));
     said.filter(|said| largest.is_none_or(|largest| 2 * area(said) > area(&largest))).or(largest)
 }
 
-/// Panasonic's RW2 says where on the sensor the picture begins and ends.
+/// Panasonic's RW2 stores the picture's borders on the sensor.
 fn within_borders(directory: &Directory<'_>) -> Option<(u32, u32)> {
     let [top, left, bottom, right] = [4, 5, 6, 7].map(|tag| directory.get(tag)?.uint(0));
     size(right?.checked_sub(left?)?, bottom?.checked_sub(top?)?)

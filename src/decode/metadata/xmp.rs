@@ -1,4 +1,4 @@
-//! XMP: a packet of XML (RDF), in a file or beside it.
+//! Reads XMP: a packet of XML (RDF), in a file or in a sidecar.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use super::blocks::LONGEST;
 use super::{Found, Metadata, Rank, clean, date, exif, place};
 use crate::decode::text::utf_16;
 
-/// Elements a packet may have. Editors that keep a history of their work write thousands.
+/// The maximum number of elements in a packet. Editors that store a history write thousands.
 const MOST_NODES: u32 = 100_000;
-/// Attributes that an element may have, and declarations of namespaces in a packet: the time that reading them takes
-/// grows with the square of their number. Editors write some hundred attributes and some dozen namespaces.
+/// The maximum number of attributes per element and of namespace declarations per packet, because parsing time grows with the
+/// square of their number. Editors write about a hundred attributes and a few dozen namespaces.
 const MOST_ATTRIBUTES: usize = 512;
 const MOST_NAMESPACES: usize = 512;
 
@@ -24,7 +24,7 @@ const AUX: &str = "http://ns.adobe.com/exif/1.0/aux/";
 const TIFF: &str = "http://ns.adobe.com/tiff/1.0/";
 const PHOTOSHOP: &str = "http://ns.adobe.com/photoshop/1.0/";
 
-/// Reads a packet. What is not well-formed, or defines entities, says nothing.
+/// Reads a packet. It is ignored if it is not well-formed or defines entities.
 pub(super) fn read(packet: &[u8], found: &mut Found) {
     if packet.len() as u64 > LONGEST {
         return;
@@ -38,9 +38,9 @@ pub(super) fn read(packet: &[u8], found: &mut Found) {
     }
 }
 
-/// Whether it is read in no time.
+/// Whether it can be parsed quickly.
 fn is_simple(text: &str) -> bool {
-    // No tag has a `<` in it, but an attribute may have a `>`. Each attribute has a `=`.
+    // A tag never contains `<`, but an attribute may contain `>`. Each attribute has a `=`.
     let mut tags = text.as_bytes().split(|byte| *byte == b'<');
     let namespaces = memchr::memmem::find_iter(text.as_bytes(), b"xmlns").count();
     namespaces <= MOST_NAMESPACES && tags.all(|tag| memchr::memchr_iter(b'=', tag).count() <= MOST_ATTRIBUTES)
@@ -54,7 +54,7 @@ fn decoded(packet: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// The descriptions of the picture itself, not of what it was made from.
+/// The descriptions of the picture itself, without those of its sources.
 struct Packet<'a, 'input> {
     descriptions: Vec<Node<'a, 'input>>,
 }
@@ -94,7 +94,7 @@ impl<'a, 'input> Packet<'a, 'input> {
         self.values(space, name).into_iter().next()
     }
 
-    /// The values of a property: an attribute has one, an element one or a list.
+    /// The values of a property: one for an attribute, one or more for an element.
     fn values(&self, space: &str, name: &str) -> Vec<&'a str> {
         let of = |description: &Node<'a, 'input>| {
             if let Some(value) = description.attribute((space, name)) {
@@ -107,7 +107,7 @@ impl<'a, 'input> Packet<'a, 'input> {
     }
 }
 
-/// Texts of a list, or the one text. Of the same text in several languages the default comes first.
+/// The texts of a list, or a single text. For alternatives in several languages, the default comes first.
 fn values_of<'a>(property: Node<'a, '_>) -> Vec<&'a str> {
     const LANGUAGE: (&str, &str) = ("http://www.w3.org/XML/1998/namespace", "lang");
     let mut items: Vec<_> = property.descendants().filter(|node| node.has_tag_name((RDF, "li"))).collect();

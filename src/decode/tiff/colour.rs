@@ -1,4 +1,4 @@
-//! What the samples of a pixel mean, and the RGB that they make.
+//! Interprets the samples of pixels and converts them to RGB.
 
 use super::layout::Compression;
 use super::samples::{Depth, Number};
@@ -8,7 +8,7 @@ use crate::decode::DecodeError;
 use crate::decode::ifd::{Directory, Value};
 use crate::decode::raster::Alpha;
 
-/// The meaning of a pixel's first samples.
+/// The colour space of a pixel's first samples.
 #[derive(Clone, Debug)]
 pub(super) enum Colour {
     Gray {
@@ -18,18 +18,18 @@ pub(super) enum Colour {
     Palette(Vec<[u8; 3]>),
     Inks,
     YCbCr(YCbCr),
-    /// CIE's L*a*b* under the white of 5000 K: a* and b* as signed bytes, or with 128 added.
+    /// CIE L*a*b* with a white point of 5000 K; a* and b* are signed bytes, or have 128 added.
     Lab {
         is_signed: bool,
     },
 }
 
-/// Brightness and two differences of colours.
+/// Parameters of YCbCr.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct YCbCr {
-    /// What red, green and blue add to brightness.
+    /// The weights of red, green and blue in the luma.
     luma: [f64; 3],
-    /// For each sample, what is black or no colour, and what is white or all of a colour.
+    /// For each sample, the reference black (or no colour) and the reference white (or full colour).
     range: [(f64, f64); 3],
 }
 
@@ -44,7 +44,7 @@ impl Colour {
         Colour::YCbCr(YCbCr { luma, range })
     }
 
-    /// How many samples it has.
+    /// The number of samples.
     pub(super) fn samples(&self) -> usize {
         match self {
             Colour::Gray { .. } | Colour::Palette(_) => 1,
@@ -53,7 +53,7 @@ impl Colour {
         }
     }
 
-    /// Writes the RGB of pixels that have `samples` bytes each, laid over white.
+    /// Writes the RGB of pixels with `samples` bytes each, laid over white.
     pub(super) fn convert(&self, row: &[u8], samples: usize, alpha: Option<Alpha>, out: &mut [u8]) {
         for (pixel, out) in row.chunks_exact(samples).zip(out.chunks_exact_mut(3)) {
             let colour = self.rgb(pixel);
@@ -77,7 +77,7 @@ impl Colour {
     }
 }
 
-/// What the first samples of a pixel are.
+/// The colour space of the first samples.
 pub(super) fn of(
     directory: &Directory<'_>,
     depth: Depth,
@@ -90,7 +90,7 @@ pub(super) fn of(
         Some(2) => return Ok(Colour::Rgb),
         Some(3) => return palette(directory, depth),
         Some(5) if directory.uint(tag::INK_SET).unwrap_or(1) == 1 => return Ok(Colour::Inks),
-        // A JPEG's values always use the whole range.
+        // JPEG values always use the full range.
         Some(6) if depth.bits == 8 => {
             let range = directory.get(tag::BLACK_AND_WHITE).filter(|_| compression != Compression::Jpeg);
             return Ok(Colour::ycbcr(directory.get(tag::COEFFICIENTS), range));
@@ -101,34 +101,34 @@ pub(super) fn of(
         Some(5) => "in inks other than CMYK",
         Some(6) => "in YCbCr of more than 8 bits",
         Some(10) => "in ITU's Lab",
-        Some(32803 | 34892) => "that is a camera's sensor data",
-        Some(32844 | 32845) => "in logarithms of brightness",
-        Some(number) => return Err(unsupported(&format!("in colours that have the number {number}"))),
-        // As libtiff guesses.
+        Some(32803 | 34892) => "with raw sensor data",
+        Some(32844 | 32845) => "in logarithmic colours (LogLuv)",
+        Some(number) => return Err(unsupported(&format!("with colour space {number}"))),
+        // The same guess as in libtiff.
         None if samples >= 3 => return Ok(Colour::Rgb),
         None => return Ok(Colour::Gray { is_inverted: compression.is_fax() }),
     };
     Err(unsupported(name))
 }
 
-/// All reds, then all greens, then all blues, of 16 bits each.
+/// Reads a palette: all reds, then all greens, then all blues, with 16 bits each.
 fn palette(directory: &Directory<'_>, depth: Depth) -> Result<Colour, DecodeError> {
     if depth.bits > 8 || depth.number != Number::Unsigned {
-        return Err(unsupported(&format!("with a palette for numbers of {} bits", depth.bits)));
+        return Err(unsupported(&format!("with a palette of {}-bit indices", depth.bits)));
     }
     let count = 1 << depth.bits;
     let map = directory.get(tag::COLOR_MAP).filter(|map| map.len() >= 3 * count);
     let map = map.ok_or_else(|| damaged("the palette is missing"))?;
     let values: Vec<u64> = (0..3 * count).filter_map(|index| map.uint(index)).collect();
-    // Some programs write 8 bits where 16 are meant.
+    // Some programs write 8-bit values instead of 16-bit ones.
     let shift = if values.iter().any(|value| *value > 255) { 8 } else { 0 };
     let byte = |value: &u64| u8::try_from(value >> shift).unwrap_or(u8::MAX);
     let colours = (0..count).map(|i| [i, count + i, 2 * count + i].map(|at| values.get(at).map_or(0, byte)));
     Ok(Colour::Palette(colours.collect()))
 }
 
-/// What the first sample behind those of the colour is. Where nothing says it, a fourth sample of RGB is transparency,
-/// as Pillow and most viewers have it.
+/// The kind of alpha in the first sample after the colours. If it is not stated, a fourth sample of RGB is alpha, as in Pillow
+/// and most viewers.
 pub(super) fn alpha(directory: &Directory<'_>, colour: &Colour, samples: usize) -> Option<Alpha> {
     if samples <= colour.samples() || matches!(colour, Colour::Palette(_)) {
         return None;
@@ -141,7 +141,7 @@ pub(super) fn alpha(directory: &Directory<'_>, colour: &Colour, samples: usize) 
     }
 }
 
-/// JPEG's decoder spreads out colours itself.
+/// The subsampling. `None` for JPEG, whose decoder upsamples colours itself.
 pub(super) fn subsampling(
     directory: &Directory<'_>,
     colour: &Colour,
@@ -158,11 +158,11 @@ pub(super) fn subsampling(
     match (step(0), step(1)) {
         (Some(1), Some(1)) => Ok(None),
         (Some(across), Some(down)) => Ok(Some((across, down))),
-        _ => Err(damaged("colours are coarser than brightness by a strange step")),
+        _ => Err(damaged("the colour subsampling is invalid")),
     }
 }
 
-/// What a colour's ink and the black one leave of white paper, as Pillow has it.
+/// The light that a coloured ink and black leave, as in Pillow.
 #[expect(clippy::cast_possible_truncation, reason = "a product of two bytes divided by 255 is a byte")]
 fn without_ink(ink: u8, black: u8) -> u8 {
     ((u32::from(u8::MAX - ink) * u32::from(u8::MAX - black) + 127) / 255) as u8
@@ -170,7 +170,7 @@ fn without_ink(ink: u8, black: u8) -> u8 {
 
 impl YCbCr {
     fn rgb(&self, pixel: &[u8]) -> [u8; 3] {
-        // The greatest difference is 127 of 255.
+        // The largest difference is 127 of 255.
         let scaled = |index: usize, most: f64| {
             let (least, greatest) = self.range[index];
             (f64::from(pixel[index]) - least) * most / (greatest - least)
@@ -189,7 +189,7 @@ fn lab(pixel: &[u8], is_signed: bool) -> [u8; 3] {
     let fy = (f64::from(pixel[0]) * 100.0 / 255.0 + 16.0) / 116.0;
     let (fx, fz) = (fy + difference(pixel[1]) / 500.0, fy - difference(pixel[2]) / 200.0);
     let linear = |f: f64| if f > 6.0 / 29.0 { f.powi(3) } else { (f - 4.0 / 29.0) * 108.0 / 841.0 };
-    // The white of 5000 K, and the matrix from there to sRGB (Bruce Lindbloom, adapted after Bradford).
+    // The white point of 5000 K, and the matrix to sRGB (Bruce Lindbloom, with Bradford adaptation).
     let (x, y, z) = (0.96422 * linear(fx), linear(fy), 0.82521 * linear(fz));
     [
         3.133_856_1 * x - 1.616_866_7 * y - 0.490_614_6 * z,
@@ -203,11 +203,7 @@ fn gamma(linear: f64) -> f64 {
     if linear <= 0.003_130_8 { 12.92 * linear } else { 1.055 * linear.powf(1.0 / 2.4) - 0.055 }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "casts from floats keep to the range"
-)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts from floats saturate")]
 fn byte(value: f64) -> u8 {
     value.round() as u8
 }
@@ -217,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn samples_make_the_colours_they_mean() {
+    fn samples_are_converted_to_rgb() {
         #[track_caller]
         fn check(colour: &Colour, pixel: &[u8], expected: [u8; 3]) {
             let off = colour.rgb(pixel).into_iter().zip(expected).map(|(a, b)| a.abs_diff(b)).max();

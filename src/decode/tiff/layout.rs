@@ -1,4 +1,4 @@
-//! What the first directory says about the pixels: how many, where they lie, how they are packed and what they mean.
+//! Reads from the first directory how the pixels are stored: size, position, compression and colour space.
 
 use super::colour::{self, Colour};
 use super::samples::{Depth, Number};
@@ -8,13 +8,13 @@ use crate::decode::DecodeError;
 use crate::decode::ifd::{Directory, Value};
 use crate::decode::raster::Alpha;
 
-/// How the numbers of a part are packed.
+/// The compression of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Compression {
     None,
-    /// Fax codes of one row each, every row from a byte's beginning on.
+    /// Fax codes in which each row starts at a byte boundary.
     Huffman,
-    /// Fax codes as a Group 3 machine sends them; some rows may be told by the row above.
+    /// Group 3 fax codes; rows may refer to the row above.
     Fax3 {
         two_dimensional: bool,
     },
@@ -31,13 +31,13 @@ impl Compression {
     }
 }
 
-/// What was done to the numbers before they were packed.
+/// The transformation of the numbers before compression.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Predictor {
     None,
-    /// Each is the difference to the one on its left.
+    /// Each number is the difference to the one on its left.
     Difference,
-    /// The same with the bytes of floating-point numbers, the highest of all first.
+    /// The same for the bytes of floating-point numbers, with all highest bytes first.
     FloatingPoint,
 }
 
@@ -48,18 +48,18 @@ pub(super) struct Layout<'a> {
     pub(super) size: (u32, u32),
     pub(super) compression: Compression,
     pub(super) predictor: Predictor,
-    /// Whether the bits of the packed bytes begin with the lowest.
+    /// Whether the bits of each byte are in reverse order.
     pub(super) is_reversed: bool,
     pub(super) depth: Depth,
     pub(super) colour: Colour,
     pub(super) alpha: Option<Alpha>,
-    /// Pixels across and down that share their colour, where that is stored coarser than brightness.
+    /// The horizontal and vertical subsampling of colours, if any.
     pub(super) subsampling: Option<(usize, usize)>,
-    /// What all JPEG parts have in common.
+    /// The tables shared by all JPEG parts.
     pub(super) tables: &'a [u8],
     samples: usize,
     is_planar: bool,
-    /// Columns and rows of one stored part, a strip or a tile.
+    /// Columns and rows of a stored part (a strip or a tile).
     stored: (usize, usize),
     is_tiled: bool,
     offsets: Value<'a>,
@@ -71,19 +71,19 @@ pub(super) struct Part {
     index: usize,
     pub(super) x: usize,
     pub(super) y: usize,
-    /// Columns and rows that are stored.
+    /// Stored columns and rows.
     pub(super) stored: (usize, usize),
-    /// Those of them inside the picture.
+    /// Columns inside the picture.
     pub(super) columns: usize,
     pub(super) rows: usize,
 }
 
-/// The JPEG that the oldest way of having JPEG in TIFF puts there as a file of its own.
+/// The complete JPEG file inside an old-style JPEG TIFF.
 pub(super) fn jpeg_inside<'a>(directory: &Directory<'a>) -> Option<&'a [u8]> {
     const OLD_JPEG: u64 = 6;
     (directory.uint(tag::COMPRESSION)? == OLD_JPEG).then_some(())?;
     let start = usize::try_from(directory.uint(tag::JPEG_INSIDE)?).ok()?;
-    // Others put only tables there, and the picture elsewhere.
+    // Other programs put only tables there, and the picture elsewhere.
     let is_whole =
         |jpeg: &&[u8]| jpeg.starts_with(b"\xff\xd8\xff") && memchr::memmem::find(jpeg, b"\xff\xda").is_some();
     directory.bytes().get(start..).filter(is_whole)
@@ -93,17 +93,20 @@ impl<'a> Layout<'a> {
     /// Reads the directory.
     ///
     /// # Errors
-    /// What is missing, or what is not read here.
+    /// Something is missing or unsupported.
     pub(super) fn of(directory: &Directory<'a>) -> Result<Layout<'a>, DecodeError> {
         let number = |tag| directory.uint(tag);
         let side = |tag, name| {
             let side = number(tag).and_then(|side| u32::try_from(side).ok()).filter(|side| *side > 0);
             side.ok_or_else(|| damaged(name))
         };
-        let size = (side(tag::WIDTH, "no width is given")?, side(tag::HEIGHT, "no height is given")?);
+        let size = (side(tag::WIDTH, "the width is missing")?, side(tag::HEIGHT, "the height is missing")?);
         let is_tiled = directory.get(tag::TILE_OFFSETS).is_some();
         let stored = if is_tiled {
-            (side(tag::TILE_WIDTH, "no width of tiles")?, side(tag::TILE_LENGTH, "no height of tiles")?)
+            (
+                side(tag::TILE_WIDTH, "the tile width is missing")?,
+                side(tag::TILE_LENGTH, "the tile height is missing")?,
+            )
         } else {
             let rows = number(tag::ROWS_PER_STRIP).and_then(|rows| u32::try_from(rows).ok());
             (size.0, rows.filter(|rows| *rows > 0).unwrap_or(size.1).min(size.1))
@@ -113,10 +116,11 @@ impl<'a> Layout<'a> {
         } else {
             (tag::STRIP_OFFSETS, tag::STRIP_BYTE_COUNTS)
         };
-        let offsets = directory.get(offsets).ok_or_else(|| damaged("nothing says where the pixels are"))?;
+        let offsets =
+            directory.get(offsets).ok_or_else(|| damaged("the position of the pixels is missing"))?;
         let samples = number(tag::SAMPLES_PER_PIXEL).unwrap_or(1);
         let samples = u16::try_from(samples).map(usize::from).ok().filter(|samples| *samples > 0);
-        let samples = samples.ok_or_else(|| damaged("a strange number of samples in a pixel"))?;
+        let samples = samples.ok_or_else(|| damaged("the number of samples per pixel is invalid"))?;
         let compression = compression(directory)?;
         let depth = depth(directory, compression, samples)?;
         let colour = colour::of(directory, depth, compression, samples)?;
@@ -150,21 +154,19 @@ impl<'a> Layout<'a> {
         Ok(layout)
     }
 
-    /// What goes together and what does not.
+    /// Checks that the settings are compatible.
     fn check(&self) -> Result<(), DecodeError> {
         if self.samples < self.colour.samples() {
-            return Err(damaged("fewer samples in a pixel than its colour takes"));
+            return Err(damaged("a pixel has fewer samples than its colour space needs"));
         }
         if self.compression.is_fax() && (self.samples, self.depth.bits) != (1, 1) {
-            return Err(damaged("fax codes for more than black and white"));
+            return Err(damaged("fax compression of more than black and white"));
         }
         if self.subsampling.is_some() && (self.is_planar || self.predictor != Predictor::None) {
-            return Err(unsupported(
-                "whose colours are coarser than its brightness and stored apart from it",
-            ));
+            return Err(unsupported("with subsampled colours in separate planes"));
         }
         if self.subsampling.is_some() && self.samples > self.colour.samples() {
-            return Err(unsupported("with more samples beside colours that are coarser than brightness"));
+            return Err(unsupported("with subsampled colours and extra samples"));
         }
         let bits = self.depth.bits;
         let predicted = match self.predictor {
@@ -172,14 +174,10 @@ impl<'a> Layout<'a> {
             Predictor::Difference => matches!(bits, 8 | 16 | 32 | 64),
             Predictor::FloatingPoint => self.depth.number == Number::Float,
         };
-        if predicted {
-            Ok(())
-        } else {
-            Err(unsupported(&format!("of differences between numbers of {bits} bits")))
-        }
+        if predicted { Ok(()) } else { Err(unsupported(&format!("with a predictor for {bits}-bit samples"))) }
     }
 
-    /// Refuses a file that has most of its parts nowhere, before anybody looks for each of them.
+    /// Refuses a file in which most parts are missing, before looking for each of them.
     pub(super) fn check_parts(&self) -> Result<(), DecodeError> {
         let (across, down) = self.grid();
         let planes = if self.is_planar { self.samples } else { 1 };
@@ -191,7 +189,7 @@ impl<'a> Layout<'a> {
         }
     }
 
-    /// Bytes that decoding takes: the pixels, and one part as it is unpacked, turned around and spread out.
+    /// The memory in bytes that decoding needs: for the pixels, and for one part while it is processed.
     pub(super) fn needed(&self) -> u64 {
         let pixels = (u64::from(self.size.0) * u64::from(self.size.1)).saturating_mul(3);
         let samples = if self.is_planar { self.planes_needed() } else { self.samples } as u64;
@@ -200,7 +198,7 @@ impl<'a> Layout<'a> {
         pixels.saturating_add(part.saturating_mul(2))
     }
 
-    /// Strips or tiles across and down.
+    /// The numbers of strips or tiles, horizontally and vertically.
     fn grid(&self) -> (usize, usize) {
         ((self.size.0 as usize).div_ceil(self.stored.0), (self.size.1 as usize).div_ceil(self.stored.1))
     }
@@ -212,20 +210,20 @@ impl<'a> Layout<'a> {
         (0..across * down).map(move |index| {
             let (x, y) = (index % across * self.stored.0, index / across * self.stored.1);
             let (columns, rows) = ((width - x).min(self.stored.0), (height - y).min(self.stored.1));
-            // A tile is stored whole; the last strip is not.
+            // Tiles are stored completely; the last strip may be shorter.
             let stored = (self.stored.0, if self.is_tiled { self.stored.1 } else { rows });
             Part { index, x, y, stored, columns, rows }
         })
     }
 
-    /// The packed bytes of a part in one plane; none where the file has none.
+    /// The compressed bytes of a part in one plane; empty if they are missing.
     pub(super) fn data(&self, part: &Part, plane: usize) -> &'a [u8] {
         let (across, down) = self.grid();
         let index = plane * across * down + part.index;
         let found = || {
             let start = usize::try_from(self.offsets.uint(index)?).ok()?;
             let rest = self.bytes.get(start..)?;
-            // Some programs leave the lengths out, or write 0.
+            // Some programs omit the lengths or write 0.
             let length = self.lengths.and_then(|lengths| lengths.uint(index)).filter(|length| *length > 0);
             let length = length.and_then(|length| usize::try_from(length).ok()).unwrap_or(rest.len());
             Some(&rest[..length.min(rest.len())])
@@ -233,28 +231,28 @@ impl<'a> Layout<'a> {
         found().unwrap_or_default()
     }
 
-    /// Bytes of a row of a part, in one plane.
+    /// Bytes per row of a part, in one plane.
     pub(super) fn row_bytes(&self, columns: usize) -> usize {
         (columns * self.interleaved_in_part() * self.depth.bits as usize).div_ceil(8)
     }
 
-    /// Samples of a pixel that lie beside each other in a part.
+    /// Samples per pixel that are interleaved in a part.
     pub(super) fn interleaved_in_part(&self) -> usize {
         if self.is_planar { 1 } else { self.samples }
     }
 
-    /// Samples of a pixel that lie beside each other once the planes are put together.
+    /// Samples per pixel after the planes are merged.
     pub(super) fn interleaved(&self) -> usize {
         if self.is_planar { self.planes_needed() } else { self.samples }
     }
 
-    /// Planes to be read: those of the colour, and of transparency.
+    /// The number of planes to read: those of the colours and alpha.
     pub(super) fn planes_needed(&self) -> usize {
         let alpha = usize::from(self.alpha.is_some());
         if self.is_planar { self.colour.samples() + alpha } else { 1 }
     }
 
-    /// Whether no number is black or white by itself: grey pictures of measurements have such.
+    /// Whether black and white have no fixed values, as in grey pictures of measurements.
     pub(super) fn is_stretched(&self) -> bool {
         let is_fixed = self.depth.number == Number::Unsigned && self.depth.bits <= 16;
         matches!(self.colour, Colour::Gray { .. }) && !is_fixed
@@ -274,7 +272,7 @@ fn compression(directory: &Directory<'_>) -> Result<Compression, DecodeError> {
         7 => return Ok(Compression::Jpeg),
         8 | 32946 => return Ok(Compression::Deflate),
         32773 => return Ok(Compression::PackBits),
-        6 => "JPEG of the old kind",
+        6 => "old-style JPEG",
         32766 => "NeXT's 2 bits",
         32809 => "ThunderScan's 4 bits",
         34661 => "JBIG",
@@ -285,12 +283,12 @@ fn compression(directory: &Directory<'_>) -> Result<Compression, DecodeError> {
         50000 => "Zstandard",
         50001 => "WebP",
         50002 | 52546 => "JPEG XL",
-        number => return Err(unsupported(&format!("packed in a way that has the number {number}"))),
+        number => return Err(unsupported(&format!("with compression {number}"))),
     };
-    Err(unsupported(&format!("packed with {name}")))
+    Err(unsupported(&format!("compressed with {name}")))
 }
 
-/// Only two ways of packing go with differences; with others libtiff does not look at what is said of them.
+/// The predictor. It is used only with two compressions; with others it is ignored, as in libtiff.
 fn predictor(directory: &Directory<'_>, compression: Compression) -> Result<Predictor, DecodeError> {
     if !matches!(compression, Compression::Lzw | Compression::Deflate) {
         return Ok(Predictor::None);
@@ -303,7 +301,7 @@ fn predictor(directory: &Directory<'_>, compression: Compression) -> Result<Pred
     }
 }
 
-/// How a sample is stored: all of a pixel alike.
+/// The sample format, which must be the same for all samples of a pixel.
 fn depth(directory: &Directory<'_>, compression: Compression, samples: usize) -> Result<Depth, DecodeError> {
     let alike = |tag, default| {
         let Some(values) = directory.get(tag) else { return Some(default) };
@@ -313,7 +311,7 @@ fn depth(directory: &Directory<'_>, compression: Compression, samples: usize) ->
     let bits = alike(tag::BITS_PER_SAMPLE, 1);
     let bits = bits.ok_or_else(|| unsupported("whose samples have different numbers of bits"))?;
     let number = match alike(tag::SAMPLE_FORMAT, 1) {
-        // 4 means that nobody knows.
+        // 4 means undefined.
         Some(1 | 4) => Number::Unsigned,
         Some(2) => Number::Signed,
         Some(3) => Number::Float,
@@ -327,7 +325,7 @@ fn depth(directory: &Directory<'_>, compression: Compression, samples: usize) ->
         Number::Float => matches!(bits, 16 | 32 | 64),
     };
     let bits = u32::try_from(bits).ok().filter(|_| is_read);
-    let bits = bits.ok_or_else(|| unsupported("whose numbers have an unusual length"))?;
+    let bits = bits.ok_or_else(|| unsupported("with samples of an unusual size"))?;
     Ok(Depth::new(bits, number, directory.is_little()))
 }
 
@@ -336,7 +334,7 @@ mod tests {
     use super::*;
     use crate::decode::ifd::Structure;
 
-    /// Why a page with this directory of single numbers is not read.
+    /// Why a page with this directory of single numbers is refused.
     fn refusal(entries: &[(u16, u32)]) -> Option<String> {
         let mut file = b"II*\0\x08\0\0\0".to_vec();
         file.extend(u16::try_from(entries.len()).unwrap().to_le_bytes());
@@ -349,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn coarse_colours_come_with_brightness_alone() {
+    fn subsampled_colours_cannot_have_extra_samples() {
         let with_samples = |samples| {
             refusal(&[
                 (tag::WIDTH, 4),
@@ -361,7 +359,7 @@ mod tests {
             ])
         };
         assert_eq!(with_samples(3), None);
-        let reason = "unsupported: TIFF with more samples beside colours that are coarser than brightness";
+        let reason = "unsupported: TIFF with subsampled colours and extra samples";
         assert_eq!(with_samples(4).as_deref(), Some(reason));
     }
 }

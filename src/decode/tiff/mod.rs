@@ -1,9 +1,9 @@
-//! TIFF: the first page, as libtiff sees it.
+//! Decodes the first page of a TIFF in the same way as libtiff.
 //!
-//! The `tiff` crate, which the `image` crate reads TIFF with, gives wrong pixels without a word where bits are stored
-//! in reverse order, takes premultiplied colours for plain ones, and panics at separate planes in tiles. It refuses
-//! palettes, colours stored coarser than brightness, most fax codes, and all but a dozen types of colour. So crates
-//! unpack the data here, and this module reads where the parts of the picture lie and what their numbers mean.
+//! The `tiff` crate, which the `image` crate uses for TIFF, silently gives wrong pixels for reversed bits, treats premultiplied
+//! colours as plain ones, and panics at separate planes in tiles. It refuses palettes, subsampled colours, most fax codes, and
+//! all but a dozen colour types. So this module locates and interprets the parts of the picture, and uses crates only for
+//! decompression.
 
 mod colour;
 mod layout;
@@ -19,7 +19,7 @@ use colour::Colour;
 use layout::{Layout, Part};
 use samples::Depth;
 
-/// What stands where a part of the picture is missing: grey, as JPEG decoders have it.
+/// The value of missing parts: grey, as in JPEG decoders.
 const MISSING: u8 = 128;
 
 fn first_directory(bytes: &[u8]) -> Option<Directory<'_>> {
@@ -28,14 +28,14 @@ fn first_directory(bytes: &[u8]) -> Option<Directory<'_>> {
 
 /// Decodes the first page.
 pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeError> {
-    let directory = first_directory(bytes).ok_or_else(|| damaged("there is no directory of its contents"))?;
+    let directory = first_directory(bytes).ok_or_else(|| damaged("the first directory is missing"))?;
     match layout::jpeg_inside(&directory) {
         Some(jpeg) => decode_jpeg(jpeg, limits, Detail::Full),
         None => decode_parts(&Layout::of(&directory)?, limits),
     }
 }
 
-/// Bytes that [`decode`] takes.
+/// The memory in bytes that [`decode`] needs.
 pub(super) fn memory(bytes: &[u8]) -> Option<u64> {
     let directory = first_directory(bytes)?;
     match layout::jpeg_inside(&directory) {
@@ -44,7 +44,7 @@ pub(super) fn memory(bytes: &[u8]) -> Option<u64> {
     }
 }
 
-/// Decodes the largest picture in colour among the pages and their other versions, if its short side is long enough.
+/// Decodes the largest colour picture among the pages and their other versions, if its short side is long enough.
 pub(super) fn decode_largest(
     bytes: &[u8],
     shortest: u32,
@@ -53,7 +53,7 @@ pub(super) fn decode_largest(
     Some(decode_parts(&largest(bytes, shortest)?, limits))
 }
 
-/// Bytes that [`decode_largest`] takes.
+/// The memory in bytes that [`decode_largest`] needs.
 pub(super) fn memory_of_largest(bytes: &[u8], shortest: u32) -> Option<u64> {
     Some(largest(bytes, shortest)?.needed())
 }
@@ -86,11 +86,11 @@ fn decode_parts(layout: &Layout, limits: &Limits) -> Result<Decoded, DecodeError
         }
     }
     let note = note_on_missing_rows(whole, announced)?;
-    let pixels = RgbImage::from_raw(width, height, pixels).expect("three bytes for each pixel");
+    let pixels = RgbImage::from_raw(width, height, pixels).expect("there are three bytes per pixel");
     Ok(Decoded { pixels, full_size: layout.size, eighths: 8, is_upright: false, note })
 }
 
-/// The depth of a grey picture whose numbers have no fixed black and white: from the least to the greatest there is.
+/// The depth of a grey picture without fixed black and white: scaled from the least to the greatest number.
 fn stretched(layout: &Layout) -> Depth {
     let mut range = None;
     for part in layout.parts() {
@@ -103,11 +103,11 @@ fn stretched(layout: &Layout) -> Depth {
     layout.depth.stretched(range)
 }
 
-/// A strip or tile, unpacked: all samples of a pixel together, or one plane for each.
+/// A decompressed strip or tile, either with interleaved samples or with one plane per sample.
 struct Planes {
     planes: Vec<Vec<u8>>,
     row_bytes: usize,
-    /// How many rows inside the picture are there in every plane.
+    /// The number of rows inside the picture that are complete in every plane.
     complete: usize,
 }
 
@@ -120,12 +120,12 @@ impl Planes {
         Planes { planes, row_bytes, complete: complete.min(part.rows) }
     }
 
-    /// A row of a plane as it is stored.
+    /// A stored row of a plane.
     fn stored(&self, plane: usize, y: usize) -> &[u8] {
         &self.planes[plane][y * self.row_bytes..(y + 1) * self.row_bytes]
     }
 
-    /// Reads `count` samples from a row of each plane: a byte for each sample, the samples of a pixel together.
+    /// Reads `count` samples from a row of each plane as interleaved bytes.
     fn read(&self, y: usize, depth: Depth, count: usize, row: &mut Vec<u8>) {
         if self.planes.len() == 1 {
             return depth.read(self.stored(0, y), count, row);

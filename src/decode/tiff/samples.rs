@@ -1,10 +1,10 @@
-//! The numbers of a row, however many bits they have, as one byte each.
+//! Converts samples of any size to bytes.
 
 use half::f16;
 
 use crate::decode::ifd::whole;
 
-/// What kind of number a sample is.
+/// The kind of number of a sample.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Number {
     Unsigned,
@@ -12,7 +12,7 @@ pub(super) enum Number {
     Float,
 }
 
-/// How samples are stored, and which numbers become 0 and 255.
+/// The format of samples, and which numbers become 0 and 255.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Depth {
     pub(super) bits: u32,
@@ -23,7 +23,7 @@ pub(super) struct Depth {
 }
 
 impl Depth {
-    /// The least number that fits becomes 0 and the greatest 255; those with a fraction go from 0 to 1.
+    /// Scales integers so that the least possible number becomes 0 and the greatest 255; floats are scaled from 0 to 1.
     pub(super) fn new(bits: u32, number: Number, is_little: bool) -> Depth {
         let most = 2f64.powi(i32::try_from(bits).unwrap_or(64));
         let (least, greatest) = match number {
@@ -34,13 +34,13 @@ impl Depth {
         Depth { bits, number, is_little, least, greatest }
     }
 
-    /// The same for numbers that are places in a list.
+    /// The same without scaling, for indices into a palette.
     pub(super) fn unscaled(self) -> Depth {
         Depth { least: 0.0, greatest: 255.0, ..self }
     }
 
-    /// The same where signs mean nothing. Photos that are said to have signed numbers do not have them, and libtiff
-    /// never takes them for such; measurements in greys do.
+    /// The same, treating signed numbers as unsigned. Photos marked as signed are actually unsigned, and libtiff treats them
+    /// so; grey measurements are really signed.
     pub(super) fn without_signs(self) -> Depth {
         if self.number == Number::Signed {
             Depth::new(self.bits, Number::Unsigned, self.is_little)
@@ -49,7 +49,7 @@ impl Depth {
         }
     }
 
-    /// Scales the numbers so that the least becomes black and the greatest white. Fractions within 0 and 1 stay.
+    /// Scales the numbers so that the least becomes black and the greatest white. Floats within 0 and 1 are not scaled.
     pub(super) fn stretched(self, range: Option<(f64, f64)>) -> Depth {
         let Some((least, greatest)) = range else { return self };
         if self.number == Number::Float && least >= 0.0 && greatest <= 1.0 {
@@ -58,7 +58,7 @@ impl Depth {
         Depth { least, greatest, ..self }
     }
 
-    /// The least and greatest first sample of the pixels of a row, and of `range`.
+    /// Extends `range` to include the first sample of every pixel in a row.
     pub(super) fn range(
         &self,
         row: &[u8],
@@ -87,18 +87,14 @@ impl Depth {
         bytes.resize(count, 0);
     }
 
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "casts from floats keep to the range"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "casts from floats saturate")]
     fn scaled(&self, number: f64) -> u8 {
         let span = (self.greatest - self.least).max(f64::MIN_POSITIVE);
         ((number - self.least) / span * 255.0).round() as u8
     }
 
-    /// The sample as it is stored.
-    #[expect(clippy::cast_possible_truncation, reason = "so many bytes were read")]
+    /// The stored sample.
+    #[expect(clippy::cast_possible_truncation, reason = "only this many bytes were read")]
     #[expect(clippy::cast_possible_wrap, reason = "the sign is the highest bit")]
     fn stored(&self, row: &[u8], index: usize) -> Option<f64> {
         if !self.bits.is_multiple_of(8) {
@@ -116,7 +112,7 @@ impl Depth {
     }
 }
 
-/// A sample of fewer than 16 bits, packed without gaps and with the highest bit first.
+/// A sample of fewer than 16 bits, stored without gaps and with the highest bit first.
 fn packed(row: &[u8], index: usize, bits: u32) -> Option<u32> {
     let bits = bits as usize;
     let start = index * bits;
@@ -125,13 +121,13 @@ fn packed(row: &[u8], index: usize, bits: u32) -> Option<u32> {
     Some(three >> (24 - start % 8 - bits) & ((1 << bits) - 1))
 }
 
-/// 16 bits → 8, to the nearest.
+/// Converts 16 bits to 8, rounded to nearest.
 #[expect(clippy::cast_possible_truncation, reason = "65535 / 257 is 255")]
 fn rounded(number: u16) -> u8 {
     ((u32::from(number) + 128) / 257) as u8
 }
 
-/// Undoes differences between neighbours in a row, as far apart as a pixel has samples of `bits` each.
+/// Undoes the predictor for integers: adds each sample of `bits` bits to the same one of the previous pixel.
 pub(super) fn add_up(row: &mut [u8], samples: usize, bits: u32, is_little: bool) {
     let size = bits as usize / 8;
     let distance = samples * size;
@@ -155,8 +151,8 @@ fn add_up_bytes(row: &mut [u8], distance: usize) {
     }
 }
 
-/// Undoes what is done to floating-point numbers: their highest bytes come first, then all the second, and so on, and
-/// each byte is the difference to the one on its left.
+/// Undoes the predictor for floats: all highest bytes come first, then all second ones, and so on, and each byte is the
+/// difference to the one on its left.
 pub(super) fn add_up_floats(row: &mut [u8], samples: usize, bits: u32, is_little: bool) {
     let size = bits as usize / 8;
     add_up_bytes(row, samples);
@@ -169,20 +165,20 @@ pub(super) fn add_up_floats(row: &mut [u8], samples: usize, bits: u32, is_little
     }
 }
 
-/// How many bytes [`spread`] takes.
+/// The number of bytes that [`spread`] reads.
 pub(super) fn spread_from((columns, rows): (usize, usize), (across, down): (usize, usize)) -> usize {
     columns.div_ceil(across) * rows.div_ceil(down) * (across * down + 2)
 }
 
-/// Spreads out colours that several pixels share: first the brightness of each of them, then the two colours. What
-/// comes out has three bytes a pixel.
+/// Upsamples colours that several pixels share. The data has the luma of each pixel, then the two colours. The result has
+/// three bytes per pixel.
 pub(super) fn spread(
     data: &[u8],
     (columns, rows): (usize, usize),
     (across, down): (usize, usize),
 ) -> Vec<u8> {
     let (unit, units) = (across * down + 2, columns.div_ceil(across));
-    // Of rows that are not complete nothing is kept.
+    // Drop incomplete rows.
     let rows = (data.len() / (unit * units) * down).min(rows);
     let mut pixels = Vec::with_capacity(3 * columns * rows);
     for y in 0..rows {
@@ -218,12 +214,12 @@ mod tests {
         check(16, Number::Float, &[0x3c, 0, 0x38, 0], &[255, 128]);
         check(32, Number::Float, &[0x3f, 0x80, 0, 0, 0xbf, 0x80, 0, 0], &[255, 0]);
         check(64, Number::Float, &[0x3f, 0xe0, 0, 0, 0, 0, 0, 0], &[128]);
-        // What is missing is black.
+        // Missing samples are black.
         check(8, Number::Unsigned, &[7], &[7, 0]);
     }
 
     #[test]
-    fn signs_that_mean_nothing_are_left_out() {
+    fn signed_numbers_can_be_treated_as_unsigned() {
         let mut bytes = Vec::new();
         Depth::new(8, Number::Signed, false).without_signs().read(&[0, 127, 200], 3, &mut bytes);
         assert_eq!(bytes, [0, 127, 200]);

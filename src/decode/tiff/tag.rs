@@ -1,4 +1,4 @@
-//! TIFF's numbers for what is read here.
+//! The TIFF tags that are used here.
 
 pub(super) const WIDTH: u16 = 256;
 pub(super) const HEIGHT: u16 = 257;

@@ -1,6 +1,6 @@
-//! Strips and tiles, unpacked.
+//! Decompresses strips and tiles.
 //!
-//! What cannot be unpacked ends there: the rows before it are good, and the caller counts how many there are.
+//! Decompression stops at an error. The rows before it are good, and the caller counts them.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -16,21 +16,20 @@ use super::layout::{Compression, Layout, Part, Predictor};
 use super::samples::{add_up, add_up_floats, spread, spread_from};
 use crate::decode::segments::has_end_of_image;
 
-/// How much longer the packed bytes of a part may be than the others, at worst: fax codes take some 5 bits for a single
-/// pixel.
+/// How many times larger compressed data can be than the pixels at worst: fax codes need about 5 bits for a single pixel.
 const MOST_EXPANSION: usize = 8;
-/// What a JPEG has besides its pixels.
+/// The maximum size of a JPEG's headers.
 const LONGEST_HEADERS: usize = 128 << 10;
 
-/// The rows of a part in one plane, without what was done to them for better packing. At most as many bytes as the part
-/// has, fewer where the file breaks off.
+/// The decompressed rows of a part in one plane, with the predictor undone. Fewer bytes if the file is truncated, but never
+/// more than the part has.
 pub(super) fn part(layout: &Layout, part: &Part, plane: usize) -> Vec<u8> {
     let (columns, rows) = part.stored;
     let row = layout.row_bytes(columns);
     let steps = layout.subsampling;
     let whole = steps.map_or(row * rows, |steps| spread_from(part.stored, steps));
     let packed = layout.data(part, plane);
-    // A file may say of each of its parts that the whole file is in it.
+    // A malicious file may claim that each of its parts is as large as the whole file.
     let packed = &packed[..packed.len().min(LONGEST_HEADERS + MOST_EXPANSION * whole)];
     let packed = if layout.is_reversed { reversed(packed) } else { Cow::Borrowed(packed) };
     let mut unpacked = unpacked(layout, &packed, part, whole);
@@ -54,7 +53,7 @@ fn reversed(bytes: &[u8]) -> Cow<'_, [u8]> {
     bytes.iter().map(|byte| byte.reverse_bits()).collect()
 }
 
-/// At most `most` bytes.
+/// Decompresses at most `most` bytes.
 fn unpacked(layout: &Layout, packed: &[u8], part: &Part, most: usize) -> Vec<u8> {
     match layout.compression {
         Compression::None => packed[..most.min(packed.len())].to_vec(),
@@ -76,7 +75,7 @@ fn unpacked(layout: &Layout, packed: &[u8], part: &Part, most: usize) -> Vec<u8>
 }
 
 fn lzw(packed: &[u8], most: usize) -> Vec<u8> {
-    // Before 1988 codes began with the lowest bit, and became longer one code later. Both begin with the code 256.
+    // Before 1988, LZW codes started with the lowest bit, and became longer one code later. Both variants start with code 256.
     let is_old = matches!(packed, [0, second, ..] if second & 1 == 1);
     let mut decoder = if is_old {
         LzwDecoder::new(BitOrder::Lsb, 8)
@@ -98,12 +97,12 @@ fn lzw(packed: &[u8], most: usize) -> Vec<u8> {
 
 fn deflate(packed: &[u8], most: usize) -> Vec<u8> {
     let mut unpacked = Vec::with_capacity(most);
-    // What came before an error is kept.
+    // Keep the data before an error.
     let _ = ZlibDecoder::new(packed).take(most as u64).read_to_end(&mut unpacked);
     unpacked
 }
 
-/// A count and as many bytes as they are, or a negative count and one byte to be repeated.
+/// Decompresses PackBits: a count and that many literal bytes, or a negative count and one byte to repeat.
 fn pack_bits(mut packed: &[u8], most: usize) -> Vec<u8> {
     let mut unpacked = Vec::with_capacity(most);
     while let [count, rest @ ..] = packed {
@@ -129,7 +128,7 @@ fn pack_bits(mut packed: &[u8], most: usize) -> Vec<u8> {
     unpacked
 }
 
-/// Rows of single bits, of which TIFF has a black one as 1.
+/// Collects rows of single bits; black is 1 in TIFF.
 struct FaxRows {
     bytes: Vec<u8>,
     row: usize,
@@ -149,14 +148,14 @@ fn fax(packed: &[u8], (columns, rows): (usize, usize), encoding: EncodingMode, i
         invert_black: false,
     };
     let mut bits = FaxRows { bytes: Vec::new(), row: 0, columns, bit: 0 };
-    // The rows before an error are good.
+    // Keep the rows before an error.
     let _ = hayro_ccitt::decode(packed, &mut bits, &mut DecoderContext::new(settings));
     bits.bytes.truncate(bits.row * columns.div_ceil(8));
     bits.bytes
 }
 
 impl FaxRows {
-    /// The bytes of the row at hand.
+    /// The bytes of the current row.
     fn current(&mut self) -> &mut [u8] {
         let length = self.columns.div_ceil(8);
         let start = self.row * length;
@@ -190,8 +189,8 @@ impl hayro_ccitt::Decoder for FaxRows {
     }
 }
 
-/// The samples of a JPEG as they are stored in it: what they mean is said by TIFF. `None` for one that is damaged or
-/// breaks off: the decoder does not tell how many rows are good.
+/// The raw samples of a JPEG, because the TIFF states their colour space. `None` if it is damaged or truncated, because the
+/// decoder does not tell how many rows are good.
 fn jpeg(tables: &[u8], packed: &[u8], (columns, rows): (usize, usize), samples: usize) -> Option<Vec<u8>> {
     const START: &[u8] = b"\xff\xd8";
     const END: &[u8] = b"\xff\xd9";
@@ -202,11 +201,11 @@ fn jpeg(tables: &[u8], packed: &[u8], (columns, rows): (usize, usize), samples: 
         return None;
     }
     let mut decoder = JpegDecoder::new(ZCursor::new(file));
-    // The last strip may be stored with more rows than it has.
+    // The last strip may be stored with extra rows.
     decoder.set_options(limits(columns, rows));
     decoder.decode_headers().ok()?;
     let colours = decoder.input_colorspace()?;
-    // Otherwise what comes after damage would be grey without a word.
+    // Strict mode, because otherwise the part after damage would silently become grey.
     decoder.set_options(limits(columns, rows).jpeg_set_out_colorspace(colours).set_strict_mode(true));
     let info = decoder.info()?;
     if usize::from(info.components) != samples || usize::from(info.width) < columns {
@@ -218,7 +217,7 @@ fn jpeg(tables: &[u8], packed: &[u8], (columns, rows): (usize, usize), samples: 
 }
 
 fn limits(columns: usize, rows: usize) -> DecoderOptions {
-    /// What a JPEG's size may be rounded up to: blocks of 8, of which up to 4 share a colour.
+    /// A JPEG's size may be rounded up to a multiple of this: blocks of 8 pixels, of which up to 4 share a colour.
     const BLOCK: usize = 32;
     DecoderOptions::default().set_max_width(columns + BLOCK).set_max_height(rows + BLOCK)
 }
@@ -259,9 +258,9 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_before_an_error_is_kept() {
+    fn data_before_an_error_is_kept() {
         let rows = (16, 3);
-        // White, then black, each over a whole row; then bits that are no code.
+        // A white row, a black row, then bits that are not a code.
         let packed = [0b1001_1011, 0b0001_0111, 0b0000_0000, 0];
         let unpacked = fax(&packed, rows, EncodingMode::Group3_1D, false);
         assert!(unpacked.len() < 6 && unpacked.len().is_multiple_of(2), "{unpacked:?}");
@@ -270,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_jpeg_that_breaks_off_or_is_damaged_nothing_is_taken() {
+    fn a_truncated_or_damaged_jpeg_is_ignored() {
         for (width, height) in [(64, 48), (64, 8)] {
             let wave = |v: u32| u8::try_from((v * 7 % 510).min(510 - v * 7 % 510)).unwrap();
             let pixels = image::RgbImage::from_fn(width, height, |x, y| image::Rgb([x, y, x + y].map(wave)));
@@ -281,7 +280,7 @@ mod tests {
             for length in 0..file.len() {
                 assert!(!is_unpacked(&file[..length]), "{length} of {}", file.len());
             }
-            // Ones alone are no code.
+            // All ones is not a valid code.
             let middle = file.len() - 40;
             file[middle..middle + 16].copy_from_slice(&b"\xff\0".repeat(8));
             assert!(!is_unpacked(&file));

@@ -8,8 +8,8 @@
 //! textual/tokenizer.json, tokenizer_config.json, …
 //! ```
 //!
-//! open_clip is the reference, not Immich: its versions up to 2026 shrink the short side and crop, whatever
-//! `resize_mode` says.
+//! open_clip is the reference, not Immich, whose versions up to 2026 resize the short side and crop even if `resize_mode`
+//! says otherwise.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,6 +1,6 @@
-//! A model folder on disk → everything that has to be known of the model, whoever exported it.
+//! Reads the configuration of a model folder in any of several layouts.
 //!
-//! Which exporter it was shows in the files that are there:
+//! The layout is recognised by the files in the folder:
 //!
 //! | layout | sign | file |
 //! |---|---|---|
@@ -10,8 +10,7 @@
 //! | open_clip_inference | `visual.onnx`, `text.onnx` | `open_clip.rs` |
 //! | rclip | `visual.onnx`, `textual.onnx` | `rclip.rs` |
 //!
-//! Nothing is assumed that a file does not say; what cannot be read with certainty is an error that names the file and
-//! the field.
+//! Nothing is assumed that no file states. If a setting is unclear, the error names the file and the field.
 
 mod immich;
 mod open_clip;
@@ -33,7 +32,7 @@ use super::tokenizer::{Clean, Vocabulary};
 use super::{ModelError, Precision, Prompt};
 use crate::text_file::{self, TextError};
 
-/// Everything that has to be known of a model. Names are open_clip's and Hugging Face's.
+/// The configuration of a model, with the names of open_clip and Hugging Face.
 #[derive(Debug)]
 pub(crate) struct ModelConfig {
     pub(crate) layout: Layout,
@@ -41,31 +40,31 @@ pub(crate) struct ModelConfig {
     pub(crate) embed_dim: usize,
     pub(crate) image: ImageConfig,
     pub(crate) text: TextConfig,
-    /// What scores are multiplied by before softmax or sigmoid, where the model says so.
+    /// The factor for scores before softmax or sigmoid, if stated.
     pub(crate) logit_scale: Option<f32>,
-    /// What is added to scaled scores before the sigmoid: of SigLIP, where the model says so.
+    /// The bias added to scaled scores before the sigmoid, if stated (SigLIP).
     pub(crate) logit_bias: Option<f32>,
-    /// File → its stated sha256, in hexadecimal.
+    /// File → its stated SHA-256, in hexadecimal.
     pub(crate) sha256: BTreeMap<PathBuf, String>,
 }
 
-/// Who exported a model.
+/// The layout of a model folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// imgsearch's own, made by `scripts/export_clip.py` and `scripts/setup`.
+    /// imgsearch's own layout, made by `scripts/export_clip.py` and `scripts/setup`.
     Own,
-    /// Immich's.
+    /// Immich's layout.
     Immich,
-    /// transformers.js' and Hugging Face's ONNX.
+    /// The layout of transformers.js and Hugging Face's ONNX exports.
     Transformers,
-    /// The one of `open_clip_inference`.
+    /// The layout of `open_clip_inference`.
     OpenClip,
-    /// rclip's.
+    /// rclip's layout.
     Rclip,
 }
 
 impl Layout {
-    /// Whether it may have its towers in several precisions.
+    /// Whether towers can come in several precisions.
     pub fn has_precisions(self) -> bool {
         self == Layout::Transformers
     }
@@ -83,26 +82,26 @@ impl fmt::Display for Layout {
     }
 }
 
-/// An image tower and what goes before it.
+/// An image tower and its preprocessing.
 #[derive(Debug)]
 pub(crate) struct ImageConfig {
     pub(crate) file: PathBuf,
-    /// Files that hold weights of the tower, in the order of their names.
+    /// Files with external weights of the tower, ordered by name.
     pub(crate) data: Vec<PathBuf>,
     pub(crate) preprocess: PreprocessConfig,
 }
 
-/// What is done to a picture before the image tower sees it.
+/// The preprocessing of pictures for the image tower.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 pub(crate) struct PreprocessConfig {
     /// Height, then width, in pixels.
     pub(crate) image_size: [u32; 2],
     pub(crate) resize_mode: ResizeMode,
     pub(crate) interpolation: Interpolation,
-    /// Per channel, for pixels scaled to 0..1.
+    /// Mean per channel, for pixels scaled to 0..1.
     pub(crate) mean: [f32; 3],
     pub(crate) std: [f32; 3],
-    /// What `longest` pads with, 0 to 255. Left out of the identity when it is 0, as it was before it existed.
+    /// The padding value of `longest`, 0 to 255. If it is 0, it is not part of the identity, as before this field existed.
     #[serde(default, skip_serializing_if = "is_black")]
     pub(crate) fill_color: u8,
 }
@@ -115,11 +114,11 @@ fn is_black(fill_color: &u8) -> bool {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum ResizeMode {
-    /// The short side becomes `image_size`, then the centre is cut out.
+    /// Resize the short side to `image_size`, then crop the centre.
     Shortest,
-    /// Both sides become `image_size`, whatever that does to the proportions.
+    /// Resize both sides to `image_size`, ignoring the aspect ratio.
     Squash,
-    /// The long side becomes `image_size`, and the short one is padded on both sides.
+    /// Resize the long side to `image_size`, and pad the short one on both sides.
     Longest,
 }
 
@@ -130,46 +129,46 @@ pub(crate) enum Interpolation {
     Bilinear,
 }
 
-/// A text tower and what goes before it.
+/// A text tower and its preprocessing.
 #[derive(Debug)]
 pub(crate) struct TextConfig {
     pub(crate) file: PathBuf,
     pub(crate) vocabulary: Vocabulary,
     pub(crate) clean: Clean,
-    /// The token of the language a text is in, which NLLB's tokenizer puts in front: `eng_Latn`.
+    /// The language token that NLLB's tokenizer puts in front of texts, such as `eng_Latn`.
     pub(crate) language: Option<String>,
-    /// What is put around a query's text where the user says nothing.
+    /// The default caption template for queries.
     pub(crate) prompt: Prompt,
     pub(crate) context_length: usize,
     pub(crate) padding: Padding,
-    /// The token to pad with; also where the graph itself is of fixed length.
+    /// The padding token, also used if the graph has a fixed length.
     pub(crate) pad: Pad,
 }
 
-/// Whether short texts are filled up to `context_length`.
+/// Whether short texts are padded to `context_length`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Padding {
-    /// The tower never looks past the end of a text (a causal mask, or a mask made from the ids): filling up changes
-    /// nothing and costs up to five times the work.
+    /// The tower never looks past the end of a text (it has a causal mask, or a mask made from the ids). Padding would change
+    /// nothing and cost up to five times the work.
     Needless,
-    /// The tower was trained on texts filled up, and looks at all of it.
+    /// The tower was trained on padded texts and looks at all tokens.
     Needed,
 }
 
-/// The token that fills texts up.
+/// The padding token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Pad {
     Id(u32),
-    /// As the vocabulary spells it.
+    /// By its spelling in the vocabulary.
     Token(String),
 }
 
 impl ModelConfig {
-    /// Reads and checks what is in `folder`. Of a folder with towers of several precisions, `precision` picks.
+    /// Reads and checks the configuration in `folder`. If towers come in several precisions, `precision` selects.
     ///
     /// # Errors
-    /// [`ModelError::Unknown`] when the folder is of no known layout, [`ModelError::Missing`] or
-    /// [`ModelError::Config`] for the file that is not right.
+    /// [`ModelError::Unknown`] if the layout is unknown, [`ModelError::Missing`] or [`ModelError::Config`] for a missing or
+    /// wrong file.
     pub(crate) fn read(folder: &Path, precision: Precision) -> Result<ModelConfig, ModelError> {
         match layout_of(folder)? {
             Layout::Own => own::read(folder),
@@ -180,7 +179,7 @@ impl ModelConfig {
         }
     }
 
-    /// Everything done to a picture, in the form that goes into the identity of the vector space.
+    /// The preprocessing, in the form used for the identity of the vector space.
     pub(crate) fn preprocess_json(&self) -> Vec<u8> {
         serde_json::to_vec(&self.image.preprocess).expect("plain fields become JSON")
     }
@@ -199,13 +198,13 @@ fn layout_of(folder: &Path) -> Result<Layout, ModelError> {
     } else if has("visual.onnx") && has("textual.onnx") {
         Ok(Layout::Rclip)
     } else {
-        // A folder that is not there, or not ours to read, is not a model of an unknown layout.
+        // A folder that is missing or unreadable is a different error from an unknown layout.
         fs::read_dir(folder).map_err(|source| ModelError::Missing { path: folder.to_owned(), source })?;
         Err(ModelError::Unknown { folder: folder.to_owned() })
     }
 }
 
-/// What an image tower's own file says that its config may not, and may not contradict.
+/// Properties from an image tower's ONNX file. The configuration may omit them but must not contradict them.
 struct ImageTower {
     /// Names of the input and of the output.
     input: String,
@@ -231,20 +230,20 @@ impl ImageTower {
         })
     }
 
-    /// The length of the embedding: as the graph says, or as `stated` does; they may not differ.
+    /// The embedding's dimension, from the graph or from `stated`. It is an error if they differ.
     fn embed_dim(&self, file: &Path, stated: Option<usize>) -> Result<usize, ModelError> {
         match (self.embed_dim, stated) {
             (Some(found), Some(stated)) if found != stated => Err(config_error(
                 file,
-                format!("its output is {found} numbers long, the model's config says {stated}"),
+                format!("its output has {found} dimensions, but the model's config says {stated}"),
             )),
             (Some(dim), _) | (None, Some(dim)) => Ok(dim),
-            (None, None) => Err(config_error(file, "does not say how long its output is".to_owned())),
+            (None, None) => Err(config_error(file, "does not state the dimension of its output".to_owned())),
         }
     }
 }
 
-/// The files `graph`, read from `file`, has its weights in. They lie beside it.
+/// The files with external weights of `graph`, which was read from `file`. They must be beside it.
 fn weights(file: &Path, graph: &Graph) -> Result<Vec<PathBuf>, ModelError> {
     let folder = file.parent().unwrap_or(Path::new(""));
     let beside = |name: &String| {
@@ -255,7 +254,7 @@ fn weights(file: &Path, graph: &Graph) -> Result<Vec<PathBuf>, ModelError> {
     graph.data.iter().map(beside).collect()
 }
 
-/// `name`, unless it would lead out of the folder of the file that has it.
+/// Checks that `name`, found in `file`, does not lead outside the file's folder.
 fn plain<'a>(file: &Path, name: &'a str) -> Result<&'a str, ModelError> {
     let path = Path::new(name.strip_prefix("./").unwrap_or(name));
     if path.components().count() == 1 && !name.contains("..") {
@@ -268,7 +267,7 @@ fn config_error(path: &Path, detail: String) -> ModelError {
     ModelError::Config { path: path.to_owned(), detail }
 }
 
-/// Reads a JSON file; what is missing or of the wrong type is named by its field.
+/// Reads a JSON file. Errors name the missing or wrong field.
 fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
     let json = text_file::read(path).map_err(|error| match error {
         TextError::Io(source) => ModelError::Missing { path: path.to_owned(), source },
@@ -279,7 +278,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ModelError> {
     serde_json::from_str(&json).map_err(|error| config_error(path, error.to_string()))
 }
 
-/// The name of a model that does not say its own: the folder's.
+/// The folder's name, for models that don't state their own.
 fn name_of(folder: &Path) -> String {
     let folder = folder.canonicalize().unwrap_or_else(|_| folder.to_owned());
     folder.file_name().map_or_else(|| "model".to_owned(), |name| name.to_string_lossy().into_owned())
@@ -287,7 +286,7 @@ fn name_of(folder: &Path) -> String {
 
 impl PreprocessConfig {
     /// # Errors
-    /// The field that cannot be right; `path` is the file it was read from.
+    /// An error that names the invalid field; `path` is the file it was read from.
     fn checked(self, path: &Path) -> Result<PreprocessConfig, ModelError> {
         if !self.image_size.iter().all(|side| (1..=4096).contains(side)) {
             let detail = format!("`image_size` is {:?}, each side must be 1 to 4096", self.image_size);
@@ -299,7 +298,7 @@ impl PreprocessConfig {
         Ok(self)
     }
 
-    /// Compares the size with the one an image tower is fixed to.
+    /// Checks the size against the fixed size of an image tower.
     fn fits(self, path: &Path, tower: &ImageTower) -> Result<PreprocessConfig, ModelError> {
         for (stated, fixed) in self.image_size.iter().zip(tower.size) {
             if fixed.is_some_and(|fixed| fixed != *stated as usize) {

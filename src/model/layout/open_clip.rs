@@ -1,10 +1,10 @@
-//! open_clip's `model_cfg` and `preprocess_cfg`, which Immich's layout has too, and the layout of `open_clip_inference`.
+//! open_clip's `model_cfg` and `preprocess_cfg`, which Immich's layout also uses, and the layout of `open_clip_inference`.
 //!
 //! ```text
 //! open_clip_config.json   {"model_cfg": …, "preprocess_cfg": …}
 //! model_config.json       logit_scale, logit_bias, pad_id and more
-//! visual.onnx             pixels → embeddings; perhaps visual.onnx.data
-//! text.onnx               token ids → embeddings; perhaps text.onnx.data
+//! visual.onnx             pixels → embeddings; optional visual.onnx.data
+//! text.onnx               token ids → embeddings; optional text.onnx.data
 //! tokenizer.json, tokenizer_config.json, special_tokens_map.json
 //! ```
 
@@ -20,7 +20,7 @@ use super::{
 use crate::model::tokenizer::{Clean, Vocabulary};
 use crate::model::{ModelError, Prompt};
 
-/// open_clip's `model_cfg`, as far as it matters once the towers are exported.
+/// The parts of open_clip's `model_cfg` that matter for exported towers.
 #[derive(Deserialize)]
 pub(super) struct ModelCfg {
     pub(super) embed_dim: usize,
@@ -33,7 +33,7 @@ struct VisionCfg {
     image_size: Size,
 }
 
-/// A side of a square, or height and width.
+/// The side of a square, or height and width.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Size {
@@ -52,20 +52,20 @@ impl Size {
 
 #[derive(Deserialize)]
 struct TextCfg {
-    /// open_clip's default, for every text tower.
+    /// Defaults to open_clip's default for all text towers.
     #[serde(default = "default_context_length")]
     context_length: usize,
-    /// A Hugging Face encoder, which makes its mask from the ids.
+    /// Set for a Hugging Face encoder, which makes its mask from the ids.
     hf_model_name: Option<String>,
     hf_tokenizer_name: Option<String>,
     #[serde(default)]
     tokenizer_kwargs: serde_json::Map<String, Value>,
     #[serde(default)]
     no_causal_mask: bool,
-    /// CoCa's: a token is appended that looks at all others.
+    /// Set for CoCa, which appends a token that attends to all others.
     #[serde(default)]
     embed_cls: bool,
-    /// `argmax` looks at the end of the text, and so does `eos`; `first` and `last` at fixed places.
+    /// `argmax` and `eos` use the end of the text, `first` and `last` fixed positions.
     #[serde(default = "default_pool_type")]
     pool_type: String,
 }
@@ -99,7 +99,7 @@ impl PreprocessCfg {
         let interpolation = match self.interpolation.as_str() {
             "bicubic" => Interpolation::Bicubic,
             "bilinear" => Interpolation::Bilinear,
-            // Of these open_clip takes one by chance in training, and bicubic after it.
+            // open_clip chooses randomly in training, and uses bicubic otherwise.
             "random" => Interpolation::Bicubic,
             other => {
                 return Err(config_error(
@@ -114,7 +114,7 @@ impl PreprocessCfg {
     }
 }
 
-/// The tokenizer files of a folder, as far as they matter.
+/// The relevant settings from a folder's tokenizer files.
 #[derive(Default, Deserialize)]
 pub(super) struct TokenizerConfig {
     pub(super) pad_token: Option<Token>,
@@ -124,7 +124,7 @@ pub(super) struct TokenizerConfig {
     src_lang: Option<String>,
 }
 
-/// A token, alone or with its properties.
+/// A token, either plain or with properties.
 #[derive(Deserialize)]
 #[serde(untagged)]
 pub(super) enum Token {
@@ -141,18 +141,18 @@ impl Token {
 }
 
 impl TokenizerConfig {
-    /// CLIP's own byte-pair encoding, which open_clip calls `SimpleTokenizer`.
+    /// Whether this is CLIP's own byte-pair encoding, `SimpleTokenizer` in open_clip.
     pub(super) fn is_clip(&self) -> bool {
         self.bos_token.as_ref().is_some_and(|bos| bos.text() == "<|startoftext|>")
     }
 
-    /// NLLB's tokenizer puts the language in front; English, unless its file says otherwise, as open_clip does.
+    /// The language token that NLLB's tokenizer puts in front. The default is English, as in open_clip.
     fn language(&self) -> Option<String> {
         let is_nllb = self.tokenizer_class.as_ref().is_some_and(|class| class.starts_with("Nllb"));
         is_nllb.then(|| self.src_lang.clone().unwrap_or_else(|| "eng_Latn".to_owned()))
     }
 
-    /// The token to pad with.
+    /// The padding token.
     pub(super) fn pad(&self, path: &Path) -> Result<Pad, ModelError> {
         let token =
             self.pad_token.as_ref().ok_or_else(|| config_error(path, "`pad_token` is missing".to_owned()))?;
@@ -160,7 +160,7 @@ impl TokenizerConfig {
     }
 }
 
-/// What goes before a text tower of open_clip's, whose tokenizer files lie in `tokenizers`.
+/// The preprocessing for a text tower of open_clip, with its tokenizer files in `tokenizers`.
 pub(super) fn text_config(
     model_cfg: &ModelCfg,
     model_cfg_path: &Path,
@@ -186,8 +186,8 @@ pub(super) fn text_config(
     }
     let is_simple = cfg.hf_tokenizer_name.is_none() && tokenizer.is_clip();
     let default_clean = if is_simple { Clean::Lower } else { Clean::Whitespace };
-    // M-CLIP says nothing of its own text tower, but its tokenizer is not CLIP's; like every Hugging Face encoder it
-    // masks padding.
+    // M-CLIP does not describe its text tower, but its tokenizer is not CLIP's. Like every Hugging Face encoder, it masks
+    // padding.
     let masks_padding = cfg.hf_model_name.is_some() || (cfg.hf_tokenizer_name.is_none() && !is_simple);
     let is_causal =
         !cfg.no_causal_mask && !cfg.embed_cls && matches!(cfg.pool_type.as_str(), "argmax" | "eos");
@@ -199,7 +199,7 @@ pub(super) fn text_config(
         prompt: Prompt::default(),
         context_length: cfg.context_length,
         padding: if masks_padding || (is_simple && is_causal) { Padding::Needless } else { Padding::Needed },
-        // open_clip's `SimpleTokenizer` fills up with zeros, whatever the files made for Hugging Face say.
+        // open_clip's `SimpleTokenizer` pads with zeros, even if the files made for Hugging Face say something else.
         pad: if is_simple { Pad::Id(0) } else { tokenizer.pad(&tokenizer_path)? },
     })
 }
@@ -210,8 +210,8 @@ struct OpenClipConfig {
     preprocess_cfg: PreprocessCfg,
 }
 
-/// `model_config.json`. Its `pad_id` and lowercasing are made for a loader that does not know open_clip's rules, and
-/// wrong for some models; `open_clip_config.json` says the same, right.
+/// `model_config.json`. Its `pad_id` and lowercasing are ignored: they are meant for a loader that does not know open_clip's
+/// rules, and are wrong for some models. `open_clip_config.json` has the right values.
 #[derive(Default, Deserialize)]
 struct Extras {
     logit_scale: Option<f32>,

@@ -1,7 +1,7 @@
 //! imgsearch's own layout.
 //!
 //! ```text
-//! model.json       what follows, in JSON
+//! model.json       the fields below, in JSON
 //! image.onnx       pixels f32 [batch, 3, height, width] → embeddings f32 [batch, embed_dim]
 //! text.onnx        token ids i64 [batch, length] → embeddings f32 [batch, embed_dim]
 //! tokenizer.json   Hugging Face tokenizers
@@ -32,14 +32,14 @@ struct File {
     text: Text,
     logit_scale: Option<f32>,
     logit_bias: Option<f32>,
-    /// File name → sha256 of the file, in hexadecimal.
+    /// File name → SHA-256 of the file, in hexadecimal.
     sha256: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
 struct Image {
     file: String,
-    /// Files that hold the weights of `file`, where it does not itself.
+    /// Files with external weights of `file`, if there are any.
     #[serde(default)]
     data: Vec<String>,
     #[serde(flatten)]
@@ -56,7 +56,7 @@ struct Text {
     language: Option<String>,
     #[serde(default)]
     prompt: Prompt,
-    /// Whether texts are to be filled up to `context_length`.
+    /// Whether texts must be padded to `context_length`.
     #[serde(default)]
     padded: bool,
     #[serde(default)]
@@ -80,7 +80,7 @@ pub(super) fn read(folder: &Path) -> Result<ModelConfig, ModelError> {
         .collect::<Result<BTreeMap<_, _>, _>>()?;
     let data = image.data.iter().map(|name| here(name)).collect::<Result<Vec<_>, _>>()?;
     let image = ImageConfig { file: here(&image.file)?, data, preprocess: image.preprocess.checked(&path)? };
-    // Without these hashes the file would be hashed, hundreds of megabytes, before the first query.
+    // Without these hashes, hundreds of megabytes would be hashed before the first query.
     if let Some(unstated) =
         [&image.file].into_iter().chain(&image.data).find(|file| !sha256.contains_key(*file))
     {

@@ -6,8 +6,8 @@
 //! tokenizer/bpe_simple_vocab_16e6.txt.gz     beside MODEL
 //! ```
 //!
-//! No file says how pictures are prepared. rclip has one way for all its models, and that is what makes it safe to read:
-//! CLIP's, with the size its image tower is fixed to.
+//! No file states the preprocessing. This is safe, because rclip uses the same one for all its models: CLIP's, with the fixed
+//! size of the image tower.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -19,7 +19,7 @@ use super::{
 use crate::model::tokenizer::{Clean, Vocabulary};
 use crate::model::{ModelError, Prompt};
 
-/// The mean and standard deviation of the pictures OpenAI trained CLIP on.
+/// Mean and standard deviation of the pictures on which OpenAI trained CLIP.
 const OPENAI_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
 const OPENAI_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
@@ -28,12 +28,12 @@ pub(super) fn read(folder: &Path) -> Result<ModelConfig, ModelError> {
     let tower = ImageTower::read(&file)?;
     if [tower.input.as_str(), tower.output.as_str()] != ["input", "output"] {
         let detail =
-            "is not rclip's (`input` to `output`), and there is no file that says whose it is".to_owned();
+            "is not from rclip (`input` to `output`), and no other file identifies the model".to_owned();
         return Err(config_error(&file, detail));
     }
     let side = |side: Option<usize>| side.and_then(|side| u32::try_from(side).ok());
     let (Some(height), Some(width)) = (side(tower.size[0]), side(tower.size[1])) else {
-        return Err(config_error(&file, "does not say how large its pictures are".to_owned()));
+        return Err(config_error(&file, "does not state the size of its pictures".to_owned()));
     };
     let preprocess = PreprocessConfig {
         image_size: [height, width],

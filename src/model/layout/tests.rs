@@ -1,4 +1,4 @@
-//! What is read from folders of every layout, and what is refused.
+//! Tests of reading folders of every layout, and of refusing invalid ones.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn read(json: &str) -> Result<ModelConfig, ModelError> {
 }
 
 #[test]
-fn what_cannot_be_right_is_refused_and_named() {
+fn invalid_fields_are_refused_and_named() {
     #[track_caller]
     fn check(from: &str, to: &str, named: &str) {
         let error = read(&OWN.replace(from, to)).unwrap_err().to_string();

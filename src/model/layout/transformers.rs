@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! config.json               model_type, projection_dim, text_config.max_position_embeddings
-//! preprocessor_config.json  what is done to a picture
+//! preprocessor_config.json  the preprocessing of pictures
 //! tokenizer.json, tokenizer_config.json, or vocab.json and merges.txt
 //! onnx/vision_model.onnx    pixel_values → image_embeds (CLIP) or pooler_output (SigLIP), not normalised
 //! onnx/text_model.onnx      input_ids → text_embeds or pooler_output
@@ -36,8 +36,8 @@ struct TextSection {
     max_position_embeddings: Option<usize>,
 }
 
-/// `preprocessor_config.json`. What a file leaves out has the default of its image processor's class; CLIP's and
-/// SigLIP's differ in the crop alone.
+/// `preprocessor_config.json`. Missing fields have the defaults of the image processor's class; CLIP's and SigLIP's differ
+/// only in the crop.
 #[derive(Deserialize)]
 struct Preprocessor {
     #[serde(alias = "feature_extractor_type")]
@@ -64,7 +64,7 @@ fn yes() -> bool {
 #[derive(Clone, Copy, Deserialize)]
 #[serde(untagged)]
 enum Size {
-    /// The short side, as older files say it.
+    /// The short side, as in older files.
     Short(u32),
     ShortestEdge {
         shortest_edge: u32,
@@ -163,14 +163,14 @@ fn text_config(
     let token = |token: &Option<super::open_clip::Token>| token.as_ref().map(|token| token.text().to_owned());
     let (clean, default_length, padding) = match (config.model_type.as_str(), class.trim_end_matches("Fast"))
     {
-        // Where the end of a text fills it up, the tower is CLIP's, which looks no further than the first end. MobileCLIP
-        // has the same `model_type` and looks at everything; its files fill up with `!`.
+        // If the end token is also the padding, the tower is CLIP's, which looks only up to the first end token. MobileCLIP
+        // has the same `model_type` but looks at all tokens; its files pad with `!`.
         ("clip", "CLIPTokenizer") if token(&tokenizer.pad_token) == token(&tokenizer.eos_token) => {
             (Clean::Lower, 77, Padding::Needless)
         }
         ("clip", "CLIPTokenizer") => (Clean::Lower, 77, Padding::Needed),
         ("siglip", "SiglipTokenizer") => (Clean::Canonicalize, 64, Padding::Needed),
-        // SigLIP 2 was trained on text in lower case, which its tokenizer does not see to.
+        // SigLIP 2 was trained on lower-case text, but its tokenizer does not convert it.
         ("siglip", "GemmaTokenizer") => (Clean::Lower, 64, Padding::Needed),
         ("clip" | "siglip", _) => {
             let detail = format!(
@@ -195,7 +195,7 @@ fn text_config(
     })
 }
 
-/// The first of the files `onnx/STEM{SUFFIX}.onnx` that is there.
+/// The first of the files `onnx/STEM{SUFFIX}.onnx` that exists.
 fn tower_file(folder: &Path, stem: &str, suffixes: &[&str]) -> Result<PathBuf, ModelError> {
     let files = suffixes.iter().map(|suffix| folder.join(format!("onnx/{stem}{suffix}.onnx")));
     files.clone().find(|file| file.is_file()).ok_or_else(|| ModelError::NoTower {

@@ -1,29 +1,29 @@
-//! What is done to a text before it is cut into tokens: the cleaning that a model's training texts went through.
+//! Cleans texts before tokenising them, in the same way as a model's training texts.
 //!
-//! The reference is open_clip's: `ftfy.fix_text`, HTML entities resolved twice, white space put right, and then what the
-//! model wants. Of ftfy that is its repair of typography. It also repairs mojibake (`Ã©` for `é`) and removes the colour
-//! codes of terminals, which is meant for text from the web; what a person typed is left as it is.
+//! The reference is open_clip: `ftfy.fix_text`, HTML entities resolved twice, white space normalised, and then steps that
+//! depend on the model. Of ftfy, only the repair of typography is done here. It also repairs mojibake (`Ã©` for `é`) and
+//! removes terminal colour codes, which is meant for text from the web and not for text that a person typed.
 
 use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization;
 
-/// How a model wants its texts.
+/// The cleaning that a model needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Clean {
-    /// As they are.
+    /// None.
     #[default]
     None,
-    /// Put right.
+    /// Basic cleaning.
     Whitespace,
-    /// Put right and in lower case: CLIP, SigLIP 2.
+    /// Basic cleaning and lower case: CLIP, SigLIP 2.
     Lower,
-    /// Put right, in lower case and without ASCII punctuation: SigLIP.
+    /// Basic cleaning, lower case and no ASCII punctuation: SigLIP.
     Canonicalize,
 }
 
 impl Clean {
-    /// `text` as the model wants it.
+    /// Cleans `text`.
     pub(crate) fn apply(self, text: &str) -> String {
         match self {
             Clean::None => text.to_owned(),
@@ -44,14 +44,14 @@ fn put_right(text: &str) -> String {
     htmlize::unescape(once).into_owned()
 }
 
-/// One space between words and none around them.
+/// Reduces white space to single spaces between words.
 fn collapsed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// ftfy's `fix_text`: its steps are repeated until nothing changes, as entities can be nested.
+/// ftfy's `fix_text`. Its steps are repeated until nothing changes, because entities can be nested.
 fn fixed(text: &str) -> String {
-    // A `<` tells that the text is HTML by intention, and its entities as well.
+    // As in ftfy: a `<` means that the text is intended as HTML, so keep its entities.
     let has_entities = !text.contains('<');
     let mut text = text.to_owned();
     loop {
@@ -66,8 +66,8 @@ fn fixed(text: &str) -> String {
     }
 }
 
-/// Adds `c` as ftfy leaves it: ligatures taken apart, letters of half and full width made ordinary, quotes made
-/// straight, control characters left out.
+/// Adds `c` after ftfy's replacements: ligatures are split, half-width and full-width letters become ordinary ones, quotes
+/// become straight, and control characters are dropped.
 fn push_plain(text: &mut String, c: char) {
     match c {
         '\u{2bc}' | '\u{2018}'..='\u{201b}' => text.push('\''),
@@ -75,7 +75,7 @@ fn push_plain(text: &mut String, c: char) {
         '\u{3000}' => text.push(' '),
         'ŉ' => text.push_str("ʼn"),
         'ﬅ' => text.push_str("ſt"),
-        // Digraphs and ligatures of Latin letters, then the forms of half and full width.
+        // Digraphs and ligatures of Latin letters, then half-width and full-width forms.
         'Ĳ' | 'ĳ' | 'Ǆ'..='ǌ' | 'Ǳ'..='ǳ' | 'ﬀ'..='ﬆ' | '\u{ff01}'..='\u{ffef}' => {
             text.extend(c.nfkc())
         }

@@ -1,4 +1,4 @@
-//! CLIP's byte-pair encoding, built where a model comes without `tokenizer.json`.
+//! CLIP's byte-pair encoding, for models without `tokenizer.json`.
 
 use std::fs::File;
 use std::io::Read;
@@ -15,18 +15,17 @@ use tokenizers::{AddedToken, Error, SplitDelimiterBehavior, Tokenizer};
 
 const START: &str = "<|startoftext|>";
 const END: &str = "<|endoftext|>";
-/// What ends a word, in the spelling of the vocabulary.
+/// The end of a word in the vocabulary.
 const END_OF_WORD: &str = "</w>";
-/// Of `bpe_simple_vocab_16e6` CLIP uses as many merges as fill up 49,152 tokens, with 256 bytes and two special tokens;
-/// the file has more. A smaller vocabulary uses all it has.
+/// CLIP uses only this many merges of `bpe_simple_vocab_16e6`, which has more. A smaller vocabulary is used completely.
 const MOST_MERGES: usize = 49_152 - 256 - 2;
-/// The vocabulary is 3 MB; a file that unpacks to more is not it.
+/// The maximum unpacked size. The vocabulary has 3 MB.
 const MOST_BYTES: u64 = 16 << 20;
-/// What a text is cut into before words are: contractions, words, single digits, and runs of anything else.
+/// Splits a text before byte-pair encoding: into contractions, words, single digits, and runs of other characters.
 const PATTERN: &str = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
-/// From `bpe_simple_vocab_16e6.txt.gz`: one merge a line, after a first line that is none. Only packed files are read:
-/// their checksum tells a whole file from one cut short, whose ids would all be wrong.
+/// Reads `bpe_simple_vocab_16e6.txt.gz`: one merge per line, after a header line. Only compressed files are accepted, because
+/// their checksum detects truncation, which would make all ids wrong.
 pub(super) fn from_merges(path: &Path) -> Result<Tokenizer, Error> {
     let mut text = String::new();
     GzDecoder::new(File::open(path)?).take(MOST_BYTES).read_to_string(&mut text)?;
@@ -45,7 +44,7 @@ pub(super) fn from_merges(path: &Path) -> Result<Tokenizer, Error> {
     )
 }
 
-/// From Hugging Face's `vocab.json` and `merges.txt`.
+/// Reads Hugging Face's `vocab.json` and `merges.txt`.
 pub(super) fn from_vocabulary(vocabulary: &Path, merges: &Path) -> Result<Tokenizer, Error> {
     let text = |path: &Path| path.to_str().map(str::to_owned).ok_or("its path is not Unicode");
     let builder = BPE::from_file(&text(vocabulary)?, &text(merges)?);
@@ -75,8 +74,8 @@ fn build(model: BPE) -> Result<Tokenizer, Error> {
     Ok(tokenizer)
 }
 
-/// The characters that stand for the bytes in the vocabulary, in its order: first the printable ones of Latin-1, which
-/// stand for themselves, then those from U+0100 on, which stand for the rest.
+/// The characters that represent bytes in the vocabulary, in its order: first the printable ones of Latin-1, which represent
+/// themselves, then those from U+0100 on for the others.
 fn byte_characters() -> impl Iterator<Item = char> + Clone {
     let printable = ('!'..='~').chain('¡'..='¬').chain('®'..='ÿ');
     printable.chain(('\u{100}'..).take(256 - 94 - 12 - 82))

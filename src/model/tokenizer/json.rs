@@ -1,9 +1,9 @@
-//! `tokenizer.json`, faster than `tokenizers` reads it by itself where it is large.
+//! Reads `tokenizer.json` faster than `tokenizers` does, if it is large.
 //!
-//! `tokenizers` finds out what kind of vocabulary a file has by keeping all of it in buffers that can hold anything, and
-//! trying. Byte-pair encoding, which CLIP has, is read directly here; the rest of the file, which is small, goes through
-//! `tokenizers` with a vocabulary of nothing but the added tokens. Where a file adds tokens that its vocabulary does not
-//! have, their numbers depend on its size: `tokenizers` reads that by itself.
+//! `tokenizers` detects the kind of vocabulary by buffering all of it in a generic form and trying each kind. Here, byte-pair
+//! encoding (CLIP's) is read directly. The rest of the file is small and goes through `tokenizers`, with a vocabulary of only
+//! the added tokens. If some added tokens are not in the vocabulary, their ids depend on its size, and `tokenizers` reads the
+//! whole file.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -23,7 +23,7 @@ struct File<M> {
     rest: Map<String, Value>,
 }
 
-/// Reads the file at `path`, whatever kind of vocabulary it has.
+/// Reads the file at `path` with any kind of vocabulary.
 pub(super) fn read(path: &Path) -> Result<Tokenizer, Error> {
     let json = text_file::read(path)?;
     let Ok(File { model, rest }) = serde_json::from_str::<File<BPE>>(&json) else {
@@ -36,7 +36,7 @@ pub(super) fn read(path: &Path) -> Result<Tokenizer, Error> {
     Ok(tokenizer)
 }
 
-/// The tokens that the file adds to its vocabulary, with their numbers in it; `None` if it does not have one of them.
+/// The added tokens with their ids in the vocabulary; `None` if one of them is not in it.
 fn added_only(model: &BPE, rest: &Map<String, Value>) -> Option<AHashMap<String, u32>> {
     let added = rest.get("added_tokens").and_then(Value::as_array).into_iter().flatten();
     let numbered = |token: &Value| {
@@ -52,7 +52,7 @@ mod tests {
 
     use super::*;
 
-    /// A vocabulary of bytes as CLIP's, with a few merges, special tokens and an added one.
+    /// A byte vocabulary like CLIP's, with a few merges, special tokens and an added one.
     const SMALL: &str = r#"{"version": "1.0", "truncation": null, "padding": null,
         "added_tokens": [
             {"id": 14, "content": "<s>", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true},
@@ -71,11 +71,11 @@ mod tests {
                 "cat</w>": 10, "ab": 11, "ab</w>": 12, "Ã¤</w>": 13, "<s>": 14, "</s>": 15, "kitten": 16, "¤</w>": 17},
             "merges": MERGES}}"#;
 
-    /// Of every way to put four of these together.
+    /// Test texts are all combinations of four of these.
     const PARTS: [&str; 9] = ["cat", "CAB ", " ", "ä", "'s ", "<s>", "kitten", "</s>zt", "b1\u{1f408}"];
 
     #[test]
-    fn tokens_are_those_that_tokenizers_makes_by_itself() {
+    fn tokens_equal_those_of_tokenizers() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokenizer.json");
         let merges = r#"["c a", "ca t</w>", "a b", "a b</w>", "Ã ¤</w>"]"#;
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn other_vocabularies_and_files_that_are_wrong_are_left_to_tokenizers() {
+    fn other_vocabularies_and_invalid_files_are_left_to_tokenizers() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokenizer.json");
         let write =

@@ -1,4 +1,4 @@
-//! Text → token ids, as the model's reference implementation makes them.
+//! Turns text into token ids, exactly as the model's reference implementation does.
 
 mod clean;
 mod clip;
@@ -15,19 +15,19 @@ pub(crate) use clean::Clean;
 use super::ModelError;
 use super::layout::{Pad, TextConfig};
 
-/// Where a model's tokens are defined.
+/// The files that define a model's tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Vocabulary {
     /// Hugging Face's `tokenizer.json`.
     Json(PathBuf),
-    /// CLIP's tokens, as Hugging Face's `vocab.json` and `merges.txt`.
+    /// CLIP's tokens in Hugging Face's `vocab.json` and `merges.txt`.
     Clip { vocabulary: PathBuf, merges: PathBuf },
-    /// CLIP's tokens, as OpenAI's `bpe_simple_vocab_16e6.txt.gz`.
+    /// CLIP's tokens in OpenAI's `bpe_simple_vocab_16e6.txt.gz`.
     ClipMerges(PathBuf),
 }
 
 impl Vocabulary {
-    /// The best that `folder` has.
+    /// The best vocabulary in `folder`.
     pub(crate) fn in_folder(folder: &Path) -> Result<Vocabulary, ModelError> {
         let there = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
         if let Some(path) = there("tokenizer.json") {
@@ -42,7 +42,7 @@ impl Vocabulary {
         there(merges).map(Vocabulary::ClipMerges).ok_or_else(missing)
     }
 
-    /// The file to name when something is wrong.
+    /// The file to name in errors.
     pub(in crate::model) fn path(&self) -> &Path {
         match self {
             Vocabulary::Json(path)
@@ -59,22 +59,22 @@ pub(crate) struct Tokenizer {
     vocabulary: PathBuf,
     clean: Clean,
     pad: u32,
-    /// Special tokens that the model takes for text's own pieces, so that they must not occur in it.
+    /// Special tokens that a text could spell; they must not be produced from text.
     hidden: Vec<String>,
 }
 
-/// A text in tokens.
+/// The tokens of a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Tokens {
-    /// Special tokens included, and padding.
+    /// The ids, including special tokens and padding.
     pub(crate) ids: Vec<u32>,
-    /// How many of them are the text, not padding.
+    /// How many of them are not padding.
     pub(crate) length: usize,
 }
 
 impl Tokenizer {
-    /// Loads what `config` names. Padding and truncation set inside the file are overridden: exporters leave whatever
-    /// their last call used.
+    /// Loads the tokenizer named in `config`. Padding and truncation settings in the file are overridden, because exporters
+    /// leave the values of their last call there.
     pub(crate) fn read(config: &TextConfig) -> Result<Tokenizer, ModelError> {
         let path = config.vocabulary.path();
         let refuse = |detail: tokenizers::Error| ModelError::Tokenizer {
@@ -94,13 +94,13 @@ impl Tokenizer {
         let truncation =
             TruncationParams { max_length: config.context_length, ..TruncationParams::default() };
         inner.with_truncation(Some(truncation)).map_err(refuse)?;
-        // `[SEP]` typed by a person is text, not the end of the text.
+        // If a person types `[SEP]`, it is text and not the end of the text.
         inner.set_encode_special_tokens(true);
         let pad = match &config.pad {
             Pad::Id(id) => *id,
             Pad::Token(token) => inner
                 .token_to_id(token)
-                .ok_or_else(|| refuse(format!("it has no `{token}`, which is to be the padding").into()))?,
+                .ok_or_else(|| refuse(format!("it has no `{token}`, which is the padding token").into()))?,
         };
         let mut tokenizer =
             Tokenizer { inner, vocabulary: path.to_owned(), clean: config.clean, pad, hidden: Vec::new() };
@@ -109,8 +109,8 @@ impl Tokenizer {
         Ok(tokenizer)
     }
 
-    /// The ids of `text` cleaned, special tokens added, cut to the context length so that the end stays, and filled up to
-    /// `length` where one is given.
+    /// The ids of the cleaned `text` with special tokens, truncated to the context length (keeping the end token), and padded
+    /// to `length` if one is given.
     pub(crate) fn encode(&self, text: &str, length: Option<usize>) -> Result<Tokens, ModelError> {
         let mut text = self.clean.apply(text);
         for special in &self.hidden {
@@ -132,7 +132,7 @@ impl Tokenizer {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// Towers pool where a text ends; a tokenizer that marks no end would give nonsense that looks well.
+    /// Checks that texts get an end token. Towers pool there; without it they would give plausible nonsense.
     fn check_end(&self) -> Result<(), ModelError> {
         let (bare, whole) = (self.ids("a", false)?, self.ids("a", true)?);
         let is_special =
@@ -140,11 +140,11 @@ impl Tokenizer {
         if whole.len() > bare.len() && whole.last().is_some_and(is_special) {
             return Ok(());
         }
-        let detail = "it adds no token that ends a text (`post_processor`)".to_owned();
+        let detail = "it adds no end token to texts (`post_processor`)".to_owned();
         Err(ModelError::Tokenizer { path: self.vocabulary.clone(), detail })
     }
 
-    /// Special tokens that a text can spell: a unigram model keeps them among its pieces, whatever is special.
+    /// The special tokens that a text can spell, because a unigram model keeps them among its pieces.
     fn hidden_specials(&self) -> Result<Vec<String>, ModelError> {
         let added = self.inner.get_added_tokens_decoder();
         let mut hidden = Vec::new();
@@ -157,8 +157,8 @@ impl Tokenizer {
     }
 }
 
-/// Has texts begin with the token of a language, and end with the one that ends them. Files have any of the two orders
-/// that NLLB's tokenizer has had, and the language of whoever saved them.
+/// Makes texts start with a language token and end with the end token. Files can have either of the two orders that NLLB's
+/// tokenizer has used, and any language.
 fn put_in_front(tokenizer: &mut HfTokenizer, language: &str) -> Result<(), tokenizers::Error> {
     let special = |token: &str| {
         let id = tokenizer.token_to_id(token).ok_or_else(|| format!("it has no token `{token}`"))?;

@@ -1,25 +1,25 @@
-//! Whether a vocabulary has words for a text.
+//! Decides whether a vocabulary has words for a text.
 //!
-//! A vocabulary cannot tell which languages its model learned, but it tells in which scripts: a vocabulary made of
-//! English texts has Cyrillic or Chinese in single letters or bytes, if at all, and what a model makes of those is
-//! arbitrary. So a text in letters that are not Latin is lost on a vocabulary that has no common word in any of them. Of
-//! symbols, emoji above all, only those are lost that the vocabulary cannot write: CLIP writes many as a few bytes, and
-//! has learned some of them. German that is asked of an English model is not told from rare English.
+//! A vocabulary does not show which languages its model has learned, but it shows which scripts. A vocabulary from English
+//! texts contains Cyrillic or Chinese only as single letters or bytes, if at all, and the model's output for those is
+//! arbitrary. So a text in a non-Latin script is refused if the vocabulary lacks common words in all such scripts. Symbols,
+//! mainly emoji, are refused only if the vocabulary cannot write them: CLIP writes many as a few bytes and has learned some
+//! of them. German cannot be distinguished from rare English words.
 
 use super::{ModelError, Tokenizer};
 
-/// A very common word in each of some scripts that are not Latin. A vocabulary made of texts in several languages has
-/// at least one of them as one token; CLIP's and English BERT's have none.
+/// A very common word in each of several non-Latin scripts. A multilingual vocabulary has at least one of them as a single
+/// token; CLIP's and English BERT's have none.
 const COMMON_WORDS: [&str; 8] = ["猫", "это", "και", "في", "של", "पर", "จาก", "사람"];
 
-/// What vocabularies call a piece that they cannot write.
+/// The tokens for unknown pieces.
 const UNKNOWN: [&str; 2] = ["[UNK]", "<unk>"];
 
-/// How unigram vocabularies write the space before a word: a token of its own where they do not know the word.
+/// The space before a word in unigram vocabularies. It is a separate token if the word is unknown.
 const SPACE: &str = "▁";
 
 impl Tokenizer {
-    /// Whether `text` means anything in this vocabulary.
+    /// Whether this vocabulary has words for `text`.
     pub(crate) fn has_words_for(&self, text: &str) -> Result<bool, ModelError> {
         let text = self.clean.apply(text);
         if text.trim().is_empty() || text.chars().any(is_latin) {
@@ -38,7 +38,7 @@ impl Tokenizer {
         Ok(false)
     }
 
-    /// Of each token of `text`, whether it stands for something.
+    /// For each token of `text`, whether it is known.
     fn known(&self, text: &str) -> Result<Vec<bool>, ModelError> {
         let tokens = self.ids(text, false)?.into_iter().filter_map(|id| self.inner.id_to_token(id));
         Ok(tokens.filter(|token| token != SPACE).map(|token| !UNKNOWN.contains(&&*token)).collect())
@@ -76,7 +76,7 @@ mod tests {
         Tokenizer::read(&config).unwrap()
     }
 
-    /// Of a `tokenizer.json` with this model; what ends a text has number 1.
+    /// A tokenizer from a `tokenizer.json` with this model; the end token has id 1.
     fn of_json(model: &Value, pre_tokenizer: &Value) -> Tokenizer {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokenizer.json");
@@ -91,7 +91,7 @@ mod tests {
         tokenizer(folder.path(), Vocabulary::Json(path))
     }
 
-    /// As BERT's, of the letters a to z, к, о, т and these words.
+    /// A tokenizer like BERT's, with the letters a to z, к, о, т and these words.
     fn word_piece(words: &[&str]) -> Tokenizer {
         let letters = ('a'..='z').chain("кот".chars()).map(String::from);
         let pieces = letters.clone().chain(letters.map(|letter| format!("##{letter}")));
@@ -103,7 +103,7 @@ mod tests {
         of_json(&model, &json!({"type": "BertPreTokenizer"}))
     }
 
-    /// As SentencePiece's, of the letters a to z and these words.
+    /// A tokenizer like SentencePiece's, with the letters a to z and these words.
     fn unigram(words: &[&str]) -> Tokenizer {
         let letters = ('a'..='z').map(String::from).chain([SPACE.to_owned()]);
         let tokens = ["<unk>", "</s>"].iter().chain(words).map(ToString::to_string).chain(letters);
@@ -115,7 +115,7 @@ mod tests {
         )
     }
 
-    /// CLIP's, of all bytes and one merge.
+    /// A tokenizer like CLIP's, with all bytes and one merge.
     fn bytes() -> Tokenizer {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("merges.txt.gz");
@@ -136,14 +136,14 @@ mod tests {
     const PLAIN: [&str; 7] = ["a cat", "", " ", "hund im schnee", "xq", "a 猫", "né à Đà Nẵng"];
 
     #[test]
-    fn letters_that_are_not_latin_are_lost_on_a_vocabulary_without_a_word_of_them() {
+    fn non_latin_letters_are_refused_by_a_vocabulary_without_such_words() {
         for tokenizer in [word_piece(&[]), unigram(&[]), bytes()] {
             check(&tokenizer, &PLAIN, &["猫", "кот", "猫 1!", "γάτα", "고양이", "बिल्ली"]);
         }
     }
 
     #[test]
-    fn symbols_are_lost_where_the_vocabulary_cannot_write_them() {
+    fn symbols_are_refused_if_the_vocabulary_cannot_write_them() {
         check(&word_piece(&[]), &["1", "1!", "1 🐈"], &["🐈", "🐈 ❤️"]);
         check(&unigram(&["🐶"]), &["🐶", "🐶 🐈"], &["🐈"]);
         check(&bytes(), &["🐈", "1"], &[]);
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_words_to_try_are_each_in_another_script() {
+    fn every_common_word_is_in_another_script() {
         let blocks: BTreeSet<u32> =
             COMMON_WORDS.iter().filter_map(|word| word.chars().next()).map(|c| u32::from(c) >> 8).collect();
         assert_eq!(blocks.len(), COMMON_WORDS.len());

@@ -1,0 +1,209 @@
+// The page of photos: what is asked for stands in the form and in the address, what is found in the grid.
+
+import { $, debounce } from './dom.js';
+import { Form } from './form.js';
+import { Grid } from './grid.js';
+import { Places } from './map.js';
+import { Found, get, Timeline } from './photos.js';
+import { Scrubber } from './scrubber.js';
+import { View } from './view.js';
+
+const results = $('#results');
+const status = $('#status');
+const empty = $('#empty');
+/** What was searched for last; a newer question ends an older one. */
+let asked;
+let running;
+/** Whether the photo is closed for another search. */
+let leaving = false;
+/** Pictures that were given, by a number that stands in the browser's history. */
+const pictures = [];
+
+history.scrollRestoration = 'manual';
+
+const form = new Form($('#search'), {
+  changed: () => go(form.parameters()),
+  typed: debounce(120, () => go(form.parameters(), { typing: true })),
+});
+
+const remember = debounce(150, () => history.replaceState({ ...history.state, anchor: grid.anchor() }, ''));
+
+const grid = new Grid($('#photos'), {
+  open: (index) => open(index, true),
+  refine: (index, sign) => refine(grid.photos.id(index), sign),
+  alike: (index) => alike(grid.photos.id(index)),
+  failed: problem,
+  scrolled: () => {
+    scrubber.update();
+    remember();
+  },
+});
+const scrubber = new Scrubber($('#scrubber'), grid);
+
+const view = new View(grid, {
+  refine,
+  alike,
+  moved: (index) => {
+    history.replaceState(history.state, '', `#p=${grid.photos.id(index)}`);
+    grid.photos.need(index, index + 40).then((news) => news === 'more' && grid.layout(), problem);
+  },
+  // Back closes the photo, and closing the photo goes back.
+  closing: () => {
+    if (leaving || !location.hash) return;
+    if (history.state?.view) history.back();
+    else history.replaceState(history.state, '', location.pathname + location.search);
+  },
+  closed: (index) => grid.focus(index),
+});
+
+function open(index, added) {
+  if (added) history.pushState({ ...history.state, view: true }, '', `#p=${grid.photos.id(index)}`);
+  view.open(grid.photos, index);
+}
+
+/** Looks for what the form says, which becomes a step in the browser's history. */
+function go(parameters, { typing } = {}) {
+  const address = parameters.size ? `/?${parameters}` : '/';
+  const picture = form.picture && (pictures.includes(form.picture) ? pictures.indexOf(form.picture) : pictures.push(form.picture) - 1);
+  const state = { typing, picture };
+  // The letters of one word are one step.
+  if (typing && history.state?.typing) history.replaceState(state, '', address);
+  else if (address !== location.pathname + location.search || picture !== history.state?.picture) history.pushState(state, '', address);
+  search(parameters);
+}
+
+async function search(parameters, anchor) {
+  const question = `${parameters}`;
+  asked?.abort();
+  asked = new AbortController();
+  const { signal } = asked;
+  form.update();
+  document.title = [parameters.get('q'), 'imgsearch'].filter(Boolean).join(' · ');
+  const finds = form.picture || ['q', 'like', 'minus'].some((name) => parameters.has(name));
+  const photos = finds ? new Found(parameters, form.picture) : new Timeline(parameters);
+  results.setAttribute('aria-busy', 'true');
+  try {
+    do await photos.more(signal);
+    while (anchor && photos.cursor && photos.length <= anchor.index);
+  } catch (error) {
+    if (error.name !== 'AbortError') problem(error);
+    return;
+  } finally {
+    if (asked.signal === signal) results.removeAttribute('aria-busy');
+  }
+  running = question;
+  grid.show(photos, anchor);
+  scrubber.show();
+  status.textContent = photos.length ? photos.summary() : 'No photo matches.';
+  // What is empty says so larger, below.
+  status.className = photos.length ? '' : 'unseen';
+  nothing(parameters, photos.length);
+}
+
+function problem(error) {
+  status.textContent = error.message;
+  status.className = 'problem';
+}
+
+/** Says what to do where there is nothing to see. */
+function nothing(parameters, found) {
+  const filtered = [...parameters.keys()].some((name) => name !== 'q' && name !== 'sort');
+  empty.hidden = found > 0;
+  $('#no-photos').hidden = parameters.size > 0;
+  $('#no-match').hidden = !filtered;
+  $('#no-words').hidden = parameters.size === 0 || filtered;
+}
+
+function refine(id, sign) {
+  form.add(sign === '+' ? 'like' : 'minus', id);
+  leave();
+}
+
+function alike(id) {
+  form.clear();
+  $('#q').value = '';
+  form.add('like', id);
+  leave();
+}
+
+/** Searches from the photo view as well, which closes; Back opens it again. */
+function leave() {
+  leaving = true;
+  view.close();
+  leaving = false;
+  go(form.parameters());
+}
+
+async function restore() {
+  const parameters = new URLSearchParams(location.search);
+  const id = new URLSearchParams(location.hash.slice(1)).get('p');
+  const { anchor, picture } = history.state ?? {};
+  if (!id) view.close();
+  if (`${parameters}` !== running || form.picture !== pictures[picture]) {
+    form.fill(parameters);
+    form.picture = pictures[picture];
+    await search(parameters, anchor);
+  }
+  if (!id || view.isOpen || !grid.photos) return;
+  const index = Array.from({ length: grid.photos.length }, (_, i) => i).find((i) => grid.photos.id(i) === id);
+  if (index === undefined) location.replace(`/photo/${id}`);
+  else open(index);
+}
+
+addEventListener('popstate', restore);
+addEventListener('keydown', (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || view.isOpen) return;
+  const typing = event.target.matches('input, select, textarea');
+  if (event.key === '/' && !typing) $('#q').select();
+  else if (event.key === '?' && !typing) $('#help').showModal();
+  else if (event.key === 'ArrowDown' && event.target.id === 'q') grid.focus(grid.current);
+  else return;
+  event.preventDefault();
+});
+
+// A picture to search by: chosen, pasted, or dropped anywhere.
+function use(files) {
+  const picture = [...files].find(({ type }) => type.startsWith('image/'));
+  if (!picture) return;
+  form.picture = picture;
+  go(form.parameters());
+}
+$('#pick').addEventListener('click', () => $('#file').click());
+$('#file').addEventListener('change', ({ target }) => {
+  use(target.files);
+  target.value = '';
+});
+addEventListener('paste', ({ clipboardData }) => use(clipboardData.files));
+addEventListener('dragover', (event) => event.preventDefault());
+addEventListener('drop', (event) => {
+  event.preventDefault();
+  use(event.dataTransfer.files);
+});
+
+$('#help-button').addEventListener('click', () => $('#help').showModal());
+$('#clear-filters').addEventListener('click', () => {
+  form.clear();
+  go(form.parameters());
+});
+
+// The map is made when it is first looked at.
+const place = $('#place');
+place.addEventListener('toggle', async () => {
+  if (!place.open || place.dataset.made) return;
+  place.dataset.made = 'yes';
+  const places = new Places($('#map'), (latitude, longitude, kilometres) => {
+    $('input', place).value = `${latitude.toFixed(4)},${longitude.toFixed(4)},${kilometres}`;
+    form.close();
+    go(form.parameters());
+  });
+  await get('places').then((answer) => places.show(answer.places)).catch(problem);
+});
+
+// The server says when the library has changed. Who scrolls or looks at a photo is left in peace.
+new EventSource('/api/v1/events').addEventListener('changed', debounce(1000, () => {
+  if (!view.isOpen && !form.picture) search(form.parameters(), grid.photos ? grid.anchor() : undefined);
+}));
+
+for (const node of document.querySelectorAll('[data-script]')) node.hidden = !node.hidden;
+$('#listed')?.remove();
+restore();

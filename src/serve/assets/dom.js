@@ -1,0 +1,33 @@
+// Small things around the document. Text of photos is hostile: it is only ever set as text, never as HTML.
+
+import { thumbHashToRGBA } from './vendor/thumbhash.js';
+
+export const $ = (selector, within = document) => within.querySelector(selector);
+
+export function element(name, properties, ...children) {
+  const made = Object.assign(document.createElement(name), properties);
+  made.append(...children);
+  return made;
+}
+
+/** Draws a thumbhash (base64), or nothing for none. */
+export function paint(canvas, hash) {
+  const context = canvas.getContext('2d');
+  if (!hash) return context.clearRect(0, 0, canvas.width, canvas.height);
+  const { w, h, rgba } = thumbHashToRGBA(Uint8Array.from(atob(hash), (c) => c.charCodeAt(0)));
+  canvas.width = w;
+  canvas.height = h;
+  context.putImageData(new ImageData(new Uint8ClampedArray(rgba), w, h), 0, 0);
+}
+
+/** Calls `f` when it was not called again for so many milliseconds. */
+export function debounce(milliseconds, f) {
+  let timer;
+  return (...given) => {
+    clearTimeout(timer);
+    timer = setTimeout(f, milliseconds, ...given);
+  };
+}
+
+const thousands = new Intl.NumberFormat();
+export const counted = (n, one, many) => `${thousands.format(n)} ${n === 1 ? one : many}`;

@@ -1,0 +1,144 @@
+// Lists of photos that the grid shows: the answer to a search, or all photos by time.
+
+import { counted } from './dom.js';
+
+const API = '/api/v1/';
+
+/** A request that failed, with a sentence for people. */
+export class Problem extends Error {}
+
+export async function get(path, options) {
+  let response;
+  try {
+    response = await fetch(API + path, options);
+  } catch (error) {
+    if (error.name === 'AbortError') throw error;
+    throw new Problem('The server does not answer. Is `imgsearch serve` running?');
+  }
+  if (response.status === 401) location.assign('/login');
+  if (response.ok) return response.json();
+  const problem = await response.json().catch(() => ({}));
+  throw new Problem(problem.detail ?? problem.title ?? `The server says ${response.status}.`);
+}
+
+const day = (options) => {
+  const format = new Intl.DateTimeFormat(undefined, { ...options, timeZone: 'UTC' });
+  return (days) => format.format(days * 864e5);
+};
+const dayOf = day({ dateStyle: 'long' });
+const monthOf = day({ year: 'numeric', month: 'long' });
+
+/** `2023-05-06T12:34:56+02:00` for people: what the clock showed where it was taken. */
+export function when(taken) {
+  const [date, clock] = taken.split('T');
+  if (date.length < 10) return date;
+  return dayOf(Date.parse(date) / 864e5) + (clock ? `, ${clock.slice(0, 5)}` : '');
+}
+
+export const nameOf = (photo) => photo.title || photo.path.split(/[/\\]/).pop();
+
+const labelOf = (photo) => [nameOf(photo), photo.taken && when(photo.taken)].filter(Boolean).join(', ');
+
+/** The answer to a search, the best first. It grows while one scrolls. */
+export class Found {
+  refinable = true;
+  aspects = [];
+  breaks = [];
+  photos = [];
+
+  constructor(parameters, picture) {
+    this.parameters = new URLSearchParams(parameters);
+    this.picture = picture;
+  }
+
+  async more(signal) {
+    if (this.cursor) this.parameters.set('cursor', this.cursor);
+    const body = this.picture && { method: 'POST', body: this.picture, headers: { 'content-type': this.picture.type } };
+    const answer = await get(`search?${this.parameters}`, { signal, ...body });
+    const known = this.length;
+    for (const photo of answer.photos) {
+      this.photos.push(photo);
+      this.aspects.push(photo.width / photo.height);
+    }
+    const { likely } = answer;
+    if (likely != null && likely >= known && likely < this.length) this.breaks.push({ at: likely, label: 'Less likely' });
+    this.cursor = answer.cursor;
+  }
+
+  get length() {
+    return this.photos.length;
+  }
+  id(index) {
+    return this.photos[index].id;
+  }
+  label(index) {
+    return labelOf(this.photos[index]);
+  }
+  hash(index) {
+    return this.photos[index].thumbhash;
+  }
+  async facts(index) {
+    return this.photos[index];
+  }
+  /** The photos of this range are on the screen. */
+  async need(first, last) {
+    if (!this.cursor || this.loading || last < this.length - 40) return null;
+    this.loading = true;
+    try {
+      await this.more();
+      return 'more';
+    } finally {
+      this.loading = false;
+    }
+  }
+  summary() {
+    const count = counted(this.length, 'photo', 'photos');
+    return this.cursor ? `The best ${count}` : count;
+  }
+}
+
+/** All photos, the newest first. */
+export class Timeline {
+  breaks = [];
+  known = new Map();
+
+  constructor(parameters) {
+    this.parameters = parameters;
+  }
+
+  async more(signal) {
+    const { ids, aspects, days } = await get(`timeline?${this.parameters}`, { signal });
+    Object.assign(this, { ids, aspects, days });
+    let last;
+    days.forEach((day, at) => {
+      // A month in UTC: days are what the camera's calendar showed.
+      const date = new Date(day * 864e5);
+      const month = date.getUTCFullYear() * 12 + date.getUTCMonth();
+      if (month !== last) this.breaks.push({ at, label: monthOf(day), year: date.getUTCFullYear() });
+      last = month;
+    });
+  }
+
+  get length() {
+    return this.ids.length;
+  }
+  id(index) {
+    return this.ids[index];
+  }
+  label(index) {
+    const photo = this.known.get(index);
+    return photo ? labelOf(photo) : dayOf(this.days[index]);
+  }
+  hash(index) {
+    return this.known.get(index)?.thumbhash;
+  }
+  async facts(index) {
+    return this.known.get(index) ?? get(`photos/${this.id(index)}`);
+  }
+  async need() {
+    return null;
+  }
+  summary() {
+    return counted(this.length, 'photo', 'photos');
+  }
+}

@@ -1,0 +1,163 @@
+// One photo, large, with what is known of it. PhotoSwipe does the picture: swipe, pinch, keys and zoom.
+
+import PhotoSwipe from './vendor/photoswipe.esm.min.js';
+import { $, element } from './dom.js';
+import { nameOf, when } from './photos.js';
+
+/** The long side of a preview, in pixels. */
+const PREVIEW = 1600;
+
+export class View {
+  /** Functions: `refine(id, sign)`, `alike(id)`, `moved(index)`, `closed(index)`. */
+  constructor(grid, functions) {
+    this.grid = grid;
+    this.functions = functions;
+  }
+
+  get isOpen() {
+    return Boolean(this.swipe);
+  }
+
+  open(photos, index) {
+    const tile = (index) => $('img', this.grid.nodes.get(index)) ?? undefined;
+    const swipe = new PhotoSwipe({
+      index,
+      loop: false,
+      bgOpacity: 1,
+      returnFocus: false,
+      wheelToZoom: true,
+      mainClass: 'view',
+      errorMsg: 'This picture cannot be shown.',
+      closeTitle: 'Close (Esc)',
+      paddingFn: ({ x }) => ({ top: 60, bottom: 0, left: 0, right: this.facts?.hidden || x < 900 ? 0 : 340 }),
+    });
+    swipe.addFilter('numItems', () => photos.length);
+    swipe.addFilter('itemData', (_, index) => {
+      const aspect = photos.aspects[index];
+      const url = `/api/v1/photos/${photos.id(index)}/`;
+      return {
+        src: `${url}preview`,
+        msrc: `${url}thumbnail`,
+        alt: photos.label(index),
+        width: Math.round(PREVIEW * Math.min(1, aspect)),
+        height: Math.round(PREVIEW / Math.max(1, aspect)),
+      };
+    });
+    swipe.addFilter('thumbEl', (_, item, index) => tile(index));
+    swipe.on('uiRegister', () => this.#register(swipe));
+    swipe.on('change', () => {
+      this.#show(photos, swipe.currIndex);
+      this.functions.moved(swipe.currIndex);
+    });
+    swipe.on('keydown', ({ originalEvent: event }) => this.#key(event));
+    swipe.on('close', () => this.functions.closing());
+    swipe.on('destroy', () => {
+      this.swipe = null;
+      if (photos === this.grid.photos) this.functions.closed(swipe.currIndex);
+    });
+    this.swipe = swipe;
+    swipe.init();
+    swipe.element.setAttribute('aria-label', 'Photo');
+    swipe.element.setAttribute('aria-modal', 'true');
+  }
+
+  close() {
+    this.swipe?.close();
+  }
+
+  #register(swipe) {
+    swipe.ui.registerElement({
+      name: 'about',
+      title: 'Facts (I)',
+      order: 9,
+      isButton: true,
+      onInit: (button) => {
+        button.textContent = 'i';
+        this.about = button;
+      },
+      onClick: () => this.#toggle(),
+    });
+    swipe.ui.registerElement({
+      name: 'facts',
+      tagName: 'aside',
+      appendTo: 'root',
+      order: 99,
+      onInit: (aside) => {
+        this.facts = aside;
+        aside.setAttribute('aria-label', 'Facts');
+        // What is written here can be selected, and scrolled, without moving the picture.
+        for (const kind of ['pointerdown', 'wheel', 'click']) aside.addEventListener(kind, (e) => e.stopPropagation());
+        this.#toggle(innerWidth < 900);
+      },
+    });
+  }
+
+  #toggle(hidden = !this.facts.hidden) {
+    this.facts.hidden = hidden;
+    this.about.setAttribute('aria-expanded', String(!hidden));
+    this.swipe.updateSize(true);
+  }
+
+  #key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const { id } = this;
+    if (event.key === 'i') this.#toggle();
+    else if (event.key === 'd') $('a[download]', this.facts)?.click();
+    else if (event.key === 'l') this.functions.alike(id);
+    else if (event.key === '+' || event.key === '-') this.functions.refine(id, event.key);
+    else return;
+    event.preventDefault();
+  }
+
+  async #show(photos, index) {
+    const id = photos.id(index);
+    this.id = id;
+    const photo = await photos.facts(index).catch(() => null);
+    if (this.id !== id || !this.swipe) return;
+    const act = (text, title, action) => element('button', { type: 'button', title, textContent: text, onclick: action });
+    this.facts.replaceChildren(
+      element('h2', { textContent: photo ? nameOf(photo) : 'Nothing is known of this photo' }),
+      element(
+        'p',
+        { className: 'acts' },
+        act('More like this', 'L', () => this.functions.alike(id)),
+        act('+ add to the search', '+', () => this.functions.refine(id, '+')),
+        act('− less like this', '-', () => this.functions.refine(id, '-')),
+        element('a', { href: `/api/v1/photos/${id}/original`, download: '', title: 'D', textContent: 'Download' }),
+        element('a', { href: `/photo/${id}`, textContent: 'Page of this photo' }),
+      ),
+      list(photo ?? {}),
+    );
+  }
+}
+
+/** What is known of a photo, as a list of definitions. */
+function list(photo) {
+  const { latitude, longitude } = photo;
+  const place = latitude != null && `${latitude.toFixed(4)}, ${longitude.toFixed(4)}`;
+  const near = place && element('a', { href: `/?near=${latitude},${longitude},1`, textContent: photo.place ?? place });
+  const rows = {
+    Taken: photo.taken && when(photo.taken) + (photo.taken_from === 'file' ? ' (date of the file)' : ''),
+    Place: near,
+    Camera: photo.camera,
+    Lens: photo.lens,
+    Pixels: photo.width && `${photo.width} × ${photo.height}`,
+    Size: photo.size && bytes(photo.size),
+    Description: photo.description,
+    Keywords: photo.keywords?.join(', '),
+    File: photo.path,
+    Note: photo.note,
+    Score: photo.score?.toFixed(3),
+  };
+  const facts = element('dl', {});
+  for (const [name, value] of Object.entries(rows)) {
+    if (value) facts.append(element('dt', { textContent: name }), element('dd', {}, value));
+  }
+  return facts;
+}
+
+function bytes(size) {
+  const step = size < 1e6 ? ['kilobyte', 1e3] : ['megabyte', 1e6];
+  const format = { style: 'unit', unit: step[0], maximumSignificantDigits: 3 };
+  return new Intl.NumberFormat(undefined, format).format(size / step[1]);
+}

@@ -22,6 +22,8 @@ const unrolled = (ring) => {
     if (Math.abs(way) > 180) turn -= Math.sign(way) * 360;
     return [longitude + turn, latitude];
   });
+  // Antarctica goes all the way around.
+  if (turn) return ring;
   const west = Math.min(...whole.map(([longitude]) => longitude)) < -200;
   return whole.map(([longitude, latitude]) => [west ? longitude + 360 : longitude, latitude]);
 };

@@ -18,7 +18,7 @@ export async function get(path, options) {
   if (response.status === 401) location.assign('/login');
   if (response.ok) return response.json();
   const problem = await response.json().catch(() => ({}));
-  throw new Problem(problem.detail ?? problem.title ?? `The server says ${response.status}.`);
+  throw new Problem([problem.detail ?? problem.title ?? `The server says ${response.status}.`, problem.hint].filter(Boolean).join(': '));
 }
 
 const day = (options) => {
@@ -39,6 +39,22 @@ export const nameOf = (photo) => photo.title || photo.path.split(/[/\\]/).pop();
 
 const labelOf = (photo) => [nameOf(photo), photo.taken && when(photo.taken)].filter(Boolean).join(', ');
 
+/** So many photos of an answer come at once. */
+const PAGE = 100;
+
+/** The page's parameters as the API has them: there, photos that the answer shall be like are parts of the expression. */
+function question(parameters) {
+  const asked = new URLSearchParams(parameters);
+  const parts = [asked.get('q')];
+  for (const id of asked.getAll('like')) parts.push(`+ #${id}`);
+  for (const id of asked.getAll('minus')) parts.push(`- #${id}`);
+  for (const name of ['q', 'like', 'minus']) asked.delete(name);
+  const expression = parts.filter(Boolean).join(' ');
+  if (expression) asked.set('q', expression);
+  asked.set('n', PAGE);
+  return asked;
+}
+
 /** The answer to a search, the best first. It grows while one scrolls. */
 export class Found {
   refinable = true;
@@ -47,7 +63,7 @@ export class Found {
   photos = [];
 
   constructor(parameters, picture) {
-    this.parameters = new URLSearchParams(parameters);
+    this.parameters = question(parameters);
     this.picture = picture;
   }
 
@@ -62,7 +78,7 @@ export class Found {
     }
     const { likely } = answer;
     if (likely != null && likely >= known && likely < this.length) this.breaks.push({ at: likely, label: 'Less likely' });
-    this.cursor = answer.cursor;
+    this.cursor = answer.next;
   }
 
   get length() {

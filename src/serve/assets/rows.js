@@ -49,7 +49,7 @@ export function pack(aspects, width, { target = 220, gap = 4, breaks = [], headi
       }
     }
     // A last row that is far from full stays as high as the others.
-    add(i, height > target * 1.4 ? target : height);
+    add(i, j === end && height > target * 1.4 ? target : height);
     i = j;
   }
   first[row] = aspects.length;

@@ -1,0 +1,97 @@
+//! The pages that people see. They work without scripts; with them, the page of photos becomes the one of
+//! `assets/app.js`.
+//!
+//! What photos say, their names and what was typed are the text of strangers: all of it goes through the template, which
+//! escapes it, and what cannot be seen in it is written out.
+
+mod duplicates;
+mod login;
+mod photo;
+mod photos;
+mod search_form;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use maud::{DOCTYPE, Markup, html};
+use tower_http::compression::CompressionLayer;
+
+use super::assets::{self, address};
+use super::problem::Problem;
+use super::{App, auth};
+
+/// What can be had without a login: the page to log in at, and what it needs.
+pub(super) fn is_open_to_all(path: &str) -> bool {
+    path == "/login" || assets::is_open(path)
+}
+
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(photos::page))
+        .route("/photo/{id}", get(photo::page))
+        .route("/duplicates", get(duplicates::page))
+        .route("/login", get(login::page).post(auth::log_in))
+        .route("/logout", post(auth::log_out))
+        .route("/assets/{version}/{*name}", get(assets::asset))
+        .layer(CompressionLayer::new())
+}
+
+/// A whole page. `head` is what stands in its head besides what all pages have.
+fn whole(title: &str, head: &Markup, body: &Markup) -> Html<String> {
+    let title = if title.is_empty() { "imgsearch".to_owned() } else { format!("{title} · imgsearch") };
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (title) }
+                link rel="icon" href=(address("icon.svg"));
+                link rel="stylesheet" href=(address("page.css"));
+                (head)
+            }
+            body { (body) }
+        }
+    };
+    Html(page.into_string())
+}
+
+/// A page with a bar that leads back to the photos.
+fn beside(title: &str, content: &Markup) -> Html<String> {
+    let body = html! {
+        a.skip href="#content" { "Skip to the content" }
+        header {
+            div.bar {
+                a.home href="/" { "imgsearch" }
+                nav { a href="/" { "Photos" } a href="/duplicates" { "Duplicates" } }
+            }
+        }
+        main id="content" { (content) }
+    };
+    whole(title, &html! {}, &body)
+}
+
+/// An error as a page.
+struct Sorry(Problem);
+
+impl<T: Into<Problem>> From<T> for Sorry {
+    fn from(problem: T) -> Sorry {
+        Sorry(problem.into())
+    }
+}
+
+impl IntoResponse for Sorry {
+    fn into_response(self) -> Response {
+        let Sorry(problem) = self;
+        let title = if problem.status() == StatusCode::NOT_FOUND { "Not found" } else { "This did not work" };
+        let content = html! {
+            div.empty {
+                h1 { (title) }
+                p { (problem.to_string()) }
+                p { a.button href="/" { "All photos" } }
+            }
+        };
+        (problem.status(), beside(title, &content)).into_response()
+    }
+}

@@ -1,0 +1,144 @@
+//! The page of photos: a search and what it finds, or all photos, the newest first.
+
+use axum::extract::{Query as Pairs, State};
+use axum::response::Html;
+use maud::{Markup, html};
+
+use super::super::App;
+use super::super::photos::Shown;
+use super::super::search::{Asked, Said};
+use super::search_form::{form, value};
+use super::{Sorry, address, whole};
+
+/// Photos on one page without scripts.
+const PAGE: &str = "60";
+
+/// Where a small version of a photo is found.
+pub(super) fn thumbnail(id: &str) -> String {
+    format!("/api/v1/photos/{id}/thumbnail")
+}
+
+/// `GET /`.
+pub(super) async fn page(State(app): State<App>, Pairs(said): Pairs<Said>) -> Result<Html<String>, Sorry> {
+    // A form sends what was left empty.
+    let said: Said = said.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect();
+    let asked = question(&said);
+    let searched = app.clone();
+    let found = app.blocking(move || Asked::read(&asked, Vec::new(), &searched)?.found(&searched)).await;
+    // With scripts the same problem is told once more, where the next word mends it.
+    let (photos, next) = match found {
+        Ok((page, _)) => (Ok(page.photos), page.next),
+        Err(problem) => (Err(problem.to_string()), None),
+    };
+    let next = next.map(|cursor| address_of(&said, &cursor));
+    let head = html! {
+        link rel="stylesheet" href=(address("vendor/photoswipe.css"));
+        script type="module" src=(address("app.js")) {}
+    };
+    let body = html! {
+        a.skip href="#results" { "Skip to the photos" }
+        header { (form(&said)) }
+        main id="results" {
+            h1.unseen { "Photos" }
+            p id="status" role="status" { @if let Err(problem) = &photos { (problem) } }
+            section id="photos" aria-label="Photos" {}
+            @if let Ok(photos) = &photos { div id="listed" { (listed(photos, next.as_deref())) } }
+            div id="scrubber" role="slider" aria-label="Month" aria-orientation="vertical" aria-valuemin="0"
+                aria-valuenow="0" hidden {}
+            (nothing(&said, photos.is_ok_and(|photos| photos.is_empty())))
+        }
+        (keys())
+    };
+    Ok(whole(value(&said, "q"), &head, &body))
+}
+
+/// The page's parameters as the API has them: there, photos that the answer shall be like are parts of the expression.
+fn question(said: &Said) -> Said {
+    let mut expression = value(said, "q").to_owned();
+    for (name, id) in said {
+        match name.as_str() {
+            "like" => expression.push_str(&format!(" + #{id}")),
+            "minus" => expression.push_str(&format!(" - #{id}")),
+            _ => {}
+        }
+    }
+    let others = said.iter().filter(|(name, _)| !["q", "like", "minus"].contains(&name.as_str())).cloned();
+    let mut asked: Said = others.collect();
+    if !expression.is_empty() {
+        asked.push(("q".to_owned(), expression));
+    }
+    if value(said, "n").is_empty() {
+        asked.push(("n".to_owned(), PAGE.to_owned()));
+    }
+    asked
+}
+
+/// This page from `cursor` on.
+fn address_of(said: &Said, cursor: &str) -> String {
+    let mut pairs = form_urlencoded::Serializer::new(String::new());
+    pairs.extend_pairs(said.iter().filter(|(name, _)| name != "cursor"));
+    format!("/?{}", pairs.append_pair("cursor", cursor).finish())
+}
+
+/// The photos as links.
+fn listed(photos: &[Shown], next: Option<&str>) -> Markup {
+    html! {
+        ul.listed {
+            @for shown in photos {
+                @if let Some(id) = shown.id() {
+                    li { a href={ "/photo/" (id) } { img src=(thumbnail(&id)) alt=(shown.label()) loading="lazy" height="210"; } }
+                }
+            }
+        }
+        @if let Some(next) = next { p.pages { a.button href=(next) rel="next" { "More photos" } } }
+    }
+}
+
+/// What to do where there is nothing to see. Scripts show the one that fits.
+fn nothing(said: &Said, is_empty: bool) -> Markup {
+    let is_filtered = said.iter().any(|(name, _)| name != "q" && name != "sort");
+    html! {
+        div.empty id="empty" hidden[!is_empty] {
+            div id="no-photos" hidden[!said.is_empty()] {
+                h2 { "No photos yet" }
+                p { "Add a folder: " code { "imgsearch index ~/Photos" } ". Its photos appear here." }
+            }
+            div id="no-match" hidden[!is_filtered] {
+                h2 { "No photo matches" }
+                p { "No photo meets all filters. Choose a longer time, a larger place, or fewer filters." }
+                p.pages { a.button id="clear-filters" href="/" { "Clear the filters" } }
+            }
+            div id="no-words" hidden[said.is_empty() || is_filtered] {
+                h2 { "No photo matches" }
+                p { "Describe what can be seen: “a dog in the snow” finds more than a name or a number." }
+            }
+        }
+    }
+}
+
+/// The help about keys, which scripts show.
+fn keys() -> Markup {
+    let keys: &[(&[&str], &str)] = &[
+        (&["/"], "Search"),
+        (&["←", "→", "↑", "↓"], "Go from photo to photo"),
+        (&["Enter"], "Show the photo large"),
+        (&["L"], "More like this photo"),
+        (&["+", "−"], "Find more, or less, like this photo"),
+        (&["I"], "Facts about the photo"),
+        (&["D"], "Download the photo"),
+        (&["Esc"], "Close"),
+    ];
+    html! {
+        dialog id="help" aria-labelledby="help-title" {
+            h2 id="help-title" { "Keys" }
+            dl {
+                @for (names, what) in keys {
+                    dt { @for name in *names { kbd { (name) } " " } }
+                    dd { (what) }
+                }
+            }
+            p { "Drop or paste a picture anywhere to search by it." }
+            form.acts method="dialog" { button { "Close" } }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The form of a search: what the photos show, and which ones count. Its fields have the names of the API's parameters,
+//! so the address of a page says what is on it.
+
+use maud::{Markup, html};
+
+use super::super::search::Said;
+
+/// How many kinds of files can be chosen by name.
+const KINDS: &[(&str, &str)] = &[
+    ("jpeg", "JPEG"),
+    ("png", "PNG"),
+    ("heic", "HEIC"),
+    ("raw", "RAW"),
+    ("webp", "WebP"),
+    ("avif", "AVIF"),
+    ("gif", "GIF"),
+    ("tiff", "TIFF"),
+    ("jxl", "JPEG XL"),
+    ("bmp", "BMP"),
+];
+
+const ORIENTATIONS: &[(&str, &str)] = &[("landscape", "landscape"), ("portrait", "portrait"), ("square", "square")];
+
+/// What is said under a name, or nothing.
+pub(super) fn value<'s>(said: &'s Said, name: &str) -> &'s str {
+    said.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+}
+
+/// The form, filled in.
+pub(super) fn form(said: &Said) -> Markup {
+    let text = |name: &str, says: &str, placeholder: &str| {
+        html! { input name=(name) value=(value(said, name)) placeholder=(placeholder) data-says=(says) autocomplete="off"; }
+    };
+    let date = |name: &str, says: &str| {
+        html! { input type="date" name=(name) value=(value(said, name)) data-says=(says); }
+    };
+    html! {
+        form id="search" role="search" action="/" {
+            div.bar {
+                a.home href="/" { "imgsearch" }
+                div.asking {
+                    label.unseen for="q" { "What do the photos show?" }
+                    input type="search" id="q" name="q" value=(value(said, "q")) maxlength="400" autocomplete="off"
+                        placeholder="What do the photos show?" enterkeyhint="search";
+                }
+                button type="button" id="pick" data-script hidden { "By picture" }
+                input type="file" id="file" accept="image/*" aria-label="A picture to search by" hidden;
+                button data-script { "Search" }
+                nav {
+                    a href="/duplicates" { "Duplicates" }
+                    button.plain type="button" id="help-button" aria-label="Keys" data-script hidden { "?" }
+                }
+            }
+            div.chips {
+                span id="terms" { (terms(said)) }
+                (chip("Date", "date", &html! {
+                    label { "From" (date("after", "from ")) }
+                    label { "Before" (date("before", "before ")) }
+                }))
+                (chip("Place", "place", &html! {
+                    label { "Near a town, or a point in degrees" (text("near", "near ", "Lisbon, or 38.72,-9.14,10")) }
+                    div id="map" {}
+                }))
+                (chip("Camera", "camera", &html! {
+                    label { "Part of the camera's name" (text("camera", "", "iPhone")) }
+                }))
+                (chip("Kind", "kind", &html! { label { "Kind of file" (choice(said, "type", KINDS)) } }))
+                (chip("Orientation", "orientation", &html! {
+                    label { "Orientation" (choice(said, "orientation", ORIENTATIONS)) }
+                }))
+                (chip("Folder", "folder", &html! {
+                    label { "In this folder or below" (text("in", "in ", "/home/anna/Photos/2023")) }
+                }))
+            }
+        }
+    }
+}
+
+/// One kind of filter. It opens without scripts; with them it says what it lets through, and can be taken away.
+fn chip(name: &str, id: &str, fields: &Markup) -> Markup {
+    html! {
+        div.chip {
+            details id=(id) name="filter" {
+                summary data-name=(name) { (name) }
+                div.panel.wide[id == "place"] { (fields) }
+            }
+            button.clear type="button" aria-label={ "Any " (name.to_lowercase()) } hidden { "×" }
+        }
+    }
+}
+
+fn choice(said: &Said, name: &str, options: &[(&str, &str)]) -> Markup {
+    html! {
+        select name=(name) {
+            option value="" { "any" }
+            @for (option, label) in options {
+                option value=(option) selected[value(said, name) == *option] { (label) }
+            }
+        }
+    }
+}
+
+/// The photos that the answer shall be like or unlike, for a form that is sent without scripts.
+fn terms(said: &Said) -> Markup {
+    html! {
+        @for (name, id) in said.iter().filter(|(name, _)| name == "like" || name == "minus") {
+            span.term {
+                input type="hidden" name=(name) value=(id);
+                (if name == "like" { "+" } else { "−" })
+                img src=(super::photos::thumbnail(id)) alt=(if name == "like" { "like this photo" } else { "not like this photo" });
+            }
+        }
+    }
+}

@@ -1,0 +1,415 @@
+// Drives the page as people do, in a browser, on the real server.
+
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { accessible, HOSTILE, launch, open, photos, serve } from './harness.mjs';
+import { many } from './many.mjs';
+
+const TILE = '.tile:not([hidden])';
+let folder;
+let server;
+let browser;
+
+before(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'imgsearch-photos-'));
+  server = await serve(photos(join(folder, 'photos')));
+  browser = await launch();
+});
+after(async () => {
+  await browser?.close();
+  await server?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Runs `f` on a page at `path`, and looks at the end whether something went wrong on it. */
+async function on(path, f, options) {
+  const page = await open(browser, options);
+  try {
+    await page.goto(server.url + path);
+    await f(page);
+    page.clean();
+  } finally {
+    await page.context().close();
+  }
+}
+
+const status = (page) => page.locator('#status').textContent();
+const count = async (page) => Number(/[\d,]+/.exec(await status(page))?.[0].replace(',', '') ?? 0);
+const settled = (page) => page.waitForFunction(() => !document.querySelector('#results').hasAttribute('aria-busy'));
+const first = (page) => page.locator(TILE).first().locator('a').getAttribute('href');
+
+async function search(page, text) {
+  const answered = page.waitForResponse(/\/api\/v1\/search/);
+  await page.fill('#q', text);
+  await answered;
+  await settled(page);
+}
+
+test('the timeline shows all photos, the newest month first', () =>
+  on('/', async (page) => {
+    await page.waitForSelector(TILE);
+    const headings = await page.locator('.heading').allTextContents();
+    assert.ok(headings.length > 0);
+    const times = headings.map((text) => Date.parse(`1 ${text}`));
+    assert.deepEqual(times, [...times].sort((a, b) => b - a));
+    assert.ok((await count(page)) > 10);
+    await page.waitForFunction(() => document.querySelector('.tile img.there')?.naturalWidth > 0);
+  }));
+
+test('what is typed is found, and stands in the address', () =>
+  on('/', async (page) => {
+    await search(page, 'a rocket');
+    assert.match(page.url(), /\?q=a\+rocket$/);
+    assert.match(await page.locator(`${TILE} a`).first().getAttribute('aria-label'), /rocket/);
+    assert.match(await page.title(), /^a rocket/);
+    await page.reload();
+    await page.waitForSelector(TILE);
+    assert.match(await page.locator(`${TILE} a`).first().getAttribute('aria-label'), /rocket/);
+    assert.equal(await page.inputValue('#q'), 'a rocket');
+  }));
+
+test('a photo opens large, the next one too, and Back returns to the same row', () =>
+  on('/?q=a+flower', async (page) => {
+    await page.waitForSelector(TILE);
+    await page.mouse.wheel(0, 500);
+    await page.waitForTimeout(400);
+    const before = await page.evaluate(() => scrollY);
+    const third = page.locator(TILE).nth(6).locator('a');
+    const name = await third.getAttribute('aria-label');
+    await third.click();
+    await page.waitForSelector('.pswp--open');
+    assert.match(page.url(), /#p=[0-9a-f]{32}$/);
+    await page.waitForSelector('.pswp__facts dl');
+    assert.ok(name.includes(await page.locator('.pswp__facts h2').textContent()));
+    const here = page.url();
+    await page.keyboard.press('ArrowRight');
+    await page.waitForFunction((url) => location.href !== url, here);
+    await page.goBack();
+    await page.waitForSelector('.pswp', { state: 'detached' });
+    assert.ok(!page.url().includes('#'));
+    assert.ok(Math.abs((await page.evaluate(() => scrollY)) - before) < 300, 'the grid stands where it stood');
+    await page.goForward();
+    await page.waitForSelector('.pswp--open');
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('.pswp', { state: 'detached' });
+    assert.ok(!page.url().includes('#'), 'Escape goes back, too');
+  }));
+
+test('Back and forward go through searches, each at its row', () =>
+  on('/', async (page) => {
+    await page.waitForSelector(TILE);
+    await page.mouse.move(600, 500);
+    await page.mouse.wheel(0, 900);
+    await page.waitForTimeout(500);
+    const row = await page.evaluate(() => scrollY);
+    await search(page, 'a cat');
+    await page.waitForTimeout(200);
+    await page.goBack();
+    await page.waitForFunction((row) => Math.abs(scrollY - row) < 60, row);
+    assert.equal(await page.inputValue('#q'), '');
+    await page.goForward();
+    await page.waitForFunction(() => document.querySelector('#q').value === 'a cat');
+  }));
+
+test('filters are chips: camera, time, place, kind, orientation, folder', () =>
+  on('/', async (page) => {
+    await page.waitForSelector(TILE);
+    const all = await count(page);
+    const choose = async (chip, act) => {
+      await page.click(`summary[data-name="${chip}"]`);
+      const answered = page.waitForResponse(/\/api\/v1\/timeline/);
+      await act();
+      await answered;
+      await page.keyboard.press('Escape');
+      await settled(page);
+    };
+    await choose('Camera', async () => {
+      await page.fill('input[name=camera]', 'EOS');
+      await page.keyboard.press('Tab');
+    });
+    const canon = await count(page);
+    assert.ok(canon > 0 && canon < all);
+    assert.match(page.url(), /camera=EOS/);
+    assert.match(await page.locator('.chip.on summary').textContent(), /EOS/);
+    await choose('Date', () => page.fill('input[name=before]', '2018-01-01').then(() => page.keyboard.press('Tab')));
+    await page.waitForSelector('#no-match:visible');
+    await page.click('#clear-filters');
+    await settled(page);
+    assert.equal(await count(page), all);
+    await choose('Kind', () => page.selectOption('select[name=type]', 'png'));
+    assert.ok((await count(page)) < all);
+    await choose('Kind', () => page.click('.chip.on .clear'));
+    await choose('Orientation', () => page.selectOption('select[name=orientation]', 'square'));
+    assert.ok((await count(page)) < all);
+    await choose('Orientation', () => page.click('.chip.on .clear'));
+    await choose('Folder', () => page.fill('input[name=in]', '/nowhere').then(() => page.keyboard.press('Tab')));
+    await page.waitForSelector('#no-match:visible');
+  }));
+
+test('the map shows where photos are, and filters by a place', () =>
+  on('/', async (page) => {
+    await page.waitForSelector(TILE);
+    const all = await count(page);
+    await page.click('summary[data-name="Place"]');
+    await page.waitForSelector('.places button');
+    await accessible(page, 'the map');
+    const drawn = await page.locator('#map canvas').evaluate((canvas) => {
+      const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      return new Set(new Uint32Array(data.buffer)).size;
+    });
+    assert.ok(drawn > 2, 'land, water and dots');
+    await page.locator('.places button').first().click();
+    await settled(page);
+    assert.match(page.url(), /near=/);
+    assert.ok((await count(page)) > 0 && (await count(page)) < all);
+  }));
+
+test('+ and − refine the search, and the photo view finds more like one', () =>
+  on('/?q=something', async (page) => {
+    const tile = page.locator(TILE).nth(2);
+    await tile.hover();
+    const refined = page.waitForResponse(/\/api\/v1\/search/);
+    await tile.locator('button[data-sign="+"]').click();
+    await refined;
+    assert.match(page.url(), /like=[0-9a-f]{32}/);
+    assert.equal(await page.locator('.term').count(), 1);
+    await settled(page);
+    await page.locator(TILE).nth(1).locator('a').focus();
+    const again = page.waitForResponse(/\/api\/v1\/search/);
+    await page.keyboard.press('-');
+    await again;
+    assert.match(page.url(), /minus=[0-9a-f]{32}/);
+    await page.locator('.term .remove').first().click();
+    await page.waitForFunction(() => !location.search.includes('like='));
+    await settled(page);
+    await page.locator(`${TILE} a`).first().click();
+    const alike = page.waitForResponse(/\/api\/v1\/search/);
+    await page.getByRole('button', { name: 'More like this' }).click();
+    await alike;
+    await page.waitForSelector('.pswp', { state: 'detached' });
+    assert.match(page.url(), /\?like=[0-9a-f]{32}$/);
+    await page.goBack();
+    await page.waitForSelector('.pswp--open');
+  }));
+
+test('a picture that is chosen or dropped is searched by', () =>
+  on('/', async (page) => {
+    await page.waitForSelector(TILE);
+    const picture = join(process.env.PHOTOS, 'rocket.jpg');
+    const found = page.waitForResponse((response) => /\/api\/v1\/search/.test(response.url()) && response.request().method() === 'POST');
+    await page.setInputFiles('#file', picture);
+    assert.equal((await found).status(), 200);
+    await settled(page);
+    await page.waitForSelector('.term.upload');
+    assert.match(await page.locator(`${TILE} a`).first().getAttribute('aria-label'), /rocket/);
+    await page.goBack();
+    await page.waitForSelector('.term.upload', { state: 'detached' });
+    // Dropped.
+    const dropped = page.waitForResponse((response) => response.request().method() === 'POST');
+    await page.evaluate(async () => {
+      const blob = await (await fetch(document.querySelector('.tile:not([hidden]) img').src)).blob();
+      const dataTransfer = new DataTransfer();
+      dataTransfer.items.add(new File([blob], 'x.jpg', { type: 'image/jpeg' }));
+      document.body.dispatchEvent(new DragEvent('drop', { dataTransfer, bubbles: true, cancelable: true }));
+    });
+    assert.equal((await dropped).status(), 200);
+  }));
+
+test('a phone shows all of it without scrolling sideways', () =>
+  on(
+    '/?q=a+flower',
+    async (page) => {
+      await page.waitForSelector(TILE);
+      const wide = () => page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      assert.ok((await wide()) <= 0, 'the grid');
+      await page.tap('summary[data-name="Place"]');
+      await page.waitForSelector('#map canvas');
+      assert.ok((await wide()) <= 0, 'the map');
+      await page.tap('#status');
+      await page.locator(`${TILE} a`).first().tap();
+      await page.waitForSelector('.pswp--open');
+      await page.tap('.pswp__button--about');
+      await page.waitForSelector('.pswp__facts dl');
+      await accessible(page, 'a photo on a phone');
+    },
+    { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true },
+  ));
+
+test('dark where the system is dark, and readable in both', async () => {
+  for (const colorScheme of ['light', 'dark']) {
+    await on(
+      '/',
+      async (page) => {
+        await page.waitForSelector(TILE);
+        const ground = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+        assert.equal(/rgb\((\d+)/.exec(ground)[1] < 60, colorScheme === 'dark');
+        await accessible(page, `the timeline, ${colorScheme}`);
+        await search(page, 'a cat');
+        await accessible(page, `results, ${colorScheme}`);
+        await page.locator(`${TILE} a`).first().click();
+        await page.waitForSelector('.pswp__facts dl');
+        await page.waitForTimeout(500);
+        await accessible(page, `a photo, ${colorScheme}`);
+      },
+      { colorScheme },
+    );
+  }
+});
+
+test('the keyboard is enough', () =>
+  on('/', async (page) => {
+    await page.waitForSelector(TILE);
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+    await page.keyboard.press('/');
+    const answered = page.waitForResponse(/\/api\/v1\/search/);
+    await page.keyboard.type('a flower');
+    await answered;
+    await settled(page);
+    await page.keyboard.press('ArrowDown');
+    const focused = () => page.evaluate(() => document.activeElement.getAttribute('href'));
+    assert.equal(await focused(), await first(page));
+    await page.keyboard.press('ArrowRight');
+    const second = await focused();
+    assert.notEqual(second, await first(page));
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('ArrowUp');
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.pswp--open');
+    const inside = () => page.evaluate(() => document.querySelector('.pswp').contains(document.activeElement));
+    for (let i = 0; i < 12; i++) {
+      await page.keyboard.press('Tab');
+      assert.ok(await inside(), 'the focus stays in the photo');
+    }
+    await page.keyboard.press('i');
+    assert.ok(await page.locator('.pswp__facts').isHidden());
+    await page.keyboard.press('Escape');
+    await page.waitForSelector('.pswp', { state: 'detached' });
+    assert.match(await focused(), /^\/photo\//, 'the focus is back on a photo');
+    await page.keyboard.press('?');
+    await page.waitForSelector('#help:modal');
+    await accessible(page, 'the help');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('/');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'q');
+  }));
+
+test('text of photos is never taken for HTML', () =>
+  on('/?before=2018-06', async (page) => {
+    await page.locator(`${TILE} a`).first().click();
+    await page.waitForSelector('.pswp__facts dl');
+    const facts = await page.locator('.pswp__facts').textContent();
+    assert.ok(facts.includes(HOSTILE) && facts.includes('<script>alert(2)</script>'), facts);
+    const { hash } = new URL(page.url());
+    await page.goto(`${server.url}/photo/${hash.slice(3)}`);
+    const text = await page.locator('main').textContent();
+    assert.ok(text.includes(HOSTILE) && text.includes('<script>alert(2)</script>'), text);
+    await page.goto(`${server.url}/?q=${encodeURIComponent('"><script>alert(3)</script>')}`);
+    await settled(page);
+    assert.equal(await page.inputValue('#q'), '"><script>alert(3)</script>');
+  }));
+
+test('without scripts there are a form, links, pages and a page for each photo', () =>
+  on(
+    '/',
+    async (page) => {
+      assert.ok((await page.locator('.listed a').count()) > 10);
+      await page.fill('#q', 'a rocket');
+      await page.keyboard.press('Enter');
+      await page.waitForURL(/q=a\+rocket/);
+      await page.locator('.listed a').first().click();
+      await page.waitForURL(/\/photo\/[0-9a-f]{32}$/);
+      assert.match(await page.locator('h1').textContent(), /rocket/);
+      await page.waitForFunction(() => document.querySelector('.photo img').naturalWidth > 0);
+      const original = await page.locator('a[download]').getAttribute('href');
+      assert.equal((await page.request.get(server.url + original)).status(), 200);
+      await page.getByRole('link', { name: 'More like this' }).click();
+      await page.waitForURL(/like=/);
+      await page.goto(`${server.url}/`);
+      await page.click('summary[data-name="Camera"]');
+      await page.fill('input[name=camera]', 'Z 6');
+      await page.click('form button:text("Search")');
+      await page.waitForURL(/camera=Z\+6/);
+      assert.ok((await page.locator('.listed a').count()) > 0);
+      await page.goto(`${server.url}/?q=a+flower&n=5`);
+      const before = await page.locator('.listed a').first().getAttribute('href');
+      await page.getByRole('link', { name: 'More photos' }).click();
+      await page.waitForURL(/cursor=/);
+      assert.notEqual(await page.locator('.listed a').first().getAttribute('href'), before);
+      await page.goto(`${server.url}/?after=2090`);
+      assert.match(await page.locator('main').textContent(), /No photo matches/);
+    },
+    { javaScriptEnabled: false },
+  ));
+
+test('duplicates are shown, and nothing on their page changes anything', () =>
+  on('/duplicates', async (page) => {
+    await page.waitForSelector('.group');
+    assert.ok((await page.locator('.group .keep').count()) > 0);
+    assert.equal(await page.locator('main form, main button').count(), 0);
+    await accessible(page, 'duplicates');
+  }));
+
+test('every page is accessible and says what to do where nothing is found', () =>
+  on('/?after=2090', async (page) => {
+    await page.waitForSelector('#no-match:visible');
+    await accessible(page, 'no results');
+    await page.goto(`${server.url}/`);
+    await page.locator(`${TILE} a`).first().click({ button: 'left' });
+    const { hash } = new URL(page.url());
+    await page.goto(`${server.url}/photo/${hash.slice(3)}`);
+    await accessible(page, 'the page of a photo');
+    const missing = await page.goto(`${server.url}/photo/${'0'.repeat(32)}`);
+    assert.equal(missing.status(), 404);
+    await accessible(page, 'a photo that is not there');
+    page.wrong.length = 0; // The browser tells of the 404.
+  }));
+
+test('a problem is told where it is seen, and the next search goes on', () =>
+  on('/?q=a+cat', async (page) => {
+    await page.waitForSelector(TILE);
+    await page.fill('input[name=camera]', '');
+    await page.goto(`${server.url}/?q=cat+-`);
+    await page.waitForSelector('#status.problem');
+    assert.match(await status(page), /nothing follows/);
+    await search(page, 'cat');
+    assert.ok((await count(page)) > 0);
+    page.wrong.length = 0; // The browser tells of the 400.
+  }));
+
+test('what is indexed meanwhile appears by itself', () =>
+  on('/', async (page) => {
+    await page.waitForSelector(TILE);
+    const before = await count(page);
+    await server.index(photos(join(folder, 'more', 'photos')));
+    const copies = await count(page);
+    assert.ok(copies >= before);
+  }));
+
+test('100,000 photos scroll with the nodes of a few screens', () =>
+  on('/?before=1900', async (page) => {
+    await many(page, server.url, 100_000);
+    await page.goto(server.url);
+    await page.waitForFunction(() => document.querySelector('#status').textContent.startsWith('100,000'));
+    await page.keyboard.press('/');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('End');
+    await page.waitForTimeout(300);
+    const { nodes, bottom, high } = await page.evaluate(() => ({
+      nodes: document.querySelectorAll('.tile').length,
+      bottom: document.documentElement.scrollHeight - innerHeight - scrollY,
+      high: document.documentElement.scrollHeight,
+    }));
+    assert.ok(nodes < 200, `${nodes} nodes`);
+    assert.ok(bottom < 100, 'the last photo is at the bottom');
+    assert.ok(high < 8e6);
+    // The slider goes by months.
+    await page.focus('#scrubber');
+    await page.keyboard.press('Home');
+    const newest = await page.getAttribute('#scrubber', 'aria-valuetext');
+    await page.keyboard.press('PageDown');
+    assert.notEqual(await page.getAttribute('#scrubber', 'aria-valuetext'), newest);
+  }));

@@ -36,7 +36,7 @@ pub(crate) use json::{Listing, document};
 pub(crate) use labels::{Fitting, Tag, fit_fields, tag_fields};
 pub(crate) use matches::{Found, match_fields};
 pub(crate) use models::Description;
-#[cfg(feature = "tui")]
+#[cfg(any(feature = "serve", feature = "tui"))]
 pub(crate) use photo::name;
 #[cfg(feature = "serve")]
 pub(crate) use photo::photo_fields;

@@ -43,6 +43,8 @@ use super::table::{Paths, Table};
 use super::{Output, Standard};
 use crate::cli::{Format, OutputArgs};
 use crate::terminal::Look;
+#[cfg(feature = "serve")]
+use crate::terminal::{escape, escape_path};
 use crate::usage::{UsageError, nearest};
 
 /// One thing that is known of each record.
@@ -87,6 +89,23 @@ impl<R> Field<R> {
     #[cfg(feature = "serve")]
     pub(crate) fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// What it says of a record, for people; `None` where nothing is known.
+    #[cfg(feature = "serve")]
+    pub(crate) fn said(&self, record: &R) -> Option<String> {
+        let said = match (self.read)(record) {
+            Value::Absent => return None,
+            Value::Text(text) => escape(&text).into_owned(),
+            Value::Path(path) => escape_path(&path).into_owned(),
+            Value::Count(number) => number.to_string(),
+            Value::Bytes(bytes) => indicatif::BinaryBytes(bytes).to_string(),
+            Value::Number(number) => number.to_string(),
+            Value::Score(score) => format!("{score:.3}"),
+            Value::Flag(flag) => if flag { "yes" } else { "no" }.to_owned(),
+            Value::List(texts) => escape(&texts.join("; ")).into_owned(),
+        };
+        (!said.is_empty()).then_some(said)
     }
 
     pub(super) fn cell<'r>(&self, record: &'r R) -> Cell<'r> {

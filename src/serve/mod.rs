@@ -3,6 +3,7 @@
 //! What is asked of a library is synchronous and runs on threads of its own, as many at a time as there are cores;
 //! only this room is not. Whoever asks names photos by the id of their content, never by a path.
 
+mod assets;
 mod auth;
 mod connections;
 mod duplicates;

@@ -1,5 +1,6 @@
 //! What is told of photos.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use axum::extract::{FromRequestParts, Path, State};
@@ -13,7 +14,8 @@ use super::App;
 use super::openapi::PhotoRecord;
 use super::problem::Problem;
 use super::router::json;
-use crate::render::{Field, Listing, Value, document, photo_fields};
+use crate::render::{Field, Listing, Value, document, name, photo_fields};
+use crate::terminal::escape;
 
 /// The photo that a request is about.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +60,33 @@ impl From<Known> for Shown {
         let (rank, score, similar) = (None, None, None);
         Shown { id: Some(known.id), rank, score, similar, path, photo: known.photo, paths }
     }
+}
+
+impl Shown {
+    pub(super) fn id(&self) -> Option<String> {
+        self.id.map(|id| id.to_string())
+    }
+
+    /// What a person calls it, without what cannot be seen.
+    pub(super) fn name(&self) -> Cow<'_, str> {
+        let title = self.photo.as_ref().and_then(|photo| photo.details.as_ref()?.title.as_deref());
+        title.map_or_else(|| name(&self.path), escape)
+    }
+
+    /// Its name and its day.
+    pub(super) fn label(&self) -> String {
+        let fields = photo_fields(|shown: &Shown| shown.photo.as_ref());
+        let taken = fields.iter().find(|field| field.name() == "taken").and_then(|field| field.said(self));
+        let day = taken.as_deref().map(|taken| taken.split('T').next().unwrap_or(taken));
+        day.map_or_else(|| self.name().into_owned(), |day| format!("{}, {day}", self.name()))
+    }
+}
+
+/// What is known of a photo, for people: names of fields and what they hold.
+pub(super) fn facts(app: &App, shown: &Shown) -> Vec<(&'static str, String)> {
+    let fields = fields(app);
+    let known = fields.iter().filter(|field| field.name() != "id");
+    known.filter_map(|field| Some((field.name(), field.said(shown)?))).collect()
 }
 
 /// Photos as they are written into an answer.

@@ -56,6 +56,16 @@ impl Problem {
         Problem { hint, ..self }
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// It in a sentence or two, for people.
+    pub(crate) fn told(&self) -> String {
+        let detail = self.detail.as_deref().unwrap_or(self.title);
+        self.hint.as_ref().map_or_else(|| detail.to_owned(), |hint| format!("{detail}: {hint}"))
+    }
+
     pub(crate) fn bad_request(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::BAD_REQUEST).detail(detail)
     }

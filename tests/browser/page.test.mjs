@@ -39,6 +39,8 @@ async function on(path, f, options) {
 const status = (page) => page.locator('#status').textContent();
 const count = async (page) => Number(/[\d,]+/.exec(await status(page))?.[0].replace(',', '') ?? 0);
 const settled = (page) => page.waitForFunction(() => !document.querySelector('#results').hasAttribute('aria-busy'));
+/** The photo has grown to its place; keys count from then on. */
+const opened = (page) => page.waitForSelector('.pswp--open.pswp--ui-visible').then(() => page.waitForTimeout(500));
 const first = (page) => page.locator(TILE).first().locator('a').getAttribute('href');
 
 async function search(page, text) {
@@ -85,6 +87,7 @@ test('a photo opens large, the next one too, and Back returns to the same row', 
     await page.waitForSelector('.pswp__facts dl');
     assert.ok(name.includes(await page.locator('.pswp__facts h2').textContent()));
     const here = page.url();
+    await opened(page);
     await page.keyboard.press('ArrowRight');
     await page.waitForFunction((url) => location.href !== url, here);
     await page.goBack();
@@ -93,6 +96,7 @@ test('a photo opens large, the next one too, and Back returns to the same row', 
     assert.ok(Math.abs((await page.evaluate(() => scrollY)) - before) < 300, 'the grid stands where it stood');
     await page.goForward();
     await page.waitForSelector('.pswp--open');
+    await opened(page);
     await page.keyboard.press('Escape');
     await page.waitForSelector('.pswp', { state: 'detached' });
     assert.ok(!page.url().includes('#'), 'Escape goes back, too');
@@ -187,7 +191,7 @@ test('+ and − refine the search, and the photo view finds more like one', () =
     await settled(page);
     await page.locator(`${TILE} a`).first().click();
     const alike = page.waitForResponse(/\/api\/v1\/search/);
-    await page.getByRole('button', { name: 'More like this' }).click();
+    await page.getByRole('button', { name: 'More like this', exact: true }).click();
     await alike;
     await page.waitForSelector('.pswp', { state: 'detached' });
     assert.match(page.url(), /\?like=[0-9a-f]{32}$/);
@@ -228,7 +232,7 @@ test('a phone shows all of it without scrolling sideways', () =>
       await page.tap('summary[data-name="Place"]');
       await page.waitForSelector('#map canvas');
       assert.ok((await wide()) <= 0, 'the map');
-      await page.tap('#status');
+      await page.tap('summary[data-name="Place"]');
       await page.locator(`${TILE} a`).first().tap();
       await page.waitForSelector('.pswp--open');
       await page.tap('.pswp__button--about');
@@ -279,11 +283,14 @@ test('the keyboard is enough', () =>
     await page.keyboard.press('ArrowUp');
     await page.keyboard.press('Enter');
     await page.waitForSelector('.pswp--open');
-    const inside = () => page.evaluate(() => document.querySelector('.pswp').contains(document.activeElement));
-    for (let i = 0; i < 12; i++) {
+    await opened(page);
+    const reached = new Set();
+    for (let i = 0; i < 14; i++) {
       await page.keyboard.press('Tab');
-      assert.ok(await inside(), 'the focus stays in the photo');
+      reached.add(await page.evaluate(() => document.activeElement.closest('.pswp, header, main, body').tagName + document.activeElement.textContent));
     }
+    assert.ok([...reached].every((what) => !/^(HEADER|MAIN)/.test(what)), 'what is behind the photo is not reached');
+    assert.ok([...reached].some((what) => what.includes('Download')), 'all its buttons are');
     await page.keyboard.press('i');
     assert.ok(await page.locator('.pswp__facts').isHidden());
     await page.keyboard.press('Escape');
@@ -371,7 +378,6 @@ test('every page is accessible and says what to do where nothing is found', () =
 test('a problem is told where it is seen, and the next search goes on', () =>
   on('/?q=a+cat', async (page) => {
     await page.waitForSelector(TILE);
-    await page.fill('input[name=camera]', '');
     await page.goto(`${server.url}/?q=cat+-`);
     await page.waitForSelector('#status.problem');
     assert.match(await status(page), /nothing follows/);

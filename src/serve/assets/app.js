@@ -1,6 +1,6 @@
 // The page of photos: what is asked for stands in the form and in the address, what is found in the grid.
 
-import { $, debounce } from './dom.js';
+import { $, debounce, element } from './dom.js';
 import { Form } from './form.js';
 import { Grid } from './grid.js';
 import { Places } from './map.js';
@@ -26,7 +26,7 @@ const form = new Form($('#search'), {
   typed: debounce(120, () => go(form.parameters(), { typing: true })),
 });
 
-const remember = debounce(150, () => history.replaceState({ ...history.state, anchor: grid.anchor() }, ''));
+const remember = debounce(150, () => history.replaceState({ ...history.state, anchor: grid.anchor() }, '', location.href));
 
 const grid = new Grid($('#photos'), {
   open: (index) => open(index, true),
@@ -181,7 +181,8 @@ addEventListener('drop', (event) => {
 });
 
 $('#help-button').addEventListener('click', () => $('#help').showModal());
-$('#clear-filters').addEventListener('click', () => {
+$('#clear-filters').addEventListener('click', (event) => {
+  event.preventDefault();
   form.clear();
   go(form.parameters());
 });
@@ -198,6 +199,12 @@ place.addEventListener('toggle', async () => {
   });
   await get('places').then((answer) => places.show(answer.places)).catch(problem);
 });
+
+// So are the names of cameras.
+$('#camera').addEventListener('toggle', async () => {
+  const { cameras } = await get('cameras').catch(() => ({ cameras: [] }));
+  $('#cameras').replaceChildren(...cameras.map(({ name }) => element('option', { value: name })));
+}, { once: true });
 
 // The server says when the library has changed. Who scrolls or looks at a photo is left in peace.
 new EventSource('/api/v1/events').addEventListener('changed', debounce(1000, () => {

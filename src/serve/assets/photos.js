@@ -71,13 +71,12 @@ export class Found {
     if (this.cursor) this.parameters.set('cursor', this.cursor);
     const body = this.picture && { method: 'POST', body: this.picture, headers: { 'content-type': this.picture.type } };
     const answer = await get(`search?${this.parameters}`, { signal, ...body });
-    const known = this.length;
     for (const photo of answer.photos) {
       this.photos.push(photo);
       this.aspects.push(photo.width / photo.height);
     }
-    const { likely } = answer;
-    if (likely != null && likely >= known && likely < this.length) this.breaks.push({ at: likely, label: 'Less likely' });
+    // Where the last likely one of all pages so far ends.
+    if (answer.likely != null) this.breaks = [{ at: answer.likely, label: 'Less likely' }];
     this.cursor = answer.next;
   }
 
@@ -127,10 +126,11 @@ export class Timeline {
     Object.assign(this, { ids, aspects, days });
     let last;
     days.forEach((day, at) => {
-      // A month in UTC: days are what the camera's calendar showed.
+      // In UTC, for days are what the camera's calendar showed.
       const date = new Date(day * 864e5);
-      const month = date.getUTCFullYear() * 12 + date.getUTCMonth();
-      if (month !== last) this.breaks.push({ at, label: monthOf(day), year: date.getUTCFullYear() });
+      const year = day === null ? '' : date.getUTCFullYear();
+      const month = `${year} ${date.getUTCMonth()}`;
+      if (month !== last) this.breaks.push({ at, label: day === null ? 'No date' : monthOf(day), year });
       last = month;
     });
   }
@@ -143,7 +143,8 @@ export class Timeline {
   }
   label(index) {
     const photo = this.known.get(index);
-    return photo ? labelOf(photo) : dayOf(this.days[index]);
+    if (photo) return labelOf(photo);
+    return this.days[index] === null ? 'Photo without a date' : `Photo of ${dayOf(this.days[index])}`;
   }
   hash(index) {
     return this.known.get(index)?.thumbhash;

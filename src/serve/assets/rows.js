@@ -33,7 +33,7 @@ export function pack(aspects, width, { target = 220, gap = 4, breaks = [], headi
       headings.set(row, breaks[next++].label);
       add(i, heading);
     }
-    const end = next < breaks.length ? breaks[next].at : aspects.length;
+    const end = Math.min(breaks[next]?.at ?? Infinity, aspects.length);
     let sum = 0;
     let j = i;
     // A row is full when its height for the whole width is not above the target.

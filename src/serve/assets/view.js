@@ -53,16 +53,27 @@ export class View {
     swipe.on('close', () => this.functions.closing());
     swipe.on('destroy', () => {
       this.swipe = null;
+      this.#behind(false);
       if (photos === this.grid.photos) this.functions.closed(swipe.currIndex);
     });
     this.swipe = swipe;
     swipe.init();
     swipe.element.setAttribute('aria-label', 'Photo');
     swipe.element.setAttribute('aria-modal', 'true');
+    this.#behind(true);
+  }
+
+  /** Nothing behind the photo can be reached while it is there. */
+  #behind(inert) {
+    for (const node of document.querySelectorAll('header, main, .skip')) node.inert = inert;
   }
 
   close() {
-    this.swipe?.close();
+    const { swipe } = this;
+    if (!swipe) return;
+    // PhotoSwipe does not close what is still opening.
+    if (swipe.opener.isOpen) swipe.close();
+    else swipe.on('openingAnimationEnd', () => swipe.close());
   }
 
   #register(swipe) {

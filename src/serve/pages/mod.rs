@@ -20,6 +20,7 @@ use tower_http::compression::CompressionLayer;
 use super::assets::{self, address};
 use super::problem::Problem;
 use super::{App, auth};
+use crate::terminal::escape;
 
 /// What can be had without a login: the page to log in at, and what it needs.
 pub(super) fn is_open_to_all(path: &str) -> bool {
@@ -88,7 +89,7 @@ impl IntoResponse for Sorry {
         let content = html! {
             div.empty {
                 h1 { (title) }
-                p { (problem.to_string()) }
+                p { (escape(&problem.told())) }
                 p { a.button href="/" { "All photos" } }
             }
         };

@@ -9,6 +9,7 @@ use super::super::photos::Shown;
 use super::super::search::{Asked, Said};
 use super::search_form::{form, value};
 use super::{Sorry, address, whole};
+use crate::terminal::escape;
 
 /// Photos on one page without scripts.
 const PAGE: &str = "60";
@@ -28,9 +29,9 @@ pub(super) async fn page(State(app): State<App>, Pairs(said): Pairs<Said>) -> Re
     // With scripts the same problem is told once more, where the next word mends it.
     let (photos, next) = match found {
         Ok((page, _)) => (Ok(page.photos), page.next),
-        Err(problem) => (Err(problem.to_string()), None),
+        Err(problem) => (Err(escape(&problem.told()).into_owned()), None),
     };
-    let next = next.map(|cursor| address_of(&said, &cursor));
+    let next = next.map(|cursor| address_of(&said, &cursor.to_string()));
     let head = html! {
         link rel="stylesheet" href=(address("vendor/photoswipe.css"));
         script type="module" src=(address("app.js")) {}

@@ -29,7 +29,10 @@ pub(super) fn value<'s>(said: &'s Said, name: &str) -> &'s str {
 /// The form, filled in.
 pub(super) fn form(said: &Said) -> Markup {
     let text = |name: &str, says: &str, placeholder: &str| {
-        html! { input name=(name) value=(value(said, name)) placeholder=(placeholder) data-says=(says) autocomplete="off"; }
+        html! {
+            input name=(name) value=(value(said, name)) placeholder=(placeholder) data-says=(says)
+                list=[(name == "camera").then_some("cameras")] autocomplete="off";
+        }
     };
     let date = |name: &str, says: &str| {
         html! { input type="date" name=(name) value=(value(said, name)) data-says=(says); }
@@ -63,6 +66,7 @@ pub(super) fn form(said: &Said) -> Markup {
                 }))
                 (chip("Camera", "camera", &html! {
                     label { "Part of the camera's name" (text("camera", "", "iPhone")) }
+                    datalist id="cameras" {}
                 }))
                 (chip("Kind", "kind", &html! { label { "Kind of file" (choice(said, "type", KINDS)) } }))
                 (chip("Orientation", "orientation", &html! {

@@ -67,6 +67,10 @@ impl Shown {
         self.id.map(|id| id.to_string())
     }
 
+    pub(super) fn rank(&self) -> Option<usize> {
+        self.rank
+    }
+
     /// What a person calls it, without what cannot be seen.
     pub(super) fn name(&self) -> Cow<'_, str> {
         let title = self.photo.as_ref().and_then(|photo| photo.details.as_ref()?.title.as_deref());

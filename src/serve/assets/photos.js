@@ -71,12 +71,15 @@ export class Found {
     if (this.cursor) this.parameters.set('cursor', this.cursor);
     const body = this.picture && { method: 'POST', body: this.picture, headers: { 'content-type': this.picture.type } };
     const answer = await get(`search?${this.parameters}`, { signal, ...body });
+    const known = this.length;
     for (const photo of answer.photos) {
       this.photos.push(photo);
       this.aspects.push(photo.width / photo.height);
     }
-    // Where the last likely one of all pages so far ends.
-    if (answer.likely != null) this.breaks = [{ at: answer.likely, label: 'Less likely' }];
+    // Behind the last likely one of all pages so far.
+    const at = answer.likely;
+    if (at > known) this.breaks = [{ at, label: 'Less likely' }];
+    else if (at === 0) this.breaks = [{ at, label: 'Nothing likely. The nearest photos:' }];
     this.cursor = answer.next;
   }
 

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::super::App;
 use super::super::photos::Shown;
-use super::super::search::{Asked, Said};
+use super::super::search::{Answer, Asked, Said};
 use super::search_form::{form, value};
 use super::{Sorry, address, whole};
 use crate::terminal::escape;
@@ -27,11 +27,11 @@ pub(super) async fn page(State(app): State<App>, Pairs(said): Pairs<Said>) -> Re
     let searched = app.clone();
     let found = app.blocking(move || Asked::read(&asked, Vec::new(), &searched)?.found(&searched)).await;
     // With scripts the same problem is told once more, where the next word mends it.
-    let (photos, next) = match found {
-        Ok((page, _)) => (Ok(page.photos), page.next),
-        Err(problem) => (Err(escape(&problem.told()).into_owned()), None),
+    let (photos, likely, next) = match found {
+        Ok(Answer { photos, likely, next, .. }) => (Ok(photos), likely, next),
+        Err(problem) => (Err(escape(&problem.told()).into_owned()), None, None),
     };
-    let next = next.map(|cursor| address_of(&said, &cursor.to_string()));
+    let next = next.map(|cursor| address_of(&said, &cursor));
     let head = html! {
         link rel="stylesheet" href=(address("vendor/photoswipe.css"));
         script type="module" src=(address("app.js")) {}
@@ -43,7 +43,7 @@ pub(super) async fn page(State(app): State<App>, Pairs(said): Pairs<Said>) -> Re
             h1.unseen { "Photos" }
             p id="status" role="status" { @if let Err(problem) = &photos { (problem) } }
             section id="photos" aria-label="Photos" {}
-            @if let Ok(photos) = &photos { div id="listed" { (listed(photos, next.as_deref())) } }
+            @if let Ok(photos) = &photos { div id="listed" { (listed(photos, likely, next.as_deref())) } }
             div id="scrubber" role="slider" aria-label="Month" aria-orientation="vertical" aria-valuemin="0"
                 aria-valuenow="0" hidden {}
             (nothing(&said, photos.is_ok_and(|photos| photos.is_empty())))
@@ -81,11 +81,14 @@ fn address_of(said: &Said, cursor: &str) -> String {
     format!("/?{}", pairs.append_pair("cursor", cursor).finish())
 }
 
-/// The photos as links.
-fn listed(photos: &[Shown], next: Option<&str>) -> Markup {
+/// The photos as links. Behind the last likely one there is a line.
+fn listed(photos: &[Shown], likely: Option<usize>, next: Option<&str>) -> Markup {
     html! {
         ul.listed {
             @for shown in photos {
+                @if likely.is_some_and(|likely| shown.rank() == Some(likely + 1)) {
+                    li.less { @if likely == Some(0) { "Nothing likely. The nearest photos:" } @else { "Less likely" } }
+                }
                 @if let Some(id) = shown.id() {
                     li { a href={ "/photo/" (id) } { img src=(thumbnail(&id)) alt=(shown.label()) loading="lazy" height="210"; } }
                 }

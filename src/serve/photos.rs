@@ -86,11 +86,37 @@ impl Shown {
     }
 }
 
-/// What is known of a photo, for people: names of fields and what they hold.
+/// What is known of a photo, for people, in their words and order.
 pub(super) fn facts(app: &App, shown: &Shown) -> Vec<(&'static str, String)> {
     let fields = fields(app);
-    let known = fields.iter().filter(|field| field.name() != "id");
-    known.filter_map(|field| Some((field.name(), field.said(shown)?))).collect()
+    let said = |name: &str| fields.iter().find(|field| field.name() == name).and_then(|field| field.said(shown));
+    let both = |one: &str, between: &str, other: &str| Some(format!("{}{between}{}", said(one)?, said(other)?));
+    let taken = said("taken").map(|taken| match said("taken_from").as_deref() {
+        Some("file") => format!("{} (date of the file)", for_people(&taken)),
+        _ => for_people(&taken),
+    });
+    let known = [
+        ("Taken", taken),
+        ("Place", both("latitude", ", ", "longitude")),
+        ("Camera", said("camera")),
+        ("Lens", said("lens")),
+        ("Pixels", both("width", " × ", "height")),
+        ("Size", said("size")),
+        ("Title", said("title")),
+        ("Description", said("description")),
+        ("Keywords", said("keywords")),
+        ("File", Some(shown.paths.iter().map(|path| escape(path)).collect::<Vec<_>>().join("; "))),
+        ("Note", said("note")),
+    ];
+    known.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// `2023-05-06T12:34:56.5+02:00` → `2023-05-06 12:34`.
+pub(super) fn for_people(taken: &str) -> String {
+    match taken.split_once('T') {
+        Some((day, clock)) => format!("{day} {}", clock.get(..5).unwrap_or(clock)),
+        None => taken.to_owned(),
+    }
 }
 
 /// Photos as they are written into an answer.

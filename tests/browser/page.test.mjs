@@ -1,7 +1,7 @@
 // Drives the page as people do, in a browser, on the real server.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -390,10 +390,46 @@ test('what is indexed meanwhile appears by itself', () =>
   on('/', async (page) => {
     await page.waitForSelector(TILE);
     const before = await count(page);
-    await server.index(photos(join(folder, 'more', 'photos')));
-    const copies = await count(page);
-    assert.ok(copies >= before);
+    const more = join(folder, 'more');
+    mkdirSync(more);
+    // Another content is another photo.
+    const jpeg = readFileSync(join(process.env.PHOTOS, 'rocket.jpg'));
+    writeFileSync(join(more, 'new.jpg'), Buffer.concat([jpeg, Buffer.from('more')]));
+    await server.index(more);
+    await page.waitForFunction((count) => document.querySelector('#status').textContent.startsWith(`${count} `), before + 1);
   }));
+
+test('the link that is printed logs in, and a password does', async () => {
+  const guarded = await serve(null, '--listen', '127.0.0.1', '--password-file', passwordFile());
+  try {
+    const page = await open(browser);
+    await page.goto(guarded.url);
+    assert.match(page.url(), /\/login$/);
+    await accessible(page, 'the login');
+    await page.fill('input[name=secret]', 'open sesame');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/\/$/);
+    await page.waitForSelector('#no-photos:visible');
+    assert.match(await page.locator('#no-photos').textContent(), /imgsearch index/);
+    await accessible(page, 'an empty library');
+    page.clean();
+    await page.context().close();
+    const other = await open(browser);
+    await other.goto(guarded.link);
+    await other.waitForURL(/\/$/);
+    assert.ok(!other.url().includes('token'));
+    other.clean();
+    await other.context().close();
+  } finally {
+    await guarded.stop();
+  }
+});
+
+function passwordFile() {
+  const file = join(folder, 'password');
+  writeFileSync(file, 'open sesame\n');
+  return file;
+}
 
 test('100,000 photos scroll with the nodes of a few screens', () =>
   on('/?before=1900', async (page) => {
@@ -417,5 +453,5 @@ test('100,000 photos scroll with the nodes of a few screens', () =>
     await page.keyboard.press('Home');
     const newest = await page.getAttribute('#scrubber', 'aria-valuetext');
     await page.keyboard.press('PageDown');
-    assert.notEqual(await page.getAttribute('#scrubber', 'aria-valuetext'), newest);
+    await page.waitForFunction((newest) => document.querySelector('#scrubber').ariaValueText !== newest, newest);
   }));

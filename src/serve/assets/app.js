@@ -14,10 +14,10 @@ const empty = $('#empty');
 /** What was searched for last; a newer question ends an older one. */
 let asked;
 let running;
+/** Pictures that were given, by the number that the browser's history has of them. */
+const pictures = [];
 /** Whether the photo is closed for another search. */
 let leaving = false;
-/** Pictures that were given, by a number that stands in the browser's history. */
-const pictures = [];
 
 history.scrollRestoration = 'manual';
 
@@ -45,7 +45,7 @@ const view = new View(grid, {
   alike,
   moved: (index) => {
     history.replaceState(history.state, '', `#p=${grid.photos.id(index)}`);
-    grid.photos.need(index, index + 40).then((news) => news === 'more' && grid.layout(), problem);
+    grid.photos.need(index, index + 40).then((more) => more && grid.layout(), problem);
   },
   // Back closes the photo, and closing the photo goes back.
   closing: () => {
@@ -64,11 +64,11 @@ function open(index, added) {
 /** Looks for what the form says, which becomes a step in the browser's history. */
 function go(parameters, { typing } = {}) {
   const address = parameters.size ? `/?${parameters}` : '/';
-  const picture = form.picture && (pictures.includes(form.picture) ? pictures.indexOf(form.picture) : pictures.push(form.picture) - 1);
-  const state = { typing, picture };
+  const picture = pictures.indexOf(form.picture);
+  const isNew = address !== location.pathname + location.search || picture !== (history.state?.picture ?? -1);
   // The letters of one word are one step.
-  if (typing && history.state?.typing) history.replaceState(state, '', address);
-  else if (address !== location.pathname + location.search || picture !== history.state?.picture) history.pushState(state, '', address);
+  const how = typing && history.state?.typing ? 'replaceState' : 'pushState';
+  if (isNew) history[how]({ typing, picture }, '', address);
   search(parameters);
 }
 
@@ -77,11 +77,11 @@ async function search(parameters, anchor) {
   asked?.abort();
   asked = new AbortController();
   const { signal } = asked;
-  form.update();
+  form.describe();
   document.title = [parameters.get('q'), 'imgsearch'].filter(Boolean).join(' · ');
   const finds = form.picture || ['q', 'like', 'minus'].some((name) => parameters.has(name));
   const photos = finds ? new Found(parameters, form.picture) : new Timeline(parameters);
-  results.setAttribute('aria-busy', 'true');
+  results.ariaBusy = true;
   try {
     do await photos.more(signal);
     while (anchor && photos.cursor && photos.length <= anchor.index);
@@ -89,7 +89,7 @@ async function search(parameters, anchor) {
     if (error.name !== 'AbortError') problem(error);
     return;
   } finally {
-    if (asked.signal === signal) results.removeAttribute('aria-busy');
+    if (asked.signal === signal) results.ariaBusy = null;
   }
   running = question;
   grid.show(photos, anchor);
@@ -101,13 +101,14 @@ async function search(parameters, anchor) {
 }
 
 function problem(error) {
+  running = null;
   status.textContent = error.message;
   status.className = 'problem';
 }
 
 /** Says what to do where there is nothing to see. */
 function nothing(parameters, found) {
-  const filtered = [...parameters.keys()].some((name) => name !== 'q' && name !== 'sort');
+  const filtered = [...parameters.keys()].some((name) => name !== 'q');
   empty.hidden = found > 0;
   $('#no-photos').hidden = parameters.size > 0;
   $('#no-match').hidden = !filtered;
@@ -165,10 +166,10 @@ addEventListener('keydown', (event) => {
 function use(files) {
   const picture = [...files].find(({ type }) => type.startsWith('image/'));
   if (!picture) return;
+  pictures.push(picture);
   form.picture = picture;
   go(form.parameters());
 }
-$('#pick').addEventListener('click', () => $('#file').click());
 $('#file').addEventListener('change', ({ target }) => {
   use(target.files);
   target.value = '';
@@ -189,7 +190,7 @@ $('#clear-filters').addEventListener('click', (event) => {
 
 // The map is made when it is first looked at.
 const place = $('#place');
-place.addEventListener('toggle', async () => {
+place?.addEventListener('toggle', async () => {
   if (!place.open || place.dataset.made) return;
   place.dataset.made = 'yes';
   const places = new Places($('#map'), (latitude, longitude, kilometres) => {
@@ -206,10 +207,13 @@ $('#camera').addEventListener('toggle', async () => {
   $('#cameras').replaceChildren(...cameras.map(({ name }) => element('option', { value: name })));
 }, { once: true });
 
-// The server says when the library has changed. Who scrolls or looks at a photo is left in peace.
-new EventSource('/api/v1/events').addEventListener('changed', debounce(1000, () => {
-  if (!view.isOpen && !form.picture) search(form.parameters(), grid.photos ? grid.anchor() : undefined);
-}));
+// The server says how the library is, at once and when it has changed. Nobody who looks at a photo is disturbed.
+let version;
+new EventSource('/api/v1/events').addEventListener('changed', ({ data }) => {
+  const last = version;
+  version = data;
+  if (last && last !== version && grid.photos && !view.isOpen && !form.picture) search(form.parameters(), grid.anchor());
+});
 
 for (const node of document.querySelectorAll('[data-script]')) node.hidden = !node.hidden;
 $('#listed')?.remove();

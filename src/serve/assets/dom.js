@@ -29,5 +29,4 @@ export function debounce(milliseconds, f) {
   };
 }
 
-const thousands = new Intl.NumberFormat();
-export const counted = (n, one, many) => `${thousands.format(n)} ${n === 1 ? one : many}`;
+export const photosOf = (n) => (n === 1 ? 'one photo' : `${n.toLocaleString()} photos`);

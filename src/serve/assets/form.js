@@ -13,7 +13,7 @@ export class Form {
       this.close();
       changed();
     });
-    form.addEventListener('input', ({ target }) => (target.name === 'q' ? typed() : this.#describe()));
+    form.addEventListener('input', ({ target }) => (target.name === 'q' ? typed() : this.describe()));
     form.addEventListener('change', ({ target }) => target.name && target.name !== 'q' && changed());
     form.addEventListener('click', ({ target }) => this.#clicked(target));
     document.addEventListener('pointerdown', ({ target }) => target.closest('.chip') ?? this.close());
@@ -22,13 +22,12 @@ export class Form {
       if (event.key !== 'Escape' || !open) return;
       this.close();
       $('summary', open).focus();
-      event.preventDefault();
     });
   }
 
   /** The parameters, without what is empty. */
   parameters() {
-    const given = [...new FormData(this.form)].filter(([, value]) => typeof value === 'string' && value.trim());
+    const given = [...new FormData(this.form)].filter(([, value]) => value.trim());
     return new URLSearchParams(given);
   }
 
@@ -39,7 +38,7 @@ export class Form {
     }
     this.terms.replaceChildren();
     for (const name of ['like', 'minus']) for (const id of parameters.getAll(name)) this.add(name, id);
-    this.update();
+    this.describe();
   }
 
   /** A photo becomes part of the search. */
@@ -52,7 +51,7 @@ export class Form {
 
   /** A picture that was dropped, pasted or chosen. */
   set picture(picture) {
-    if (this.url) URL.revokeObjectURL(this.url);
+    URL.revokeObjectURL(this.url);
     $('.upload', this.terms)?.remove();
     this.upload = picture;
     if (!picture) return;
@@ -61,14 +60,12 @@ export class Form {
     term.classList.add('upload');
     this.terms.prepend(term);
   }
-
   get picture() {
     return this.upload;
   }
 
   #term(src, sign, what, ...field) {
-    const remove = element('button', { type: 'button', className: 'remove', textContent: '×' });
-    remove.setAttribute('aria-label', `Remove “${what}”`);
+    const remove = element('button', { type: 'button', className: 'remove', textContent: '×', ariaLabel: `Remove: ${what}` });
     return element('span', { className: 'term' }, ...field, sign, element('img', { src, alt: what }), remove);
   }
 
@@ -94,12 +91,8 @@ export class Form {
     for (const open of this.form.querySelectorAll('details[open]')) open.open = false;
   }
 
-  update() {
-    this.#describe();
-  }
-
   /** Each chip says what it lets through. */
-  #describe() {
+  describe() {
     for (const chip of this.form.querySelectorAll('.chip')) {
       const values = fields(chip).map((field) => {
         const shown = field.selectedOptions?.[0].text ?? field.value;

@@ -10,15 +10,15 @@ const REST = 90;
 
 export class Grid {
   /** `photos` is a list as in photos.js. The functions: `open(index)`, `refine(index, sign)`, `scrolled()`. */
-  constructor(element, functions) {
+  constructor(element, calls) {
     this.element = element;
-    this.functions = functions;
+    this.calls = calls;
     this.nodes = new Map();
     this.free = [];
     this.current = 0;
     this.fast = false;
     this.photos = null;
-    addEventListener('scroll', () => this.#scrolled(), { passive: true });
+    addEventListener('scroll', () => this.#scrolled());
     new ResizeObserver(() => this.photos && this.element.clientWidth !== this.rows.width && this.layout()).observe(element);
     element.addEventListener('click', (event) => this.#clicked(event));
     element.addEventListener('keydown', (event) => this.#key(event));
@@ -30,8 +30,11 @@ export class Grid {
     const focused = this.element.contains(document.activeElement);
     this.photos = photos;
     this.current = anchor.current ?? 0;
-    for (const node of [...this.nodes.values()]) this.#drop(node);
-    this.nodes.clear();
+    // What stays where it was does not flicker.
+    for (const [key, node] of this.nodes) {
+      if (key >= photos.length) this.#remove(key, node);
+      else if (key >= 0) this.#fill(node, key);
+    }
     this.layout(anchor);
     if (focused && photos.length) this.focus(this.current);
   }
@@ -81,8 +84,13 @@ export class Grid {
   /** Shows the content from `top`; less than 0 is what stands above the grid. */
   jump(top) {
     scrollTo(0, this.#origin() + this.scroll.at(top) + Math.min(0, top));
-    this.render();
+    this.#drawn();
     this.#settle();
+  }
+
+  #drawn() {
+    this.render();
+    this.calls.scrolled();
   }
 
   #origin() {
@@ -99,8 +107,7 @@ export class Grid {
     // One picture a frame is drawn; what is scrolled in between is never seen.
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
-      this.render();
-      this.functions.scrolled();
+      this.#drawn();
     });
     this.#settle();
   }
@@ -110,20 +117,16 @@ export class Grid {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.fast = false;
-      if (!this.photos?.length || !this.range) return;
+      // Where the way is not the element's, the bar is put where it belongs.
+      if (this.scroll.factor > 1) {
+        scrollTo(0, this.#origin() + this.scroll.at(this.scroll.top));
+        this.render();
+      }
+      if (!this.range) return;
       for (const [key, node] of this.nodes) if (key >= 0) this.#load(node, key);
       const { photos } = this;
-      photos.need(...this.range).then((news) => {
-        if (photos !== this.photos) return;
-        if (news === 'more') this.layout();
-        else if (news === 'facts') this.refresh();
-      }, this.functions.failed);
+      photos.need(...this.range).then((more) => more && photos === this.photos && this.layout(), this.calls.failed);
     }, REST);
-  }
-
-  /** Draws what is known by now of the photos that are on the screen. */
-  refresh() {
-    for (const [key, node] of this.nodes) if (key >= 0) this.#fill(node, key);
   }
 
   render() {
@@ -174,7 +177,7 @@ export class Grid {
     const [link, more, less] = node.children;
     node.index = index;
     link.href = `/photo/${photos.id(index)}`;
-    link.setAttribute('aria-label', photos.label(index));
+    link.ariaLabel = photos.label(index);
     more.hidden = less.hidden = !photos.refinable;
     const hash = photos.hash(index);
     if (hash !== node.hash) {
@@ -195,10 +198,6 @@ export class Grid {
 
   #remove(key, node) {
     this.nodes.delete(key);
-    this.#drop(node);
-  }
-
-  #drop(node) {
     if (node.index === undefined) return node.remove();
     node.hidden = true;
     const image = node.firstChild.lastChild;
@@ -227,8 +226,8 @@ export class Grid {
     event.preventDefault();
     this.current = node.index;
     const sign = event.target.dataset.sign;
-    if (sign) this.functions.refine(node.index, sign);
-    else this.functions.open(node.index);
+    if (sign) this.calls.refine(node.index, sign);
+    else this.calls.open(node.index);
   }
 
   #key(event) {
@@ -244,8 +243,8 @@ export class Grid {
       End: () => this.photos.length - 1,
     }[event.key];
     if (to) this.focus(to());
-    else if (event.key === '+' || event.key === '-') this.functions.refine(current, event.key);
-    else if (event.key === 'l') this.functions.alike(current);
+    else if (event.key === '+' || event.key === '-') this.calls.refine(current, event.key);
+    else if (event.key === 'l') this.calls.alike(current);
     else return;
     event.preventDefault();
   }
@@ -271,8 +270,8 @@ function tile() {
 }
 
 function sign(sign, title) {
-  const button = element('button', { type: 'button', tabIndex: -1, title, textContent: sign === '-' ? '−' : sign });
-  button.setAttribute('aria-label', title);
+  const textContent = sign === '-' ? '−' : sign;
+  const button = element('button', { type: 'button', tabIndex: -1, title, ariaLabel: title, textContent });
   button.dataset.sign = sign;
   return button;
 }

@@ -1,6 +1,6 @@
 // A map without tiles: outlines of land, and dots for the photos. It needs no network.
 
-import { counted, element } from './dom.js';
+import { element } from './dom.js';
 
 /** Dots closer than this are one, in pixels. */
 const CLOSE = 36;
@@ -17,8 +17,7 @@ export class Places {
   /** `chosen(latitude, longitude, kilometres)` is called when a place is chosen. */
   constructor(node, chosen) {
     this.chosen = chosen;
-    this.canvas = element('canvas', {});
-    this.canvas.setAttribute('aria-hidden', 'true');
+    this.canvas = element('canvas', { ariaHidden: true });
     this.list = element('ul', { className: 'places' });
     const zoom = (title, sign, by) =>
       element('button', { type: 'button', title, textContent: sign, onclick: () => this.#zoom(by) });
@@ -28,20 +27,19 @@ export class Places {
     new ResizeObserver(() => this.#draw()).observe(this.canvas);
   }
 
-  /** Photos by place: `[{latitude, longitude, count, name}]`. */
+  /** Photos by place, the most first: `[{latitude, longitude, count}]`. */
   async show(places) {
     this.points = places.map((place) => ({ ...place, x: across(place.longitude), y: down(place.latitude) }));
-    const biggest = [...places].sort((a, b) => b.count - a.count).slice(0, 8);
-    this.list.replaceChildren(...biggest.map((place) => this.#entry(place)));
+    this.list.replaceChildren(...places.slice(0, 8).map((place) => this.#entry(place)));
     const land = await fetch(new URL('vendor/land.bin', import.meta.url));
     this.land = outlines(await land.arrayBuffer());
     this.#fit();
   }
 
-  #entry({ latitude, longitude, count, name }) {
-    const named = name ?? `${latitude.toFixed(1)}°, ${longitude.toFixed(1)}°`;
+  #entry({ latitude, longitude, count }) {
+    const textContent = `${latitude.toFixed(1)}°, ${longitude.toFixed(1)}° (${count})`;
     const onclick = () => this.chosen(latitude, longitude, 10);
-    return element('li', {}, element('button', { type: 'button', textContent: `${named} (${count})`, onclick }));
+    return element('li', {}, element('button', { type: 'button', textContent, onclick }));
   }
 
   /** Shows all photos. */
@@ -52,7 +50,7 @@ export class Places {
     const { clientWidth, clientHeight } = this.canvas;
     this.x = (left + right) / 2 || 0.5;
     this.y = (top + bottom) / 2 || 0.4;
-    this.scale = Math.min(clientWidth / (right - left + 0.02), clientHeight / (bottom - top + 0.02)) * 0.9;
+    this.scale = Math.min(clientWidth / (right - left + 0.02), clientHeight / (bottom - top + 0.02));
     this.#zoom(1);
   }
 
@@ -90,11 +88,9 @@ export class Places {
       fingers.set(event.pointerId, event);
       this.x -= dx / this.scale / fingers.size;
       this.y -= dy / this.scale / fingers.size;
-      const [other] = [...fingers.values()].filter(({ pointerId }) => pointerId !== event.pointerId);
-      if (other) {
-        const apart = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
-        this.#zoom(apart(event) / apart(last), ...middle(other));
-      } else this.#draw();
+      const other = [...fingers.values()].find((finger) => finger !== event);
+      const apart = (one) => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
+      this.#zoom(other ? apart(event) / apart(last) : 1, ...middle(other ?? event));
     });
     for (const kind of ['pointerup', 'pointercancel']) canvas.addEventListener(kind, ({ pointerId }) => fingers.delete(pointerId));
     canvas.addEventListener('click', (event) => this.moved || this.#choose(...middle(event)));
@@ -108,26 +104,18 @@ export class Places {
     this.chosen(latitude, near.x * 360 - 180, Math.max(1, Math.round(kilometres)));
   }
 
-  /** Points that are close on the screen as one: first those of a cell, then cells beside larger ones. */
+  /** Points that are close on the screen as one, in the middle of their photos. */
   #together() {
-    const cells = new Map();
-    const join = (into, { x, y, count }) => {
-      into.x = (into.x * into.count + x * count) / (into.count + count);
-      into.y = (into.y * into.count + y * count) / (into.count + count);
-      into.count += count;
-    };
-    for (const point of this.points) {
-      const key = `${Math.floor((point.x * this.scale) / CLOSE)} ${Math.floor((point.y * this.scale) / CLOSE)}`;
-      if (cells.has(key)) join(cells.get(key), point);
-      else cells.set(key, { ...point });
-    }
     const dots = [];
-    for (const cell of [...cells.values()].sort((a, b) => b.count - a.count)) {
-      const near = dots.find(({ x, y }) => Math.hypot(x - cell.x, y - cell.y) * this.scale < CLOSE);
-      if (near) join(near, cell);
-      else dots.push(cell);
+    for (const { x, y, count } of this.points) {
+      const near = dots.find((dot) => Math.hypot(dot.x - x, dot.y - y) * this.scale < CLOSE);
+      if (near) {
+        const all = near.count + count;
+        Object.assign(near, { x: near.x + ((x - near.x) * count) / all, y: near.y + ((y - near.y) * count) / all, count: all });
+      } else dots.push({ x, y, count });
     }
-    return dots.map((dot) => ({ ...dot, left: (dot.x - this.x) * this.scale, top: (dot.y - this.y) * this.scale }));
+    for (const dot of dots) Object.assign(dot, { left: (dot.x - this.x) * this.scale, top: (dot.y - this.y) * this.scale });
+    return dots;
   }
 
   #draw() {
@@ -163,7 +151,6 @@ export class Places {
       pen.fillStyle = '#fff';
       if (count > 1) pen.fillText(count, left, top);
     }
-    canvas.title = counted(this.dots.reduce((sum, { count }) => sum + count, 0), 'photo', 'photos');
   }
 }
 

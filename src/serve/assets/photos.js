@@ -1,24 +1,19 @@
 // Lists of photos that the grid shows: the answer to a search, or all photos by time.
 
-import { counted } from './dom.js';
+import { photosOf } from './dom.js';
 
 const API = '/api/v1/';
 
-/** A request that failed, with a sentence for people. */
-export class Problem extends Error {}
-
+/** What the API answers; an error's message is a sentence for people. */
 export async function get(path, options) {
-  let response;
-  try {
-    response = await fetch(API + path, options);
-  } catch (error) {
-    if (error.name === 'AbortError') throw error;
-    throw new Problem('The server does not answer. Is `imgsearch serve` running?');
-  }
+  const response = await fetch(API + path, options).catch((error) => {
+    throw error.name === 'AbortError' ? error : Error('The server does not answer. Is `imgsearch serve` running?');
+  });
   if (response.status === 401) location.assign('/login');
   if (response.ok) return response.json();
   const problem = await response.json().catch(() => ({}));
-  throw new Problem([problem.detail ?? problem.title ?? `The server says ${response.status}.`, problem.hint].filter(Boolean).join(': '));
+  const { detail = `The server says ${response.status}.`, hint } = problem;
+  throw Error(hint ? `${detail}: ${hint}` : detail);
 }
 
 const day = (options) => {
@@ -37,7 +32,7 @@ export function when(taken) {
 
 export const nameOf = (photo) => photo.title || photo.path.split(/[/\\]/).pop();
 
-const labelOf = (photo) => [nameOf(photo), photo.taken && when(photo.taken)].filter(Boolean).join(', ');
+const labelOf = (photo) => nameOf(photo) + (photo.taken ? `, ${when(photo.taken)}` : '');
 
 /** So many photos of an answer come at once. */
 const PAGE = 100;
@@ -98,27 +93,25 @@ export class Found {
   async facts(index) {
     return this.photos[index];
   }
-  /** The photos of this range are on the screen. */
+  /** The photos of this range are on the screen. Answers whether there are more now. */
   async need(first, last) {
-    if (!this.cursor || this.loading || last < this.length - 40) return null;
+    if (!this.cursor || this.loading || last < this.length - 40) return;
     this.loading = true;
     try {
       await this.more();
-      return 'more';
+      return true;
     } finally {
       this.loading = false;
     }
   }
   summary() {
-    const count = counted(this.length, 'photo', 'photos');
-    return this.cursor ? `The best ${count}` : count;
+    return (this.cursor ? 'The best ' : '') + photosOf(this.length);
   }
 }
 
 /** All photos, the newest first. */
 export class Timeline {
   breaks = [];
-  known = new Map();
 
   constructor(parameters) {
     this.parameters = parameters;
@@ -127,15 +120,15 @@ export class Timeline {
   async more(signal) {
     const { ids, aspects, days } = await get(`timeline?${this.parameters}`, { signal });
     Object.assign(this, { ids, aspects, days });
-    let last;
     days.forEach((day, at) => {
-      // In UTC, for days are what the camera's calendar showed.
-      const date = new Date(day * 864e5);
-      const year = day === null ? '' : date.getUTCFullYear();
-      const month = `${year} ${date.getUTCMonth()}`;
-      if (month !== last) this.breaks.push({ at, label: day === null ? 'No date' : monthOf(day), year });
-      last = month;
+      const label = day === null ? 'No date' : monthOf(day);
+      if (label !== this.breaks.at(-1)?.label) this.breaks.push({ at, label, year: day === null ? '' : new Date(day * 864e5).getUTCFullYear() });
     });
+    // Where a month has a few photos only, a heading for each year is enough.
+    if (days.length < 8 * this.breaks.length) {
+      this.breaks = this.breaks.filter(({ year }, i, all) => year !== all[i - 1]?.year);
+      for (const year of this.breaks) year.label = year.year || year.label;
+    }
   }
 
   get length() {
@@ -145,20 +138,14 @@ export class Timeline {
     return this.ids[index];
   }
   label(index) {
-    const photo = this.known.get(index);
-    if (photo) return labelOf(photo);
     return this.days[index] === null ? 'Photo without a date' : `Photo of ${dayOf(this.days[index])}`;
   }
-  hash(index) {
-    return this.known.get(index)?.thumbhash;
+  hash() {}
+  facts(index) {
+    return get(`photos/${this.id(index)}`);
   }
-  async facts(index) {
-    return this.known.get(index) ?? get(`photos/${this.id(index)}`);
-  }
-  async need() {
-    return null;
-  }
+  async need() {}
   summary() {
-    return counted(this.length, 'photo', 'photos');
+    return photosOf(this.length);
   }
 }

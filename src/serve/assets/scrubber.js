@@ -20,12 +20,13 @@ export class Scrubber {
   show() {
     const { node, grid } = this;
     const { breaks } = grid.photos;
+    this.breaks = breaks;
     const long = grid.photos.ids && grid.rows.height > 3 * innerHeight;
     node.hidden = !long;
     document.body.classList.toggle('scrubbed', Boolean(long));
     if (!long) return;
     node.replaceChildren(this.thumb);
-    node.setAttribute('aria-valuemax', breaks.length - 1);
+    node.ariaValueMax = breaks.length - 1;
     let last = -Infinity;
     let year;
     const headings = [...grid.rows.headings.keys()];
@@ -47,9 +48,9 @@ export class Scrubber {
     if (this.node.hidden) return;
     const { top, most } = this.grid.scroll;
     this.month = Math.max(0, this.tops.findLastIndex((y) => y <= top + 60));
-    const { label } = this.grid.photos.breaks[this.month];
-    this.node.setAttribute('aria-valuenow', this.month);
-    this.node.setAttribute('aria-valuetext', label);
+    const { label } = this.breaks[this.month];
+    this.node.ariaValueNow = this.month;
+    this.node.ariaValueText = label;
     this.thumb.textContent = label;
     this.thumb.style.transform = `translateY(${(top / most) * (this.node.clientHeight - 24)}px)`;
   }
@@ -58,15 +59,13 @@ export class Scrubber {
     const { top, height } = this.node.getBoundingClientRect();
     const share = Math.min(1, Math.max(0, (event.clientY - top) / height));
     this.grid.jump(share * this.grid.scroll.most);
-    this.update();
   }
 
   #key(event) {
     const last = this.tops.length - 1;
-    const step = { ArrowDown: 1, ArrowRight: 1, ArrowUp: -1, ArrowLeft: -1, PageDown: 12, PageUp: -12, Home: -last, End: last };
+    const step = { ArrowDown: 1, ArrowUp: -1, PageDown: 12, PageUp: -12, Home: -last, End: last };
     if (!(event.key in step)) return;
     event.preventDefault();
     this.grid.jump(this.tops[Math.min(last, Math.max(0, this.month + step[event.key]))]);
-    this.update();
   }
 }

@@ -9,9 +9,9 @@ const PREVIEW = 1600;
 
 export class View {
   /** Functions: `refine(id, sign)`, `alike(id)`, `moved(index)`, `closed(index)`. */
-  constructor(grid, functions) {
+  constructor(grid, calls) {
     this.grid = grid;
-    this.functions = functions;
+    this.calls = calls;
   }
 
   get isOpen() {
@@ -26,9 +26,6 @@ export class View {
       bgOpacity: 1,
       returnFocus: false,
       wheelToZoom: true,
-      mainClass: 'view',
-      errorMsg: 'This picture cannot be shown.',
-      closeTitle: 'Close (Esc)',
       paddingFn: ({ x }) => ({ top: 60, bottom: 0, left: 0, right: this.facts?.hidden || x < 900 ? 0 : 340 }),
     });
     swipe.addFilter('numItems', () => photos.length);
@@ -39,27 +36,26 @@ export class View {
         src: `${url}preview`,
         msrc: `${url}thumbnail`,
         alt: photos.label(index),
-        width: Math.round(PREVIEW * Math.min(1, aspect)),
-        height: Math.round(PREVIEW / Math.max(1, aspect)),
+        width: PREVIEW * Math.min(1, aspect),
+        height: PREVIEW / Math.max(1, aspect),
       };
     });
     swipe.addFilter('thumbEl', (_, item, index) => tile(index));
     swipe.on('uiRegister', () => this.#register(swipe));
     swipe.on('change', () => {
       this.#show(photos, swipe.currIndex);
-      this.functions.moved(swipe.currIndex);
+      this.calls.moved(swipe.currIndex);
     });
     swipe.on('keydown', ({ originalEvent: event }) => this.#key(event));
-    swipe.on('close', () => this.functions.closing());
+    swipe.on('close', () => this.calls.closing());
     swipe.on('destroy', () => {
       this.swipe = null;
       this.#behind(false);
-      if (photos === this.grid.photos) this.functions.closed(swipe.currIndex);
+      if (photos === this.grid.photos) this.calls.closed(swipe.currIndex);
     });
     this.swipe = swipe;
     swipe.init();
-    swipe.element.setAttribute('aria-label', 'Photo');
-    swipe.element.setAttribute('aria-modal', 'true');
+    Object.assign(swipe.element, { ariaLabel: 'Photo', ariaModal: true });
     this.#behind(true);
   }
 
@@ -95,7 +91,7 @@ export class View {
       order: 99,
       onInit: (aside) => {
         this.facts = aside;
-        aside.setAttribute('aria-label', 'Facts');
+        aside.ariaLabel = 'Facts';
         // What is written here can be selected, and scrolled, without moving the picture.
         for (const kind of ['pointerdown', 'wheel', 'click']) aside.addEventListener(kind, (e) => e.stopPropagation());
         this.#toggle(innerWidth < 900);
@@ -105,7 +101,7 @@ export class View {
 
   #toggle(hidden = !this.facts.hidden) {
     this.facts.hidden = hidden;
-    this.about.setAttribute('aria-expanded', String(!hidden));
+    this.about.ariaExpanded = !hidden;
     this.swipe.updateSize(true);
   }
 
@@ -114,8 +110,8 @@ export class View {
     const { id } = this;
     if (event.key === 'i') this.#toggle();
     else if (event.key === 'd') $('a[download]', this.facts)?.click();
-    else if (event.key === 'l') this.functions.alike(id);
-    else if (event.key === '+' || event.key === '-') this.functions.refine(id, event.key);
+    else if (event.key === 'l') this.calls.alike(id);
+    else if (event.key === '+' || event.key === '-') this.calls.refine(id, event.key);
     else return;
     event.preventDefault();
   }
@@ -131,11 +127,10 @@ export class View {
       element(
         'p',
         { className: 'acts' },
-        act('More like this', 'L', () => this.functions.alike(id)),
-        act('+ add to the search', '+', () => this.functions.refine(id, '+')),
-        act('− less like this', '-', () => this.functions.refine(id, '-')),
+        act('More like this', 'L', () => this.calls.alike(id)),
+        act('+ add to the search', '+', () => this.calls.refine(id, '+')),
+        act('− less like this', '-', () => this.calls.refine(id, '-')),
         element('a', { href: `/api/v1/photos/${id}/original`, download: '', title: 'D', textContent: 'Download' }),
-        element('a', { href: `/photo/${id}`, textContent: 'Page of this photo' }),
       ),
       list(photo ?? {}),
     );
@@ -153,7 +148,7 @@ function list(photo) {
     Camera: photo.camera,
     Lens: photo.lens,
     Pixels: photo.width && `${photo.width} × ${photo.height}`,
-    Size: photo.size && bytes(photo.size),
+    Size: photo.size && `${(photo.size / 1e6).toFixed(1)} MB`,
     Description: photo.description,
     Keywords: photo.keywords?.join(', '),
     File: photo.path,
@@ -165,10 +160,4 @@ function list(photo) {
     if (value) facts.append(element('dt', { textContent: name }), element('dd', {}, value));
   }
   return facts;
-}
-
-function bytes(size) {
-  const step = size < 1e6 ? ['kilobyte', 1e3] : ['megabyte', 1e6];
-  const format = { style: 'unit', unit: step[0], maximumSignificantDigits: 3 };
-  return new Intl.NumberFormat(undefined, format).format(size / step[1]);
 }

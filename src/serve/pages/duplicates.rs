@@ -8,6 +8,7 @@ use maud::{Markup, html};
 
 use super::super::App;
 use super::super::duplicates::groups;
+use super::super::photos::for_people;
 use super::super::problem::Problem;
 use super::super::search::Said;
 use super::photos::thumbnail;
@@ -87,7 +88,7 @@ fn group_of(group: &[Listed]) -> Markup {
                         bdi { (escape_path(path)) } br;
                         (said(listed, "width").unwrap_or_default()) " × " (said(listed, "height").unwrap_or_default())
                         @if let Some(size) = said(listed, "size") { ", " (size) }
-                        @if let Some(taken) = said(listed, "taken") { br; (taken) }
+                        @if let Some(taken) = said(listed, "taken") { br; (for_people(&taken)) }
                     }
                 }
             }

@@ -38,7 +38,7 @@ pub(super) async fn page(State(app): State<App>, Pairs(said): Pairs<Said>) -> Re
     };
     let body = html! {
         a.skip href="#results" { "Skip to the photos" }
-        header { (form(&said)) }
+        header { (form(&said, app.hides_places)) }
         main id="results" {
             h1.unseen { "Photos" }
             p id="status" role="status" { @if let Err(problem) = &photos { (problem) } }

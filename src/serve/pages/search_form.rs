@@ -26,8 +26,8 @@ pub(super) fn value<'s>(said: &'s Said, name: &str) -> &'s str {
     said.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
 }
 
-/// The form, filled in.
-pub(super) fn form(said: &Said) -> Markup {
+/// The form, filled in; without places where they are hidden.
+pub(super) fn form(said: &Said, hides_places: bool) -> Markup {
     let text = |name: &str, says: &str, placeholder: &str| {
         html! {
             input name=(name) value=(value(said, name)) placeholder=(placeholder) data-says=(says)
@@ -46,8 +46,7 @@ pub(super) fn form(said: &Said) -> Markup {
                     input type="search" id="q" name="q" value=(value(said, "q")) maxlength="400" autocomplete="off"
                         placeholder="What do the photos show?" enterkeyhint="search";
                 }
-                button type="button" id="pick" data-script hidden { "By picture" }
-                input type="file" id="file" accept="image/*" aria-label="A picture to search by" hidden;
+                label.button data-script hidden { "By picture" input.unseen type="file" id="file" accept="image/*"; }
                 button data-script { "Search" }
                 nav {
                     a href="/duplicates" { "Duplicates" }
@@ -60,10 +59,14 @@ pub(super) fn form(said: &Said) -> Markup {
                     label { "From" (date("after", "from ")) }
                     label { "Before" (date("before", "before ")) }
                 }))
-                (chip("Place", "place", &html! {
-                    label { "Near a town, or a point in degrees" (text("near", "near ", "Lisbon, or 38.72,-9.14,10")) }
-                    div id="map" {}
-                }))
+                @if !hides_places {
+                    (chip("Place", "place", &html! {
+                        label {
+                            "Near a town, or a point in degrees" (text("near", "near ", "Lisbon, or 38.72,-9.14,10"))
+                        }
+                        div id="map" {}
+                    }))
+                }
                 (chip("Camera", "camera", &html! {
                     label { "Part of the camera's name" (text("camera", "", "iPhone")) }
                     datalist id="cameras" {}

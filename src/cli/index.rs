@@ -67,7 +67,7 @@ pub(crate) struct IndexArgs {
     /// How often to search folders for changes that cannot be watched, in minutes [default: 15].
     ///
     /// Example: `imgsearch index --watch --rescan 60 /mnt/nas/photos`
-    #[arg(long, value_name = "MINUTES", requires = "watch", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "MINUTES", requires = "watch", hide_short_help = true, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) rescan: Option<u32>,
 }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::index::RulesArgs;
+
 /// Search in a browser, and from other programs, until you press Ctrl-C.
 ///
 /// Only this machine can connect, unless you change that with `--listen`; other machines need a secret. The model is
@@ -13,10 +15,27 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  imgsearch serve
+  imgsearch serve ~/Photos                      also keeps the library current
   imgsearch serve --listen 0.0.0.0              prints a link that contains the secret
   imgsearch serve --port 0                      prints the port that it picked")]
 pub(crate) struct ServeArgs {
+    /// Folders to index, and to keep indexed while the server runs.
+    ///
+    /// New, changed, moved and deleted photos are noticed within seconds. Without a folder, the server answers from the
+    /// library as it is, and as `index` changes it.
+    /// Example: `imgsearch serve ~/Photos`
+    #[arg(value_name = "FOLDER", conflicts_with = "read_only")]
+    pub(crate) folders: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) rules: RulesArgs,
+
+    /// How often to search folders for changes that cannot be watched, in minutes [default: 15].
+    ///
+    /// Example: `imgsearch serve --rescan 60 /mnt/nas/photos`
+    #[arg(long, value_name = "MINUTES", requires = "folders", hide_short_help = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rescan: Option<u32>,
+
     /// Listen at this address; may be given several times [default: 127.0.0.1 and ::1].
     ///
     /// At any other address you need the secret to connect: open the link that is printed, or set a password with

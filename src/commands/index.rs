@@ -1,14 +1,13 @@
 //! `index`.
 
 use std::io;
-use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 use imgsearch::ingest::{self, Plan, Reporter, Totals};
 use imgsearch::walk::resolve_roots;
 
-use super::watch::{Watcher, is_locked, keep_current};
+use super::watch::{First, Watcher, keep_current};
 use super::{AFTER_BATCH, Exit, Stop, absolute, models, noted, open_model, stop_on_ctrl_c};
 use crate::cli::IndexArgs;
 use crate::progress::{self, Progress};
@@ -65,7 +64,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
             progress::print_note("watching for changes; Ctrl-C ends it");
         }
         let rescan = rescan.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
-        keep_current(settings, &plan, rescan, &Shown(settings.ui), (&bell, &cancel));
+        keep_current(settings, &plan, (First::Wait, rescan), &Shown(settings.ui), (&bell, &cancel));
         return Ok(Exit::Done);
     }
     Ok(match (totals.cancelled, totals.has_failures() || !missing.is_empty()) {
@@ -88,23 +87,6 @@ impl Watcher for Shown {
             let mut output = Output::new(self.0.look);
             // Nobody may read this any more; the library is kept current nevertheless.
             _ = output.changes(totals).and_then(|()| output.finish());
-        }
-    }
-
-    fn failed(&self, error: &anyhow::Error) {
-        if !is_locked(error) {
-            progress::print_warning(&format!("cannot update the library; trying again soon: {error:#}"));
-        } else if !self.0.is_quiet() {
-            progress::print_note("another imgsearch is changing the library; waiting for it");
-        }
-    }
-
-    fn unwatched(&self, root: &Path, why: &str) {
-        if !self.0.is_quiet() {
-            let root = root.display();
-            progress::print_note(&format!(
-                "{root} is not watched, but searched for changes now and then: {why}"
-            ));
         }
     }
 }

@@ -68,7 +68,7 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         #[cfg(not(feature = "tui"))]
         Command::Browse(_) => Err(UsageError::left_out("browse", "tui").into()),
         #[cfg(feature = "serve")]
-        Command::Serve(args) => serve::run(settings, &args),
+        Command::Serve(args) => serve::run(settings, args),
         #[cfg(not(feature = "serve"))]
         Command::Serve(_) => Err(UsageError::left_out("serve", "serve").into()),
         Command::Duplicates(args) => duplicates::run(&settings, &args),

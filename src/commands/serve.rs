@@ -1,54 +1,65 @@
 //! `serve`.
 
+mod indexing;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use imgsearch::decode::Limits;
 use imgsearch::query::Towns;
 use imgsearch::service::{Open, Service};
 use imgsearch::text_file;
+use imgsearch::walk::resolve_roots;
 
 use super::{Exit, existing, open_engine};
 use crate::cli::ServeArgs;
 use crate::progress;
 use crate::render::Output;
-use crate::serve::{self, Hosts, Login, Server};
+use crate::serve::{self, Events, Hosts, Login, Server};
 use crate::settings::{self, Settings, zone};
 use crate::usage::UsageError;
+
+use indexing::Indexing;
 
 /// Where it listens unless it is told.
 const HERE: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
-pub(super) fn run(settings: Settings, args: &ServeArgs) -> Result<Exit> {
-    let listeners = listen(args)?;
+pub(super) fn run(settings: Settings, args: ServeArgs) -> Result<Exit> {
+    let settings = Arc::new(settings);
+    let folders = folders(&args)?;
+    let listeners = listen(&args)?;
     let addresses = listeners.iter().map(TcpListener::local_addr).collect::<std::io::Result<Vec<_>>>()?;
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => Some(serve::tls(certificate, key)?),
         _ => None,
     };
-    let login = login(&settings, args, &addresses, tls.is_some())?;
+    let login = login(&settings, &args, &addresses, tls.is_some())?;
     let machine = settings::machine_name();
     let ips = addresses.iter().map(SocketAddr::ip).collect();
     announce(&settings, &addresses, machine.as_deref(), login.as_ref(), tls.is_some())?;
-    let (towns, threads) = (Towns::new(settings.places_file()), settings.threads);
+    let (towns, threads, events) = (Towns::new(settings.places_file()), settings.threads, Events::default());
     let server = Server {
         library: settings.library.clone(),
-        service: Service::new(opener(settings), zone(), Limits::default()),
+        service: Service::new(opener(&settings), zone(), Limits::default()),
         towns,
         hosts: Hosts::new(ips, machine.as_deref(), &args.host_name),
         login,
         hides_places: args.hide_places,
         is_read_only: args.read_only,
         threads,
+        events: events.clone(),
     };
-    serve::run(server, listeners, tls)?;
-    Ok(Exit::Done)
+    let indexing = Indexing::start(&settings, args, folders, events)?;
+    let served = serve::run(server, listeners, tls);
+    indexing.end();
+    served.map(|()| Exit::Done)
 }
 
 /// Opens the library as it is when something asks.
-fn opener(settings: Settings) -> Open {
-    let settings = Arc::new(settings);
+fn opener(settings: &Arc<Settings>) -> Open {
+    let settings = Arc::clone(settings);
     Box::new(move || {
         if existing(&settings.library)?.is_none() {
             return Ok(None);
@@ -133,4 +144,13 @@ fn announce(
         progress::print_note("Ctrl-C ends the server");
     }
     Ok(())
+}
+
+/// The folders to keep indexed.
+fn folders(args: &ServeArgs) -> Result<Vec<PathBuf>> {
+    let (folders, missing) = resolve_roots(&args.folders);
+    if let Some((folder, error)) = missing.first() {
+        bail!("cannot index {}: {error}", folder.display());
+    }
+    Ok(folders)
 }

@@ -12,7 +12,9 @@ use imgsearch::ingest::{self, Event, IngestError, Plan, Reporter, Totals};
 use imgsearch::watch::{Options, Watch};
 
 use super::{noted, open_model};
+use crate::progress;
 use crate::settings::Settings;
+use crate::ui::Ui;
 
 /// A file that was modified less than this time ago is looked at in the next round: it may be a part of a copy.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -20,16 +22,21 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// When a round fails, because another command is changing the library or the disk is full, the next one waits this long.
 const PAUSE: Duration = Duration::from_secs(10);
 
+/// What comes before the first change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum First {
+    /// All of the folders were looked at just now.
+    Wait,
+    /// What changed before must be found too.
+    LookAtAll,
+}
+
 /// What a program that watches shows of its work.
 pub(super) trait Watcher {
     /// Where the events of the round that begins go.
     fn begin(&self) -> Box<dyn Reporter + '_>;
     /// A round has ended.
     fn ended(&self, totals: &Totals);
-    /// A round has failed, and is tried again.
-    fn failed(&self, error: &anyhow::Error);
-    /// These roots are only walked on a schedule, for this reason.
-    fn unwatched(&self, root: &Path, why: &str);
 }
 
 /// Brings the library up to date whenever something changes below the roots of `plan`, until `stop` has a message. Each
@@ -37,7 +44,7 @@ pub(super) trait Watcher {
 pub(super) fn keep_current(
     settings: &Settings,
     plan: &Plan,
-    rescan: Option<Duration>,
+    (first, rescan): (First, Option<Duration>),
     watcher: &dyn Watcher,
     (stop, cancel): (&Receiver<()>, &AtomicBool),
 ) {
@@ -49,8 +56,16 @@ pub(super) fn keep_current(
         ..Options::new(plan.roots.clone())
     };
     let mut watch = Watch::begin(options);
+    if first == First::LookAtAll {
+        watch.look_again(plan.roots.iter().cloned());
+    }
     for (root, why) in watch.unwatched() {
-        watcher.unwatched(root, &why.to_string());
+        if !settings.ui.is_quiet() {
+            let root = root.display();
+            progress::print_note(&format!(
+                "{root} is not watched, but searched for changes now and then: {why}"
+            ));
+        }
     }
     while let Some(paths) = watch.wait(stop) {
         let round = Round { reporter: watcher.begin(), unsettled: Mutex::default() };
@@ -60,7 +75,7 @@ pub(super) fn keep_current(
                 watch.look_again(round.unsettled.into_inner().unwrap_or_else(PoisonError::into_inner));
             }
             Err(error) => {
-                watcher.failed(&error);
+                explain(settings.ui, &error);
                 select! {
                     recv(stop) -> _ => return,
                     default(PAUSE) => watch.look_again(paths),
@@ -70,7 +85,7 @@ pub(super) fn keep_current(
     }
 }
 
-/// One round: an ordinary run that looks only at these paths.
+/// One round: an ordinary run that looks only at these paths, which may be all roots.
 fn look(
     settings: &Settings,
     plan: &Plan,
@@ -81,7 +96,7 @@ fn look(
     let mut library = settings.library.lock()?;
     let model = open_model(settings, &noted(&settings.library)?)?;
     let plan = Plan {
-        only: Some(paths),
+        only: (paths != plan.roots).then_some(paths),
         gone_roots: Vec::new(),
         force: false,
         now: SystemTime::now(),
@@ -107,8 +122,17 @@ impl Reporter for Round<'_> {
     }
 }
 
+/// Says why a round failed.
+fn explain(ui: Ui, error: &anyhow::Error) {
+    if !is_locked(error) {
+        progress::print_warning(&format!("cannot update the library; trying again soon: {error:#}"));
+    } else if !ui.is_quiet() {
+        progress::print_note("another imgsearch is changing the library; waiting for it");
+    }
+}
+
 /// Whether another command is changing the library, which ends by itself.
-pub(super) fn is_locked(error: &anyhow::Error) -> bool {
+fn is_locked(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let store = cause.downcast_ref::<imgsearch::library::StoreError>();
         store.is_some_and(imgsearch::library::StoreError::is_locked)

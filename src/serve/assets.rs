@@ -76,15 +76,18 @@ pub(super) async fn asset(Path((version, name)): Path<(String, String)>) -> Resp
         return StatusCode::NOT_FOUND.into_response();
     }
     let for_ever = HeaderValue::from_static("private, max-age=31536000, immutable");
-    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind)), (header::CACHE_CONTROL, for_ever)], bytes).into_response()
+    ([(header::CONTENT_TYPE, HeaderValue::from_static(kind)), (header::CACHE_CONTROL, for_ever)], bytes)
+        .into_response()
 }
 
 /// Modules without what only people read, and without the names by which they import each other. Their own names must
 /// differ; a browser refuses the whole otherwise, and the browser tests tell.
 fn joined(modules: &[&str]) -> String {
     let lines = modules.iter().flat_map(|module| module.lines()).map(str::trim_start);
-    let is_comment = |line: &str| ["//", "/**", "* ", "*/"].iter().any(|mark| line.starts_with(mark)) || line == "*";
-    let is_own_import = |line: &str| line.starts_with("import ") && line.contains(" from './") && !line.contains("vendor/");
+    let is_comment =
+        |line: &str| ["//", "/**", "* ", "*/"].iter().any(|mark| line.starts_with(mark)) || line == "*";
+    let is_own_import =
+        |line: &str| line.starts_with("import ") && line.contains(" from './") && !line.contains("vendor/");
     let mut whole = String::new();
     for line in lines.filter(|line| !line.is_empty() && !is_comment(line) && !is_own_import(line)) {
         whole.push_str(line.strip_prefix("export ").unwrap_or(line));
@@ -123,7 +126,8 @@ mod tests {
     fn modules_become_one() {
         let a = "// A.\nimport x from './vendor/x.js';\n/** It\n * is\n */\nexport const a = 1;\n";
         let b = "import { a } from './a.js';\nexport function b() {\n  return a * x; // twice\n}\n";
-        let expected = "import x from './vendor/x.js';\nconst a = 1;\nfunction b() {\nreturn a * x; // twice\n}\n";
+        let expected =
+            "import x from './vendor/x.js';\nconst a = 1;\nfunction b() {\nreturn a * x; // twice\n}\n";
         assert_eq!(joined(&[a, b]), expected);
     }
 

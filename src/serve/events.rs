@@ -35,7 +35,6 @@ pub(crate) enum Event {
         version: String,
     },
     /// How far an index run is.
-    #[expect(dead_code, reason = "who watches folders will tell it")]
     Index {
         /// Whether it still runs.
         is_running: bool,
@@ -58,7 +57,6 @@ impl Default for Events {
 
 impl Events {
     /// Tells all who listen.
-    #[expect(dead_code, reason = "who watches folders will tell events")]
     pub(crate) fn tell(&self, event: Event) {
         // Perhaps nobody listens.
         _ = self.0.send(event);

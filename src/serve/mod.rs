@@ -38,6 +38,7 @@ use problem::Problem;
 
 pub(crate) use auth::{Login, password_hash};
 pub(crate) use connections::{Tls, tls};
+pub(crate) use events::{Event, Events};
 pub(crate) use host::Hosts;
 
 /// How long requests that are being answered may still take when the server is told to end.
@@ -58,6 +59,8 @@ pub(crate) struct Server {
     pub(crate) is_read_only: bool,
     /// How much is searched for at a time.
     pub(crate) threads: usize,
+    /// Where the program tells what happens beside the server.
+    pub(crate) events: Events,
 }
 
 /// What every request can use. Clones are the same one.
@@ -178,7 +181,8 @@ pub(crate) fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>
 
 /// Answers until it is told to end by a signal.
 pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<Tls>) -> Result<()> {
-    let Server { library, service, towns, hosts, login, hides_places, is_read_only, threads } = server;
+    let Server { library, service, towns, hosts, login, hides_places, is_read_only, threads, events } =
+        server;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads.clamp(1, 4))
         .max_blocking_threads(threads + WAITING_THREADS)
@@ -197,7 +201,7 @@ pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<Tls>)
         is_read_only,
         work: Arc::new(Semaphore::new(threads)),
         uploads: Semaphore::new(threads),
-        events: events::Events::default(),
+        events,
         kept: Kept::default(),
         ending: ending.clone(),
     }));

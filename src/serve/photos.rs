@@ -89,8 +89,10 @@ impl Shown {
 /// What is known of a photo, for people, in their words and order.
 pub(super) fn facts(app: &App, shown: &Shown) -> Vec<(&'static str, String)> {
     let fields = fields(app);
-    let said = |name: &str| fields.iter().find(|field| field.name() == name).and_then(|field| field.said(shown));
-    let both = |one: &str, between: &str, other: &str| Some(format!("{}{between}{}", said(one)?, said(other)?));
+    let said =
+        |name: &str| fields.iter().find(|field| field.name() == name).and_then(|field| field.said(shown));
+    let both =
+        |one: &str, between: &str, other: &str| Some(format!("{}{between}{}", said(one)?, said(other)?));
     let taken = said("taken").map(|taken| match said("taken_from").as_deref() {
         Some("file") => format!("{} (date of the file)", for_people(&taken)),
         _ => for_people(&taken),

@@ -48,7 +48,7 @@ impl Watching {
     #[track_caller]
     fn wait_for(&self, text: &str) {
         loop {
-            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| panic!("{text}: {error}"));
+            let line = self.lines.recv_timeout(PATIENCE).expect(text);
             if line.contains(text) {
                 return;
             }

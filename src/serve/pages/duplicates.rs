@@ -30,7 +30,8 @@ const LIKENESSES: &[(&str, Likeness, &str)] = &[
 
 /// `GET /duplicates`.
 pub(super) async fn page(State(app): State<App>, Pairs(said): Pairs<Said>) -> Result<Html<String>, Sorry> {
-    let chosen = LIKENESSES.iter().find(|(word, ..)| *word == value(&said, "likeness")).unwrap_or(&LIKENESSES[1]);
+    let chosen =
+        LIKENESSES.iter().find(|(word, ..)| *word == value(&said, "likeness")).unwrap_or(&LIKENESSES[1]);
     let (word, likeness, _) = *chosen;
     let from = value(&said, "from").parse::<usize>().unwrap_or(1).max(1);
     let preference = Preference { keep: Keep::Best, zone: zone() };

@@ -19,7 +19,8 @@ const KINDS: &[(&str, &str)] = &[
     ("bmp", "BMP"),
 ];
 
-const ORIENTATIONS: &[(&str, &str)] = &[("landscape", "landscape"), ("portrait", "portrait"), ("square", "square")];
+const ORIENTATIONS: &[(&str, &str)] =
+    &[("landscape", "landscape"), ("portrait", "portrait"), ("square", "square")];
 
 /// What is said under a name, or nothing.
 pub(super) fn value<'s>(said: &'s Said, name: &str) -> &'s str {

@@ -1,0 +1,118 @@
+//! Keeps the library current while the server runs.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result};
+use crossbeam_channel::{Sender, bounded};
+use imgsearch::ingest::{Event as Ingested, Plan, Reporter, Totals};
+
+use crate::cli::ServeArgs;
+use crate::commands::watch::{First, Watcher, keep_current};
+use crate::serve::{Event, Events};
+use crate::settings::Settings;
+
+/// The thread that keeps the library current, if there are folders to watch.
+pub(super) struct Indexing {
+    thread: Option<JoinHandle<()>>,
+    cancel: Arc<AtomicBool>,
+    ring: Sender<()>,
+}
+
+impl Indexing {
+    pub(super) fn start(
+        settings: &Arc<Settings>,
+        args: ServeArgs,
+        folders: Vec<PathBuf>,
+        events: Events,
+    ) -> Result<Indexing> {
+        let (cancel, (ring, bell)) = (Arc::new(AtomicBool::new(false)), bounded(1));
+        if folders.is_empty() {
+            return Ok(Indexing { thread: None, cancel, ring });
+        }
+        settings.library.create()?;
+        let rescan = args.rescan.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
+        let plan = Plan {
+            rules: args.rules.into(),
+            threads: settings.threads,
+            ..Plan::new(folders, SystemTime::now())
+        };
+        let (settings, stop) = (Arc::clone(settings), Arc::clone(&cancel));
+        let work = move || {
+            keep_current(&settings, &plan, (First::LookAtAll, rescan), &Telling(events), (&bell, &stop));
+        };
+        let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(work);
+        Ok(Indexing { thread: Some(thread.context("cannot start another thread")?), cancel, ring })
+    }
+
+    /// Stores the current batch and ends.
+    pub(super) fn end(self) {
+        self.cancel.store(true, Ordering::Relaxed);
+        _ = self.ring.try_send(());
+        if let Some(thread) = self.thread {
+            // A panic was printed when it happened.
+            _ = thread.join();
+        }
+    }
+}
+
+/// Tells the browsers how far indexing is.
+struct Telling(Events);
+
+impl Watcher for Telling {
+    fn begin(&self) -> Box<dyn Reporter + '_> {
+        let told = Mutex::new(Instant::now());
+        Box::new(Counting { events: &self.0, told, done: AtomicU64::new(0), total: AtomicU64::new(0) })
+    }
+
+    fn ended(&self, _: &Totals) {}
+}
+
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_millis(250);
+
+/// Counts the photos of one round.
+struct Counting<'a> {
+    events: &'a Events,
+    told: Mutex<Instant>,
+    done: AtomicU64,
+    total: AtomicU64,
+}
+
+impl Counting<'_> {
+    fn tell(&self, is_running: bool) {
+        let (done, total) = (self.done.load(Ordering::Relaxed), self.total.load(Ordering::Relaxed));
+        if total > 0 {
+            self.events.tell(Event::Index { is_running, done, total });
+        }
+    }
+}
+
+impl Reporter for Counting<'_> {
+    fn report(&self, event: Ingested<'_>) {
+        match event {
+            Ingested::Queued => self.total.fetch_add(1, Ordering::Relaxed),
+            Ingested::Finished { .. } | Ingested::Vanished => self.done.fetch_add(1, Ordering::Relaxed),
+            Ingested::Replacing { .. }
+            | Ingested::WalkEnded
+            | Ingested::ModelLoaded(_)
+            | Ingested::Unsettled { .. }
+            | Ingested::Unreadable { .. }
+            | Ingested::Kept { .. } => return,
+        };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.elapsed() >= TELL_EVERY {
+            *told = Instant::now();
+            self.tell(true);
+        }
+    }
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        self.tell(false);
+    }
+}

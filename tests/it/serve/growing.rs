@@ -36,6 +36,28 @@ fn what_is_indexed_meanwhile_is_found() {
     assert_eq!(server.json("/api/v1/status", 200)["images"], 2);
 }
 
+#[test]
+fn folders_are_kept_indexed() {
+    let workspace = Workspace::new();
+    workspace.photo("before.png", 1);
+    let photos_folder = workspace.photos();
+    let server = Server::start(&workspace, &[photos_folder.to_str().unwrap()]);
+    let names = || {
+        let found = server.json("/api/v1/search?q=a+photo&n=100", 200);
+        let mut paths: Vec<_> =
+            photos(&found).iter().map(|photo| photo["path"].as_str().unwrap().to_owned()).collect();
+        paths.sort();
+        paths.into_iter().map(|path| path.rsplit('/').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    until(|| names() == ["before.png"]);
+    let added = workspace.photo("new/added.png", 2);
+    until(|| names() == ["before.png", "added.png"]);
+    std::fs::remove_file(added).unwrap();
+    until(|| names() == ["before.png"]);
+    refused(&workspace, &["--read-only", photos_folder.to_str().unwrap()], "cannot be used with");
+    refused(&workspace, &["--port", "0", "no such folder"], "cannot index");
+}
+
 #[cfg(unix)]
 #[test]
 fn another_models_index_takes_its_place() {

@@ -23,7 +23,7 @@ use crate::usage::UsageError;
 
 use indexing::Indexing;
 
-/// Where it listens unless it is told.
+/// The default addresses.
 const HERE: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
 
 pub(super) fn run(settings: Settings, args: ServeArgs) -> Result<Exit> {
@@ -57,7 +57,7 @@ pub(super) fn run(settings: Settings, args: ServeArgs) -> Result<Exit> {
     served.map(|()| Exit::Done)
 }
 
-/// Opens the library as it is when something asks.
+/// Opens the library with the current settings.
 fn opener(settings: &Arc<Settings>) -> Open {
     let settings = Arc::clone(settings);
     Box::new(move || {
@@ -68,7 +68,7 @@ fn opener(settings: &Arc<Settings>) -> Open {
     })
 }
 
-/// A machine without IPv6 is no reason to fail, unless it was asked for.
+/// Listens at the addresses. By default, IPv6 is optional.
 fn listen(args: &ServeArgs) -> Result<Vec<TcpListener>> {
     let ServeArgs { listen, port, .. } = args;
     if !listen.is_empty() {
@@ -92,7 +92,7 @@ fn taken(error: anyhow::Error, port: u16) -> anyhow::Error {
     told.hint("another `imgsearch serve` may run already; `--port 0` takes any port that is free").into()
 }
 
-/// Others than this machine need a secret, and everybody does where there is a password.
+/// The login, if it is needed: for other machines, behind a reverse proxy, and with a password.
 fn login(
     settings: &Settings,
     args: &ServeArgs,
@@ -105,7 +105,7 @@ fn login(
         serve::password_hash(&text).with_context(what)
     });
     let password = password.transpose()?;
-    // Another name than this machine's means that a reverse proxy lets others in.
+    // A host name means a reverse proxy, through which other machines connect.
     let is_for_others =
         !args.host_name.is_empty() || addresses.iter().any(|address| !address.ip().is_loopback());
     if password.is_none() && !is_for_others {
@@ -114,7 +114,7 @@ fn login(
     Login::of(&settings.library, password, is_secure).map(Some)
 }
 
-/// Prints where it can be reached: an address a line, with the secret where one is needed.
+/// Prints one URL per address, with the secret if it is needed.
 fn announce(
     settings: &Settings,
     addresses: &[SocketAddr],

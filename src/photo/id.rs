@@ -1,17 +1,17 @@
-//! The name of a photo's content, by which others than its owner ask for it.
+//! The id of a photo.
 
 use std::fmt;
 use std::str::FromStr;
 
 use imgsearch_index::Fingerprint;
 
-/// A content fingerprint as 32 hexadecimal digits, in small letters: one content has one name.
+/// A content fingerprint, written as 32 lower-case hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id(pub Fingerprint);
 
-/// A text that is not the id of any photo.
+/// The text is not a valid id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an id has 32 hexadecimal digits, in small letters")]
+#[error("an id has 32 lower-case hexadecimal digits")]
 pub struct IdError;
 
 impl fmt::Display for Id {

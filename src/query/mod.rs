@@ -17,7 +17,8 @@ pub use gazetteer::{Gazetteer, Town, TownError, Towns};
 pub use period::{Period, PeriodError, Stretch};
 pub use place::{Circle, CircleError, DEFAULT_KM};
 pub use words::{
-    Conditions, Kind, MOST, PARAMETERS, Parameter, Refusal, Sort, Understood, WordError, Words, conditions,
+    Conditions, Kind, MOST, MOST_CHARACTERS, PARAMETERS, Parameter, Refusal, Sort, Understood, WordError,
+    Words, conditions,
 };
 
 /// A query for an [`crate::Engine`].

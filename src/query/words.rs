@@ -1,5 +1,5 @@
-//! What people write → a [`Filter`] and a [`Query`]. The command line, the addresses of a server and the tools of an
-//! assistant all come through here, so that a word means the same everywhere.
+//! Parses the parameters of a query: values as people write them → a [`Filter`] and a [`Query`]. The command line, URLs and
+//! the tools of assistants all use it, so that a parameter means the same everywhere.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -15,12 +15,12 @@ use crate::hint::Hint;
 use crate::item::Folder;
 use crate::walk::FileType;
 
-/// Conditions on photos, as they were written.
+/// The conditions of a filter, as people write them.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
-    /// In or below one of these.
+    /// In one of these folders or their subfolders.
     pub folders: Vec<Folder>,
-    /// Called like one of these.
+    /// With a name that matches one of these patterns.
     pub globs: Vec<String>,
     /// Taken then or later.
     pub after: Option<String>,
@@ -30,41 +30,41 @@ pub struct Conditions {
     pub on: Option<String>,
     /// Taken near a point or a town.
     pub near: Option<String>,
-    /// Kilometres that are near, where `near` names none.
+    /// The radius in kilometres, if `near` has none.
     pub radius: Option<f64>,
-    /// In the name of the camera.
+    /// Part of the name of the camera.
     pub camera: Option<String>,
-    /// In the name of the lens.
+    /// Part of the name of the lens.
     pub lens: Option<String>,
-    /// How its sides compare.
+    /// The orientation.
     pub shape: Option<Shape>,
-    /// How large it is at least.
+    /// The minimum size.
     pub size: Option<MinSize>,
-    /// In a file of one of these kinds.
+    /// Of one of these file types.
     pub types: Vec<FileType>,
 }
 
-/// Conditions that were understood.
+/// Parsed conditions.
 #[derive(Clone, Debug)]
 pub struct Understood {
-    /// What they mean.
+    /// The filter.
     pub filter: Filter,
-    /// The town that was meant, if one was named.
+    /// The town that was found for `near`, if it is a name.
     pub town: Option<Town>,
 }
 
-/// A query but for what the photos should show, as it was written.
+/// The parameters of a query, without its expression.
 #[derive(Clone, Debug)]
 pub struct Words {
-    /// Which photos count.
+    /// The conditions of the filter.
     pub conditions: Conditions,
-    /// How many at most.
+    /// The most matches.
     pub top: NonZeroUsize,
-    /// Where they end.
+    /// Where the matches end.
     pub cutoff: Cutoff,
-    /// In which order they come.
+    /// The order of the matches.
     pub sort: Sort,
-    /// What is done about matches that are much alike.
+    /// How near-duplicates are treated.
     pub near_duplicates: NearDuplicates,
     /// Compare with every photo.
     pub exact: bool,
@@ -81,38 +81,41 @@ pub enum Sort {
     Path,
 }
 
-/// One thing that can be said by name.
+/// A parameter.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
     /// Its name.
     pub name: &'static str,
-    /// What its value is.
+    /// The kind of its value.
     pub kind: Kind,
     /// Whether it may be given several times.
     pub is_list: bool,
-    /// What it means, in a sentence.
+    /// A description.
     pub what: &'static str,
 }
 
-/// What the value of a parameter is.
+/// The kind of a parameter's value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Kind {
-    /// Any text that is not empty, for example this.
+    /// Text. This is an example.
     Text(&'static str),
     /// One of these words.
     Word(&'static [&'static str]),
     /// `true` or `false`.
     Flag,
-    /// A number of at least, and at most.
+    /// A number with its minimum and maximum.
     Number(f64, f64),
-    /// A whole number of at least, and at most.
+    /// An integer with its minimum and maximum.
     Count(u32, u32),
 }
 
-/// The most photos that can be asked for by name at once.
+/// The largest value of `n`.
 pub const MOST: u32 = 1_000;
 
-/// Everything that can be said by name, in the order of the command line's help.
+/// The most characters of a value.
+pub const MOST_CHARACTERS: usize = 500;
+
+/// All parameters, in the order of the command line's help.
 pub const PARAMETERS: &[Parameter] = &[
     Parameter {
         name: "in",
@@ -221,22 +224,22 @@ pub const PARAMETERS: &[Parameter] = &[
     },
 ];
 
-/// The parameters of [`PARAMETERS`] that are conditions on photos.
+/// The parameters that are conditions of a filter.
 pub fn conditions() -> &'static [Parameter] {
     &PARAMETERS[..12]
 }
 
-/// Why words are not understood.
+/// Why parameters are invalid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WordError {
-    /// Nothing is called so.
+    /// There is no such parameter.
     #[error("there is no parameter `{name}`")]
     Unknown {
         /// The name.
         name: String,
     },
-    /// A value that its parameter cannot have.
+    /// The value is invalid.
     #[error("{name}: {why}")]
     Refused {
         /// The parameter.
@@ -244,7 +247,7 @@ pub enum WordError {
         /// What is wrong with it.
         why: Refusal,
     },
-    /// Conditions on the time that exclude each other.
+    /// The conditions for the time exclude each other.
     #[error("after, before and on leave no time at which a photo could have been taken")]
     NoTime,
 }
@@ -305,10 +308,10 @@ impl Default for Words {
 }
 
 impl Words {
-    /// Takes what is said under a name.
+    /// Sets the parameter with this name.
     ///
     /// # Errors
-    /// [`WordError::Unknown`] for a name that is not one of [`PARAMETERS`], and [`WordError::Refused`].
+    /// [`WordError::Unknown`] if there is none in [`PARAMETERS`], or [`WordError::Refused`].
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), WordError> {
         match name {
             "n" => {
@@ -316,7 +319,7 @@ impl Words {
                     value.parse().ok().filter(|top: &NonZeroUsize| top.get() <= MOST as usize)
                 })?
             }
-            // The cutoff says more than a least score.
+            // A cutoff takes precedence.
             "min_score" => {
                 let least = number("min_score", value, -1.0, 1.0)?;
                 if self.cutoff != Cutoff::Relevance {
@@ -348,7 +351,7 @@ impl Words {
         Ok(())
     }
 
-    /// The query for an expression, asked by a person for whom it is `now`.
+    /// The query for an expression, and the town that was found for `near`. Relative times count from `now`.
     ///
     /// # Errors
     /// As [`Conditions::understand`].
@@ -370,11 +373,17 @@ impl Words {
 }
 
 impl Conditions {
-    /// Takes what is said under a name.
+    /// Sets the condition with this name.
     ///
     /// # Errors
-    /// [`WordError::Unknown`] for a name that no condition has, and [`WordError::Refused`].
+    /// [`WordError::Unknown`] if there is none, or [`WordError::Refused`].
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), WordError> {
+        if let Some(parameter) = conditions().iter().find(|parameter| parameter.name == name) {
+            let why = format!("it may have {MOST_CHARACTERS} characters");
+            value_of(parameter.name, value, &why, |value| {
+                (value.chars().count() <= MOST_CHARACTERS).then_some(())
+            })?;
+        }
         let text = || Some(value.to_owned());
         match name {
             "in" => {
@@ -403,10 +412,10 @@ impl Conditions {
         Ok(())
     }
 
-    /// What they mean to a person for whom it is `now`, who knows these towns.
+    /// Parses the conditions. Relative times count from `now`.
     ///
     /// # Errors
-    /// [`WordError::Refused`] for what cannot be read, and [`WordError::NoTime`].
+    /// [`WordError::Refused`] or [`WordError::NoTime`].
     pub fn understand(
         &self,
         now: &dyn Fn() -> ZonedDateTime,
@@ -581,6 +590,7 @@ mod tests {
         check(&[("in", "../etc")], "absolute");
         check(&[("type", "exe")], "no such type");
         check(&[("glob", "[")], "glob: `[`");
+        check(&[("lens", &"x".repeat(501))], "500 characters");
         check(&[("orientation", "tall")], "landscape");
         check(&[("min_size", "1")], "1920x1080");
     }

@@ -1,16 +1,16 @@
-//! What docs/FORMATS.md says of each field: the one description of records, for people and for programs.
+//! Reads the descriptions of fields in docs/FORMATS.md, so that they exist only once.
 
-/// A field as the page describes it.
+/// A field and its description.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Documented {
     pub(crate) name: &'static str,
     /// `text`, `number`, `path`, `time`, `flag` or `list`.
     pub(crate) kind: &'static str,
-    /// What it is, in the words of the page.
+    /// The description.
     pub(crate) what: &'static str,
 }
 
-/// The fields in the tables of a section, in their order; those of a photo stand where the section refers to them.
+/// The fields in the tables of a section. A reference to the section on photos is replaced by its fields.
 pub(crate) fn documented(section: &str) -> Vec<Documented> {
     let page = include_str!("../../docs/FORMATS.md");
     let Some(section) = page.split("\n## ").find(|text| text.starts_with(section)) else { return Vec::new() };

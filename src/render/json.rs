@@ -69,7 +69,7 @@ pub(super) fn escaped(json: &str) -> String {
     json.split('\n').map(|line| escape_with(line, code)).collect::<Vec<_>>().join("\n")
 }
 
-/// Records in a JSON document, as an array of the objects that the format `json` has.
+/// Records in a JSON document: an array of the same objects as in the format `json`.
 #[cfg(feature = "serve")]
 pub(crate) struct Listing<R> {
     pub(crate) fields: Vec<Field<R>>,
@@ -78,7 +78,7 @@ pub(crate) struct Listing<R> {
 
 #[cfg(feature = "serve")]
 impl<R> Listing<R> {
-    /// The first record by itself.
+    /// The first record as an object.
     pub(crate) fn one(&self) -> Option<impl Serialize> {
         self.records.first().map(|record| One { fields: &self.fields, record })
     }
@@ -105,7 +105,7 @@ impl<R> Serialize for One<'_, R> {
     }
 }
 
-/// A JSON document in which characters that cannot be seen are escaped.
+/// A JSON document in which invisible characters are escaped.
 #[cfg(feature = "serve")]
 pub(crate) fn document(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(escaped(&serde_json::to_string(value)?))

@@ -1,9 +1,8 @@
-//! Who may ask: one layer around everything that is served.
+//! Login: one layer around all routes.
 //!
-//! The secret is 128 bits from the operating system, kept in the library's folder, which only its owner can read. A
-//! browser gets it in the fragment of a link, which it never sends by itself; the login page posts it once, for a cookie
-//! that holds something derived from it. Other programs send the secret itself as a bearer token. A password is another
-//! way to that cookie.
+//! The secret is 128 random bits, stored in the library's folder, which only its owner can read. The printed link has it in
+//! the fragment, which browsers do not send and servers do not log. The login page posts it once and gets a cookie with a
+//! value derived from the secret. Other programs send the secret as a bearer token. A password also gets the cookie.
 
 use std::collections::HashMap;
 use std::io;
@@ -25,19 +24,19 @@ use serde::Deserialize;
 use super::problem::Problem;
 use super::{App, Peer};
 
-/// The file of the secret in the library's folder. `library` knows it as its own.
+/// The file in the library's folder that stores the secret.
 const FILE: &str = "serve-token";
 
 /// The name of the cookie.
 const COOKIE: &str = "imgsearch";
 
-/// Attempts from one address are so far apart.
+/// The shortest time between two login attempts from one address.
 const ATTEMPT_EVERY: Duration = Duration::from_secs(1);
 
-/// Addresses whose last attempt is remembered at most; when there are more, nobody can log in for a moment.
+/// The most addresses to remember. If there are more, logging in fails for a moment.
 const MOST_ADDRESSES: usize = 10_000;
 
-/// How those who ask prove that they may.
+/// The secret and the password.
 pub(crate) struct Login {
     /// 32 hexadecimal digits.
     pub(crate) secret: String,
@@ -49,7 +48,7 @@ pub(crate) struct Login {
 }
 
 impl Login {
-    /// The login of a library; `is_secure` where the cookie is for TLS only.
+    /// The login of a library. `is_secure` restricts the cookie to TLS.
     pub(crate) fn of(library: &Library, password: Option<String>, is_secure: bool) -> Result<Login> {
         let secret = secret(library)?;
         let cookie = blake3::derive_key("imgsearch 2026-11-29 cookie of serve", secret.as_bytes());
@@ -57,7 +56,7 @@ impl Login {
         Ok(Login { secret, cookie, password, is_secure, attempts: Mutex::default() })
     }
 
-    /// Whether a request brings the cookie or the secret.
+    /// Whether a request has the cookie or the secret.
     fn knows(&self, headers: &HeaderMap) -> bool {
         let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let bearer = bearer.and_then(|value| value.split_once(' '));
@@ -72,7 +71,7 @@ impl Login {
         pairs.any(|(name, value)| name == COOKIE && is_same(value, &self.cookie))
     }
 
-    /// Whether this address may try now; it then may not for a while.
+    /// Whether this address may try to log in now. Counts as an attempt.
     fn may_try(&self, address: IpAddr) -> bool {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
         attempts.retain(|_, last| last.elapsed() < ATTEMPT_EVERY);
@@ -83,7 +82,7 @@ impl Login {
         is_free
     }
 
-    /// Whether this is the secret or the password. It takes a while, as argon2 is meant to.
+    /// Whether this is the secret or the password. This is slow by design of argon2.
     fn accepts(&self, given: &str) -> bool {
         let is_password = || {
             let hash = self.password.as_deref().and_then(|hash| PasswordHash::new(hash).ok());
@@ -99,13 +98,13 @@ impl Login {
     }
 }
 
-/// In a time that does not tell how far they agree.
+/// Compares in constant time.
 fn is_same(given: &str, expected: &str) -> bool {
-    // Hashes are compared in constant time.
+    // The comparison of `blake3::Hash` takes constant time.
     blake3::hash(given.as_bytes()) == blake3::hash(expected.as_bytes())
 }
 
-/// The library's secret, made the first time.
+/// The secret of a library. Creates it if it does not exist.
 fn secret(library: &Library) -> Result<String> {
     library.create()?;
     let file = library.folder().join(FILE);
@@ -130,7 +129,7 @@ fn secret(library: &Library) -> Result<String> {
     }
 }
 
-/// The argon2id hash in a password's file, or that of the password in it.
+/// The argon2id hash for a password file, which contains a hash or a password.
 pub(crate) fn password_hash(text: &str) -> Result<String> {
     let line = text.lines().next().unwrap_or_default().trim_end_matches('\r');
     if line.is_empty() {
@@ -149,7 +148,7 @@ pub(crate) fn password_hash(text: &str) -> Result<String> {
     Ok(hash.to_string())
 }
 
-/// Answers only those who may ask. The login page and what it needs are for all.
+/// Rejects requests without login, except for the login page and its files.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let Some(login) = &app.login else { return next.run(request).await };
     let is_open = super::pages::is_open_to_all(request.uri().path());
@@ -166,13 +165,13 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     ([(header::WWW_AUTHENTICATE, "Bearer")], problem).into_response()
 }
 
-/// What the login page posts.
+/// The form of the login page.
 #[derive(Deserialize)]
 pub(crate) struct Attempt {
     secret: String,
 }
 
-/// `POST /login`: the secret or the password for a cookie.
+/// `POST /login`: sets the cookie if the form has the secret or the password.
 pub(crate) async fn log_in(
     State(app): State<App>,
     Peer(address): Peer,
@@ -194,7 +193,7 @@ pub(crate) async fn log_in(
     }
 }
 
-/// `POST /logout`.
+/// `POST /logout`: deletes the cookie.
 pub(crate) async fn log_out(State(app): State<App>) -> Response {
     let Some(login) = &app.login else { return Redirect::to("/").into_response() };
     ([(header::SET_COOKIE, login.set_cookie("", "; Max-Age=0"))], Redirect::to("/login")).into_response()

@@ -1,4 +1,4 @@
-//! Connections: no more than are allowed, and none that only waits.
+//! Accepts connections, with limits in number and time, and TLS.
 
 use std::collections::HashMap;
 use std::fs;
@@ -29,18 +29,18 @@ use tokio_util::task::TaskTracker;
 
 use super::Peer;
 
-/// Connections at a time, and from one other machine: a household with a page open on every device has far fewer.
+/// The most connections in total, and from one other machine. A household with a page open on every device has far fewer.
 const MOST: usize = 512;
 const MOST_FROM_ONE: usize = 64;
 
-/// A request's head must have come after this time, also the next one on a connection that is kept.
+/// The most time for the head of a request. Also limits how long a connection can be idle.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
-/// Longest head of a request.
+/// The most bytes of a request's head.
 const HEAD_BYTES: usize = 32 << 10;
 
-/// What TLS needs.
+/// The settings for TLS.
 pub(crate) type Tls = Arc<ServerConfig>;
 
 /// Reads a certificate and its key.
@@ -60,20 +60,20 @@ pub(crate) fn tls(certificate: &Path, key: &Path) -> Result<Tls> {
     Ok(Arc::new(config))
 }
 
-/// A server that accepts connections.
+/// Running tasks: the listeners and the connections.
 pub(super) struct Open {
     tasks: TaskTracker,
 }
 
 impl Open {
-    /// Waits until every connection has ended.
+    /// Waits until all have ended.
     pub(super) async fn ended(&self) {
         self.tasks.close();
         self.tasks.wait().await;
     }
 }
 
-/// Accepts connections until the server is `ending`, and lets those that are open then answer what they were asked.
+/// Starts accepting connections. When the server is `ending`, open connections finish their current request.
 pub(super) fn open(
     listeners: Vec<TcpListener>,
     tls: Option<Tls>,
@@ -117,7 +117,7 @@ impl Acceptor {
                         tasks.spawn(async move { acceptor.serve(stream, peer, count).await });
                     }
                 }
-                // Too many open files, for example: others must end first.
+                // Such as too many open files: wait until others have ended.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
@@ -126,7 +126,7 @@ impl Acceptor {
     async fn serve(self, stream: TcpStream, peer: SocketAddr, count: Count) {
         let _count = count;
         _ = stream.set_nodelay(true);
-        // A connection that breaks concerns nobody but its other end.
+        // A broken connection needs no message here.
         match self.tls.clone() {
             None => _ = self.answer(stream, peer).await,
             Some(tls) => {
@@ -159,20 +159,20 @@ impl Acceptor {
     }
 }
 
-/// Connections that are open.
+/// Counts open connections.
 #[derive(Default)]
 struct Counts {
     open: Mutex<HashMap<IpAddr, usize>>,
 }
 
-/// One of them.
+/// One open connection.
 struct Count {
     counts: Arc<Counts>,
     peer: IpAddr,
 }
 
 impl Count {
-    /// `None` where there are too many. Those from this machine may be a reverse proxy's, for all others.
+    /// Counts a connection; `None` if there are too many. This machine may have more: it may run a reverse proxy.
     fn of(counts: &Arc<Counts>, peer: IpAddr) -> Option<Count> {
         let mut open = counts.open.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = open.values().sum();

@@ -1,8 +1,8 @@
-//! Photos that are there more than once.
+//! Groups of duplicates.
 
 use axum::extract::{Query as Pairs, State};
 use axum::response::Response;
-use imgsearch::duplicates::{Found as Groups, Group, Keep, Likeness, Preference, Watch, find, present};
+use imgsearch::duplicates::{Found, Group, Keep, Likeness, Preference, Watch, find, present};
 use imgsearch::photo::Id;
 use serde::Serialize;
 use serde_json::json;
@@ -17,45 +17,52 @@ use super::{App, Once};
 use crate::render::{Field, Listed, Listing, duplicate_fields};
 use crate::settings::zone;
 
-/// Groups of an answer, unless it says how many.
+/// The default number of groups.
 const USUAL: usize = 100;
-/// At most.
+/// The most groups in an answer.
 const MOST: usize = 1_000;
 
-/// To find them takes a while.
+/// Finding duplicates is slow, so the result is cached.
 pub(super) type Kept = Once<Vec<Group>>;
 
 pub(super) struct Parameters;
 
 impl IntoParams for Parameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
-        let likeness = "How much alike photos must be; each takes in those before it. `re-encoded` where it is left out.";
-        let keep = "Which photo of a group is the one to keep. `best` where it is left out.";
+        let likeness =
+            "How similar the photos must be; each value includes those before it. Default: `re-encoded`.";
+        let keep = "Which photo of a group to keep. Default: `best`.";
         let words = |words: &[&str]| json!({ "type": "string", "enum": words });
-        let count =
-            |least: usize, most: usize| json!({ "type": "integer", "minimum": least, "maximum": most });
         vec![
             openapi::parameter("likeness", likeness, words(&["exact", "re-encoded", "similar"])),
             openapi::parameter("keep", keep, words(&["best", "oldest", "largest"])),
-            openapi::parameter("from", "The number of the first group.", count(1, 1_000_000_000)),
-            openapi::parameter("n", "How many groups at most.", count(1, MOST)),
+            openapi::parameter(
+                "from",
+                "The number of the first group.",
+                json!({ "type": "integer", "minimum": 1 }),
+            ),
+            openapi::parameter(
+                "n",
+                "The most groups in the answer. Default: 100.",
+                json!({ "type": "integer", "minimum": 1, "maximum": MOST }),
+            ),
         ]
     }
 }
 
-/// Groups of photos that are alike.
+/// Groups of similar photos.
 #[derive(Serialize, ToSchema)]
-struct Found {
-    /// Group after group, in each the photo to keep first.
+struct Duplicates {
+    /// The photos, group by group; in each group the photo to keep is first.
     #[schema(value_type = Vec<DuplicateRecord>)]
     photos: Listing<Listed>,
-    /// How many groups there are in all.
+    /// The total number of groups.
     groups: usize,
-    /// The `from` of the next page, if there is one.
+    /// The value of `from` for the next page, if there is one.
     next: Option<usize>,
 }
 
-/// What is asked for.
+/// The parsed parameters.
 struct Asked {
     likeness: Likeness,
     keep: Keep,
@@ -95,14 +102,14 @@ impl Asked {
     }
 }
 
-/// Photos that are there more than once. Nothing is ever deleted.
+/// Lists duplicates. Nothing is ever deleted.
 #[utoipa::path(
     get,
     path = "/duplicates",
     tag = "library",
     params(Parameters),
     responses(
-        (status = 200, description = "Groups of photos.", body = Found),
+        (status = 200, description = "Groups of photos.", body = Duplicates),
         (status = 422, description = "A value cannot be understood."),
     ),
 )]
@@ -119,12 +126,16 @@ pub(super) async fn duplicates(
         let records = page.flat_map(|(group, number)| Listed::all(group, number, &preference)).collect();
         let next = from.saturating_add(most);
         let next = (next <= groups.len()).then_some(next);
-        written(&Found { photos: Listing { fields: fields(&asked), records }, groups: groups.len(), next })
+        written(&Duplicates {
+            photos: Listing { fields: fields(&asked), records },
+            groups: groups.len(),
+            next,
+        })
     })
     .await
 }
 
-/// All groups, found once for each state of the library.
+/// All groups; cached until the library changes.
 pub(super) fn groups(
     app: &App,
     likeness: Likeness,
@@ -136,7 +147,7 @@ pub(super) fn groups(
         let is_ending = || app.ending.is_cancelled();
         let watch = Watch { progress: &|_, _| (), cancelled: &is_ending };
         let found = find(&*view, &[], likeness, preference, watch)?;
-        let Groups { groups, .. } = found.unwrap_or_default();
+        let Found { groups, .. } = found.unwrap_or_default();
         Ok(present(groups).0)
     };
     let question = format!("{likeness:?} {:?}", preference.keep);

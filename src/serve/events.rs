@@ -1,4 +1,4 @@
-//! What happens, told as it happens: server-sent events.
+//! Server-sent events.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -16,36 +16,36 @@ use tokio_util::sync::CancellationToken;
 use super::App;
 use super::overview::version_of;
 
-/// Whether the library has changed is looked at as often as this, while somebody listens.
+/// The time between two checks for a change of the library, while there are clients.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Something is sent as often as this, so that neither end takes the other for gone.
+/// The time between two heartbeats, which keep the connection open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// Events that one who listens slowly may be behind.
+/// The most events that are queued for a slow client.
 const BEHIND: usize = 64;
 
-/// Something that happened.
+/// An event.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", content = "data", rename_all = "snake_case")]
 pub(crate) enum Event {
-    /// The library may show other photos than before.
+    /// The library may have other photos than before.
     Changed {
-        /// Tells states of the library apart.
+        /// The new version of the library.
         version: String,
     },
-    /// How far an index run is.
+    /// The progress of an index run.
     Index {
-        /// Whether it still runs.
+        /// Whether it is still running.
         is_running: bool,
-        /// Photos that are done with.
+        /// The number of finished photos.
         done: u64,
-        /// Photos met so far.
+        /// The number of photos found so far.
         total: u64,
     },
 }
 
-/// Where events are told, to all who listen.
+/// Sends events to all clients.
 #[derive(Clone)]
 pub(crate) struct Events(broadcast::Sender<Event>);
 
@@ -56,32 +56,32 @@ impl Default for Events {
 }
 
 impl Events {
-    /// Tells all who listen.
+    /// Sends an event to all clients.
     pub(crate) fn tell(&self, event: Event) {
-        // Perhaps nobody listens.
+        // It fails if there are no clients.
         _ = self.0.send(event);
     }
 }
 
-/// Somebody who listens.
+/// A client of the stream.
 struct Listener {
     app: App,
     events: broadcast::Receiver<Event>,
     ending: CancellationToken,
     looks: Interval,
-    /// The state of the library that was told last.
+    /// The version that was sent last.
     version: Option<u64>,
 }
 
-/// What happens, as it happens (server-sent events).
+/// Streams events (server-sent events).
 ///
-/// `changed`, at once and whenever the library may show other photos: `{"version"}`. `index`, while photos are indexed:
-/// `{"is_running", "done", "total"}`.
+/// `changed` with `{"version"}`: at the start, and whenever the library may have other photos. `index` with
+/// `{"is_running", "done", "total"}`: while photos are indexed.
 #[utoipa::path(
     get,
     path = "/events",
     tag = "library",
-    responses((status = 200, description = "Events, for as long as both ends wish.", content_type = "text/event-stream", body = String)),
+    responses((status = 200, description = "A stream of events.", content_type = "text/event-stream", body = String)),
 )]
 pub(super) async fn events(State(app): State<App>) -> Sse<impl Stream<Item = Result<Sent, Infallible>>> {
     let mut looks = interval(LOOK_EVERY);
@@ -96,20 +96,20 @@ pub(super) async fn events(State(app): State<App>) -> Sse<impl Stream<Item = Res
 }
 
 impl Listener {
-    /// The next event; `None` when the server ends.
+    /// The next event; `None` if the server is ending.
     async fn next(&mut self) -> Option<Event> {
         loop {
             tokio::select! {
                 () = self.ending.cancelled() => return None,
                 event = self.events.recv() => match event {
                     Ok(event) => return Some(event),
-                    // What is missed is only progress; the library's state is looked at anyway.
+                    // Only progress was missed: changes of the library are noticed below.
                     Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return None,
                 },
                 _ = self.looks.tick() => {
                     let service = self.app.service.clone();
-                    // What is wrong with the library, the next question tells.
+                    // The next request reports an error of the library.
                     _ = self.app.blocking(move || Ok(service.engine()?)).await;
                     let version = self.app.service.version();
                     if self.version.replace(version) != Some(version) {

@@ -1,4 +1,4 @@
-//! Pictures: small versions and the files themselves.
+//! Thumbnails, previews and original files.
 
 use std::ffi::OsStr;
 use std::io::SeekFrom;
@@ -20,10 +20,10 @@ use super::App;
 use super::photos::Of;
 use super::problem::Problem;
 
-/// What has a content's name never changes.
+/// For answers that depend only on the content of a photo, which its id identifies.
 const FOR_EVER: &str = "private, max-age=31536000, immutable";
 
-/// A small version, for a grid of photos.
+/// A thumbnail for a grid of photos.
 #[utoipa::path(
     get,
     path = "/photos/{id}/thumbnail",
@@ -44,7 +44,7 @@ pub(super) async fn thumbnail(
     small(&app, id, Size::Thumbnail, &headers).await
 }
 
-/// A larger version, to look at one photo.
+/// A preview for looking at one photo.
 #[utoipa::path(
     get,
     path = "/photos/{id}/preview",
@@ -65,9 +65,9 @@ pub(super) async fn preview(
     small(&app, id, Size::Preview, &headers).await
 }
 
-/// The file itself, or a part of it.
+/// The original file, or a part of it.
 ///
-/// A browser is told to show it only if its content is of a picture format; any other file is one to be saved.
+/// Browsers show it only if its content is a picture that they know. They save all other files.
 #[utoipa::path(
     get,
     path = "/photos/{id}/original",
@@ -96,7 +96,7 @@ pub(super) async fn original(
     let service = app.service.clone();
     let Original { file, path, size, media_type } = app.blocking(move || Ok(service.original(id)?)).await?;
     let tag = format!("\"{id}\"");
-    // Where a file was replaced, the next look at its stamp tells: it is asked for anew each time.
+    // The file may change, so clients must check again each time.
     let mut told = HeaderMap::from_iter([
         (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
         (header::ETAG, value(&tag)),
@@ -134,20 +134,19 @@ pub(super) async fn original(
     Ok((status, told, body).into_response())
 }
 
-/// Bytes of a file that are on their way at a time.
+/// The size of the pieces in which a file is sent.
 const PIECE: usize = 64 << 10;
 
-/// Which bytes of a file are asked for.
+/// The requested part of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Asked {
     All,
     Part(Range<u64>),
-    /// None that it has.
+    /// A range that the file does not have.
     Nothing,
 }
 
-/// Reads `bytes=2-5`, `bytes=2-` or `bytes=-5`. What is written otherwise, and several ranges, count as all, as they may
-/// (RFC 9110, 14.2).
+/// Parses `bytes=2-5`, `bytes=2-` or `bytes=-5`. Several ranges and invalid ones are ignored, as RFC 9110, 14.2 allows.
 fn asked(range: &str, size: u64) -> Asked {
     let read = || {
         let (first, last) = range.strip_prefix("bytes=")?.split_once('-')?;
@@ -169,7 +168,7 @@ fn asked(range: &str, size: u64) -> Asked {
     read().unwrap_or(Asked::All)
 }
 
-/// Under which name a browser saves it, and whether it may show it instead (RFC 6266).
+/// The name for saving the file, and whether browsers show it instead (RFC 6266).
 fn disposition(path: &Path, is_shown: bool) -> String {
     let way = if is_shown { "inline" } else { "attachment" };
     let name = path.file_name().map(OsStr::to_string_lossy).unwrap_or_default();
@@ -193,7 +192,7 @@ async fn small(app: &App, id: Id, size: Size, headers: &HeaderMap) -> Result<Res
     Ok((kept, [kind], Body::from(Bytes::from_owner(Picture(picture)))).into_response())
 }
 
-/// Bytes that several answers share.
+/// Shared bytes as a body.
 struct Picture(Arc<[u8]>);
 
 impl AsRef<[u8]> for Picture {
@@ -202,7 +201,7 @@ impl AsRef<[u8]> for Picture {
     }
 }
 
-/// Whether the one who asks has this very content.
+/// Whether the client already has the content with this entity tag.
 fn has_tag(headers: &HeaderMap, tag: &str) -> bool {
     let tags = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|tags| tags.to_str().ok());
     let mut tags = tags.flat_map(|tags| tags.split(',')).map(str::trim);

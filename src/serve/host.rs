@@ -1,7 +1,7 @@
-//! Which names this server answers to.
+//! Checks the host name and the origin of requests.
 //!
-//! A page from the network can have its own name lead to this machine (DNS rebinding); the browser then takes our
-//! answers for that page's own. The name it asked for gives it away, before anything else is looked at.
+//! A malicious web page can point its own host name to this machine (DNS rebinding), and could then read our answers in the
+//! browser. Such requests have a foreign name in the `Host` header.
 
 use std::net::IpAddr;
 
@@ -14,17 +14,17 @@ use axum::response::{IntoResponse, Response};
 use super::App;
 use super::problem::Problem;
 
-/// The names and addresses.
+/// The names and addresses of this server.
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts {
-    /// In small letters.
+    /// In lower case.
     names: Vec<String>,
-    /// Those listened at.
+    /// The addresses of the listeners.
     addresses: Vec<IpAddr>,
 }
 
 impl Hosts {
-    /// Of a server that listens at `addresses`, on a machine with this name.
+    /// For a server that listens at `addresses`, on the machine with this name.
     pub(crate) fn new(addresses: Vec<IpAddr>, machine: Option<&str>, others: &[String]) -> Hosts {
         let mut names = vec!["localhost".to_owned()];
         if let Some(machine) = machine {
@@ -36,8 +36,8 @@ impl Hosts {
         Hosts { names, addresses }
     }
 
-    /// Whether a server with this name is meant. No name can lead to another address than it names itself, so any
-    /// address will do where all of this machine's are listened at.
+    /// Whether this server answers to this name. If it listens at all addresses of the machine, any address is fine:
+    /// rebinding needs a name.
     fn admits(&self, host: &str) -> bool {
         let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         match host.parse::<IpAddr>() {
@@ -54,7 +54,7 @@ impl Hosts {
     }
 }
 
-/// Answers 421 where another server is meant, and 403 where the page that asks is another server's.
+/// Rejects requests for other names (421) and from pages of other servers (403).
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let Some(host) = host_of(&request) else {
         return Problem::bad_request("the request does not say which host it is for").into_response();
@@ -81,7 +81,7 @@ fn host_of(request: &Request) -> Option<Authority> {
     hosts.next().is_none().then_some(host)
 }
 
-/// A browser names the origin of the page that asks, where that could be another server's.
+/// Whether the `Origin` header, if there is one, names this server.
 fn is_own_page(headers: &HeaderMap, host: &Authority) -> bool {
     headers.get_all(header::ORIGIN).iter().all(|origin| {
         let behind = origin.to_str().ok().and_then(|origin| origin.split_once("://"));

@@ -1,7 +1,7 @@
-//! `serve`: a library in a browser and for other programs, over HTTP.
+//! The HTTP server.
 //!
-//! What is asked of a library is synchronous and runs on threads of its own, as many at a time as there are cores;
-//! only this room is not. Whoever asks names photos by the id of their content, never by a path.
+//! Only this module is async. Work on the library is synchronous and runs on blocking threads, at most as many at a time as
+//! there are cores. Requests name photos by id, never by path.
 
 mod assets;
 mod auth;
@@ -41,29 +41,29 @@ pub(crate) use connections::{Tls, tls};
 pub(crate) use events::{Event, Events};
 pub(crate) use host::Hosts;
 
-/// How long requests that are being answered may still take when the server is told to end.
+/// The most time for open requests when the server ends.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// Threads that wait for the disk, beside those that search.
+/// Additional threads for reading files.
 const WAITING_THREADS: usize = 8;
 
-/// What a server is made of.
+/// The parts of a server.
 pub(crate) struct Server {
     pub(crate) library: Library,
     pub(crate) service: Service,
     pub(crate) towns: Towns,
     pub(crate) hosts: Hosts,
-    /// `None` where everybody who can connect may ask.
+    /// `None` if no login is needed.
     pub(crate) login: Option<Login>,
     pub(crate) hides_places: bool,
     pub(crate) is_read_only: bool,
-    /// How much is searched for at a time.
+    /// The most requests that work at the same time.
     pub(crate) threads: usize,
     /// Where the program tells what happens beside the server.
     pub(crate) events: Events,
 }
 
-/// What every request can use. Clones are the same one.
+/// The state shared by all requests.
 #[derive(Clone)]
 pub(crate) struct App(Arc<Shared>);
 
@@ -77,9 +77,9 @@ pub(crate) struct Shared {
     #[expect(dead_code, reason = "nothing that is served so far changes anything")]
     is_read_only: bool,
     work: Arc<Semaphore>,
-    /// Pictures that are sent take memory while they arrive.
+    /// Limits the memory for uploaded pictures.
     uploads: Semaphore,
-    /// What is told to those who listen.
+    /// Events for clients.
     events: events::Events,
     kept: Kept,
     /// Cancelled when the server ends.
@@ -95,7 +95,7 @@ impl Deref for App {
 }
 
 impl App {
-    /// Does what takes a while on a thread that may wait. It is done also if nobody waits for it any more.
+    /// Runs slow work on a blocking thread. The work is finished even if the client has gone.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
@@ -109,7 +109,7 @@ impl App {
     }
 }
 
-/// Answers that take long to find, of one state of the library.
+/// Cached answers of slow requests.
 #[derive(Default)]
 struct Kept {
     duplicates: duplicates::Kept,
@@ -117,8 +117,7 @@ struct Kept {
     status: Once<String>,
 }
 
-/// The last answer to a question that takes long, kept for those who ask the same of the same library. One thread at a
-/// time finds it.
+/// Caches the last answer to a slow question until the library changes. One thread at a time computes it.
 struct Once<T> {
     last: Mutex<Option<((u64, String), Arc<T>)>>,
 }
@@ -130,7 +129,7 @@ impl<T> Default for Once<T> {
 }
 
 impl<T> Once<T> {
-    /// The answer to `question` in this state of the library.
+    /// The answer to `question` for this version of the library.
     fn get_or_find(
         &self,
         version: u64,
@@ -150,7 +149,7 @@ impl<T> Once<T> {
     }
 }
 
-/// Whose connection a request came by.
+/// The address of the client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Peer(pub(crate) IpAddr);
 
@@ -163,7 +162,7 @@ impl<S: Sync> FromRequestParts<S> for Peer {
     }
 }
 
-/// Listens at these addresses; where no port is named, all get the one that the first of them gets.
+/// Listens at these addresses. Port 0 picks a free port, the same for all addresses.
 pub(crate) fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>> {
     let mut listeners: Vec<TcpListener> = Vec::new();
     for address in addresses {
@@ -179,7 +178,7 @@ pub(crate) fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>
     Ok(listeners)
 }
 
-/// Answers until it is told to end by a signal.
+/// Runs the server until a signal ends it.
 pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<Tls>) -> Result<()> {
     let Server { library, service, towns, hosts, login, hides_places, is_read_only, threads, events } =
         server;
@@ -215,12 +214,12 @@ pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<Tls>)
         _ = tokio::time::timeout(GRACE, open.ended()).await;
         Ok(())
     });
-    // What a thread is still at is left to itself: nothing is half written.
+    // Do not wait for blocking threads: they write nothing.
     runtime.shutdown_timeout(Duration::from_millis(100));
     served
 }
 
-/// Loads what the first query would otherwise wait for. What goes wrong, the first query tells.
+/// Loads the model before the first query. The first query reports errors.
 fn warm_up(app: &App) {
     let service = app.service.clone();
     tokio::task::spawn_blocking(move || {
@@ -230,7 +229,7 @@ fn warm_up(app: &App) {
     });
 }
 
-/// Ctrl-C, or what service managers send.
+/// Waits for SIGINT (Ctrl-C) or SIGTERM.
 async fn told_to_end() -> std::io::Result<()> {
     #[cfg(unix)]
     {

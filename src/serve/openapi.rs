@@ -1,7 +1,6 @@
-//! The description of the API, OpenAPI 3.1: from the handlers, from the words that a query knows, and from
-//! docs/FORMATS.md.
+//! The OpenAPI 3.1 document, made from the handlers, from `query::PARAMETERS`, and from docs/FORMATS.md.
 
-use imgsearch::query::{Kind, Parameter as Word, conditions};
+use imgsearch::query::{Kind, MOST_CHARACTERS, Parameter as Word, conditions};
 use serde_json::{Value, json};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::Schema;
@@ -25,22 +24,22 @@ use crate::render::documented;
 )]
 struct Api;
 
-/// The description before there are any operations.
+/// A router whose document has no operations yet.
 pub(super) fn begin() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Api::openapi())
 }
 
-/// What any operation may answer besides what it says itself.
+/// Answers that any operation can give.
 const ANYWHERE: &[(&str, &str)] = &[
     ("400", "The request is malformed."),
-    ("403", "A page of another server asks, or this server does not tell this."),
+    ("403", "A page of another server sent the request, or this server hides this."),
     ("413", "The request is too large."),
     ("421", "The request is for another server."),
     ("500", "The server failed."),
     ("503", "The answer would take too long."),
 ];
 
-/// The description with what holds for all operations, as JSON.
+/// Adds what is common to all operations, and returns the document as JSON.
 pub(super) fn complete(document: Document, has_login: bool) -> String {
     let mut document = serde_json::to_value(document).unwrap_or_default();
     let problem = |what: &str| {
@@ -53,14 +52,16 @@ pub(super) fn complete(document: Document, has_login: bool) -> String {
         for (status, what) in ANYWHERE {
             responses.entry(*status).or_insert_with(|| problem(what));
         }
+        let head = json!({ "description": "Address and headers of the request are too long." });
         if has_login {
-            responses.entry("401").or_insert_with(|| problem("Whoever asks has not logged in."));
+            responses.entry("401").or_insert_with(|| problem("The client has not logged in."));
         }
-        // Those that the operation named itself without a body.
+        // Give a body to errors that the operation describes.
         let errors = responses.iter_mut().filter(|(status, _)| status.as_str() >= "400");
         for (_, response) in errors.filter(|(_, response)| response.get("content").is_none()) {
             *response = problem(response["description"].as_str().unwrap_or_default());
         }
+        responses.insert("431".to_owned(), head);
     }
     if has_login {
         document["components"]["securitySchemes"] = json!({
@@ -83,7 +84,7 @@ pub(super) fn parameter(name: &str, what: &str, schema: Value) -> Parameter {
         .build()
 }
 
-/// The conditions on photos, as query parameters.
+/// The conditions of a filter as query parameters.
 pub(super) struct Conditions;
 
 impl IntoParams for Conditions {
@@ -92,10 +93,12 @@ impl IntoParams for Conditions {
     }
 }
 
-/// A word that a query knows, as a query parameter.
+/// One of `query::PARAMETERS` as a query parameter.
 pub(super) fn word(word: &Word) -> Parameter {
     let one = match word.kind {
-        Kind::Text(example) => json!({ "type": "string", "maxLength": 500, "examples": [example] }),
+        Kind::Text(example) => {
+            json!({ "type": "string", "maxLength": MOST_CHARACTERS, "examples": [example] })
+        }
         Kind::Word(words) => json!({ "type": "string", "enum": words }),
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::Number(least, most) => json!({ "type": "number", "minimum": least, "maximum": most }),
@@ -105,24 +108,25 @@ pub(super) fn word(word: &Word) -> Parameter {
     parameter(word.name, word.what, schema)
 }
 
-fn schema_of(schema: Value) -> RefOr<Schema> {
+/// A schema from its JSON.
+pub(super) fn schema_of(schema: Value) -> RefOr<Schema> {
     serde_json::from_value(schema).expect("the schemas of this file are well formed")
 }
 
-/// What is told of a photo.
+/// The schema of a photo.
 pub(super) struct PhotoRecord;
 
 impl PartialSchema for PhotoRecord {
     fn schema() -> RefOr<Schema> {
         let mut properties = record("`query` and `similar`\n");
-        let paths = "Of one photo: where it is, all of its copies.";
+        let paths = "The paths of all copies. Only in the answer for one photo.";
         let paths = json!({ "type": "array", "items": { "type": "string" }, "description": paths });
         properties.insert("paths".to_owned(), paths);
         schema_of(json!({ "type": "object", "properties": properties, "required": ["id", "path"] }))
     }
 }
 
-/// The fields of a record, as docs/FORMATS.md describes them, behind the photo's id.
+/// The id, and the fields of a record as described in docs/FORMATS.md.
 fn record(section: &str) -> serde_json::Map<String, Value> {
     let mut properties = serde_json::Map::new();
     properties.insert("id".to_owned(), id_schema());
@@ -139,12 +143,12 @@ fn record(section: &str) -> serde_json::Map<String, Value> {
         }
         properties.insert(field.name.to_owned(), schema);
     }
-    let base64 = "Where the path is not valid Unicode: its exact bytes, in base64.";
+    let base64 = "The exact bytes in base64, if the path is not valid Unicode.";
     properties.insert("path_base64".to_owned(), json!({ "type": "string", "description": base64 }));
     properties
 }
 
-/// What is told of a photo that is there more than once.
+/// The schema of a duplicate.
 pub(super) struct DuplicateRecord;
 
 impl PartialSchema for DuplicateRecord {
@@ -172,6 +176,6 @@ fn id_schema() -> Value {
     json!({
         "type": ["string", "null"],
         "pattern": "^[0-9a-f]{32}$",
-        "description": "The photo's name here: its content's fingerprint. Absent for what a very early version indexed.",
+        "description": "The fingerprint of the photo's content. Null if a very early version indexed the photo.",
     })
 }

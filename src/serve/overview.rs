@@ -1,4 +1,4 @@
-//! The library as a whole: all photos by time, where and with what they were taken, and how much there is.
+//! The library as a whole: timeline, places, cameras and status.
 
 use std::collections::HashMap;
 use std::ops::ControlFlow;
@@ -21,15 +21,15 @@ use super::search::{Said, now};
 use crate::render::document;
 use crate::status::{Status, status_of};
 
-/// Milliseconds of a day.
+/// The milliseconds of a day.
 const DAY_MS: i64 = 86_400_000;
 
-/// Hexadecimal, since a program may take a number for one with a point.
+/// A version as hexadecimal text: JSON numbers may lose digits.
 pub(super) fn version_of(version: u64) -> String {
     format!("{version:016x}")
 }
 
-/// The filter that an address says.
+/// The filter for the parameters of a request.
 pub(super) fn filter(said: &Said, app: &App) -> Result<Filter, Problem> {
     let mut conditions = Conditions::default();
     for (name, value) in said {
@@ -41,7 +41,7 @@ pub(super) fn filter(said: &Said, app: &App) -> Result<Filter, Problem> {
     Ok(conditions.understand(&now, &app.towns)?.filter)
 }
 
-/// Visits the photos that a filter admits.
+/// Visits the photos that pass a filter.
 fn each(app: &App, filter: &Filter, mut visit: impl FnMut(&Stored, &Details)) -> Result<(), Problem> {
     let Some(view) = app.service.view()? else { return Ok(()) };
     view.each(filter, Load::WithoutVector, &mut |stored| {
@@ -53,27 +53,27 @@ fn each(app: &App, filter: &Filter, mut visit: impl FnMut(&Stored, &Details)) ->
     Ok(())
 }
 
-/// All photos, the newest first, as much of each as a page needs to lay them out.
+/// All photos, newest first, with what a page needs for its layout. The lists have the same length.
 #[derive(Serialize, ToSchema)]
 struct Timeline {
-    /// Tells states of the library apart.
+    /// The version of the library.
     version: String,
-    /// The id of each.
+    /// The ids of the photos.
     ids: Vec<String>,
-    /// Width divided by height, of each.
+    /// Width divided by height, for each photo.
     aspects: Vec<f64>,
-    /// The day on which each was taken, counted from 1970-01-01; absent where that is not known.
+    /// The day on which each photo was taken, in days since 1970-01-01; null if unknown.
     days: Vec<Option<i64>>,
 }
 
-/// All photos that meet the conditions, the newest first: ids, shapes and days.
+/// Lists all photos that meet the conditions, newest first: their ids, shapes and days.
 #[utoipa::path(
     get,
     path = "/timeline",
     tag = "library",
     params(openapi::Conditions),
     responses(
-        (status = 200, description = "Three lists of the same length.", body = Timeline),
+        (status = 200, description = "The photos.", body = Timeline),
         (status = 422, description = "A value cannot be understood."),
     ),
 )]
@@ -91,7 +91,7 @@ pub(super) async fn timeline(State(app): State<App>, Pairs(said): Pairs<Said>) -
     .await
 }
 
-/// With three digits, which no screen tells from more.
+/// Rounded to three digits, which is enough for a layout.
 fn aspect(seen: &Seen) -> f64 {
     let Seen { width, height, .. } = *seen;
     if width == 0 || height == 0 {
@@ -106,24 +106,24 @@ fn day(seen: &Seen) -> Option<i64> {
 
 #[derive(Serialize, ToSchema)]
 struct Places {
-    /// Those with the most photos first.
+    /// The places, with the most photos first.
     places: Vec<Place>,
 }
 
-/// Photos that were taken near each other: within a tenth of a degree.
+/// Photos within a tenth of a degree.
 #[derive(Serialize, ToSchema)]
 struct Place {
-    /// Degrees north, the average of the photos.
+    /// The average latitude of the photos, in degrees.
     latitude: f64,
-    /// Degrees east, the average of the photos.
+    /// The average longitude of the photos, in degrees.
     longitude: f64,
-    /// How many photos.
+    /// The number of photos.
     count: usize,
-    /// One of them.
+    /// The id of the newest photo.
     id: Option<String>,
 }
 
-/// What is known of a place while photos are counted.
+/// The sums for a place while its photos are counted.
 #[derive(Default)]
 struct Sum {
     latitude: f64,
@@ -132,7 +132,7 @@ struct Sum {
     newest: Option<(i64, Id)>,
 }
 
-/// Where photos were taken that meet the conditions.
+/// Lists the places of the photos that meet the conditions.
 #[utoipa::path(
     get,
     path = "/places",
@@ -154,7 +154,7 @@ pub(super) async fn places(State(app): State<App>, Pairs(said): Pairs<Said>) -> 
             let (Some(latitude), Some(longitude)) = (details.latitude_e7, details.longitude_e7) else {
                 return;
             };
-            // Tenths of a degree.
+            // In tenths of a degree.
             let cell = |e7: i32| e7.div_euclid(1_000_000);
             let sum = sums.entry((cell(latitude), cell(longitude))).or_default();
             sum.latitude += f64::from(latitude) / 1e7;
@@ -184,9 +184,9 @@ impl Sum {
 
 #[derive(Serialize, ToSchema)]
 struct Cameras {
-    /// Those with the most photos first.
+    /// The cameras, with the most photos first.
     cameras: Vec<Camera>,
-    /// Those with the most photos first.
+    /// The lenses, with the most photos first.
     lenses: Vec<Camera>,
 }
 
@@ -199,7 +199,7 @@ struct Camera {
     count: usize,
 }
 
-/// With which cameras and lenses photos were taken that meet the conditions.
+/// Lists the cameras and lenses of the photos that meet the conditions.
 #[utoipa::path(
     get,
     path = "/cameras",
@@ -232,12 +232,12 @@ fn most_first(names: HashMap<String, usize>) -> Vec<Camera> {
     all
 }
 
-/// What the library holds.
+/// Describes the library in numbers.
 #[utoipa::path(
     get,
     path = "/status",
     tag = "library",
-    responses((status = 200, description = "As `imgsearch status --json` has it.", body = Status)),
+    responses((status = 200, description = "The output of `imgsearch status --json`.", body = Status)),
 )]
 pub(super) async fn status(State(app): State<App>) -> Result<Response, Problem> {
     let asked = app.clone();

@@ -1,4 +1,4 @@
-//! What is told of photos.
+//! Photos in answers.
 
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use super::router::json;
 use crate::render::{Field, Listing, Value, document, name, photo_fields};
 use crate::terminal::escape;
 
-/// The photo that a request is about.
+/// The id in the path of a request.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Of(pub(super) Id);
 
@@ -32,7 +32,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Of {
     }
 }
 
-/// A photo as an answer has it.
+/// A photo in an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Shown {
     id: Option<Id>,
@@ -41,7 +41,7 @@ pub(super) struct Shown {
     similar: Option<usize>,
     path: PathBuf,
     photo: Option<Photo>,
-    /// All its paths, where they are told.
+    /// The paths of all copies; only filled in the answer for one photo.
     paths: Vec<String>,
 }
 
@@ -121,7 +121,7 @@ pub(super) fn for_people(taken: &str) -> String {
     }
 }
 
-/// Photos as they are written into an answer.
+/// A list of photos for an answer.
 pub(super) fn listing(app: &App, records: Vec<Shown>) -> Listing<Shown> {
     Listing { fields: fields(app), records }
 }
@@ -139,19 +139,19 @@ fn fields(app: &App) -> Vec<Field<Shown>> {
     fields
 }
 
-/// Where it was taken is nobody's business.
+/// The field, empty if it contains a place.
 pub(super) fn without_place<R>(field: Field<R>) -> Field<R> {
     if ["latitude", "longitude"].contains(&field.name()) { field.hidden() } else { field }
 }
 
-/// What is known of one photo.
+/// Describes one photo.
 #[utoipa::path(
     get,
     path = "/photos/{id}",
     tag = "photos",
     params(("id" = String, Path, description = "The photo's id", pattern = "^[0-9a-f]{32}$")),
     responses(
-        (status = 200, description = "The photo, with the paths of all its copies.", body = PhotoRecord),
+        (status = 200, description = "The photo, with the paths of all copies.", body = PhotoRecord),
         (status = 404, description = "The library has no such photo."),
     ),
 )]
@@ -167,7 +167,7 @@ pub(super) async fn photo(State(app): State<App>, Of(id): Of) -> Result<Response
     .await
 }
 
-/// A value as a JSON document.
+/// An answer with a JSON document.
 pub(super) fn written(value: &impl serde::Serialize) -> Result<Response, Problem> {
     document(value).map(json).map_err(|error| Problem::internal(&error.into()))
 }

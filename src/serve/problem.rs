@@ -1,4 +1,4 @@
-//! Errors as programs read them: problem details (RFC 9457), for every answer that is not the one asked for.
+//! Errors as problem details (RFC 9457).
 
 use axum::body::{Body, to_bytes};
 use axum::http::{HeaderValue, StatusCode, header};
@@ -16,17 +16,17 @@ use crate::render::document;
 
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
-/// The longest text of another layer's error that is passed on.
+/// The most bytes of another layer's error text that are used.
 const LONGEST: usize = 4 << 10;
 
-/// Why a request was not answered (RFC 9457).
+/// Why a request failed (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
-    /// `about:blank`: the status says what kind of problem it is.
+    /// `about:blank`: the status is the kind of problem.
     r#type: &'static str,
-    /// The status in words.
+    /// The name of the status.
     title: &'static str,
-    /// The status of the answer.
+    /// The HTTP status.
     #[schema(value_type = u16, minimum = 400, maximum = 599)]
     #[serde(serialize_with = "as_number")]
     status: StatusCode,
@@ -70,7 +70,7 @@ impl Problem {
         Problem::new(StatusCode::BAD_REQUEST).detail(detail)
     }
 
-    /// What is well written and cannot be answered.
+    /// For requests that are well-formed but make no sense.
     pub(crate) fn unprocessable(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY).detail(detail)
     }
@@ -79,15 +79,15 @@ impl Problem {
         Problem::new(StatusCode::NOT_FOUND).detail(detail)
     }
 
-    /// What `--hide-places` keeps back.
+    /// For what `--hide-places` hides.
     pub(crate) fn places_are_hidden() -> Problem {
-        Problem::new(StatusCode::FORBIDDEN).detail("this server does not tell where photos were taken")
+        Problem::new(StatusCode::FORBIDDEN).detail("this server hides where photos were taken")
     }
 
-    /// A failure of ours. What exactly it is stands in the log, for it may name files.
+    /// For errors of the server. The details go to the log only, because they may contain paths.
     pub(crate) fn internal(error: &anyhow::Error) -> Problem {
         progress::print_error(error);
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR).detail("the server's log says what went wrong")
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR).detail("see the log of the server")
     }
 
     fn caused(error: ServiceError) -> Problem {
@@ -146,7 +146,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Makes a problem of the error that any other layer answers with.
+/// Turns the errors of other layers into problem details.
 pub(crate) async fn described(response: Response) -> Response {
     let is_error = response.status().is_client_error() || response.status().is_server_error();
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
@@ -163,7 +163,7 @@ pub(crate) async fn described(response: Response) -> Response {
     Response::from_parts(parts, Body::from(document(&problem).unwrap_or_default()))
 }
 
-/// The answer where a handler has panicked, which is a bug. What it was stands in the log.
+/// The answer if a handler panics, which is a bug. The panic is in the log.
 pub(crate) fn of_panic(_: Box<dyn std::any::Any + Send>) -> Response {
     Problem::new(StatusCode::INTERNAL_SERVER_ERROR).detail("this is a bug in imgsearch").into_response()
 }

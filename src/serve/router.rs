@@ -1,4 +1,4 @@
-//! What is served where, and what lies around all of it.
+//! The routes, and the layers around all of them.
 
 use std::time::Duration;
 
@@ -18,14 +18,15 @@ use utoipa_axum::routes;
 use super::problem::{self, Problem};
 use super::{App, auth, duplicates, events, files, host, openapi, overview, pages, photos, search, tags};
 
-/// Longest body of a request, but for pictures.
+/// The most bytes of a request's body, except for pictures.
 const BODY_BYTES: usize = 64 << 10;
-/// A body must have come after this time.
+/// The most time for a request's body.
 const BODY_WITHIN: Duration = Duration::from_secs(60);
-/// An answer must have begun after this time: longer than a slow machine takes to decode the slowest picture.
+/// The most time until an answer begins. It is longer than the most time for decoding a picture.
 const ANSWER_WITHIN: Duration = Duration::from_secs(150);
 
-/// On every answer. Scripts, styles and pictures come from here alone, and no other page may show or read what is here.
+/// The headers of every answer. Scripts, styles and pictures are loaded only from this server, and pages of other servers
+/// can neither embed nor read anything.
 const HEADERS: &[(&str, &str)] = &[
     (
         "content-security-policy",
@@ -38,7 +39,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("cross-origin-opener-policy", "same-origin"),
 ];
 
-/// Everything that is served.
+/// All routes, inside all layers.
 pub(super) fn router(app: &App) -> Router {
     let (api, document) = api(app).split_for_parts();
     let document = openapi::complete(document, app.login.is_some());
@@ -60,7 +61,7 @@ pub(super) fn router(app: &App) -> Router {
         .with_state(app.clone())
 }
 
-/// What programs can ask, and its description.
+/// The routes of the API, with their documentation.
 fn api(_: &App) -> OpenApiRouter<App> {
     let documents = OpenApiRouter::new()
         .routes(routes!(search::search, search::search_by_picture))
@@ -74,7 +75,7 @@ fn api(_: &App) -> OpenApiRouter<App> {
         .routes(routes!(overview::status))
         .routes(routes!(duplicates::duplicates))
         .layer(CompressionLayer::new());
-    // What is compressed already, or must come at once, as it is.
+    // Not compressed: pictures are already, and events must not be delayed.
     let others = OpenApiRouter::new()
         .routes(routes!(files::thumbnail))
         .routes(routes!(files::preview))
@@ -92,7 +93,7 @@ async fn with_headers(mut response: Response) -> Response {
     response
 }
 
-/// A JSON document that is text already.
+/// An answer with JSON text.
 pub(super) fn json(text: String) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], text).into_response()
 }

@@ -1,4 +1,4 @@
-//! Searching.
+//! Search.
 
 use std::num::NonZeroUsize;
 
@@ -8,13 +8,14 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Query as Pairs, Request, Stat
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use imgsearch::Expression;
-use imgsearch::query::{Cutoff, Order, PARAMETERS, Source, Term, Words, parse_line};
+use imgsearch::query::{Cutoff, MOST_CHARACTERS, Order, PARAMETERS, Source, Term, Words, parse_line};
 use imgsearch::service::{Cursor, Page, ServiceError};
 use jiff::{Timestamp, ZonedDateTime};
 use serde::Serialize;
 use serde_json::json;
 use utoipa::openapi::path::{Parameter, ParameterIn};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::App;
 use super::openapi::{self, PhotoRecord};
@@ -23,16 +24,13 @@ use super::problem::Problem;
 use crate::render::Listing;
 use crate::settings::zone;
 
-/// Longest expression, in characters.
-const MOST_CHARACTERS: usize = 500;
-
-/// Largest picture that can be sent.
+/// The most bytes of an uploaded picture.
 pub(super) const PICTURE_BYTES: usize = 32 << 20;
 
-/// What is said in an address.
+/// The parameters of a request, as they were sent.
 pub(super) type Said = Vec<(String, String)>;
 
-/// The parameters of a search, as they are documented.
+/// The documentation of the search parameters.
 pub(super) struct Parameters;
 
 impl IntoParams for Parameters {
@@ -53,30 +51,30 @@ impl IntoParams for Parameters {
 /// A page of photos.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Found {
-    /// In order.
+    /// The photos, sorted.
     #[schema(value_type = Vec<PhotoRecord>)]
     photos: Listing<Shown>,
-    /// The `cursor` of the next page, if there is one.
+    /// The `cursor` for the next page, if there is one.
     next: Option<String>,
-    /// How many photos there are up to the last one that likely shows what was asked for, counted from the first page
-    /// on; absent where the photos are not in the order of their scores.
+    /// The number of photos from the first page up to the last one that is likely relevant; null if the photos are not
+    /// sorted by score.
     likely: Option<usize>,
-    /// The town that `near` was taken for.
+    /// The town that was found for `near`.
     near: Option<String>,
 }
 
-/// A request that was understood.
+/// A parsed search request.
 pub(super) struct Asked {
     words: Words,
     terms: Vec<Term>,
     cursor: Option<Cursor>,
-    /// Tells questions apart, so that no cursor goes with another one.
+    /// A hash of the parameters: a cursor is valid only for the same question.
     question: u32,
 }
 
 impl Asked {
     /// # Errors
-    /// For what is not known, and what cannot be.
+    /// For unknown parameters and invalid values.
     pub(super) fn read(said: &Said, terms: Vec<Term>, app: &App) -> Result<Asked, Problem> {
         let (mut words, mut expression, mut cursor) = (Words::default(), String::new(), None);
         let mut question = crc32fast::Hasher::new();
@@ -105,7 +103,7 @@ impl Asked {
         Ok(Asked { words, terms, cursor, question })
     }
 
-    /// What the library finds.
+    /// Searches the library.
     pub(super) fn found(self, app: &App) -> Result<Answer, Problem> {
         let (photos, next, likely, town) = if self.terms.is_empty() {
             let understood = self.words.conditions.understand(&now, &app.towns)?;
@@ -115,7 +113,7 @@ impl Asked {
         } else {
             let (query, town) = self.words.query(Expression::new(self.terms)?, &now, &app.towns)?;
             let Page { photos, next } = app.service.search(&query, self.cursor)?;
-            // In another order, or where the unlikely are left out, there is no line to draw.
+            // There is no last likely photo in other orders, and no unlikely one after a cutoff.
             let is_ranked = query.order == Order::Score && query.cutoff != Cutoff::Relevance;
             let likely = if is_ranked { app.service.likely(&photos)? } else { None };
             (photos.into_iter().map(Into::into).collect(), next, likely, town)
@@ -131,7 +129,7 @@ impl Asked {
     }
 }
 
-/// A page of photos, before it is written.
+/// The result of a search.
 pub(super) struct Answer {
     pub(super) photos: Vec<Shown>,
     pub(super) next: Option<String>,
@@ -139,7 +137,7 @@ pub(super) struct Answer {
     pub(super) near: Option<String>,
 }
 
-/// The parts of an expression. Files of this machine are never named by others.
+/// Parses an expression. Requests cannot name files on this machine.
 fn expression_of(line: &str) -> Result<Vec<Term>, Problem> {
     if line.chars().count() > MOST_CHARACTERS {
         return Err(Problem::unprocessable(format!("q: it has more than {MOST_CHARACTERS} characters")));
@@ -158,7 +156,7 @@ pub(super) fn now() -> ZonedDateTime {
     Timestamp::now().to_zoned_datetime(zone())
 }
 
-/// Finds photos by what they show.
+/// Searches photos by what they show.
 #[utoipa::path(
     get,
     path = "/search",
@@ -174,7 +172,7 @@ pub(super) async fn search(State(app): State<App>, Pairs(said): Pairs<Said>) -> 
     app.blocking(move || Asked::read(&said, Vec::new(), &asked)?.answer(&asked)).await
 }
 
-/// Finds photos that look like one of the library. It is left out itself, and so are copies of it.
+/// Finds photos similar to a photo of the library, without that photo and its copies.
 #[utoipa::path(
     get,
     path = "/photos/{id}/similar",
@@ -202,7 +200,7 @@ pub(super) async fn similar(
     .await
 }
 
-/// Finds photos that look like the one that is sent, and show what else is said.
+/// Finds photos similar to an uploaded picture, optionally combined with an expression.
 #[utoipa::path(
     post,
     path = "/search",
@@ -247,15 +245,28 @@ pub(super) async fn search_by_picture(
     app.blocking(move || Asked::read(&said, vec![term], &asked)?.answer(&asked)).await
 }
 
-/// A form with a picture.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "it describes what is read field by field")]
-struct Upload {
-    /// The picture's file.
-    #[schema(value_type = String, format = Binary)]
-    picture: Vec<u8>,
-    /// As the parameter of this name; so are all other fields.
-    q: Option<String>,
+/// The schema of a form with a picture.
+struct Upload;
+
+impl PartialSchema for Upload {
+    fn schema() -> RefOr<Schema> {
+        let expression = "The same as the parameter `q`. The other parameters can be fields as well.";
+        openapi::schema_of(json!({
+            "type": "object",
+            "properties": {
+                "picture": { "type": "string", "format": "binary", "description": "The file of the picture." },
+                "q": { "type": "string", "maxLength": MOST_CHARACTERS, "description": expression },
+            },
+            "required": ["picture"],
+            "additionalProperties": false,
+        }))
+    }
+}
+
+impl ToSchema for Upload {
+    fn name() -> std::borrow::Cow<'static, str> {
+        "Upload".into()
+    }
 }
 
 async fn picture_in_form(request: Request, said: &mut Said) -> Result<Bytes, Problem> {
@@ -272,7 +283,7 @@ async fn picture_in_form(request: Request, said: &mut Said) -> Result<Bytes, Pro
             picture = field.bytes().await.map_err(refused)?;
         } else {
             let value = field.text().await.map_err(refused)?;
-            // A form sends what was left empty.
+            // Forms also send empty fields.
             if !value.is_empty() {
                 said.push((name, value));
             }

@@ -19,11 +19,11 @@ use super::problem::Problem;
 use super::search::Said;
 use super::{App, Once};
 
-/// Labels that can be asked for at most, and the characters of each.
+/// The most labels in a request, and the most characters of each.
 const MOST_LABELS: usize = 100;
 const MOST_CHARACTERS: usize = 200;
 
-/// To label all photos takes a while.
+/// Labelling all photos is slow, so the result is cached.
 pub(super) type Kept = Once<Vec<Common>>;
 
 pub(super) struct Parameters;
@@ -38,20 +38,16 @@ impl IntoParams for Parameters {
         vec![
             openapi::parameter(
                 "label",
-                "The labels to choose from; some five hundred everyday ones where they are left out.",
+                "The labels to choose from. Default: about five hundred everyday words.",
                 labels,
             ),
-            openapi::parameter(
-                "min_probability",
-                "Only labels that are at least so likely; 0.5 where it is left out.",
-                probability,
-            ),
-            openapi::parameter("n", "How many labels at most; 10 where it is left out.", n),
+            openapi::parameter("min_probability", "The lowest probability. Default: 0.5.", probability),
+            openapi::parameter("n", "The most labels per photo. Default: 10.", n),
         ]
     }
 }
 
-/// The labels of a photo, the likeliest first.
+/// The labels of a photo, most likely first.
 #[derive(Serialize, ToSchema)]
 struct Tags {
     tags: Vec<Tag>,
@@ -59,13 +55,13 @@ struct Tags {
 
 #[derive(Serialize, ToSchema)]
 struct Tag {
-    /// How likely the label says what the photo shows, 0 to 1.
+    /// The probability that the label describes the photo, 0 to 1.
     probability: f32,
     /// The label.
     label: String,
 }
 
-/// The labels of many photos, the most frequent first.
+/// The labels of many photos, most frequent first.
 #[derive(Serialize, ToSchema)]
 struct AllTags<'a> {
     tags: &'a [Common],
@@ -76,13 +72,13 @@ struct AllTags<'a> {
 pub(super) struct Common {
     /// The label.
     label: String,
-    /// How many photos have it.
+    /// The number of photos with this label.
     count: usize,
-    /// The photo for which it is the likeliest.
+    /// The id of the photo with the highest probability.
     id: Option<String>,
 }
 
-/// What is asked for; `others` are conditions.
+/// The parsed parameters; `others` are conditions.
 struct Asked {
     vocabulary: Vocabulary,
     choice: Choice,
@@ -122,14 +118,14 @@ impl Asked {
     }
 }
 
-/// What a photo shows, in labels.
+/// Labels a photo.
 #[utoipa::path(
     get,
     path = "/photos/{id}/tags",
     tag = "photos",
     params(("id" = String, Path, description = "The photo's id", pattern = "^[0-9a-f]{32}$"), Parameters),
     responses(
-        (status = 200, description = "Its labels.", body = Tags),
+        (status = 200, description = "The labels.", body = Tags),
         (status = 404, description = "The library has no such photo."),
         (status = 422, description = "A value cannot be understood."),
     ),
@@ -153,14 +149,14 @@ pub(super) async fn of_photo(
     .await
 }
 
-/// What the photos show that meet the conditions: each photo has its likeliest labels.
+/// Counts the labels of the photos that meet the conditions.
 #[utoipa::path(
     get,
     path = "/tags",
     tag = "library",
     params(openapi::Conditions, Parameters),
     responses(
-        (status = 200, description = "Labels, and how many photos have them.", body = AllTags),
+        (status = 200, description = "The labels with the number of photos.", body = AllTags),
         (status = 422, description = "A value cannot be understood."),
     ),
 )]

@@ -1,7 +1,7 @@
-//! Where a page of an answer ended, so that the next one goes on there although the library has grown.
+//! Cursors: where a page of results ended.
 //!
-//! A cursor names the last photo of the page by its place in the order, not by how many came before it. What was added
-//! in front of it since is passed over, and no photo comes twice.
+//! A cursor stores the last photo's position in the order (its score or time), not an offset. So the next page stays right
+//! while the library grows: no photo comes twice, and none that was there is missed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,34 +9,34 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-/// Pages deeper than this are not asked for by people.
+/// The most results before a page. This limits the work that a made-up cursor can cause.
 const MOST_SEEN: u32 = 1_000_000;
 
-/// The end of a page.
+/// The position of the last result of a page.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Cursor {
-    /// Which question it belongs to, as whoever asks tells questions apart.
+    /// A hash of the question, chosen by the caller: a cursor is valid for one question only.
     pub question: u32,
-    /// How many photos came up to here.
+    /// The number of results up to here.
     pub(super) seen: u32,
-    /// The last one's place in the order.
+    /// The sort key of the last result.
     pub(super) place: Place,
-    /// Tells the last one from others in the same place.
+    /// Identifies the last result among results with the same sort key.
     pub(super) key: u64,
 }
 
-/// What an order goes by.
+/// A sort key.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Place {
-    /// The score, the greatest first.
+    /// The score, descending.
     Score(f32),
-    /// Milliseconds on the clock on the wall, the greatest first.
+    /// The local time in milliseconds, descending.
     Taken(i64),
 }
 
-/// A text that is not a cursor.
+/// The text is not a valid cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is not a cursor: take the one of the last answer as it is")]
+#[error("this is not a cursor: use the value of `next` unchanged")]
 pub struct CursorError;
 
 impl fmt::Display for Cursor {
@@ -81,13 +81,13 @@ impl FromStr for Cursor {
 }
 
 impl Cursor {
-    /// The same one, of this question.
+    /// The same cursor for this question.
     #[must_use]
     pub fn of(self, question: u32) -> Cursor {
         Cursor { question, ..self }
     }
 
-    /// What comes behind it of `all`, which are in order; `place` says where each stands.
+    /// The results after this cursor. `all` is sorted; `place` returns the sort key and the identity of a result.
     pub(super) fn rest<T>(self, all: Vec<T>, place: impl Fn(&T) -> (Place, u64)) -> Vec<T> {
         let before = |other: Place| match (other, self.place) {
             (Place::Score(other), Place::Score(own)) => other > own,
@@ -95,7 +95,7 @@ impl Cursor {
             (Place::Score(_) | Place::Taken(_), _) => false,
         };
         let start = all.iter().position(|one| !before(place(one).0)).unwrap_or(all.len());
-        // Where the last one is gone, those of its place come again: none must be missed.
+        // If the last result is gone, results with the same key are repeated rather than missed.
         let same = all[start..].iter().take_while(|one| place(one).0 == self.place);
         let passed = same.zip(1..).find(|(one, _)| place(one).1 == self.key).map_or(0, |(_, count)| count);
         all.into_iter().skip(start + passed).collect()

@@ -1,7 +1,7 @@
-//! A library that answers for as long as a program lives: one engine for all who ask, which follows the index as it
-//! grows, and photos by the id of their content. No path is ever asked for, and nothing is changed.
+//! A library in a long-running program: one shared engine that follows the index, and photos by the id of their content.
+//! Callers never pass a path, and nothing in the library is changed.
 //!
-//! All of it is synchronous; threads share clones and ask side by side.
+//! Everything here is synchronous. Clones share one service and can be used from several threads at the same time.
 
 mod cursor;
 mod pictures;
@@ -30,19 +30,19 @@ pub use cursor::{Cursor, CursorError};
 use pictures::Pictures;
 pub use pictures::{Original, Size};
 
-/// Whether something newer was published is looked at as often as this at most, before an answer.
+/// The shortest time between two checks for a newer index.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Copies of one content that are told of at most.
+/// The most copies of one content that are listed.
 const MOST_COPIES: usize = 1_000;
 
-/// Opens an engine; `None` while nothing was indexed yet.
+/// Opens an engine. `None` if nothing is indexed yet.
 pub type Open = Box<dyn Fn() -> Result<Option<Engine>, OpenError> + Send + Sync>;
 
 /// Why no engine could be opened.
 pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A library that answers. Clones are the same one.
+/// A library that can be searched. Clones share the same state.
 #[derive(Clone)]
 pub struct Service {
     inner: Arc<Inner>,
@@ -51,53 +51,53 @@ pub struct Service {
 struct Inner {
     open: Open,
     engine: RwLock<Option<Engine>>,
-    /// When something newer was last looked for.
+    /// The time of the last check for a newer index.
     looked: Mutex<Option<Instant>>,
-    /// Raised whenever there was something newer. It begins anywhere, so that two runs of a program are told apart.
+    /// Increases with each newer index. Starts at a random number, so that it differs between runs of the program.
     version: AtomicU64,
     zone: TimeZone,
     pictures: Pictures,
-    /// All photos, of the version that is told.
+    /// The timeline of all photos, with its version.
     all: Mutex<Option<(u64, Arc<[Seen]>)>>,
 }
 
-/// A photo of the library.
+/// A photo in the library.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Known {
-    /// Its name.
+    /// The id of its content.
     pub id: Id,
-    /// What is remembered of it; `None` when a newer version wrote it. Of several copies it is that of the first path.
+    /// The record of the first path; `None` if a newer version wrote it.
     pub photo: Option<Photo>,
-    /// Where it is: one path or more, in their order byte by byte.
+    /// The paths of all copies, sorted by their bytes; at least one.
     pub paths: Vec<PathBuf>,
-    /// How the files at these paths looked when they were indexed.
+    /// The recorded stamp of the file at each path.
     stamps: Vec<Stamp>,
 }
 
-/// What a grid of photos needs of each.
+/// What a grid of photos needs to know about each.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Seen {
-    /// Its name.
+    /// The id of its content.
     pub id: Id,
-    /// When it was taken: milliseconds since 1970-01-01 00:00 on a clock on the wall.
+    /// The local time at which it was taken: milliseconds since 1970-01-01 00:00.
     pub taken_ms: i64,
-    /// In pixels, as it is seen upright; 0 where that is not known.
+    /// Width in pixels, seen upright; 0 if unknown.
     pub width: u32,
-    /// In pixels, as it is seen upright; 0 where that is not known.
+    /// Height in pixels, seen upright; 0 if unknown.
     pub height: u32,
 }
 
-/// A part of an answer.
+/// A page of results.
 #[derive(Clone, Debug)]
 pub struct Page<T> {
-    /// In order.
+    /// The results, sorted.
     pub photos: Vec<T>,
-    /// Where the next page goes on, if there is more.
+    /// The start of the next page, if there is one.
     pub next: Option<Cursor>,
 }
 
 impl Service {
-    /// Answers with the engines that `open` opens; times of files are those of clocks in `zone`.
+    /// A service whose engines `open` opens. `zone` is the time zone for the times of files.
     pub fn new(open: Open, zone: TimeZone, limits: Limits) -> Service {
         let inner = Inner {
             open,
@@ -111,7 +111,7 @@ impl Service {
         Service { inner: Arc::new(inner) }
     }
 
-    /// The engine that answers now, after a look whether there is something newer; `None` while nothing was indexed.
+    /// The current engine, after a check for a newer index; `None` if nothing is indexed yet.
     ///
     /// # Errors
     /// As [`Service::refresh`].
@@ -124,7 +124,7 @@ impl Service {
         Ok(self.current())
     }
 
-    /// What the library shows now; `None` while nothing was indexed.
+    /// The current view of the library; `None` if nothing is indexed yet.
     ///
     /// # Errors
     /// As [`Service::refresh`].
@@ -132,11 +132,10 @@ impl Service {
         Ok(self.engine()?.map(|engine| engine.view()))
     }
 
-    /// Looks whether something newer was published. Whether there was.
+    /// Checks for a newer index, and returns whether there was one.
     ///
     /// # Errors
-    /// [`ServiceError::Engine`] or [`ServiceError::Open`] when it does not open. What was shown before is shown until
-    /// it does.
+    /// [`ServiceError::Engine`] or [`ServiceError::Open`] if the newer index cannot be opened. The old one stays in use.
     pub fn refresh(&self) -> Result<bool, ServiceError> {
         let mut looked = self.inner.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let is_newer = self.look()?;
@@ -144,7 +143,7 @@ impl Service {
         Ok(is_newer)
     }
 
-    /// Tells states of the library apart: another one means that there may be other photos.
+    /// The version of the published index. If it changes, the library may have other photos.
     pub fn version(&self) -> u64 {
         self.inner.version.load(Ordering::Acquire)
     }
@@ -153,7 +152,7 @@ impl Service {
         self.inner.engine.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// One thread at a time.
+    /// The caller holds the lock of `looked`.
     fn look(&self) -> Result<bool, ServiceError> {
         let is_newer = match self.current().map(|engine| engine.refresh()) {
             Some(Ok(is_newer)) => is_newer,
@@ -175,8 +174,8 @@ impl Service {
         Ok(is_newer)
     }
 
-    /// The photos that a query finds, the first `query.top` behind `after`. Pages are in the order of scores, and each
-    /// is sorted as the query wants it.
+    /// A page of `query.top` matches after the cursor. Pages follow each other by score; within a page the matches have the
+    /// order of the query.
     ///
     /// # Errors
     /// As [`Engine::search`] and [`Service::refresh`].
@@ -184,7 +183,7 @@ impl Service {
         let Some(engine) = self.engine()? else { return Ok(Page { photos: Vec::new(), next: None }) };
         let seen = after.map_or(0, |after| after.seen as usize);
         let wanted = query.top.get();
-        // One more tells whether there is another page.
+        // One more shows if there is another page.
         let mut top = NonZeroUsize::MIN.saturating_add(seen + wanted);
         loop {
             let found = engine.search(&Query { top, order: Order::Score, ..query.clone() })?;
@@ -194,7 +193,7 @@ impl Service {
                 None => found,
             };
             if rest.len() <= wanted && !is_all {
-                // What is new stands before the cursor.
+                // New photos are before the cursor: look further.
                 top = top.saturating_mul(NonZeroUsize::MIN.saturating_add(1));
                 continue;
             }
@@ -209,8 +208,8 @@ impl Service {
         }
     }
 
-    /// How many of a page's matches there are up to the last that likely shows what was asked for, counted from the
-    /// first page on; `None` while nothing was indexed.
+    /// The rank of the last match of a page that is likely relevant, or the number of matches before the page if none is;
+    /// `None` if nothing is indexed yet.
     ///
     /// # Errors
     /// As [`Engine::likely`] and [`Service::refresh`].
@@ -222,8 +221,8 @@ impl Service {
         Ok(Some(last.map_or(before, |last| matches[last].rank)))
     }
 
-    /// All photos that meet the conditions, the newest first, each content once. Photos without an id, which a very
-    /// early version indexed, are not among them.
+    /// All photos that pass the filter, newest first, each content once. Photos without an id, indexed by a very early
+    /// version, are left out.
     ///
     /// # Errors
     /// [`ServiceError::Store`], and as [`Service::refresh`].
@@ -244,7 +243,7 @@ impl Service {
         }
     }
 
-    /// The newest photos that meet the conditions, the first `most` behind `after`.
+    /// A page of at most `most` photos that pass the filter, newest first.
     ///
     /// # Errors
     /// As [`Service::timeline`].
@@ -263,7 +262,7 @@ impl Service {
         let next = end.map(place).map(|(place, key)| cursor_at(place, key, seen));
         let mut photos = Vec::with_capacity(page.len());
         for seen in page {
-            // It may have gone since.
+            // It may have been removed meanwhile.
             photos.extend(self.photo(seen.id)?);
         }
         Ok(Page { photos, next })
@@ -280,7 +279,7 @@ impl Service {
             }
             ControlFlow::Continue(())
         })?;
-        // Copies may have files of other times: the newest stands for all of them.
+        // The files of copies may have different times: the newest counts.
         all.sort_by_key(|seen| (std::cmp::Reverse(seen.taken_ms), seen.id));
         let mut met = ahash::HashSet::default();
         all.retain(|seen| met.insert(seen.id));
@@ -304,12 +303,12 @@ impl Service {
         Ok((!paths.is_empty()).then_some(Known { id, photo, paths, stamps }))
     }
 
-    /// A small version of a photo that is in memory.
+    /// A thumbnail or preview, if it is in memory.
     pub fn kept(&self, id: Id, size: Size) -> Option<Arc<[u8]>> {
         self.inner.pictures.kept(id, size)
     }
 
-    /// A small version of a photo, as a JPEG.
+    /// A thumbnail or preview of a photo, as JPEG.
     ///
     /// # Errors
     /// [`ServiceError::NoSuchPhoto`], [`ServiceError::Changed`] and [`ServiceError::Picture`], and as
@@ -322,7 +321,7 @@ impl Service {
         self.inner.pictures.make(&photo, size)
     }
 
-    /// The file of a photo, if it is still as it was indexed.
+    /// The file of a photo, if it has not changed since it was indexed.
     ///
     /// # Errors
     /// [`ServiceError::NoSuchPhoto`] and [`ServiceError::Changed`], and as [`Service::photo`].
@@ -340,23 +339,23 @@ fn cursor_at(place: Place, key: u64, seen: usize) -> Cursor {
     Cursor { question: 0, seen: u32::try_from(seen).unwrap_or(u32::MAX), place, key }
 }
 
-/// Half of an id: enough to tell photos of one moment apart.
+/// Half of an id, which is enough to distinguish photos with the same time.
 fn short(id: Id) -> u64 {
     let [half, _] = id.0.0.as_chunks::<8>().0 else { return 0 };
     u64::from_be_bytes(*half)
 }
 
-/// Why there is no answer.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
-    /// The engine has none.
+    /// The engine failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The library does not read.
+    /// The library cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// No engine opens.
+    /// No engine could be opened.
     #[error("{0}")]
     Open(OpenError),
     /// No photo has this id.
@@ -365,7 +364,7 @@ pub enum ServiceError {
         /// The id.
         id: Id,
     },
-    /// There was such a photo when the index was last brought up to date.
+    /// The file does not exist any more or has other content.
     #[error("the file of photo {id} is gone or has changed since it was indexed")]
     Changed {
         /// The id.

@@ -1,7 +1,6 @@
-//! What can be looked at of a photo: small versions of it, and the file itself.
+//! Thumbnails, previews and original files.
 //!
-//! A small version is made only from bytes of the very content that was asked for, so it may be kept for ever under the
-//! name of that content.
+//! A thumbnail or preview is made only from bytes with the requested fingerprint, so it can be cached forever.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -14,10 +13,10 @@ use crate::decode::{self, HEAD, Limits, PictureError, media_type};
 use crate::photo::{Id, Stamp, fingerprint};
 use crate::thumbnail::{Thumbnailer, jpeg};
 
-/// Small versions that are kept in memory take so much together: some thousand thumbnails.
+/// Memory for the cache, in bytes: about two thousand thumbnails.
 const MOST_BYTES: usize = 48 << 20;
 
-/// How large a small version is.
+/// The size of a thumbnail or preview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Size {
     /// For a grid of photos.
@@ -27,7 +26,7 @@ pub enum Size {
 }
 
 impl Size {
-    /// Pixels of the longer side at most.
+    /// The maximum of the longer side, in pixels.
     pub fn side(self) -> u32 {
         match self {
             Size::Thumbnail => 360,
@@ -36,20 +35,20 @@ impl Size {
     }
 }
 
-/// A photo file, open, and still the one that was indexed.
+/// An open photo file that has not changed since it was indexed.
 #[derive(Debug)]
 pub struct Original {
-    /// At its beginning.
+    /// The file, at its beginning.
     pub file: File,
-    /// Where it is.
+    /// Its path.
     pub path: PathBuf,
-    /// In bytes.
+    /// Its length in bytes.
     pub size: u64,
-    /// What its content says it is, where a browser can show that.
+    /// Its media type by its content, if browsers can show it.
     pub media_type: Option<&'static str>,
 }
 
-/// Makes small versions and keeps those that were asked for last.
+/// Makes thumbnails and previews, and caches the most recently used.
 pub(super) struct Pictures {
     limits: Limits,
     thumbnails: Thumbnailer,
@@ -72,12 +71,12 @@ impl Pictures {
         }
     }
 
-    /// A small version that is there already.
+    /// The picture, if it is cached.
     pub(super) fn kept(&self, id: Id, size: Size) -> Option<Arc<[u8]>> {
         self.lock().pictures.get(&(id, size)).cloned()
     }
 
-    /// Makes a small version, a JPEG, and keeps it.
+    /// Makes a JPEG, and caches it.
     pub(super) fn make(&self, photo: &Known, size: Size) -> Result<Arc<[u8]>, ServiceError> {
         let mut why = ServiceError::Changed { id: photo.id };
         for path in &photo.paths {
@@ -94,7 +93,7 @@ impl Pictures {
         Err(why)
     }
 
-    /// The small version of a file; `None` if it has another content by now.
+    /// The JPEG for a file; `None` if the file has other content.
     fn small(&self, path: &Path, id: Id, size: Size) -> Result<Option<Vec<u8>>, PictureError> {
         let thumbnailer = match size {
             Size::Thumbnail => &self.thumbnails,
@@ -126,7 +125,7 @@ impl Kept {
     }
 }
 
-/// Opens the first of a photo's files that is still as it was indexed.
+/// Opens the first file of a photo that has not changed since it was indexed.
 pub(super) fn original(photo: &Known) -> Result<Original, ServiceError> {
     let current = photo.paths.iter().zip(&photo.stamps).find_map(|(path, stamp)| {
         let mut file = open(path).ok()?;
@@ -137,7 +136,7 @@ pub(super) fn original(photo: &Known) -> Result<Original, ServiceError> {
     current.ok_or(ServiceError::Changed { id: photo.id })
 }
 
-/// A pipe would wait for whoever writes into it.
+/// Opens a regular file only: opening a pipe could block forever.
 fn open(path: &Path) -> std::io::Result<File> {
     if !path.metadata()?.is_file() {
         return Err(std::io::ErrorKind::InvalidInput.into());

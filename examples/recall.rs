@@ -34,7 +34,7 @@ fn main() -> Result<()> {
         Some("off") => Some(Prompt::Off),
         Some("photo") => Some(Prompt::Photo),
         Some("ensemble") => Some(Prompt::Ensemble),
-        Some(other) => bail!("{other} is no prompt"),
+        Some(other) => bail!("the prompt is `off`, `photo` or `ensemble`, not `{other}`"),
     };
     let model = open_model(model, prompt)?;
     let library = tempfile::tempdir()?;

@@ -482,7 +482,10 @@ fn an_empty_result_is_explained() {
     let (text, code) = said(&plain, &["query", "--queries", none.to_str().unwrap()]);
     assert_eq!((text, code), (format!("warning: {} has no queries\n", none.display()), 1));
     let (text, code) = said(&plain, &["tags", "--in", "/nowhere"]);
-    assert!(text.contains("of 1 photo, none is in /nowhere (there is no such folder)") && code == 1, "{text}");
+    assert!(
+        text.contains("of 1 photo, none is in /nowhere (there is no such folder)") && code == 1,
+        "{text}"
+    );
 }
 
 #[test]

@@ -1,15 +1,15 @@
-//! Does `--cutoff` end results where relevance ends? Prints its precision and recall beside those of the flat threshold on
-//! the score that is best for the first half of the queries.
+//! Measures `--cutoff`: prints its precision and recall, and for comparison those of the score threshold that is best for the
+//! first half of the queries.
 //!
 //! ```text
 //! cargo run --release --example cutoff -- FOLDER [MODEL]
 //! ```
 //!
-//! FOLDER and MODEL are as `captioned/mod.rs` says; only the captioned photos are indexed, for of the others nobody has
-//! said what they show. Queries that have answers are `cutoff/categories.tsv`: a query, and the words by which the captions
-//! of its photos are known, `|` between those of which one is enough, ` & ` between those of which each is needed. Those
-//! that have none are `cutoff/unanswerable.txt`. Every second query is for choosing thresholds and constants (`chosen on`);
-//! the others were not looked at (`held out`), and theirs are the figures that count.
+//! FOLDER and MODEL are described in `captioned/mod.rs`. Only captioned photos are indexed, because it is unknown what the
+//! others show. Queries with answers are in `cutoff/categories.tsv`: a query, and the words by which the captions of its
+//! photos are recognised, with `|` for or and ` & ` for and. Queries without answers are in `cutoff/unanswerable.txt`. Every
+//! second query was used to choose thresholds and constants (`chosen on`). The others were not (`held out`), and their
+//! figures are the ones that count.
 
 mod captioned;
 
@@ -29,27 +29,27 @@ use captioned::{Captioned, captioned, index_all, open_model, share};
 const CATEGORIES: &str = include_str!("cutoff/categories.tsv");
 const UNANSWERABLE: &str = include_str!("cutoff/unanswerable.txt");
 
-/// A query, and what of it is known.
+/// A query with its relevant photos.
 struct Asked {
     is_held_out: bool,
     photos: Vec<Judged>,
 }
 
-/// A photo as an answer to a query.
+/// A photo as a result of a query.
 struct Judged {
     score: f32,
     is_right: bool,
-    /// Whether the cutoff leaves it.
+    /// Whether the cutoff keeps it.
     is_left: bool,
 }
 
-/// What some way to cut off left, counted over queries.
+/// The results of a cutoff method, summed over queries.
 #[derive(Clone, Copy, Default)]
 struct Counts {
     right: usize,
     shown: usize,
     answers: usize,
-    /// Queries without answers, and how many of them were shown nothing.
+    /// The number of queries without answers, and how many of them got an empty result.
     unanswerable: usize,
     quiet: usize,
 }
@@ -81,7 +81,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// The words of a text in lower case, with a space around each.
+/// The words of a text in lower case, each surrounded by spaces.
 fn spaced(text: &str) -> String {
     let text = text.to_lowercase();
     let words: Vec<&str> =
@@ -89,7 +89,7 @@ fn spaced(text: &str) -> String {
     format!(" {} ", words.join(" "))
 }
 
-/// The queries that have answers, each with the files that are.
+/// The queries with answers, each with its relevant files.
 fn categories(photos: &[Captioned]) -> impl Iterator<Item = (&'static str, Vec<&str>)> {
     let lines = CATEGORIES.lines().filter_map(|line| line.split_once('\t'));
     lines.map(|(text, words)| {
@@ -135,7 +135,7 @@ fn count(asked: &[Asked], shows: impl Fn(&Judged) -> bool) -> Counts {
     counts
 }
 
-/// The threshold with the greatest F1.
+/// The threshold with the highest F1.
 fn best_flat(asked: &[Asked]) -> f32 {
     let mut photos: Vec<&Judged> = asked.iter().flat_map(|asked| &asked.photos).collect();
     photos.sort_by(|a, b| b.score.total_cmp(&a.score));
@@ -158,7 +158,7 @@ fn report(counts: Counts) -> String {
     )
 }
 
-/// How often the labels of `tags` are right, by the probability that they were given: of labels held out.
+/// How often labels of `tags` are right, by their probability, for held-out labels.
 fn reliability(engine: &Engine, photos: &[Captioned]) -> Result<Vec<String>> {
     const BOUNDS: [f32; 6] = [0.1, 0.2, 0.35, 0.5, 0.7, 0.9];
     let labels: HashMap<&str, Vec<&str>> = categories(photos).skip(1).step_by(2).collect();

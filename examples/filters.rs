@@ -1,12 +1,12 @@
-//! What do filters cost? Makes a library of photos that do not exist, for `scripts/bench/filters`, and times searches of
-//! it inside one process.
+//! Measures the cost of filters: makes a library of synthetic photos for `scripts/bench/filters`, and times searches in one
+//! process.
 //!
 //! ```text
 //! cargo run --release --example filters -- LIBRARY ROWS
 //! ```
 //!
-//! The vectors are random ones in the offline model's space; dates, places, cameras and sizes are spread so that the
-//! conditions, all taken together, leave about one photo in four.
+//! The vectors are random ones in the offline model's space. Dates, places, cameras and sizes are distributed so that about
+//! one photo in four meets all conditions.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -132,7 +132,7 @@ fn time(work: impl Fn() -> Result<()>) -> Result<f64> {
     Ok(rounds[ROUNDS / 2])
 }
 
-/// Numbers that look random and are the same in every run (xorshift64*).
+/// Reproducible pseudo-random numbers (xorshift64*).
 struct Numbers(u64);
 
 impl Numbers {
@@ -143,7 +143,7 @@ impl Numbers {
         (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 20) % bound
     }
 
-    /// −1 to 1.
+    /// A number from −1 to 1.
     #[expect(clippy::cast_precision_loss, reason = "below two million")]
     fn unit(&mut self) -> f32 {
         self.below(2_000_001) as f32 / 1e6 - 1.0

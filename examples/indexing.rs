@@ -1,9 +1,9 @@
-//! Measures the stages of indexing each alone, and shows what a library holds, for `scripts/bench/index`.
+//! Measures the stages of indexing separately, and prints the vectors of a library, for `scripts/bench/index`.
 //!
 //! ```text
-//! indexing decode MODEL PHOTO…     CPU milliseconds a photo for decoding and resizing
-//! indexing embed MODEL PHOTO…      CPU milliseconds a photo for the image tower, as the indexer runs it
-//! indexing vectors LIBRARY         one line a photo: its path, a tab, and its vector's numbers
+//! indexing decode MODEL PHOTO…     CPU milliseconds per photo for decoding and resizing
+//! indexing embed MODEL PHOTO…      CPU milliseconds per photo for the image tower, as run by the indexer
+//! indexing vectors LIBRARY         one line per photo: its path, a tab, and the components of its vector
 //! ```
 #![expect(clippy::print_stdout, reason = "a bench prints")]
 
@@ -21,9 +21,9 @@ use imgsearch::{Library, Model};
 use ndarray::Array3;
 use rustix::time::{ClockId, clock_gettime};
 
-/// Photos decoded before the clock starts, and batches embedded: caches fill and buffers are allocated.
+/// Photos decoded and batches embedded before the measurement, to fill caches and allocate buffers.
 const WARM_UP: usize = 2;
-/// As many as the indexer embeds at once.
+/// The indexer's batch size.
 const BATCH: usize = 4;
 /// How often the same batch is embedded.
 const ROUNDS: usize = 16;
@@ -73,7 +73,7 @@ fn embed_alone(model: &Model, photos: &[PathBuf]) -> Result<()> {
     let tensors =
         photos.iter().map(|photo| tensor(&fs::read(photo)?, &preprocess)).collect::<Result<Vec<_>>>()?;
     let batches = std::thread::available_parallelism()?.get();
-    // Side by side as there, on caches and memory that are shared.
+    // In parallel as in the indexer, sharing caches and memory.
     let embed_all = |rounds: usize| -> Result<()> {
         let embed = || (0..rounds).try_for_each(|_| encoder.encode_images(&tensors).map(drop));
         std::thread::scope(|scope| {
@@ -110,7 +110,7 @@ fn report(begin: f64, photos: usize) {
     println!("{:.2}", (cpu_ms() - begin) / photos as f64);
 }
 
-/// Of all threads of this process.
+/// The CPU time of all threads of this process.
 #[expect(clippy::cast_precision_loss, reason = "a process does not run for years")]
 fn cpu_ms() -> f64 {
     let time = clock_gettime(ClockId::ProcessCPUTime);

@@ -4,8 +4,8 @@
 //! cargo run --release --example recall -- FOLDER [MODEL [off|photo|ensemble]]
 //! ```
 //!
-//! FOLDER and MODEL are as `captioned/mod.rs` says; then comes what is put around each caption. Every caption is a query
-//! over all photos, also those without captions.
+//! FOLDER and MODEL are described in `captioned/mod.rs`; the last argument is the prompt. Every caption is a query over all
+//! photos, including those without captions.
 
 mod captioned;
 
@@ -21,7 +21,7 @@ use imgsearch::{Engine, Expression, Library, Query};
 
 use captioned::{captioned, index_all, open_model, share};
 
-/// The ranks that recall is counted at.
+/// The ranks at which recall is measured.
 const RANKS: [usize; 3] = [1, 5, 10];
 
 #[expect(clippy::print_stdout, reason = "figures are what this program is for")]
@@ -34,7 +34,7 @@ fn main() -> Result<()> {
         Some("off") => Some(Prompt::Off),
         Some("photo") => Some(Prompt::Photo),
         Some("ensemble") => Some(Prompt::Ensemble),
-        Some(other) => bail!("{other} is no prompt"),
+        Some(other) => bail!("the prompt is `off`, `photo` or `ensemble`, not `{other}`"),
     };
     let model = open_model(model, prompt)?;
     let library = tempfile::tempdir()?;
@@ -50,7 +50,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Caption → file name. A caption two photos share counts for the last.
+/// Caption → file name. If two photos share a caption, the last one counts.
 fn captions(folder: &Path) -> Result<BTreeMap<String, String>> {
     let mut captions = BTreeMap::new();
     for photo in captioned(folder)? {
@@ -59,7 +59,7 @@ fn captions(folder: &Path) -> Result<BTreeMap<String, String>> {
     Ok(captions)
 }
 
-/// For each caption the rank of its photo, if it is among the best ten.
+/// The rank of each caption's photo, if it is among the best ten.
 fn ranks(engine: &Engine, captions: &BTreeMap<String, String>) -> Result<Vec<Option<usize>>> {
     let top = NonZeroUsize::new(10).context("10 is not 0")?;
     let mut ranks = Vec::new();

@@ -1,11 +1,11 @@
-//! Fills a library with photos that do not exist, for `scripts/bench/cold`.
+//! Fills a library with synthetic photos, for `scripts/bench/cold`.
 //!
 //! ```text
 //! synthetic_library LIBRARY MODEL ROWS
 //! ```
 //!
-//! Keys and payloads are as long as real photos'; the vectors are random directions in the space of the model in the
-//! folder MODEL. No graph is built over them, so that a query compares all rows.
+//! Keys and payloads are as long as those of real photos. The vectors are random directions in the space of the model in the
+//! folder MODEL. No graph is built, so that a query compares all rows.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use imgsearch::photo::{Clock, Details, Photo, Stamp};
 use imgsearch::{Library, Model};
 use imgsearch_index::{Change, Fingerprint, Record, Vector, Writer, WriterOptions};
 
-/// How many rows are applied at a time: more than `index` does, for nobody waits for them.
+/// Rows per batch: more than in `index`, because nobody waits for them.
 const BATCH: usize = 4_096;
 const NOON: i64 = 1_700_000_000;
 
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
         threads: 1,
     };
     let model = Model::open(&model, execution)?;
-    // A segment that is not full gets no graph.
+    // Segments that are not full get no graph.
     let options = WriterOptions::default().segment_rows(rows + 1).publish_rows(rows);
     let folder = Library::new(library).index_folder()?;
     let writer = Writer::open(&folder, model.space(), options)?;
@@ -89,7 +89,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// About normally distributed around 0: the sum of four numbers, each evenly distributed.
+    /// Approximately normally distributed around 0: the sum of four uniform numbers.
     fn component(&mut self) -> f32 {
         let parts = self.next().to_le_bytes();
         let [a, b, c, d] = [0, 2, 4, 6].map(|at| f32::from(u16::from_le_bytes([parts[at], parts[at + 1]])));

@@ -1,6 +1,6 @@
-//! Whatever the bytes are, `decode` answers: it does not crash, hang or take memory without end.
+//! Fuzzes `decode`: no input may cause a crash, a hang or unbounded memory.
 //!
-//! Panics inside decoders are contained by `decode`, and one that gets out of it ends the run.
+//! `decode` catches panics of decoders. A panic that escapes it ends the run.
 #![no_main]
 
 use std::sync::Once;
@@ -13,11 +13,11 @@ use decode::{Detail, Limits, decode, memory};
 #[path = "../src/decode/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the module as it is, of which this calls the front door")]
 mod decode;
-/// What decode's errors say of what to do next.
+/// The hints of decode's errors.
 #[path = "../src/hint.rs"]
 mod hint;
 
-/// Small enough that no file takes long.
+/// Small limits, so that no file takes long.
 const LIMITS: Limits = Limits {
     max_bytes: 1 << 20,
     max_pixels: 16 << 20,
@@ -28,7 +28,7 @@ const LIMITS: Limits = Limits {
 static QUIET: Once = Once::new();
 
 fuzz_target!(|bytes: &[u8]| {
-    // libFuzzer's own hook would end the run at a panic that is contained.
+    // libFuzzer's own hook would end the run even at a caught panic.
     QUIET.call_once(|| std::panic::set_hook(Box::new(|_| {})));
     for detail in [Detail::ShortSide(64), Detail::Full] {
         memory(bytes, detail);

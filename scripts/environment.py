@@ -1,7 +1,7 @@
-"""A virtual environment of its own for each script that needs packages.
+"""A separate virtual environment for each script that needs packages.
 
-It lies in the user's cache folder and is made when it is first needed. What is
-pinned decides its name, so a change of pins makes a new one.
+It is in the user's cache folder and is made when first needed. Its name depends on
+the pinned packages, so other pins make a new one.
 Standard library only.
 """
 
@@ -15,7 +15,7 @@ CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.
 
 
 def enter(name, pinned):
-    """Runs the calling script again with the packages `pinned`, if it does not run with them yet."""
+    """Restarts the calling script with the packages `pinned`, unless it already runs with them."""
     digest = hashlib.sha256(" ".join(pinned).encode()).hexdigest()[:8]
     folder = os.path.join(CACHE, "{}-{}".format(name, digest))
     python = os.path.join(folder, "bin", "python")

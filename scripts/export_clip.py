@@ -4,18 +4,18 @@
 SOURCE is one of
   open_clip:NAME/TAG        a model of open_clip with published weights, as
                             `open_clip.list_pretrained()` names them
-  open_clip:NAME/FILE.pt    the same with weights of your own (fine-tuned)
+  open_clip:NAME/FILE.pt    the same with your own (fine-tuned) weights
   open_clip:NAME            the same with random weights, to try things out
   open_clip:FOLDER          a folder with open_clip_config.json, weights and, if
                             it is not CLIP's, the tokenizer
   open_clip:hf-hub:ORG/NAME such a folder on Hugging Face
-  hf:NAME or hf:FOLDER      a CLIPModel or SiglipModel of Hugging Face's
+  hf:NAME or hf:FOLDER      a CLIPModel or SiglipModel of Hugging Face
 
-OUT gets image.onnx, text.onnx, tokenizer.json and model.json. Batches may be of
-any size, and texts of any length where the model does not need them filled up.
-Every tower that is written is run in ONNX Runtime and compared with the
-checkpoint in PyTorch; the worst cosine is printed, and one below 0.9999 for 32
-bits is an error. For 16 and 8 bits it is the drift, and up to you.
+OUT gets image.onnx, text.onnx, tokenizer.json and model.json. Batches can have any
+size, and texts any length unless the model needs padding. Every tower is run in
+ONNX Runtime and compared with the checkpoint in PyTorch. The worst cosine is
+printed; with 32 bits, less than 0.9999 is an error. With 16 and 8 bits you decide
+how much loss to accept.
 
 It needs Python 3.9 or newer with torch (2.1 or newer; the CPU is enough), onnx
 and onnxruntime, and open_clip_torch or transformers:
@@ -44,12 +44,12 @@ EXAMPLES = """examples:
   imgsearch index --model ~/clip ~/Photos
 """
 
-# What 32-bit towers must reach; 1e-4 off is what summing in another order makes, not an error of the export.
+# The least cosine of 32-bit towers. A difference of 1e-4 comes from another order of additions, not from an error.
 LEAST_COSINE = 0.9999
 
 
 def write(checkpoint, folder, image="fp32", text="fp32", photos=None):
-    """Writes all files of the model into `folder`; what is printed is the check of each tower."""
+    """Writes all files of the model into `folder`, and prints the check of each tower."""
     pictures, texts = [image_inputs(checkpoint, count) for count in (1, 3)], text_inputs(checkpoint)
     length = {} if checkpoint.text_rules["padded"] else {1: "length"}
     towers = [
@@ -101,7 +101,7 @@ def load(source):
     kind, _, name = source.partition(":")
     readers = {"open_clip": from_open_clip, "hf": from_hugging_face}
     if kind not in readers or not name:
-        raise Failure("SOURCE is {!r}, and must begin with open_clip: or hf:".format(source))
+        raise Failure("SOURCE must start with open_clip: or hf:, but is {!r}".format(source))
     return readers[kind](name)
 
 
@@ -125,7 +125,7 @@ def main():
         checkpoint = load(args.source)
         checkpoint.name = args.name or checkpoint.name
         os.makedirs(os.path.dirname(out), exist_ok=True)
-        # Whole or not at all: the folder appears under its name when everything in it was checked.
+        # Atomic: the folder gets its name only after everything in it was checked.
         stage = tempfile.mkdtemp(prefix=".export-", dir=os.path.dirname(out))
         try:
             write(checkpoint, stage, args.image, args.text, args.photos)

@@ -1,8 +1,7 @@
 """Downloads pinned packages through their own clients, and installs folders.
 
-What scripts/setup and scripts/samples share. The promises: a pinned package is
-not used before its sha256 was checked, and what is installed appears under its
-name whole or not at all.
+Shared by scripts/setup and scripts/samples. It guarantees that a pinned package is
+used only after its sha256 was verified, and that installation is atomic.
 Standard library only.
 """
 
@@ -18,7 +17,7 @@ STAGING_PREFIX = ".imgsearch-staging-"
 
 
 class Failure(Exception):
-    """What went wrong and where, and apart from it what to do next."""
+    """An error, with a separate hint on what to do next."""
 
     def __init__(self, message, hint):
         super().__init__(message)
@@ -26,7 +25,7 @@ class Failure(Exception):
 
 
 class PipPackage:
-    """One file on PyPI. `tags` (platform, Python) pick one of several wheels."""
+    """One file on PyPI. `tags` (platform, Python) select one of several wheels."""
 
     def __init__(self, name, version, size, sha256, tags=None):
         self.name, self.version, self.size, self.sha256, self.tags = name, version, size, sha256, tags
@@ -44,7 +43,7 @@ class PipPackage:
 
 
 class DebianPackage:
-    """The .deb that the distribution's current release has, checked by apt.
+    """The .deb in the distribution's current release, verified by apt.
 
     Releases differ, so it is its contents that the caller has to check.
     """
@@ -62,7 +61,7 @@ class DebianPackage:
 
 
 def fetch(package, folder):
-    """Downloads `package` into a folder of its own in `folder`; returns the path."""
+    """Downloads `package` into a new folder in `folder`, and returns the path."""
     say("{}: downloading {}".format(package, megabytes(package.size)))
     folder = tempfile.mkdtemp(dir=folder)
     result = subprocess.run(
@@ -88,7 +87,7 @@ def fetch(package, folder):
 
 
 def data_folder():
-    """What the `directories` crate answers for the application imgsearch."""
+    """The data folder that the `directories` crate uses for the application imgsearch."""
     home = os.path.expanduser("~")
     if os.name == "nt":
         roaming = os.environ.get("APPDATA") or os.path.join(home, "AppData", "Roaming")
@@ -96,7 +95,7 @@ def data_folder():
     if sys.platform == "darwin":
         return os.path.join(home, "Library", "Application Support", "imgsearch")
     xdg = os.environ.get("XDG_DATA_HOME", "")
-    # The XDG specification has relative paths ignored.
+    # The XDG specification says to ignore relative paths.
     return os.path.join(xdg if os.path.isabs(xdg) else os.path.join(home, ".local", "share"), "imgsearch")
 
 
@@ -109,7 +108,7 @@ def require_python(version):
 
 
 def require_pip():
-    """pip is a package of its own on some systems."""
+    """Checks for pip, which is a separate package on some systems."""
     command = [sys.executable, "-m", "pip", "--version"]
     if subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0:
         return
@@ -122,7 +121,7 @@ def require_pip():
 
 @contextlib.contextmanager
 def locked(folder):
-    """Holds `folder` for this process; a second run waits for the first.
+    """Locks `folder` for this process; a second run waits for the first.
 
     The lock goes with the process, so a killed run leaves none behind.
     """
@@ -238,8 +237,8 @@ def run(main):
         print("error: {}\nhint: {}".format(failure, failure.hint), file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        print("error: {}\nhint: check space and permissions there, and run this again".format(error), file=sys.stderr)
+        print("error: {}\nhint: check disk space and permissions, and run this again".format(error), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("interrupted; run this again to go on", file=sys.stderr)
+        print("interrupted; run this again to continue", file=sys.stderr)
         sys.exit(130)

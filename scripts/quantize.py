@@ -1,4 +1,4 @@
-"""Towers in 8 bits, for scripts/export_clip.py and the benches. Needs onnx and onnxruntime."""
+"""Quantises towers to 8 bits, for scripts/export_clip.py and the benches. Needs onnx and onnxruntime."""
 
 import os
 
@@ -6,10 +6,10 @@ PRODUCTS = ("MatMul", "Gemm")
 
 
 def to_int8(path, quantised, calibration=None, types=PRODUCTS):
-    """Writes the tower at `path` with the weights of `types` in 8 bits, per channel, and those of its patches as well.
+    """Writes the tower at `path` with the weights of `types` and of its patches quantised to 8 bits per channel.
 
-    With `calibration`, a CalibrationDataReader of onnxruntime's, what they are multiplied by is quantised as well
-    (static); else that is done as it comes (dynamic).
+    With `calibration`, a CalibrationDataReader of onnxruntime, activations are quantised in advance (static), otherwise at
+    run time (dynamic).
     """
     import onnx
     from onnxruntime import quantization as q

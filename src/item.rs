@@ -1,12 +1,12 @@
 //! Files and parts of files, and the keys that the library keeps them under.
 //!
 //! ```text
-//! a file       its absolute path, in the bytes that the operating system has
-//! a part of it the same, a NUL, one byte for the kind of part, and a big-endian u32 for which one it is
+//! a file       its absolute path, in the operating system's bytes
+//! a part of it the same, a NUL, one byte for the kind of part, and its number as a big-endian u32
 //! ```
 //!
-//! No path holds a NUL. So in the order of keys the parts of a file come right behind it, and all that lies below a
-//! folder begins with the path of that folder.
+//! A path contains no NUL. Sorted by key, the parts of a file therefore follow it directly. Keys below a folder begin
+//! with the folder's path.
 
 use std::path::{Path, PathBuf};
 
@@ -20,16 +20,16 @@ use crate::name::{normal, normal_path};
 pub struct Item {
     /// The absolute path of the file.
     pub path: PathBuf,
-    /// Which part of the file; `None` for the file as a whole.
+    /// `None` for the file as a whole.
     pub part: Option<Part>,
 }
 
 /// A part of a file that has a record of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// A picture of a video.
+    /// A frame of a video.
     Moment {
-        /// How far it is from the beginning, in milliseconds.
+        /// Its time from the beginning of the video, in milliseconds.
         ms: u32,
     },
 }
@@ -42,14 +42,14 @@ impl Item {
         Item { path: path.into(), part: None }
     }
 
-    /// The key that its record is kept under; `None` where the path cannot be part of one.
+    /// The key of its record; `None` if the path cannot be part of a key.
     pub fn key(&self) -> Option<Key> {
         let path = key_bytes(&self.path)?;
         let part = self.part.map(|part| part.to_bytes());
         Key::new([path, part.as_ref().map_or(&[], |part| part.as_slice())].concat()).ok()
     }
 
-    /// The item that is kept under `key`; `None` where only a later version knows which part of the file it is.
+    /// The item with this key; `None` if the part is of a kind that only a later version knows.
     pub fn of_key(key: &[u8]) -> Option<Item> {
         let path = file_of_key(key);
         let part = match &key[path.len()..] {
@@ -79,8 +79,8 @@ impl Part {
     }
 }
 
-/// Whether a file with this path can be kept: not one whose path is empty or too long for a key, has a NUL in it or (off
-/// Unix) is not valid Unicode.
+/// Whether the library can store a file with this path. It cannot if the path is empty, too long for a key, contains a
+/// NUL or (on systems other than Unix) is not valid Unicode.
 pub fn can_be_kept(path: &Path) -> bool {
     key_bytes(path).is_some()
 }
@@ -89,7 +89,7 @@ fn key_bytes(path: &Path) -> Option<&[u8]> {
     path_bytes(path).filter(|bytes| (1..=MAX_KEY_LEN).contains(&bytes.len()) && memchr(0, bytes).is_none())
 }
 
-/// The path, in bytes, of the file that the item with this key is or is a part of.
+/// The path of the item's file, in bytes, from the item's key.
 pub fn file_of_key(key: &[u8]) -> &[u8] {
     &key[..memchr(0, key).unwrap_or(key.len())]
 }
@@ -105,14 +105,14 @@ pub fn path_of(bytes: &[u8]) -> PathBuf {
     String::from_utf8_lossy(bytes).into_owned().into()
 }
 
-/// Whether the path with these bytes is `folder` itself or lies somewhere below it.
+/// Whether the path with these bytes is `folder` itself or below it, at any depth.
 pub fn is_under(path: &[u8], folder: &Path) -> bool {
     let Some(folder) = path_bytes(folder) else { return false };
     let Some(rest) = path.strip_prefix(folder) else { return false };
     rest.is_empty() || folder.ends_with(&[SEPARATOR]) || rest[0] == SEPARATOR
 }
 
-/// A folder to look for photos in, by its name in any normal form of Unicode.
+/// A folder to search in. Its name may be in any Unicode normal form.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folder {
     /// In NFC.
@@ -126,7 +126,7 @@ impl<P: AsRef<Path> + ?Sized> From<&P> for Folder {
 }
 
 impl Folder {
-    /// Whether the file at the path with these bytes lies in the folder or somewhere below it.
+    /// Whether the path with these bytes is the folder itself or below it, at any depth.
     pub fn has(&self, path: &[u8]) -> bool {
         is_under(&normal(path), &self.path)
     }
@@ -135,7 +135,7 @@ impl Folder {
 // Separators are ASCII on every platform we build for.
 const SEPARATOR: u8 = std::path::MAIN_SEPARATOR as u8;
 
-/// The bytes of a path; `None` where the platform's paths are not bytes and this one is not valid Unicode.
+/// The bytes of a path; `None` on systems other than Unix if it is not valid Unicode.
 pub fn path_bytes(path: &Path) -> Option<&[u8]> {
     #[cfg(unix)]
     {
@@ -150,7 +150,7 @@ pub fn path_bytes(path: &Path) -> Option<&[u8]> {
 mod tests {
     use super::*;
 
-    /// What could be a path or a part: names with any bytes but `/` and NUL, and numbers with zeros in their bytes.
+    /// Names with all kinds of bytes but `/` and NUL, and part numbers with zero bytes.
     fn items() -> Vec<Item> {
         let names: [&[u8]; 8] =
             [b"a", b"a.jpg", b"a\x01", b"a\xff", b"a b", "\u{fc}".as_bytes(), b"\x01", b"#t"];
@@ -161,7 +161,7 @@ mod tests {
         }
         let moments = [0, 1, 255, 256, 65_536, u32::MAX].map(|ms| Some(Part::Moment { ms }));
         let parts = || [None].into_iter().chain(moments);
-        // Off Unix there are only paths in Unicode.
+        // On systems other than Unix, paths are Unicode.
         let paths = paths.iter().filter(|path| cfg!(unix) || str::from_utf8(path).is_ok());
         paths.flat_map(|path| parts().map(|part| Item { path: path_of(path), part })).collect()
     }
@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn parts_come_right_behind_their_file_in_order() {
         let mut items = items();
-        // `items` has each file's parts together already: the order of the files is to be that of their bytes.
+        // `items` has each file's parts together already; this sorts the files by the bytes of their paths.
         items.sort_by(|a, b| path_bytes(&a.path).cmp(&path_bytes(&b.path)));
         let mut by_key = items.clone();
         by_key.reverse();
@@ -198,7 +198,7 @@ mod tests {
         }
         check(b"/a", Some(None));
         check(b"/a\0\x01\0\0\0\x07", Some(Some(7)));
-        // What a later version may write, and what nothing writes.
+        // A later version may write the first of these; no version writes the others.
         check(b"/a\0\x09\0\0\0\x07", None);
         check(b"/a\0\x01\0\0\x07", None);
         check(b"/a\0", None);
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_has_photos_whatever_form_its_name_is_in() {
+    fn a_folder_matches_any_normal_form_of_its_name() {
         #[track_caller]
         fn check(folder: &str, key: &[u8], expected: bool) {
             assert_eq!(Folder::from(folder).has(key), expected, "{folder}");

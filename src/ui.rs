@@ -10,14 +10,14 @@ pub(crate) enum Verbosity {
     Verbose,
 }
 
-/// What the streams are, and how much to say on them.
+/// What standard output and stderr can do, and how much to print.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ui {
     pub(crate) verbosity: Verbosity,
     /// What standard output can show.
     pub(crate) look: Look,
     pub(crate) stderr_is_terminal: bool,
-    /// Whether a person is there to answer a question.
+    /// Whether to ask the user questions: stdin and stderr are terminals, without `--quiet`.
     pub(crate) can_ask: bool,
 }
 

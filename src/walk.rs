@@ -145,16 +145,16 @@ pub fn resolve_roots(roots: &[PathBuf]) -> (Vec<PathBuf>, Vec<(PathBuf, io::Erro
 /// A walk below one root.
 pub struct Walk {
     root: PathBuf,
-    /// Where to begin, the first place last.
+    /// The remaining starting points, in reverse order.
     ahead: Vec<Start>,
-    /// What is still to be met from where it has begun.
+    /// The remaining entries of the current starting point.
     entries: Option<walkdir::IntoIter>,
     rules: Rules,
     exclude: Exclude,
     disks: Disks,
     /// Other roots below this one. They have their own walks, so this walk skips them.
     inner_roots: BTreeSet<PathBuf>,
-    /// The folders from the root to where it has begun, as they are called without links, if it follows links.
+    /// If links are followed: the folders from the root to the starting point, with links resolved.
     above: Vec<PathBuf>,
     /// The last folder that can be listed but not entered.
     closed: Option<PathBuf>,
@@ -180,15 +180,15 @@ impl Walk {
         })
     }
 
-    /// The same walk, but it looks only at these places and at the files right beside each of them. It meets of them what
-    /// it would meet on its whole way. A place may be a folder, a file, or gone.
+    /// Restricts the walk to these places and to the files directly beside each of them. There it finds the same as the
+    /// whole walk. A place may be a folder, a file, or missing.
     #[must_use]
     pub fn only(mut self, places: &[PathBuf]) -> Walk {
         self.ahead = vec![Start::Places(places.to_owned())];
         self
     }
 
-    /// Begins at another place. What it meets there comes later, except for a folder that cannot be listed.
+    /// Begins at the next starting point. Returns only a folder that cannot be listed; all else is found later.
     fn begin(&mut self, start: Start) -> Option<Found> {
         match start {
             Start::Places(places) => self.ahead.extend(starts(&self.root, &places).into_iter().rev()),
@@ -202,7 +202,7 @@ impl Walk {
                 match files_in(&folder, self.rules.follow_symlinks) {
                     Ok(files) => self.ahead.extend(files.into_iter().rev().map(Start::File)),
                     Err(_) if is_gone(&folder) => {}
-                    Err(error) => return self.told_once(Found::Unreadable { path: folder, error }),
+                    Err(error) => return self.reported_once(Found::Unreadable { path: folder, error }),
                 }
             }
             Start::Files(_) => {}
@@ -222,10 +222,10 @@ impl Walk {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) if error.path().is_some_and(|path| path != self.root && is_gone(path)) => return None,
-            Err(error) => return unreadable(error).and_then(|found| self.told_once(found)),
+            Err(error) => return unreadable(error).and_then(|found| self.reported_once(found)),
         };
         let is_dir = entry.file_type().is_dir();
-        // What was named is meant.
+        // The user named the root, so no rule leaves it out.
         let is_root = entry.path() == self.root;
         if (!is_root && self.is_left_out(entry.path(), is_dir))
             || self.is_inner_root(&entry)
@@ -236,7 +236,7 @@ impl Walk {
             }
             return None;
         }
-        photo(entry, is_root, &mut self.disks).and_then(|found| self.told_once(found))
+        photo(entry, is_root, &mut self.disks).and_then(|found| self.reported_once(found))
     }
 
     /// Whether the rules leave out a file or folder below the root.
@@ -262,7 +262,7 @@ impl Walk {
     /// Reports a folder that can be listed but not entered once, instead of each of its entries.
     ///
     /// Reading a file's metadata needs no permission on the file itself, so a refusal comes from its folder.
-    fn told_once(&mut self, found: Found) -> Option<Found> {
+    fn reported_once(&mut self, found: Found) -> Option<Found> {
         let Found::Unreadable { path, error } = found else { return Some(found) };
         let is_refused = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
         let folder = path.parent().filter(|_| is_refused(&error));
@@ -352,7 +352,7 @@ fn link(entry: DirEntry, may_be_photo: bool) -> Option<Found> {
     }
 }
 
-/// Whether nothing is at `path` any more: it was removed after its folder was listed.
+/// Whether `path` no longer exists: it was removed after its folder was listed.
 fn is_gone(path: &Path) -> bool {
     path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }

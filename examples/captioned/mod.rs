@@ -1,7 +1,7 @@
-//! What examples that measure on captioned photos have in common.
+//! Shared code of the examples that measure with captioned photos.
 //!
-//! Their FOLDER holds `images/` and `captions.jsonl`, one line `{"file": NAME, "captions": [TEXT, …]}` a photo. Their
-//! MODEL is a model folder, by default the offline model.
+//! Their FOLDER contains `images/` and `captions.jsonl`, with one line `{"file": NAME, "captions": [TEXT, …]}` per photo.
+//! Their MODEL is a model folder, by default the offline model.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -21,7 +21,7 @@ pub(crate) struct Captioned {
     pub(crate) captions: Vec<String>,
 }
 
-/// The photos that have captions.
+/// The photos with captions.
 pub(crate) fn captioned(folder: &Path) -> Result<Vec<Captioned>> {
     let lines = std::fs::read_to_string(folder.join("captions.jsonl"))?;
     let photos = lines.lines().map(serde_json::from_str).collect::<Result<Vec<Captioned>, _>>()?;
@@ -41,7 +41,7 @@ pub(crate) fn open_model(folder: Option<PathBuf>, prompt: Option<Prompt>) -> Res
     Ok(Model::open(&folder.unwrap_or_else(|| data.join("models/offline")), execution)?)
 }
 
-/// Indexes these files and folders; answers how many photos there are.
+/// Indexes these files and folders, and returns the number of photos.
 pub(crate) fn index_all(library: &Library, model: &Model, paths: &[PathBuf]) -> Result<u64> {
     let (roots, missing) = resolve_roots(paths);
     ensure!(missing.is_empty(), "{} paths are not there", missing.len());

@@ -1,5 +1,5 @@
-//! By how much versions of one picture differ, and different documents on one template: what the thresholds in
-//! `look.rs` and `duplicates/alike.rs` stand on.
+//! Measures how much versions of one picture differ, and different documents on one template: the basis of the thresholds in
+//! `look.rs` and `duplicates/alike.rs`.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::{DOCUMENTS, Family};
 
-/// As much detail as the offline model's pictures are decoded with.
+/// The detail with which pictures are decoded for the offline model.
 const DETAIL: Detail = Detail::ShortSide(288);
 
 struct Seen {
@@ -29,7 +29,7 @@ struct Range {
     bits: (u32, u32),
 }
 
-/// Prints a line for each version and one for each kind of document.
+/// Prints a line per version and per kind of document.
 pub(crate) fn print(pictures: &Path, families: &[Family]) -> Result<()> {
     let see = |entry: io::Result<fs::DirEntry>| {
         let path = entry?.path();
@@ -87,7 +87,7 @@ pub(crate) fn print(pictures: &Path, families: &[Family]) -> Result<()> {
     Ok(())
 }
 
-/// In the turn in which the hashes differ least.
+/// Compares two pictures in the turn in which the hashes differ least.
 fn compared(a: &Seen, b: &Seen) -> Option<(Difference, u32)> {
     let turn = Turn::ALL.into_iter().min_by_key(|turn| a.hash.turned(*turn).distance(&b.hash))?;
     Some((a.look.difference(&b.look, turn)?, a.hash.turned(turn).distance(&b.hash)))

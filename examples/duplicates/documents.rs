@@ -1,28 +1,28 @@
-//! Pictures of documents with random content: different ones on one template, as a garage's invoices are.
+//! Pictures of documents with random content: different ones on one template, like the invoices of one company.
 
 use image::{Rgb, RgbImage};
 
 /// The kinds of documents there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A letterhead, a few lines with amounts, a total, small print.
+    /// A letterhead, a few lines with amounts, a total, fine print.
     Invoice,
-    /// An invoice of the same lines and amounts every month: only its number and date are new.
+    /// A monthly invoice with the same lines and amounts; only number and date differ.
     Subscription,
     /// A coloured bar, a seat, a time, a square of random dots.
     Ticket,
     /// Boxes, some of them filled in by hand.
     Form,
-    /// A shop's slip: always the same goods, at other prices.
+    /// A shop's receipt: always the same goods at different prices.
     Slip,
-    /// Nothing but text.
+    /// Only text.
     Page,
     /// A conversation on a phone's screen.
     Chat,
 }
 
 impl Kind {
-    /// All of them.
+    /// All kinds.
     pub(crate) const ALL: [Kind; 7] =
         [Kind::Invoice, Kind::Subscription, Kind::Ticket, Kind::Form, Kind::Slip, Kind::Page, Kind::Chat];
 }
@@ -158,7 +158,7 @@ impl Paper {
         self.fill(x + width - 3, y, 3, height, BLACK);
     }
 
-    /// Letters of five by seven squares: no real ones, but each letter has its own.
+    /// Draws letters of five by seven squares: not real ones, but different for each letter.
     fn text(&mut self, x: u32, y: u32, size: u32, colour: [u8; 3], text: &str) {
         for (letter, at) in text.bytes().zip(0..) {
             let mut squares = Random(u64::from(letter));
@@ -170,7 +170,7 @@ impl Paper {
         }
     }
 
-    /// A letter by hand, of 25 by 40 pixels.
+    /// Draws a handwritten letter of 25 by 40 pixels.
     fn scribble(&mut self, x: u32, y: u32, random: &mut Random) {
         for _ in 0..4 {
             let (across, down) = (random.below(20), random.below(30));

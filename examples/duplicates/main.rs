@@ -1,18 +1,17 @@
-//! Measures `imgsearch duplicates` on pictures whose duplicates are known, because this makes them.
+//! Measures `imgsearch duplicates` on generated pictures, whose duplicates are known.
 //!
 //! ```sh
 //! cargo run --release --example duplicates -- FOLDER [MOST]
 //! ```
 //!
-//! Of the first MOST photos in FOLDER (all without that) it writes versions into a temporary folder: copies (saved
-//! again, scaled, turned), and others that must not be called copies (cut, shots of a burst, exposures, without colour,
-//! in other colours). One version of each photo is dated 1985-01-01 00:00:00 by one scanner, and so are its strangers.
-//! It adds documents: several with random content on each of several templates, each in a few versions, one of them
-//! scanned two seconds after that of the document before.
+//! It writes versions of the first MOST photos in FOLDER (default: all) into a temporary folder: copies (saved again, scaled,
+//! turned), and others that must not count as copies (crops, shots of a burst, exposures, grey, other colours). One version
+//! of each photo is dated 1985-01-01 00:00:00 by a scanner, the same for all photos. It adds documents: several with random
+//! content on each of several templates, each in a few versions, one of them scanned two seconds after that of the previous
+//! document.
 //!
-//! It prints by how much the pictures differ. Then it indexes all of them. For each likeness it prints how many of
-//! the pairs that were found are right and how many are wrong, and how many of each version were found with the
-//! original.
+//! It prints how much the pictures differ. Then it indexes them all. For each likeness it prints how many of the pairs found
+//! are right and wrong, and how many of each version were found with the original.
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
@@ -34,21 +33,21 @@ use image::{ImageEncoder, Rgb, RgbImage, imageops};
 use imageops::FilterType::Lanczos3;
 use rayon::prelude::*;
 
-/// How many templates of each kind of document there are, and how many documents on each.
+/// The number of templates per kind of document, and of documents per template.
 const TEMPLATES: u64 = 4;
 const DOCUMENTS: u64 = 6;
 
-/// What a version is to the picture as it was.
+/// The relation of a version to the original picture.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Is {
     Copy,
     /// At most similar. Versions with the same view are copies of each other.
     Similar(View),
-    /// Another picture of the same origin, which must not be called a copy; more does not count, either way.
+    /// Another picture of the same origin, which must not count as a copy. Whether it is similar is not judged.
     Relative,
 }
 
-/// What a similar version shows of the scene.
+/// The view of the scene in a similar version.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum View {
     Cut,
@@ -63,7 +62,7 @@ enum View {
 enum Saved {
     Jpeg(u8),
     Png,
-    /// A JPEG with a camera and a time: so many seconds after the photo's own.
+    /// A JPEG with a camera and a time: this many seconds after the photo's.
     Shot(u32),
     /// A JPEG with a scanner's date: the same for all.
     Dated,
@@ -146,13 +145,13 @@ fn resized(photo: &RgbImage, by: u32) -> RgbImage {
     imageops::resize(photo, photo.width() / by, photo.height() / by, Lanczos3)
 }
 
-/// The part of this corner and size, in thousandths.
+/// A crop with this corner and size, in thousandths.
 fn cropped(photo: &RgbImage, corner: (u32, u32), size: (u32, u32)) -> RgbImage {
     let (x, y) = (photo.width() * corner.0 / 1000, photo.height() * corner.1 / 1000);
     imageops::crop_imm(photo, x, y, photo.width() * size.0 / 1000, photo.height() * size.1 / 1000).to_image()
 }
 
-/// With so many stops more light.
+/// The photo with this many stops more light.
 fn exposed(photo: &RgbImage, stops: f32) -> RgbImage {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
     let lit =
@@ -166,7 +165,7 @@ fn grey(photo: &RgbImage) -> RgbImage {
     image::DynamicImage::ImageLuma8(imageops::grayscale(photo)).into_rgb8()
 }
 
-/// Nearly as bright as before, with red where there was green.
+/// The photo with red and green swapped, at nearly the same brightness.
 fn recoloured(photo: &RgbImage) -> RgbImage {
     let mut photo = photo.clone();
     photo.pixels_mut().for_each(|pixel| *pixel = Rgb([pixel.0[1], pixel.0[0], pixel.0[2]]));
@@ -176,7 +175,7 @@ fn recoloured(photo: &RgbImage) -> RgbImage {
 /// The pictures of one origin.
 struct Family {
     versions: &'static [Version],
-    /// What its origin is, for the table.
+    /// The origin's name in the table.
     origin: &'static str,
 }
 
@@ -214,7 +213,7 @@ fn add_photos(from: &Path, most: usize, into: &Path, families: &mut Vec<Family>)
         let extension = file.extension().unwrap_or_default().to_string_lossy();
         fs::copy(file, into.join(format!("{number}-0.{extension}")))?;
         let photo = image::open(file).with_context(|| file.display().to_string())?.into_rgb8();
-        // A minute lies between one photo and the next.
+        // One minute between photos.
         write_versions(&photo, PHOTO_VERSIONS, (number, 60 * number), into)
     })?;
     families.extend(files.iter().map(|_| Family { versions: PHOTO_VERSIONS, origin: "photo" }));
@@ -244,7 +243,7 @@ fn write_versions(
 ) -> Result<()> {
     for (Version { change, saved, is, .. }, version) in versions.iter().zip(1..) {
         let changed = change(picture);
-        // A picture without colours has no version in other colours.
+        // A grey picture has no version in other colours.
         if *is == Is::Relative && changed == *picture {
             continue;
         }
@@ -255,7 +254,7 @@ fn write_versions(
                 continue;
             }
             Saved::Jpeg(quality) => (*quality, None),
-            // Not at a whole minute, which is no evidence.
+            // Not at a whole minute, because such times are ignored.
             Saved::Shot(later) => (90, Some(exif("Maker Model", &clock(second + *later as usize + 7))?)),
             Saved::Dated => (90, Some(exif("Scanner", "1985:01:01 00:00:00")?)),
         };
@@ -268,7 +267,7 @@ fn write_versions(
     Ok(())
 }
 
-/// So many seconds after the first of May, as EXIF has it.
+/// The time this many seconds after the first of May, in EXIF's notation.
 fn clock(seconds: usize) -> String {
     let (minutes, hours) = (seconds / 60, seconds / 3600);
     format!("2024:05:{:02} {:02}:{:02}:{:02}", 1 + hours / 24, hours % 24, minutes % 60, seconds % 60)
@@ -318,7 +317,7 @@ fn report(likeness: &str, groups: &[Vec<(usize, usize)>], families: &[Family]) {
         _ => families[family].versions[version - 1].is,
     };
     let (mut right, mut wrong) = (0, BTreeMap::<String, usize>::new());
-    // Of each version of each origin: how many are in the group of the picture as it was, and how many there are.
+    // For each version of each origin: how many are in the original's group, and how many there are.
     let mut found: BTreeMap<(&str, usize, &str), (usize, usize)> = BTreeMap::new();
     for Family { versions, origin } in families {
         for (version, number) in versions.iter().zip(1..) {
@@ -337,7 +336,7 @@ fn report(likeness: &str, groups: &[Vec<(usize, usize)>], families: &[Family]) {
                         .entry(format!("{} called a copy: versions {} and {}", origins[0], a.1, b.1))
                         .or_default() += 1;
                 } else if kinds.contains(&Is::Relative) {
-                    // Neither is said to be right.
+                    // Neither right nor wrong.
                 } else {
                     right += 1;
                 }

@@ -1,5 +1,5 @@
-"""What scripts/bench/index and scripts/bench/cold share: the model, rclip's data folder, the build, and how a run is
-timed. Standard library only.
+"""Shared by scripts/bench/index and scripts/bench/cold: the model, rclip's data folder, the build, and timing. Standard
+library only.
 
 The model is a CLIP ViT-B/32 of 256 pixels with random weights (scripts/random_clip), which rclip and imgsearch run from
 the very same files.
@@ -21,7 +21,7 @@ RCLIP_MODEL = "ViT-B-32-256-datacomp_s34b_b86k"  # the folder rclip looks for it
 IMAGE_SIZE = 256
 TOWERS = ("visual.onnx", "textual.onnx")
 
-# In a process of its own: the memory of whoever starts a program counts as the program's at its start.
+# In a separate process, because a new program starts with the memory of its parent.
 QUANTIZE = """
 import sys
 sys.path[:0] = [sys.argv[1]]
@@ -69,7 +69,7 @@ def link(target, name):
 
 
 def build(example):
-    """imgsearch, and one of its examples, as a user would build them."""
+    """Builds imgsearch and one of its examples, like a user would."""
     command = ["cargo", "build", "--release", "--quiet", "--locked", "--bin", "imgsearch", "--example", example]
     subprocess.run(command, cwd=ROOT, check=True)
     release = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release"
@@ -77,7 +77,7 @@ def build(example):
 
 
 class Run:
-    """What a process wrote and took, from start to exit: `answer`, `seconds`, `cpu_seconds` and `peak_mb`."""
+    """Runs a process and returns its output and cost: `answer`, `seconds`, `cpu_seconds` and `peak_mb`."""
 
     def __init__(self, command, cwd=None, env=None):
         with tempfile.TemporaryFile() as answer, tempfile.TemporaryFile() as complaint:

@@ -1,4 +1,4 @@
-"""Damage to the files of a library, for scripts/bench/faults."""
+"""Damages files of a library, for scripts/bench/faults."""
 
 import shutil
 
@@ -8,7 +8,7 @@ def files_of(library):
 
 
 def counterpart(name, library):
-    """The file of another library that has the same part as this one."""
+    """The corresponding file of another library."""
     if library is None or (library / name).is_file():
         return library and library / name
     same = [file for file in files_of(library) if file.suffix == name.suffix and file.parent.name == name.parent.name]

@@ -1,4 +1,4 @@
-"""How the peers of scripts/bench/ann build, save, load and search. Each runs in a process of its own.
+"""The peers of scripts/bench/ann: building, saving, loading and searching. Each runs in a separate process.
 
 usage: peers.py build PEER FOLDER M EF_CONSTRUCTION | peers.py search PEER FOLDER
 """
@@ -70,7 +70,7 @@ def functions(name):
 
 
 def build(name, folder, m, ef_construction):
-    """Builds once: an index that is there with the same figures is kept, and what it took is printed again."""
+    """Builds once: an existing index with the same parameters is kept, and its cost is printed again."""
     path, note = folder / f"{name}-{m}-{ef_construction}.bin", folder / f"{name}-{m}-{ef_construction}.json"
     if not note.exists():
         make, save, _, _ = functions(name)

@@ -10,7 +10,7 @@ def chunk(kind, data):
 
 
 def picture(seed, comment=b""):
-    """A PNG of 24 × 24 pixels, made of a few smooth waves, that no other seed makes; a comment changes only bytes."""
+    """A PNG of 24 × 24 pixels with a few smooth waves, unique for each seed; a comment changes only bytes."""
     rng, side = random.Random(seed), 24
     waves = [[(rng.uniform(-.4, .4), rng.uniform(-.4, .4), rng.uniform(20, 60)) for _ in range(2)] for _ in range(3)]
     bases = [rng.randrange(60, 196) for _ in range(3)]
@@ -19,7 +19,7 @@ def picture(seed, comment=b""):
         rows.append(0)
         for x in range(side):
             for base, channel in zip(bases, waves):
-                # A triangle wave: as good as a sine, and quick.
+                # A triangle wave: as good as a sine, and faster.
                 value = base + sum(s * (4 * abs((a * x + b * y) % 1 - .5) - 1) for a, b, s in channel)
                 rows.append(min(255, max(0, int(value))))
     parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0))]
@@ -30,7 +30,7 @@ def picture(seed, comment=b""):
 
 
 class Photos:
-    """A folder of pictures, and the twins of some of them in another."""
+    """Makes a folder of pictures, and the twins of some of them in another."""
 
     def __init__(self, folder, first, count, twins):
         self.folder, self.count, self.pairs = folder, count, {}

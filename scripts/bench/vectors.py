@@ -1,4 +1,4 @@
-"""Unit vectors for scripts/bench/ann, and their true neighbours.
+"""Makes unit vectors for scripts/bench/ann, and their true neighbours.
 
 `neighbourhoods` are like embeddings of photos. Themes form a tree in 32 latent dimensions: each theme has 12 narrower
 ones, four levels deep, and some are far more popular than others, as in a real collection. Photos lie around the
@@ -18,7 +18,7 @@ AT_A_TIME = 20_000
 
 
 def make(folder, rows, hard):
-    """Writes base.f32 [rows, 512], q.f32 [1000, 512] and gt100.u32 [1000, 100], unless they are there."""
+    """Writes base.f32 [rows, 512], q.f32 [1000, 512] and gt100.u32 [1000, 100], unless they exist."""
     if (folder / "gt100.u32").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +35,7 @@ def make(folder, rows, hard):
 
 
 class Truth:
-    """The nearest rows of each query, over parts that come one after another."""
+    """The nearest rows of each query, over consecutive parts."""
 
     def __init__(self, queries):
         self.queries, self.rows = queries, 0

@@ -1,5 +1,5 @@
-"""The parts of scripts/export_clip.py, which tells what they need."""
+"""The parts of scripts/export_clip.py. Its docstring lists the requirements."""
 
 
 class Failure(Exception):
-    """What is wrong with a checkpoint, or with what was made of it."""
+    """A problem with a checkpoint or with its export."""

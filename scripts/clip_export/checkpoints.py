@@ -1,4 +1,4 @@
-"""Checkpoints of open_clip and of Hugging Face, and what model.json says about them."""
+"""Checkpoints of open_clip and Hugging Face, and their settings for model.json."""
 
 import os
 
@@ -52,11 +52,11 @@ def open_clip_checkpoint(name, model, text_cfg, tokenizer):
     causal = not text_cfg.get("no_causal_mask") and not text_cfg.get("embed_cls")
     ends = text_cfg.get("pool_type", "argmax") in ("argmax", "eos")
     if getattr(tokenizer, "strip_sep_token", False):
-        raise Failure("the tokenizer replaces its separators (strip_sep_token), which model.json cannot say")
+        raise Failure("the tokenizer replaces its separators (strip_sep_token), which model.json cannot express")
     rules = {
         "context_length": tokenizer.context_length,
         "clean": (text_cfg.get("tokenizer_kwargs") or {}).get("clean", "whitespace" if hugging_face else "lower"),
-        # A Hugging Face encoder masks what fills a text up; CLIP's never looks there.
+        # A Hugging Face encoder masks the padding; CLIP's causal attention never reaches it.
         "padded": not ("hf_model_name" in text_cfg or (causal and ends and hugging_face is None)),
         "pad_id": hugging_face.pad_token_id if hugging_face else 0,
     }
@@ -82,7 +82,7 @@ def hugging_face_checkpoint(name, model, processor, tokenizer):
     rules = {
         ("clip", "CLIPTokenizer"): {"clean": "lower", "padded": False},
         ("siglip", "SiglipTokenizer"): {"clean": "canonicalize", "padded": True},
-        # SigLIP 2: trained on text in lower case, which its tokenizer does not see to.
+        # SigLIP 2 was trained on lower-case text, but its tokenizer does not lower-case.
         ("siglip", "GemmaTokenizer"): {"clean": "lower", "padded": True},
     }.get(kind)
     if rules is None:
@@ -103,7 +103,7 @@ def hugging_face_checkpoint(name, model, processor, tokenizer):
 
 
 def preprocess_of(processor):
-    """preprocess of a Hugging Face image processor, if it is one that model.json can say."""
+    """model.json's `preprocess` for a Hugging Face image processor, if model.json can express it."""
     size, crop = processor["size"], processor.get("crop_size")
     crops = processor.get("do_center_crop", False)
     if "shortest_edge" in size:

@@ -1,18 +1,18 @@
-"""tokenizer.json of the tokenizers that checkpoints come with."""
+"""Writes tokenizer.json for the tokenizers of checkpoints."""
 
 import json
 import os
 
 
 def write_tokenizer(tokenizer, folder):
-    """tokenizer.json of an open_clip tokenizer: Hugging Face's own, or CLIP's in that form."""
+    """Writes tokenizer.json of an open_clip tokenizer: Hugging Face's own, or CLIP's converted."""
     path = os.path.join(folder, "tokenizer.json")
     if hasattr(tokenizer, "tokenizer"):
         write_fast_tokenizer(tokenizer.tokenizer, path)
         return
     start, end = sorted(tokenizer.all_special_ids)[-2:]
     merges = [list(pair) for pair in tokenizer.bpe_ranks]
-    # open_clip spells its two special tokens otherwise than Hugging Face; their ids are the same.
+    # open_clip and Hugging Face spell the two special tokens differently; the ids are the same.
     vocabulary = {token: number for token, number in tokenizer.encoder.items() if number not in (start, end)}
     specials = {"<|startoftext|>": start, "<|endoftext|>": end}
     with open(path, "w", encoding="utf-8") as file:
@@ -46,7 +46,7 @@ def clip_tokenizer(vocabulary, merges, specials):
 
 
 def write_fast_tokenizer(tokenizer, path):
-    """Of Hugging Face's two kinds of tokenizers one is a tokenizer.json; the other is converted where that is known."""
+    """Saves a fast tokenizer as it is, and converts a slow one if transformers knows how."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:
         backend = converted(tokenizer)
@@ -58,6 +58,6 @@ def converted(tokenizer):
 
     if type(tokenizer).__name__ != "SiglipTokenizer":
         return convert_slow_tokenizer(tokenizer)
-    # SigLIP's is T5's without the extra tokens, and has no converter of its own.
+    # SigLIP's tokenizer has no converter; it is T5's without the extra tokens.
     tokenizer._extra_ids = 0
     return T5Converter(tokenizer).converted()

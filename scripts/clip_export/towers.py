@@ -1,4 +1,4 @@
-"""Towers: modules of PyTorch that ONNX can say, written, compared with the checkpoint, and made smaller."""
+"""Towers: PyTorch modules that can be exported to ONNX, compared with the checkpoint, and quantised."""
 
 import copy
 import inspect
@@ -16,7 +16,7 @@ def towers():
     from torch.nn import functional
 
     class Tower(torch.nn.Module):
-        """What `features` of the model makes of pixels or token ids, as a unit vector."""
+        """The model's method `features`, applied to pixels or token ids and scaled to unit length."""
 
         def __init__(self, model, features):
             super().__init__()
@@ -26,8 +26,8 @@ def towers():
             return functional.normalize(getattr(self.model, self.features)(x), dim=-1)
 
     class ShortTexts(torch.nn.Module):
-        """open_clip's causal text towers, which want every text filled up, for texts as long as they are. Of a `CLIP` they
-        are part of the model itself, of a `CustomTextCLIP` its `text`."""
+        """open_clip's causal text tower for texts without padding, which open_clip's own code requires. In a `CLIP` the
+        tower is the model itself, in a `CustomTextCLIP` its `text`."""
 
         def __init__(self, tower):
             super().__init__()
@@ -48,7 +48,7 @@ def towers():
             return functional.normalize(x, dim=-1)
 
     class Attention(torch.nn.Module):
-        """PyTorch's attention written out: as it is, it would be exported with the example's length built in."""
+        """PyTorch's attention written out. The exporter would fix the original to the length of the example."""
 
         def __init__(self, fused):
             super().__init__()
@@ -85,7 +85,7 @@ def export(module, example, path, given, axes):
 
 
 def exportable(module):
-    """A copy without what the exporter would build the example's length into."""
+    """A copy without the modules that the exporter would fix to the length of the example."""
     import torch
 
     _, short_texts, attention = towers()
@@ -114,7 +114,7 @@ def image_inputs(checkpoint, count):
 
 
 def text_inputs(checkpoint):
-    """Pairs of token ids: as imgsearch gives them to the exported tower, and padded, as the checkpoint takes them."""
+    """Pairs of token ids: as imgsearch passes them to the exported tower, and padded, as the checkpoint expects them."""
     ids = checkpoint.tokenize(["a dog", "a photo of a red bicycle that leans on a wall of bricks", "", "two  cats\tand 3!"])
     if checkpoint.text_rules["padded"]:
         return [(ids[:1], ids[:1]), (ids, ids)]
@@ -124,7 +124,7 @@ def text_inputs(checkpoint):
 
 
 def compare(module, path, batches):
-    """The least cosine between a tower in ONNX Runtime and in PyTorch."""
+    """The lowest cosine between a tower's vectors from ONNX Runtime and from PyTorch."""
     import onnxruntime
     import torch
 
@@ -150,7 +150,7 @@ def to_half(path):
 
 
 class Photos:
-    """Pictures to calibrate with, prepared as the model wants them; what onnxruntime calls a CalibrationDataReader."""
+    """Preprocessed pictures for calibration, in the form of onnxruntime's CalibrationDataReader."""
 
     def __init__(self, folder, preprocess, most=64):
         names = sorted(os.listdir(folder))
@@ -165,7 +165,7 @@ class Photos:
 
 
 def prepared(path, preprocess):
-    """One picture as the model wants it, with Pillow; cut and squashed only approximately as the reference does."""
+    """One picture, preprocessed with Pillow. Crop and squash only approximate the reference."""
     import numpy as np
     from PIL import Image, ImageOps
 

@@ -1,1 +1,1 @@
-"""The parts of scripts/model_goldens, which tells what they need."""
+"""The parts of scripts/model_goldens. Its docstring lists the requirements."""

@@ -1,4 +1,4 @@
-"""The families of models, each in the layouts that it is published in."""
+"""The model families, each in the layouts it is published in."""
 
 import os
 import shutil
@@ -59,8 +59,8 @@ def clip_models(out, vocabulary):
         vision = {"image_size": scale.side, "layers": [1, 1, 1, 1], "width": 2, "patch_size": None}
         vision = open_clip.get_model_config("RN50")["vision_cfg"] if scale.full else vision
         resnet = open_clip_model(vision, 4, 0.5, vocab_size=size)[0]
-        # Its batch normalisation has to know what is usual, or all pictures come out alike. The mean of one pass is as
-        # good as the moving one of many, and was not thought of when the small model was made.
+        # Batch normalisation needs the usual statistics, or all pictures get similar vectors. The mean of one pass is as
+        # good as a moving average. The small model was made without this.
         norms = [module for module in resnet.modules() if isinstance(module, torch.nn.BatchNorm2d)]
         if scale.full:
             for norm in norms:
@@ -80,7 +80,7 @@ def clip_models(out, vocabulary):
             finish(folder, Towers(model), prepared, ids)
 
         prepared = preprocess("shortest", "bilinear", UNIT)
-        # MobileCLIP's own image tower, FastViT, is made in full size alone.
+        # MobileCLIP's own image tower, FastViT, is only made at full size.
         vision = open_clip.get_model_config("MobileCLIP-S1")["vision_cfg"] if scale.full else None
         if scale.full:
             vision["image_size"] = scale.side
@@ -142,7 +142,7 @@ def hugging_face_siglip(out, name, tokenizer, clean, interpolation):
         text_config={**small, "vocab_size": len(tokenizer), "max_position_embeddings": 64, "projection_size": dim},
         vision_config={**small, "image_size": scale.side, "patch_size": 16 if scale.full else 8}, attn_implementation="eager",
     )
-    # Its last token, always padding, sees the text through attention alone.
+    # The vector comes from the last token, always padding, which sees the text only through attention.
     model = shaken(transformers.SiglipModel(config), 5, 0.55)
     processor = {
         "image_processor_type": "SiglipImageProcessor", "size": {"height": scale.side, "width": scale.side}, "resample": 3 if interpolation == "bicubic" else 2,
@@ -177,7 +177,7 @@ def encoder_config(tokenizer):
 
 
 def xlm_roberta(out, name, tokenizer, published, scratch):
-    """open_clip's model with a Hugging Face encoder; NLLB's tokenizer as well is tried with XLM-R's encoder."""
+    """open_clip's model with a Hugging Face encoder. NLLB's tokenizer is tried with XLM-R's encoder too."""
     local = os.path.join(scratch, name)
     encoder_config(tokenizer).save_pretrained(local)
     tokenizer.save_pretrained(local)
@@ -192,7 +192,7 @@ def xlm_roberta(out, name, tokenizer, published, scratch):
 
 
 class MClip(torch.nn.Module):
-    """M-CLIP: a Hugging Face encoder, the mean over what the mask admits, and a projection."""
+    """M-CLIP: a Hugging Face encoder, the mean over the unmasked tokens, and a projection."""
 
     def __init__(self, config):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the reference code makes of all inputs."""
+"""The reference code's results for all inputs."""
 
 import os
 
@@ -11,7 +11,7 @@ from .models import scale
 
 
 def golden(folder, image, text, prepared, tokens, specials, length):
-    """`golden.json`: what the reference makes of every picture and text."""
+    """Writes `golden.json`: the reference's vectors and token ids for every picture and text."""
     with torch.no_grad():
         images = image(seen(prepared)).numpy()
         vectors = text(tokens).numpy()
@@ -20,7 +20,7 @@ def golden(folder, image, text, prepared, tokens, specials, length):
         median = float(np.median(cosines))
         print("{:20} {:8} median cosine {:.3f}".format(os.path.basename(folder), what, median), flush=True)
         if median > 0.998 and not scale.full:
-            raise SystemExit("these {} are too much alike to show an error".format(what))
+            raise SystemExit("these {} are too similar to show an error".format(what))
     rows = [[int(number) for number in row] for row in tokens]
     pad = rows[TEXTS.index("")][-1]
     trimmed = [trim(row, pad) for row in rows]
@@ -34,13 +34,13 @@ def golden(folder, image, text, prepared, tokens, specials, length):
 
 
 def specials_of(tokenizer):
-    """The ids that no text may bring in; an unknown character is no special token, even if it is counted as one."""
+    """The ids that no text may produce. The unknown token is not one of them, even if the tokenizer lists it."""
     unknown = tokenizer.unk_token_id
     return set(tokenizer.all_special_ids) - ({unknown} - {tokenizer.eos_token_id})
 
 
 def trim(row, pad):
-    """Without the padding, all but one of it."""
+    """The row with at most one padding token at its end."""
     end = len(row)
     while end > 1 and row[end - 1] == pad and row[end - 2] == pad:
         end -= 1

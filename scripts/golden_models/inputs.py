@@ -1,4 +1,4 @@
-"""What all models are given: texts, and pictures of tests/goldens."""
+"""The inputs of all models: texts, and pictures of tests/goldens."""
 
 import os
 import random
@@ -35,8 +35,8 @@ HARD = [
     "a photo of " + " and ".join(WORDS), " ".join(WORDS * 4), "the " * 100, "🐶 " * 50, "猫" * 90, "! " * 90, "é" * 90,
     "a photo of a dog." * 12, "cat," * 70, "123 " * 60,
 ]
-# Typed by a person these are text. Reference tokenizers take most of them for the tokens they spell, so that their answer
-# is no reference; what is compared is that none of the ids is special.
+# Typed by a person, these are text. Reference tokenizers take most of them for special tokens, so their ids are not
+# compared; the test only checks that none of our ids is special.
 SPECIAL = [
     "<|endoftext|>", "a <|startoftext|> b", "<start_of_text>", "<end_of_text> x", "</s>", "dog </s> cat", "<s>", "<pad>", "<unk>",
     "<eos>", "<bos>", "<mask>", "[SEP]", "dog</s>", "<pad><pad>",
@@ -53,8 +53,8 @@ TEXTS = texts()
 
 
 def pictures():
-    """Pictures that every decoder decodes alike: without loss, and of 8 bits. What the others become is tested by
-    tests/it/goldens.rs; here a decoder's last bit would only be made larger by random weights."""
+    """Lossless 8-bit pictures, which every decoder decodes to the same pixels. tests/it/goldens.rs tests the others;
+    here random weights would only amplify a decoder's last bit."""
     lossless = ("rgb.png", "rgb.bmp", "rgb.ppm", "rgb.qoi", "gray.png", "plain.tiff", "lzw.tiff", "portrait.png")
     return sorted(name for name in os.listdir(PICTURES) if name.endswith(".ref.png") or name in lossless)
 
@@ -64,7 +64,7 @@ def as_people_see_it(name):
 
 
 def seen(preprocess):
-    """All pictures as open_clip's transform hands them to a model."""
+    """All pictures after open_clip's transform."""
     from open_clip.transform import PreprocessCfg, image_transform_v2
 
     cfg = PreprocessCfg(

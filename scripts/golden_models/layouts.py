@@ -24,7 +24,7 @@ def to_onnx(module, example, path, names, axes):
 
 
 def ids_to_int32(path, names=("text",)):
-    """Immich's text towers take i32; a cast in front does the same as their export."""
+    """Immich's text towers take i32; a cast at the input has the same effect as their export."""
     model = onnx.load(path)
     for given in [value for value in model.graph.input if value.name in names]:
         for node in model.graph.node:
@@ -69,7 +69,7 @@ def write_json(path, value):
 
 
 class Towers:
-    """A model's two towers: normalised, and as its framework has them."""
+    """A model's two towers, which output unit vectors. `raw` removes the normalisation."""
 
     def __init__(self, model, image="encode_image", text="encode_text"):
         tower = towers()[0]
@@ -101,7 +101,7 @@ def clip_tokenizer_files(folder):
 
 
 def saved_tokenizer(tokenizer):
-    """tokenizer.json and tokenizer_config.json of a Hugging Face tokenizer."""
+    """Writes tokenizer.json and tokenizer_config.json of a Hugging Face tokenizer."""
 
     def write(folder):
         write_fast_tokenizer(tokenizer, os.path.join(folder, "tokenizer.json"))
@@ -112,7 +112,7 @@ def saved_tokenizer(tokenizer):
 
 
 def raw(module):
-    """A tower that does not normalise: rclip's, and Hugging Face's."""
+    """The tower without normalisation, as rclip and Hugging Face have it."""
 
     class Raw(torch.nn.Module):
         def __init__(self):
@@ -126,7 +126,7 @@ def raw(module):
 
 
 def transformers_layout(folder, model, processor, tokenizer):
-    """As Hugging Face's exporter does: all sizes free, the tokens' states beside the embedding, nothing normalised."""
+    """Like Hugging Face's exporter: all sizes free, token states beside the embedding, no normalisation."""
     is_clip = model.config.model_type == "clip"
 
     class Vision(torch.nn.Module):

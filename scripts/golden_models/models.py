@@ -1,11 +1,11 @@
-"""Models with random weights: tiny, or as large as they are published."""
+"""Models with random weights, tiny or at their published size."""
 
 import open_clip
 import torch
 
 
 class Scale:
-    """How large all models of a run are."""
+    """The size of all models of a run."""
 
     def __init__(self):
         self.dim, self.side, self.full = 8, 32, False
@@ -21,16 +21,16 @@ UNIT = {"mean": [0.0] * 3, "std": [1.0] * 3}
 
 
 def shaken(model, strength=1.5, vision=0.9):
-    """Random weights large enough that different inputs come out different; large models keep those they have."""
+    """Random weights, large enough that different inputs get different vectors. Full-size models keep their weights."""
     if scale.full:
         return model.eval()
     generator = torch.Generator().manual_seed(7)
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            # Pictures differ enough by themselves; strong weights would make much of a resizer's last bit.
+            # Pictures differ enough by themselves; strong weights would amplify a resizer's last bit.
             size = vision if "vis" in name else strength
             if weight.dim() > 1:
-                # Places matter less than what is there, or all inputs would come out alike.
+                # Positions must weigh less than the content, or all inputs get similar vectors.
                 fan = 25 if "position" in name else 1 if "embed" in name else weight[0].numel()
                 weight.copy_(torch.randn(weight.shape, generator=generator) * size / fan**0.5)
             elif "logit" not in name:

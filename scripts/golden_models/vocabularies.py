@@ -43,7 +43,7 @@ def train_clip_merges(count):
 
 
 def write_clip_merges(folder, vocabulary):
-    """A file like bpe_simple_vocab_16e6.txt. Without `vocabulary` its merges are ours."""
+    """Writes a file like bpe_simple_vocab_16e6.txt. Without `vocabulary`, the merges are trained on the texts."""
     path = os.path.join(folder, "bpe.txt.gz")
     if vocabulary:
         shutil.copy(vocabulary, path)

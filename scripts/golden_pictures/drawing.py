@@ -1,4 +1,4 @@
-"""Pictures like photos, and how they are saved in what Pillow does not write."""
+"""Photo-like pictures, and writers for formats that Pillow cannot write."""
 
 import struct
 import zlib
@@ -11,7 +11,7 @@ JPEG = {"quality": 88}
 
 
 def photo(width, height, seed=1):
-    """Something like a photo: clouds whose detail falls off as in nature, and a few things with edges."""
+    """A photo-like picture: clouds with a natural spectrum, and a few shapes with edges."""
     rng = np.random.default_rng(seed)
     fy, fx = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None, :]
     falloff = 1 / np.maximum(np.hypot(fx, fy), 1 / max(width, height)) ** 1.7
@@ -100,7 +100,7 @@ def few_bits_tiff(bits, interpretation, order="<", is_reversed=False):
 
 
 def write_tiff(path, order, size, meaning, strip, behind=b"", more=()):
-    """TIFF of one strip: each entry of its directory is a tag and its type, how many values, and those or their place."""
+    """TIFF of one strip. A directory entry has a tag, a type, the number of values, and the values or their offset."""
     bits, interpretation, samples = meaning
     entries = {
         256: (3, 1, size[0]), 257: (3, 1, size[1]), 258: (3, 1, bits), 259: (3, 1, 1), 262: (3, 1, interpretation),
@@ -117,7 +117,7 @@ def write_tiff(path, order, size, meaning, strip, behind=b"", more=()):
 
 
 def ycbcr_tiff(across, down):
-    """TIFF whose colours are coarser than its brightness by these steps."""
+    """TIFF with subsampled chroma."""
 
     def save(picture, path):
         y, cb, cr = (np.asarray(channel).astype(int) for channel in picture.convert("YCbCr").split())
@@ -127,7 +127,7 @@ def ycbcr_tiff(across, down):
         units = lambda a: a.reshape(a.shape[0] // down, down, a.shape[1] // across, across).swapaxes(1, 2)
         mean = lambda a: units(a).mean((2, 3)).round()[..., None]
         strip = np.concatenate([units(y).reshape(*units(y).shape[:2], -1), mean(cb), mean(cr)], -1)
-        # Packed, for Pillow takes every strip that is not packed for one without steps.
+        # Compressed, because Pillow reads every uncompressed strip as if it had no subsampling.
         packed = zlib.compress(strip.astype(np.uint8).tobytes())
         write_tiff(path, "<", (width, height), (8, 6, 3), packed, more={259: (3, 1, 8), 530: (3, 2, across, down)})
 
@@ -135,7 +135,7 @@ def ycbcr_tiff(across, down):
 
 
 def tiff(**how):
-    """TIFF as tifffile writes it, which knows what Pillow does not write."""
+    """TIFF written by tifffile, for variants that Pillow cannot write."""
 
     def save(picture, path):
         pixels = np.asarray(picture)
@@ -149,7 +149,7 @@ def tiff(**how):
 
 
 def premultiplied(picture):
-    """RGB multiplied by transparency, and that."""
+    """RGB multiplied by alpha, and alpha."""
     pixels = np.asarray(picture).astype(int)
     alpha = pixels[..., 3:]
     return Image.fromarray(np.concatenate([(pixels[..., :3] * alpha + 127) // 255, alpha], -1).astype(np.uint8))

@@ -1,4 +1,4 @@
-"""What a model gets to see of a picture: open_clip's transform over Pillow."""
+"""The input of a model for a picture: open_clip's transform, with Pillow."""
 
 import numpy as np
 import pillow_heif
@@ -13,7 +13,7 @@ FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BIL
 
 
 def centre(picture):
-    """torchvision's CenterCrop, and open_clip's CenterCropOrPad where it is too small."""
+    """torchvision's CenterCrop; for pictures that are too small, open_clip's CenterCropOrPad."""
     width, height = picture.size
     if width < SIZE or height < SIZE:
         padded = Image.new("RGB", (max(width, SIZE), max(height, SIZE)), 0)

@@ -1,4 +1,4 @@
-"""All golden pictures, by the names of their files."""
+"""All golden pictures, by file name."""
 
 from .drawing import (
     JPEG, few_bits_tiff, gray16, oriented, photo, png16, premultiplied, tiff, with_alpha, ycbcr_tiff, ycck,

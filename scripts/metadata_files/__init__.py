@@ -1,1 +1,1 @@
-"""The pictures of scripts/metadata_matrix, which tells what they need."""
+"""The pictures of scripts/metadata_matrix. Its docstring lists the requirements."""

@@ -1,4 +1,4 @@
-"""Blocks of metadata as they stand in files: EXIF, XMP and IPTC, and what is right to read of them."""
+"""Metadata blocks as files contain them (EXIF, XMP, IPTC), and the values expected from them."""
 
 import struct
 
@@ -7,7 +7,7 @@ PACKED = {SHORT: "H", LONG: "I", SLONG: "i", IFD: "I", DOUBLE: "d"}
 
 
 def value(kind, numbers):
-    """Count and bytes of a value: a text, bytes, numbers, or pairs of them."""
+    """Count and bytes of a value: a text, bytes, numbers, or pairs of numbers."""
     if isinstance(numbers, str):
         data = numbers.encode() + b"\0"
         return 2, len(data), data

@@ -1,4 +1,4 @@
-"""All pictures of the matrix: ending, what it is, the bytes, and what is right to read of them."""
+"""All pictures of the matrix: extension, description, bytes, and the expected metadata."""
 
 import json
 import struct
@@ -12,7 +12,7 @@ from .containers import RAW_SIZE, box, cr3, dng, heif, jpeg, jxl, png, profile, 
 
 
 def containers():
-    """Each container and place with the same EXIF block."""
+    """The same EXIF block in each container and position."""
     segment, front = b"Exif\0\0" + FACTS, b"http://ns.adobe.com/xap/1.0/\0"
     almost = b"Exif\0\0" + exif({0x0131: (2, "An editor")})
     yield "jpg", "exif", jpeg((0xE1, segment)), RIGHT
@@ -151,7 +151,7 @@ TAKEOUT = json.dumps({
 
 
 def sidecars():
-    """Pictures that say nothing themselves: ending, what it is, picture, right, and the names and content beside it."""
+    """Pictures without metadata, with sidecars: extension, description, bytes, expected metadata, sidecar names and contents."""
     google = {"taken": "2019-05-06T07:08:09+00:00", "description": "Boats", "keywords": ["sea", "gulls"], "place": (49.5, 15.25)}
     for names, right, data in (
         (("NAME.jpg.xmp", "NAME.xmp"), RIGHT_XMP, PACKET),

@@ -1,4 +1,4 @@
-"""Small pictures in every container, with blocks of metadata in every place."""
+"""Small pictures in every container, with metadata blocks in every position."""
 
 import io
 import struct
@@ -48,7 +48,7 @@ def profile(name, data):
 
 
 def webp(*chunks):
-    """The extended form, whose flags say what follows."""
+    """The extended format, whose flags list the chunks that follow."""
     plain = saved("WEBP", lossless=True)[12:]
     flags = sum({b"EXIF": 8, b"XMP ": 4}[name] for name, _ in chunks)
     width, height = (struct.pack("<I", side - 1)[:3] for side in SIZE)
@@ -59,7 +59,7 @@ def webp(*chunks):
 
 
 def tiff(entries, shot=(), place=(), pointer=LONG):
-    """Grey of 8 bits in one strip, which stands behind all directories."""
+    """8-bit grey in one strip, after all directories."""
     width, height = SIZE
     layout = {
         256: (SHORT, [width]), 257: (SHORT, [height]), 258: (SHORT, [8]), 259: (SHORT, [1]), 262: (SHORT, [1]),
@@ -108,7 +108,7 @@ def raf():
 
 
 def dng(**extra):
-    """IFD0 is a thumbnail; the RAW stands in a directory that it points to."""
+    """IFD0 is a thumbnail; the RAW image is in a directory that IFD0 points to."""
     size = {254: (LONG, [0]), 256: (LONG, [RAW_SIZE[0] + 96]), 257: (LONG, [RAW_SIZE[1] + 60])}
     size[0xC620] = (LONG, list(RAW_SIZE))
     first = dict(TURNED)

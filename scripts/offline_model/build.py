@@ -18,13 +18,13 @@ from .graphs import EMBED_DIM, FEATURES, IMAGE_SIZE, EfficientNetLite2, MiniLm, 
 from .onnx_writer import FLOAT, INT64, Graph, value_info
 from .weights import Safetensors, read_pth
 
-# Libraries remember it. A new name goes with every change of the vectors.
+# Libraries store this name. Change it whenever the vectors change.
 NAME = "offline-lite2-minilm-v2"
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLASSES = 1000
 
-# Softer than the classifier's own 1: the next best classes carry meaning too
+# Above the classifier's own 1, because the next best classes carry meaning too
 # (COCO captions: 2 beats 1, all classes beat the best 10).
 TEMPERATURE = 1.8
 
@@ -57,7 +57,7 @@ def read(name):
 
 
 def split_rows(data, *counts):
-    """Splits rows of EMBED_DIM half-precision numbers into consecutive matrices of so many rows each."""
+    """Splits rows of EMBED_DIM half-precision numbers into consecutive matrices of `counts` rows each."""
     row = 2 * EMBED_DIM
     assert len(data) == row * sum(counts), "expected {} rows, found {} bytes".format(sum(counts), len(data))
     parts, start = [], 0

@@ -46,7 +46,7 @@ from packages import Failure, say  # noqa: E402
 # The settings that the shipped R was fitted with (README.md).
 TEMPERATURE, BATCH, EPOCHS, LEARNING_RATE, WEIGHT_DECAY, DROPOUT = 0.1, 750, 12, 1e-3, 0.05, 0.3
 
-# Recall of fewer photos than this says nothing about the fit.
+# With fewer photos, recall is too noisy to judge the fit.
 FEWEST_PHOTOS = 50
 
 
@@ -82,7 +82,7 @@ class Network:
 
 
 def pixels(path):
-    """A photo as the product prepares it: upright, RGB, squashed, (value - 127) / 128."""
+    """A photo, preprocessed as imgsearch does it: upright, RGB, squashed, (value - 127) / 128."""
     with Image.open(path) as photo:
         rgb = ImageOps.exif_transpose(photo).convert("RGB").resize((IMAGE_SIZE, IMAGE_SIZE), Image.BICUBIC)
     return ((np.asarray(rgb, np.float32) - 127) / 128).transpose(2, 0, 1)
@@ -124,7 +124,7 @@ def fit(features, before, captions, seed=0):
     """
     random = np.random.default_rng(seed)
     mean, spread = features.mean(0), features.std(0) + 1e-3
-    # Inputs of unit variance, scaled so that a step of Adam moves a vector by a share that does not grow with FEATURES.
+    # Scales inputs to unit variance and so that a step of Adam moves a vector by the same share for any FEATURES.
     scale = 4 / math.sqrt(FEATURES) / spread
     inputs = ((features - mean) * scale).astype(np.float32)
     matrix, offset = np.zeros((FEATURES, EMBED_DIM), np.float32), np.zeros(EMBED_DIM, np.float32)

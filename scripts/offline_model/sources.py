@@ -1,4 +1,4 @@
-"""The two packages that the offline model is built from: which they are, and what is taken out of them."""
+"""The two packages that the offline model is built from, and the files used from them."""
 
 import zipfile
 from collections import namedtuple

@@ -70,7 +70,7 @@ fn no_photo_left(view: &dyn View, filter: &Filter, args: &FilterArgs) -> Result<
     let indexed = photos(all);
     for (why, alone) in conditions(view, filter, args)? {
         if view.count(&alone)? == 0 {
-            return Ok(format!("of {indexed} {why}"));
+            return Ok(format!("of {indexed}, {why}"));
         }
     }
     Ok(format!("each condition matches some of {indexed}, but no photo meets all of them"))

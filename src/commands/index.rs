@@ -85,7 +85,7 @@ impl Watcher for Shown {
     fn ended(&self, totals: &Totals) {
         if !self.0.is_quiet() {
             let mut output = Output::new(self.0.look);
-            // Nobody may read this any more; the library is kept current nevertheless.
+            // The library is kept current even if nobody reads the output any more.
             _ = output.changes(totals).and_then(|()| output.finish());
         }
     }

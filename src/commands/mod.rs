@@ -88,15 +88,15 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
 /// Appended to "stopping" by commands that finish and store their current batch first.
 const AFTER_BATCH: &str = " after the current batch";
 
-/// What Ctrl-C sets off.
+/// How Ctrl-C reaches running work.
 struct Stop {
-    /// Set for work that asks now and then.
+    /// Set for work that checks it regularly.
     cancel: Arc<AtomicBool>,
     /// Gets a message, for work that waits.
     bell: Receiver<()>,
 }
 
-/// The first Ctrl-C sets off the returned [`Stop`] and prints "stopping" and `when`; the second ends the process.
+/// The first Ctrl-C triggers the returned [`Stop`] and prints "stopping" and `when`; the second ends the process.
 fn stop_on_ctrl_c(when: &'static str) -> Result<Stop> {
     let (cancel, (ring, bell)) = (Arc::new(AtomicBool::new(false)), bounded(1));
     let flag = Arc::clone(&cancel);

@@ -177,7 +177,7 @@ fn bench(settings: &Settings, args: &BenchArgs) -> Result<Exit> {
     }))
 }
 
-/// For a person who has only the offline model: the model that finds more, and what it costs.
+/// If only the offline model is installed, recommends a better one and says what it costs.
 pub(super) fn stronger(settings: &Settings) -> Option<String> {
     let store = settings.store().ok()?;
     let installed = store.installed();

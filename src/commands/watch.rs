@@ -16,31 +16,31 @@ use crate::progress;
 use crate::settings::Settings;
 use crate::ui::Ui;
 
-/// A file that was modified less than this time ago is looked at in the next round: it may be a part of a copy.
+/// A file that was modified less than this ago is read in the next round, because it may still be being copied.
 const SETTLE: Duration = Duration::from_secs(3);
 
-/// When a round fails, because another command is changing the library or the disk is full, the next one waits this long.
+/// The wait after a failed round, for example because another command is changing the library or the disk is full.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// What comes before the first change.
+/// Whether to run before the first change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum First {
-    /// All of the folders were looked at just now.
+    /// No: all folders were indexed just now.
     Wait,
-    /// What changed before must be found too.
+    /// Yes, to find earlier changes.
     LookAtAll,
 }
 
-/// What a program that watches shows of its work.
+/// Shows the work of a program that watches.
 pub(super) trait Watcher {
-    /// Where the events of the round that begins go.
+    /// A round begins. Returns the reporter for its events.
     fn begin(&self) -> Box<dyn Reporter + '_>;
     /// A round has ended.
     fn ended(&self, totals: &Totals);
 }
 
 /// Brings the library up to date whenever something changes below the roots of `plan`, until `stop` has a message. Each
-/// round opens the library anew, so other commands can change it between rounds.
+/// round opens the library again, so other commands can change it between rounds.
 pub(super) fn keep_current(
     settings: &Settings,
     plan: &Plan,
@@ -85,7 +85,7 @@ pub(super) fn keep_current(
     }
 }
 
-/// One round: an ordinary run that looks only at these paths, which may be all roots.
+/// One round: an ordinary run over only these paths, which may be all roots.
 fn look(
     settings: &Settings,
     plan: &Plan,
@@ -106,7 +106,7 @@ fn look(
     Ok(ingest::index(&mut library, &model, &plan, round, cancel)?)
 }
 
-/// Remembers which files must be looked at again, and passes all events on.
+/// Passes all events on, and remembers which files must be read again.
 struct Round<'a> {
     reporter: Box<dyn Reporter + 'a>,
     unsettled: Mutex<BTreeSet<PathBuf>>,
@@ -122,7 +122,7 @@ impl Reporter for Round<'_> {
     }
 }
 
-/// Says why a round failed.
+/// Prints why a round failed.
 fn explain(ui: Ui, error: &anyhow::Error) {
     if !is_locked(error) {
         progress::print_warning(&format!("cannot update the library; trying again soon: {error:#}"));
@@ -131,7 +131,7 @@ fn explain(ui: Ui, error: &anyhow::Error) {
     }
 }
 
-/// Whether another command is changing the library, which ends by itself.
+/// Whether the error is that another command is changing the library. Waiting helps then.
 fn is_locked(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         let store = cause.downcast_ref::<imgsearch::library::StoreError>();

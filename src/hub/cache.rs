@@ -48,7 +48,7 @@ impl Cached {
                 continue;
             }
             let file = described(&snapshot, entry.path())
-                .ok_or_else(|| missing(&format!("{} is no link to a blob", entry.path().display())))?;
+                .ok_or_else(|| missing(&format!("{} is not a link to a blob", entry.path().display())))?;
             check_name(&id.repo, &file.path)?;
             files.push(file);
         }

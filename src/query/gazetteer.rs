@@ -60,7 +60,7 @@ impl Gazetteer {
     }
 }
 
-/// Towns whose file is read when one is first asked for.
+/// Towns of a file, which is read at the first search.
 #[derive(Debug, Default)]
 pub struct Towns {
     file: Option<PathBuf>,
@@ -71,23 +71,23 @@ pub struct Towns {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TownError {
-    /// There is no place to keep names of towns in.
+    /// The user has no home folder, so there is no file of towns.
     #[error("this user has no home folder to keep names of towns in")]
     NoFile,
-    /// They do not read.
+    /// The file could not be read.
     #[error("cannot read the names of towns in {}: {error}", file.display())]
     Unread {
         /// The file.
         file: PathBuf,
-        /// Why.
+        /// The reason.
         error: TextError,
     },
-    /// None has this name.
+    /// No town has this name.
     #[error("there is no town `{name}`{} of 15,000 people or more", in_country(country))]
     Unknown {
         /// The name.
         name: String,
-        /// The country, if one was named.
+        /// The country, if one was given.
         country: Option<String>,
     },
 }

@@ -58,11 +58,11 @@ impl Query {
 /// Which matches are left out for their score.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Cutoff {
-    /// None.
+    /// Nothing is left out.
     None,
-    /// Those that score less than this.
+    /// Matches with a lower score.
     Score(f32),
-    /// Those that everyday concepts fit about as well as the query does.
+    /// Matches that everyday concepts fit about as well as the query does.
     Relevance,
 }
 

@@ -1,7 +1,7 @@
-//! Where a walk begins that looks only at some places below its root.
+//! The starting points of a walk of only some places below a root.
 //!
-//! A walk of a whole root begins at the root. To come to the same decisions, one that begins farther down has to look at
-//! the folders between: whether the rules leave one of them out, and whether a link below leads back to one.
+//! To decide like a walk of the whole root, such a walk also checks the folders between the root and each place: the rules
+//! may leave one of them out, or a link further down may lead back to one.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,23 +10,22 @@ use std::path::{Path, PathBuf};
 
 use super::{RAW, Walk};
 
-/// A place to begin at.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Start {
-    /// Some places, and the files right beside each of them.
+    /// Some places, and the files directly beside each of them.
     Places(Vec<PathBuf>),
-    /// A folder with all that is below it, or a file.
+    /// A folder with everything below it, or a file.
     Tree(PathBuf),
-    /// The files right in a folder.
+    /// The files directly in a folder.
     Files(PathBuf),
-    /// A file that was met in a folder.
+    /// A file found in a folder.
     File(PathBuf),
 }
 
-/// Where to begin below `root` to look at `places`, which need not exist.
+/// Where to begin below `root` to walk `places`, which need not exist.
 ///
-/// A change of a file can mean something for the files beside it: a JPEG stands for a RAW file, and a sidecar tells of a
-/// photo. So the files right beside each place are looked at too.
+/// A changed file can affect the files beside it: a JPEG replaces the RAW file of the same shot, and a sidecar describes a
+/// photo. So the files directly beside each place are walked too.
 pub(super) fn starts(root: &Path, places: &[PathBuf]) -> Vec<Start> {
     let trees = below(root, places);
     let is_inside =
@@ -37,7 +36,7 @@ pub(super) fn starts(root: &Path, places: &[PathBuf]) -> Vec<Start> {
     let (mut starts, mut is_whole) = (Vec::new(), false);
     for tree in &trees {
         is_whole |= tree == root;
-        // What is no folder is met among the files beside it.
+        // A file is found with the files beside it.
         if tree == root || tree.is_dir() {
             starts.push(Start::Tree(tree.clone()));
         }
@@ -49,7 +48,7 @@ pub(super) fn starts(root: &Path, places: &[PathBuf]) -> Vec<Start> {
     starts
 }
 
-/// The places at or below `root`, none of them inside another; the root itself where a place is above it.
+/// The places at or below `root`, none of them inside another. A place above the root counts as the root.
 pub(crate) fn below(root: &Path, places: &[PathBuf]) -> Vec<PathBuf> {
     let inside = places.iter().filter_map(|place| match place.starts_with(root) {
         true => Some(place.as_path()),
@@ -58,11 +57,11 @@ pub(crate) fn below(root: &Path, places: &[PathBuf]) -> Vec<PathBuf> {
     outermost(inside)
 }
 
-/// Those of these paths that are not inside another, in their order.
+/// The paths that are not inside another one, sorted.
 pub(crate) fn outermost<'a>(paths: impl Iterator<Item = &'a Path>) -> Vec<PathBuf> {
     let mut outer: Vec<PathBuf> = Vec::new();
     for path in paths.collect::<BTreeSet<_>>() {
-        // What a folder holds comes right behind it in the order of paths.
+        // Everything in a folder follows it directly.
         if !outer.last().is_some_and(|last| path.starts_with(last)) {
             outer.push(path.to_owned());
         }
@@ -70,7 +69,7 @@ pub(crate) fn outermost<'a>(paths: impl Iterator<Item = &'a Path>) -> Vec<PathBu
     outer
 }
 
-/// The paths of all that is right in `folder` and is no folder, RAW files last.
+/// The paths of everything directly in `folder` except folders, RAW files last.
 pub(super) fn files_in(folder: &Path, follow_symlinks: bool) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -87,7 +86,8 @@ pub(super) fn files_in(folder: &Path, follow_symlinks: bool) -> io::Result<Vec<P
 }
 
 impl Walk {
-    /// Whether a walk of the whole root comes to `folder`, which is the root or below it. Notes the folders on the way.
+    /// Whether a walk of the whole root would reach `folder`, which is the root or below it. Remembers the folders on the
+    /// way.
     pub(super) fn reaches(&mut self, folder: &Path) -> bool {
         self.above.clear();
         let mut way: Vec<&Path> =
@@ -116,7 +116,7 @@ impl Walk {
         true
     }
 
-    /// Whether a link leads to a folder between the root and where the walk began.
+    /// Whether a link leads to a folder between the root and the start of the walk.
     pub(super) fn leads_back(&self, link: &Path) -> bool {
         !self.above.is_empty() && link.canonicalize().is_ok_and(|target| self.above.contains(&target))
     }
@@ -129,7 +129,7 @@ mod tests {
     use crate::disk::{DiskMarks, Disks};
 
     #[test]
-    fn a_walk_of_some_places_begins_at_them_and_beside_them() {
+    fn a_walk_of_some_places_includes_the_files_beside_them() {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         fs::create_dir_all(root.join("a/b/c")).unwrap();
@@ -154,10 +154,9 @@ mod tests {
         check(&a.join("b"), &["c.xmp", "1.jpg"], &[]);
     }
 
-    /// The links below `a/b`, and what a walk that looks only there meets.
     #[test]
     #[cfg(unix)]
-    fn links_that_lead_back_above_the_beginning_are_not_followed() {
+    fn links_back_above_the_starting_point_are_not_followed() {
         use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path().canonicalize().unwrap();

@@ -1,18 +1,17 @@
-//! What has changed since the last round.
+//! The changes since the last round.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// With more changed paths than this the folders they are in stand for them, and with more such folders the whole roots
-/// do. So memory stays small however much changes.
+/// Above this many changed paths, only their folders are kept; above this many folders, only the roots. This bounds the
+/// memory.
 const MOST_PATHS: usize = 1_000;
 
-/// Changed paths, and when they changed.
 #[derive(Debug, Default)]
 pub(super) struct Dirty {
     paths: BTreeSet<PathBuf>,
-    /// Each stands for everything below it.
+    /// Folders with changes anywhere below them.
     folders: BTreeSet<PathBuf>,
     /// When the first of these changes was noticed, and the last.
     times: Option<(Instant, Instant)>,
@@ -42,12 +41,12 @@ impl Dirty {
         self.times
     }
 
-    /// Hands out the changed paths and forgets them. A path below another changed folder is left out.
+    /// Returns and clears the changed paths, without those below another changed folder.
     pub(super) fn take(&mut self) -> Vec<PathBuf> {
         let Dirty { mut paths, folders, .. } = std::mem::take(self);
         paths.extend(folders);
         let mut topmost: Vec<PathBuf> = Vec::new();
-        // Paths are sorted by component, so a folder comes right before what is below it.
+        // Paths are sorted by component, so everything below a folder follows it directly.
         for path in paths {
             if topmost.last().is_none_or(|last| !path.starts_with(last)) {
                 topmost.push(path);
@@ -62,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_stands_for_what_is_below_it() {
+    fn paths_below_a_changed_folder_are_left_out() {
         let (mut dirty, roots, now) = (Dirty::default(), ["/r".into()], Instant::now());
         for path in ["/r/b/x.jpg", "/r/a", "/r/a/1.jpg", "/r/a-b/2.jpg", "/r/a/c/3.jpg", "/r/b/y.jpg"] {
             dirty.mark(path.into(), &roots, now);

@@ -1,12 +1,11 @@
-//! Notices changes in folders, so that a library can be kept current.
+//! Watches folders for changes, to keep a library current.
 //!
-//! A change only marks a path; looking into it is the work of an ordinary incremental run
-//! ([`crate::ingest::Plan::only`]). So a missed, doubled or misleading event cannot make anything wrong: at worst a
-//! change is seen later, by the next full walk. Systems do miss events: of 100 folders created with a photo in each at
-//! once, Linux told of 40 to 60 of the photos, but of all folders.
+//! A change only marks a path; an ordinary incremental run then reads it ([`crate::ingest::Plan::only`]). So a missed,
+//! duplicate or misleading event does no harm: at worst, the next full walk finds the change. Systems do miss events:
+//! when 100 folders with a photo each were created at once, Linux reported all folders but only 40 to 60 of the photos.
 //!
-//! No system tells of changes that another machine makes on a network share. Such roots are walked on a schedule, and so
-//! are those that cannot be watched for another reason. All others are walked once a day as well.
+//! No system reports changes that another machine makes on a network share. Such roots, and others that cannot be
+//! watched, are walked on a schedule. All other roots are walked once a day as well.
 
 mod dirty;
 mod pace;
@@ -24,23 +23,23 @@ use crate::walk::Rules;
 use dirty::Dirty;
 use pace::Pace;
 
-/// What to watch, and how often to look where watching is not enough.
+/// What to watch, and how often to walk folders that cannot be watched.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Folders or files that exist.
+    /// Existing folders or files.
     pub roots: Vec<PathBuf>,
-    /// What is left out below them.
+    /// Which files below the roots are left out.
     pub rules: Rules,
-    /// Folders that this program writes to: changes in them mean nothing.
+    /// Folders that this program writes to. Changes in them are ignored.
     pub ignored: Vec<PathBuf>,
-    /// How often to walk roots that cannot be watched: network shares, mostly.
+    /// How often to walk roots that cannot be watched, mostly network shares.
     pub rescan: Duration,
 }
 
 impl Options {
-    /// How often roots that cannot be watched are walked, unless told otherwise.
+    /// The default of [`Options::rescan`].
     pub const RESCAN: Duration = Duration::from_secs(15 * 60);
-    /// How often the others are walked.
+    /// How often watched roots are walked.
     const FULL_WALK: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// Watches `roots` with the usual settings.
@@ -48,8 +47,7 @@ impl Options {
         Options { roots, rules: Rules::default(), ignored: Vec::new(), rescan: Options::RESCAN }
     }
 
-    /// Whether a change at `path` is of no interest. Hidden files are left out by name alone; the run that looks decides
-    /// about all else.
+    /// Whether a change at `path` can be ignored. Only hidden files are left out here; the run applies the other rules.
     fn ignores(&self, path: &Path) -> bool {
         let is_hidden = |root: &PathBuf| {
             let Ok(inside) = path.strip_prefix(root) else { return true };
@@ -64,18 +62,17 @@ impl Options {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unwatched {
-    /// Other machines can change it, and no system tells of that.
+    /// Other machines can change it, and no system reports that.
     #[error("it is on a network share")]
     Network,
-    /// Linux watches only so many folders for each user.
+    /// Linux limits how many folders a user can watch.
     #[error("it has more folders than this system lets a user watch (`fs.inotify.max_user_watches`)")]
     TooManyFolders,
-    /// The system refused.
+    /// The system's error message.
     #[error("{0}")]
     Refused(String),
 }
 
-/// One of the roots.
 #[derive(Debug)]
 struct Root {
     path: PathBuf,
@@ -84,11 +81,11 @@ struct Root {
     next_walk: Instant,
 }
 
-/// What the thread that hears of changes shares with the one that waits.
+/// State shared by the thread that receives events and the one that waits.
 struct Heard {
     options: Options,
     dirty: Mutex<Dirty>,
-    /// Holds a token while there is something new.
+    /// Contains a token while there are new changes.
     bell: Sender<()>,
 }
 
@@ -98,12 +95,12 @@ pub struct Watch {
     roots: Vec<Root>,
     pace: Pace,
     rung: Receiver<()>,
-    /// `None` where this system has nothing to watch with.
+    /// `Err` if this system cannot watch folders.
     watcher: Result<RecommendedWatcher, String>,
 }
 
 impl Watch {
-    /// Begins to watch. A root that cannot be watched is walked on a schedule; see [`Watch::unwatched`].
+    /// Starts watching. A root that cannot be watched is walked on a schedule; see [`Watch::unwatched`].
     pub fn begin(options: Options) -> Watch {
         let (bell, rung) = bounded(1);
         let heard = Arc::new(Heard { options, dirty: Mutex::default(), bell });
@@ -129,8 +126,8 @@ impl Watch {
         self.roots.iter().filter_map(|root| Some((root.path.as_path(), root.unwatched.as_ref()?)))
     }
 
-    /// Waits until there is something to look at, and names it: files and folders, none below another, some of which
-    /// may be gone. `None` as soon as `stop` has a message or its sender is gone.
+    /// Waits for changes and returns the changed files and folders. None is below another, and some may no longer exist.
+    /// Returns `None` as soon as `stop` has a message or its sender is dropped.
     pub fn wait(&mut self, stop: &Receiver<()>) -> Option<Vec<PathBuf>> {
         loop {
             let now = Instant::now();
@@ -151,7 +148,7 @@ impl Watch {
         }
     }
 
-    /// Looks at these again in a later round: files that are still being copied, or all of a round that failed.
+    /// Marks paths for a later round: files that are still being copied, or all paths of a round that failed.
     pub fn look_again(&self, paths: impl IntoIterator<Item = PathBuf>) {
         self.heard.mark(paths);
     }
@@ -160,14 +157,14 @@ impl Watch {
         for place in 0..self.roots.len() {
             if self.roots[place].next_walk <= now {
                 let path = self.roots[place].path.clone();
-                // What was unplugged and is here again has lost its watches.
+                // A disk that was unplugged and plugged in again has lost its watches.
                 self.roots[place] = self.begun(path.clone(), now);
                 self.heard.mark([path]);
             }
         }
     }
 
-    /// Watches a root, if that can be done.
+    /// Watches a root if possible.
     fn begun(&mut self, path: PathBuf, now: Instant) -> Root {
         let unwatched = self.watch(&path).err();
         let interval = if unwatched.is_some() { self.heard.options.rescan } else { Options::FULL_WALK };
@@ -194,7 +191,7 @@ impl Heard {
                 self.mark(event.paths.into_iter().filter(|path| !self.options.ignores(path)));
             }
             Ok(_) => {}
-            // Of which changes it would have told is not known.
+            // It is unknown which changes were missed.
             Err(_) => self.mark(self.options.roots.clone()),
         }
     }
@@ -205,7 +202,7 @@ impl Heard {
             dirty.mark(path, &self.options.roots, now);
         }
         drop(dirty);
-        // A full channel has rung already; the other end is gone only when nobody waits any more.
+        // If the channel is full, the waiting thread will wake anyway; if it is disconnected, no thread waits.
         match self.bell.try_send(()) {
             Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
         }
@@ -217,7 +214,7 @@ impl Heard {
     }
 }
 
-/// Whether a file may be another one now. Reading a file is no change.
+/// Whether a file may have changed. Reading does not change a file.
 fn is_change(kind: EventKind) -> bool {
     match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,

@@ -1,10 +1,10 @@
-//! On real folders, with what the operating system really tells.
+//! Tests on real folders with the operating system's events.
 
 use std::fs;
 
 use super::*;
 
-/// A folder that is watched, and the end of the channel that stops waiting.
+/// A watched folder, and the channel that stops waiting.
 struct Watched {
     folder: tempfile::TempDir,
     root: PathBuf,
@@ -29,7 +29,7 @@ impl Watched {
         fs::write(path, "a").unwrap();
     }
 
-    /// What the next round is to look at, relative to the root.
+    /// The next round's paths, relative to the root.
     fn next(&mut self) -> Vec<PathBuf> {
         let paths = self.watch.wait(&self.stop.1).unwrap();
         paths.into_iter().map(|path| path.strip_prefix(&self.root).unwrap().to_owned()).collect()
@@ -63,9 +63,9 @@ fn every_kind_of_change_is_noticed() {
     assert_eq!(found.len(), 7, "{found:?}");
 }
 
-/// Of the files in them the system misses some, because they are there before it watches the folder.
+/// The system misses some files, because they are created before it watches their folder.
 #[test]
-fn photos_in_new_folders_are_within_what_is_named() {
+fn photos_in_new_folders_are_below_the_reported_paths() {
     let mut watched = Watched::new(|_| (), |_| ());
     let names: Vec<String> = (0..100).map(|i| format!("{i}/deep/er/a.jpg")).collect();
     names.iter().for_each(|name| watched.write(name));
@@ -77,7 +77,7 @@ fn photos_in_new_folders_are_within_what_is_named() {
 }
 
 #[test]
-fn what_is_no_change_to_a_photo_is_not_told() {
+fn reads_and_changes_to_hidden_or_own_files_are_ignored() {
     let prepare = |root: &Path| {
         fs::write(root.join("read.jpg"), "a").unwrap();
         fs::create_dir_all(root.join(".cache")).unwrap();
@@ -93,29 +93,29 @@ fn what_is_no_change_to_a_photo_is_not_told() {
 }
 
 #[test]
-fn hidden_files_are_told_when_they_are_wanted() {
+fn hidden_files_are_reported_when_included() {
     let mut watched = Watched::new(|_| (), |options| options.rules.include_hidden = true);
     watched.write(".hidden.jpg");
     assert_eq!(watched.next(), [PathBuf::from(".hidden.jpg")]);
 }
 
 #[test]
-fn waiting_ends_when_it_is_told_to() {
+fn a_stop_message_ends_waiting() {
     let mut watched = Watched::new(|_| (), |_| ());
     watched.stop.0.send(()).unwrap();
     assert_eq!(watched.watch.wait(&watched.stop.1), None);
 }
 
 #[test]
-fn what_is_to_be_looked_at_again_comes_again() {
+fn paths_marked_for_a_later_round_are_returned_again() {
     let mut watched = Watched::new(|_| (), |_| ());
     watched.watch.look_again([watched.root.join("a.jpg")]);
     assert_eq!(watched.next(), [PathBuf::from("a.jpg")]);
 }
 
-/// Such as a disk that is plugged in later: it is looked for on a schedule, and watched when it is there.
+/// For example, a disk that is plugged in later.
 #[test]
-fn a_root_that_is_not_there_is_walked_on_a_schedule_and_then_watched() {
+fn a_missing_root_is_tried_on_a_schedule_and_watched_once_it_exists() {
     let remove = |root: &Path| fs::remove_dir(root).unwrap();
     let mut watched = Watched::new(remove, |options| options.rescan = Duration::from_millis(20));
     assert_eq!(watched.watch.unwatched().map(|(path, _)| path).collect::<Vec<_>>(), [&watched.root]);

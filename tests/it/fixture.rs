@@ -110,7 +110,7 @@ fn the_records_of_an_earlier_version_are_current() {
         ControlFlow::Continue(())
     };
     view.each_item(visit).unwrap();
-    // Four photos, what is damaged, and what is no picture.
+    // Four photos, a damaged one, and a file that is not a picture.
     assert_eq!(records, 6);
     assert!(view.get(&Item::file(Path::new(PHOTOS).join("c.DNG"))).unwrap().is_none());
 }

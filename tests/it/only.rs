@@ -1,4 +1,4 @@
-//! A run that looks only at some places leaves the library as a run over everything would.
+//! A run over only the changed places gives the same library as a run over everything.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -25,7 +25,7 @@ fn run(store: &MemoryStore, model: &Model, plan: &Plan) -> Totals {
     totals
 }
 
-/// All records, in the order of their keys; of a vector only whether there is one.
+/// All records, sorted by key, each with whether it has a vector.
 fn records(store: &MemoryStore) -> Vec<(Stored, bool)> {
     let mut records = Vec::new();
     let visit = &mut |stored: Stored, is_photo| {
@@ -37,7 +37,7 @@ fn records(store: &MemoryStore) -> Vec<(Stored, bool)> {
     records
 }
 
-/// Two stores hold the same of the same files: records, contents and vectors.
+/// Checks that two stores contain the same records and vectors.
 #[track_caller]
 fn check(one: &MemoryStore, other: &MemoryStore, round: &str) {
     let (found, expected) = (records(one), records(other));
@@ -86,7 +86,7 @@ fn change(numbers: &mut Numbers, root: &Path) -> Vec<PathBuf> {
             fs::rename(&from, &to).ok();
             vec![from, to]
         }
-        // A file takes the place of a folder.
+        // A file replaces a folder.
         4 => {
             let path = folder(numbers);
             if fs::remove_dir_all(&path).is_ok() {
@@ -95,7 +95,7 @@ fn change(numbers: &mut Numbers, root: &Path) -> Vec<PathBuf> {
             vec![path]
         }
         _ => {
-            // A folder takes the place of a file.
+            // A folder replaces a file.
             for folder in FOLDERS.iter().map(|folder| root.join(folder)).filter(|folder| folder.is_file()) {
                 fs::remove_file(&folder).unwrap();
                 fs::create_dir(&folder).unwrap();
@@ -106,7 +106,7 @@ fn change(numbers: &mut Numbers, root: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn a_library_comes_out_the_same_whether_all_or_only_the_changed_places_are_looked_at() {
+fn a_run_over_changed_places_gives_the_same_library_as_one_over_everything() {
     let model = open_model(&small_model());
     for tree in 0..12 {
         let (workspace, mut numbers) = (Workspace::new(), Numbers(tree));
@@ -115,7 +115,7 @@ fn a_library_comes_out_the_same_whether_all_or_only_the_changed_places_are_looke
             fs::create_dir_all(root.join(folder)).unwrap();
         }
         fs::write(root.join("sub/named.raw data"), dng(9)).unwrap();
-        // A link that leads back up, in a run that follows links.
+        // A link to a folder above, for runs that follow links.
         #[cfg(unix)]
         std::os::unix::fs::symlink("..", root.join("sub/deep/up")).unwrap();
         for _ in 0..15 {
@@ -142,7 +142,7 @@ fn a_library_comes_out_the_same_whether_all_or_only_the_changed_places_are_looke
             for _ in 0..=numbers.below(4) {
                 changed.extend(change(&mut numbers, &root));
             }
-            // What watches folders knows of the folder only.
+            // Some systems report only the changed folder.
             if numbers.below(3) == 0 {
                 changed = changed.into_iter().map(|path| path.parent().unwrap().to_owned()).collect();
             }
@@ -187,7 +187,7 @@ impl Watched {
 }
 
 #[test]
-fn only_what_was_named_is_looked_at_or_found_to_be_gone() {
+fn only_the_given_places_are_walked_or_removed() {
     let watched = Watched::new();
     for (name, seed) in [("a/1.png", 1), ("a/deep/2.png", 2), ("b/3.png", 3), ("4.png", 4)] {
         watched.workspace.photo(name, seed);
@@ -198,11 +198,11 @@ fn only_what_was_named_is_looked_at_or_found_to_be_gone() {
     fs::remove_file(watched.path("a/1.png")).unwrap();
     fs::remove_file(watched.path("b/3.png")).unwrap();
     let totals = watched.run(Some(&["a"]), 2);
-    // Those in `a`, and the one beside it.
+    // The files in `a`, and the one beside it.
     assert_eq!((totals.embedded, totals.unchanged, totals.removed), (1, 2, 1));
     assert!(watched.has("a/new.png") && !watched.has("a/1.png"));
     assert!(!watched.has("b/new.png") && watched.has("b/3.png"));
-    // What is outside the roots is nothing to look at.
+    // Paths outside the roots are ignored.
     let elsewhere = watched.workspace.root().canonicalize().unwrap().join("elsewhere");
     let totals = watched.run(Some(&[elsewhere.to_str().unwrap()]), 3);
     assert_eq!((totals.files(), totals.removed), (0, 0));
@@ -213,7 +213,7 @@ fn only_what_was_named_is_looked_at_or_found_to_be_gone() {
 }
 
 #[test]
-fn a_raw_file_follows_what_happens_to_the_jpeg_beside_it() {
+fn a_change_of_a_jpeg_also_updates_the_raw_file_beside_it() {
     let watched = Watched::new();
     fs::write(watched.path("a.DNG"), dng(1)).unwrap();
     watched.run(None, 1);
@@ -228,7 +228,7 @@ fn a_raw_file_follows_what_happens_to_the_jpeg_beside_it() {
 }
 
 #[test]
-fn the_note_of_the_last_whole_run_stays() {
+fn a_partial_run_keeps_the_note_of_the_last_full_run() {
     let watched = Watched::new();
     watched.workspace.photo("a/1.png", 1);
     fs::write(watched.path("film.mp4"), "").unwrap();

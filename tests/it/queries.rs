@@ -450,15 +450,15 @@ fn an_empty_result_is_explained() {
     let inside = workspace.photos().join("sub");
     fs::create_dir(&inside).unwrap();
     let inside = inside.canonicalize().unwrap();
-    check(&["--in", nowhere], &format!("of 4 photos none is in {nowhere} (there is no such folder)"));
-    check(&["--in", inside.to_str().unwrap()], &format!("of 4 photos none is in {}", inside.display()));
-    check(&["--glob", "x*", "--glob", "y"], "of 4 photos none matches `x*` or `y`");
-    check(&["--type", "heic,raw"], "of 4 photos none is of type `heic` or `raw`");
-    check(&["--on", "1999"], "of 4 photos none was taken then");
-    check(&["--near", "0,0"], "of 4 photos 3 have GPS data, but none was taken there");
-    check(&["--camera", "leica"], "of 4 photos none is from a camera called `leica`");
-    check(&["--lens", "200mm"], "of 4 photos none was taken with a lens called `200mm`");
-    check(&["--min-size", "100MP"], "of 4 photos none is that large");
+    check(&["--in", nowhere], &format!("of 4 photos, none is in {nowhere} (there is no such folder)"));
+    check(&["--in", inside.to_str().unwrap()], &format!("of 4 photos, none is in {}", inside.display()));
+    check(&["--glob", "x*", "--glob", "y"], "of 4 photos, none matches `x*` or `y`");
+    check(&["--type", "heic,raw"], "of 4 photos, none is of type `heic` or `raw`");
+    check(&["--on", "1999"], "of 4 photos, none was taken then");
+    check(&["--near", "0,0"], "of 4 photos, 3 have GPS data, but none was taken there");
+    check(&["--camera", "leica"], "of 4 photos, none is from a camera called `leica`");
+    check(&["--lens", "200mm"], "of 4 photos, none was taken with a lens called `200mm`");
+    check(&["--min-size", "100MP"], "of 4 photos, none is that large");
     check(
         &["--camera", "canon", "--glob", "plain*"],
         "each condition matches some of 4 photos, but no photo meets all of them",
@@ -469,7 +469,7 @@ fn an_empty_result_is_explained() {
     plain.photo("a.png", 1);
     plain.index(&[], 0);
     let (text, _) = said(&plain, &["query", "x", "--near", "0,0"]);
-    assert!(text.contains("of 1 photo none has GPS data, so `--near` finds nothing"), "{text}");
+    assert!(text.contains("of 1 photo, none has GPS data, so `--near` finds nothing"), "{text}");
     let (text, code) = said(&plain, &["similar", "a.png"]);
     assert!(text.contains("the library has only the picture you searched with") && code == 1, "{text}");
     let (text, code) = said(&plain, &["tags", "--min-probability", "1"]);
@@ -482,7 +482,10 @@ fn an_empty_result_is_explained() {
     let (text, code) = said(&plain, &["query", "--queries", none.to_str().unwrap()]);
     assert_eq!((text, code), (format!("warning: {} has no queries\n", none.display()), 1));
     let (text, code) = said(&plain, &["tags", "--in", "/nowhere"]);
-    assert!(text.contains("of 1 photo none is in /nowhere (there is no such folder)") && code == 1, "{text}");
+    assert!(
+        text.contains("of 1 photo, none is in /nowhere (there is no such folder)") && code == 1,
+        "{text}"
+    );
 }
 
 #[test]

@@ -419,9 +419,9 @@ fn all_stores_behave_the_same() {
     }
 }
 
-/// Indexing and searching know nothing of the store: the same photos in another one give the same answers.
+/// Indexing and searching do not depend on the store: the same photos in another store give the same answers.
 #[test]
-fn a_library_in_another_store_answers_the_same() {
+fn a_library_in_another_store_gives_the_same_answers() {
     let (workspace, model) = (Workspace::new(), Arc::new(offline_model()));
     (0..6).for_each(|seed| drop(workspace.photo(&format!("{seed}.png"), seed)));
     workspace.photo("copy.png", 3);

@@ -1,4 +1,4 @@
-//! Labels, sidecars, and the cutoff, which judges by the same background.
+//! Labels, sidecars, and the cutoff, which uses the same background.
 
 use std::fs;
 
@@ -24,7 +24,7 @@ fn stdout(workspace: &Workspace, args: &[&str], exit: i32) -> String {
 }
 
 #[test]
-fn photos_are_labelled_out_of_the_vocabulary_and_in_sidecars() {
+fn photos_are_labelled_from_the_vocabulary_and_in_sidecars() {
     let workspace = indexed();
     let words = workspace.root().join("words.txt");
     let words = words.to_str().unwrap();
@@ -73,7 +73,7 @@ fn photos_are_labelled_out_of_the_vocabulary_and_in_sidecars() {
 }
 
 #[test]
-fn the_everyday_vocabulary_needs_no_file_and_the_cutoff_leaves_out() {
+fn the_everyday_vocabulary_needs_no_file_and_the_cutoff_works() {
     let workspace = indexed();
     assert_eq!(stdout(&workspace, &["tags", "--min-probability", "0", "-n", "2"], 0).lines().count(), 6);
     assert_eq!(stdout(&workspace, &["tags", "--min-probability", "1"], 1), "");
@@ -86,7 +86,7 @@ fn the_everyday_vocabulary_needs_no_file_and_the_cutoff_leaves_out() {
 }
 
 #[test]
-fn what_cannot_be_a_vocabulary_or_a_limit_is_refused() {
+fn invalid_vocabularies_and_limits_are_refused() {
     let workspace = indexed();
     let empty = workspace.root().join("empty.txt");
     fs::write(&empty, "# nothing\n").unwrap();

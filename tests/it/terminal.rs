@@ -1,4 +1,4 @@
-//! A pseudo-terminal to run the real binary on: what it shows, what is typed on it, what it says it can do.
+//! A pseudo-terminal for tests of the real binary: its screen, its keys, and its answers about its abilities.
 #![cfg_attr(not(feature = "tui"), expect(dead_code, reason = "it has more for full screens"))]
 
 use std::fs::File;
@@ -13,19 +13,19 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
-/// What terminals answer when they are asked what they can do. All end with "I am well".
+/// Terminals' answers to questions about their abilities. All end with the status report "OK".
 pub(crate) const PLAIN: &str = "\x1b[0n";
 pub(crate) const SIXEL: &str = "\x1b[?62;4c\x1b[6;20;10t\x1b[0n";
 pub(crate) const KITTY: &str = "\x1b_Gi=31;OK\x1b\\\x1b[6;20;10t\x1b[0n";
-/// iTerm2 is known by the environment; what it answers is how large a cell is.
+/// iTerm2 is recognised by the environment; it answers only with the size of a cell.
 pub(crate) const ITERM2: &str = "\x1b[6;20;10t\x1b[0n";
-/// The last of the questions, "how are you?".
+/// The last question, a request for the status.
 const QUESTION: &[u8] = b"\x1b[5n";
 
-/// After so long something that was to come never will: a machine with other things to do may take some seconds.
+/// The maximum time to wait for output. A busy machine may take several seconds.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-/// A terminal with a program on it.
+/// A terminal that runs a program.
 pub(crate) struct Screen {
     program: Program,
     terminal: File,
@@ -33,12 +33,12 @@ pub(crate) struct Screen {
     reader: JoinHandle<()>,
 }
 
-/// A program that does not outlive a test that fails.
+/// A program that is killed if the test fails.
 struct Program(Child);
 
 impl Drop for Program {
     fn drop(&mut self) {
-        // It may have ended.
+        // It may already have ended.
         _ = self.0.kill();
         _ = self.0.wait();
     }
@@ -50,7 +50,7 @@ struct Shown {
 }
 
 impl Screen {
-    /// Runs a command on a terminal of 80 × 30 that answers like this.
+    /// Runs a command on a terminal of 80 × 30 with this answer.
     pub(crate) fn run(mut command: Command, answer: &'static str) -> Screen {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&terminal).unwrap();
@@ -76,7 +76,7 @@ impl Screen {
     pub(crate) fn resize(&self, columns: u16, lines: u16) {
         self.shown.lock().unwrap().parser.screen_mut().set_size(lines, columns);
         set_size(&self.terminal, columns, lines);
-        // The kernel tells only programs that this terminal controls.
+        // The kernel signals only programs that have this as their controlling terminal.
         self.signal(Signal::WINCH);
     }
 
@@ -104,15 +104,14 @@ impl Screen {
         }
     }
 
-    /// Whether the screen is one that will be taken away again, and whether keys go to the program unseen.
+    /// Whether the alternate screen is in use, and whether echo is off.
     pub(crate) fn is_taken(&self) -> (bool, bool) {
         let cooked = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
         let is_cooked = tcgetattr(&self.terminal).unwrap().local_modes.contains(cooked);
         (self.shown.lock().unwrap().parser.screen().alternate_screen(), !is_cooked)
     }
 
-    /// Waits for the end, and checks that the terminal is left as it was; returns the exit code and everything that was
-    /// sent to it.
+    /// Waits for the end, and checks that the terminal is restored. Returns the exit code and everything sent to it.
     #[track_caller]
     pub(crate) fn end(mut self) -> (i32, String) {
         let start = Instant::now();
@@ -130,7 +129,7 @@ impl Screen {
     }
 }
 
-/// Runs a command that asks nothing; returns its exit code and what the terminal was sent.
+/// Runs a command that does not query the terminal. Returns its exit code and everything sent to the terminal.
 pub(crate) fn on_terminal(command: Command) -> (i32, String) {
     Screen::run(command, PLAIN).end()
 }
@@ -140,7 +139,7 @@ fn set_size(terminal: &File, columns: u16, lines: u16) {
     tcsetwinsize(terminal, size).unwrap();
 }
 
-/// When the last program has closed its side, Linux reports an error where others report an end.
+/// Reads everything that is sent. When the last program closes its side, Linux reports an error, and others an end of file.
 fn read(mut terminal: File, shown: &Mutex<Shown>, answer: &str) {
     let mut bytes = [0; 4096];
     while let Ok(length @ 1..) = terminal.read(&mut bytes) {

@@ -1,4 +1,4 @@
-//! Files that people write, as their editors save them: with a byte order mark, in UTF-16, in Latin-1.
+//! Text files as editors save them: with a byte order mark, in UTF-16, in Latin-1.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ fn records(workspace: &Workspace, args: &[&str], input: &[u8]) -> Vec<Value> {
     let lines = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let record = |line| {
         let mut record: Value = serde_json::from_slice(line).unwrap();
-        // ONNX Runtime's sums differ in their last digits from run to run.
+        // ONNX Runtime's sums vary in their last digits.
         for number in ["score", "probability"] {
             if let Some(exact) = record[number].as_f64() {
                 record[number] = format!("{exact:.4}").into();
@@ -55,7 +55,7 @@ fn records(workspace: &Workspace, args: &[&str], input: &[u8]) -> Vec<Value> {
 }
 
 #[test]
-fn a_mark_in_front_of_queries_and_labels_is_no_text() {
+fn a_bom_before_queries_and_labels_is_ignored() {
     let workspace = indexed();
     let check = |option: &[&str], text: &str| {
         let with_mark = file(&workspace, "with", &[MARK, text.as_bytes()].concat());
@@ -75,7 +75,7 @@ fn a_mark_in_front_of_queries_and_labels_is_no_text() {
 }
 
 #[test]
-fn a_mark_in_front_of_the_config_file_is_no_text() {
+fn a_bom_before_the_config_file_is_ignored() {
     let workspace = indexed();
     fs::write(workspace.config(), b"\xef\xbb\xbftop = 2\n").unwrap();
     assert_eq!(records(&workspace, &["query", "x"], b"").len(), 2);
@@ -86,7 +86,7 @@ fn a_mark_in_front_of_the_config_file_is_no_text() {
 }
 
 #[test]
-fn a_mark_in_front_of_a_models_json_is_no_text() {
+fn a_bom_before_a_models_json_is_ignored() {
     #[track_caller]
     fn check(model: &str) {
         let workspace = Workspace::new();
@@ -100,7 +100,7 @@ fn a_mark_in_front_of_a_models_json_is_no_text() {
     check("siglip-transformers");
 }
 
-/// A model of the golden set, with a mark in front of each of its JSON files.
+/// A golden model with a byte order mark before each of its JSON files.
 fn with_marks(workspace: &Workspace, model: &str) -> PathBuf {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models").join(model);
     let copy = workspace.root().join(model);
@@ -132,7 +132,7 @@ fn a_text_in_another_encoding_is_refused_with_that_reason() {
     check(&["query", "x", "--config", &name], &["wide.txt", "UTF-16"]);
     let name = file(&workspace, "latin.txt", b"a cat\nT\xfcr\n");
     check(&["tags", "--vocabulary", &name], &["latin.txt", "not valid UTF-8"]);
-    // Other lines are answered.
+    // The other lines are answered.
     check(&["query", "--queries", &name], &["line 2", "not valid UTF-8"]);
     let output = workspace.imgsearch(&["query", "-n", "1", "--queries", &name]).output().unwrap();
     assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 1);

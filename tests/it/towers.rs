@@ -1,4 +1,4 @@
-//! What a model does besides answering queries, and how its towers are loaded.
+//! Classification, devices, and loading of towers.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ fn stdout(workspace: &Workspace, args: &[&str]) -> String {
 }
 
 #[test]
-fn labels_are_weighed_without_a_library() {
+fn classification_needs_no_library() {
     let workspace = Workspace::new();
     let photo = workspace.photo("a.png", 1);
     let photo = photo.to_str().unwrap();
@@ -33,7 +33,7 @@ fn labels_are_weighed_without_a_library() {
     let json = stdout(&workspace, &[&typed[..], &["--format", "json"]].concat());
     let json: Value = serde_json::from_str(&json).unwrap();
     assert_eq!((&json[0]["path"], &json[0]["label"]), (&photo.into(), &lines[0][1].into()));
-    // The offline model does not say its logit scale: 100 is taken.
+    // The offline model does not state its logit scale, so 100 is used.
     let score = |at: usize| json[at]["score"].as_f64().unwrap();
     let expected = 1.0 / (1.0 + (100.0 * (score(1) - score(0))).exp());
     assert!((json[0]["probability"].as_f64().unwrap() - expected).abs() < 1e-3, "{json}");
@@ -41,7 +41,7 @@ fn labels_are_weighed_without_a_library() {
 }
 
 #[test]
-fn a_picture_scores_as_it_does_in_a_library() {
+fn a_picture_scores_the_same_as_in_a_library() {
     let workspace = Workspace::new();
     let photo = workspace.photo("a.png", 1);
     workspace.index(&[], 0);
@@ -52,12 +52,12 @@ fn a_picture_scores_as_it_does_in_a_library() {
     );
     let json: Value = serde_json::from_str(&json).unwrap();
     let score = json["score"].as_f64().unwrap();
-    // Stored vectors are rounded to halves.
+    // Stored vectors are rounded to half floats.
     assert!((score - stored).abs() < 1e-3, "{score} instead of {stored}");
 }
 
 #[test]
-fn what_cannot_be_classified_is_named() {
+fn pictures_that_cannot_be_classified_are_reported() {
     let workspace = Workspace::new();
     let good = workspace.photo("a.png", 1);
     let bad = workspace.photos().join("b.png");
@@ -69,13 +69,13 @@ fn what_cannot_be_classified_is_named() {
     assert_eq!(check(&[], "--labels"), 0);
     assert_eq!(check(&["--labels", " , "], "no labels"), 0);
     assert_eq!(check(&["--labels-file", "/nowhere"], "/nowhere"), 0);
-    // The others are classified all the same.
+    // The others are still classified.
     assert!(check(&[bad.to_str().unwrap(), "--labels", "a cat"], "b.png") > 0);
     assert!(check(&["/nowhere.jpg", "--labels", "a cat"], "/nowhere.jpg") > 0);
 }
 
 #[test]
-fn the_device_is_the_one_that_works_or_an_error_with_the_loaders_reason() {
+fn the_requested_device_works_or_the_error_has_the_loaders_reason() {
     let workspace = Workspace::new();
     workspace.photo("a.png", 1);
     let photos = workspace.photos();
@@ -96,7 +96,7 @@ fn the_weights_of_an_image_tower_are_mapped_not_read() {
     let folder = tempfile::tempdir().unwrap();
     for entry in data.join("models/offline").read_dir().unwrap() {
         let entry = entry.unwrap();
-        // Links, as a cache of Hugging Face has them.
+        // Links, as in a Hugging Face cache.
         std::os::unix::fs::symlink(entry.path(), folder.path().join(entry.file_name())).unwrap();
     }
     let _loaded = Model::open(folder.path(), execution(None)).unwrap().image_encoder().unwrap();
@@ -114,7 +114,7 @@ fn copies(workspace: &Workspace) -> Vec<PathBuf> {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_text_tower_answers_the_same_from_its_copy_and_a_damaged_one_is_made_again() {
+fn a_text_tower_gives_the_same_answers_from_its_copy_and_a_damaged_copy_is_made_again() {
     let workspace = Workspace::new();
     for seed in 0..5 {
         workspace.photo(&format!("{seed}.png"), seed);
@@ -128,7 +128,7 @@ fn a_text_tower_answers_the_same_from_its_copy_and_a_damaged_one_is_made_again()
         let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines.map(|line| (line["path"].to_string(), line["score"].as_f64().unwrap())).collect::<Vec<_>>()
     };
-    // Where there can be no folder there is no copy.
+    // Without a writable folder there is no copy.
     fs::write(workspace.root().join("file"), "").unwrap();
     let without = query("file");
     assert!(!without.is_empty());

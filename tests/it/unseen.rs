@@ -1,5 +1,5 @@
-//! Names and metadata with characters that cannot be seen or that change how others are seen: what people read is free
-//! of them, and programs get them as they are.
+//! Names and metadata with invisible characters, or with characters that change how others are shown. They are escaped for
+//! people, and unchanged for programs.
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
@@ -12,7 +12,8 @@ use crate::workspace::Workspace;
 
 const FORMATS: [&str; 6] = ["text", "paths", "jsonl", "json", "csv", "tsv"];
 
-/// A line feed, a tab, colours, a change of direction, no width, an end of paragraph, and bytes that are not UTF-8.
+/// A line feed, a tab, colours, a direction override, a zero-width character, a paragraph separator, and bytes that are not
+/// UTF-8.
 const NAMES: [&[u8]; 3] = [
     b"=1\t2\nhint: run rm -rf\x1b[31m\\\xff.jpg",
     "rtl\u{202e}gpj.exe\u{2066}.jpg".as_bytes(),
@@ -24,7 +25,7 @@ fn hostile(workspace: &Workspace) -> Vec<PathBuf> {
     NAMES.map(|name| workspace.photos().join(Path::new(std::ffi::OsStr::from_bytes(name)))).to_vec()
 }
 
-/// A library of three photos with such names and cameras, below a folder that has such a name.
+/// A library of three photos with such names and cameras, in a folder with such a name.
 fn indexed() -> Workspace {
     let workspace = Workspace::new();
     for (path, seed) in hostile(&workspace).iter().zip(1..) {
@@ -34,7 +35,7 @@ fn indexed() -> Workspace {
     workspace
 }
 
-/// Whether a person cannot see this character, or does not see the others as they are. Lines and columns are seen.
+/// Whether this character is invisible or changes how others are shown. Line feeds and tabs are allowed.
 fn is_unseen(c: char) -> bool {
     let is_control = c.is_control() && !"\n\t".contains(c);
     is_control
@@ -55,12 +56,12 @@ fn stdout(workspace: &Workspace, args: &[&str]) -> Vec<u8> {
 }
 
 #[test]
-fn people_see_all_of_a_name_in_a_pipe_too() {
+fn names_for_people_are_escaped_in_a_pipe_too() {
     let workspace = indexed();
     let query = ["query", "x", "--fields", "path,camera"];
     let text = check_seen("text", &stdout(&workspace, &query));
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 3, "a line each: {text}");
+    assert_eq!(lines.len(), 3, "one line per photo: {text}");
     for name in ["=1\\t2\\nhint: run rm -rf\\u{1b}[31m\\\\xff.jpg", "rtl\\u{202e}gpj.exe\\u{2066}.jpg"] {
         let camera = "\tCan\\u{202e}non\\u{200b} \\u{2067}5D";
         assert!(lines.iter().any(|line| line.ends_with(&format!("{name}{camera}"))), "{name} in {text}");
@@ -71,7 +72,7 @@ fn people_see_all_of_a_name_in_a_pipe_too() {
 }
 
 #[test]
-fn programs_get_names_as_they_are() {
+fn programs_get_names_unchanged() {
     let workspace = indexed();
     let mut expected: Vec<Vec<u8>> =
         hostile(&workspace).iter().map(|path| path.as_os_str().as_bytes().to_vec()).collect();
@@ -85,7 +86,7 @@ fn programs_get_names_as_they_are() {
         sorted(nul.split(|b| *b == 0).filter(|p| !p.is_empty()).map(<[u8]>::to_vec).collect()),
         expected
     );
-    // Without -0 a line feed in a name is one in the list.
+    // Without -0, a line feed in a name is also one in the list.
     let mut lines = stdout(&workspace, &["query", "x", "--format", "paths", "--sort", "path"]);
     assert_eq!(lines.pop(), Some(b'\n'));
     assert_eq!(lines, expected.join(&b'\n'));
@@ -105,7 +106,7 @@ fn programs_get_names_as_they_are() {
 }
 
 #[test]
-fn a_terminal_shows_all_of_a_name_in_every_format() {
+fn names_are_escaped_on_a_terminal_in_every_format() {
     let workspace = indexed();
     for format in FORMATS {
         let args = ["query", "x", "--color", "never", "--format", format];
@@ -114,13 +115,13 @@ fn a_terminal_shows_all_of_a_name_in_every_format() {
         let (code, shown) = on_terminal(command);
         assert_eq!(code, 0, "{shown}");
         check_seen(format, shown.as_bytes());
-        // JSON has its own way to write it, and tsv another one for line feeds.
+        // JSON has its own notation, and tsv another one for line feeds.
         assert!(shown.contains("202e"), "{format}: {shown:?}");
     }
 }
 
 #[test]
-fn other_commands_and_all_messages_show_it_too() {
+fn other_commands_and_all_messages_escape_names_too() {
     let workspace = indexed();
     let hostile = hostile(&workspace);
     let words = workspace.root().join("words\u{202e}.txt");

@@ -16,7 +16,7 @@ use crate::in_process::open_model;
 use crate::memory_store::MemoryStore;
 use crate::workspace::Workspace;
 
-/// Far longer than anything here takes on a busy machine.
+/// Far longer than any wait here on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running `imgsearch index --watch`.
@@ -72,7 +72,7 @@ impl Drop for Watching {
 
 #[test]
 #[cfg(unix)]
-fn changes_are_in_the_library_soon_and_sigterm_ends_it() {
+fn changes_reach_the_library_and_sigterm_ends_watching() {
     let workspace = Workspace::new();
     let first = workspace.photo("a.png", 1);
     let watching = Watching::start(&workspace);
@@ -88,10 +88,10 @@ fn changes_are_in_the_library_soon_and_sigterm_ends_it() {
     assert_eq!(watching.stop(), Some(0));
 }
 
-/// Another command may change the library meanwhile: a round that finds it locked is tried again.
+/// Another command may be changing the library; the round is then tried again.
 #[test]
 #[cfg(unix)]
-fn a_locked_library_is_waited_for() {
+fn watching_waits_for_a_locked_library() {
     let workspace = Workspace::new();
     workspace.photo("a.png", 1);
     let watching = Watching::start(&workspace);
@@ -104,7 +104,7 @@ fn a_locked_library_is_waited_for() {
     assert_eq!(watching.stop(), Some(0));
 }
 
-/// Collects what is left for later.
+/// Collects the files that are left for a later run.
 #[derive(Default)]
 struct Unsettled(Mutex<Vec<String>>);
 

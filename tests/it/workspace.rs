@@ -1,4 +1,4 @@
-//! A throw-away folder with photos and a library, and the real binary run on them.
+//! A temporary folder with photos and a library, and helpers to run the real binary on them.
 
 use std::collections::HashMap;
 use std::fs;
@@ -10,7 +10,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// What programs take from a terminal's environment. (`CI` is taken for a terminal of many colours.)
+/// Environment variables that describe the terminal. (`CI` makes programs assume a colour terminal.)
 const TERMINAL: &[&str] = &[
     "CI",
     "CLICOLOR",
@@ -46,7 +46,7 @@ impl Workspace {
         self.root().join("photos")
     }
 
-    /// Writes a small picture that no other `seed` makes; the extension decides the format.
+    /// Writes a small picture that is unique for each `seed`; the extension decides the format.
     pub(crate) fn photo(&self, name: &str, seed: u32) -> PathBuf {
         let path = self.photos().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -72,12 +72,12 @@ impl Workspace {
         path
     }
 
-    /// The config file; empty until a test writes one.
+    /// The config file, empty unless a test writes it.
     pub(crate) fn config(&self) -> PathBuf {
         self.root().join("config.toml")
     }
 
-    /// `imgsearch ARGS` on this workspace's library, with nothing taken from the user's own settings.
+    /// `imgsearch ARGS` on this workspace's library, isolated from the user's own settings.
     pub(crate) fn imgsearch(&self, args: &[&str]) -> Command {
         Command::from_std(self.process(args))
     }
@@ -97,7 +97,7 @@ impl Workspace {
         command
     }
 
-    /// Indexes the photos with further `args`; checks the exit code and returns the summary.
+    /// Indexes the photos with additional `args`, checks the exit code, and returns the summary.
     #[track_caller]
     pub(crate) fn index(&self, args: &[&str], exit: i32) -> Summary {
         self.index_paths(&[&self.photos()], args, exit)
@@ -128,7 +128,7 @@ impl Workspace {
         paths.map(imgsearch::item::path_of).collect()
     }
 
-    /// A model that is called `other`: the offline one with another preprocessing, and so with vectors of its own.
+    /// A model named `other`: the offline one with another preprocessing, and so with a different space.
     #[cfg(unix)]
     pub(crate) fn other_model(&self) -> PathBuf {
         let other = self.root().join("other-model");
@@ -161,11 +161,11 @@ impl Workspace {
     }
 }
 
-/// What `index` printed on stdout.
+/// The output of `index` on stdout.
 pub(crate) struct Summary(pub(crate) String);
 
 impl Summary {
-    /// The number behind `label`; 0 when it is not there.
+    /// The number after `label`; 0 if the label is missing.
     pub(crate) fn count(&self, label: &str) -> u64 {
         let line = self.0.lines().find_map(|line| line.trim().strip_prefix(label));
         line.map_or(0, |rest| rest.split_whitespace().next().unwrap().parse().unwrap())
@@ -179,17 +179,17 @@ impl Summary {
     }
 }
 
-/// Says that a test, or a part of it, cannot run here, past the test runner's capture of output. Where
-/// `IMGSEARCH_NO_SKIPS` is set, as `.ci/run` does, this is a failure.
+/// Reports that a test, or a part of it, cannot run here, bypassing the test runner's output capture. If `IMGSEARCH_NO_SKIPS`
+/// is set, as in `.ci/run`, this is a failure.
 #[track_caller]
 pub(crate) fn skip(why: &str) {
     assert!(std::env::var_os("IMGSEARCH_NO_SKIPS").is_none(), "skipped: {why}");
-    // `eprintln!` would write into the capture.
+    // `eprintln!` would be captured.
     std::io::stderr().write_all(format!("skipped: {why}\n").as_bytes()).unwrap();
 }
 
-/// A file in `../shared/cases`: a picture of a public test suite, which no program at hand can make and which is no part
-/// of the project. A checkout without that folder skips.
+/// A file in `../shared/cases`: a picture from a public test suite, which no available program can make and which is not part
+/// of the project. Without that folder, the test is skipped.
 #[track_caller]
 pub(crate) fn shared_case(name: &str) -> Option<Vec<u8>> {
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/cases");
@@ -200,7 +200,7 @@ pub(crate) fn shared_case(name: &str) -> Option<Vec<u8>> {
     Some(fs::read(cases.join(name)).unwrap())
 }
 
-/// Has HEIC read through the libheif that set-up installs; whether there is one.
+/// Uses the libheif from set-up for HEIC; returns whether it is installed.
 pub(crate) fn look_for_heif() -> bool {
     let folder = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().join("heif");
     let is_installed = folder.is_dir();
@@ -250,7 +250,7 @@ pub(crate) fn jpeg(width: u32, height: u32, seed: u32) -> Vec<u8> {
     bytes
 }
 
-/// A RAW file as far as it matters here: a TIFF directory that says DNG, and a preview of 640 × 480 pixels.
+/// A minimal RAW file: a TIFF directory that says DNG, and a preview of 640 × 480 pixels.
 pub(crate) fn dng(seed: u32) -> Vec<u8> {
     let mut bytes = b"II*\0\x08\0\0\0".to_vec();
     bytes.extend(b"\x01\0\x12\xc6\x01\0\x04\0\0\0\x01\x04\0\0\0\0\0\0");
@@ -258,8 +258,8 @@ pub(crate) fn dng(seed: u32) -> Vec<u8> {
     bytes
 }
 
-/// A picture of 150 × 100 pixels of waves of all frequencies that perceptual hashes look at, the higher the weaker, as
-/// photos have them. No other seed makes a similar one.
+/// A picture of 150 × 100 pixels with waves of all frequencies in a perceptual hash, weaker for higher ones, as in photos.
+/// Different seeds make dissimilar pictures.
 pub(crate) fn scene(seed: u32) -> RgbImage {
     let (width, height) = (150, 100);
     let wave = |frequency: u32, at: u32, of: u32| {

@@ -96,7 +96,7 @@ fn browse(
         is_changed = true;
         match act(&mut state, event::read()?) {
             Action::Draw => {}
-            Action::PaintAnew => thumbnails.clear(),
+            Action::Repaint => thumbnails.clear(),
             Action::Ask => answers.ask(state.question().clone()),
             Action::Open(path) => {
                 if let Err(error) = open::that_detached(&path) {

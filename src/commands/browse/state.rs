@@ -14,7 +14,7 @@ use crate::terminal::escape_path;
 pub(super) enum Action {
     Draw,
     /// Draw everything again, thumbnails too, because the terminal may have lost them.
-    PaintAnew,
+    Repaint,
     /// Run the changed query.
     Ask,
     Open(PathBuf),
@@ -57,7 +57,7 @@ impl State {
     pub(super) fn resize(&mut self, size: (u16, u16)) -> Action {
         self.size = size;
         self.scroll();
-        Action::PaintAnew
+        Action::Repaint
     }
 
     /// Shows an answer.
@@ -270,7 +270,7 @@ mod tests {
     #[test]
     fn a_tiny_screen_still_has_one_tile() {
         let mut state = state();
-        assert_eq!(state.resize((1, 1)), Action::PaintAnew);
+        assert_eq!(state.resize((1, 1)), Action::Repaint);
         assert_eq!((state.page(), state.press(KeyCode::End.into())), (1, Action::Draw));
         assert_eq!((state.chosen, state.first), (19, 19));
     }

@@ -1,4 +1,4 @@
-//! CLIP's own vocabulary → the tokens that open_clip makes with it, in every form that models bring it in.
+//! Compares tokens with open_clip's, using CLIP's own vocabulary in every form in which models contain it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,7 +20,7 @@ fn goldens() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens")
 }
 
-/// OpenAI's file, as `scripts/vocabulary` fetched it.
+/// OpenAI's file, as downloaded by `scripts/vocabulary`.
 fn published() -> PathBuf {
     let data = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
     let path = data.join("vocabulary").join(MERGES);
@@ -28,14 +28,14 @@ fn published() -> PathBuf {
     path
 }
 
-/// The merges that CLIP uses, a line each.
+/// The merges that CLIP uses, one per line.
 fn merges() -> Vec<String> {
     let mut text = String::new();
     GzDecoder::new(fs::File::open(published()).unwrap()).read_to_string(&mut text).unwrap();
     text.lines().skip(1).take(49_152 - 256 - 2).map(str::to_owned).collect()
 }
 
-/// Token → id: bytes, bytes that end a word, what merges make, and what is special.
+/// Token → id: bytes, bytes that end a word, merged tokens, and special tokens.
 fn vocabulary(merges: &[String]) -> BTreeMap<String, u32> {
     let printable = ('!'..='~').chain('¡'..='¬').chain('®'..='ÿ');
     let bytes: Vec<_> = printable.chain('\u{100}'..='\u{143}').map(String::from).collect();
@@ -46,7 +46,7 @@ fn vocabulary(merges: &[String]) -> BTreeMap<String, u32> {
     all.into_iter().chain(SPECIALS.map(|(token, id)| (token.to_owned(), id))).collect()
 }
 
-/// A small model in Immich's layout whose vocabulary `write` puts into a folder.
+/// A small model in Immich's layout whose vocabulary is written by `write`.
 fn model(write: impl FnOnce(&Path)) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in ["config.json", "visual/model.onnx", "visual/preprocess_cfg.json", "textual/model.onnx"] {
@@ -79,7 +79,7 @@ fn check(form: &str, write: impl FnOnce(&Path)) {
 }
 
 #[test]
-fn tokens_with_the_published_vocabulary_are_open_clips() {
+fn tokens_with_the_published_vocabulary_equal_open_clips() {
     let merges = merges();
     let vocabulary = vocabulary(&merges);
     check("OpenAI's file", |folder| _ = fs::copy(published(), folder.join(MERGES)).unwrap());
@@ -94,7 +94,7 @@ fn tokens_with_the_published_vocabulary_are_open_clips() {
     });
 }
 
-/// Hugging Face's file of a small vocabulary, with this one in its place.
+/// Hugging Face's `tokenizer.json` of a small model, with this vocabulary instead.
 fn hugging_face(small: &Value, vocabulary: &BTreeMap<String, u32>, merges: &[String]) -> String {
     let mut file = small.clone();
     file["model"]["vocab"] = json!(vocabulary);

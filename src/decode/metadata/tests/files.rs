@@ -1,4 +1,4 @@
-//! Makes small files of every kind, with metadata in every place.
+//! Makes small files of every format, with metadata in every place.
 
 use std::io::Write as _;
 
@@ -27,13 +27,13 @@ pub(super) fn long(tag: u16, kind: u16, numbers: &[u32]) -> Entry {
     Entry(tag, kind, numbers.len(), numbers.iter().flat_map(|number| number.to_le_bytes()).collect())
 }
 
-/// Fractions; below the line of each stands the second number.
+/// Fractions, each as numerator and denominator.
 pub(super) fn rational(tag: u16, kind: u16, parts: &[(i32, i32)]) -> Entry {
     let bytes = parts.iter().flat_map(|(above, below)| [above.to_le_bytes(), below.to_le_bytes()].concat());
     Entry(tag, kind, parts.len(), bytes.collect())
 }
 
-/// Directories one behind the other, each followed by the values that do not fit into it.
+/// A sequence of directories, each followed by the values that do not fit into it.
 #[derive(Default)]
 pub(super) struct Builder {
     bytes: Vec<u8>,
@@ -44,7 +44,7 @@ impl Builder {
         Builder { bytes: b"II*\0\0\0\0\0".into() }
     }
 
-    /// Appends a directory; where it begins.
+    /// Appends a directory and returns its offset.
     pub(super) fn directory(&mut self, entries: &[Entry]) -> u32 {
         let start = self.bytes.len();
         let mut values_at = start + 2 + 12 * entries.len() + 4;
@@ -75,7 +75,7 @@ impl Builder {
     }
 }
 
-/// A block with pointers of this type.
+/// An EXIF block with pointers of this type.
 pub(super) fn block_with(pointer: u16, mut picture: Vec<Entry>, shot: &[Entry], place: &[Entry]) -> Vec<u8> {
     let mut builder = Builder::new();
     for (tag, entries) in [(0x8769, shot), (0x8825, place)] {
@@ -92,7 +92,7 @@ pub(super) fn block(picture: Vec<Entry>, shot: &[Entry], place: &[Entry]) -> Vec
     block_with(LONG, picture, shot, place)
 }
 
-/// What every container is to keep.
+/// An EXIF block with the values that every container must keep.
 pub(super) fn facts() -> Vec<u8> {
     facts_with(LONG)
 }
@@ -169,7 +169,7 @@ pub(super) fn packed(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// As ImageMagick writes a block into a text.
+/// A block written as a text, as ImageMagick does.
 pub(super) fn profile(name: &str, block: &[u8]) -> Vec<u8> {
     let digits: String = block.iter().map(|byte| format!("{byte:02x}")).collect();
     let lines: Vec<&str> =
@@ -193,7 +193,7 @@ pub(super) fn boxed(name: &[u8], content: &[&[u8]]) -> Vec<u8> {
     [&u32::try_from(content.len() + 8).unwrap().to_be_bytes()[..], name, &content].concat()
 }
 
-/// An item of a HEIC, in the file or in its box for small data.
+/// An item of a HEIC, stored in the file or in the box for small data.
 pub(super) fn heif(kind: &[u8], content: &[u8], in_box: bool) -> Vec<u8> {
     let entry = boxed(b"infe", &[&[2, 0, 0, 0, 0, 7, 0, 0], kind]);
     let list = boxed(b"iinf", &[&[0, 0, 0, 0, 0, 1], &entry]);
@@ -216,7 +216,7 @@ pub(super) fn jpeg_xl(boxes: &[Vec<u8>]) -> Vec<u8> {
     [&b"\0\0\0\x0cJXL \r\n\x87\n"[..], &boxes.concat()].concat()
 }
 
-/// What Brotli makes of bytes when it does not bother to pack them.
+/// A Brotli stream that stores bytes uncompressed.
 pub(super) fn stored(bytes: &[u8]) -> Vec<u8> {
     let header = u32::try_from(bytes.len() - 1).unwrap() << 4 | 1 << 20;
     [&header.to_le_bytes()[..3], bytes, &[3]].concat()

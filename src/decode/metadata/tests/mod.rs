@@ -1,4 +1,4 @@
-//! Every container and place with the same facts, and every type of value that software writes.
+//! Tests every container and place with the same values, and every type of value that software writes.
 
 mod files;
 
@@ -38,7 +38,7 @@ fn check_facts(name: &str, format: Format, file: &[u8]) {
     }
 }
 
-/// A packet with what editors write, in elements and attributes.
+/// A typical packet of editors, with elements and attributes.
 const PACKET: &str = r#"<?xpacket begin="" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:exif="http://ns.adobe.com/exif/1.0/" xmlns:tiff="http://ns.adobe.com/tiff/1.0/"
@@ -140,7 +140,7 @@ fn a_cr3_has_directories_in_boxes() {
             ascii(0x010F, "Google"),
             ascii(0x0110, "Pixel 7"),
             short(0x0112, 6),
-            // A later change does not count beside the shot's own time.
+            // The time of the shot takes precedence over a later change.
             ascii(0x0132, "2024:01:01 00:00:00"),
         ],
         &[],
@@ -213,7 +213,7 @@ fn every_container_keeps_xmp() {
     let wide: Vec<u8> = PACKET.encode_utf16().flat_map(u16::to_le_bytes).collect();
     check_packet("UTF-16", WEBP, &webp(&[(b"XMP ", &[&[0xFF, 0xFE], &wide[..]].concat())]));
 
-    // A long packet goes on in further segments, which need not be in order.
+    // A long packet continues in further segments, which may be in any order.
     let piece = |place: usize, length: usize| {
         let place = u32::try_from(place).unwrap().to_be_bytes();
         let header = [b"http://ns.adobe.com/xmp/extension/\0", &[b'A'; 32][..], &[0; 4], &place].concat();
@@ -310,11 +310,11 @@ fn every_kind_of_place_is_read() {
     check(&with(letters("N", "E"), parts(2, 10, north), parts(4, 10, east)), Some((49.5, 15.25)));
     let south = [(-49, 1), (30, 1), (0, 1)];
     check(&with(letters("S", "E"), parts(2, 10, south), parts(4, 10, east)), Some((-49.5, 15.25)));
-    // No letters: to the north and east, unless a sign says otherwise.
+    // No letters: north and east, unless there is a minus sign.
     check(&[parts(2, 5, north), parts(4, 5, east)], Some((49.5, 15.25)));
     check(&[parts(2, 10, south), parts(4, 10, east)], Some((-49.5, 15.25)));
     check(&with(letters("South", "w"), parts(2, 5, north), parts(4, 5, east)), Some((-49.5, -15.25)));
-    // Degrees alone, whole numbers, texts.
+    // Only degrees, integers, texts.
     check(&[rational(2, 5, &[(495, 10)]), rational(4, 5, &[(1525, 100)])], Some((49.5, 15.25)));
     check(
         &with(letters("N", "W"), long(2, LONG, &[49, 30, 0]), long(4, LONG, &[15, 15, 0])),
@@ -323,7 +323,7 @@ fn every_kind_of_place_is_read() {
     check(&with(letters("N", "W"), ascii(2, "49,30.0"), ascii(4, "15.25")), Some((49.5, -15.25)));
     let double = |tag, number: f64| Entry(tag, 12, 1, number.to_le_bytes().into());
     check(&with(letters("N", "E"), double(2, 49.5), double(4, 15.25)), Some((49.5, 15.25)));
-    // Nowhere.
+    // The invalid position 0, 0.
     check(&with(letters("N", "E"), parts(2, 5, [(0, 1); 3]), parts(4, 5, [(0, 1); 3])), None);
     check(&with(letters("N", "E"), parts(2, 5, [(0, 0); 3]), parts(4, 5, [(0, 0); 3])), None);
     check(&with(letters("N", "E"), parts(2, 5, [(91, 1), (0, 1), (0, 1)]), parts(4, 5, east)), None);
@@ -331,7 +331,7 @@ fn every_kind_of_place_is_read() {
 }
 
 #[test]
-fn the_best_date_counts_wherever_it_stands() {
+fn the_best_date_wins_in_every_place() {
     #[track_caller]
     fn check(picture: Vec<Entry>, shot: &[Entry], place: &[Entry], expected: Option<Taken>) {
         assert_eq!(Metadata::read(&block(picture, shot, place), TIFF).taken, expected);
@@ -354,7 +354,7 @@ fn the_best_date_counts_wherever_it_stands() {
     let utc = Taken { offset_minutes: Some(0), ..TAKEN };
     check(Vec::new(), &[], &satellites(), Some(utc));
     check(modified(), &[], &satellites(), Some(later));
-    // At the top, as TIFF/EP has it.
+    // At the top level, as in TIFF/EP.
     check(vec![ascii(0x9003, "2019:05:06 07:08:09")], &[], &[], Some(TAKEN));
     // A date of the first version in XMP is better than one of the last change in EXIF.
     let segments = [
@@ -404,7 +404,7 @@ fn a_raw_file_has_its_own_size() {
     check("NEF", &raw(size(160, 120), size(6048, 4024), &[]), Some((6048, 4024)));
     check("ARW", &raw(size(160, 120), size(6048, 4024), &exif), Some((6000, 4000)));
     check("CR2", &raw(size(1536, 1024), size(0, 0), &exif), Some((6000, 4000)));
-    // Here the EXIF tells the size of the preview.
+    // Here EXIF has the preview's size.
     check(
         "ORF",
         &raw(size(160, 120), size(9000, 6024), &[short(0xA002, 1600), short(0xA003, 1200)]),
@@ -452,7 +452,7 @@ fn texts_of_exif_come_last() {
 }
 
 #[test]
-fn what_is_kept_is_bounded() {
+fn texts_and_keywords_are_limited() {
     let long = "é".repeat(5_000);
     assert_eq!(caption(&long).unwrap().chars().count(), LONGEST_TEXT);
     assert_eq!(caption(" \n a\tb\0 "), Some("a b".into()));
@@ -473,7 +473,7 @@ fn a_packet_cannot_grow() {
 }
 
 #[test]
-fn an_element_has_only_so_many_attributes() {
+fn the_number_of_attributes_is_limited() {
     #[track_caller]
     fn check(attributes: &str, is_read: bool) {
         let packet = PACKET.replace("</rdf:RDF>", &format!("<a{attributes}/></rdf:RDF>"));
@@ -491,11 +491,11 @@ fn an_element_has_only_so_many_attributes() {
 }
 
 #[test]
-fn only_so_much_is_unpacked() {
+fn decompressed_data_is_limited() {
     let long = [&vec![b' '; 5 << 20], PACKET.as_bytes()].concat();
     let bomb = [b"XML:com.adobe.xmp\0\x01\0\0\0", &packed(&long)[..]].concat();
     assert_eq!(Metadata::read(&png(&[(b"iTXt", &bomb)]), PNG), Metadata::default());
-    // Nor can many blocks take more than a few.
+    // Many blocks together are limited too.
     let blanks = [b"Description\0\0", &packed(&vec![b' '; 4 << 20])[..]].concat();
     let title = [b"Title\0\0", &packed(b"Harbour")[..]].concat();
     let title_behind = |count| {
@@ -503,7 +503,7 @@ fn only_so_much_is_unpacked() {
         Metadata::read(&png(&chunks), PNG).title
     };
     assert_eq!((title_behind(1).as_deref(), title_behind(2)), (Some("Harbour"), None));
-    // Pieces that lie on one another are counted one by one. What is in one piece is there already.
+    // Overlapping pieces are counted separately. A block in one piece is not copied, so it does not count.
     let piece = vec![0; 1 << 20];
     let mut blocks = Blocks::default();
     let made = |count| blocks.joined(&vec![&piece[..]; count]).is_some();
@@ -511,7 +511,7 @@ fn only_so_much_is_unpacked() {
 }
 
 #[test]
-fn what_cannot_be_right_is_left_out() {
+fn invalid_values_are_ignored() {
     #[track_caller]
     fn check(picture: Vec<Entry>, shot: &[Entry]) {
         assert_eq!(Metadata::read(&block(picture, shot, &[]), TIFF), Metadata::default());
@@ -527,7 +527,7 @@ fn what_cannot_be_right_is_left_out() {
 }
 
 #[test]
-fn the_earlier_block_counts() {
+fn the_earlier_block_takes_precedence() {
     let first = exif_segment(&block(vec![ascii(0x0110, "A")], &[], &[]));
     let second = exif_segment(&block(vec![ascii(0x0110, "B"), short(0x0112, 3)], &[], &[]));
     let found = Metadata::read(&jpeg(&[(0xE1, &first), (0xE1, &second)]), Format::Jpeg);

@@ -7,10 +7,10 @@ use crossbeam_channel::{Receiver, Sender};
 use imgsearch_index::Vector;
 use ndarray::Array3;
 
-use super::file::Done;
+use super::file::{Decoded, Done};
 use super::load::Ready;
 use super::pipeline::{Run, join};
-use super::{Event, IngestError};
+use super::{Event, IngestError, Outcome};
 use crate::decode::contained;
 use crate::model::{BATCH, ImageEncoder};
 use crate::photo::{Skip, SkipKind};
@@ -54,12 +54,12 @@ fn encode(
         if run.should_stop() {
             break;
         }
-        let (files, tensors): (Vec<Done>, Vec<_>) =
-            batch.into_iter().map(|ready| (ready.done, ready.tensor)).unzip();
+        let (files, tensors): (Vec<Decoded>, Vec<_>) =
+            batch.into_iter().map(|ready| (ready.file, ready.tensor)).unzip();
         let vectors = vectors(encoder, &tensors)?;
         for (file, vector) in files.into_iter().zip(vectors) {
             let file = match vector {
-                Ok(vector) => file.with_vector(vector),
+                Ok(vector) => file.done(vector, Vec::new(), Outcome::Embedded),
                 Err(skip) => file.refused(skip),
             };
             if done.send(file).is_err() {

@@ -6,10 +6,11 @@ use imgsearch_index::{Fingerprint, Vector};
 
 use super::Outcome;
 use super::in_flight::InFlight;
+use super::known::{Embedded, Known};
 use crate::decode::Metadata;
-use crate::item::Item;
+use crate::item::{Item, Part};
 use crate::library::Write;
-use crate::photo::{Details, Photo, Skip, SkipKind, Stamp};
+use crate::photo::{Details, Photo, Skip, SkipKind, Stamp, Step};
 use crate::sidecar::Sidecars;
 
 /// A file to look into.
@@ -39,12 +40,38 @@ impl Job {
 
 /// A file that is done with, to be stored.
 pub(super) struct Done {
-    pub(super) path: PathBuf,
+    pub(super) job: Job,
+    /// Its content, where that is known.
+    pub(super) content: Option<Fingerprint>,
     pub(super) outcome: Outcome,
-    /// What changes in the library, if anything does.
-    pub(super) change: Option<Write>,
-    /// The content that other files may wait for until this one is stored.
-    pub(super) claim: Option<Fingerprint>,
+    /// What changes in the library: one record for the file, and one for each of its parts behind it.
+    pub(super) writes: Vec<Write>,
+    /// Whether other files may wait for the content until this one is stored.
+    has_claim: bool,
+}
+
+/// A file that was decoded, before it has a vector.
+pub(super) struct Decoded {
+    pub(super) job: Job,
+    pub(super) content: Fingerprint,
+    pub(super) details: Details,
+    /// What its content has had.
+    pub(super) steps: Vec<Step>,
+}
+
+impl Decoded {
+    /// The file with its vector and with the parts that it has.
+    pub(super) fn done(self, vector: Vector, parts: Vec<(Part, Embedded)>, outcome: Outcome) -> Done {
+        let Decoded { job, content, details, steps } = self;
+        let details = details.with_sidecars(&job.sidecars, job.said_beside.clone(), &job.stamp);
+        let photo = Photo { steps, ..Photo::read(job.stamp, job.disk, Some(details)) };
+        Done { has_claim: true, ..Done::with(job, content, Known { photo, vector, parts }, outcome) }
+    }
+
+    /// The file, left out because it has no vector.
+    pub(super) fn refused(self, skip: Skip) -> Done {
+        Done { has_claim: true, ..Done::skipped(self.job, skip, Some(self.content)) }
+    }
 }
 
 impl Done {
@@ -53,111 +80,72 @@ impl Done {
         let photo = Photo::skipped(job.stamp, job.disk, skip.clone());
         let is_other = skip.kind == SkipKind::OtherFile;
         let outcome = if is_other { Outcome::NotPicture } else { Outcome::Skipped(skip) };
-        Done::with(job, content, photo, None, outcome)
+        let item = Item::file(job.path.as_path());
+        let writes = vec![Write::Put { item, content, photo, vector: None }];
+        Done { job, content, outcome, writes, has_claim: false }
     }
 
     /// A file of which the library keeps what it has.
     pub(super) fn unstored(job: Job, outcome: Outcome) -> Done {
-        Done { path: job.path, outcome, change: None, claim: None }
-    }
-
-    /// A file that was decoded, and that has a vector or gets one before it is stored.
-    pub(super) fn decoded(
-        job: Job,
-        content: Fingerprint,
-        details: Details,
-        vector: Option<Vector>,
-        outcome: Outcome,
-    ) -> Done {
-        let details = details.with_sidecars(&job.sidecars, job.said_beside.clone(), &job.stamp);
-        let photo = Photo::read(job.stamp, job.disk, Some(details));
-        Done { claim: Some(content), ..Done::with(job, Some(content), photo, vector, outcome) }
+        Done { job, content: None, outcome, writes: Vec::new(), has_claim: false }
     }
 
     /// A file whose content the library knows, with what it knows.
-    pub(super) fn known(
-        job: Job,
-        content: Fingerprint,
-        known: Photo,
-        vector: Vector,
-        seen_again: Outcome,
-    ) -> Done {
+    pub(super) fn known(job: Job, content: Fingerprint, known: Known, seen_again: Outcome) -> Done {
         let outcome = job.outcome(content, seen_again);
-        let photo = here(known, &job);
-        Done::with(job, Some(content), photo, Some(vector), outcome)
+        let known = here(known, &job);
+        Done::with(job, content, known, outcome)
     }
 
     /// A file that this run cannot decode, though an earlier version had a vector of the same content: the vector stays.
-    pub(super) fn kept(job: Job, content: Fingerprint, known: Photo, vector: Vector, skip: Skip) -> Done {
-        let photo = here(known, &job);
-        Done { claim: Some(content), ..Done::in_trouble(job, content, photo, vector, skip) }
+    pub(super) fn kept(job: Job, content: Fingerprint, known: Known, skip: Skip) -> Done {
+        let known = here(known, &job);
+        Done { has_claim: true, ..Done::in_trouble(job, content, known, skip) }
     }
 
     /// A file that could not be read now. The library has a photo and a vector of what it was.
-    pub(super) fn in_trouble(
-        job: Job,
-        content: Fingerprint,
-        photo: Photo,
-        vector: Vector,
-        skip: Skip,
-    ) -> Done {
-        let photo = Photo { trouble: Some(skip.clone()), ..photo };
-        Done::with(job, Some(content), photo, Some(vector), Outcome::Skipped(skip))
+    pub(super) fn in_trouble(job: Job, content: Fingerprint, known: Known, skip: Skip) -> Done {
+        let photo = Photo { trouble: Some(skip.clone()), ..known.photo };
+        Done::with(job, content, Known { photo, ..known }, Outcome::Skipped(skip))
     }
 
-    fn with(
-        job: Job,
-        content: Option<Fingerprint>,
-        photo: Photo,
-        vector: Option<Vector>,
-        outcome: Outcome,
-    ) -> Done {
-        let item = Item::file(job.path.as_path());
-        let change = Some(Write::Put { item, content, photo, vector });
-        Done { path: job.path, outcome, change, claim: None }
-    }
-
-    /// The same file with this vector.
-    pub(super) fn with_vector(mut self, made: Vector) -> Done {
-        if let Some(Write::Put { vector, .. }) = &mut self.change {
-            *vector = Some(made);
-        }
-        self
+    fn with(job: Job, content: Fingerprint, known: Known, outcome: Outcome) -> Done {
+        let Known { photo, vector, parts } = known;
+        let put = |part, (photo, vector)| Write::Put {
+            item: Item { path: job.path.clone(), part },
+            content: Some(content),
+            photo,
+            vector: Some(vector),
+        };
+        let parts = parts.into_iter().map(|(part, embedded)| put(Some(part), embedded));
+        let writes = std::iter::once(put(None, (photo, vector))).chain(parts).collect();
+        Done { job, content: Some(content), outcome, writes, has_claim: false }
     }
 
     /// The same file, left out because it cannot be stored as it is.
-    pub(super) fn refused(mut self, skip: Skip) -> Done {
-        if let Some(Write::Put { photo, vector, .. }) = &mut self.change {
-            *vector = None;
-            *photo = Photo::skipped(photo.stamp, photo.disk, skip.clone());
-        }
-        Done { outcome: Outcome::Skipped(skip), ..self }
+    pub(super) fn refused(self, skip: Skip) -> Done {
+        Done { has_claim: self.has_claim, ..Done::skipped(self.job, skip, self.content) }
     }
 
-    /// What the library will know of the file, if it has a vector.
-    pub(super) fn photo(&self) -> Option<(Photo, Vector)> {
-        match &self.change {
-            Some(Write::Put { photo, vector: Some(vector), .. }) => Some((photo.clone(), vector.clone())),
-            Some(Write::Put { .. } | Write::Remove { .. }) | None => None,
-        }
-    }
-
-    /// The content of the file, where it is known.
-    pub(super) fn content(&self) -> Option<Fingerprint> {
-        match &self.change {
-            Some(Write::Put { content, .. }) => *content,
-            Some(Write::Remove { .. }) | None => None,
-        }
+    /// The content that other files may wait for until this one is stored.
+    pub(super) fn claim(&self) -> Option<Fingerprint> {
+        self.content.filter(|_| self.has_claim)
     }
 }
 
 /// What is known of a content, for the file of `job`.
-fn here(known: Photo, job: &Job) -> Photo {
-    let in_file = |details: Details| {
-        details.in_file(&job.stamp).with_sidecars(&job.sidecars, job.said_beside.clone(), &job.stamp)
+fn here(known: Known, job: &Job) -> Known {
+    let here = |photo: Photo| {
+        let in_file = |details: Details| {
+            details.in_file(&job.stamp).with_sidecars(&job.sidecars, job.said_beside.clone(), &job.stamp)
+        };
+        let details = photo.details.map(in_file);
+        let Photo { decoder_version, steps, .. } = photo;
+        Photo { decoder_version, steps, ..Photo::read(job.stamp, job.disk, details) }
     };
-    let details = known.details.map(in_file);
-    Photo { decoder_version: known.decoder_version, ..Photo::read(job.stamp, job.disk, details) }
+    let parts =
+        known.parts.into_iter().map(|(part, (photo, vector))| (part, (here(photo), vector))).collect();
+    Known { photo: here(known.photo), vector: known.vector, parts }
 }
 
 /// Leaves out a file, and all that wait for its content.

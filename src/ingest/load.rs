@@ -2,7 +2,8 @@
 
 use ndarray::Array3;
 
-use super::file::{Done, left_out};
+use super::file::{Decoded, Done, left_out};
+use super::known::Known;
 use super::pipeline::{Passed, Run};
 use super::read::Content;
 use super::{IngestError, Outcome};
@@ -11,9 +12,9 @@ use crate::decode::{self, DecodeError, Decoder, Waited};
 use crate::model::Preprocess;
 use crate::photo::{Details, Skip, SkipKind};
 
-/// A picture ready for the image tower, and how it is stored afterwards.
+/// A picture ready for the image tower, and the file it is of.
 pub(super) struct Ready {
-    pub(super) done: Done,
+    pub(super) file: Decoded,
     pub(super) tensor: Array3<f32>,
 }
 
@@ -59,22 +60,22 @@ impl<'a> Loader<'a> {
                 let may_pass = may_pass(&error);
                 let skip = Skip::from(error);
                 let files = match known.filter(|_| may_pass) {
-                    Some((photo, vector)) => vec![Done::kept(job, fingerprint, photo, vector, skip)],
+                    Some(known) => vec![Done::kept(job, fingerprint, known, skip)],
                     None => left_out(&self.run.in_flight, job, Some(fingerprint), &skip),
                 };
                 return Ok(Passed::Done(files));
             }
         };
-        let details = Details::of(&picture, &job.stamp);
-        if let Some((_, vector)) = known.filter(|(known, _)| known.has_pixels_of(&details)) {
-            let outcome = job.outcome(fingerprint, Outcome::Reread);
-            let done = Done::decoded(job, fingerprint, details, Some(vector), outcome);
-            return Ok(Passed::Done(vec![done]));
+        let (content, details) = (fingerprint, Details::of(&picture, &job.stamp));
+        let same = known.filter(|known| known.photo.has_pixels_of(&details));
+        let file = Decoded { job, content, details, steps: self.run.plan.steps.clone() };
+        if let Some(Known { vector, parts, .. }) = same {
+            let outcome = file.job.outcome(content, Outcome::Reread);
+            return Ok(Passed::Done(vec![file.done(vector, parts, outcome)]));
         }
         let tensor = self.preprocess.tensor(&picture);
         drop((picture, memory));
-        let done = Done::decoded(job, fingerprint, details, None, Outcome::Embedded);
-        Ok(Passed::On(Ready { done, tensor }))
+        Ok(Passed::On(Ready { file, tensor }))
     }
 }
 

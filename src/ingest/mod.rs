@@ -6,6 +6,7 @@
 mod embed;
 mod file;
 mod in_flight;
+mod known;
 mod load;
 mod pairs;
 mod pipeline;
@@ -26,7 +27,7 @@ use crate::disk::DiskMarks;
 use crate::hint::Hint;
 use crate::library::{LockedLibrary, Opened, Sink, StoreError, View};
 use crate::model::{Device, Model, ModelError};
-use crate::photo::{Skip, SkipKind};
+use crate::photo::{Skip, SkipKind, Step};
 use crate::walk::{self, Kind, PatternError, Rules};
 
 use pipeline::Run;
@@ -55,6 +56,8 @@ pub struct Plan {
     pub threads: usize,
     /// Batches embedded side by side on a CPU, which share the threads; `None` is one a thread, and not too many.
     pub batches: Option<usize>,
+    /// What every content is to have had, besides being decoded and embedded.
+    pub steps: Vec<Step>,
     /// Read and decode every file again, also those that look as they did.
     pub force: bool,
     /// What a file may cost.
@@ -81,6 +84,7 @@ impl Plan {
             prune: false,
             threads: 1,
             batches: None,
+            steps: Vec::new(),
             force: false,
             limits,
             max_wait: limits.max_time,

@@ -277,7 +277,8 @@ mod tests {
         assert!(in_flight.claim(Fingerprint([7; 16]), job("/b")).is_none());
         let passed = stepped::<_, ()>(&in_flight, Claimed(first), |file| panic!("at {:?}", file.0.path));
         let Ok(Passed::Done(files)) = passed else { panic!("no outcome") };
-        let told: Vec<_> = files.iter().map(|file| (file.path.to_str().unwrap(), &file.outcome)).collect();
+        let told: Vec<_> =
+            files.iter().map(|file| (file.job.path.to_str().unwrap(), &file.outcome)).collect();
         let skip = Outcome::Skipped(Skip::new(SkipKind::DecoderFailed, "a bug in imgsearch: at \"/a\""));
         assert_eq!(told, [("/a", &skip), ("/b", &skip)]);
     }

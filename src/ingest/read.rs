@@ -9,15 +9,15 @@ use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use imgsearch_index::{Fingerprint, Vector};
+use imgsearch_index::Fingerprint;
 
 use super::file::{Done, Job};
+use super::known::Known;
 use super::pipeline::{Passed, Run};
 use super::{IngestError, Outcome};
 use crate::budget::{Budget, Share};
 use crate::decode::{self, Metadata, Waited, Worker};
-use crate::item::Item;
-use crate::photo::{self, DECODER_VERSION, Photo, Skip, SkipKind, Stamp};
+use crate::photo::{self, Skip, SkipKind, Stamp};
 use crate::sidecar::Sidecars;
 
 /// Bytes of files that may be read and not decoded yet: several photos of a phone, or one file of any size.
@@ -30,7 +30,7 @@ pub(super) struct Content<'a> {
     pub(super) job: Job,
     pub(super) fingerprint: Fingerprint,
     /// What the library knows of this content from an earlier look.
-    pub(super) known: Option<(Photo, Vector)>,
+    pub(super) known: Option<Known>,
     pub(super) bytes: Vec<u8>,
     pub(super) share: Share<'a>,
 }
@@ -121,7 +121,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What the library knows of this content is taken over, unless its record is from an older decoder.
+    /// What the library knows of this content is taken over, unless its record is from an older decoder or a step was
+    /// not done to it.
     fn look_up<'s>(
         &'s self,
         job: Job,
@@ -129,13 +130,15 @@ impl<'a> Reader<'a> {
         share: Share<'s>,
     ) -> Result<Passed<Content<'s>>, IngestError> {
         let fingerprint = photo::fingerprint(&bytes);
-        let known = self.run.sink.of_content(&fingerprint, 1)?.pop();
-        let known = known.and_then(|stored| stored.photo.zip(stored.vector));
-        let is_current = |photo: &Photo| photo.decoder_version == DECODER_VERSION && !self.run.plan.force;
-        if let Some((photo, vector)) = known.as_ref().filter(|(photo, _)| is_current(photo)) {
-            let done = Done::known(job, fingerprint, photo.clone(), vector.clone(), Outcome::Unchanged);
-            return Ok(Passed::Done(vec![done]));
-        }
+        let known = Known::of(self.run.sink, &fingerprint)?;
+        let is_current = |known: &Known| known.photo.has_had(&self.run.plan.steps) && !self.run.plan.force;
+        let known = match known {
+            Some(known) if is_current(&known) => {
+                let done = Done::known(job, fingerprint, known, Outcome::Unchanged);
+                return Ok(Passed::Done(vec![done]));
+            }
+            known => known,
+        };
         Ok(match self.run.in_flight.claim(fingerprint, job) {
             Some(job) => Passed::On(Content { job, fingerprint, known, bytes, share }),
             None => Passed::Nothing,
@@ -146,15 +149,10 @@ impl<'a> Reader<'a> {
     /// A file that may be anything is no photo that we lack.
     fn unread(&self, job: Job, skip: Skip) -> Result<Passed<Content<'static>>, IngestError> {
         let done = match job.embedded {
-            Some(content) => {
-                let photo =
-                    self.run.sink.get(&Item::file(job.path.as_path()))?.and_then(|stored| stored.photo);
-                let vector = self.run.sink.of_content(&content, 1)?.pop().and_then(|stored| stored.vector);
-                match photo.zip(vector) {
-                    Some((photo, vector)) => Done::in_trouble(job, content, photo, vector, skip),
-                    None => Done::skipped(job, skip, None),
-                }
-            }
+            Some(content) => match Known::at(self.run.sink, &content, &job.path)? {
+                Some(known) => Done::in_trouble(job, content, known, skip),
+                None => Done::skipped(job, skip, None),
+            },
             None if job.by_content => Done::unstored(job, Outcome::NotPicture),
             None => Done::skipped(job, skip, None),
         };

@@ -287,7 +287,7 @@ impl<'a> Scan<'a> {
         let current = known
             .as_ref()
             .map(|(_, photo)| photo)
-            .filter(|photo| photo.is_current(&stamp) && photo.has_seen(&sidecars) && !self.run.plan.force);
+            .filter(|photo| self.is_current(photo, &stamp) && photo.has_seen(&sidecars));
         if name == Name::Jpeg {
             self.pairs.add(&path, current.is_some_and(can_stand));
         }
@@ -333,6 +333,10 @@ impl<'a> Scan<'a> {
         self.compare(Met { path, stamp, disk, name: Name::Raw, sidecars })
     }
 
+    fn is_current(&self, photo: &Photo, stamp: &Stamp) -> bool {
+        photo.is_current(stamp, &self.run.plan.steps) && !self.run.plan.force
+    }
+
     fn stand_back(&mut self, raw: PathBuf) {
         self.walked.stood_back.insert(hash(&raw));
         if self.run.plan.only.is_some() {
@@ -348,7 +352,7 @@ impl<'a> Scan<'a> {
         let Ok(metadata) = path.symlink_metadata() else { return Ok(true) };
         let stamp = Stamp::of(&metadata);
         if let Some((_, photo)) = self.known(&path)?
-            && photo.is_current(&stamp)
+            && photo.is_current(&stamp, &[])
         {
             self.count_current(&photo);
             return Ok(true);

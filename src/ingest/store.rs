@@ -4,13 +4,14 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
-use imgsearch_index::{Fingerprint, Vector};
+use imgsearch_index::Fingerprint;
 
 use super::file::Done;
 use super::in_flight::InFlight;
+use super::known::Known;
 use super::{Event, IngestError, Outcome, Reporter, Totals};
 use crate::library::Sink;
-use crate::photo::{Photo, Skip, SkipKind};
+use crate::photo::{Skip, SkipKind};
 
 /// Files stored at once at most, and the longest that a file that is done with waits to be stored: what a killed
 /// process loses, besides the pictures it is at.
@@ -62,9 +63,9 @@ impl<'a> Store<'a> {
         let (mut changes, mut files) = (Vec::new(), Vec::new());
         for file in std::mem::take(&mut self.pending) {
             let file = checked(self.sink, file);
-            let claim = file.claim.map(|content| (content, file.photo()));
-            files.push((file.content(), claim, file.path, file.outcome));
-            changes.extend(file.change);
+            let claim = file.claim().map(|content| (content, Known::of_writes(&file.writes)));
+            files.push((file.content, claim, file.job.path, file.outcome));
+            changes.extend(file.writes);
         }
         if !changes.is_empty() {
             self.sink.apply(changes)?;
@@ -75,20 +76,18 @@ impl<'a> Store<'a> {
             if let (Some(content), Outcome::Copied) = (content, &outcome) {
                 *self.copies.entry(content).or_default() += 1;
             }
-            if let Some((content, photo)) = claim {
-                self.release(content, photo.as_ref(), &outcome);
+            if let Some((content, known)) = claim {
+                self.release(content, known.as_ref(), &outcome);
             }
         }
         Ok(())
     }
 
     /// Files that waited for `content` become what the first one became, now that it is stored.
-    fn release(&mut self, content: Fingerprint, photo: Option<&(Photo, Vector)>, outcome: &Outcome) {
+    fn release(&mut self, content: Fingerprint, known: Option<&Known>, outcome: &Outcome) {
         for job in self.in_flight.settle(&content) {
-            let done = match (photo, outcome) {
-                (Some((photo, vector)), _) => {
-                    Done::known(job, content, photo.clone(), vector.clone(), Outcome::Reread)
-                }
+            let done = match (known, outcome) {
+                (Some(known), _) => Done::known(job, content, known.clone(), Outcome::Reread),
                 (None, Outcome::Skipped(skip)) => Done::skipped(job, skip.clone(), Some(content)),
                 (None, _) => {
                     let skip =
@@ -101,11 +100,11 @@ impl<'a> Store<'a> {
     }
 }
 
-/// A change that the library would refuse is an outcome of its file, and costs no other file of the batch anything.
+/// A file of which the library would refuse a record is left out, and costs no other file of the batch anything.
 fn checked(sink: &dyn Sink, file: Done) -> Done {
-    match file.change.as_ref().map(|change| sink.check(change)) {
-        Some(Err(error)) => file.refused(Skip::new(SkipKind::NotStored, error.to_string())),
-        Some(Ok(())) | None => file,
+    match file.writes.iter().try_for_each(|write| sink.check(write)) {
+        Err(error) => file.refused(Skip::new(SkipKind::NotStored, error.to_string())),
+        Ok(()) => file,
     }
 }
 
@@ -115,13 +114,14 @@ mod tests {
     use std::sync::Mutex;
 
     use crossbeam_channel::unbounded;
-    use imgsearch_index::{MAX_PAYLOAD_LEN, Space};
+    use imgsearch_index::{MAX_PAYLOAD_LEN, Space, Vector};
 
     use super::*;
     use crate::Library;
-    use crate::ingest::file::Job;
-    use crate::item::Item;
-    use crate::photo::Stamp;
+    use crate::ingest::file::{Decoded, Job};
+    use crate::item::{Item, Part};
+    use crate::library::Write;
+    use crate::photo::{Photo, Stamp};
 
     /// What became of each file, in the order in which it was told.
     #[derive(Default)]
@@ -148,6 +148,21 @@ mod tests {
     }
 
     fn photo(path: &str, content: u8, vector: Vec<f32>, camera: String) -> Done {
+        let vector = Vector::normalized(vector).unwrap();
+        decoded(path, content, camera).done(vector, Vec::new(), Outcome::Embedded)
+    }
+
+    /// A file with a part for each of these vectors.
+    fn film(path: &str, content: u8, parts: &[[f32; 2]]) -> Done {
+        let vector = |[x, y]: [f32; 2]| Vector::normalized(vec![x, y]).unwrap();
+        let file = decoded(path, content, String::new());
+        let photo = Photo::read(file.job.stamp, 1, Some(file.details.clone()));
+        let part = |(ms, at): (u32, &[f32; 2])| (Part::Moment { ms }, (photo.clone(), vector(*at)));
+        let parts = (0..).zip(parts).map(part).collect();
+        file.done(vector([1.0, 0.0]), parts, Outcome::Embedded)
+    }
+
+    fn decoded(path: &str, content: u8, camera: String) -> Decoded {
         let details = crate::photo::Details {
             width: 1,
             height: 1,
@@ -164,8 +179,62 @@ mod tests {
                 &job(path).stamp,
             )
         };
-        let vector = Some(Vector::normalized(vector).unwrap());
-        Done::decoded(job(path), Fingerprint([content; 16]), details, vector, Outcome::Embedded)
+        Decoded { job: job(path), content: Fingerprint([content; 16]), details, steps: Vec::new() }
+    }
+
+    fn sink(folder: &tempfile::TempDir) -> Box<dyn Sink> {
+        let space = Space::new("s", "s", 2).unwrap();
+        Library::new(folder.path()).lock().unwrap().open(&space).unwrap().sink
+    }
+
+    /// The parts of `path` that are kept.
+    fn parts(sink: &dyn Sink, path: &str) -> Vec<u32> {
+        let mut parts = Vec::new();
+        let visit = &mut |stored: crate::library::Stored| {
+            parts.extend(stored.item.part.map(|Part::Moment { ms }| ms));
+            std::ops::ControlFlow::Continue(())
+        };
+        sink.each_under(path.as_ref(), visit).unwrap();
+        parts
+    }
+
+    /// A file and its parts are stored, copied and replaced together, and count as one.
+    #[test]
+    fn a_file_comes_with_its_parts() {
+        let folder = tempfile::tempdir().unwrap();
+        let (sink, in_flight, told) = (sink(&folder), InFlight::default(), Told::default());
+        let take = |files: Vec<Done>| {
+            let mut store = Store::new(&*sink, &in_flight, &told);
+            let (sender, done) = unbounded();
+            files.into_iter().for_each(|file| sender.send(file).unwrap());
+            drop(sender);
+            store.take_all(&done).unwrap();
+            store.totals
+        };
+        assert!(in_flight.claim(Fingerprint([1; 16]), job("/film")).is_some());
+        assert!(in_flight.claim(Fingerprint([1; 16]), job("/film's copy")).is_none());
+        let totals = take(vec![film("/film", 1, &[[0.0, 1.0], [1.0, 1.0], [1.0, 2.0]])]);
+        assert_eq!((totals.embedded, totals.copied, totals.files()), (1, 1, 2));
+        for path in ["/film", "/film's copy"] {
+            assert_eq!(parts(&*sink, path), [0, 1, 2]);
+            let known = Known::at(&*sink, &Fingerprint([1; 16]), path.as_ref()).unwrap().unwrap();
+            assert_eq!(known.parts.len(), 3);
+            assert!(known.parts[0].1.1.dot(&Vector::normalized(vec![0.0, 1.0]).unwrap()) > 0.999);
+            assert!(known.vector.dot(&Vector::normalized(vec![1.0, 0.0]).unwrap()) > 0.999);
+        }
+        // Another content under the same path has other parts.
+        let totals = take(vec![film("/film", 2, &[[0.0, 1.0]])]);
+        assert_eq!((totals.files(), parts(&*sink, "/film")), (1, vec![0]));
+        assert_eq!(parts(&*sink, "/film's copy"), [0, 1, 2]);
+        // One part that cannot be stored is enough to leave out the file.
+        let mut broken = film("/film", 3, &[[0.0, 1.0], [1.0, 1.0]]);
+        if let Some(Write::Put { vector, .. }) = broken.writes.last_mut() {
+            *vector = Some(Vector::normalized(vec![1.0; 3]).unwrap());
+        }
+        let totals = take(vec![broken]);
+        assert_eq!((totals.skipped[&SkipKind::NotStored], totals.files()), (1, 1));
+        assert_eq!(parts(&*sink, "/film"), [0; 0]);
+        assert!(sink.get(&Item::file("/film")).unwrap().unwrap().photo.unwrap().skip.is_some());
     }
 
     /// Every error that the index can give on one record: the batch is stored without it, the file is named with the
@@ -173,8 +242,7 @@ mod tests {
     #[test]
     fn what_the_index_refuses_is_an_outcome_of_its_file() {
         let folder = tempfile::tempdir().unwrap();
-        let space = Space::new("s", "s", 2).unwrap();
-        let sink = Library::new(folder.path()).lock().unwrap().open(&space).unwrap().sink;
+        let sink = sink(&folder);
         let (in_flight, told) = (InFlight::default(), Told::default());
         let mut store = Store::new(&*sink, &in_flight, &told);
         let refused = [

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::pipeline::Run;
@@ -53,11 +54,15 @@ impl Sweep<'_> {
     /// A new copy of a photo that is gone: it was moved. Also where its old place was not walked.
     fn moved(&mut self, copies: Copies, totals: &mut Totals) -> Result<(), IngestError> {
         for (content, mut copies) in copies {
-            for Stored { item: Item { path, part }, photo, .. } in
-                self.run.sink.of_content(&content, usize::MAX)?
-            {
-                let goes = part.is_none() && matches!(self.fates.of(&path, photo.as_ref()), Fate::Goes);
-                if copies > 0 && goes {
+            let mut files = Vec::new();
+            self.run.sink.of_content(&content, &mut |Stored { item, photo, .. }| {
+                if item.part.is_none() {
+                    files.push((item.path, photo));
+                }
+                ControlFlow::Continue(())
+            })?;
+            for (path, photo) in files {
+                if copies > 0 && matches!(self.fates.of(&path, photo.as_ref()), Fate::Goes) {
                     copies -= 1;
                     totals.copied -= 1;
                     totals.moved += 1;

@@ -219,12 +219,16 @@ struct EmbeddedSink {
 }
 
 impl EmbeddedSink {
-    /// The removal of a file and of its parts.
-    fn removal(&self, path: PathBuf) -> Result<Vec<Change>, StoreError> {
-        let Some(file) = Item::file(path).key() else { return Ok(Vec::new()) };
-        let parts = self.writer.records(&[file.as_bytes(), &[0]].concat());
-        let parts = parts.map(|part| part.map(|(key, _)| key)).collect::<Result<Vec<_>, _>>()?;
-        Ok(parts.into_iter().chain([file]).map(|key| Change::Delete { key }).collect())
+    /// Adds the removal of the parts of a file to `changes`.
+    fn remove_parts(&self, file: &Key, changes: &mut Vec<Change>) -> Result<(), StoreError> {
+        let prefix = [file.as_bytes(), &[0]].concat();
+        // The writer does not know of the parts that are new in this batch.
+        changes.retain(|change| !key_of(change).starts_with(&prefix));
+        for part in self.writer.records(&prefix) {
+            let (key, _) = part?;
+            changes.push(Change::Delete { key });
+        }
+        Ok(())
     }
 }
 
@@ -246,12 +250,11 @@ impl Sink for EmbeddedSink {
         Ok(record.and_then(|record| stored(key.as_bytes(), record.fingerprint, &record.payload, None)))
     }
 
-    fn of_content(&self, content: &Fingerprint, most: usize) -> Result<Vec<Stored>, StoreError> {
-        let stored = |(key, record, vector): (Key, Record, Vector)| {
-            stored(key.as_bytes(), record.fingerprint, &record.payload, Some(vector))
-        };
-        let records = self.writer.records_of(content).map(|record| record.map(stored));
-        Ok(records.filter_map(Result::transpose).take(most).collect::<Result<_, _>>()?)
+    fn of_content(&self, content: &Fingerprint, visit: Visit<'_>) -> Result<(), StoreError> {
+        each(self.writer.records_of(content), |(key, record, vector)| {
+            let stored = stored(key.as_bytes(), record.fingerprint, &record.payload, Some(vector));
+            stored.map_or(GO_ON, &mut *visit)
+        })
     }
 
     fn each_under(&self, folder: &Path, visit: Visit<'_>) -> Result<(), StoreError> {
@@ -277,12 +280,18 @@ impl Sink for EmbeddedSink {
         for write in writes {
             match write {
                 Write::Put { item, content, photo, vector } => {
-                    changes.push(put(&item, content, &photo, vector)?);
+                    let put = put(&item, content, &photo, vector)?;
+                    if let Change::Put { key, .. } = &put
+                        && item.part.is_none()
+                    {
+                        self.remove_parts(key, &mut changes)?;
+                    }
+                    changes.push(put);
                 }
                 Write::Remove { path } => {
-                    // The writer does not know of the parts that are new in this batch.
-                    changes.retain(|change| path_bytes(&path) != Some(file_of_key(key_of(change))));
-                    changes.extend(self.removal(path)?);
+                    let Some(key) = Item::file(path).key() else { continue };
+                    self.remove_parts(&key, &mut changes)?;
+                    changes.push(Change::Delete { key });
                 }
             }
         }

@@ -85,7 +85,8 @@ pub struct Hit {
 )]
 pub enum Write {
     /// Keep this in place of what was kept of the item. Without a vector it is a file that was left out: it is
-    /// remembered, and no search finds it.
+    /// remembered, and no search finds it. The parts that a file had go with what was kept of it, so those that it has now
+    /// are put behind it.
     Put {
         /// The item.
         item: Item,
@@ -189,9 +190,9 @@ pub trait Sink: Send + Sync {
     /// What is kept of an item, without its vector.
     fn get(&self, item: &Item) -> Result<Option<Stored>, StoreError>;
 
-    /// Photos of this content with their vectors, `most` at most. Each vector is of this content, even if other threads
-    /// change the photos at the same time.
-    fn of_content(&self, content: &Fingerprint, most: usize) -> Result<Vec<Stored>, StoreError>;
+    /// Visits the photos of this content with their vectors, in no particular order. Each vector is of this content, even
+    /// if other threads change the photos at the same time.
+    fn of_content(&self, content: &Fingerprint, visit: Visit<'_>) -> Result<(), StoreError>;
 
     /// Visits what is kept of the files at and below `folder` and of their parts, in the order of their keys. What
     /// changes meanwhile may or may not be visited.

@@ -6,6 +6,7 @@
 mod details;
 mod id;
 mod skip;
+mod step;
 
 use imgsearch_index::Fingerprint;
 use minicbor::{Decode, Encode};
@@ -16,6 +17,7 @@ pub use crate::stamp::Stamp;
 pub use details::{Beside, Clock, Details, Glance, Precision};
 pub use id::{Id, IdError};
 pub use skip::{Skip, SkipKind};
+pub use step::Step;
 
 /// Raised whenever `decode` reads something that it used to refuse, or reads something differently: pixels or metadata.
 /// What an older decoder read or skipped is read again by the next run.
@@ -52,12 +54,17 @@ pub struct Photo {
     /// run tries again.
     #[n(5)]
     pub trouble: Option<Skip>,
+    /// What was done to its content besides decoding and embedding it.
+    #[n(6)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
 }
 
 impl Photo {
     /// A file that was read by this version's decoder.
     pub fn read(stamp: Stamp, disk: u64, details: Option<Details>) -> Photo {
-        Photo { stamp, skip: None, disk, details, decoder_version: DECODER_VERSION, trouble: None }
+        let (skip, trouble, steps) = (None, None, Vec::new());
+        Photo { stamp, skip, disk, details, decoder_version: DECODER_VERSION, trouble, steps }
     }
 
     /// A file that was left out.
@@ -76,10 +83,20 @@ impl Photo {
         minicbor::decode(payload).ok()
     }
 
-    /// Whether a file that looks like `now` needs no second look.
-    pub fn is_current(&self, now: &Stamp) -> bool {
-        let version = self.skip.as_ref().map_or(self.decoder_version, |skip| skip.decoder_version);
-        self.stamp == *now && version == DECODER_VERSION && self.trouble.is_none()
+    /// Whether a file that looks like `now` needs no second look for these steps to be done.
+    pub fn is_current(&self, now: &Stamp, steps: &[Step]) -> bool {
+        self.stamp == *now && self.has_had(steps) && self.trouble.is_none()
+    }
+
+    /// Whether its content was read by this version's decoder and had all these steps, each as it is done now. A file
+    /// that was skipped is only tried again when the decoder is another.
+    pub fn has_had(&self, steps: &[Step]) -> bool {
+        match &self.skip {
+            Some(skip) => skip.decoder_version == DECODER_VERSION,
+            None => {
+                self.decoder_version == DECODER_VERSION && steps.iter().all(|step| self.steps.contains(step))
+            }
+        }
     }
 
     /// Whether the files beside it are those that its details come from.
@@ -147,7 +164,7 @@ mod tests {
     fn a_photo_is_current_until_its_stamp_or_the_decoder_changes() {
         #[track_caller]
         fn check(photo: &Photo, expected: bool) {
-            assert_eq!(photo.is_current(&STAMP), expected, "{photo:?}");
+            assert_eq!(photo.is_current(&STAMP, &[]), expected, "{photo:?}");
         }
         let photo = |stamp| Photo::read(stamp, 0, None);
         let skipped = |stamp, skip| Photo::skipped(stamp, 0, skip);
@@ -162,6 +179,33 @@ mod tests {
         check(&skipped(Stamp { changed_ns: 10, ..STAMP }, unreadable()), false);
         check(&skipped(STAMP, Skip { decoder_version: DECODER_VERSION - 1, ..unreadable() }), false);
         check(&skipped(STAMP, Skip::for_now(SkipKind::TooSlow, "")), false);
+    }
+
+    #[test]
+    fn a_photo_is_current_once_all_steps_were_done_to_it() {
+        #[track_caller]
+        fn check(done: &[Step], asked: &[Step], expected: bool) {
+            let photo = Photo { steps: done.to_vec(), ..Photo::read(STAMP, 0, None) };
+            let photo = Photo::decode(&photo.encode()).unwrap();
+            assert_eq!(photo.is_current(&STAMP, asked), expected, "{done:?}, {asked:?}");
+        }
+        let (one, other) = (Step::new(1, 1), Step::new(2, 1));
+        check(&[], &[], true);
+        check(&[one], &[], true);
+        check(&[], &[one], false);
+        check(&[one, other], &[other], true);
+        check(&[one], &[one, other], false);
+        check(&[Step::new(1, 2)], &[one], false);
+        let skipped = Photo::skipped(STAMP, 0, Skip::new(SkipKind::Damaged, ""));
+        assert!(skipped.is_current(&STAMP, &[one]));
+    }
+
+    #[test]
+    fn a_photo_without_further_steps_is_written_as_it_always_was() {
+        // [[5, -7, 9], null, 7, null, 5]
+        let photo = Photo { decoder_version: 5, ..Photo::read(STAMP, 7, None) };
+        let bytes = b"\x85\x83\x05\x26\x09\xf6\x07\xf6\x05";
+        assert_eq!(photo.encode().escape_ascii().to_string(), bytes.escape_ascii().to_string());
     }
 
     #[test]

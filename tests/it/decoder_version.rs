@@ -1,13 +1,17 @@
 //! A library of an older version: details that its decoder missed are added without embedding.
 
 use std::fs;
+use std::sync::atomic::AtomicBool;
 
 use imgsearch::Library;
-use imgsearch::item::path_of;
-use imgsearch::photo::{Clock, Details, Photo, Skip, SkipKind, Stamp, fingerprint};
+use imgsearch::ingest::Plan;
+use imgsearch::item::{Item, path_of};
+use imgsearch::photo::{Clock, Details, Photo, Skip, SkipKind, Stamp, Step, fingerprint};
 use imgsearch_index::{Change, Key, Record, Writer, WriterOptions};
 use minicbor::Encode;
 
+use crate::accounting::small_model;
+use crate::in_process::{Silent, index_in, open_model, plan};
 use crate::workspace::{Workspace, jpeg};
 
 /// A record of versions that did not store the decoder's version yet.
@@ -124,4 +128,33 @@ fn a_photo_that_cannot_be_decoded_any_more_keeps_its_vector() {
     assert_eq!(workspace.found(&[]).len(), 2);
     workspace.index(&[], 2).check(&[("embedded", 0), ("skipped", 1)]);
     assert_eq!(workspace.found(&[]).len(), 2);
+}
+
+/// What is switched on later is done to every content once, and none is embedded for it.
+#[test]
+fn a_step_that_is_new_is_done_to_all_photos_and_embeds_none() {
+    let (workspace, model) = (Workspace::new(), open_model(&small_model()));
+    (0..3).for_each(|seed| drop(workspace.photo(&format!("{seed}.png"), seed)));
+    workspace.photo("copy.png", 2);
+    fs::write(workspace.photos().join("damaged.jpg"), "not really").unwrap();
+    let library = workspace.root().join("library");
+    let run = |steps: &[Step]| {
+        let plan = Plan { steps: steps.to_vec(), ..plan(&workspace) };
+        let totals = index_in(&library, &model, &plan, &Silent, &AtomicBool::new(false)).unwrap();
+        (totals.embedded, totals.reread + totals.copied, totals.unchanged, totals.skipped_before)
+    };
+    let (text, faces) = (Step::new(1, 1), Step::new(2, 1));
+    assert_eq!(run(&[]), (3, 1, 0, 0));
+    assert_eq!(run(&[text]), (0, 4, 0, 1));
+    assert_eq!(run(&[text]), (0, 0, 4, 1));
+    assert_eq!(run(&[]), (0, 0, 4, 1));
+    assert_eq!(run(&[text, faces]), (0, 4, 0, 1));
+    // A newer version of one of them.
+    assert_eq!(run(&[Step::new(1, 2), faces]), (0, 4, 0, 1));
+    // A copy of what had a step has had it too.
+    workspace.photo("another copy.png", 1);
+    assert_eq!(run(&[faces]), (0, 1, 4, 1));
+    let path = workspace.photos().canonicalize().unwrap().join("another copy.png");
+    let stored = Library::new(&library).view().unwrap().get(&Item::file(path)).unwrap().unwrap();
+    assert_eq!(stored.photo.unwrap().steps, [Step::new(1, 2), faces]);
 }

@@ -105,7 +105,7 @@ fn the_records_of_an_earlier_version_are_current() {
     let mut records = 0;
     let visit = &mut |stored: imgsearch::library::Stored, _| {
         let photo = stored.photo.unwrap();
-        assert!(photo.is_current(&photo.stamp), "{:?}", stored.item);
+        assert!(photo.is_current(&photo.stamp, &[]), "{:?}", stored.item);
         records += 1;
         ControlFlow::Continue(())
     };

@@ -166,8 +166,10 @@ impl Sink for MemorySink {
         Ok(stored.map(|stored| loaded(stored, Load::WithoutVector)))
     }
 
-    fn of_content(&self, content: &Fingerprint, most: usize) -> Result<Vec<Stored>, StoreError> {
-        Ok(of_content(&self.state.lock().unwrap().records, content, most))
+    fn of_content(&self, content: &Fingerprint, visit: Visit<'_>) -> Result<(), StoreError> {
+        let records = of_content(&self.state.lock().unwrap().records, content, usize::MAX);
+        visit_all(records.into_iter(), visit);
+        Ok(())
     }
 
     fn each_under(&self, folder: &Path, visit: Visit<'_>) -> Result<(), StoreError> {
@@ -193,6 +195,9 @@ impl Sink for MemorySink {
         for write in writes {
             match write {
                 Write::Put { item, content, photo, vector } => {
+                    if item.part.is_none() {
+                        state.records.retain(|_, stored| stored.item.path != item.path);
+                    }
                     let stored = Stored { content, photo: Some(photo), vector, item };
                     state.records.insert(key(&stored.item).unwrap(), stored);
                 }

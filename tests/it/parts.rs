@@ -68,6 +68,37 @@ fn parts_are_removed_with_their_file() {
     assert_eq!(library(&workspace).view().unwrap().get(&moment(&other, 7)).unwrap(), None);
 }
 
+fn has(workspace: &Workspace, path: &Path, ms: u32) -> bool {
+    library(workspace).view().unwrap().get(&moment(path, ms)).unwrap().is_some()
+}
+
+/// A file of a known content is stored with all that is known of it, and that includes its parts.
+#[test]
+fn parts_are_copied_and_moved_with_their_file() {
+    let workspace = Workspace::new();
+    let photo = workspace.photo("a.png", 1);
+    workspace.index(&[], 0);
+    add_moments(&workspace, &photo, &[7, 9]);
+    let copy = workspace.photo("copy.png", 1);
+    workspace.index(&[], 0).check(&[("copied", 1), ("unchanged", 1), ("embedded", 0)]);
+    let new = workspace.photos().join("b.png");
+    fs::rename(&photo, &new).unwrap();
+    workspace.index(&[], 0).check(&[("moved", 1), ("unchanged", 1), ("removed", 0), ("embedded", 0)]);
+    for ms in [7, 9] {
+        assert!(has(&workspace, &copy, ms) && has(&workspace, &new, ms) && !has(&workspace, &photo, ms));
+    }
+    assert_eq!((workspace.found(&[]).len(), &workspace.status()["images"]), (6, &serde_json::json!(2)));
+    // They stay when only what is known of the file changes, and go when its content is another.
+    fs::write(workspace.photos().join("b.png.xmp"), "<x/>").unwrap();
+    workspace.index(&[], 0).check(&[("unchanged", 2), ("embedded", 0)]);
+    assert!(has(&workspace, &new, 7));
+    workspace.index(&["--force"], 0).check(&[("metadata read again", 2), ("embedded", 0)]);
+    assert!(has(&workspace, &new, 7) && has(&workspace, &copy, 9));
+    workspace.photo("b.png", 2);
+    workspace.index(&[], 0).check(&[("embedded", 1), ("unchanged", 1)]);
+    assert!(!has(&workspace, &new, 7) && has(&workspace, &copy, 7));
+}
+
 /// A moved photo is deleted in one place and new in another, so its old parts are removed.
 #[test]
 fn the_parts_of_a_moved_file_are_removed() {
@@ -77,6 +108,6 @@ fn the_parts_of_a_moved_file_are_removed() {
     add_moments(&workspace, &photo, &[7]);
     fs::rename(&photo, workspace.photos().join("b.png")).unwrap();
     workspace.index(&[], 0).check(&[("moved", 1), ("removed", 0)]);
-    assert_eq!(library(&workspace).view().unwrap().get(&moment(&photo, 7)).unwrap(), None);
-    assert_eq!(workspace.found(&[]).len(), 1);
+    assert!(!has(&workspace, &photo, 7));
+    assert_eq!(workspace.found(&[]).len(), 2);
 }

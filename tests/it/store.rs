@@ -288,7 +288,15 @@ fn the_photos_of_a_content_are_found() {
             assert_eq!((paths(6).len(), paths(7).len(), found(5, 2).len()), (1, 0, 2));
             assert!(found(5, 1)[0].vector.as_ref().unwrap().dot(&at(50.0)) > 0.999);
         };
-        check(&|byte, most| sink.of_content(&Fingerprint([byte; 16]), most).unwrap());
+        check(&|byte, most| {
+            let mut found = Vec::new();
+            let visit = &mut |stored| {
+                found.push(stored);
+                if found.len() < most { CONTINUE } else { ControlFlow::Break(()) }
+            };
+            sink.of_content(&Fingerprint([byte; 16]), visit).unwrap();
+            found
+        });
         sink.close().unwrap();
         let view = store.view().unwrap();
         check(&|byte, most| view.of_content(&Fingerprint([byte; 16]), most).unwrap());
@@ -301,7 +309,7 @@ fn files_are_visited_by_folder_and_before_their_parts() {
         let sink = store.sink();
         let parts = [moment("/p/b", 2), moment("/p/b", 1)].map(|item| put_item(item, 0.0));
         let files = ["/p/b.jpg", "/p/b", "/p", "/pp", "/o", "/p/c/d"].map(|path| put(path, 0.0));
-        sink.apply(parts.into_iter().chain(files).chain([left_out("/p/e")]).collect()).unwrap();
+        sink.apply(files.into_iter().chain(parts).chain([left_out("/p/e")]).collect()).unwrap();
         let below = [
             Item::file("/p"),
             Item::file("/p/b"),
@@ -346,6 +354,25 @@ fn a_file_is_removed_with_its_parts() {
         sink.apply(batch).unwrap();
         let expected = [moment("/a", 2), Item::file("/a b"), Item::file("/a/c")];
         assert_eq!(items(|visit| sink.each_under(Path::new("/"), visit)), expected);
+    });
+}
+
+#[test]
+fn a_file_that_is_put_again_has_only_the_parts_that_are_put_behind_it() {
+    each_store(|store| {
+        let sink = store.sink();
+        let parts = |ms: &[u32]| ms.iter().map(|ms| put_item(moment("/a", *ms), 0.0)).collect::<Vec<_>>();
+        sink.apply([vec![put("/a", 0.0)], parts(&[1, 2, 3]), vec![put("/a b", 0.0)]].concat()).unwrap();
+        // In one batch: what was there goes, and also what the batch itself has put before.
+        sink.apply([parts(&[9]), vec![put("/a", 0.0)], parts(&[2, 4])].concat()).unwrap();
+        let expected = [Item::file("/a"), moment("/a", 2), moment("/a", 4), Item::file("/a b")];
+        assert_eq!(items(|visit| sink.each_under(Path::new("/"), visit)), expected);
+        // A part that is put by itself leaves the others.
+        sink.apply(parts(&[5])).unwrap();
+        assert_eq!(items(|visit| sink.each_under(Path::new("/a"), visit)).len(), 4);
+        sink.apply(vec![left_out("/a")]).unwrap();
+        sink.close().unwrap();
+        assert_eq!(photos(&*store.view().unwrap()), [Item::file("/a b")]);
     });
 }
 

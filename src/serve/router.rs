@@ -34,7 +34,8 @@ const HEADERS: &[(&str, &str)] = &[
          frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     ),
     ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
+    // With `no-referrer` browsers send the form to log in as if it came from nowhere (`Origin: null`).
+    ("referrer-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),
 ];

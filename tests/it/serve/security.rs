@@ -60,7 +60,8 @@ fn nothing_is_answered_without_the_secret() {
         let right = format!("Authorization: {bearer}\r\n");
         assert_ne!(status(&server, &method, &address, &server.address, &right), 401, "{method} {address}");
     }
-    for address in ["/", "/nowhere", "/login/", "/%6cogin", "//login", "/login.js/..", "/api/v1/../../login"]
+    for address in
+        ["/", "/nowhere", "/login/", "/%6cogin", "//login", "/assets/../login", "/api/v1/../../login"]
     {
         assert_eq!(status(&server, "GET", address, &server.address, ""), 401, "{address}");
     }
@@ -120,7 +121,7 @@ fn every_answer_has_the_headers_that_keep_it_to_this_page() {
         let policy = header("content-security-policy").unwrap();
         assert!(policy.contains("default-src 'self'") && !policy.contains("unsafe"), "{policy}");
         assert_eq!(header("x-content-type-options"), Some("nosniff"), "{address}");
-        assert_eq!(header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(header("referrer-policy"), Some("same-origin"));
         assert_eq!(header("cross-origin-resource-policy"), Some("same-origin"));
         assert!(response.headers().keys().all(|name| !name.as_str().starts_with("access-control-")));
         assert!(
@@ -306,7 +307,30 @@ fn a_description_says_what_is_asked_for() {
     for name in photos(&found)[0].as_object().unwrap().keys() {
         assert!(photo.contains_key(name), "{name}");
     }
-    assert!(!bytes(server.get_with("/login.js", &[]), 200).is_empty());
+}
+
+#[test]
+fn without_a_login_only_what_the_login_page_needs_is_served() {
+    let workspace = indexed();
+    let (server, secret) = locked(&workspace, &[]);
+    let page = bytes(server.get_with("/login", &[("Accept", "text/html")]), 200);
+    let page = String::from_utf8(page).unwrap();
+    let assets: Vec<&str> = page.split('"').filter(|part| part.starts_with("/assets/")).collect();
+    assert_eq!(assets.len(), 3, "a picture, a style and a script: {page}");
+    for asset in &assets {
+        assert!(!bytes(server.get_with(asset, &[]), 200).is_empty(), "{asset}");
+    }
+    let script = assets.iter().find(|asset| asset.ends_with("login.js")).unwrap();
+    let app = script.replace("login.js", "app.js");
+    assert_eq!(server.get_with(&app, &[]).status(), 401);
+    let bearer = format!("Bearer {secret}");
+    let response = server.get_with(&app, &[("Authorization", &bearer)]);
+    assert_eq!(response.headers()["cache-control"], "private, max-age=31536000, immutable");
+    assert!(!bytes(response, 200).is_empty());
+    assert_eq!(
+        server.get_with("/assets/0123456789abcdef/app.js", &[("Authorization", &bearer)]).status(),
+        404
+    );
 }
 
 #[test]

@@ -33,18 +33,19 @@ impl Thumbnailer {
     /// # Errors
     /// [`PictureError`]; no file makes this function panic.
     pub fn make(&self, path: &Path) -> Result<RgbImage, PictureError> {
-        self.of(decode::read(File::open(path).map_err(PictureError::File)?, &self.limits)?)
+        let bytes = decode::read(File::open(path).map_err(PictureError::File)?, &self.limits)?;
+        self.sized(bytes, self.side)
     }
 
-    /// The photo in the file with these bytes.
+    /// The same for the bytes of a file, in a square of `side` pixels.
     ///
     /// # Errors
     /// As [`Thumbnailer::make`].
-    pub fn of(&self, bytes: Vec<u8>) -> Result<RgbImage, PictureError> {
-        let detail = Detail::ShortSide(self.side);
+    pub fn sized(&self, bytes: Vec<u8>, side: u32) -> Result<RgbImage, PictureError> {
+        let detail = Detail::ShortSide(side);
         let _memory = self.memory.take(decode::memory(&bytes, detail));
         let picture = decode_in_time(bytes, &self.limits, detail)?;
-        let mut small = DynamicImage::ImageRgb8(fitted(picture.pixels, self.side));
+        let mut small = DynamicImage::ImageRgb8(fitted(picture.pixels, side));
         small.apply_orientation(picture.orientation);
         Ok(small.into_rgb8())
     }

@@ -50,11 +50,10 @@ pub(super) fn filter(settings: &Settings, args: &FilterArgs) -> Result<Filter> {
 
 /// The error, with the parameters' names as they are typed.
 fn as_options(error: &WordError) -> UsageError {
-    let what = match error {
-        WordError::NoTime => {
-            "--after, --before and --on leave no time at which a photo could have been taken".to_owned()
-        }
-        _ => format!("--{error}"),
+    let what = if matches!(error, WordError::NoTime) {
+        "--after, --before and --on leave no time at which a photo could have been taken".to_owned()
+    } else {
+        format!("--{error}")
     };
     let told = UsageError::new(what);
     match error.hint() {

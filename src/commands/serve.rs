@@ -52,7 +52,7 @@ pub(super) fn run(settings: Settings, args: ServeArgs) -> Result<Exit> {
         events: events.clone(),
     };
     let indexing = Indexing::start(&settings, args, folders, events)?;
-    let served = serve::run(server, listeners, tls);
+    let served = serve::run(server, listeners, tls.as_ref());
     indexing.end();
     served.map(|()| Exit::Done)
 }

@@ -163,7 +163,7 @@ impl FromStr for Shape {
             "landscape" => Ok(Shape::Landscape),
             "portrait" => Ok(Shape::Portrait),
             "square" => Ok(Shape::Square),
-            _ => Err("it is one of landscape, portrait, square"),
+            _ => Err("write landscape, portrait or square"),
         }
     }
 }

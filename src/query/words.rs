@@ -272,7 +272,7 @@ pub enum Refusal {
     #[error("`{0}` is neither LAT,LON[,KM] nor TOWN[,COUNTRY][,KM]")]
     Place(String),
     /// Any other value.
-    #[error("`{value}` is not possible: {why}")]
+    #[error("`{value}` is invalid: {why}")]
     Value {
         /// As it was written.
         value: String,
@@ -315,7 +315,7 @@ impl Words {
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), WordError> {
         match name {
             "n" => {
-                self.top = value_of("n", value, "it is a whole number from 1 to 1000", |value| {
+                self.top = value_of("n", value, "write a whole number from 1 to 1000", |value| {
                     value.parse().ok().filter(|top: &NonZeroUsize| top.get() <= MOST as usize)
                 })?
             }
@@ -334,7 +334,7 @@ impl Words {
                 }
             }
             "sort" => {
-                self.sort = value_of("sort", value, "it is one of score, date, path", |value| match value {
+                self.sort = value_of("sort", value, "write score, date or path", |value| match value {
                     "score" => Some(Sort::Score),
                     "date" => Some(Sort::Date),
                     "path" => Some(Sort::Path),
@@ -379,7 +379,7 @@ impl Conditions {
     /// [`WordError::Unknown`] if there is none, or [`WordError::Refused`].
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), WordError> {
         if let Some(parameter) = conditions().iter().find(|parameter| parameter.name == name) {
-            let why = format!("it may have {MOST_CHARACTERS} characters");
+            let why = format!("it has more than {MOST_CHARACTERS} characters");
             value_of(parameter.name, value, &why, |value| {
                 (value.chars().count() <= MOST_CHARACTERS).then_some(())
             })?;
@@ -387,7 +387,7 @@ impl Conditions {
         let text = || Some(value.to_owned());
         match name {
             "in" => {
-                let path = value_of("in", value, "it is an absolute path", |value| {
+                let path = value_of("in", value, "write an absolute path", |value| {
                     Some(Path::new(value)).filter(|path| path.is_absolute())
                 })?;
                 self.folders.push(Folder::from(path));
@@ -486,7 +486,9 @@ fn value_of<'v, T>(
     why: &str,
     read: impl FnOnce(&'v str) -> Option<T>,
 ) -> Result<T, WordError> {
-    let refuse = || Refusal::Value { value: value.to_owned(), why: why.to_owned() };
+    // The value may be very long.
+    let shown = || value.chars().take(MOST_CHARACTERS).collect();
+    let refuse = || Refusal::Value { value: shown(), why: why.to_owned() };
     read(value).ok_or_else(|| refused(name)(refuse()))
 }
 
@@ -497,11 +499,11 @@ fn parsed<T: std::str::FromStr<Err: ToString>>(name: &'static str, value: &str) 
 }
 
 fn flag(name: &'static str, value: &str) -> Result<bool, WordError> {
-    value_of(name, value, "it is true or false", |value| value.parse().ok())
+    value_of(name, value, "write true or false", |value| value.parse().ok())
 }
 
 fn number(name: &'static str, value: &str, least: f64, most: f64) -> Result<f64, WordError> {
-    value_of(name, value, &format!("it is a number from {least} to {most}"), |value| {
+    value_of(name, value, &format!("write a number from {least} to {most}"), |value| {
         value.parse().ok().filter(|number: &f64| (least..=most).contains(number))
     })
 }
@@ -585,10 +587,10 @@ mod tests {
         check(&[("radius", "NaN")], "radius");
         check(&[("n", "0")], "n: `0`");
         check(&[("n", "1001")], "n: `1001`");
-        check(&[("sort", "size")], "score, date, path");
+        check(&[("sort", "size")], "score, date or path");
         check(&[("collapse", "1")], "true or false");
         check(&[("in", "../etc")], "absolute");
-        check(&[("type", "exe")], "no such type");
+        check(&[("type", "exe")], "unknown type");
         check(&[("glob", "[")], "glob: `[`");
         check(&[("lens", &"x".repeat(501))], "500 characters");
         check(&[("orientation", "tall")], "landscape");

@@ -19,6 +19,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
+use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
@@ -35,6 +36,8 @@ const MOST_FROM_ONE: usize = 64;
 
 /// The most time for the head of a request. Also limits how long a connection can be idle.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
+/// The most time that a client takes nothing of an answer.
+const STALLED: Duration = Duration::from_secs(60);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
 /// The most bytes of a request's head.
@@ -76,7 +79,7 @@ impl Open {
 /// Starts accepting connections. When the server is `ending`, open connections finish their current request.
 pub(super) fn open(
     listeners: Vec<TcpListener>,
-    tls: Option<Tls>,
+    tls: Option<&Tls>,
     router: &Router,
     ending: &CancellationToken,
 ) -> Open {
@@ -84,7 +87,7 @@ pub(super) fn open(
     let counts = Arc::new(Counts::default());
     for listener in listeners {
         let acceptor = Acceptor {
-            tls: tls.clone().map(TlsAcceptor::from),
+            tls: tls.cloned().map(TlsAcceptor::from),
             router: router.clone(),
             ending: ending.clone(),
             counts: Arc::clone(&counts),
@@ -126,6 +129,9 @@ impl Acceptor {
     async fn serve(self, stream: TcpStream, peer: SocketAddr, count: Count) {
         let _count = count;
         _ = stream.set_nodelay(true);
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(STALLED));
+        let stream = Box::pin(stream);
         // A broken connection needs no message here.
         match self.tls.clone() {
             None => _ = self.answer(stream, peer).await,

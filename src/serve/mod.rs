@@ -119,8 +119,11 @@ struct Kept {
 
 /// Caches the last answer to a slow question until the library changes. One thread at a time computes it.
 struct Once<T> {
-    last: Mutex<Option<((u64, String), Arc<T>)>>,
+    last: Mutex<Option<(Question, Arc<T>)>>,
 }
+
+/// The version of the library, and what was asked.
+type Question = (u64, String);
 
 impl<T> Default for Once<T> {
     fn default() -> Once<T> {
@@ -179,7 +182,7 @@ pub(crate) fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>
 }
 
 /// Runs the server until a signal ends it.
-pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<Tls>) -> Result<()> {
+pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<&Tls>) -> Result<()> {
     let Server { library, service, towns, hosts, login, hides_places, is_read_only, threads, events } =
         server;
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -91,18 +91,22 @@ impl Problem {
     }
 
     fn caused(error: ServiceError) -> Problem {
+        let is_gone = matches!(error, ServiceError::NoSuchPhoto { .. } | ServiceError::Changed { .. });
+        let makes_no_sense = matches!(
+            error,
+            ServiceError::Picture { .. }
+                | ServiceError::Engine(
+                    EngineError::Picture { .. }
+                        | EngineError::CancelsOut
+                        | EngineError::NoSuchPhoto { .. }
+                        | EngineError::Model(ModelError::NoWords { .. })
+                )
+        );
         let (detail, hint) = (error.to_string(), error.hint());
-        match error {
-            ServiceError::NoSuchPhoto { .. } => Problem::not_found(detail),
-            ServiceError::Changed { .. } => Problem::not_found(detail).hint(hint),
-            ServiceError::Picture { .. } => Problem::unprocessable(detail).hint(hint),
-            ServiceError::Engine(
-                EngineError::Picture { .. }
-                | EngineError::CancelsOut
-                | EngineError::NoSuchPhoto { .. }
-                | EngineError::Model(ModelError::NoWords { .. }),
-            ) => Problem::unprocessable(detail).hint(hint),
-            error => Problem::internal(&error.into()),
+        match (is_gone, makes_no_sense) {
+            (true, _) => Problem::not_found(detail).hint(hint),
+            (_, true) => Problem::unprocessable(detail).hint(hint),
+            (false, false) => Problem::internal(&error.into()),
         }
     }
 }

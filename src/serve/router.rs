@@ -42,7 +42,7 @@ const HEADERS: &[(&str, &str)] = &[
 
 /// All routes, inside all layers.
 pub(super) fn router(app: &App) -> Router {
-    let (api, document) = api(app).split_for_parts();
+    let (api, document) = api().split_for_parts();
     let document = openapi::complete(document, app.login.is_some());
     Router::new()
         .merge(api)
@@ -63,7 +63,7 @@ pub(super) fn router(app: &App) -> Router {
 }
 
 /// The routes of the API, with their documentation.
-fn api(_: &App) -> OpenApiRouter<App> {
+fn api() -> OpenApiRouter<App> {
     let documents = OpenApiRouter::new()
         .routes(routes!(search::search, search::search_by_picture))
         .routes(routes!(search::similar))

@@ -87,8 +87,9 @@ impl Cursor {
         Cursor { question, ..self }
     }
 
-    /// The results after this cursor. `all` is sorted; `place` returns the sort key and the identity of a result.
-    pub(super) fn rest<T>(self, all: Vec<T>, place: impl Fn(&T) -> (Place, u64)) -> Vec<T> {
+    /// How many of `all` are before the next page. `all` is sorted; `place` returns the sort key and the identity of a
+    /// result.
+    pub(super) fn passes<T>(self, all: &[T], place: impl Fn(&T) -> (Place, u64)) -> usize {
         let before = |other: Place| match (other, self.place) {
             (Place::Score(other), Place::Score(own)) => other > own,
             (Place::Taken(other), Place::Taken(own)) => other > own,
@@ -98,7 +99,7 @@ impl Cursor {
         // If the last result is gone, results with the same key are repeated rather than missed.
         let same = all[start..].iter().take_while(|one| place(one).0 == self.place);
         let passed = same.zip(1..).find(|(one, _)| place(one).1 == self.key).map_or(0, |(_, count)| count);
-        all.into_iter().skip(start + passed).collect()
+        start + passed
     }
 }
 
@@ -124,7 +125,7 @@ mod tests {
         #[track_caller]
         fn check(all: &[(i64, u64)], expected: &[u64]) {
             let cursor = Cursor { question: 0, seen: 2, place: Place::Taken(5), key: 2 };
-            let rest = cursor.rest(all.to_vec(), |(ms, key)| (Place::Taken(*ms), *key));
+            let rest = &all[cursor.passes(all, |(ms, key)| (Place::Taken(*ms), *key))..];
             assert_eq!(rest.iter().map(|(_, key)| *key).collect::<Vec<_>>(), expected, "{all:?}");
         }
         check(&[(9, 1), (5, 2), (3, 3), (1, 4)], &[3, 4]);

@@ -186,12 +186,9 @@ impl Service {
         // One more shows if there is another page.
         let mut top = NonZeroUsize::MIN.saturating_add(seen + wanted);
         loop {
-            let found = engine.search(&Query { top, order: Order::Score, ..query.clone() })?;
+            let mut found = engine.search(&Query { top, order: Order::Score, ..query.clone() })?;
             let is_all = found.len() < top.get();
-            let mut rest = match after {
-                Some(after) => after.rest(found, place_of),
-                None => found,
-            };
+            let mut rest = found.split_off(after.map_or(0, |after| after.passes(&found, place_of)));
             if rest.len() <= wanted && !is_all {
                 // New photos are before the cursor: look further.
                 top = top.saturating_mul(NonZeroUsize::MIN.saturating_add(1));
@@ -253,9 +250,9 @@ impl Service {
         most: NonZeroUsize,
         after: Option<Cursor>,
     ) -> Result<Page<Known>, ServiceError> {
-        let all = self.timeline(filter)?.to_vec();
+        let all = self.timeline(filter)?;
         let place = |seen: &Seen| (Place::Taken(seen.taken_ms), short(seen.id));
-        let rest = after.map_or_else(|| all.clone(), |after| after.rest(all.clone(), place));
+        let rest = &all[after.map_or(0, |after| after.passes(&all, place))..];
         let page = &rest[..rest.len().min(most.get())];
         let end = page.last().filter(|_| page.len() < rest.len());
         let seen = after.map_or(0, |after| after.seen as usize) + page.len();

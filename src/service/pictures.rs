@@ -51,8 +51,7 @@ pub struct Original {
 /// Makes thumbnails and previews, and caches the most recently used.
 pub(super) struct Pictures {
     limits: Limits,
-    thumbnails: Thumbnailer,
-    previews: Thumbnailer,
+    thumbnailer: Thumbnailer,
     kept: Mutex<Kept>,
 }
 
@@ -65,8 +64,7 @@ impl Pictures {
     pub(super) fn new(limits: Limits) -> Pictures {
         Pictures {
             limits,
-            thumbnails: Thumbnailer::new(Size::Thumbnail.side(), limits),
-            previews: Thumbnailer::new(Size::Preview.side(), limits),
+            thumbnailer: Thumbnailer::new(Size::Thumbnail.side(), limits),
             kept: Mutex::new(Kept { pictures: LruCache::unbounded(), bytes: 0 }),
         }
     }
@@ -95,15 +93,11 @@ impl Pictures {
 
     /// The JPEG for a file; `None` if the file has other content.
     fn small(&self, path: &Path, id: Id, size: Size) -> Result<Option<Vec<u8>>, PictureError> {
-        let thumbnailer = match size {
-            Size::Thumbnail => &self.thumbnails,
-            Size::Preview => &self.previews,
-        };
         let bytes = decode::read(open(path).map_err(PictureError::File)?, &self.limits)?;
         if fingerprint(&bytes) != id.0 {
             return Ok(None);
         }
-        Ok(Some(jpeg(&thumbnailer.of(bytes)?)))
+        Ok(Some(jpeg(&self.thumbnailer.sized(bytes, size.side())?)))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {

@@ -588,7 +588,7 @@ mod tests {
         check(&[("sort", "size")], "score, date, path");
         check(&[("collapse", "1")], "true or false");
         check(&[("in", "../etc")], "absolute");
-        check(&[("type", "exe")], "no such type");
+        check(&[("type", "exe")], "unknown type");
         check(&[("glob", "[")], "glob: `[`");
         check(&[("lens", &"x".repeat(501))], "500 characters");
         check(&[("orientation", "tall")], "landscape");

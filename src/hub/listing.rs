@@ -111,7 +111,7 @@ mod tests {
             assert!(error.contains(named), "{error}");
         }
         let sha = "a".repeat(40);
-        check("<html>", "u answers");
+        check("<html>", "u sends an unexpected answer");
         check(r#"{"sha": "main", "siblings": []}"#, "`sha`");
         check(&format!(r#"{{"sha": "{sha}", "siblings": [{{"rfilename": "a", "size": 1}}]}}"#), "no digest");
         let escaping = r#"{"rfilename": "../a", "size": 1, "blobId": "b"}"#;

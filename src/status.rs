@@ -53,6 +53,12 @@ fn by_name<S: Serializer>(kinds: &BTreeMap<Kind, u64>, serializer: S) -> Result<
     serializer.collect_map(kinds.iter().map(|(kind, files)| (kind.plural(), files)))
 }
 
+/// What the collections of a library take on the disk, as far as they open.
+fn bytes_of_collections(library: &Library) -> u64 {
+    let views = library.collections().into_iter().filter_map(|collection| collection.view().ok());
+    views.map(|view| view.stats().bytes_on_disk).sum()
+}
+
 /// The status of a library. `view` is its published state, if there is one.
 ///
 /// # Errors
@@ -70,6 +76,7 @@ pub(crate) fn status_of(library: &Library, view: Option<&dyn View>) -> Result<St
         })?;
     }
     let stats = view.map_or_else(Stats::default, View::stats);
+    let bytes_on_disk = stats.bytes_on_disk + bytes_of_collections(library);
     let mut building = Vec::new();
     for library::Building { folder, view } in library.building()? {
         building.push(Building {
@@ -86,8 +93,8 @@ pub(crate) fn status_of(library: &Library, view: Option<&dyn View>) -> Result<St
         not_pictures: note.not_pictures().collect(),
         stood_back: note.stood_back,
         noted,
-        bytes_on_disk: stats.bytes_on_disk,
-        bytes_per_image: stats.bytes_on_disk.checked_div(stats.rows as u64).unwrap_or(0),
+        bytes_on_disk,
+        bytes_per_image: bytes_on_disk.checked_div(stats.rows as u64).unwrap_or(0),
         segments: stats.segments,
         rows: stats.rows,
         dead_rows: stats.dead_rows,

@@ -53,17 +53,20 @@ pub(super) fn repair(settings: &Settings) -> Result<Exit> {
 fn each_index(settings: &Settings, read: impl Fn(&Path) -> Result<Report>) -> Result<Exit> {
     let mut output = Output::new(settings.ui.look);
     let mut exit = Exit::Done;
-    for folder in settings.library.index_folders()? {
-        let report = match read(&folder) {
-            // A run that was killed right at the start leaves an empty library folder.
-            Err(error) if is_missing(&error) && settings.library.folder().is_dir() => Report::default(),
-            report => report?,
-        };
-        if report.is_clean() && settings.library.has_lost(&folder) {
-            return Err(Error::Missing { path: folder }.into());
+    let collections = settings.library.collections();
+    for library in std::iter::once(&settings.library).chain(&collections) {
+        for folder in library.index_folders()? {
+            let report = match read(&folder) {
+                // A run that was killed right at the start leaves an empty library folder.
+                Err(error) if is_missing(&error) && library.folder().is_dir() => Report::default(),
+                report => report?,
+            };
+            if report.is_clean() && library.has_lost(&folder) {
+                return Err(Error::Missing { path: folder }.into());
+            }
+            unless_reader_left(output.report(&report).and_then(|()| output.finish()))?;
+            exit = if report.is_clean() || report.is_whole_again() { exit } else { Exit::Failed };
         }
-        unless_reader_left(output.report(&report).and_then(|()| output.finish()))?;
-        exit = if report.is_clean() || report.is_whole_again() { exit } else { Exit::Failed };
     }
     Ok(exit)
 }

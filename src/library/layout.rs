@@ -110,7 +110,7 @@ fn path(folder: &Path) -> PathBuf {
 }
 
 /// The names of all indexes in `folder`, in their order.
-fn indexes(folder: &Path) -> Vec<String> {
+pub(super) fn indexes(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let mut names: Vec<String> = names.filter(|name| is_name(name)).collect();

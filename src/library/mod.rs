@@ -4,6 +4,7 @@
 //! LIBRARY/index/            an index (imgsearch-index): the library's first
 //! LIBRARY/index-53f0…/      the index of another model's vectors: in use, or being built beside the one in use
 //! LIBRARY/library.json      which one is in use; not there before the first change of model
+//! LIBRARY/collection-NAME/  other vectors of the same files, laid out as a library is (collections.rs)
 //! LIBRARY/writer.lock       the lock of whoever changes any of this
 //! LIBRARY/last-results      what the last query found
 //! LIBRARY/background        the model's vectors of everyday concepts (engine/background.rs)
@@ -17,6 +18,7 @@
 //! one atomic replacement of `library.json` puts it into use, and only then the old one is removed. Readers take no
 //! lock: who finds an index gone looks up again which one is in use.
 
+mod collections;
 mod embedded;
 mod kept;
 mod layout;
@@ -43,12 +45,15 @@ const OF_AN_INDEX_IN_USE: [&str; 3] = ["library.json", "last-results", "backgrou
 #[derive(Clone, Debug)]
 pub struct Library {
     folder: PathBuf,
+    /// Where its lock is: this folder or, for a collection, that of the library it belongs to.
+    lock_folder: PathBuf,
 }
 
 impl Library {
     /// The library in `folder`.
     pub fn new(folder: impl Into<PathBuf>) -> Library {
-        Library { folder: folder.into() }
+        let folder = folder.into();
+        Library { lock_folder: folder.clone(), folder }
     }
 
     /// The library's folder.
@@ -127,10 +132,19 @@ impl Library {
         if !self.folder.is_dir() {
             return Err(IndexError::Missing { path: self.folder.clone() }.into());
         }
-        let lock = Lock::acquire(&self.folder)?;
+        let lock = Arc::new(Lock::acquire(&self.lock_folder)?);
+        let locked = self.locked(lock.clone())?;
+        for collection in self.collections() {
+            // A damaged one is told to whoever opens it.
+            collection.locked(lock.clone()).ok();
+        }
+        Ok(locked)
+    }
+
+    fn locked(&self, lock: Arc<Lock>) -> Result<LockedLibrary, StoreError> {
         self.tidy();
-        let mut locked =
-            LockedLibrary { library: self.clone(), layout: Layout::read(&self.folder)?, _lock: lock };
+        let layout = Layout::read(&self.folder)?;
+        let mut locked = LockedLibrary { library: self.clone(), layout, lock };
         locked.remove_retired()?;
         Ok(locked)
     }
@@ -141,8 +155,9 @@ impl Library {
     /// As [`Library::lock`].
     pub fn lock_to_repair(&self) -> Result<LockedLibrary, StoreError> {
         if self.folder.is_dir() {
-            let _lock = Lock::acquire(&self.folder)?;
+            let _lock = Lock::acquire(&self.lock_folder)?;
             Layout::repair(&self.folder)?;
+            self.collections().iter().try_for_each(|collection| Layout::repair(&collection.folder))?;
         }
         self.lock()
     }
@@ -151,12 +166,16 @@ impl Library {
     /// keeps its own permissions: somebody else may need them.
     fn tidy(&self) {
         // Taking the lock wrote to its file.
-        let written = self.folder.join("writer.lock").metadata().and_then(|metadata| metadata.modified());
+        let written =
+            self.lock_folder.join("writer.lock").metadata().and_then(|metadata| metadata.modified());
         if let Ok(now) = written {
             files::remove_unfinished(&self.folder, now);
         }
         let entries: Vec<_> = fs::read_dir(&self.folder).into_iter().flatten().flatten().collect();
-        let (own, others): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| is_own(&entry.file_name()));
+        let collections = self.collections();
+        let is_collection = |path: &Path| collections.iter().any(|collection| collection.folder == path);
+        let (own, others): (Vec<_>, Vec<_>) =
+            entries.iter().partition(|entry| is_own(&entry.file_name()) || is_collection(&entry.path()));
         own.iter().for_each(|entry| files::make_private(&entry.path()));
         if others.is_empty() {
             files::make_private(&self.folder);
@@ -183,7 +202,7 @@ pub struct Building {
 pub struct LockedLibrary {
     library: Library,
     layout: Layout,
-    _lock: Lock,
+    lock: Arc<Lock>,
 }
 
 /// A library that is open for changes.

@@ -12,6 +12,7 @@ mod broken_files;
 #[cfg(feature = "tui")]
 mod browse;
 mod change_of_model;
+mod collections;
 mod commands;
 mod config;
 mod decoder_version;

@@ -1,0 +1,79 @@
+//! Collections: other vectors of the same files, such as those of another kind of model, each in an index of its own.
+//!
+//! ```text
+//! LIBRARY/collection-NAME/index/          its first index
+//! LIBRARY/collection-NAME/library.json    which of its indexes is in use
+//! ```
+//!
+//! A collection is laid out as a library is. So all that holds for a library holds for it: another model's index is built
+//! beside the one in use and takes its place, here and in no other collection. A version that knows no collections leaves
+//! the folder alone. One lock, the library's, guards all of it.
+
+use std::fs;
+use std::path::Path;
+
+use super::{Library, LockedLibrary, StoreError, layout};
+
+const PREFIX: &str = "collection-";
+/// Longest name, in bytes.
+const LONGEST: usize = 32;
+
+impl Library {
+    /// The collection of this name, which need not exist yet. `None` for a name that is empty, longer than 32 bytes, or
+    /// not of small letters, digits and hyphens.
+    pub fn collection(&self, name: &str) -> Option<Library> {
+        let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let is_name = (1..=LONGEST).contains(&name.len()) && name.bytes().all(is_good);
+        is_name.then(|| Library {
+            folder: self.folder.join(format!("{PREFIX}{name}")),
+            lock_folder: self.lock_folder.clone(),
+        })
+    }
+
+    /// All collections that have an index, in the order of their names.
+    pub fn collections(&self) -> Vec<Library> {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut names: Vec<String> =
+            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        let collection = |name: &String| self.collection(name.strip_prefix(PREFIX)?);
+        let has_index = |collection: &Library| has_index(collection.folder());
+        names.iter().filter_map(collection).filter(has_index).collect()
+    }
+}
+
+/// Nobody else's folder of such a name has one.
+fn has_index(folder: &Path) -> bool {
+    !layout::indexes(folder).is_empty()
+}
+
+impl LockedLibrary {
+    /// Opens the collection of this name under the lock that this library has, and makes what is not there. `None` as
+    /// for [`Library::collection`].
+    ///
+    /// # Errors
+    /// As [`Library::lock`], and when its folder cannot be made.
+    pub fn collection(&self, name: &str) -> Result<Option<LockedLibrary>, StoreError> {
+        let Some(collection) = self.library.collection(name) else { return Ok(None) };
+        collection.create()?;
+        collection.locked(self.lock.clone()).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_collections_are_plain() {
+        #[track_caller]
+        fn check(name: &str, expected: bool) {
+            assert_eq!(Library::new("/l").collection(name).is_some(), expected, "{name}");
+        }
+        check("faces", true);
+        check("text-2", true);
+        for name in ["", "..", "a/b", "Faces", "\u{fc}", &"a".repeat(33)] {
+            check(name, false);
+        }
+    }
+}

@@ -56,10 +56,6 @@ impl Problem {
         Problem { hint, ..self }
     }
 
-    pub(crate) fn status(&self) -> StatusCode {
-        self.status
-    }
-
     /// It in a sentence or two, for people.
     pub(crate) fn told(&self) -> String {
         let detail = self.detail.as_deref().unwrap_or(self.title);

@@ -50,7 +50,7 @@ export class Places {
     const { clientWidth, clientHeight } = this.canvas;
     this.x = (left + right) / 2 || 0.5;
     this.y = (top + bottom) / 2 || 0.4;
-    this.scale = Math.min(clientWidth / (right - left + 0.02), clientHeight / (bottom - top + 0.02));
+    this.scale = Math.min(clientWidth / (right - left + 0.1), clientHeight / (bottom - top + 0.1));
     this.#zoom(1);
   }
 

@@ -32,7 +32,7 @@ pub(super) fn routes() -> Router<App> {
         .route("/", get(photos::page))
         .route("/photo/{id}", get(photo::page))
         .route("/duplicates", get(duplicates::page))
-        .route("/login", get(login::page).post(auth::log_in))
+        .route("/login", get(login::page).post(login::attempt))
         .route("/logout", post(auth::log_out))
         .route("/assets/{version}/{*name}", get(assets::asset))
         .layer(CompressionLayer::new())

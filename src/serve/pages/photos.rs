@@ -146,3 +146,39 @@ fn keys() -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(pairs: &[(&str, &str)]) -> Said {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn photos_to_be_like_become_parts_of_the_expression() {
+        #[track_caller]
+        fn check(given: &[(&str, &str)], expected: &[(&str, &str)]) {
+            assert_eq!(question(&said(given)), said(expected));
+        }
+        check(&[], &[("n", PAGE)]);
+        check(&[("camera", "X"), ("n", "5")], &[("camera", "X"), ("n", "5")]);
+        check(&[("q", "a dog"), ("like", "0a"), ("minus", "0b")], &[("q", "a dog + #0a - #0b"), ("n", PAGE)]);
+        check(&[("like", "0a"), ("in", "/a"), ("like", "0b")], &[("in", "/a"), ("q", " + #0a + #0b"), ("n", PAGE)]);
+    }
+
+    #[test]
+    fn the_next_page_has_the_same_question() {
+        let given = said(&[("q", "a & b"), ("cursor", "old"), ("in", "/ä")]);
+        assert_eq!(address_of(&given, "new"), "/?q=a+%26+b&in=%2F%C3%A4&cursor=new");
+    }
+
+    #[test]
+    fn what_was_typed_is_escaped() {
+        let given = said(&[("q", "\"><script>"), ("camera", "<b>"), ("like", "\"onerror=")]);
+        let page = form(&given, false).into_string();
+        assert!(page.contains("value=\"&quot;&gt;&lt;script&gt;\"") && !page.contains("<script>"), "{page}");
+        assert!(!page.contains("<b>") && !page.contains("\"onerror"), "{page}");
+        assert!(page.contains("name=\"near\"") && !form(&given, true).into_string().contains("name=\"near\""));
+    }
+}

@@ -48,6 +48,10 @@ impl Problem {
         Problem { r#type: "about:blank", title, status, detail: None, hint: None }
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     pub(crate) fn detail(self, detail: impl Into<String>) -> Problem {
         Problem { detail: Some(detail.into()), ..self }
     }

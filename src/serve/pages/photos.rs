@@ -164,7 +164,10 @@ mod tests {
         check(&[], &[("n", PAGE)]);
         check(&[("camera", "X"), ("n", "5")], &[("camera", "X"), ("n", "5")]);
         check(&[("q", "a dog"), ("like", "0a"), ("minus", "0b")], &[("q", "a dog + #0a - #0b"), ("n", PAGE)]);
-        check(&[("like", "0a"), ("in", "/a"), ("like", "0b")], &[("in", "/a"), ("q", " + #0a + #0b"), ("n", PAGE)]);
+        check(
+            &[("like", "0a"), ("in", "/a"), ("like", "0b")],
+            &[("in", "/a"), ("q", " + #0a + #0b"), ("n", PAGE)],
+        );
     }
 
     #[test]
@@ -179,6 +182,8 @@ mod tests {
         let page = form(&given, false).into_string();
         assert!(page.contains("value=\"&quot;&gt;&lt;script&gt;\"") && !page.contains("<script>"), "{page}");
         assert!(!page.contains("<b>") && !page.contains("\"onerror"), "{page}");
-        assert!(page.contains("name=\"near\"") && !form(&given, true).into_string().contains("name=\"near\""));
+        assert!(
+            page.contains("name=\"near\"") && !form(&given, true).into_string().contains("name=\"near\"")
+        );
     }
 }

@@ -1,13 +1,13 @@
 //! `index`.
 
 use std::io;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, bail};
 use imgsearch::ingest::{self, Plan, Reporter, Totals};
 use imgsearch::walk::resolve_roots;
 
-use super::watch::{First, Watcher, keep_current};
+use super::watch::{self, Watcher};
 use super::{AFTER_BATCH, Exit, Stop, absolute, models, noted, open_model, stop_on_ctrl_c};
 use crate::cli::IndexArgs;
 use crate::progress::{self, Progress};
@@ -47,6 +47,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         ..Plan::new(roots, SystemTime::now())
     };
     let Stop { cancel, bell } = stop_on_ctrl_c(AFTER_BATCH)?;
+    let watch = watch.then(|| watch::begin(settings, &plan, rescan));
     let (start, progress) = (Instant::now(), Progress::new(settings.ui));
     let totals = ingest::index(&mut library, &model, &plan, &progress, &cancel);
     progress.finish();
@@ -58,13 +59,12 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         let written = output.totals(&totals, start.elapsed().as_secs_f64());
         unless_reader_left(written.and_then(|()| output.tip(tip.as_deref())).and_then(|()| output.finish()))?;
     }
-    if watch && !totals.cancelled {
+    if let Some(watch) = watch.filter(|_| !totals.cancelled) {
         drop((library, model));
         if !settings.ui.is_quiet() {
             progress::print_note("watching for changes; Ctrl-C ends it");
         }
-        let rescan = rescan.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
-        keep_current(settings, &plan, (First::Wait, rescan), &Shown(settings.ui), (&bell, &cancel));
+        watch::keep_current(settings, &plan, watch, &Shown(settings.ui), (&bell, &cancel));
         return Ok(Exit::Done);
     }
     Ok(match (totals.cancelled, totals.has_failures() || !missing.is_empty()) {

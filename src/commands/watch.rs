@@ -22,15 +22,6 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// The wait after a failed round, for example because another command is changing the library or the disk is full.
 const PAUSE: Duration = Duration::from_secs(10);
 
-/// Whether to run before the first change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum First {
-    /// No: all folders were indexed just now.
-    Wait,
-    /// Yes, to find earlier changes.
-    LookAtAll,
-}
-
 /// Shows the work of a program that watches.
 pub(super) trait Watcher {
     /// A round begins. Returns the reporter for its events.
@@ -39,26 +30,16 @@ pub(super) trait Watcher {
     fn ended(&self, totals: &Totals);
 }
 
-/// Brings the library up to date whenever something changes below the roots of `plan`, until `stop` has a message. Each
-/// round opens the library again, so other commands can change it between rounds.
-pub(super) fn keep_current(
-    settings: &Settings,
-    plan: &Plan,
-    (first, rescan): (First, Option<Duration>),
-    watcher: &dyn Watcher,
-    (stop, cancel): (&Receiver<()>, &AtomicBool),
-) {
+/// Begins to watch the roots of `plan`. Begin before you index them: a change during that run is then found afterwards.
+pub(super) fn begin(settings: &Settings, plan: &Plan, rescan_minutes: Option<u32>) -> Watch {
     let own = [Some(settings.library.folder().to_owned()), settings.cache_folder().map(Path::to_owned)];
-    let options = Options {
+    let rescan = rescan_minutes.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
+    let watch = Watch::begin(Options {
         rules: plan.rules.clone(),
         ignored: own.into_iter().flatten().collect(),
         rescan: rescan.unwrap_or(Options::RESCAN),
         ..Options::new(plan.roots.clone())
-    };
-    let mut watch = Watch::begin(options);
-    if first == First::LookAtAll {
-        watch.look_again(plan.roots.iter().cloned());
-    }
+    });
     for (root, why) in watch.unwatched() {
         if !settings.ui.is_quiet() {
             let root = root.display();
@@ -67,6 +48,18 @@ pub(super) fn keep_current(
             ));
         }
     }
+    watch
+}
+
+/// Brings the library up to date whenever something changes below the roots of `plan`, until `stop` has a message. Each
+/// round opens the library again, so other commands can change it between rounds.
+pub(super) fn keep_current(
+    settings: &Settings,
+    plan: &Plan,
+    mut watch: Watch,
+    watcher: &dyn Watcher,
+    (stop, cancel): (&Receiver<()>, &AtomicBool),
+) {
     while let Some(paths) = watch.wait(stop) {
         let round = Round { reporter: watcher.begin(), unsettled: Mutex::default() };
         match look(settings, plan, paths.clone(), &round, cancel) {

@@ -40,9 +40,7 @@ impl Watching {
         std::thread::spawn(move || {
             BufReader::new(errors).lines().try_for_each(|line| other.send(line.unwrap()))
         });
-        let watching = Watching { process, lines };
-        watching.wait_for("watching for changes");
-        watching
+        Watching { process, lines }
     }
 
     #[track_caller]
@@ -76,6 +74,7 @@ fn changes_reach_the_library_and_sigterm_ends_watching() {
     let workspace = Workspace::new();
     let first = workspace.photo("a.png", 1);
     let watching = Watching::start(&workspace);
+    watching.wait_for("watching for changes");
     let second = workspace.photo("new folder/b.png", 2);
     watching.wait_for("1 embedded");
     assert_eq!(workspace.found(&[]).len(), 2);
@@ -88,6 +87,28 @@ fn changes_reach_the_library_and_sigterm_ends_watching() {
     assert_eq!(watching.stop(), Some(0));
 }
 
+/// Such as one that is copied while the model loads: the walk has passed its folder.
+#[test]
+#[cfg(unix)]
+fn a_change_during_the_first_run_is_found_after_it() {
+    let workspace = Workspace::new();
+    for seed in 0..12 {
+        workspace.photo(&format!("{seed}.png"), seed);
+    }
+    let watching = Watching::start(&workspace);
+    while !workspace.root().join("library/index").exists() {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    workspace.photo("late.png", 99);
+    watching.wait_for("watching for changes");
+    let start = std::time::Instant::now();
+    while workspace.found(&[]).len() < 13 {
+        assert!(start.elapsed() < PATIENCE, "it was never found");
+    }
+    assert_eq!(watching.stop(), Some(0));
+}
+
 /// Another command may be changing the library; the round is then tried again.
 #[test]
 #[cfg(unix)]
@@ -95,6 +116,7 @@ fn watching_waits_for_a_locked_library() {
     let workspace = Workspace::new();
     workspace.photo("a.png", 1);
     let watching = Watching::start(&workspace);
+    watching.wait_for("watching for changes");
     let library = imgsearch::Library::new(workspace.root().join("library"));
     let lock = library.lock().unwrap();
     workspace.photo("b.png", 2);

@@ -11,7 +11,7 @@ use crossbeam_channel::{Sender, bounded};
 use imgsearch::ingest::{Event as Ingested, Plan, Reporter, Totals};
 
 use crate::cli::ServeArgs;
-use crate::commands::watch::{First, Watcher, keep_current};
+use crate::commands::watch::{self, Watcher};
 use crate::serve::{Event, Events};
 use crate::settings::Settings;
 
@@ -34,7 +34,7 @@ impl Indexing {
             return Ok(Indexing { thread: None, cancel, ring });
         }
         settings.library.create()?;
-        let rescan = args.rescan.map(|minutes| Duration::from_secs(60 * u64::from(minutes)));
+        let rescan = args.rescan;
         let plan = Plan {
             rules: args.rules.into(),
             threads: settings.threads,
@@ -42,7 +42,10 @@ impl Indexing {
         };
         let (settings, stop) = (Arc::clone(settings), Arc::clone(&cancel));
         let work = move || {
-            keep_current(&settings, &plan, (First::LookAtAll, rescan), &Telling(events), (&bell, &stop));
+            let watch = watch::begin(&settings, &plan, rescan);
+            // What changed while no server ran must be found too.
+            watch.look_again(plan.roots.iter().cloned());
+            watch::keep_current(&settings, &plan, watch, &Telling(events), (&bell, &stop));
         };
         let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(work);
         Ok(Indexing { thread: Some(thread.context("cannot start another thread")?), cancel, ring })

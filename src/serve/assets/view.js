@@ -8,7 +8,10 @@ import { nameOf, when } from './photos.js';
 const PREVIEW = 1600;
 
 export class View {
-  /** Functions: `refine(id, sign)`, `alike(id)`, `moved(index)`, `closed(index)`. */
+  /**
+   * Calls `refine(id, sign)` and `alike(id)` for what the person does with the photo, `moved(index)` when it is another
+   * one, `closing()` and `closed(index)`.
+   */
   constructor(grid, calls) {
     this.grid = grid;
     this.calls = calls;

@@ -156,7 +156,6 @@ function list(photo) {
     Keywords: photo.keywords?.join(', '),
     File: photo.path,
     Note: photo.note,
-    Score: photo.score?.toFixed(3),
   };
   const facts = element('dl', {});
   for (const [name, value] of Object.entries(rows)) {

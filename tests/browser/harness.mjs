@@ -61,7 +61,10 @@ function withXmp(jpeg, { taken, latitude, longitude, camera, description }) {
   return Buffer.concat([jpeg.subarray(0, 2), marker, Buffer.from(packet), jpeg.subarray(2)]);
 }
 
-/** Runs the server; `folder` is indexed before. Answers `{url, link, stop, index}`. */
+/**
+ * Runs the server; `folder` is indexed before. Answers `{url, link, stop, index}`. With `SERVER` in the environment that
+ * one is taken, as it is.
+ */
 export async function serve(folder, ...options) {
   if (process.env.SERVER) return { url: process.env.SERVER, stop() {}, index() {} };
   const data = mkdtempSync(join(tmpdir(), 'imgsearch-browser-'));

@@ -116,6 +116,12 @@ test('Back and forward go through searches, each at its row', () =>
     assert.equal(await page.inputValue('#q'), '');
     await page.goForward();
     await page.waitForFunction(() => document.querySelector('#q').value === 'a cat');
+    // What Enter settled is a step of its own, and the letters of the next word are one.
+    await page.press('#q', 'Enter');
+    await search(page, 'a dog');
+    await search(page, 'a dog in the snow');
+    await page.goBack();
+    await page.waitForFunction(() => document.querySelector('#q').value === 'a cat');
   }));
 
 test('filters are chips: camera, time, place, kind, orientation, folder', () =>

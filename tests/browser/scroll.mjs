@@ -7,12 +7,10 @@ import { launch, open, photos, serve } from './harness.mjs';
 import { many } from './many.mjs';
 
 const total = Number(process.argv[2] ?? 100_000);
-const server = process.env.SERVER
-  ? { url: process.env.SERVER, stop() {} }
-  : await serve(photos(join(mkdtempSync(join(tmpdir(), 'imgsearch-scroll-')), 'photos')));
+const server = await serve(photos(join(mkdtempSync(join(tmpdir(), 'imgsearch-scroll-')), 'photos')));
 const browser = await launch();
 const page = await open(browser);
-if (!process.env.SERVER) await many(page, server.url, total);
+await many(page, server.url, total);
 
 const began = performance.now();
 await page.goto(server.url);

@@ -68,7 +68,7 @@ function go(parameters, { typing } = {}) {
   const isNew = address !== location.pathname + location.search || picture !== (history.state?.picture ?? -1);
   // The letters of one word are one step.
   const how = typing && history.state?.typing ? 'replaceState' : 'pushState';
-  if (isNew) history[how]({ typing, picture }, '', address);
+  if (isNew || !typing) history[isNew ? how : 'replaceState']({ typing, picture }, '', address);
   search(parameters);
 }
 

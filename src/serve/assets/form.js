@@ -3,7 +3,7 @@
 import { $, element } from './dom.js';
 
 export class Form {
-  /** Functions: `changed()` when the person chose something, `typed()` while they type. */
+  /** Calls `changed()` when the person chose something, and `typed()` while they type. */
   constructor(form, { changed, typed }) {
     this.form = form;
     this.changed = changed;

@@ -9,7 +9,10 @@ const MARGIN = 0.75;
 const REST = 90;
 
 export class Grid {
-  /** `photos` is a list as in photos.js. The functions: `open(index)`, `refine(index, sign)`, `scrolled()`. */
+  /**
+   * Calls `open(index)`, `refine(index, sign)` and `alike(index)` for what the person does with a photo, `scrolled()` when
+   * other photos are on the screen, and `failed(error)`.
+   */
   constructor(element, calls) {
     this.element = element;
     this.calls = calls;
@@ -25,7 +28,7 @@ export class Grid {
     element.addEventListener('focusin', (event) => this.#focused(event));
   }
 
-  /** Other photos. `anchor` says what is at the top of the screen: `{index, offset}`. */
+  /** Shows other photos, a list as in photos.js. `anchor` says what is at the top of the screen: `{index, offset}`. */
   show(photos, anchor = { index: 0, offset: 0 }) {
     const focused = this.element.contains(document.activeElement);
     this.photos = photos;
@@ -103,7 +106,8 @@ export class Grid {
     const way = Math.abs(y - this.scroll.y);
     if (way < 0.5) return;
     this.scroll.to(y);
-    this.fast = way > innerHeight / 2;
+    // What goes by within a few frames is not worth loading.
+    this.fast = way > innerHeight / 8;
     // One picture a frame is drawn; what is scrolled in between is never seen.
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;

@@ -8,7 +8,10 @@ import { nameOf, when } from './photos.js';
 const PREVIEW = 1600;
 
 export class View {
-  /** Functions: `refine(id, sign)`, `alike(id)`, `moved(index)`, `closed(index)`. */
+  /**
+   * Calls `refine(id, sign)` and `alike(id)` for what the person does with the photo, `moved(index)` when it is another
+   * one, `closing()` and `closed(index)`.
+   */
   constructor(grid, calls) {
     this.grid = grid;
     this.calls = calls;
@@ -153,7 +156,6 @@ function list(photo) {
     Keywords: photo.keywords?.join(', '),
     File: photo.path,
     Note: photo.note,
-    Score: photo.score?.toFixed(3),
   };
   const facts = element('dl', {});
   for (const [name, value] of Object.entries(rows)) {

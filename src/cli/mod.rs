@@ -98,6 +98,15 @@ pub(crate) struct Common {
     #[arg(long, value_name = "PRECISION", global = true, value_parser = precision(), hide_short_help = true)]
     pub(crate) precision: Option<Precision>,
 
+    /// Numbers to keep of each vector, from the first on [default: the library's, else all that the model makes].
+    ///
+    /// Of models trained for it (Matryoshka), 256 of 1,024 numbers find nearly as much on a quarter of the disk; with any
+    /// other model you lose more, and `index` says so. Vectors of another length cannot be compared: for a library that
+    /// is a change of model. With as many as the model makes, all are kept again.
+    /// Example: `imgsearch index --model ./my-clip --dim 256 ~/Photos`
+    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u32).range(1..=65_536), hide_short_help = true)]
+    pub(crate) dim: Option<u32>,
+
     /// Caption template for a query's text [default: the model's own setting, or `off`].
     ///
     /// `photo` searches for “a photo of TEXT”, `ensemble` for the average of several such captions.

@@ -58,6 +58,16 @@ pub enum ModelError {
         /// The SHA-256 in `model.json`.
         expected: String,
     },
+    /// More numbers of each vector are to be kept than the model makes.
+    #[error("`{model}` makes vectors of {found} numbers, and {asked} were asked for")]
+    DimTooLarge {
+        /// The model's name.
+        model: String,
+        /// How long its vectors are.
+        found: usize,
+        /// How long they were to be.
+        asked: usize,
+    },
     /// No ONNX Runtime library was found.
     #[error("ONNX Runtime was not found (looked in {})", list(searched))]
     RuntimeMissing {
@@ -140,6 +150,9 @@ impl Hint for ModelError {
                 "give a complete model folder with `--model DIR`; \
                  `scripts/setup --force` reinstalls the offline model",
             ),
+            ModelError::DimTooLarge { .. } => {
+                Some("name a smaller number with `--dim`, or leave it out and keep all of them")
+            }
             ModelError::RuntimeMissing { .. } => {
                 Some("run `scripts/setup`, or set ORT_DYLIB_PATH to the library file")
             }

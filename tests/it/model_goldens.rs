@@ -138,6 +138,7 @@ pub(crate) fn execution(cache_folder: Option<PathBuf>) -> Execution {
         device: Device::Cpu,
         threads: 1,
         precision: Precision::Fp32,
+        dim: None,
         prompt: None,
         cache_folder,
     }

@@ -27,6 +27,9 @@ use crate::model::{ModelError, Precision, Prompt};
 struct Config {
     model_type: String,
     projection_dim: Option<usize>,
+    /// Jina's name for the lengths that its models are trained to be cut to.
+    #[serde(default)]
+    matryoshka_dimensions: Option<Vec<usize>>,
     #[serde(default)]
     text_config: TextSection,
 }
@@ -140,6 +143,7 @@ pub(super) fn read(folder: &Path, precision: Precision) -> Result<ModelConfig, M
         name: name_of(folder),
         embed_dim: tower.embed_dim(&file, config.projection_dim.filter(|_| config.model_type == "clip"))?,
         text: text_config(folder, &path, &config, precision)?,
+        matryoshka: config.matryoshka_dimensions.unwrap_or_default(),
         image: ImageConfig {
             preprocess: preprocessor.config(&preprocessor_path)?.fits(&preprocessor_path, &tower)?,
             data: tower.data,

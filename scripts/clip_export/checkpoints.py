@@ -1,6 +1,7 @@
 """Checkpoints of open_clip and Hugging Face, and their settings for model.json."""
 
 import os
+import sys
 
 from . import Failure
 from .tokenizer_json import write_fast_tokenizer, write_tokenizer
@@ -33,8 +34,23 @@ def from_open_clip(spec):
     else:
         name, _, weights = spec.partition("/")
     model, _, _ = open_clip.create_model_and_transforms(name, pretrained=weights or None)
+    if weights not in open_clip.list_pretrained_tags_by_model(name):
+        warn_of_preprocess(name, model.visual.preprocess_cfg)
     config = open_clip.get_model_config(name)
     return open_clip_checkpoint(spec, model, config["text_cfg"], open_clip.get_tokenizer(name))
+
+
+def warn_of_preprocess(name, assumed):
+    """Of weights in a file open_clip cannot know how pictures are prepared, and does as CLIP does."""
+    import open_clip
+
+    for tag in open_clip.list_pretrained_tags_by_model(name):
+        published = open_clip.get_pretrained_cfg(name, tag)
+        fields = [field for field in ("resize_mode", "interpolation", "mean", "std") if published[field] != assumed[field]]
+        if fields:
+            said = ", ".join("{} {} instead of {}".format(field, published[field], assumed[field]) for field in fields)
+            print("warning: the published weights {} of {} have {}; if yours were trained like that, change `image` in "
+                  "model.json".format(tag, name, said), file=sys.stderr)
 
 
 def open_clip_checkpoint(name, model, text_cfg, tokenizer):

@@ -98,11 +98,11 @@ pub(crate) struct Common {
     #[arg(long, value_name = "PRECISION", global = true, value_parser = precision(), hide_short_help = true)]
     pub(crate) precision: Option<Precision>,
 
-    /// Numbers to keep of each vector, from the first on [default: the library's, else all that the model makes].
+    /// Dimensions to keep of each vector, from the first on [default: the library's, or all].
     ///
-    /// Of models trained for it (Matryoshka), 256 of 1,024 numbers find nearly as much on a quarter of the disk; with any
-    /// other model you lose more, and `index` says so. Vectors of another length cannot be compared: for a library that
-    /// is a change of model. With as many as the model makes, all are kept again.
+    /// A library with 256 of 1,024 dimensions needs two fifths of the disk space. Models trained for this (Matryoshka) find
+    /// nearly as much; with others you find less, and `index` prints a warning. Another number is a change of model: all
+    /// photos are embedded again. To keep all dimensions again, give the model's own number.
     /// Example: `imgsearch index --model ./my-clip --dim 256 ~/Photos`
     #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u32).range(1..=65_536), hide_short_help = true)]
     pub(crate) dim: Option<u32>,

@@ -38,7 +38,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     let note = noted(&settings.library)?;
     let model = open_model(settings, &note)?;
     let is_as_before = (note.model().as_deref(), note.dim()) == (Some(model.folder()), model.dim());
-    if let Some(warning) = model.cut_warning().filter(|_| !is_as_before) {
+    if let Some(warning) = models::cut_warning(settings, &model).filter(|_| !is_as_before) {
         progress::print_warning(&warning);
     }
     let plan = Plan {

@@ -151,7 +151,7 @@ fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
     Ok(model)
 }
 
-/// How a model is run: as was asked for, else as noted.
+/// The execution settings: as the user asked, or else as in the library's note.
 fn execution(settings: &Settings, note: &Note) -> Execution {
     Execution {
         precision: settings.precision.or(note.precision()).unwrap_or_default(),

@@ -30,7 +30,7 @@ pub struct Note {
     #[n(4)]
     #[cbor(default)]
     pub stood_back: u64,
-    /// How many numbers of each of the model's vectors are kept, where that is not all of them.
+    /// How many dimensions of the model's vectors are kept; `None` if all are.
     #[n(5)]
     dim: Option<u32>,
 }
@@ -68,12 +68,12 @@ impl Note {
         self.stood_back = stood_back;
     }
 
-    /// How many numbers of each of the model's vectors are kept, where that is not all of them.
+    /// How many dimensions of the model's vectors are kept; `None` if all are.
     pub fn dim(&self) -> Option<NonZeroUsize> {
         self.dim.and_then(|dim| NonZeroUsize::new(dim.try_into().ok()?))
     }
 
-    /// Notes the model's folder, which of its files are used, and how many numbers of its vectors are kept.
+    /// Records the model's folder, its precision, and how many dimensions are kept.
     pub fn set_model(&mut self, folder: &Path, precision: Precision, dim: Option<NonZeroUsize>) {
         self.model = path_bytes(folder).unwrap_or_default().to_vec();
         self.precision = Some(precision.name().to_owned());

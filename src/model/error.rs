@@ -58,14 +58,14 @@ pub enum ModelError {
         /// The SHA-256 in `model.json`.
         expected: String,
     },
-    /// More numbers of each vector are to be kept than the model makes.
-    #[error("`{model}` makes vectors of {found} numbers, and {asked} were asked for")]
+    /// The user asked for more dimensions than the model's vectors have.
+    #[error("the vectors of `{model}` have {found} dimensions, so they cannot be cut to {asked}")]
     DimTooLarge {
         /// The model's name.
         model: String,
-        /// How long its vectors are.
+        /// The dimensions of its vectors.
         found: usize,
-        /// How long they were to be.
+        /// The dimensions that the user asked for.
         asked: usize,
     },
     /// No ONNX Runtime library was found.
@@ -151,7 +151,7 @@ impl Hint for ModelError {
                  `scripts/setup --force` reinstalls the offline model",
             ),
             ModelError::DimTooLarge { .. } => {
-                Some("name a smaller number with `--dim`, or leave it out and keep all of them")
+                Some("give a smaller `--dim`, or leave it out to keep all dimensions")
             }
             ModelError::RuntimeMissing { .. } => {
                 Some("run `scripts/setup`, or set ORT_DYLIB_PATH to the library file")

@@ -94,7 +94,7 @@ impl Precision {
 pub struct Execution {
     /// The precision of the weights.
     pub precision: Precision,
-    /// Of each vector only so many of its first numbers are kept, scaled to length one again. `None` keeps all.
+    /// How many dimensions of each vector to keep, from the first on; the rest is cut off. `None` for all.
     pub dim: Option<NonZeroUsize>,
     /// The caption template for queries; `None` for the model's own.
     pub prompt: Option<Prompt>,
@@ -123,7 +123,7 @@ impl Model {
     /// Reads the folder's configuration without loading anything.
     ///
     /// # Errors
-    /// [`ModelError::DimTooLarge`] when more numbers are to be kept than the model makes; [`ModelError::Unknown`],
+    /// [`ModelError::DimTooLarge`] if `execution.dim` is more than the model has; [`ModelError::Unknown`],
     /// [`ModelError::Missing`], [`ModelError::Config`] and others about the folder's files.
     pub fn open(folder: &Path, execution: Execution) -> Result<Model, ModelError> {
         let config = ModelConfig::read(folder, execution.precision)?;
@@ -153,12 +153,12 @@ impl Model {
         self.execution.precision
     }
 
-    /// How many of its numbers are kept, where that is not all of them.
+    /// How many dimensions of its vectors are kept; `None` if all are.
     pub fn dim(&self) -> Option<NonZeroUsize> {
         self.execution.dim.filter(|_| !self.cut.is_whole())
     }
 
-    /// What may be lost because its vectors are cut: nothing to speak of where the model was trained for it.
+    /// A warning that cut vectors find less; `None` if nothing is cut, or if the model's files say that it was trained for it.
     pub fn cut_warning(&self) -> Option<String> {
         let Cut { from, to } = self.cut;
         let trained = &self.config.matryoshka;
@@ -168,12 +168,12 @@ impl Model {
         }
         Some(if trained.is_empty() {
             format!(
-                "`{name}` is not known to be trained for short vectors (Matryoshka): with {to} of {from} \
-                     numbers it finds less"
+                "`{name}` is not known to be trained for cut vectors (Matryoshka): it finds less with {to} of {from} \
+                 dimensions"
             )
         } else {
             let list = trained.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            format!("`{name}` was trained to be cut to {list} numbers; with {to} it may find less")
+            format!("`{name}` was trained for {list} dimensions: it may find less with {to}")
         })
     }
 

@@ -32,8 +32,8 @@ pub(super) struct Tower {
     one_at_a_time: Option<Mutex<()>>,
 }
 
-/// How much of a tower's output makes a vector: the first `to` of `from` numbers, which are all of them unless the user
-/// asked for fewer. Models trained with Matryoshka representation learning put what matters most in front.
+/// How a tower's output is cut: the first `to` of its `from` dimensions are kept, all of them by default. Models trained with
+/// Matryoshka representation learning put the most important dimensions first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cut {
     pub(super) from: usize,
@@ -41,7 +41,7 @@ pub(super) struct Cut {
 }
 
 impl Cut {
-    /// All that the model makes, or its first `dim` numbers.
+    /// Keeps `dim` dimensions, or all.
     ///
     /// # Errors
     /// [`ModelError::DimTooLarge`].
@@ -119,7 +119,7 @@ impl Tower {
         Ok(kept.axis_iter(Axis(0)).map(|row| Vector::normalized(row.to_vec())).collect())
     }
 
-    /// How long its vectors are.
+    /// The dimensions of its vectors.
     pub(super) fn dim(&self) -> usize {
         self.cut.to
     }

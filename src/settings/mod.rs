@@ -37,7 +37,7 @@ pub(crate) struct Settings {
     /// The value of `--model`: a folder, an archive, or the name of an installed model.
     pub(crate) model: Option<PathBuf>,
     pub(crate) precision: Option<Precision>,
-    /// How many numbers of each vector are to be kept.
+    /// How many dimensions of each vector to keep.
     pub(crate) dim: Option<NonZeroUsize>,
     device: Device,
     prompt: Option<Prompt>,

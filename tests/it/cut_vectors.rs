@@ -9,6 +9,7 @@ use imgsearch_index::Vector;
 use predicates::prelude::*;
 
 use crate::model_goldens::{execution, goldens, inputs, picture};
+use crate::models::{Newcomer, copy_model, installed};
 use crate::workspace::Workspace;
 
 /// The golden model `clip-own`, which makes 8 numbers, with so many of them kept.
@@ -45,8 +46,8 @@ fn a_library_remembers_to_how_many_numbers_its_vectors_are_cut() {
     let index = |args: &[&str], exit: i32| {
         workspace.imgsearch(&["index", photos.to_str().unwrap()]).args(args).assert().code(exit)
     };
-    let warning = || predicates::str::contains("not known to be trained for short vectors");
-    index(&["--dim", "64"], 0).stderr(warning().and(predicates::str::contains("with 64 of 384 numbers")));
+    let warning = || predicates::str::contains("not known to be trained for cut vectors");
+    index(&["--dim", "64"], 0).stderr(warning().and(predicates::str::contains("with 64 of 384 dimensions")));
     let label = workspace.status()["model"].to_string();
     assert!(label.ends_with(" (64 of 384)\""), "{label}");
     assert_eq!(workspace.found(&[]).len(), 4);
@@ -62,8 +63,8 @@ fn a_library_remembers_to_how_many_numbers_its_vectors_are_cut() {
     let other = workspace.imgsearch(&["query", "a photo", "--dim", "32"]).assert().code(2);
     other.stderr(predicates::str::contains("(64 of 384)").and(predicates::str::contains("hint")));
     index(&["--dim", "385"], 2).stderr(
-        predicates::str::contains("makes vectors of 384 numbers, and 385 were asked for")
-            .and(predicates::str::contains("hint: name a smaller number with `--dim`")),
+        predicates::str::contains("have 384 dimensions, so they cannot be cut to 385")
+            .and(predicates::str::contains("hint: give a smaller `--dim`")),
     );
     assert_eq!(workspace.found(&[]).len(), 4);
     // All that the model makes is what it makes without the option.
@@ -101,6 +102,25 @@ fn a_model_that_was_trained_for_it_is_cut_without_a_warning() {
         workspace.imgsearch(&args).assert().code(0)
     };
     index("64").stderr(predicates::str::contains("warning").not());
-    index("65").stderr(predicates::str::contains("`other` was trained to be cut to 64, 128 numbers"));
+    index("65").stderr(predicates::str::contains("`other` was trained for 64, 128 dimensions"));
     assert_eq!(workspace.found(&[]).len(), 1);
+}
+
+#[test]
+fn a_model_that_the_table_knows_to_be_trained_for_it_is_cut_without_a_warning() {
+    let user = Newcomer::new();
+    let photo = user.0.photo("a.png", 1);
+    let index = |name: &str, repo: &str| {
+        let folder = user.models().join(name);
+        copy_model("clip-own", &folder);
+        let origin = format!(r#"{{"repo": "{repo}", "commit": "{}", "sha256": {{}}}}"#, "a".repeat(40));
+        fs::write(folder.join("pulled.json"), origin).unwrap();
+        let args = ["index", photo.to_str().unwrap(), "--model", name, "--dim", "4"];
+        let mut command = user.imgsearch("http://127.0.0.1:1", &args);
+        command.env("ORT_DYLIB_PATH", installed().join("runtime"));
+        command
+    };
+    let warned = predicates::str::contains("not known to be trained for cut vectors");
+    index("known", "immich-app/nllb-clip-base-siglip__mrl").assert().code(0).stderr(warned.clone().not());
+    index("unknown", "acme/small").assert().code(0).stderr(warned);
 }

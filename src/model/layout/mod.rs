@@ -38,7 +38,7 @@ pub(crate) struct ModelConfig {
     pub(crate) layout: Layout,
     pub(crate) name: String,
     pub(crate) embed_dim: usize,
-    /// To how many numbers its vectors may be cut, because it was trained for that; none where the model does not say.
+    /// The dimensions that the model was trained to be cut to; empty if its files do not say.
     pub(crate) matryoshka: Vec<usize>,
     pub(crate) image: ImageConfig,
     pub(crate) text: TextConfig,

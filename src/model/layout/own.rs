@@ -28,7 +28,7 @@ struct File {
     format: u32,
     name: String,
     embed_dim: usize,
-    /// To how many numbers vectors may be cut, because the model was trained for that.
+    /// The dimensions that the model was trained to be cut to.
     #[serde(default)]
     matryoshka_dimensions: Vec<usize>,
     image: Image,

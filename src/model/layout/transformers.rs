@@ -27,8 +27,7 @@ use crate::model::{ModelError, Precision, Prompt};
 struct Config {
     model_type: String,
     projection_dim: Option<usize>,
-    /// Jina's name for the lengths that its models are trained to be cut to.
-    #[serde(default)]
+    /// The dimensions that the model was trained to be cut to, under the name that Jina's models use.
     matryoshka_dimensions: Option<Vec<usize>>,
     #[serde(default)]
     text_config: TextSection,
@@ -180,7 +179,7 @@ fn text_config(
             (Clean::Lower, 77, Padding::Needless)
         }
         ("clip", "CLIPTokenizer") => (Clean::Lower, 77, Padding::Needed),
-        // Also CLIP's tower, with a tokenizer that keeps capitals.
+        // The same causal tower as CLIP's, with a tokenizer that is case-sensitive.
         ("metaclip_2", "XLMRobertaTokenizer") => (Clean::Whitespace, 77, Padding::Needless),
         ("siglip", "SiglipTokenizer") => (Clean::Canonicalize, 64, Padding::Needed),
         // SigLIP 2 was trained on lower-case text, but its tokenizer does not convert it.

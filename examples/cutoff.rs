@@ -58,7 +58,7 @@ struct Counts {
 fn main() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
     let folder = arguments.next().context("usage: cutoff FOLDER [MODEL]")?;
-    let model = open_model(arguments.next(), None)?;
+    let model = open_model(arguments.next(), None, None)?;
     let mut photos = captioned(&folder)?;
     photos.iter_mut().flat_map(|photo| &mut photo.captions).for_each(|caption| *caption = spaced(caption));
     let library = tempfile::tempdir()?;

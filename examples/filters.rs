@@ -42,6 +42,7 @@ fn main() -> Result<()> {
         device: Device::Cpu,
         threads: 1,
         precision: Precision::Auto,
+        dim: None,
         prompt: None,
         cache_folder: None,
     };
@@ -63,7 +64,7 @@ fn make(library: &Library, model: &Model, rows: u64) -> Result<()> {
     library.create()?;
     let sink = library.lock()?.open(model.space())?.sink;
     let mut note = Note::default();
-    note.set_model(model.folder(), model.precision());
+    note.set_model(model.folder(), model.precision(), model.dim());
     sink.set_note(&note)?;
     let mut numbers = Numbers(7);
     for first in (0..rows).step_by(1_000) {

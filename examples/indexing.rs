@@ -44,6 +44,7 @@ fn open(folder: &Path) -> Result<Model> {
     let threads = std::thread::available_parallelism()?.get();
     let execution = Execution {
         precision: Precision::Auto,
+        dim: None,
         prompt: None,
         cache_folder: None,
         runtime_places: vec![data.join("runtime")],

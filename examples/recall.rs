@@ -1,11 +1,11 @@
 //! How often does a photo's caption find the photo? Prints R@1, R@5 and R@10.
 //!
 //! ```text
-//! cargo run --release --example recall -- FOLDER [MODEL [off|photo|ensemble]]
+//! cargo run --release --example recall -- FOLDER [MODEL [off|photo|ensemble [DIM]]]
 //! ```
 //!
-//! FOLDER and MODEL are described in `captioned/mod.rs`; the last argument is the prompt. Every caption is a query over all
-//! photos, including those without captions.
+//! FOLDER and MODEL are described in `captioned/mod.rs`; then come the prompt, and how many dimensions of each vector are kept.
+//! Every caption is a query over all photos, including those without captions.
 
 mod captioned;
 
@@ -27,7 +27,7 @@ const RANKS: [usize; 3] = [1, 5, 10];
 #[expect(clippy::print_stdout, reason = "figures are what this program is for")]
 fn main() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let folder = arguments.next().context("usage: recall FOLDER [MODEL [off|photo|ensemble]]")?;
+    let folder = arguments.next().context("usage: recall FOLDER [MODEL [off|photo|ensemble [DIM]]]")?;
     let model = arguments.next();
     let prompt = match arguments.next().as_deref().and_then(Path::to_str) {
         None => None,
@@ -36,7 +36,8 @@ fn main() -> Result<()> {
         Some("ensemble") => Some(Prompt::Ensemble),
         Some(other) => bail!("the prompt is `off`, `photo` or `ensemble`, not `{other}`"),
     };
-    let model = open_model(model, prompt)?;
+    let dim = arguments.next().map(|dim| dim.to_string_lossy().parse().context("DIM is a number above 0"));
+    let model = open_model(model, prompt, dim.transpose()?)?;
     let library = tempfile::tempdir()?;
     let library = Library::new(library.path());
     let photos = index_all(&library, &model, &[folder.join("images")])?;

@@ -1,11 +1,11 @@
 //! Fills a library with synthetic photos, for `scripts/bench/cold`.
 //!
 //! ```text
-//! synthetic_library LIBRARY MODEL ROWS
+//! synthetic_library LIBRARY MODEL ROWS [DIM]
 //! ```
 //!
 //! Keys and payloads are as long as those of real photos. The vectors are random directions in the space of the model in the
-//! folder MODEL. No graph is built, so that a query compares all rows.
+//! folder MODEL, cut to DIM dimensions. No graph is built, so that a query compares all rows.
 
 use std::path::PathBuf;
 
@@ -23,11 +23,13 @@ const NOON: i64 = 1_700_000_000;
 
 fn main() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1).map(PathBuf::from);
-    let mut next = || arguments.next().context("usage: synthetic_library LIBRARY MODEL ROWS");
+    let mut next = || arguments.next().context("usage: synthetic_library LIBRARY MODEL ROWS [DIM]");
     let (library, model, rows) = (next()?, next()?, next()?);
     let rows: usize = rows.to_str().context("ROWS is a number")?.parse()?;
+    let dim = next().ok().map(|dim| dim.to_string_lossy().parse()).transpose().context("DIM is a number")?;
     let execution = Execution {
         precision: Precision::Auto,
+        dim,
         cache_folder: None,
         prompt: None,
         runtime_places: Vec::new(),
@@ -41,7 +43,7 @@ fn main() -> Result<()> {
     let writer = Writer::open(&folder, model.space(), options)?;
     let mut note = Note::default();
     note.last_indexed = NOON;
-    note.set_model(model.folder(), model.precision());
+    note.set_model(model.folder(), model.precision(), model.dim());
     writer.set_note(note.encode())?;
     let mut random = Random(1);
     for first in (0..rows).step_by(BATCH) {

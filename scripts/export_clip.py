@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Exports a CLIP or SigLIP checkpoint to a model folder that imgsearch reads.
+"""Exports a checkpoint of the CLIP or SigLIP family to a model folder that imgsearch reads.
 
 SOURCE is one of
   open_clip:NAME/TAG        a model of open_clip with published weights, as
@@ -9,7 +9,8 @@ SOURCE is one of
   open_clip:FOLDER          a folder with open_clip_config.json, weights and, if
                             it is not CLIP's, the tokenizer
   open_clip:hf-hub:ORG/NAME such a folder on Hugging Face
-  hf:NAME or hf:FOLDER      a CLIPModel or SiglipModel of Hugging Face
+  hf:NAME or hf:FOLDER      a CLIPModel, MetaClip2Model or SiglipModel of
+                            Hugging Face
 
 OUT gets image.onnx, text.onnx, tokenizer.json and model.json. Batches can have any
 size, and texts any length unless the model needs padding. Every tower is run in

@@ -3,6 +3,7 @@
 //! Their FOLDER contains `images/` and `captions.jsonl`, with one line `{"file": NAME, "captions": [TEXT, …]}` per photo.
 //! Their MODEL is a model folder, by default the offline model.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::thread::available_parallelism;
@@ -28,13 +29,18 @@ pub(crate) fn captioned(folder: &Path) -> Result<Vec<Captioned>> {
     Ok(photos.into_iter().filter(|photo| !photo.captions.is_empty()).collect())
 }
 
-pub(crate) fn open_model(folder: Option<PathBuf>, prompt: Option<Prompt>) -> Result<Model> {
+pub(crate) fn open_model(
+    folder: Option<PathBuf>,
+    prompt: Option<Prompt>,
+    dim: Option<NonZeroUsize>,
+) -> Result<Model> {
     let data = ProjectDirs::from("", "", "imgsearch").context("no home folder")?.data_dir().to_owned();
     let execution = Execution {
         runtime_places: vec![data.join("runtime")],
         device: Device::Cpu,
         threads: available_parallelism()?.get(),
         precision: Precision::Auto,
+        dim,
         prompt,
         cache_folder: None,
     };

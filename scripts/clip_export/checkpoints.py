@@ -1,6 +1,7 @@
 """Checkpoints of open_clip and Hugging Face, and their settings for model.json."""
 
 import os
+import sys
 
 from . import Failure
 from .tokenizer_json import write_fast_tokenizer, write_tokenizer
@@ -33,8 +34,23 @@ def from_open_clip(spec):
     else:
         name, _, weights = spec.partition("/")
     model, _, _ = open_clip.create_model_and_transforms(name, pretrained=weights or None)
+    if weights not in open_clip.list_pretrained_tags_by_model(name):
+        warn_of_preprocess(name, model.visual.preprocess_cfg)
     config = open_clip.get_model_config(name)
     return open_clip_checkpoint(spec, model, config["text_cfg"], open_clip.get_tokenizer(name))
+
+
+def warn_of_preprocess(name, assumed):
+    """Of weights in a file open_clip cannot know how pictures are prepared, and does as CLIP does."""
+    import open_clip
+
+    for tag in open_clip.list_pretrained_tags_by_model(name):
+        published = open_clip.get_pretrained_cfg(name, tag)
+        fields = [field for field in ("resize_mode", "interpolation", "mean", "std") if published[field] != assumed[field]]
+        if fields:
+            said = ", ".join("{} {} instead of {}".format(field, published[field], assumed[field]) for field in fields)
+            print("warning: the published weights {} of {} have {}; if yours were trained like that, change `image` in "
+                  "model.json".format(tag, name, said), file=sys.stderr)
 
 
 def open_clip_checkpoint(name, model, text_cfg, tokenizer):
@@ -50,21 +66,22 @@ def open_clip_checkpoint(name, model, text_cfg, tokenizer):
     }
     hugging_face = getattr(tokenizer, "tokenizer", None)
     causal = not text_cfg.get("no_causal_mask") and not text_cfg.get("embed_cls")
-    ends = text_cfg.get("pool_type", "argmax") in ("argmax", "eos")
+    # The greatest id ends a text of CLIP's tokenizer alone.
+    ends = text_cfg.get("pool_type", "argmax") in (("eos",) if hugging_face else ("argmax", "eos"))
     if getattr(tokenizer, "strip_sep_token", False):
         raise Failure("the tokenizer replaces its separators (strip_sep_token), which model.json cannot express")
     rules = {
         "context_length": tokenizer.context_length,
         "clean": (text_cfg.get("tokenizer_kwargs") or {}).get("clean", "whitespace" if hugging_face else "lower"),
-        # A Hugging Face encoder masks the padding; CLIP's causal attention never reaches it.
-        "padded": not ("hf_model_name" in text_cfg or (causal and ends and hugging_face is None)),
+        # A Hugging Face encoder masks the padding; causal attention that is read at the end never reaches it.
+        "padded": not ("hf_model_name" in text_cfg or (causal and ends)),
         "pad_id": hugging_face.pad_token_id if hugging_face else 0,
     }
     bias, tower = getattr(model, "logit_bias", None), towers()[0]
     return Checkpoint(
         name, tower(model, "encode_image"), tower(model, "encode_text"), preprocess, rules, tokenizer,
         lambda folder: write_tokenizer(tokenizer, folder), False,
-        float(model.logit_scale.exp()), None if bias is None else float(bias),
+        model.logit_scale.exp().item(), None if bias is None else bias.item(),
     )
 
 
@@ -81,12 +98,13 @@ def hugging_face_checkpoint(name, model, processor, tokenizer):
     kind = (config.model_type, type(tokenizer).__name__.removesuffix("Fast"))
     rules = {
         ("clip", "CLIPTokenizer"): {"clean": "lower", "padded": False},
+        ("metaclip_2", "XLMRobertaTokenizer"): {"clean": "whitespace", "padded": False},
         ("siglip", "SiglipTokenizer"): {"clean": "canonicalize", "padded": True},
         # SigLIP 2 was trained on lower-case text, but its tokenizer does not lower-case.
         ("siglip", "GemmaTokenizer"): {"clean": "lower", "padded": True},
     }.get(kind)
     if rules is None:
-        raise Failure("{} with {} is not known; CLIPModel and SiglipModel are".format(*kind))
+        raise Failure("{} with {} is not known; CLIPModel, MetaClip2Model and SiglipModel are".format(*kind))
     rules = {"context_length": config.text_config.max_position_embeddings, "pad_id": tokenizer.pad_token_id, **rules}
     bias, tower = getattr(model, "logit_bias", None), towers()[0]
 
@@ -98,7 +116,7 @@ def hugging_face_checkpoint(name, model, processor, tokenizer):
     return Checkpoint(
         name, tower(model, "get_image_features"), tower(model, "get_text_features"), preprocess_of(processor), rules,
         tokenize, lambda folder: write_fast_tokenizer(tokenizer, os.path.join(folder, "tokenizer.json")),
-        tokenizer.pad_token_id == tokenizer.eos_token_id, float(model.logit_scale.exp()), None if bias is None else float(bias),
+        tokenizer.pad_token_id == tokenizer.eos_token_id, model.logit_scale.exp().item(), None if bias is None else bias.item(),
     )
 
 

@@ -23,7 +23,7 @@ def towers():
             self.model, self.features = model, features
 
         def forward(self, x):
-            return functional.normalize(getattr(self.model, self.features)(x), dim=-1)
+            return functional.normalize(features(self.model, self.features, x), dim=-1)
 
     class ShortTexts(torch.nn.Module):
         """open_clip's causal text tower for texts without padding, which open_clip's own code requires. In a `CLIP` the
@@ -69,6 +69,12 @@ def towers():
             return (x if fused.batch_first else x.transpose(0, 1)), None
 
     return Tower, ShortTexts, Attention
+
+
+def features(model, name, x):
+    """What a model makes of pixels or token ids, which transformers 5 puts into an object."""
+    made = getattr(model, name)(x)
+    return getattr(made, "pooler_output", made)
 
 
 def export(module, example, path, given, axes):

@@ -9,7 +9,7 @@ import torch
 from onnx import TensorProto, helper
 
 from clip_export.tokenizer_json import write_fast_tokenizer
-from clip_export.towers import exportable, towers
+from clip_export.towers import exportable, features, towers
 
 from .models import scale
 
@@ -120,14 +120,14 @@ def raw(module):
             self.inner = module
 
         def forward(self, x):
-            return getattr(self.inner.model, self.inner.features)(x)
+            return features(self.inner.model, self.inner.features, x)
 
     return Raw()
 
 
 def transformers_layout(folder, model, processor, tokenizer):
     """Like Hugging Face's exporter: all sizes free, token states beside the embedding, no normalisation."""
-    is_clip = model.config.model_type == "clip"
+    is_clip = model.config.model_type in ("clip", "metaclip_2")
 
     class Vision(torch.nn.Module):
         def __init__(self):

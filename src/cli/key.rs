@@ -32,6 +32,7 @@ pub(crate) enum Kind {
 pub(crate) const KEYS: &[Key] = &[
     Key { name: "library", kind: Kind::Path, example: "\"~/Pictures/.imgsearch\"" },
     Key { name: "model", kind: Kind::PathOrName, example: "\"offline\"" },
+    Key { name: "dim", kind: Kind::Integer, example: "256" },
     Key { name: "device", kind: Kind::Word, example: "\"cpu\"" },
     Key { name: "threads", kind: Kind::Integer, example: "2" },
     Key { name: "exclude", kind: Kind::Texts, example: "[\"*.gif\", \"Screenshots\"]" },

@@ -98,6 +98,15 @@ pub(crate) struct Common {
     #[arg(long, value_name = "PRECISION", global = true, value_parser = precision(), hide_short_help = true)]
     pub(crate) precision: Option<Precision>,
 
+    /// Dimensions to keep of each vector, from the first on [default: the library's, or all].
+    ///
+    /// A library with 256 of 1,024 dimensions needs two fifths of the disk space. Models trained for this (Matryoshka) find
+    /// nearly as much; with others you find less, and `index` prints a warning. Another number is a change of model: all
+    /// photos are embedded again. To keep all dimensions again, give the model's own number.
+    /// Example: `imgsearch index --model ./my-clip --dim 256 ~/Photos`
+    #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u32).range(1..=65_536), hide_short_help = true)]
+    pub(crate) dim: Option<u32>,
+
     /// Caption template for a query's text [default: the model's own setting, or `off`].
     ///
     /// `photo` searches for “a photo of TEXT”, `ensemble` for the average of several such captions.

@@ -37,6 +37,10 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     let mut library = settings.library.lock()?;
     let note = noted(&settings.library)?;
     let model = open_model(settings, &note)?;
+    let is_as_before = (note.model().as_deref(), note.dim()) == (Some(model.folder()), model.dim());
+    if let Some(warning) = models::cut_warning(settings, &model).filter(|_| !is_as_before) {
+        progress::print_warning(&warning);
+    }
     let plan = Plan {
         gone_roots,
         rules: rules.into(),

@@ -131,20 +131,33 @@ fn read_vocabulary(file: &Path) -> Result<Vocabulary> {
     Ok(vocabulary)
 }
 
-/// The model of `--model`, or else the library's model, or else the default model.
+/// The model of `--model`, or else the library's model, or else the default model. The library's own model is opened with the
+/// library's precision and dimensions.
 fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
-    let (folder, noted) = match (&settings.model, note.model()) {
-        (Some(choice), _) => (model_folder(settings, choice)?, None),
-        (None, Some(folder)) => (folder, note.precision()),
-        (None, None) => (settings.store()?.default_model()?.folder, None),
+    let noted = note.model();
+    let folder = match (&settings.model, &noted) {
+        (Some(choice), _) => model_folder(settings, choice)?,
+        (None, Some(folder)) => folder.clone(),
+        (None, None) => settings.store()?.default_model()?.folder,
     };
-    let precision = settings.precision.or(noted).unwrap_or_default();
-    let model = Model::open(&folder, Execution { precision, ..settings.execution() })?;
-    if settings.precision.is_some_and(|asked| asked != Precision::Auto) && !model.layout().has_precisions() {
+    let is_noted = noted.is_some_and(|noted| noted == folder);
+    let execution = if is_noted { execution(settings, note) } else { execution(settings, &Note::default()) };
+    let model = Model::open(&folder, execution)?;
+    let asked = settings.precision.filter(|asked| *asked != Precision::Auto);
+    if let Some(precision) = asked.filter(|_| !model.layout().has_precisions()) {
         let (name, precision) = (model.space().label(), precision.name());
         bail!("{name} comes in one precision only, so it cannot be {precision}: leave out --precision");
     }
     Ok(model)
+}
+
+/// The execution settings: as the user asked, or else as in the library's note.
+fn execution(settings: &Settings, note: &Note) -> Execution {
+    Execution {
+        precision: settings.precision.or(note.precision()).unwrap_or_default(),
+        dim: settings.dim.or(note.dim()),
+        ..settings.execution()
+    }
 }
 
 /// The model for an open index: that of `--model`, or else the one that made the index.
@@ -154,14 +167,14 @@ fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
 fn open_model_of(settings: &Settings, view: &dyn View) -> Result<Model> {
     let note = view.note();
     let model = open_model(settings, &note)?;
-    if settings.model.is_some() || model.space() == view.space() {
+    if settings.model.is_some() || settings.dim.is_some() || model.space() == view.space() {
         return Ok(model);
     }
-    let precision = note.precision().unwrap_or_default();
     let mut installed = settings.store()?.installed().into_iter();
     let older = installed.find_map(|installed| {
-        let execution = Execution { precision, ..settings.execution() };
-        Model::open(&installed.folder, execution).ok().filter(|model| model.space() == view.space())
+        Model::open(&installed.folder, execution(settings, &note))
+            .ok()
+            .filter(|model| model.space() == view.space())
     });
     Ok(older.unwrap_or(model))
 }

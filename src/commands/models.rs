@@ -192,6 +192,14 @@ pub(super) fn stronger(settings: &Settings) -> Option<String> {
     ))
 }
 
+/// A warning that cut vectors find less, unless the model's files or the table say that it was trained for it.
+pub(super) fn cut_warning(settings: &Settings, model: &Model) -> Option<String> {
+    let installed = settings.store().map_or_else(|_| Vec::new(), |store| store.installed());
+    let installed = installed.iter().find(|installed| installed.folder == model.folder());
+    let is_trained = installed.and_then(known).is_some_and(Known::is_matryoshka);
+    model.cut_warning().filter(|_| !is_trained)
+}
+
 /// The row of the table that an installed model came from.
 fn known(model: &Installed) -> Option<&'static Known> {
     let repo = &model.origin.as_ref()?.repo;

@@ -25,6 +25,7 @@ mod pull;
 mod select;
 mod speeds;
 mod store;
+mod table;
 #[cfg(not(feature = "archives"))]
 #[path = "no_archives.rs"]
 mod unpack;
@@ -35,11 +36,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use error::HubError;
-pub use known::{KNOWN, Known, RECALL_SOURCE, RECOMMENDED, STRONGER};
+pub use known::{Known, RECALL_SOURCE, RECOMMENDED, STRONGER};
 pub use pull::{Event, Pulled, Wanted};
 pub use select::Precisions;
 pub use speeds::Speeds;
 pub use store::{Installed, OFFLINE, Origin, Store};
+pub use table::KNOWN;
 
 /// Extensions of archives, which are removed for a model's name.
 const ARCHIVES: &[&str] = &[".tar.gz", ".tgz", ".tar", ".zip"];

@@ -321,7 +321,7 @@ pub fn index_into(
     if is_whole {
         note.last_indexed = unix_seconds(plan.now);
     }
-    note.set_model(model.folder(), model.precision());
+    note.set_model(model.folder(), model.precision(), model.dim());
     sink.set_note(&note)?;
     let totals = Run::new(sink, replaces, model, plan, reporter, cancel).whole()?;
     if is_whole && !totals.cancelled {

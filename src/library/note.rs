@@ -1,6 +1,7 @@
 //! The note that every run of `index` leaves in its index.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use minicbor::{Decode, Encode};
@@ -29,6 +30,9 @@ pub struct Note {
     #[n(4)]
     #[cbor(default)]
     pub stood_back: u64,
+    /// How many dimensions of the model's vectors are kept; `None` if all are.
+    #[n(5)]
+    dim: Option<u32>,
 }
 
 impl Note {
@@ -64,10 +68,16 @@ impl Note {
         self.stood_back = stood_back;
     }
 
-    /// Notes the model's folder, and which of its files are used.
-    pub fn set_model(&mut self, folder: &Path, precision: Precision) {
+    /// How many dimensions of the model's vectors are kept; `None` if all are.
+    pub fn dim(&self) -> Option<NonZeroUsize> {
+        self.dim.and_then(|dim| NonZeroUsize::new(dim.try_into().ok()?))
+    }
+
+    /// Records the model's folder, its precision, and how many dimensions are kept.
+    pub fn set_model(&mut self, folder: &Path, precision: Precision, dim: Option<NonZeroUsize>) {
         self.model = path_bytes(folder).unwrap_or_default().to_vec();
         self.precision = Some(precision.name().to_owned());
+        self.dim = dim.and_then(|dim| dim.get().try_into().ok());
     }
 }
 
@@ -78,13 +88,15 @@ mod tests {
     #[test]
     fn notes_come_back_and_strange_bytes_are_an_empty_note() {
         let mut note = Note { last_indexed: 7, ..Note::default() };
-        note.set_model(Path::new("/m"), Precision::Int8);
+        note.set_model(Path::new("/m"), Precision::Int8, NonZeroUsize::new(256));
         note.set_left_out(&BTreeMap::from([(Kind::Pdf, 40), (Kind::Video, 312)]), 12);
         assert_eq!(Note::read(Some(&note.encode())), note);
         assert_eq!((note.model(), note.precision()), (Some("/m".into()), Some(Precision::Int8)));
+        assert_eq!(note.dim(), NonZeroUsize::new(256));
         // [7, h'2f6d'], before there were precisions.
         let old = Note::read(Some(b"\x82\x07\x82\x18\x2f\x18\x6d"));
         assert_eq!((old.last_indexed, old.model(), old.precision()), (7, Some("/m".into()), None));
+        assert_eq!(old.dim(), None);
         assert_eq!((old.not_pictures().count(), old.stood_back), (0, 0));
         assert_eq!(Note::read(Some(b"\xff")), Note::default());
         assert_eq!(Note::read(None).model(), None);

@@ -58,6 +58,16 @@ pub enum ModelError {
         /// The SHA-256 in `model.json`.
         expected: String,
     },
+    /// The user asked for more dimensions than the model's vectors have.
+    #[error("the vectors of `{model}` have {found} dimensions, so they cannot be cut to {asked}")]
+    DimTooLarge {
+        /// The model's name.
+        model: String,
+        /// The dimensions of its vectors.
+        found: usize,
+        /// The dimensions that the user asked for.
+        asked: usize,
+    },
     /// No ONNX Runtime library was found.
     #[error("ONNX Runtime was not found (looked in {})", list(searched))]
     RuntimeMissing {
@@ -140,6 +150,9 @@ impl Hint for ModelError {
                 "give a complete model folder with `--model DIR`; \
                  `scripts/setup --force` reinstalls the offline model",
             ),
+            ModelError::DimTooLarge { .. } => {
+                Some("give a smaller `--dim`, or leave it out to keep all dimensions")
+            }
             ModelError::RuntimeMissing { .. } => {
                 Some("run `scripts/setup`, or set ORT_DYLIB_PATH to the library file")
             }

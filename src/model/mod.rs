@@ -17,6 +17,7 @@ mod tokenizer;
 mod tower;
 mod version;
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::thread::ScopedJoinHandle;
@@ -39,6 +40,7 @@ pub(crate) use session::BATCH;
 use instant::TowerCopy;
 use layout::ModelConfig;
 use tokenizer::Tokenizer;
+use tower::Cut;
 
 /// The precision of a model's weights, for models that come in several.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +94,8 @@ impl Precision {
 pub struct Execution {
     /// The precision of the weights.
     pub precision: Precision,
+    /// How many dimensions of each vector to keep, from the first on; the rest is cut off. `None` for all.
+    pub dim: Option<NonZeroUsize>,
     /// The caption template for queries; `None` for the model's own.
     pub prompt: Option<Prompt>,
     /// A cache folder for hashes of large files and copies of text towers. `None` for no cache.
@@ -109,6 +113,7 @@ pub struct Execution {
 pub struct Model {
     folder: PathBuf,
     config: ModelConfig,
+    cut: Cut,
     space: Space,
     execution: Execution,
     runtime: OnceLock<Runtime>,
@@ -118,21 +123,24 @@ impl Model {
     /// Reads the folder's configuration without loading anything.
     ///
     /// # Errors
-    /// [`ModelError::Unknown`], [`ModelError::Missing`], [`ModelError::Config`] and others about the folder's files.
+    /// [`ModelError::DimTooLarge`] if `execution.dim` is more than the model has; [`ModelError::Unknown`],
+    /// [`ModelError::Missing`], [`ModelError::Config`] and others about the folder's files.
     pub fn open(folder: &Path, execution: Execution) -> Result<Model, ModelError> {
         let config = ModelConfig::read(folder, execution.precision)?;
         // Check all files now: the text tower is loaded only at the first query, long after indexing.
         for path in [config.image.file.as_path(), &config.text.file, config.text.vocabulary.path()] {
             fs::metadata(path).map_err(|source| ModelError::Missing { path: path.to_owned(), source })?;
         }
-        let id = space_id(&config, execution.cache_folder.as_deref())?;
-        let space = Space::new(id, config.name.as_str(), config.embed_dim);
+        let cut = Cut::new(&config, execution.dim)?;
+        let id = space_id(&config, cut, execution.cache_folder.as_deref())?;
+        let label = if cut.is_whole() { config.name.clone() } else { format!("{} ({cut})", config.name) };
+        let space = Space::new(id, label, cut.to);
         let refused = |error: SpaceError| ModelError::Config {
             path: config.image.file.clone(),
             detail: error.to_string(),
         };
         let space = space.map_err(refused)?;
-        Ok(Model { folder: folder.to_owned(), config, space, execution, runtime: OnceLock::new() })
+        Ok(Model { folder: folder.to_owned(), config, cut, space, execution, runtime: OnceLock::new() })
     }
 
     /// The model's folder.
@@ -143,6 +151,30 @@ impl Model {
     /// The precision in use.
     pub fn precision(&self) -> Precision {
         self.execution.precision
+    }
+
+    /// How many dimensions of its vectors are kept; `None` if all are.
+    pub fn dim(&self) -> Option<NonZeroUsize> {
+        self.execution.dim.filter(|_| !self.cut.is_whole())
+    }
+
+    /// A warning that cut vectors find less; `None` if nothing is cut, or if the model's files say that it was trained for it.
+    pub fn cut_warning(&self) -> Option<String> {
+        let Cut { from, to } = self.cut;
+        let trained = &self.config.matryoshka;
+        let name = &self.config.name;
+        if self.cut.is_whole() || trained.contains(&to) {
+            return None;
+        }
+        Some(if trained.is_empty() {
+            format!(
+                "`{name}` is not known to be trained for cut vectors (Matryoshka): it finds less with {to} of {from} \
+                 dimensions"
+            )
+        } else {
+            let list = trained.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            format!("`{name}` was trained for {list} dimensions: it may find less with {to}")
+        })
     }
 
     /// The folder's layout.
@@ -183,8 +215,7 @@ impl Model {
     /// # Errors
     /// As [`Model::image_encoder`].
     pub fn image_encoder_on(&self, threads: usize) -> Result<ImageEncoder, ModelError> {
-        let (image, embed_dim) = (&self.config.image, self.config.embed_dim);
-        ImageEncoder::open(self.runtime()?, image, embed_dim, self.execution.device, threads)
+        ImageEncoder::open(self.runtime()?, &self.config.image, self.cut, self.execution.device, threads)
     }
 
     /// Loads the text tower, its tokenizer and ONNX Runtime in parallel. It is optimised for a fast start; to embed thousands
@@ -200,7 +231,7 @@ impl Model {
             let runtime = self.runtime()?;
             let tower = instant::load_text(runtime, &text.file, self.execution.threads, join(copy))?;
             let prompt = self.execution.prompt.unwrap_or(text.prompt);
-            TextEncoder::open(tower, text, self.config.embed_dim, join(tokenizer)?, prompt)
+            TextEncoder::open(tower, text, self.cut, join(tokenizer)?, prompt)
         })
     }
 
@@ -241,11 +272,11 @@ fn join<T>(handle: ScopedJoinHandle<'_, T>) -> T {
     handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// The identity of the vector space: a hash of the image tower and all preprocessing.
+/// The identity of the vector space: a hash of the image tower, all preprocessing, and how vectors are cut.
 ///
 /// If the model states a file's hash, that is used; `verify` checks it. Otherwise the file is hashed once, and the hash is
 /// stored in `cache`.
-fn space_id(config: &ModelConfig, cache: Option<&Path>) -> Result<String, ModelError> {
+fn space_id(config: &ModelConfig, cut: Cut, cache: Option<&Path>) -> Result<String, ModelError> {
     let mut hasher = blake3::Hasher::new();
     for path in [&config.image.file].into_iter().chain(&config.image.data) {
         let hash = config.sha256.get(path).cloned().map_or_else(|| sha256_remembered(path, cache), Ok);
@@ -253,6 +284,10 @@ fn space_id(config: &ModelConfig, cache: Option<&Path>) -> Result<String, ModelE
         hasher.update(hash.to_ascii_lowercase().as_bytes());
     }
     hasher.update(&config.preprocess_json());
+    // Whole vectors have the identity that they had before there were others.
+    if !cut.is_whole() {
+        hasher.update(format!("first {}", cut.to).as_bytes());
+    }
     Ok(hasher.finalize().to_hex()[..32].to_owned())
 }
 
@@ -261,17 +296,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_space_depends_only_on_the_tower_and_the_preprocessing() {
-        let id = |from: &str, to: &str| {
+    fn the_space_depends_only_on_the_tower_the_preprocessing_and_the_cut() {
+        let id_of = |from: &str, to: &str, dim| {
             let folder = tempfile::tempdir().unwrap();
             fs::write(folder.path().join("model.json"), layout::tests::OWN.replace(from, to)).unwrap();
             let config = ModelConfig::read(folder.path(), Precision::Auto).unwrap();
-            space_id(&config, None).unwrap()
+            let cut = Cut::new(&config, NonZeroUsize::new(dim)).unwrap();
+            space_id(&config, cut, None).unwrap()
         };
+        let id = |from: &str, to: &str| id_of(from, to, 0);
         let id_of_own = id("", "");
         assert_eq!(id_of_own, id("\"name\": \"n\"", "\"name\": \"other\""));
         assert_eq!(id_of_own, id("t.onnx", "u.onnx"));
         assert_ne!(id_of_own, id("ab", "cd"));
         assert_ne!(id_of_own, id("bicubic", "bilinear"));
+        assert_eq!(id_of_own, id_of("", "", 4), "all that it makes");
+        let cut = [1, 2, 3].map(|dim| id_of("", "", dim));
+        assert!(!cut.contains(&id_of_own) && cut[0] != cut[1] && cut[1] != cut[2] && cut[0] != cut[2]);
     }
 }

@@ -9,7 +9,7 @@ use ort::value::Tensor;
 use super::layout::{ImageConfig, Padding, PreprocessConfig, TextConfig};
 use super::ports::{Batch, ChannelOrder, Element, IntegerInput, PixelInput, TokenInputs, Width};
 use super::tokenizer::{Tokenizer, Tokens};
-use super::tower::{Loaded, Tower, load};
+use super::tower::{Cut, Loaded, Tower, load};
 use super::{Device, ModelError, Prompt, Runtime};
 
 /// Pictures per batch. Measured with ViT-B/32 on one CPU core: 125 ms per photo singly, 119 in batches of two and 116 in
@@ -27,12 +27,12 @@ impl ImageEncoder {
     pub(super) fn open(
         runtime: &Runtime,
         config: &ImageConfig,
-        embed_dim: usize,
+        cut: Cut,
         device: Device,
         threads: usize,
     ) -> Result<ImageEncoder, ModelError> {
         let loaded = load(runtime, &config.file, device, threads)?;
-        let (tower, input) = Tower::open(loaded, &config.file, embed_dim, PixelInput::of)?;
+        let (tower, input) = Tower::open(loaded, &config.file, cut, PixelInput::of)?;
         Ok(ImageEncoder { tower, input, preprocess: config.preprocess.clone() })
     }
 
@@ -132,11 +132,11 @@ impl TextEncoder {
     pub(super) fn open(
         loaded: Loaded,
         config: &TextConfig,
-        embed_dim: usize,
+        cut: Cut,
         tokenizer: Tokenizer,
         prompt: Prompt,
     ) -> Result<TextEncoder, ModelError> {
-        let (tower, inputs) = Tower::open(loaded, &config.file, embed_dim, TokenInputs::of)?;
+        let (tower, inputs) = Tower::open(loaded, &config.file, cut, TokenInputs::of)?;
         if let Some(fixed) = inputs.length.filter(|fixed| *fixed != config.context_length) {
             let expected = config.context_length;
             let detail = format!("it takes {fixed} tokens, but the model's context length is {expected}");
@@ -163,7 +163,7 @@ impl TextEncoder {
         if vectors.len() == 1 {
             return vectors.pop().ok_or_else(|| self.tower.failed(&"no output"));
         }
-        let mut sum = vec![0.0; self.tower.embed_dim()];
+        let mut sum = vec![0.0; self.tower.dim()];
         for vector in &vectors {
             sum.iter_mut().zip(vector.as_slice()).for_each(|(sum, value)| *sum += value);
         }

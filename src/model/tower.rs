@@ -2,7 +2,9 @@
 #![expect(unsafe_code, reason = "`ort` has no way to run one session on several threads")]
 
 use std::ffi::CString;
+use std::fmt;
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
 use std::sync::{Mutex, PoisonError};
@@ -10,12 +12,13 @@ use std::sync::{Mutex, PoisonError};
 use half::f16;
 use imgsearch_index::{Vector, VectorError};
 use memmap2::Mmap;
-use ndarray::{Array2, ArrayViewD, Axis};
+use ndarray::{Array2, ArrayViewD, Axis, s};
 use ort::AsPointer;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
 use ort::value::DynValue;
 
+use super::layout::ModelConfig;
 use super::ports::{Element, Embedding, Port};
 use super::{Device, ModelError, Runtime, class_token, onnx};
 
@@ -24,9 +27,42 @@ pub(super) struct Tower {
     loaded: Loaded,
     file: PathBuf,
     output: Embedding,
-    embed_dim: usize,
+    cut: Cut,
     /// Locked during a run on devices that cannot run in parallel; `None` on others.
     one_at_a_time: Option<Mutex<()>>,
+}
+
+/// How a tower's output is cut: the first `to` of its `from` dimensions are kept, all of them by default. Models trained with
+/// Matryoshka representation learning put the most important dimensions first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    pub(super) from: usize,
+    pub(super) to: usize,
+}
+
+impl Cut {
+    /// Keeps `dim` dimensions, or all.
+    ///
+    /// # Errors
+    /// [`ModelError::DimTooLarge`].
+    pub(super) fn new(config: &ModelConfig, dim: Option<NonZeroUsize>) -> Result<Cut, ModelError> {
+        let from = config.embed_dim;
+        let to = dim.map_or(from, NonZeroUsize::get);
+        if to > from {
+            return Err(ModelError::DimTooLarge { model: config.name.clone(), found: from, asked: to });
+        }
+        Ok(Cut { from, to })
+    }
+
+    pub(super) fn is_whole(self) -> bool {
+        self.from == self.to
+    }
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {}", self.to, self.from)
+    }
 }
 
 /// A session and its device.
@@ -42,21 +78,22 @@ impl Tower {
     pub(super) fn open<T>(
         loaded: Loaded,
         file: &Path,
-        embed_dim: usize,
+        cut: Cut,
         inputs_of: impl FnOnce(&[Port]) -> Result<T, String>,
     ) -> Result<(Tower, T), ModelError> {
         let refuse = |detail| ModelError::Config { path: file.to_owned(), detail };
         let (inputs, outputs) = Port::of_session(&loaded.session);
         let inputs = inputs_of(&inputs).map_err(refuse)?;
         let output = Embedding::of(&outputs).map_err(refuse)?;
-        if let Some(dim) = output.dim.filter(|dim| *dim != embed_dim) {
+        if let Some(dim) = output.dim.filter(|dim| *dim != cut.from) {
             let name = &output.name;
             return Err(refuse(format!(
-                "output `{name}` has {dim} dimensions, but the model's vectors have {embed_dim}"
+                "output `{name}` has {dim} dimensions, but the model's vectors have {}",
+                cut.from
             )));
         }
         let one_at_a_time = (loaded.device != Device::Cpu).then(Mutex::default);
-        Ok((Tower { loaded, file: file.to_owned(), output, embed_dim, one_at_a_time }, inputs))
+        Ok((Tower { loaded, file: file.to_owned(), output, cut, one_at_a_time }, inputs))
     }
 
     /// Runs the tower and returns the unit vector of each of the `batch` rows, or why it has none. Any number of threads can
@@ -66,7 +103,7 @@ impl Tower {
         inputs: &[(&str, SessionInputValue<'_>)],
         batch: usize,
     ) -> Result<Vec<Result<Vector, VectorError>>, ModelError> {
-        let Tower { loaded, file, output, embed_dim, one_at_a_time } = self;
+        let Tower { loaded, file, output, cut, one_at_a_time } = self;
         let failed = |detail: String| ModelError::Inference { path: file.clone(), detail };
         // The lock guards no data, so it is safe to continue after a panic.
         let turn = one_at_a_time.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
@@ -74,14 +111,17 @@ impl Tower {
         drop(turn);
         let array = embedding.and_then(|embedding| numbers(&embedding, output.element));
         let array = array.map_err(|error| failed(error.to_string()))?;
-        if array.shape() != [batch, *embed_dim] {
-            return Err(failed(format!("output is {:?}, expected [{batch}, {embed_dim}]", array.shape())));
+        if array.shape() != [batch, cut.from] {
+            let (found, expected) = (array.shape(), cut.from);
+            return Err(failed(format!("output is {found:?}, expected [{batch}, {expected}]")));
         }
-        Ok(array.axis_iter(Axis(0)).map(|row| Vector::normalized(row.to_vec())).collect())
+        let kept = array.slice(s![.., ..cut.to]);
+        Ok(kept.axis_iter(Axis(0)).map(|row| Vector::normalized(row.to_vec())).collect())
     }
 
-    pub(super) fn embed_dim(&self) -> usize {
-        self.embed_dim
+    /// The dimensions of its vectors.
+    pub(super) fn dim(&self) -> usize {
+        self.cut.to
     }
 
     /// The device in use.

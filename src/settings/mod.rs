@@ -7,6 +7,7 @@ mod defaults;
 
 use std::env;
 use std::io::{IsTerminal, stderr, stdin, stdout};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(crate) struct Settings {
     /// The value of `--model`: a folder, an archive, or the name of an installed model.
     pub(crate) model: Option<PathBuf>,
     pub(crate) precision: Option<Precision>,
+    /// How many dimensions of each vector to keep.
+    pub(crate) dim: Option<NonZeroUsize>,
     device: Device,
     prompt: Option<Prompt>,
     /// The platform's data folder; `None` for a user without a home folder.
@@ -46,7 +49,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn resolve(common: Common) -> Result<Settings> {
-        let Common { library, model, device, precision, prompt, threads, .. } = common;
+        let Common { library, model, device, precision, dim, prompt, threads, .. } = common;
         let Common { color, hyperlink, verbose, quiet, .. } = common;
         let dirs = ProjectDirs::from("", "", "imgsearch");
         let data_folder = dirs.as_ref().map(|dirs| dirs.data_dir().to_owned());
@@ -70,6 +73,7 @@ impl Settings {
             model,
             device,
             precision,
+            dim: dim.and_then(|dim| NonZeroUsize::new(dim.try_into().ok()?)),
             prompt: prompt.map(Into::into),
             data_folder,
             cache_folder: dirs.map(|dirs| dirs.cache_dir().to_owned()),
@@ -131,6 +135,7 @@ impl Settings {
             device: self.device,
             threads: self.threads,
             precision: Precision::Auto,
+            dim: None,
             prompt: self.prompt,
             cache_folder: self.cache_folder.clone(),
         }

@@ -54,8 +54,8 @@ fn every_key_can_be_set() {
     let root = workspace.root().canonicalize().unwrap();
     fs::write(
         workspace.config(),
-        "library = \"lib\"\nmodel = \"models/mine\"\ndevice = \"cpu\"\nthreads = 0x2\nexclude = [\"*.gif\", \"a b\"]\n\
-         top = 3\nmin-score = 0.25\nformat = \"csv\"\ncolor = \"never\"\nhyperlink = \"always\"\n",
+        "library = \"lib\"\nmodel = \"models/mine\"\ndim = 256\ndevice = \"cpu\"\nthreads = 0x2\n\
+         exclude = [\"*.gif\", \"a b\"]\ntop = 3\nmin-score = 0.25\nformat = \"csv\"\ncolor = \"never\"\nhyperlink = \"always\"\n",
     )
     .unwrap();
     #[track_caller]
@@ -64,6 +64,7 @@ fn every_key_can_be_set() {
         assert!(value == expected && origin.contains("config.toml:"), "{key} is {value} from {origin}");
     }
     check(&workspace, "model", root.join("models/mine").to_str().unwrap());
+    check(&workspace, "dim", "256");
     check(&workspace, "device", "cpu");
     check(&workspace, "threads", "2");
     check(&workspace, "exclude", "*.gif,a b");

@@ -46,6 +46,7 @@ fn preprocess(mode: &str, interpolation: &str) -> Preprocess {
         device: Device::Cpu,
         threads: 1,
         precision: Precision::Auto,
+        dim: None,
         prompt: None,
         cache_folder: None,
     };

@@ -15,6 +15,7 @@ mod change_of_model;
 mod collections;
 mod commands;
 mod config;
+mod cut_vectors;
 mod decoder_version;
 mod disks;
 mod duplicates;

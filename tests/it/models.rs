@@ -197,12 +197,12 @@ fn a_stronger_model_is_recommended_if_there_is_only_the_offline_one() {
 }
 
 /// The folder into which `scripts/setup` installs.
-fn installed() -> PathBuf {
+pub(crate) fn installed() -> PathBuf {
     directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned()
 }
 
 /// Installs a model of tests/goldens.
-fn copy_model(name: &str, into: &Path) {
+pub(crate) fn copy_model(name: &str, into: &Path) {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models").join(name);
     fs::create_dir_all(into).unwrap();
     for file in from.read_dir().unwrap() {

@@ -36,4 +36,6 @@ fn a_pulled_model_of_any_layout_matches_its_reference() {
     check_pulled("xlm-roberta-immich", &[], "Immich");
     check_pulled("clip-transformers", &["--text-precision", "fp32"], "transformers.js");
     check_pulled("siglip2-transformers", &[], "transformers.js");
+    check_pulled("metaclip2-transformers", &[], "transformers.js");
+    check_pulled("pe-core-own", &[], "imgsearch");
 }

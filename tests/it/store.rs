@@ -193,7 +193,7 @@ fn unpublished_changes_are_not_visible() {
         assert!(first.newer().unwrap().is_none());
         let sink = store.sink();
         let mut note = Note::default();
-        note.set_model(Path::new("/model"), Precision::Int8);
+        note.set_model(Path::new("/model"), Precision::Int8, None);
         sink.set_note(&note).unwrap();
         assert_eq!(sink.note().unwrap(), note);
         sink.apply(vec![put("/b", 0.0), remove("/a")]).unwrap();

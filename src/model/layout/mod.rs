@@ -38,6 +38,8 @@ pub(crate) struct ModelConfig {
     pub(crate) layout: Layout,
     pub(crate) name: String,
     pub(crate) embed_dim: usize,
+    /// The dimensions that the model was trained to be cut to; empty if its files do not say.
+    pub(crate) matryoshka: Vec<usize>,
     pub(crate) image: ImageConfig,
     pub(crate) text: TextConfig,
     /// The factor for scores before softmax or sigmoid, if stated.

@@ -231,6 +231,7 @@ pub(super) fn read(folder: &Path) -> Result<ModelConfig, ModelError> {
         layout: Layout::OpenClip,
         name: name_of(folder),
         embed_dim: tower.embed_dim(&file, Some(model_cfg.embed_dim))?,
+        matryoshka: Vec::new(),
         text: text_config(&model_cfg, &path, folder, &folder.join("text.onnx"))?,
         image: ImageConfig { file, data: tower.data, preprocess },
         logit_scale,

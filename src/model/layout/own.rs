@@ -28,6 +28,9 @@ struct File {
     format: u32,
     name: String,
     embed_dim: usize,
+    /// The dimensions that the model was trained to be cut to.
+    #[serde(default)]
+    matryoshka_dimensions: Vec<usize>,
     image: Image,
     text: Text,
     logit_scale: Option<f32>,
@@ -65,7 +68,8 @@ struct Text {
 
 pub(super) fn read(folder: &Path) -> Result<ModelConfig, ModelError> {
     let path = folder.join("model.json");
-    let File { format, name, embed_dim, image, text, logit_scale, logit_bias, sha256 } = read_json(&path)?;
+    let File { format, name, embed_dim, matryoshka_dimensions, image, text, logit_scale, logit_bias, sha256 } =
+        read_json(&path)?;
     let refuse = |detail: String| config_error(&path, detail);
     if format != FORMAT {
         return Err(refuse(format!("`format` is {format}, this version reads {FORMAT}")));
@@ -96,5 +100,15 @@ pub(super) fn read(folder: &Path) -> Result<ModelConfig, ModelError> {
         padding: if text.padded { Padding::Needed } else { Padding::Needless },
         pad: Pad::Id(text.pad_id),
     };
-    Ok(ModelConfig { layout: Layout::Own, name, embed_dim, image, text, logit_scale, logit_bias, sha256 })
+    Ok(ModelConfig {
+        layout: Layout::Own,
+        name,
+        embed_dim,
+        matryoshka: matryoshka_dimensions,
+        image,
+        text,
+        logit_scale,
+        logit_bias,
+        sha256,
+    })
 }

@@ -58,6 +58,7 @@ pub(super) fn read(folder: &Path) -> Result<ModelConfig, ModelError> {
         layout: Layout::Rclip,
         name: name_of(folder),
         embed_dim: tower.embed_dim(&file, None)?,
+        matryoshka: Vec::new(),
         image: ImageConfig { data: tower.data, preprocess: preprocess.checked(&file)?, file },
         text,
         logit_scale: None,

@@ -4,7 +4,7 @@
 //! config.json               model_type, projection_dim, text_config.max_position_embeddings
 //! preprocessor_config.json  the preprocessing of pictures
 //! tokenizer.json, tokenizer_config.json, or vocab.json and merges.txt
-//! onnx/vision_model.onnx    pixel_values → image_embeds (CLIP) or pooler_output (SigLIP), not normalised
+//! onnx/vision_model.onnx    pixel_values → image_embeds (CLIP, MetaCLIP 2) or pooler_output (SigLIP), not normalised
 //! onnx/text_model.onnx      input_ids → text_embeds or pooler_output
 //! onnx/…_fp16.onnx, …_quantized.onnx, …_int8.onnx, …_uint8.onnx
 //! ```
@@ -27,6 +27,8 @@ use crate::model::{ModelError, Precision, Prompt};
 struct Config {
     model_type: String,
     projection_dim: Option<usize>,
+    /// The dimensions that the model was trained to be cut to, under the name that Jina's models use.
+    matryoshka_dimensions: Option<Vec<usize>>,
     #[serde(default)]
     text_config: TextSection,
 }
@@ -34,6 +36,13 @@ struct Config {
 #[derive(Default, Deserialize)]
 struct TextSection {
     max_position_embeddings: Option<usize>,
+}
+
+impl Config {
+    /// Whether `projection_dim` is the length of its vectors.
+    fn has_projection(&self) -> bool {
+        matches!(self.model_type.as_str(), "clip" | "metaclip_2")
+    }
 }
 
 /// `preprocessor_config.json`. Missing fields have the defaults of the image processor's class; CLIP's and SigLIP's differ
@@ -138,8 +147,9 @@ pub(super) fn read(folder: &Path, precision: Precision) -> Result<ModelConfig, M
     Ok(ModelConfig {
         layout: Layout::Transformers,
         name: name_of(folder),
-        embed_dim: tower.embed_dim(&file, config.projection_dim.filter(|_| config.model_type == "clip"))?,
+        embed_dim: tower.embed_dim(&file, config.projection_dim.filter(|_| config.has_projection()))?,
         text: text_config(folder, &path, &config, precision)?,
+        matryoshka: config.matryoshka_dimensions.unwrap_or_default(),
         image: ImageConfig {
             preprocess: preprocessor.config(&preprocessor_path)?.fits(&preprocessor_path, &tower)?,
             data: tower.data,
@@ -169,10 +179,12 @@ fn text_config(
             (Clean::Lower, 77, Padding::Needless)
         }
         ("clip", "CLIPTokenizer") => (Clean::Lower, 77, Padding::Needed),
+        // The same causal tower as CLIP's, with a tokenizer that is case-sensitive.
+        ("metaclip_2", "XLMRobertaTokenizer") => (Clean::Whitespace, 77, Padding::Needless),
         ("siglip", "SiglipTokenizer") => (Clean::Canonicalize, 64, Padding::Needed),
         // SigLIP 2 was trained on lower-case text, but its tokenizer does not convert it.
         ("siglip", "GemmaTokenizer") => (Clean::Lower, 64, Padding::Needed),
-        ("clip" | "siglip", _) => {
+        ("clip" | "metaclip_2" | "siglip", _) => {
             let detail = format!(
                 "`tokenizer_class` is {class:?}, which this version does not know with {}",
                 config.model_type
@@ -180,7 +192,10 @@ fn text_config(
             return Err(config_error(&tokenizer_path, detail));
         }
         (other, _) => {
-            return Err(config_error(path, format!("`model_type` is {other}, neither clip nor siglip")));
+            return Err(config_error(
+                path,
+                format!("`model_type` is {other}, not clip, metaclip_2 or siglip"),
+            ));
         }
     };
     Ok(TextConfig {

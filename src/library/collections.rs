@@ -5,9 +5,9 @@
 //! LIBRARY/collection-NAME/library.json    which of its indexes is in use
 //! ```
 //!
-//! A collection is laid out as a library is. So all that holds for a library holds for it: another model's index is built
-//! beside the one in use and takes its place, here and in no other collection. A version that knows no collections leaves
-//! the folder alone. One lock, the library's, guards all of it.
+//! A collection has the layout of a library, so the same rules apply: the index of another model is built beside the
+//! one in use and replaces it, in this collection only. Versions that do not support collections leave the folder
+//! alone. The library's lock guards all of it.
 
 use std::fs;
 use std::path::Path;
@@ -15,12 +15,12 @@ use std::path::Path;
 use super::{Library, LockedLibrary, StoreError, layout};
 
 const PREFIX: &str = "collection-";
-/// Longest name, in bytes.
+/// The maximum length of a name, in bytes.
 const LONGEST: usize = 32;
 
 impl Library {
-    /// The collection of this name, which need not exist yet. `None` for a name that is empty, longer than 32 bytes, or
-    /// not of small letters, digits and hyphens.
+    /// The collection with this name, which need not exist yet. `None` unless the name consists of 1 to 32 lowercase
+    /// letters, digits and hyphens.
     pub fn collection(&self, name: &str) -> Option<Library> {
         let is_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let is_name = (1..=LONGEST).contains(&name.len()) && name.bytes().all(is_good);
@@ -30,7 +30,7 @@ impl Library {
         })
     }
 
-    /// All collections that have an index, in the order of their names.
+    /// All collections that have an index, sorted by name.
     pub fn collections(&self) -> Vec<Library> {
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let mut names: Vec<String> =
@@ -42,17 +42,17 @@ impl Library {
     }
 }
 
-/// Nobody else's folder of such a name has one.
+/// Whether the folder has an index. Unrelated folders with such a name have none.
 fn has_index(folder: &Path) -> bool {
     !layout::indexes(folder).is_empty()
 }
 
 impl LockedLibrary {
-    /// Opens the collection of this name under the lock that this library has, and makes what is not there. `None` as
-    /// for [`Library::collection`].
+    /// Opens the collection with this name under the library's lock. Creates it if it does not exist. `None` as for
+    /// [`Library::collection`].
     ///
     /// # Errors
-    /// As [`Library::lock`], and when its folder cannot be made.
+    /// As [`Library::lock`], and if its folder cannot be created.
     pub fn collection(&self, name: &str) -> Result<Option<LockedLibrary>, StoreError> {
         let Some(collection) = self.library.collection(name) else { return Ok(None) };
         collection.create()?;

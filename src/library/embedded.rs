@@ -17,25 +17,25 @@ use crate::item::{Item, file_of_key, is_under, path_bytes};
 use crate::photo::{Glance, Photo};
 use crate::query::Filter;
 
-/// What is published in one folder of a library.
+/// The published index in one folder of a library.
 struct EmbeddedView {
     library: Library,
     folder: PathBuf,
     searcher: Searcher,
 }
 
-/// Opens what was last published in `folder`, which is one of `library`.
+/// Opens the published index in `folder`, a folder of `library`.
 pub(super) fn view(library: &Library, folder: &Path) -> Result<Arc<dyn View>, IndexError> {
     let searcher = Searcher::open(folder)?;
     Ok(Arc::new(EmbeddedView { library: library.clone(), folder: folder.to_owned(), searcher }))
 }
 
-/// Opens `folder` for changes, and makes what is not there.
+/// Opens the index in `folder` for changes. Creates it if it does not exist.
 pub(super) fn sink(folder: &Path, space: &Space) -> Result<Box<dyn Sink>, IndexError> {
     Ok(Box::new(EmbeddedSink { writer: Writer::open(folder, space, WriterOptions::default())? }))
 }
 
-/// How many photos are published in `folder`; 0 where it does not open.
+/// The number of photos published in `folder`; 0 if the index does not open.
 pub(super) fn photos_in(folder: &Path) -> usize {
     Searcher::open(folder).map_or(0, |searcher| searcher.len())
 }
@@ -45,7 +45,7 @@ pub(super) fn is_missing(folder: &Path) -> bool {
     matches!(Searcher::open(folder), Err(IndexError::Missing { .. }))
 }
 
-/// Merges all segments in `folder` and builds the graphs that are missing. Whether it came to its end.
+/// Merges all segments in `folder` and builds missing graphs. Returns whether it finished.
 pub(super) fn optimize(
     folder: &Path,
     cancelled: &(dyn Fn() -> bool + Sync),
@@ -57,7 +57,7 @@ pub(super) fn optimize(
 }
 
 impl EmbeddedView {
-    /// The rows that may be found; `None` for all.
+    /// The rows to search; `None` for all.
     fn select(&self, ask: &Ask<'_>) -> Option<Selection> {
         let Ask { filter, without_items, without_contents, .. } = ask;
         if filter.is_empty() && without_items.is_empty() && without_contents.is_empty() {
@@ -71,7 +71,7 @@ impl EmbeddedView {
         Some(self.searcher.select(|record| admits(filter, &record) && !is_left_out(&record)))
     }
 
-    /// A hit; `None` for an item that only a later version knows.
+    /// A hit; `None` if a newer version wrote the item.
     fn hit(&self, hit: IndexHit, load: Load) -> Result<Option<Hit>, StoreError> {
         let IndexHit { key, score, fingerprint, payload, .. } = hit;
         let vector = match load {
@@ -107,7 +107,7 @@ impl View for EmbeddedView {
         let EmbeddedView { library, folder, searcher } = self;
         if library.index_folder()? == *folder {
             match searcher.newer() {
-                // Meanwhile another index has taken its place.
+                // Another index has replaced this one.
                 Err(_) if library.index_folder()? != *folder => {}
                 newer => {
                     let view = |searcher| {
@@ -171,7 +171,7 @@ impl View for EmbeddedView {
 
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());
 
-/// Visits what comes until it ends, fails or is told to stop.
+/// Visits all items of an iterator until it ends, fails, or `visit` stops.
 fn each<T>(
     all: impl Iterator<Item = Result<T, IndexError>>,
     mut visit: impl FnMut(T) -> ControlFlow<()>,
@@ -188,7 +188,7 @@ fn admits(filter: &Filter, record: &StoredRecord<'_>) -> bool {
     filter.admits(file_of_key(record.key), || Glance::of(record.payload))
 }
 
-/// What a record says; `None` for an item that only a later version knows.
+/// Decodes a record; `None` if a newer version wrote the item.
 fn stored(
     key: &[u8],
     content: Option<Fingerprint>,
@@ -219,10 +219,10 @@ struct EmbeddedSink {
 }
 
 impl EmbeddedSink {
-    /// Adds the removal of the parts of a file to `changes`.
+    /// Adds the removals of a file's parts to `changes`.
     fn remove_parts(&self, file: &Key, changes: &mut Vec<Change>) -> Result<(), StoreError> {
         let prefix = [file.as_bytes(), &[0]].concat();
-        // The writer does not know of the parts that are new in this batch.
+        // The writer does not know the new parts of this batch yet.
         changes.retain(|change| !key_of(change).starts_with(&prefix));
         for part in self.writer.records(&prefix) {
             let (key, _) = part?;
@@ -232,7 +232,7 @@ impl EmbeddedSink {
     }
 }
 
-/// What an index is to keep.
+/// Converts a record to an entry of the index.
 fn put(
     item: &Item,
     content: Option<Fingerprint>,

@@ -1,4 +1,4 @@
-//! Small files that a library keeps for convenience: nothing is lost with them.
+//! Small files that a library keeps for convenience. They can be deleted.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -8,20 +8,20 @@ use super::Library;
 use crate::files::{self, Readers, read_bounded};
 use crate::item::{path_bytes, path_of};
 
-/// Paths, each with a NUL behind it, after [`MAGIC`] and the CRC-32 of all paths as a little-endian `u32`.
+/// Paths, each followed by a NUL, after [`MAGIC`] and the CRC-32 of all paths as a little-endian `u32`.
 const LAST_RESULTS: &str = "last-results";
 
 const MAGIC: &[u8; 8] = b"imglast1";
 
-/// More than any of these files has: a background of 500 concepts in 4,096 dimensions takes 8 MB, and 200,000 paths
-/// take some 20 MB.
+/// The maximum size of these files: a background of 500 concepts in 4,096 dimensions takes 8 MB, and 200,000 paths take
+/// about 20 MB.
 const MOST_BYTES: u64 = 256 << 20;
 
 impl Library {
-    /// Keeps the paths that a query found, in the order of their ranks, for [`Library::remembered`].
+    /// Stores the paths that a query found, sorted by rank, for [`Library::remembered`].
     ///
     /// # Errors
-    /// Whatever the disk says; what was kept before may then still be there.
+    /// If a file cannot be written. The earlier paths may then still be there.
     pub fn remember<'a>(&self, paths: impl Iterator<Item = &'a Path>) -> io::Result<()> {
         let mut list = Vec::new();
         for path in paths {
@@ -32,7 +32,7 @@ impl Library {
         self.keep(LAST_RESULTS, &[MAGIC.as_slice(), &checksum, &list].concat())
     }
 
-    /// The photo of this rank in the last query's results. A damaged file is as good as none.
+    /// The photo with this rank in the last query's results. A damaged file counts as missing.
     pub fn remembered(&self, rank: NonZeroUsize) -> Option<PathBuf> {
         let bytes = self.kept(LAST_RESULTS)?;
         let (checksum, list) = bytes.strip_prefix(MAGIC)?.split_first_chunk()?;
@@ -43,12 +43,12 @@ impl Library {
         ended.split(|byte| *byte == b'\0').nth(rank.get() - 1).filter(|path| !path.is_empty()).map(path_of)
     }
 
-    /// Puts a small file of this name in the place of the one before, as a whole.
+    /// Stores a small file with this name, and replaces an earlier one atomically.
     pub(crate) fn keep(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         files::replace(&self.folder.join(name), bytes, Readers::Owner)
     }
 
-    /// What [`Library::keep`] put under this name, if it can be read.
+    /// The content that [`Library::keep`] stored under this name, if it can be read.
     pub(crate) fn kept(&self, name: &str) -> Option<Vec<u8>> {
         read_bounded(&self.folder.join(name), MOST_BYTES).ok()
     }
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_results_are_not_believed() {
+    fn damaged_results_are_ignored() {
         #[track_caller]
         fn check(damage: impl Fn(&mut Vec<u8>), expected: Option<&str>) {
             let folder = tempfile::tempdir().unwrap();

@@ -10,23 +10,23 @@ use serde::{Deserialize, Serialize};
 use super::{StoreError, embedded};
 use crate::files::{Readers, read_bounded, replace_durably};
 
-/// The name of a library's first index, and the beginning of the names of all others.
+/// The name of a library's first index, and the prefix of all other names.
 const FIRST: &str = "index";
 
-/// Far more than the file ever has.
+/// The maximum size of the file, which is always far smaller.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Names are those of folders in the library's folder.
+/// Which indexes a library has. Their names are folders in the library's folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Layout {
-    /// The index that answers.
+    /// The index in use.
     pub(super) in_use: String,
-    /// Indexes that were replaced and are to be removed.
+    /// Replaced indexes that are still to be removed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) retired: Vec<String>,
 }
 
-/// The folder for vectors of `space`, which may have any id.
+/// The name of the folder for vectors of `space`, whose id may be any text.
 pub(super) fn name_of(space: &Space) -> String {
     format!("{FIRST}-{}", &blake3::hash(space.id().as_bytes()).to_hex()[..16])
 }
@@ -40,10 +40,10 @@ impl Layout {
     /// The layout of the library in `folder`.
     ///
     /// # Errors
-    /// [`StoreError::Layout`] where it does not tell which index is in use, or names one that is not there although
-    /// others are; [`StoreError::Io`].
+    /// [`StoreError::Layout`] if the file is invalid, or names a missing index while others exist;
+    /// [`StoreError::Io`].
     pub(super) fn read(folder: &Path) -> Result<Layout, StoreError> {
-        // Between looking into the file and looking for the index, another one may have been put into its place.
+        // The index may be replaced after the file was read and before the index is looked up.
         Layout::read_once(folder).or_else(|_| Layout::read_once(folder))
     }
 
@@ -64,8 +64,8 @@ impl Layout {
         layout.filter(right).filter(is_there).ok_or(StoreError::Layout { path })
     }
 
-    /// Before the first change of model there is no file, and the first index is in use. A library whose file was
-    /// lost has another one; where that leaves no doubt, it is in use.
+    /// The layout without a file. Before the first change of model, the first index is in use. If the file was lost,
+    /// the only index there is in use.
     fn guessed(folder: &Path) -> Layout {
         let mut in_use = FIRST.to_owned();
         if !folder.join(FIRST).exists()
@@ -76,12 +76,12 @@ impl Layout {
         Layout { in_use, retired: Vec::new() }
     }
 
-    /// Puts a file right that does not tell which index is in use: the one with the most photos is, for another one
-    /// takes its place only when it has all of them.
+    /// Repairs an invalid file: the index with the most photos is in use, because a new index replaces the old one
+    /// only when it has all photos.
     pub(super) fn repair(folder: &Path) -> Result<(), StoreError> {
         let Err(StoreError::Layout { path }) = Layout::read(folder) else { return Ok(()) };
         if path.is_dir() {
-            // Nothing of ours is a folder where a file should be.
+            // We never create a folder with this name.
             fs::remove_dir(&path).map_err(super::io("remove", &path))?;
         }
         let photos = |name: &String| embedded::photos_in(&folder.join(name));
@@ -90,14 +90,14 @@ impl Layout {
         Layout { in_use, retired: Vec::new() }.write(folder)
     }
 
-    /// Replaces the file. Whoever calls it holds the lock.
+    /// Replaces the file. The caller holds the lock.
     pub(super) fn write(&self, folder: &Path) -> Result<(), StoreError> {
         let path = path(folder);
         let json = serde_json::to_vec(self).expect("plain fields become JSON");
         replace_durably(&path, &json, Readers::Owner).map_err(super::io("replace", &path))
     }
 
-    /// The folders of the other indexes, which may take the place of the one in use.
+    /// The folders of the indexes that may replace the one in use.
     pub(super) fn building(&self, folder: &Path) -> Vec<PathBuf> {
         let mut names = indexes(folder);
         names.retain(|name| *name != self.in_use && !self.retired.contains(name));
@@ -109,7 +109,7 @@ fn path(folder: &Path) -> PathBuf {
     folder.join("library.json")
 }
 
-/// The names of all indexes in `folder`, in their order.
+/// The names of all indexes in `folder`, sorted.
 pub(super) fn indexes(folder: &Path) -> Vec<String> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_in_use_is_read_or_beyond_doubt() {
+    fn the_index_in_use_is_read_or_unambiguous() {
         #[track_caller]
         fn check(json: Option<&str>, folders: &[&str], expected: Option<&str>) {
             let library = tempfile::tempdir().unwrap();
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_does_not_tell_is_made_again() {
+    fn an_invalid_file_is_repaired() {
         #[track_caller]
         fn check(damage: impl Fn(&Path)) {
             let library = tempfile::tempdir().unwrap();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_layout_comes_back_and_tells_what_is_being_built() {
+    fn a_layout_round_trips_and_lists_indexes_being_built() {
         let library = tempfile::tempdir().unwrap();
         for name in ["index", "index-ab", "index-cd", "index.txt", "photos"] {
             fs::create_dir(library.path().join(name)).unwrap();

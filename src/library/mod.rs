@@ -1,22 +1,22 @@
-//! A library folder on disk: where its parts lie, which index answers, and how another model's takes its place.
+//! A library folder on disk: its files, the index in use, and how the index of another model replaces it.
 //!
 //! ```text
 //! LIBRARY/index/            an index (imgsearch-index): the library's first
 //! LIBRARY/index-53f0…/      the index of another model's vectors: in use, or being built beside the one in use
-//! LIBRARY/library.json      which one is in use; not there before the first change of model
-//! LIBRARY/collection-NAME/  other vectors of the same files, laid out as a library is (collections.rs)
-//! LIBRARY/writer.lock       the lock of whoever changes any of this
-//! LIBRARY/last-results      what the last query found
+//! LIBRARY/library.json      which index is in use; absent before the first change of model
+//! LIBRARY/collection-NAME/  other vectors of the same files, in the layout of a library (collections.rs)
+//! LIBRARY/writer.lock       the lock that every change of the library takes
+//! LIBRARY/last-results      the results of the last query
 //! LIBRARY/background        the model's vectors of everyday concepts (engine/background.rs)
-//! LIBRARY/serve-token       the secret that opens a server of this library to others
+//! LIBRARY/serve-token       the secret for connecting to a server of this library
 //! ```
 //!
-//! Only the owner can read any of it: it holds the paths, times and places of all photos. A library of an earlier
-//! version becomes private when it is next changed.
+//! Only the owner can read these files, because they contain the paths, times and places of all photos. A library of an
+//! earlier version becomes private at its next change.
 //!
-//! An index of another model is filled run by run while the one in use answers. When it has all that the other has,
-//! one atomic replacement of `library.json` puts it into use, and only then the old one is removed. Readers take no
-//! lock: who finds an index gone looks up again which one is in use.
+//! Runs fill the index of another model while the one in use answers. Once it has all photos of the one in use, one
+//! atomic replacement of `library.json` puts it into use. Only then is the old one removed. Readers take no lock: if an
+//! index is gone, they look up again which one is in use.
 
 mod collections;
 mod embedded;
@@ -38,14 +38,14 @@ pub use store::{Ask, Hit, Load, Sink, Stats, StoreError, Stored, View, Visit, Vi
 use crate::files;
 use layout::Layout;
 
-/// What a library has beside an index only when that index has answered.
+/// Files that exist only after the index beside them has answered.
 const OF_AN_INDEX_IN_USE: [&str; 3] = ["library.json", "last-results", "background"];
 
-/// A library folder; need not exist yet.
+/// A library folder, which need not exist yet.
 #[derive(Clone, Debug)]
 pub struct Library {
     folder: PathBuf,
-    /// Where its lock is: this folder or, for a collection, that of the library it belongs to.
+    /// The folder of its lock: this folder or, for a collection, the folder of its library.
     lock_folder: PathBuf,
 }
 
@@ -64,15 +64,15 @@ impl Library {
     /// The folder of the index in use.
     ///
     /// # Errors
-    /// [`StoreError::Layout`] or [`StoreError::Io`] when `library.json` does not tell.
+    /// [`StoreError::Layout`] or [`StoreError::Io`] if `library.json` is invalid or cannot be read.
     pub fn index_folder(&self) -> Result<PathBuf, StoreError> {
         Ok(self.folder.join(Layout::read(&self.folder)?.in_use))
     }
 
-    /// Opens what was last published of the index in use.
+    /// Opens the index in use as it was last published.
     ///
     /// # Errors
-    /// As [`Library::index_folder`], and when the index does not open; [`StoreError::is_missing`] when nothing was
+    /// As [`Library::index_folder`], and if the index does not open; [`StoreError::is_missing`] if nothing is
     /// indexed yet.
     pub fn view(&self) -> Result<Arc<dyn View>, StoreError> {
         let mut folder = self.index_folder()?;
@@ -82,12 +82,12 @@ impl Library {
             if opened.is_ok() || now == folder {
                 return Ok(opened?);
             }
-            // Between looking it up and opening it another one took its place.
+            // Another index replaced it before it was opened.
             folder = now;
         }
     }
 
-    /// The folders of all its indexes, first that of the one in use.
+    /// The folders of all its indexes. The one in use comes first.
     ///
     /// # Errors
     /// As [`Library::index_folder`].
@@ -98,14 +98,14 @@ impl Library {
         Ok(folders)
     }
 
-    /// Whether the index in this folder is gone: nothing was ever published in it, but beside it lies what only an
-    /// index that has answered leaves.
+    /// Whether the index in this folder is lost: nothing was ever published in it, but the files beside it show that
+    /// it has answered.
     pub fn has_lost(&self, index: &Path) -> bool {
         let has_answered = OF_AN_INDEX_IN_USE.iter().any(|name| self.folder.join(name).exists());
         has_answered && self.index_folder().is_ok_and(|in_use| in_use == index) && embedded::is_missing(index)
     }
 
-    /// The indexes that are being built beside the one in use, as far as they read.
+    /// The readable indexes that are being built beside the one in use.
     ///
     /// # Errors
     /// As [`Library::index_folder`].
@@ -115,7 +115,7 @@ impl Library {
         Ok(folders.filter_map(open).collect())
     }
 
-    /// Makes the library's folder, if it is not there.
+    /// Creates the library's folder if it does not exist.
     ///
     /// # Errors
     /// [`StoreError::Io`].
@@ -123,11 +123,11 @@ impl Library {
         files::create_private_folder(&self.folder).map_err(io("create", &self.folder))
     }
 
-    /// Takes the right to change the library, without waiting.
+    /// Locks the library for changes, without waiting.
     ///
     /// # Errors
-    /// [`StoreError::is_missing`] when its folder is not there, [`IndexError::Locked`] while another process has the
-    /// right, [`StoreError::Io`], or as [`Library::index_folder`].
+    /// [`StoreError::is_missing`] if its folder does not exist, [`IndexError::Locked`] while another process holds the
+    /// lock, [`StoreError::Io`], or as [`Library::index_folder`].
     pub fn lock(&self) -> Result<LockedLibrary, StoreError> {
         if !self.folder.is_dir() {
             return Err(IndexError::Missing { path: self.folder.clone() }.into());
@@ -135,7 +135,7 @@ impl Library {
         let lock = Arc::new(Lock::acquire(&self.lock_folder)?);
         let locked = self.locked(lock.clone())?;
         for collection in self.collections() {
-            // A damaged one is told to whoever opens it.
+            // Opening it reports the damage.
             collection.locked(lock.clone()).ok();
         }
         Ok(locked)
@@ -149,7 +149,7 @@ impl Library {
         Ok(locked)
     }
 
-    /// Does what [`Library::lock`] does, after putting a `library.json` right that does not tell which index is in use.
+    /// Locks the library as [`Library::lock`] does, and repairs an invalid `library.json` first.
     ///
     /// # Errors
     /// As [`Library::lock`].
@@ -162,8 +162,8 @@ impl Library {
         self.lock()
     }
 
-    /// Removes what killed processes left behind, and makes private what is not. A folder that holds other things, too,
-    /// keeps its own permissions: somebody else may need them.
+    /// Removes leftovers of killed processes, and makes the library private. A folder that also contains other files
+    /// keeps its permissions: other programs may need them.
     fn tidy(&self) {
         // Taking the lock wrote to its file.
         let written =
@@ -183,7 +183,7 @@ impl Library {
     }
 }
 
-/// Whether what has this name in a library's folder is a part of the library.
+/// Whether the file with this name in a library's folder is a part of the library.
 fn is_own(name: &OsStr) -> bool {
     let is_part = |name| name == "writer.lock" || name == "serve-token" || OF_AN_INDEX_IN_USE.contains(&name);
     name.to_str().is_some_and(|name| is_part(name) || layout::is_name(name)) || files::is_unfinished(name)
@@ -193,11 +193,11 @@ fn is_own(name: &OsStr) -> bool {
 pub struct Building {
     /// Its folder.
     pub folder: PathBuf,
-    /// What it shows by now.
+    /// The photos it has so far.
     pub view: Arc<dyn View>,
 }
 
-/// A library that no other process can change.
+/// A library locked for changes by this process.
 #[derive(Debug)]
 pub struct LockedLibrary {
     library: Library,
@@ -205,11 +205,11 @@ pub struct LockedLibrary {
     lock: Arc<Lock>,
 }
 
-/// A library that is open for changes.
+/// A library opened for changes.
 pub struct Opened {
-    /// Takes the changes.
+    /// Receives the changes.
     pub sink: Box<dyn Sink>,
-    /// What the library shows now, if what is changed is to take its place when it has all that this has.
+    /// The view of the index in use, if the changed index is to replace it once it has all photos of this one.
     pub replaces: Option<Arc<dyn View>>,
 }
 
@@ -219,11 +219,11 @@ impl LockedLibrary {
         &self.library
     }
 
-    /// Opens the index for vectors of `space`: the one in use if it is of that space or there is none yet, else one
+    /// Opens the index for vectors of `space`: the one in use if it has this space or there is none yet, otherwise one
     /// that is being built beside it.
     ///
     /// # Errors
-    /// When either index does not open.
+    /// If either index does not open.
     pub fn open(&mut self, space: &Space) -> Result<Opened, StoreError> {
         let in_use = self.library.folder.join(&self.layout.in_use);
         match embedded::sink(&in_use, space) {
@@ -233,24 +233,24 @@ impl LockedLibrary {
     }
 
     fn open_beside(&mut self, in_use: &Path, found: &Space, space: &Space) -> Result<Opened, StoreError> {
-        // Opening it publishes what a killed run may have left unpublished: all of it must be replaced.
+        // Opening it publishes the changes of a killed run, which must be replaced too.
         drop(embedded::sink(in_use, found)?);
         let replaces = Some(embedded::view(&self.library, in_use)?);
         let name = layout::name_of(space);
         let folder = self.library.folder.join(&name);
         if self.layout.retired.contains(&name) {
-            // What is left of it after it was replaced is no beginning of a new one.
+            // Do not continue the remains of a replaced index.
             fs::remove_dir_all(&folder).map_err(io("remove", &folder))?;
             self.remove_retired()?;
         }
         Ok(Opened { sink: embedded::sink(&folder, space)?, replaces })
     }
 
-    /// Makes searches of the index in use as fast as they get. Whether it came to its end before `cancelled` said yes;
-    /// `progress` is told how many rows of how many are done.
+    /// Optimizes the index in use for searching. Returns whether it finished before `cancelled` returned true.
+    /// `progress` receives the number of finished rows and of all rows.
     ///
     /// # Errors
-    /// When the index does not open or something cannot be written.
+    /// If the index does not open or cannot be written.
     pub fn optimize(
         &self,
         cancelled: &(dyn Fn() -> bool + Sync),
@@ -259,10 +259,10 @@ impl LockedLibrary {
         Ok(embedded::optimize(&self.library.folder.join(&self.layout.in_use), cancelled, progress)?)
     }
 
-    /// Puts the index of `space` that was built beside the one in use in its place, and removes that one.
+    /// Puts the index built for `space` into use, and removes the old one.
     ///
     /// # Errors
-    /// [`StoreError::Io`]; either index is in use then, and both are there.
+    /// [`StoreError::Io`]. Then both indexes still exist, and one of them is in use.
     pub fn put_into_use(&mut self, space: &Space) -> Result<(), StoreError> {
         let mut layout = self.layout.clone();
         let old = std::mem::replace(&mut layout.in_use, layout::name_of(space));
@@ -272,8 +272,7 @@ impl LockedLibrary {
         self.remove_retired()
     }
 
-    /// Removes the indexes that were replaced. A system that does not remove files in use keeps them until the next
-    /// time.
+    /// Removes replaced indexes. Systems that cannot remove open files keep them until the next time.
     fn remove_retired(&mut self) -> Result<(), StoreError> {
         let folder = &self.library.folder;
         let still_there = |name: &String| {
@@ -302,7 +301,7 @@ mod tests {
         Space::new("a", "A", 2).unwrap()
     }
 
-    /// Makes an index with so many photos.
+    /// Creates an index with this number of photos.
     pub(super) fn index(folder: &Path, photos: usize) {
         let sink = embedded::sink(folder, &space()).unwrap();
         let put = |photo: usize| Write::Put {
@@ -317,7 +316,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_library_is_the_owners_alone() {
+    fn only_the_owner_can_read_a_library() {
         use std::os::unix::fs::PermissionsExt;
         #[track_caller]
         fn check(others: &[&str], before: Option<u32>, expected: u32) {
@@ -342,13 +341,13 @@ mod tests {
             assert_eq!(open, others);
         }
         check(&[], None, 0o700);
-        // One of an earlier version, and one in a folder of photos.
+        // A library of an earlier version, and one in a folder of photos.
         check(&[], Some(0o755), 0o700);
         check(&["photo.jpg"], Some(0o755), 0o755);
     }
 
     #[test]
-    fn what_killed_processes_left_is_removed() {
+    fn leftovers_of_killed_processes_are_removed() {
         let root = tempfile::tempdir().unwrap();
         let library = Library::new(root.path());
         let left = root.path().join(".imgsearch-0123456789Ab.unfinished");

@@ -10,23 +10,23 @@ use crate::item::{path_bytes, path_of};
 use crate::model::Precision;
 use crate::walk::Kind;
 
-/// What a run of `index` leaves for later runs and for `status`.
+/// The note of a run of `index`, for later runs and for `status`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Note {
-    /// Start of the last run that ended by itself or was stopped, in seconds since the Unix epoch.
+    /// The start of the last run that finished or was stopped, in seconds since the Unix epoch.
     #[n(0)]
     pub last_indexed: i64,
-    /// The model's folder, as path bytes: later commands use the same one unless told otherwise.
+    /// The model's folder, as path bytes. It is the default for later commands.
     #[n(1)]
     model: Vec<u8>,
-    /// By its name, which of the model's files were used.
+    /// The name of the precision of the model's files.
     #[n(2)]
     precision: Option<String>,
-    /// Files that the last complete run found and that are no pictures, by kind.
+    /// The numbers of files that are not pictures, by kind, from the last complete run.
     #[n(3)]
     #[cbor(default)]
     not_pictures: Vec<(Kind, u64)>,
-    /// RAW files that stood back for the JPEG beside them in the last complete run.
+    /// RAW files that the last complete run left out because of the JPEG beside them.
     #[n(4)]
     #[cbor(default)]
     pub stood_back: u64,
@@ -36,33 +36,33 @@ pub struct Note {
 }
 
 impl Note {
-    /// The note in `bytes`; an empty one when there is none or a newer version wrote something else.
+    /// Decodes a note; an empty one if there is none or a newer version changed the format.
     pub fn read(bytes: Option<&[u8]>) -> Note {
         bytes.and_then(|bytes| minicbor::decode(bytes).ok()).unwrap_or_default()
     }
 
-    /// The bytes to store.
+    /// Encodes the note.
     #[expect(clippy::missing_panics_doc, reason = "writing to a Vec cannot fail")]
     pub fn encode(&self) -> Vec<u8> {
         minicbor::to_vec(self).expect("writing to a Vec cannot fail")
     }
 
-    /// The model's folder, if one was noted.
+    /// The model's folder, if the note has one.
     pub fn model(&self) -> Option<PathBuf> {
         (!self.model.is_empty()).then(|| path_of(&self.model))
     }
 
-    /// Which of the model's files were used, if it was noted.
+    /// The precision of the model's files, if the note has it.
     pub fn precision(&self) -> Option<Precision> {
         Precision::ALL.iter().copied().find(|precision| Some(precision.name()) == self.precision.as_deref())
     }
 
-    /// Files that the last complete run found and that are no pictures, by kind.
+    /// The numbers of files that are not pictures, by kind, from the last complete run.
     pub fn not_pictures(&self) -> impl Iterator<Item = (Kind, u64)> {
         self.not_pictures.iter().copied()
     }
 
-    /// Notes what a complete run found and did not index.
+    /// Notes the files that a complete run found and did not index.
     pub fn set_left_out(&mut self, not_pictures: &BTreeMap<Kind, u64>, stood_back: u64) {
         self.not_pictures = not_pictures.iter().map(|(kind, files)| (*kind, *files)).collect();
         self.stood_back = stood_back;
@@ -73,7 +73,7 @@ impl Note {
         self.dim.and_then(|dim| NonZeroUsize::new(dim.try_into().ok()?))
     }
 
-    /// Records the model's folder, its precision, and how many dimensions are kept.
+    /// Notes the model's folder, the precision of its files, and how many dimensions are kept.
     pub fn set_model(&mut self, folder: &Path, precision: Precision, dim: Option<NonZeroUsize>) {
         self.model = path_bytes(folder).unwrap_or_default().to_vec();
         self.precision = Some(precision.name().to_owned());
@@ -86,14 +86,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn notes_come_back_and_strange_bytes_are_an_empty_note() {
+    fn notes_round_trip_and_unknown_bytes_give_an_empty_note() {
         let mut note = Note { last_indexed: 7, ..Note::default() };
         note.set_model(Path::new("/m"), Precision::Int8, NonZeroUsize::new(256));
         note.set_left_out(&BTreeMap::from([(Kind::Pdf, 40), (Kind::Video, 312)]), 12);
         assert_eq!(Note::read(Some(&note.encode())), note);
         assert_eq!((note.model(), note.precision()), (Some("/m".into()), Some(Precision::Int8)));
         assert_eq!(note.dim(), NonZeroUsize::new(256));
-        // [7, h'2f6d'], before there were precisions.
+        // [7, h'2f6d'], from before precisions were noted.
         let old = Note::read(Some(b"\x82\x07\x82\x18\x2f\x18\x6d"));
         assert_eq!((old.last_indexed, old.model(), old.precision()), (7, Some("/m".into()), None));
         assert_eq!(old.dim(), None);

@@ -1,9 +1,9 @@
-//! The seam to storage: what a library asks of the store that keeps its records.
+//! The interface to storage: the traits of the store that keeps a library's records.
 //!
-//! A [`View`] answers from one published state, and a [`Sink`] takes what is to be in the next. All that crosses the seam
-//! is plain data, so that every store can answer where its records are: the embedded one (`embedded.rs`) turns a
-//! [`Filter`] into a selection of rows, another could turn it into a condition of its own language. `tests/it/store.rs`
-//! says what a store must do, and holds the embedded one and one in memory to it.
+//! A [`View`] answers from one published state. A [`Sink`] receives the changes for the next one. Both exchange plain
+//! data only, so a store can evaluate a [`Filter`] itself: the embedded store (`embedded.rs`) turns it into a selection
+//! of rows, and another could turn it into a condition of its own language. `tests/it/store.rs` has the tests that
+//! every store must pass, and runs them on the embedded store and on one in memory.
 
 use std::io;
 use std::num::NonZeroUsize;
@@ -19,117 +19,112 @@ use crate::item::Item;
 use crate::photo::Photo;
 use crate::query::Filter;
 
-/// What is kept of one item.
+/// The record of one item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stored {
-    /// Which.
+    /// The item.
     pub item: Item,
-    /// The content that it was read from, where that is known.
+    /// The content that it was read from, if known.
     pub content: Option<Fingerprint>,
-    /// What is remembered of it; `None` where a later version wrote that.
+    /// Its stored details; `None` if a newer version wrote them.
     pub photo: Option<Photo>,
-    /// Its vector, if it has one and it was asked for.
+    /// Its vector, if it has one and it was requested.
     pub vector: Option<Vector>,
 }
 
-/// How much of a record is loaded.
+/// The parts of a record to load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Load {
-    /// All but its vector.
+    /// All except its vector.
     WithoutVector,
-    /// All of it.
+    /// The whole record.
     WithVector,
 }
 
-/// Which photos a search is to find.
+/// The parameters of a search.
 #[derive(Clone, Copy, Debug)]
 pub struct Ask<'a> {
-    /// Those closest to this.
+    /// The vector to compare with.
     pub vector: &'a Vector,
-    /// So many of them.
+    /// The maximum number of photos.
     pub top: NonZeroUsize,
-    /// Only those that meet these conditions.
+    /// The conditions that photos must meet.
     pub filter: &'a Filter,
-    /// None of these.
+    /// The items to leave out.
     pub without_items: &'a [Item],
-    /// None with one of these contents.
+    /// The contents to leave out.
     pub without_contents: &'a [Fingerprint],
-    /// Compare with every photo, even where another way is faster.
+    /// Compare with every photo, even if another method is faster.
     pub exact: bool,
-    /// How much of each is needed.
+    /// The parts of each record to load.
     pub load: Load,
 }
 
 impl<'a> Ask<'a> {
-    /// The `top` photos closest to `vector` of those that meet the conditions.
+    /// Searches the `top` photos closest to `vector` that meet the conditions.
     pub fn new(vector: &'a Vector, top: NonZeroUsize, filter: &'a Filter) -> Ask<'a> {
         let (without_items, without_contents) = (&[], &[]);
         Ask { vector, top, filter, without_items, without_contents, exact: false, load: Load::WithoutVector }
     }
 }
 
-/// A photo that a search has found.
+/// A photo found by a search.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hit {
     /// The photo.
     pub stored: Stored,
-    /// The cosine of the angle between its vector and the one asked for: greater is closer.
+    /// The cosine similarity of its vector and the search vector: greater is closer.
     pub score: f32,
 }
 
 /// One change of a library.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most are photos, and of the others no more than a batch is there"
-)]
+#[expect(clippy::large_enum_variant, reason = "most are photos, and no more than one batch exists")]
 pub enum Write {
-    /// Keep this in place of what was kept of the item. Without a vector it is a file that was left out: it is
-    /// remembered, and no search finds it. The parts that a file had go with what was kept of it, so those that it has now
-    /// are put behind it.
+    /// Store this record of the item and replace an earlier one. A record without a vector is a skipped file, which no
+    /// search finds. Replacing the record of a file also removes its parts, so put its current parts after it.
     Put {
         /// The item.
         item: Item,
         /// The content that it was read from.
         content: Option<Fingerprint>,
-        /// What is to be remembered.
+        /// The details to store.
         photo: Photo,
         /// Its vector.
         vector: Option<Vector>,
     },
-    /// Forget a file and all its parts. One that is not kept is no error.
+    /// Remove a file and all its parts. A file without a record is not an error.
     Remove {
         /// The path of the file.
         path: PathBuf,
     },
 }
 
-/// What a store consists of. What it does not know is 0.
+/// The sizes of a store. Unknown values are 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Stats {
     /// Records with a vector.
     pub rows: usize,
     /// Rows that were deleted or replaced and still take space.
     pub dead_rows: usize,
-    /// Pieces that each search looks into.
+    /// Segments that each search reads.
     pub segments: usize,
-    /// How many of `rows` a graph covers; the others are compared one by one.
+    /// The number of `rows` covered by a graph. The others are compared one by one.
     pub graph_rows: usize,
-    /// All of it on the disk.
+    /// The size of the whole store on the disk.
     pub bytes_on_disk: u64,
 }
 
-/// Takes the photos that a store names, one by one, until it answers [`ControlFlow::Break`].
+/// Visits photos one by one until it returns [`ControlFlow::Break`].
 pub type Visit<'a> = &'a mut dyn FnMut(Stored) -> ControlFlow<()>;
 
-/// The same for items of which each is told whether it is a photo.
+/// Visits items in the same way. The flag tells whether the item is a photo.
 pub type VisitItem<'a> = &'a mut dyn FnMut(Stored, bool) -> ControlFlow<()>;
 
-/// Visits what `all` names with a `visit` that may fail. The first failure, or an answer of [`ControlFlow::Break`], ends
-/// it.
+/// Visits the items of `all` with a `visit` that may fail. The first failure or [`ControlFlow::Break`] ends the visit.
 ///
 /// # Errors
-/// Those of `all` and of `visit`.
+/// The errors of `all` and of `visit`.
 pub fn try_visit<E: From<StoreError>>(
     all: impl FnOnce(Visit<'_>) -> Result<(), StoreError>,
     mut visit: impl FnMut(Stored) -> Result<ControlFlow<()>, E>,
@@ -144,73 +139,72 @@ pub fn try_visit<E: From<StoreError>>(
     failed.map_or(Ok(()), Err)
 }
 
-/// A library as it was published at one time. It never changes, and threads may share it.
+/// A published state of a library. It never changes, and threads may share it.
 ///
-/// Its *photos* are the items that have a vector. All methods that give a `Result` fail when the store cannot be read
-/// or is damaged.
-#[expect(clippy::missing_errors_doc, reason = "they all fail for the one reason that stands above")]
+/// Its *photos* are the items that have a vector. All methods that return a `Result` fail if the store is damaged or
+/// cannot be read.
+#[expect(clippy::missing_errors_doc, reason = "the errors are described above")]
 pub trait View: Send + Sync {
-    /// Which model made the vectors.
+    /// The vector space of the model.
     fn space(&self) -> &Space;
 
-    /// What the last run noted.
+    /// The note of the last run.
     fn note(&self) -> Note;
 
-    /// What the store consists of.
+    /// The sizes of the store.
     fn stats(&self) -> Stats;
 
-    /// What was published since, if anything was. It is cheap to ask.
+    /// The newer published state, if there is one. This check is cheap.
     fn newer(&self) -> Result<Option<Arc<dyn View>>, StoreError>;
 
-    /// The photos that are asked for, best first, and those that are equally close in the order of their keys. There are
-    /// fewer than asked for only where there are not more.
+    /// The matching photos, best first; equally close ones are sorted by key. There are fewer than `top` only if no
+    /// more photos match.
     fn search(&self, ask: &Ask<'_>) -> Result<Vec<Hit>, StoreError>;
 
-    /// How many photos meet the conditions.
+    /// The number of photos that meet the conditions.
     fn count(&self, filter: &Filter) -> Result<usize, StoreError>;
 
-    /// What is kept of an item, with its vector.
+    /// The record of an item, with its vector.
     fn get(&self, item: &Item) -> Result<Option<Stored>, StoreError>;
 
-    /// Photos of this content with their vectors, `most` at most.
+    /// At most `most` photos with this content, with their vectors.
     fn of_content(&self, content: &Fingerprint, most: usize) -> Result<Vec<Stored>, StoreError>;
 
     /// Visits all photos that meet the conditions, in no particular order.
     fn each(&self, filter: &Filter, load: Load, visit: Visit<'_>) -> Result<(), StoreError>;
 
-    /// Visits every item without its vector, in no particular order, also those that are no photos: files that were left
-    /// out. Each comes with whether it is a photo.
+    /// Visits every item without its vector, in no particular order, including skipped files, which are not photos.
     fn each_item(&self, visit: VisitItem<'_>) -> Result<(), StoreError>;
 }
 
-/// Changes a library. Threads may share it. What it says of records is true after each change, also before it is
-/// published.
+/// Changes a library. Threads may share it. Reading records includes the changes that are not published yet.
 #[expect(clippy::missing_errors_doc, reason = "they fail when the store cannot be read or written")]
 pub trait Sink: Send + Sync {
-    /// What is kept of an item, without its vector.
+    /// The record of an item, without its vector.
     fn get(&self, item: &Item) -> Result<Option<Stored>, StoreError>;
 
-    /// Visits the photos of this content with their vectors, in no particular order. Each vector is of this content, even
-    /// if other threads change the photos at the same time.
+    /// Visits the photos of this content with their vectors, in no particular order. Each vector belongs to this
+    /// content, even if other threads change the photos at the same time.
     fn of_content(&self, content: &Fingerprint, visit: Visit<'_>) -> Result<(), StoreError>;
 
-    /// Visits what is kept of the files at and below `folder` and of their parts, in the order of their keys. What
-    /// changes meanwhile may or may not be visited.
+    /// Visits the records of the files at and below `folder` and of their parts, sorted by key. Records that change
+    /// meanwhile may or may not be visited.
     fn each_under(&self, folder: &Path, visit: Visit<'_>) -> Result<(), StoreError>;
 
-    /// Whether [`Sink::apply`] would refuse this, and why. It is cheap, so one file need not cost others their changes.
+    /// Returns the error with which [`Sink::apply`] would refuse this change. This check is cheap, and prevents one
+    /// file from failing the changes of others.
     fn check(&self, write: &Write) -> Result<(), StoreError>;
 
-    /// Makes all these changes or, when it fails, none. They are durable when this returns.
+    /// Applies all these changes or, if it fails, none. They are durable when this returns.
     fn apply(&self, writes: Vec<Write>) -> Result<(), StoreError>;
 
-    /// The note last set.
+    /// The current note.
     fn note(&self) -> Result<Note, StoreError>;
 
-    /// Keeps a note in place of the one before.
+    /// Replaces the note.
     fn set_note(&self, note: &Note) -> Result<(), StoreError>;
 
-    /// Makes every change visible to views that are opened from now on, and ends.
+    /// Publishes all changes for views opened from now on, and closes the sink.
     fn close(self: Box<Self>) -> Result<(), StoreError>;
 }
 
@@ -218,34 +212,34 @@ pub trait Sink: Send + Sync {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// An index does not open, does not read, or does not take changes.
+    /// An index cannot be opened, read or changed.
     #[error(transparent)]
     Index(#[from] IndexError),
-    /// `library.json` cannot be understood, or names an index that is not there.
+    /// `library.json` is invalid, or names a missing index.
     #[error("the library is damaged: {} does not say which index is in use", path.display())]
     Layout {
         /// The file.
         path: PathBuf,
     },
-    /// The path of a file is longer than what can be stored, or (off Unix) not valid Unicode.
-    #[error("{} cannot be stored under its name", path.display())]
+    /// The path of a file is too long to be stored, or (except on Unix) not valid Unicode.
+    #[error("the path of {} is too long or not valid Unicode", path.display())]
     Unnameable {
         /// The path.
         path: PathBuf,
     },
-    /// The operating system refused something.
+    /// The operating system refused an operation.
     #[error("could not {action} {}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What was tried, as a verb.
+        /// The refused operation, as a verb.
         action: &'static str,
-        /// Why it failed.
+        /// The reason.
         source: io::Error,
     },
 }
 
-/// The index knows no commands; this names the one that helps.
+/// The hint names a command, because the index crate does not know our commands.
 impl Hint for IndexError {
     fn hint(&self) -> Option<String> {
         let command = if matches!(self, IndexError::Missing { .. }) {

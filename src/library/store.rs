@@ -79,10 +79,7 @@ pub struct Hit {
 
 /// One change of a library.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most are photos, and no more than one batch exists"
-)]
+#[expect(clippy::large_enum_variant, reason = "most are photos, and no more than one batch exists")]
 pub enum Write {
     /// Store this record of the item and replace an earlier one. A record without a vector is a skipped file, which no
     /// search finds. Replacing the record of a file also removes its parts, so put its current parts after it.

@@ -191,7 +191,12 @@ pub const PARAMETERS: &[Parameter] = &[
         is_list: true,
         what: "Only files of this type, by file extension.",
     },
-    Parameter { name: "n", kind: Kind::Count(1, MOST), is_list: false, what: "The maximum number of photos." },
+    Parameter {
+        name: "n",
+        kind: Kind::Count(1, MOST),
+        is_list: false,
+        what: "The maximum number of photos.",
+    },
     Parameter {
         name: "min_score",
         kind: Kind::Number(-1.0, 1.0),

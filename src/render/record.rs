@@ -229,7 +229,8 @@ impl Layout {
             return Err(error.hint("leave out --format: --null alone prints paths"));
         }
         if !fields.is_empty() && *format == Format::Paths {
-            let error = UsageError::new("--fields does not work with --format paths, which prints one column");
+            let error =
+                UsageError::new("--fields does not work with --format paths, which prints one column");
             return Err(error.hint("use --format tsv or --format jsonl"));
         }
         let end = if *null { b'\0' } else { b'\n' };

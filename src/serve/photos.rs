@@ -28,7 +28,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Of {
         let Path(id): Path<String> = Path::from_request_parts(parts, state)
             .await
             .map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
-        id.parse().map(Of).map_err(|error| Problem::not_found(format!("`{id}` is no photo: {error}")))
+        id.parse()
+            .map(Of)
+            .map_err(|error| Problem::not_found(format!("`{id}` is not the id of a photo: {error}")))
     }
 }
 

@@ -1,4 +1,4 @@
-//! `serve`.
+//! The arguments of `serve`.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -60,9 +60,9 @@ pub(crate) struct ServeArgs {
 
     /// Require the password in this file, also on this machine.
     ///
-    /// The first line of the file is the password or its argon2id hash (`$argon2id$…`). Programs send the secret from the
-    /// link instead: `Authorization: Bearer SECRET`.
-    /// Example: `imgsearch serve --listen 0.0.0.0 --password-file ~/.imgsearch-password`
+    /// The first line of the file is the password or its argon2id hash (`$argon2id$…`). Programs send the secret from
+    /// the link instead: `Authorization: Bearer SECRET`. Example: `imgsearch serve --listen 0.0.0.0 --password-file
+    /// ~/.imgsearch-password`
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) password_file: Option<PathBuf>,
 

@@ -1,4 +1,4 @@
-//! The conditions that were typed → the filter they mean.
+//! Parses the filter options.
 
 use std::cell::LazyCell;
 
@@ -15,7 +15,7 @@ use crate::settings::{Settings, zone};
 use crate::usage::UsageError;
 
 /// # Errors
-/// For what cannot be read, and for times that have nothing in common.
+/// If an option is invalid, or if the times contradict each other.
 pub(super) fn filter(settings: &Settings, args: &FilterArgs) -> Result<Filter> {
     let FilterArgs { folders, glob, after, before, on, near, camera, lens, orientation, min_size, types } =
         args;
@@ -33,7 +33,7 @@ pub(super) fn filter(settings: &Settings, args: &FilterArgs) -> Result<Filter> {
         size: *min_size,
         types: types.clone(),
     };
-    // Queries without a period need not wait until the time zone is found.
+    // Finding the time zone takes time, and only queries with a time need it.
     let now = LazyCell::new(|| Timestamp::now().to_zoned_datetime(zone()));
     let understood = conditions.understand(&|| now.clone(), &Towns::new(settings.places_file()));
     let Understood { filter, town } = understood.map_err(|error| as_options(&error))?;
@@ -48,10 +48,10 @@ pub(super) fn filter(settings: &Settings, args: &FilterArgs) -> Result<Filter> {
     Ok(filter)
 }
 
-/// The error, with the parameters' names as they are typed.
+/// The error, with the parameter names as options.
 fn as_options(error: &WordError) -> UsageError {
     let what = if matches!(error, WordError::NoTime) {
-        "--after, --before and --on leave no time at which a photo could have been taken".to_owned()
+        "--after, --before and --on contradict each other: no time meets all of them".to_owned()
     } else {
         format!("--{error}")
     };

@@ -1,4 +1,4 @@
-//! `serve`.
+//! The command `serve`.
 
 mod indexing;
 
@@ -89,10 +89,10 @@ fn taken(error: anyhow::Error, port: u16) -> anyhow::Error {
         return error;
     }
     let told = UsageError::new(format!("port {port} is taken"));
-    told.hint("another `imgsearch serve` may run already; `--port 0` takes any port that is free").into()
+    told.hint("another `imgsearch serve` may be running; `--port 0` picks a free port").into()
 }
 
-/// The login, if it is needed: for other machines, behind a reverse proxy, and with a password.
+/// The login, if needed: for other machines, behind a reverse proxy, or with a password.
 fn login(
     settings: &Settings,
     args: &ServeArgs,
@@ -138,10 +138,10 @@ fn announce(
             login.is_some() && !is_secure && addresses.iter().any(|address| !address.ip().is_loopback());
         if is_open {
             progress::print_warning(
-                "without TLS, others in the network can read along: use --tls-cert, or a reverse proxy that has TLS",
+                "without TLS, others in the network can read your traffic: use --tls-cert, or a reverse proxy with TLS",
             );
         }
-        progress::print_note("Ctrl-C ends the server");
+        progress::print_note("press Ctrl-C to stop the server");
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Collections: other vectors of the same files, such as those of another kind of model, each in an index of its own.
+//! Collections: more vectors of the same files, for example from another kind of model, each in its own index.
 //!
 //! ```text
 //! LIBRARY/collection-NAME/index/          its first index

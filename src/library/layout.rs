@@ -16,7 +16,7 @@ const FIRST: &str = "index";
 /// The maximum size of the file, which is always far smaller.
 const MOST_BYTES: u64 = 1 << 20;
 
-/// Which indexes a library has. Their names are folders in the library's folder.
+/// The indexes of a library. Their names are folders in the library's folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Layout {
     /// The index in use.

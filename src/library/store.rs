@@ -208,7 +208,7 @@ pub trait Sink: Send + Sync {
     fn close(self: Box<Self>) -> Result<(), StoreError>;
 }
 
-/// Why a library cannot be read or written.
+/// The reason why a library cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {

@@ -1,7 +1,7 @@
-//! What the library remembers of one photo file.
+//! The stored details of a photo file.
 //!
-//! A store keeps it as opaque bytes; this module is the one place that knows what they mean. They are a CBOR array with
-//! numbered fields, so that later versions can add fields and still read what earlier ones wrote.
+//! A store treats them as opaque bytes; only this module knows the format. It is a CBOR array with numbered fields, so
+//! later versions can add fields and still read older records.
 
 mod details;
 mod id;
@@ -19,77 +19,77 @@ pub use id::{Id, IdError};
 pub use skip::{Skip, SkipKind};
 pub use step::Step;
 
-/// Raised whenever `decode` reads something that it used to refuse, or reads something differently: pixels or metadata.
-/// What an older decoder read or skipped is read again by the next run.
+/// Increased whenever `decode` supports more files, or reads pixels or metadata differently. The next run reads the
+/// files of older decoders again.
 pub const DECODER_VERSION: u32 = 5;
 
-/// BLAKE3, cut to 128 bits: no two different files a person owns share it by chance.
+/// BLAKE3, truncated to 128 bits. That is enough to rule out collisions in a person's files.
 pub fn fingerprint(bytes: &[u8]) -> Fingerprint {
     let mut short = [0; 16];
     short.copy_from_slice(&blake3::hash(bytes).as_bytes()[..16]);
     Fingerprint(short)
 }
 
-/// What is remembered of one photo.
+/// The stored details of one photo file.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Photo {
-    /// How the file looked when it was read.
+    /// The stamp of the file when it was read.
     #[n(0)]
     pub stamp: Stamp,
-    /// Why it has no vector, if it has none.
+    /// The reason why it has no vector, if it has none.
     #[n(1)]
     pub skip: Option<Skip>,
-    /// The disk it was on, as [`crate::disk::Disks`] tells them apart.
+    /// The id of its disk, from [`crate::disk::Disks`].
     #[n(2)]
     #[cbor(default)]
     pub disk: u64,
-    /// What it is a photo of, in numbers; nothing for what was skipped or indexed before there were details.
+    /// The details of the photo; `None` for skipped files and records of very early versions.
     #[n(3)]
     pub details: Option<Details>,
-    /// [`DECODER_VERSION`] when it was last read; 0 for what was read before this was noted.
+    /// The [`DECODER_VERSION`] that last read it; 0 for records of very early versions.
     #[n(4)]
     #[cbor(default)]
     pub decoder_version: u32,
-    /// Why the last run could not read it again. Vector and details are then those of its earlier content, and every
-    /// run tries again.
+    /// The reason why the last run could not read it again. The vector and the details are then of its earlier content,
+    /// and every run tries again.
     #[n(5)]
     pub trouble: Option<Skip>,
-    /// What was done to its content besides decoding and embedding it.
+    /// The steps that were applied to its content, besides decoding and embedding.
     #[n(6)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
 }
 
 impl Photo {
-    /// A file that was read by this version's decoder.
+    /// A file read by this version's decoder.
     pub fn read(stamp: Stamp, disk: u64, details: Option<Details>) -> Photo {
         let (skip, trouble, steps) = (None, None, Vec::new());
         Photo { stamp, skip, disk, details, decoder_version: DECODER_VERSION, trouble, steps }
     }
 
-    /// A file that was left out.
+    /// A skipped file.
     pub fn skipped(stamp: Stamp, disk: u64, skip: Skip) -> Photo {
         Photo { skip: Some(skip), ..Photo::read(stamp, disk, None) }
     }
 
-    /// The bytes to store.
+    /// Encodes the record.
     #[expect(clippy::missing_panics_doc, reason = "writing to a Vec cannot fail")]
     pub fn encode(&self) -> Vec<u8> {
         minicbor::to_vec(self).expect("writing to a Vec cannot fail")
     }
 
-    /// Reads what [`Photo::encode`] of this or an earlier version wrote; `None` when the bytes are something else.
+    /// Decodes a record of this or an earlier version; `None` if the bytes are not such a record.
     pub fn decode(payload: &[u8]) -> Option<Photo> {
         minicbor::decode(payload).ok()
     }
 
-    /// Whether a file that looks like `now` needs no second look for these steps to be done.
+    /// Whether a file with the stamp `now` is unchanged and has had all these steps.
     pub fn is_current(&self, now: &Stamp, steps: &[Step]) -> bool {
         self.stamp == *now && self.has_had(steps) && self.trouble.is_none()
     }
 
-    /// Whether its content was read by this version's decoder and had all these steps, each as it is done now. A file
-    /// that was skipped is only tried again when the decoder is another.
+    /// Whether this version's decoder read its content, and the current versions of all these steps were applied. A
+    /// skipped file only needs the current decoder.
     pub fn has_had(&self, steps: &[Step]) -> bool {
         match &self.skip {
             Some(skip) => skip.decoder_version == DECODER_VERSION,
@@ -99,16 +99,16 @@ impl Photo {
         }
     }
 
-    /// Whether the files beside it are those that its details come from.
+    /// Whether its details come from the current sidecars.
     pub fn has_seen(&self, sidecars: &Sidecars) -> bool {
         let beside = self.details.as_ref().and_then(|details| details.beside.as_ref());
         self.skip.is_some() || beside.map_or(0, |beside| beside.stamp) == sidecars.stamp()
     }
 
-    /// Whether the details come from the same pixels, lying the same way: then so does the vector.
+    /// Whether these details have the same pixels in the same orientation. Then the vector is the same, too.
     ///
-    /// The small copies tell, or, for a photo that was stored before there were any, the perceptual hashes. A hash of a
-    /// picture without any contrast is equal to any other such hash, so it tells nothing.
+    /// This compares the small copies and the perceptual hashes. Without small copies, which early versions did not
+    /// store, a blank hash does not count: all pictures without contrast have the same hash.
     pub fn has_pixels_of(&self, details: &Details) -> bool {
         let Some(own) = &self.details else { return false };
         let lies_the_same =
@@ -129,7 +129,7 @@ mod tests {
     const STAMP: Stamp = Stamp { size: 5, modified_ns: -7, changed_ns: 9 };
 
     #[test]
-    fn payloads_come_back_as_they_were() {
+    fn payloads_round_trip() {
         for skip in [None, Some(Skip::new(SkipKind::Damaged, "ends after 3 bytes"))] {
             let photo = Photo { skip, ..Photo::read(STAMP, 7, None) };
             assert_eq!(Photo::decode(&photo.encode()), Some(photo));
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_photo_is_read_again_when_its_sidecars_are_others() {
+    fn a_photo_is_read_again_when_its_sidecars_change() {
         let photo = |stamp| {
             let beside = Some(Beside { stamp, ..Beside::default() });
             Photo::read(STAMP, 7, Some(Details { beside, ..details() }))
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn payloads_of_the_first_version_are_read() {
-        // [[5, -7, 9], null], before there were disks and details.
+        // [[5, -7, 9], null], from before records had disks and details.
         let photo = Photo { decoder_version: 0, ..Photo::read(STAMP, 0, None) };
         assert_eq!(Photo::decode(b"\x82\x83\x05\x26\x09\xf6"), Some(photo));
     }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_photo_is_current_once_all_steps_were_done_to_it() {
+    fn a_photo_is_current_once_it_has_had_all_steps() {
         #[track_caller]
         fn check(done: &[Step], asked: &[Step], expected: bool) {
             let photo = Photo { steps: done.to_vec(), ..Photo::read(STAMP, 0, None) };
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_photo_without_further_steps_is_written_as_it_always_was() {
+    fn a_photo_without_steps_is_encoded_as_before() {
         // [[5, -7, 9], null, 7, null, 5]
         let photo = Photo { decoder_version: 5, ..Photo::read(STAMP, 7, None) };
         let bytes = b"\x85\x83\x05\x26\x09\xf6\x07\xf6\x05";
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn pixels_are_the_same_where_everything_about_them_is() {
+    fn pixels_are_the_same_if_all_their_details_are() {
         #[track_caller]
         fn check(old: Option<Details>, expected: bool) {
             assert_eq!(Photo::read(STAMP, 0, old).has_pixels_of(&details()), expected);

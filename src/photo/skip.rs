@@ -1,36 +1,36 @@
-//! Why a file has no vector.
+//! Skipped files.
 
 use minicbor::{Decode, Encode};
 
 use super::DECODER_VERSION;
 use crate::decode::one_short_line;
 
-/// A file that was looked at and has no vector, remembered so that it is not tried again until it changes.
+/// The reason why a file was skipped. It is stored, so the file is not tried again until it changes.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Skip {
-    /// The kind, which totals are counted by.
+    /// The kind of reason. Totals are counted by kind.
     #[n(0)]
     pub kind: SkipKind,
-    /// What exactly was wrong, for a person; may be empty.
+    /// A description for people, which may be empty.
     #[n(1)]
     pub detail: String,
-    /// [`DECODER_VERSION`] at the time; 0 for what every run is to try again.
+    /// The [`DECODER_VERSION`] at the time; 0 if every run should try again.
     #[n(2)]
     pub decoder_version: u32,
 }
 
 impl Skip {
-    /// A skip by this version's decoder. The detail may come from a decoder or from the file itself.
+    /// A skip by this version's decoder. The detail may come from a decoder or from the file.
     pub fn new(kind: SkipKind, detail: impl AsRef<str>) -> Skip {
         Skip { kind, detail: one_short_line(detail.as_ref()), decoder_version: DECODER_VERSION }
     }
 
-    /// A skip for a reason that may pass without a change of the file: the next run tries again.
+    /// A skip for a temporary reason: the next run tries again even if the file has not changed.
     pub fn for_now(kind: SkipKind, detail: impl AsRef<str>) -> Skip {
         Skip { decoder_version: 0, ..Skip::new(kind, detail) }
     }
 
-    /// Whether the reason may pass without a change of the file.
+    /// Whether the reason is temporary.
     pub fn is_for_now(&self) -> bool {
         self.decoder_version == 0
     }
@@ -43,48 +43,48 @@ impl std::fmt::Display for Skip {
     }
 }
 
-/// The reasons for which a file is left out of the results.
+/// The kinds of reasons for skipping a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 #[cbor(index_only)]
 pub enum SkipKind {
     /// Zero bytes long.
     #[n(0)]
     Empty,
-    /// The content is of no picture format we know.
+    /// The content has no known picture format.
     #[n(1)]
     NotAnImage,
-    /// A picture, but of a format this build does not read.
+    /// A picture in a format that this build does not support.
     #[n(2)]
     Unsupported,
-    /// A picture that breaks off or contradicts itself.
+    /// A picture that is truncated or inconsistent.
     #[n(3)]
     Damaged,
     /// More bytes or pixels than the limits allow.
     #[n(4)]
     TooLarge,
-    /// The operating system would not let us read it.
+    /// The operating system refused to read it.
     #[n(5)]
     Unreadable,
-    /// A symbolic link whose target is gone.
+    /// A symbolic link without a target.
     #[n(6)]
     DanglingLink,
-    /// A bug in a decoder, contained.
+    /// A decoder failed because of a bug.
     #[n(7)]
     DecoderFailed,
-    /// Not read or not decoded in the time it is given.
+    /// Reading or decoding took too long.
     #[n(8)]
     TooSlow,
-    /// Read, and refused by the model or the index.
+    /// The model or the index refused it.
     #[n(9)]
     NotStored,
-    /// Its name does not say what it is, and its content is no picture: it counts as a file that is no picture, and
-    /// not as one that was skipped.
+    /// The name has no known ending, and the content is not a picture. It is not counted as a skipped file, but as a
+    /// file that is not a picture.
     #[n(10)]
     OtherFile,
 }
 
 impl SkipKind {
-    /// What people and `status --json` call it.
+    /// The name for people and in `status --json`.
     pub fn label(self) -> &'static str {
         match self {
             SkipKind::Empty => "empty file",

@@ -1,5 +1,5 @@
-//! Parses the parameters of a query: values as people write them → a [`Filter`] and a [`Query`]. The command line, URLs and
-//! the tools of assistants all use it, so that a parameter means the same everywhere.
+//! Parses the parameters of a query as people write them into a [`Filter`] and a [`Query`]. The command line, URLs and
+//! the tools of assistants all use it, so a parameter means the same everywhere.
 
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -18,17 +18,17 @@ use crate::walk::FileType;
 /// The conditions of a filter, as people write them.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
-    /// In one of these folders or their subfolders.
+    /// The photo is in one of these folders or their subfolders.
     pub folders: Vec<Folder>,
-    /// With a name that matches one of these patterns.
+    /// The name matches one of these patterns.
     pub globs: Vec<String>,
-    /// Taken then or later.
+    /// The photo was taken at this time or later.
     pub after: Option<String>,
-    /// Taken before that.
+    /// The photo was taken before this time.
     pub before: Option<String>,
-    /// Taken in that year, in that month, or on that day.
+    /// The photo was taken in this year, in this month, or on this day.
     pub on: Option<String>,
-    /// Taken near a point or a town.
+    /// The photo was taken near this point or town.
     pub near: Option<String>,
     /// The radius in kilometres, if `near` has none.
     pub radius: Option<f64>,
@@ -40,7 +40,7 @@ pub struct Conditions {
     pub shape: Option<Shape>,
     /// The minimum size.
     pub size: Option<MinSize>,
-    /// Of one of these file types.
+    /// The file has one of these types.
     pub types: Vec<FileType>,
 }
 
@@ -49,7 +49,7 @@ pub struct Conditions {
 pub struct Understood {
     /// The filter.
     pub filter: Filter,
-    /// The town that was found for `near`, if it is a name.
+    /// The town found for `near`, if it is a name.
     pub town: Option<Town>,
 }
 
@@ -58,9 +58,9 @@ pub struct Understood {
 pub struct Words {
     /// The conditions of the filter.
     pub conditions: Conditions,
-    /// The most matches.
+    /// The maximum number of matches.
     pub top: NonZeroUsize,
-    /// Where the matches end.
+    /// The rule that decides where the matches end.
     pub cutoff: Cutoff,
     /// The order of the matches.
     pub sort: Sort,
@@ -73,9 +73,9 @@ pub struct Words {
 /// The name of an [`Order`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sort {
-    /// The best first.
+    /// Best first.
     Score,
-    /// The newest first.
+    /// Newest first.
     Date,
     /// By path.
     Path,
@@ -112,7 +112,7 @@ pub enum Kind {
 /// The largest value of `n`.
 pub const MOST: u32 = 1_000;
 
-/// The most characters of a value.
+/// The maximum length of a value, in characters.
 pub const MOST_CHARACTERS: usize = 500;
 
 /// All parameters, in the order of the command line's help.
@@ -121,67 +121,67 @@ pub const PARAMETERS: &[Parameter] = &[
         name: "in",
         kind: Kind::Text("/photos/2023"),
         is_list: true,
-        what: "Only photos in or below this folder, an absolute path as the answers have them.",
+        what: "Only photos in this folder or its subfolders. Give an absolute path, as in the answers.",
     },
     Parameter {
         name: "glob",
         kind: Kind::Text("IMG_*.jpg"),
         is_list: true,
-        what: "Only files called like this. Without a slash the file name counts, with slashes the last parts of the path.",
+        what: "Only files whose name matches this pattern. A pattern with slashes matches the last parts of the path.",
     },
     Parameter {
         name: "after",
         kind: Kind::Text("2023-07"),
         is_list: false,
-        what: "Only photos taken then or later: 2023, 2023-07, 2023-07-14, today, yesterday, or 2 weeks ago.",
+        what: "Only photos taken at this time or later: 2023, 2023-07, 2023-07-14, today, yesterday, or 2 weeks ago.",
     },
     Parameter {
         name: "before",
         kind: Kind::Text("2 weeks ago"),
         is_list: false,
-        what: "Only photos taken before that.",
+        what: "Only photos taken before this time.",
     },
     Parameter {
         name: "on",
         kind: Kind::Text("2023-12-24"),
         is_list: false,
-        what: "Only photos taken in that year, in that month, or on that day.",
+        what: "Only photos taken in this year, in this month, or on this day.",
     },
     Parameter {
         name: "near",
         kind: Kind::Text("52.52,13.40"),
         is_list: false,
-        what: "Only photos taken near a point, LAT,LON in degrees, or near a town, TOWN or TOWN,COUNTRY.",
+        what: "Only photos taken near a point (LAT,LON in degrees) or a town (TOWN or TOWN,COUNTRY).",
     },
     Parameter {
         name: "radius",
         kind: Kind::Number(0.001, 20_040.0),
         is_list: false,
-        what: "How many kilometres are near; 10 where this is left out.",
+        what: "The radius for `near`, in kilometres. Default: 10.",
     },
     Parameter {
         name: "camera",
         kind: Kind::Text("iphone"),
         is_list: false,
-        what: "Only photos from a camera with this in the name of its maker or model.",
+        what: "Only photos from a camera whose maker or model contains this text.",
     },
     Parameter {
         name: "lens",
         kind: Kind::Text("85mm"),
         is_list: false,
-        what: "Only photos taken through a lens with this in its name.",
+        what: "Only photos taken with a lens whose name contains this text.",
     },
     Parameter {
         name: "orientation",
         kind: Kind::Word(&["landscape", "portrait", "square"]),
         is_list: false,
-        what: "Only photos that are wider than high, higher than wide, or as wide as high, seen upright.",
+        what: "Only photos with this orientation, seen upright.",
     },
     Parameter {
         name: "min_size",
         kind: Kind::Text("12MP"),
         is_list: false,
-        what: "Only photos that are at least so wide and so high, 1920x1080, or have so many million pixels, 12MP.",
+        what: "Only photos of at least this width and height (1920x1080) or this many million pixels (12MP).",
     },
     Parameter {
         name: "type",
@@ -189,26 +189,31 @@ pub const PARAMETERS: &[Parameter] = &[
             "jpeg", "png", "webp", "gif", "bmp", "tiff", "jxl", "qoi", "pnm", "heic", "avif", "raw",
         ]),
         is_list: true,
-        what: "Only files of this type, by their ending.",
+        what: "Only files of this type, by file extension.",
     },
-    Parameter { name: "n", kind: Kind::Count(1, MOST), is_list: false, what: "How many photos at most." },
+    Parameter {
+        name: "n",
+        kind: Kind::Count(1, MOST),
+        is_list: false,
+        what: "The maximum number of photos.",
+    },
     Parameter {
         name: "min_score",
         kind: Kind::Number(-1.0, 1.0),
         is_list: false,
-        what: "Leave out photos that score less.",
+        what: "Leave out photos with a lower score.",
     },
     Parameter {
         name: "cutoff",
         kind: Kind::Flag,
         is_list: false,
-        what: "Leave out photos that do not show what was asked for, however few are left. It wins over min_score.",
+        what: "Leave out photos that do not seem to match, even if few are left. It takes precedence over min_score.",
     },
     Parameter {
         name: "sort",
         kind: Kind::Word(&["score", "date", "path"]),
         is_list: false,
-        what: "In which order the photos come. Which ones they are, only the scores decide.",
+        what: "The order of the photos. It does not change which photos are found.",
     },
     Parameter {
         name: "collapse",
@@ -220,16 +225,16 @@ pub const PARAMETERS: &[Parameter] = &[
         name: "exact",
         kind: Kind::Flag,
         is_list: false,
-        what: "Compare with every photo, even where a graph is faster.",
+        what: "Compare with every photo, even if a graph is faster.",
     },
 ];
 
-/// The parameters that are conditions of a filter.
+/// The parameters that filter photos.
 pub fn conditions() -> &'static [Parameter] {
     &PARAMETERS[..12]
 }
 
-/// Why parameters are invalid.
+/// An error in the parameters.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WordError {
@@ -244,15 +249,15 @@ pub enum WordError {
     Refused {
         /// The parameter.
         name: &'static str,
-        /// What is wrong with it.
+        /// The error in the value.
         why: Refusal,
     },
-    /// The conditions for the time exclude each other.
-    #[error("after, before and on leave no time at which a photo could have been taken")]
+    /// No time meets all conditions.
+    #[error("after, before and on contradict each other: no time meets all of them")]
     NoTime,
 }
 
-/// What is wrong with a value.
+/// An error in a value.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -274,9 +279,9 @@ pub enum Refusal {
     /// Any other value.
     #[error("`{value}` is invalid: {why}")]
     Value {
-        /// As it was written.
+        /// The value as it was written.
         value: String,
-        /// What it must be.
+        /// The expected form.
         why: String,
     },
 }
@@ -530,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn every_parameter_is_understood_by_its_name() {
+    fn every_parameter_is_parsed() {
         let value = |parameter: &Parameter| match parameter.kind {
             Kind::Text(example) => example,
             Kind::Word(words) => words[0],
@@ -551,7 +556,7 @@ mod tests {
     }
 
     #[test]
-    fn words_become_a_query() {
+    fn parameters_become_a_query() {
         let query = query(&[
             ("near", "52.5,13.4"),
             ("radius", "3"),
@@ -571,7 +576,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_is_named() {
+    fn errors_name_the_invalid_parameter() {
         #[track_caller]
         fn check(said: &[(&str, &str)], expected: &str) {
             let error = query(said).unwrap_err().to_string();

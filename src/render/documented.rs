@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rows_are_read_with_their_kind_and_meaning() {
+    fn rows_are_read_with_their_kind_and_description() {
         let fields = documented("`query` and `similar`\n");
         let field = |name: &str| *fields.iter().find(|field| field.name == name).unwrap();
         assert_eq!((field("rank").kind, field("rank").what), ("number", "1 for the best"));

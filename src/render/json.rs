@@ -1,7 +1,7 @@
 //! The formats `json` and `jsonl`.
 //!
-//! JSON is Unicode: a path that is not has its exact bytes in a second key, `path_base64` beside `path`. Characters that
-//! cannot be seen are always escaped, which JSON allows and which keeps a terminal safe.
+//! JSON is Unicode, so a path that is not valid Unicode also has its exact bytes in a second key, `path_base64`.
+//! Invisible characters are always escaped, which protects terminals.
 
 use std::io::{self, Write};
 
@@ -16,7 +16,7 @@ use super::record::Field;
 use super::record::{Cell, Printer, Value};
 use crate::terminal::escape_with;
 
-/// One object a line.
+/// The format `jsonl`: one object per line.
 pub(super) struct Jsonl<'o> {
     out: &'o mut Standard,
 }
@@ -33,7 +33,7 @@ impl Printer for Jsonl<'_> {
     }
 }
 
-/// One array, with an object a line.
+/// The format `json`: an array with one object per line.
 pub(super) struct Json<'o> {
     out: &'o mut Standard,
     is_first: bool,
@@ -63,13 +63,14 @@ fn object(cells: &[Cell<'_>]) -> io::Result<String> {
     Ok(escaped(&serde_json::to_string(&Object(cells))?))
 }
 
-/// Text of serde_json, which itself escapes characters below U+0020 only. Line feeds are between values.
+/// Escapes invisible characters in the output of serde_json, which escapes only characters below U+0020. Line feeds
+/// separate values and stay.
 pub(super) fn escaped(json: &str) -> String {
     let code = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect();
     json.split('\n').map(|line| escape_with(line, code)).collect::<Vec<_>>().join("\n")
 }
 
-/// Records in a JSON document: an array of the same objects as in the format `json`.
+/// Records in a JSON document: an array of objects as in the format `json`.
 #[cfg(feature = "serve")]
 pub(crate) struct Listing<R> {
     pub(crate) fields: Vec<Field<R>>,
@@ -105,7 +106,7 @@ impl<R> Serialize for One<'_, R> {
     }
 }
 
-/// A JSON document in which invisible characters are escaped.
+/// A JSON document with escaped invisible characters.
 #[cfg(feature = "serve")]
 pub(crate) fn document(value: &impl Serialize) -> serde_json::Result<String> {
     Ok(escaped(&serde_json::to_string(value)?))

@@ -50,7 +50,7 @@ pub(crate) use screen::{Screen, View, give_back, grid};
 pub(crate) use setting::setting_fields;
 pub(crate) use status::{Noted, Skipped, noted_fields, skipped_fields};
 
-/// What the formats write to.
+/// The destination of the formats.
 type Standard = BufWriter<StdoutLock<'static>>;
 
 /// Standard output, buffered.
@@ -59,8 +59,7 @@ pub(crate) struct Output {
     look: Look,
 }
 
-/// Whoever reads our output has read enough (`imgsearch query … | head -1`): no error, and no reason to hide how the
-/// command ended.
+/// Ignores a closed pipe. In `imgsearch query … | head -1`, it is not an error, and the command keeps its exit code.
 pub(crate) fn unless_reader_left(written: io::Result<()>) -> io::Result<()> {
     match written {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -73,33 +72,33 @@ impl Output {
         Output { out: BufWriter::new(io::stdout().lock()), look }
     }
 
-    /// A line that is one path, for programs too.
+    /// Writes a line with a path, exactly, so that programs can read it.
     pub(crate) fn line_with(&mut self, path: &Path) -> io::Result<()> {
         self.out.write_all(&self.look.exact_path(path))?;
         self.out.write_all(b"\n")
     }
 
-    /// A file made for other programs, as it is.
+    /// Writes a generated file unchanged.
     pub(crate) fn generated(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.out.write_all(bytes)
     }
 
-    /// Passes everything on to whoever reads; called once, at the end.
+    /// Flushes the output. Call it once, at the end.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.out.flush()
     }
 
-    /// One line for people, whatever names are in it.
+    /// Writes a line for people, and escapes special characters in names.
     pub(crate) fn line(&mut self, line: &str) -> io::Result<()> {
         writeln!(self.out, "{}", escape(line))
     }
 
-    /// What may help, if anything does.
+    /// Writes a tip, if there is one.
     pub(crate) fn tip(&mut self, tip: Option<&str>) -> io::Result<()> {
         tip.map_or(Ok(()), |tip| self.line(&format!("tip: {tip}")))
     }
 
-    /// A path for people, and the end of its line.
+    /// Writes a line with a path for people.
     fn path(&mut self, path: &Path) -> io::Result<()> {
         self.out.write_all(&self.look.path(path))?;
         self.out.write_all(b"\n")

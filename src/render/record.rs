@@ -1,10 +1,10 @@
-//! Records: what a command lists, one after the other, in the format that was asked for.
+//! Writes the records that a command lists, in the requested format.
 //!
-//! Every command that lists things does so through [`Records`], so that `--format`, `--fields` and `-0` mean the same
-//! everywhere and a new format is written once. A command
+//! Every command that lists records uses [`Records`], so `--format`, `--fields` and `-0` mean the same everywhere, and
+//! a new format is implemented once. A command
 //!
 //! 1. flattens [`crate::cli::OutputArgs`] into its arguments,
-//! 2. names its fields, each with how to read it from a record, in the order in which machines see them:
+//! 2. defines its fields, in the order of the machine formats:
 //!
 //!    ```ignore
 //!    fn fields() -> Vec<Field<Installed>> {
@@ -25,11 +25,11 @@
 //!    unless_reader_left(written.and_then(|()| records.finish()).and_then(|()| output.finish()))?;
 //!    ```
 //!
-//! 4. and describes its fields in `docs/FORMATS.md`; a test below holds that page and the fields together.
+//! 4. and describes its fields in `docs/FORMATS.md`; a test below compares that page with the fields.
 //!
-//! All fields are in the machine formats unless `--fields` says otherwise; those marked [`Field::in_text`] are in
-//! `text`. The field called `path` is the one that `--format paths` prints. [`photo_fields`](super::photo::photo_fields) are
-//! the fields of any record that stands for a photo.
+//! Without `--fields`, the machine formats have all fields, and `text` has the fields marked [`Field::in_text`].
+//! `--format paths` prints the field `path`. [`photo_fields`](super::photo::photo_fields) are the fields of every
+//! record of a photo.
 
 use std::borrow::Cow;
 use std::io;
@@ -47,7 +47,7 @@ use crate::terminal::Look;
 use crate::terminal::{escape, escape_path};
 use crate::usage::{UsageError, nearest};
 
-/// One thing that is known of each record.
+/// A field of the records.
 pub(crate) struct Field<R> {
     name: &'static str,
     in_text: Shown,
@@ -56,7 +56,7 @@ pub(crate) struct Field<R> {
 
 type Read<R> = Box<dyn Fn(&R) -> Value<'_>>;
 
-/// Where `text` has a field.
+/// Whether the format `text` shows a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shown {
     Always,
@@ -65,22 +65,22 @@ enum Shown {
 }
 
 impl<R> Field<R> {
-    /// A field under its stable name, and how to read it.
+    /// A field with its stable name. `read` returns its value for a record.
     pub(crate) fn new(name: &'static str, read: impl Fn(&R) -> Value<'_> + 'static) -> Field<R> {
         Field { name, in_text: Shown::OnRequest, read: Box::new(read) }
     }
 
-    /// It is a column of `text`.
+    /// Makes it a column of `text`.
     pub(crate) fn in_text(self) -> Field<R> {
         Field { in_text: Shown::Always, ..self }
     }
 
-    /// It is a column of `text`, but only where a person sees it.
+    /// Makes it a column of `text`, but only on a terminal.
     pub(crate) fn on_terminal(self) -> Field<R> {
         Field { in_text: Shown::OnTerminal, ..self }
     }
 
-    /// It keeps its name and tells nothing.
+    /// Makes its value absent.
     #[cfg(feature = "serve")]
     pub(crate) fn hidden(self) -> Field<R> {
         Field { read: Box::new(|_| Value::Absent), ..self }
@@ -91,7 +91,7 @@ impl<R> Field<R> {
         self.name
     }
 
-    /// What it says of a record, for people; `None` where nothing is known.
+    /// Its value for a record, as text for people; `None` if unknown.
     #[cfg(feature = "serve")]
     pub(crate) fn said(&self, record: &R) -> Option<String> {
         let said = match (self.read)(record) {
@@ -121,10 +121,10 @@ impl<R> Field<R> {
     }
 }
 
-/// What a field holds.
+/// The value of a field.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Value<'a> {
-    /// Nothing is known: `null` in JSON, empty elsewhere.
+    /// Unknown: `null` in JSON, empty in other formats.
     Absent,
     Text(Cow<'a, str>),
     Path(Cow<'a, Path>),
@@ -132,10 +132,10 @@ pub(crate) enum Value<'a> {
     /// A size in bytes: a number for machines, with a unit for people.
     Bytes(u64),
     Number(f64),
-    /// A score, which people see rounded.
+    /// A score, rounded for people.
     Score(f32),
     Flag(bool),
-    /// Several texts; outside JSON they are joined by semicolons.
+    /// Several texts, joined by semicolons except in JSON.
     List(&'a [String]),
 }
 
@@ -193,43 +193,44 @@ impl<'a, T: Into<Value<'a>>> From<Option<T>> for Value<'a> {
     }
 }
 
-/// One field of one record.
+/// The value of one field in one record.
 pub(super) struct Cell<'a> {
     pub(super) name: &'static str,
     pub(super) value: Value<'a>,
 }
 
-/// One of the formats. It writes its heading when it is made.
+/// Writes records in one format. Its constructor writes the heading.
 pub(super) trait Printer {
     fn record(&mut self, cells: &[Cell<'_>]) -> io::Result<()>;
 
-    /// Writes what comes behind the last record.
+    /// Writes the end after the last record.
     fn finish(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// The format that was asked for, checked.
+/// The validated format options.
 #[derive(Clone, Debug)]
 pub(crate) struct Layout {
     pub(crate) format: Format,
-    /// What ends each path of `paths`.
+    /// The byte after each path of `paths`.
     end: u8,
-    /// Names of the fields to be printed, in this order; `None` for the format's own choice.
+    /// The names of the fields to print, in this order; `None` for the format's default.
     fields: Option<Vec<String>>,
 }
 
 impl Layout {
     /// # Errors
-    /// When options contradict each other.
+    /// If options contradict each other.
     pub(crate) fn of(args: &OutputArgs) -> Result<Layout, UsageError> {
         let OutputArgs { format, null, fields } = args;
         if *null && *format != Format::Paths {
-            let error = UsageError::new("--null ends paths, and goes with --format paths only");
+            let error = UsageError::new("--null works only with --format paths");
             return Err(error.hint("leave out --format: --null alone prints paths"));
         }
         if !fields.is_empty() && *format == Format::Paths {
-            let error = UsageError::new("--fields chooses among columns, and --format paths has only one");
+            let error =
+                UsageError::new("--fields does not work with --format paths, which prints one column");
             return Err(error.hint("use --format tsv or --format jsonl"));
         }
         let end = if *null { b'\0' } else { b'\n' };
@@ -245,7 +246,7 @@ pub(crate) struct Records<'o, R> {
 
 impl<'o, R> Records<'o, R> {
     /// # Errors
-    /// A field that the records do not have, `paths` of records that have none, and failures of standard output.
+    /// If a field does not exist, if the format is `paths` but the records have no path, or if writing fails.
     pub(crate) fn new(
         output: &'o mut Output,
         layout: &Layout,
@@ -263,7 +264,7 @@ impl<'o, R> Records<'o, R> {
         self.printer.record(&cells)
     }
 
-    /// Writes what comes behind the last record; called once, at the end.
+    /// Writes the end after the last record. Call it once, at the end.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.printer.finish()
     }
@@ -285,7 +286,7 @@ fn printer<'o>(
     })
 }
 
-/// The fields that are printed, in their order.
+/// The fields to print, in order.
 fn chosen<R>(layout: &Layout, look: Look, fields: Vec<Field<R>>) -> Result<Vec<Field<R>>, UsageError> {
     if let Some(names) = &layout.fields {
         return picked(names, fields);
@@ -295,7 +296,7 @@ fn chosen<R>(layout: &Layout, look: Look, fields: Vec<Field<R>>) -> Result<Vec<F
         Format::Paths => {
             let path: Vec<_> = fields.into_iter().filter(|field| field.name == "path").collect();
             if path.is_empty() {
-                let error = UsageError::new("--format paths: this command lists nothing that has a path");
+                let error = UsageError::new("--format paths: these records have no path");
                 return Err(error.hint("use --format tsv or --format jsonl"));
             }
             path
@@ -304,7 +305,7 @@ fn chosen<R>(layout: &Layout, look: Look, fields: Vec<Field<R>>) -> Result<Vec<F
     })
 }
 
-/// The fields with these names. A name may be given once, as JSON has each key once.
+/// The fields with these names. Each name may be given once, because JSON keys must be unique.
 fn picked<R>(names: &[String], mut fields: Vec<Field<R>>) -> Result<Vec<Field<R>>, UsageError> {
     let known: Vec<_> = fields.iter().map(|field| field.name).collect();
     let mut picked = Vec::new();
@@ -342,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn the_formats_page_has_every_field_in_its_place() {
+    fn the_formats_page_lists_every_field_in_order() {
         #[track_caller]
         fn check<R>(section: &str, fields: &[Field<R>]) {
             let names: Vec<_> = fields.iter().map(|field| field.name).collect();

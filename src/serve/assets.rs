@@ -1,6 +1,6 @@
-//! The files that the pages need. They are part of the program, so nothing else has to be installed.
+//! The scripts, styles and data of the pages. They are embedded in the program, so nothing else has to be installed.
 //!
-//! Their address has the hash of all of them in it, so a browser may keep them for ever and never mixes versions.
+//! Their address contains a hash of all of them, so browsers can cache them forever and never mix versions.
 
 use std::sync::LazyLock;
 
@@ -14,14 +14,14 @@ const STYLE: &str = "text/css; charset=utf-8";
 /// Name, media type, content.
 type Asset = (&'static str, &'static str, &'static [u8]);
 
-/// Those that can be had without a login, for the page to log in at.
+/// The assets of the login page, available without a login.
 const OPEN: &[Asset] = &[
     ("icon.svg", "image/svg+xml", include_bytes!("assets/icon.svg")),
     ("login.js", SCRIPT, include_bytes!("assets/login.js")),
     ("page.css", STYLE, include_bytes!("assets/page.css")),
 ];
 
-/// Those of others; the README beside them says where they are from.
+/// Vendored files; the README beside them lists their sources.
 const VENDORED: &[Asset] = &[
     ("vendor/land.bin", "application/octet-stream", include_bytes!("assets/vendor/land.bin")),
     ("vendor/photoswipe.css", STYLE, include_bytes!("assets/vendor/photoswipe.css")),
@@ -29,7 +29,7 @@ const VENDORED: &[Asset] = &[
     ("vendor/thumbhash.js", SCRIPT, include_bytes!("assets/vendor/thumbhash.js")),
 ];
 
-/// The modules of the page of photos; each imports only those before it.
+/// The modules of the photo page. Each imports only modules before it.
 const MODULES: &[&str] = &[
     include_str!("assets/rows.js"),
     include_str!("assets/dom.js"),
@@ -42,10 +42,10 @@ const MODULES: &[&str] = &[
     include_str!("assets/app.js"),
 ];
 
-/// The modules as one: a phone asks once instead of nine times, and what they have in common is compressed once.
+/// All modules in one file, which loads faster and compresses better.
 static APP: LazyLock<String> = LazyLock::new(|| joined(MODULES));
 
-/// The hash of everything.
+/// The hash of all assets.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
     let mut hasher = blake3::Hasher::new();
     for (name, _, bytes) in OPEN.iter().chain(VENDORED) {
@@ -54,12 +54,12 @@ static VERSION: LazyLock<String> = LazyLock::new(|| {
     hasher.update(APP.as_bytes()).finalize().to_hex()[..16].to_owned()
 });
 
-/// Where an asset is found.
+/// The address of an asset.
 pub(super) fn address(name: &str) -> String {
     format!("/assets/{}/{name}", *VERSION)
 }
 
-/// Whether this is the address of an asset that the login page needs.
+/// Whether the login page needs the asset at this address.
 pub(super) fn is_open(path: &str) -> bool {
     OPEN.iter().any(|(name, ..)| path == address(name))
 }
@@ -80,8 +80,8 @@ pub(super) async fn asset(Path((version, name)): Path<(String, String)>) -> Resp
         .into_response()
 }
 
-/// Modules without what only people read, and without the names by which they import each other. Their own names must
-/// differ; a browser refuses the whole otherwise, and the browser tests tell.
+/// Joins modules, without comments, indentation, and imports of each other. Their top-level names must be unique, or
+/// browsers refuse the file, and the browser tests fail.
 fn joined(modules: &[&str]) -> String {
     let lines = modules.iter().flat_map(|module| module.lines()).map(str::trim_start);
     let is_comment =
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_browser_loads_is_small() {
+    fn assets_are_small() {
         let login = OPEN.iter().find(|(name, ..)| *name == "login.js").unwrap().2;
         let scripts = packed(APP.as_bytes()) + packed(login);
         assert!(scripts <= 12 << 10, "our scripts have {scripts} bytes, compressed");
@@ -132,8 +132,8 @@ mod tests {
     }
 
     #[test]
-    fn vendored_files_are_those_that_were_fetched() {
-        // `sha256sum` and scripts/vendor compare contents; here it is that none is left out.
+    fn all_vendored_files_have_checksums() {
+        // `sha256sum` and scripts/vendor compare contents; this test checks that no file is left out.
         let sums = include_str!("assets/vendor/SHA256SUMS");
         for (name, ..) in VENDORED {
             let file = name.strip_prefix("vendor/").unwrap();
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_login_page_needs_is_open() {
+    fn only_assets_of_the_login_page_are_open() {
         assert!(is_open(&address("page.css")) && is_open(&address("login.js")));
         for closed in ["app.js", "vendor/land.bin", "../page.css", "page.css/", ""] {
             assert!(!is_open(&address(closed)), "{closed}");

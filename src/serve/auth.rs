@@ -1,8 +1,9 @@
 //! Login: one layer around all routes.
 //!
-//! The secret is 128 random bits, stored in the library's folder, which only its owner can read. The printed link has it in
-//! the fragment, which browsers do not send and servers do not log. The login page posts it once and gets a cookie with a
-//! value derived from the secret. Other programs send the secret as a bearer token. A password also gets the cookie.
+//! The secret is 128 random bits, stored in the library's folder, which only its owner can read. The printed link has
+//! it in the fragment, which browsers do not send and servers do not log. The login page posts it once and gets a
+//! cookie with a value derived from the secret. Other programs send the secret as a bearer token. A password also gets
+//! the cookie.
 
 use std::collections::HashMap;
 use std::io;
@@ -33,7 +34,7 @@ const COOKIE: &str = "imgsearch";
 /// The shortest time between two login attempts from one address.
 const ATTEMPT_EVERY: Duration = Duration::from_secs(1);
 
-/// The most addresses to remember. If there are more, logging in fails for a moment.
+/// The maximum number of addresses to remember. If there are more, logging in fails for a moment.
 const MOST_ADDRESSES: usize = 10_000;
 
 /// The secret and the password.
@@ -113,7 +114,10 @@ fn secret(library: &Library) -> Result<String> {
         Ok(bytes) => {
             let secret = String::from_utf8_lossy(&bytes).trim().to_owned();
             if secret.len() < 32 || !secret.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-                bail!("{} does not hold a secret: remove it, and a new one is made", file.display());
+                bail!(
+                    "{} does not contain a secret: delete it, and start again to create a new one",
+                    file.display()
+                );
             }
             Ok(secret)
         }
@@ -133,13 +137,13 @@ fn secret(library: &Library) -> Result<String> {
 pub(crate) fn password_hash(text: &str) -> Result<String> {
     let line = text.lines().next().unwrap_or_default().trim_end_matches('\r');
     if line.is_empty() {
-        bail!("its first line is empty: it must be the password");
+        bail!("its first line is empty, but must be the password");
     }
     if line.starts_with("$argon2") {
         let hash = PasswordHash::new(line).ok().filter(|hash| {
             hash.algorithm.as_str() == "argon2id" && hash.salt.is_some() && hash.hash.is_some()
         });
-        return hash.map(|_| line.to_owned()).context("its first line is not a hash by argon2id");
+        return hash.map(|_| line.to_owned()).context("its first line is not an argon2id hash");
     }
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).ok().context("the operating system gives no random numbers")?;
@@ -208,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_secret_stays_and_is_the_owners() {
+    fn the_secret_stays_the_same_and_only_the_owner_can_read_it() {
         let folder = tempfile::tempdir().unwrap();
         let library = Library::new(folder.path().join("library"));
         let secret = login(&library).secret;
@@ -235,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_prove_themselves_by_cookie_or_bearer() {
+    fn requests_log_in_by_cookie_or_bearer_token() {
         let folder = tempfile::tempdir().unwrap();
         let login = login(&Library::new(folder.path()));
         let knows = |name: header::HeaderName, value: &str| {
@@ -253,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_waits_between_attempts_and_others_do_not() {
+    fn each_address_must_wait_between_attempts() {
         let folder = tempfile::tempdir().unwrap();
         let login = login(&Library::new(folder.path()));
         let [one, other] = ["10.0.0.1", "10.0.0.2"].map(|address| address.parse().unwrap());

@@ -30,17 +30,18 @@ use tokio_util::task::TaskTracker;
 
 use super::Peer;
 
-/// The most connections in total, and from one other machine. A household with a page open on every device has far fewer.
+/// The maximum number of connections in total, and from one other machine. A household with a page open on every device
+/// has far fewer.
 const MOST: usize = 512;
 const MOST_FROM_ONE: usize = 64;
 
-/// The most time for the head of a request. Also limits how long a connection can be idle.
+/// The maximum time for the head of a request. It also limits how long a connection can be idle.
 const HEAD_WITHIN: Duration = Duration::from_secs(30);
-/// The most time that a client takes nothing of an answer.
+/// The maximum time in which a client reads nothing of an answer.
 const STALLED: Duration = Duration::from_secs(60);
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
 
-/// The most bytes of a request's head.
+/// The maximum number of bytes of a request's head.
 const HEAD_BYTES: usize = 32 << 10;
 
 /// The settings for TLS.
@@ -59,7 +60,7 @@ pub(crate) fn tls(certificate: &Path, key: &Path) -> Result<Tls> {
         .context("TLS")?
         .with_no_client_auth()
         .with_single_cert(chain, key)
-        .with_context(|| format!("{} and its key do not go together", certificate.display()))?;
+        .with_context(|| format!("{} does not match its key", certificate.display()))?;
     Ok(Arc::new(config))
 }
 
@@ -120,7 +121,7 @@ impl Acceptor {
                         tasks.spawn(async move { acceptor.serve(stream, peer, count).await });
                     }
                 }
-                // Such as too many open files: wait until others have ended.
+                // There may be too many open files: wait until other connections close.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
         }
@@ -212,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_machine_takes_all_connections() {
+    fn no_machine_can_use_all_connections() {
         let counts = Arc::new(Counts::default());
         let open = |peer: &str| Count::of(&counts, peer.parse().unwrap());
         let mut held: Vec<_> = (0..MOST_FROM_ONE).map(|_| open("10.0.0.1").unwrap()).collect();

@@ -19,7 +19,7 @@ use crate::settings::zone;
 
 /// The default number of groups.
 const USUAL: usize = 100;
-/// The most groups in an answer.
+/// The maximum number of groups in an answer.
 const MOST: usize = 1_000;
 
 /// Finding duplicates is slow, so the result is cached.
@@ -43,7 +43,7 @@ impl IntoParams for Parameters {
             ),
             openapi::parameter(
                 "n",
-                "The most groups in the answer. Default: 100.",
+                "The maximum number of groups in the answer. Default: 100.",
                 json!({ "type": "integer", "minimum": 1, "maximum": MOST }),
             ),
         ]
@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_asked_is_understood_or_refused() {
+    fn parameters_are_parsed_or_refused() {
         let read = |name: &str, value: &str| Asked::read(&vec![(name.into(), value.into())]).map(|_| ());
         for (name, value) in [("likeness", "similar"), ("keep", "oldest"), ("from", "5"), ("n", "1000")] {
             assert!(read(name, value).is_ok(), "{name} {value}");

@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The time between two heartbeats, which keep the connection open.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
-/// The most events that are queued for a slow client.
+/// The maximum number of events that are queued for a slow client.
 const BEHIND: usize = 64;
 
 /// An event.
@@ -58,7 +58,7 @@ impl Default for Events {
 impl Events {
     /// Sends an event to all clients.
     pub(crate) fn tell(&self, event: Event) {
-        // It fails if there are no clients.
+        // Sending fails if there are no clients, which is fine.
         _ = self.0.send(event);
     }
 }

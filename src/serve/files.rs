@@ -20,7 +20,7 @@ use super::App;
 use super::photos::Of;
 use super::problem::Problem;
 
-/// For answers that depend only on the content of a photo, which its id identifies.
+/// The caching policy of answers that depend only on a photo's content, which its id identifies.
 const FOR_EVER: &str = "private, max-age=31536000, immutable";
 
 /// A thumbnail for a grid of photos.
@@ -31,7 +31,7 @@ const FOR_EVER: &str = "private, max-age=31536000, immutable";
     params(("id" = String, Path, description = "The photo's id", pattern = "^[0-9a-f]{32}$")),
     responses(
         (status = 200, description = "A JPEG of 360 pixels at most on its longer side.", content_type = "image/jpeg", body = Vec<u8>),
-        (status = 304, description = "It is still the one whose entity tag was sent."),
+        (status = 304, description = "The content has not changed since the entity tag that was sent."),
         (status = 404, description = "The library has no such photo, or its file is gone or has changed."),
         (status = 422, description = "The file cannot be shown."),
     ),
@@ -52,7 +52,7 @@ pub(super) async fn thumbnail(
     params(("id" = String, Path, description = "The photo's id", pattern = "^[0-9a-f]{32}$")),
     responses(
         (status = 200, description = "A JPEG of 1600 pixels at most on its longer side.", content_type = "image/jpeg", body = Vec<u8>),
-        (status = 304, description = "It is still the one whose entity tag was sent."),
+        (status = 304, description = "The content has not changed since the entity tag that was sent."),
         (status = 404, description = "The library has no such photo, or its file is gone or has changed."),
         (status = 422, description = "The file cannot be shown."),
     ),
@@ -74,14 +74,14 @@ pub(super) async fn preview(
     tag = "pictures",
     params(
         ("id" = String, Path, description = "The photo's id", pattern = "^[0-9a-f]{32}$"),
-        ("Range" = Option<String>, Header, description = "Which bytes: one range."),
+        ("Range" = Option<String>, Header, description = "The bytes to send: one range."),
     ),
     responses(
         (status = 200, description = "The file.", content((Vec<u8> = "image/*"), (Vec<u8> = "application/octet-stream"))),
         (status = 206, description = "A part of the file.", content((Vec<u8> = "image/*"), (Vec<u8> = "application/octet-stream"))),
-        (status = 304, description = "It is still the one whose entity tag was sent."),
+        (status = 304, description = "The content has not changed since the entity tag that was sent."),
         (status = 404, description = "The library has no such photo, or its file is gone or has changed."),
-        (status = 416, description = "The file has no such bytes."),
+        (status = 416, description = "The file does not have the requested bytes."),
     ),
 )]
 pub(super) async fn original(
@@ -90,7 +90,7 @@ pub(super) async fn original(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     if app.hides_places {
-        let hint = "cameras write the place into the file: take the preview".to_owned();
+        let hint = "cameras store the place in the file: use the preview instead".to_owned();
         return Err(Problem::places_are_hidden().hint(Some(hint)));
     }
     let service = app.service.clone();
@@ -217,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_are_read_as_the_standard_has_them() {
+    fn ranges_are_parsed_as_in_the_standard() {
         #[track_caller]
         fn check(range: &str, expected: &Asked) {
             assert_eq!(asked(range, 10), *expected, "{range}");
@@ -249,14 +249,14 @@ mod tests {
     }
 
     #[test]
-    fn no_name_breaks_out_of_its_header() {
+    fn file_names_cannot_inject_headers() {
         let told = disposition(Path::new("/a/b\"\r\nX: \u{202e}ü.jpg"), true);
         assert_eq!(told, "inline; filename*=UTF-8''b%22%0D%0AX%3A%20%E2%80%AE%C3%BC%2Ejpg");
         assert!(disposition(Path::new("/a/b.dng"), false).starts_with("attachment;"));
     }
 
     #[test]
-    fn tags_are_compared_weakly_and_in_lists() {
+    fn entity_tags_are_compared_weakly_and_in_lists() {
         #[track_caller]
         fn check(known: &str, expected: bool) {
             let headers = HeaderMap::from_iter([(header::IF_NONE_MATCH, value(known))]);

@@ -1,7 +1,7 @@
 //! Checks the host name and the origin of requests.
 //!
-//! A malicious web page can point its own host name to this machine (DNS rebinding), and could then read our answers in the
-//! browser. Such requests have a foreign name in the `Host` header.
+//! A malicious web page can point its own host name to this machine (DNS rebinding), and could then read our answers in
+//! the browser. Such requests have a foreign name in the `Host` header.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ use super::problem::Problem;
 /// The names and addresses of this server.
 #[derive(Clone, Debug)]
 pub(crate) struct Hosts {
-    /// In lower case.
+    /// The names, in lower case.
     names: Vec<String>,
     /// The addresses of the listeners.
     addresses: Vec<IpAddr>,
@@ -62,12 +62,12 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
     if !app.hosts.admits(host.host()) {
         let problem = Problem::new(StatusCode::MISDIRECTED_REQUEST);
         let problem = problem.detail(format!("this server does not answer to the name `{}`", host.host()));
-        let hint = "start it with `--host-name` to have it answer to this name, too";
+        let hint = "to allow this name, start the server with `--host-name`";
         return problem.hint(Some(hint.to_owned())).into_response();
     }
     if !is_own_page(request.headers(), &host) {
         let problem = Problem::new(StatusCode::FORBIDDEN);
-        return problem.detail("a page of another server must not ask this one").into_response();
+        return problem.detail("pages of other servers may not send requests to this one").into_response();
     }
     next.run(request).await
 }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_own_names_are_answered_to() {
+    fn only_own_host_names_are_accepted() {
         #[track_caller]
         fn check(addresses: &[&str], host: &str, expected: bool) {
             let addresses = addresses.iter().map(|address| address.parse().unwrap()).collect();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_page_is_told_by_its_origin() {
+    fn foreign_pages_are_recognized_by_their_origin() {
         #[track_caller]
         fn check(origin: Option<&'static str>, expected: bool) {
             let mut headers = HeaderMap::new();

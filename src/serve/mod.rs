@@ -1,7 +1,7 @@
 //! The HTTP server.
 //!
-//! Only this module is async. Work on the library is synchronous and runs on blocking threads, at most as many at a time as
-//! there are cores. Requests name photos by id, never by path.
+//! Only this module is async. Work on the library is synchronous and runs on blocking threads, at most as many at a
+//! time as there are cores. Requests name photos by id, never by path.
 
 mod assets;
 mod auth;
@@ -41,7 +41,7 @@ pub(crate) use connections::{Tls, tls};
 pub(crate) use events::{Event, Events};
 pub(crate) use host::Hosts;
 
-/// The most time for open requests when the server ends.
+/// The maximum time for open requests when the server ends.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Additional threads for reading files.
@@ -57,9 +57,9 @@ pub(crate) struct Server {
     pub(crate) login: Option<Login>,
     pub(crate) hides_places: bool,
     pub(crate) is_read_only: bool,
-    /// The most requests that work at the same time.
+    /// The maximum number of requests that work at the same time.
     pub(crate) threads: usize,
-    /// Where the program tells what happens beside the server.
+    /// Events from the rest of the program.
     pub(crate) events: Events,
 }
 
@@ -74,7 +74,7 @@ pub(crate) struct Shared {
     hosts: Hosts,
     login: Option<Arc<Login>>,
     hides_places: bool,
-    #[expect(dead_code, reason = "nothing that is served so far changes anything")]
+    #[expect(dead_code, reason = "no request changes anything so far")]
     is_read_only: bool,
     work: Arc<Semaphore>,
     /// Limits the memory for uploaded pictures.
@@ -122,7 +122,7 @@ struct Once<T> {
     last: Mutex<Option<(Question, Arc<T>)>>,
 }
 
-/// The version of the library, and what was asked.
+/// The version of the library, and the question.
 type Question = (u64, String);
 
 impl<T> Default for Once<T> {

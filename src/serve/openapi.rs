@@ -29,7 +29,7 @@ pub(super) fn begin() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Api::openapi())
 }
 
-/// Answers that any operation can give.
+/// Errors that every operation can return.
 const ANYWHERE: &[(&str, &str)] = &[
     ("400", "The request is malformed."),
     ("403", "A page of another server sent the request, or this server hides this."),
@@ -39,7 +39,7 @@ const ANYWHERE: &[(&str, &str)] = &[
     ("503", "The answer would take too long."),
 ];
 
-/// Adds what is common to all operations, and returns the document as JSON.
+/// Adds the common parts of all operations, and returns the document as JSON.
 pub(super) fn complete(document: Document, has_login: bool) -> String {
     let mut document = serde_json::to_value(document).unwrap_or_default();
     let problem = |what: &str| {
@@ -65,7 +65,7 @@ pub(super) fn complete(document: Document, has_login: bool) -> String {
     }
     if has_login {
         document["components"]["securitySchemes"] = json!({
-            "secret": { "type": "http", "scheme": "bearer", "description": "The secret of the link that the server printed." },
+            "secret": { "type": "http", "scheme": "bearer", "description": "The secret in the link that the server printed." },
             "cookie": { "type": "apiKey", "in": "cookie", "name": "imgsearch" },
         });
         document["security"] = json!([{ "secret": [] }, { "cookie": [] }]);

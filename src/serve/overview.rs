@@ -21,7 +21,7 @@ use super::search::{Said, now};
 use crate::render::document;
 use crate::status::{Status, status_of};
 
-/// The milliseconds of a day.
+/// The number of milliseconds in a day.
 const DAY_MS: i64 = 86_400_000;
 
 /// A version as hexadecimal text: JSON numbers may lose digits.
@@ -195,7 +195,7 @@ struct Cameras {
 struct Camera {
     /// Maker and model.
     name: String,
-    /// How many photos.
+    /// The number of photos.
     count: usize,
 }
 
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shapes_and_days_are_known_or_said_to_be_unknown() {
+    fn unknown_shapes_and_days_are_marked() {
         #[track_caller]
         fn check(taken_ms: i64, size: (u32, u32), expected: (Option<i64>, f64)) {
             let seen = Seen { id: Id(Fingerprint([0; 16])), taken_ms, width: size.0, height: size.1 };

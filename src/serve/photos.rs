@@ -28,7 +28,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Of {
         let Path(id): Path<String> = Path::from_request_parts(parts, state)
             .await
             .map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
-        id.parse().map(Of).map_err(|error| Problem::not_found(format!("`{id}` is no photo: {error}")))
+        id.parse()
+            .map(Of)
+            .map_err(|error| Problem::not_found(format!("`{id}` is not the id of a photo: {error}")))
     }
 }
 
@@ -71,7 +73,7 @@ impl Shown {
         self.rank
     }
 
-    /// What a person calls it, without what cannot be seen.
+    /// Its name for people, without invisible characters.
     pub(super) fn name(&self) -> Cow<'_, str> {
         let title = self.photo.as_ref().and_then(|photo| photo.details.as_ref()?.title.as_deref());
         title.map_or_else(|| name(&self.path), escape)
@@ -86,7 +88,7 @@ impl Shown {
     }
 }
 
-/// What is known of a photo, for people, in their words and order.
+/// The details of a photo for people.
 pub(super) fn facts(app: &App, shown: &Shown) -> Vec<(&'static str, String)> {
     let fields = fields(app);
     let said =

@@ -16,10 +16,10 @@ use crate::render::document;
 
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
 
-/// The most bytes of another layer's error text that are used.
+/// The maximum number of bytes of another layer's error text that are used.
 const LONGEST: usize = 4 << 10;
 
-/// Why a request failed (RFC 9457).
+/// The reason why a request failed (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
     /// `about:blank`: the status is the kind of problem.
@@ -30,10 +30,10 @@ pub(crate) struct Problem {
     #[schema(value_type = u16, minimum = 400, maximum = 599)]
     #[serde(serialize_with = "as_number")]
     status: StatusCode,
-    /// What is wrong with this request.
+    /// A description of the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
-    /// What to do about it.
+    /// A hint on how to solve it.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
 }
@@ -60,7 +60,7 @@ impl Problem {
         Problem { hint, ..self }
     }
 
-    /// It in a sentence or two, for people.
+    /// The problem in a sentence or two, for people.
     pub(crate) fn told(&self) -> String {
         let detail = self.detail.as_deref().unwrap_or(self.title);
         self.hint.as_ref().map_or_else(|| detail.to_owned(), |hint| format!("{detail}: {hint}"))
@@ -79,7 +79,7 @@ impl Problem {
         Problem::new(StatusCode::NOT_FOUND).detail(detail)
     }
 
-    /// For what `--hide-places` hides.
+    /// For requests that `--hide-places` forbids.
     pub(crate) fn places_are_hidden() -> Problem {
         Problem::new(StatusCode::FORBIDDEN).detail("this server hides where photos were taken")
     }

@@ -18,15 +18,15 @@ use utoipa_axum::routes;
 use super::problem::{self, Problem};
 use super::{App, auth, duplicates, events, files, host, openapi, overview, pages, photos, search, tags};
 
-/// The most bytes of a request's body, except for pictures.
+/// The maximum number of bytes of a request's body, except for pictures.
 const BODY_BYTES: usize = 64 << 10;
-/// The most time for a request's body.
+/// The maximum time for a request's body.
 const BODY_WITHIN: Duration = Duration::from_secs(60);
-/// The most time until an answer begins. It is longer than the most time for decoding a picture.
+/// The maximum time until an answer begins. It is longer than the maximum time for decoding a picture.
 const ANSWER_WITHIN: Duration = Duration::from_secs(150);
 
-/// The headers of every answer. Scripts, styles and pictures are loaded only from this server, and pages of other servers
-/// can neither embed nor read anything.
+/// The headers of every answer. Scripts, styles and pictures are loaded only from this server, and pages of other
+/// servers can neither embed nor read anything.
 const HEADERS: &[(&str, &str)] = &[
     (
         "content-security-policy",
@@ -34,7 +34,7 @@ const HEADERS: &[(&str, &str)] = &[
          frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     ),
     ("x-content-type-options", "nosniff"),
-    // With `no-referrer` browsers send the form to log in as if it came from nowhere (`Origin: null`).
+    // With `no-referrer`, browsers would send the login form with `Origin: null`.
     ("referrer-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
     ("cross-origin-opener-policy", "same-origin"),

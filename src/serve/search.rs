@@ -24,7 +24,7 @@ use super::problem::Problem;
 use crate::render::Listing;
 use crate::settings::zone;
 
-/// The most bytes of an uploaded picture.
+/// The maximum number of bytes of an uploaded picture.
 pub(super) const PICTURE_BYTES: usize = 32 << 20;
 
 /// The parameters of a request, as they were sent.
@@ -38,7 +38,7 @@ impl IntoParams for Parameters {
         let expression = "What the photos should show: texts and photos, weighted, added and taken away, such as \
                           `2:golden retriever + #ID - fruit`, where ID is the id of a photo. Without it, all photos that \
                           meet the conditions are listed, the newest first.";
-        let cursor = "Where to go on: `next` of the answer before, with all else as it was.";
+        let cursor = "The value of `next` in the previous answer. Keep all other parameters the same.";
         let mut all = vec![
             openapi::parameter("q", expression, json!({ "type": "string", "maxLength": MOST_CHARACTERS })),
             openapi::parameter("cursor", cursor, json!({ "type": "string", "maxLength": 100 })),
@@ -98,7 +98,7 @@ impl Asked {
         terms.extend(expression_of(&expression)?);
         let question = question.finalize();
         if cursor.is_some_and(|cursor| cursor.question != question) {
-            return Err(Problem::unprocessable("cursor: it belongs to another question"));
+            return Err(Problem::unprocessable("cursor: it belongs to another search"));
         }
         Ok(Asked { words, terms, cursor, question })
     }
@@ -113,7 +113,7 @@ impl Asked {
         } else {
             let (query, town) = self.words.query(Expression::new(self.terms)?, &now, &app.towns)?;
             let Page { photos, next } = app.service.search(&query, self.cursor)?;
-            // There is no last likely photo in other orders, and no unlikely one after a cutoff.
+            // Other orders have no last likely photo, and a cutoff leaves no unlikely ones.
             let is_ranked = query.order == Order::Score && query.cutoff != Cutoff::Relevance;
             let likely = if is_ranked { app.service.likely(&photos)? } else { None };
             (photos.into_iter().map(Into::into).collect(), next, likely, town)
@@ -146,8 +146,9 @@ fn expression_of(line: &str) -> Result<Vec<Term>, Problem> {
     match terms.iter().find(|term| matches!(term.source, Source::Picture(_))) {
         None => Ok(terms),
         Some(_) => {
-            let hint = "name a photo of the library as `#` and its id, or send the picture itself";
-            Err(Problem::unprocessable("q: no file can be named here").hint(Some(hint.to_owned())))
+            let hint = "write `#` and the id of a photo in the library, or send the picture itself";
+            Err(Problem::unprocessable("q: files on the server cannot be used here")
+                .hint(Some(hint.to_owned())))
         }
     }
 }
@@ -164,7 +165,7 @@ pub(super) fn now() -> ZonedDateTime {
     params(Parameters),
     responses(
         (status = 200, description = "The photos found.", body = Found),
-        (status = 422, description = "A value cannot be understood, or the question makes no sense."),
+        (status = 422, description = "A value cannot be understood, or the query makes no sense."),
     ),
 )]
 pub(super) async fn search(State(app): State<App>, Pairs(said): Pairs<Said>) -> Result<Response, Problem> {
@@ -181,7 +182,7 @@ pub(super) async fn search(State(app): State<App>, Pairs(said): Pairs<Said>) -> 
     responses(
         (status = 200, description = "The photos found.", body = Found),
         (status = 404, description = "The library has no such photo."),
-        (status = 422, description = "A value cannot be understood, or the question makes no sense."),
+        (status = 422, description = "A value cannot be understood, or the query makes no sense."),
     ),
 )]
 pub(super) async fn similar(

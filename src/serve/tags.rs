@@ -19,7 +19,7 @@ use super::problem::Problem;
 use super::search::Said;
 use super::{App, Once};
 
-/// The most labels in a request, and the most characters of each.
+/// The maximum number of labels in a request, and the maximum length of each in characters.
 const MOST_LABELS: usize = 100;
 const MOST_CHARACTERS: usize = 200;
 
@@ -42,7 +42,7 @@ impl IntoParams for Parameters {
                 labels,
             ),
             openapi::parameter("min_probability", "The lowest probability. Default: 0.5.", probability),
-            openapi::parameter("n", "The most labels per photo. Default: 10.", n),
+            openapi::parameter("n", "The maximum number of labels per photo. Default: 10.", n),
         ]
     }
 }

@@ -1,7 +1,7 @@
-//! Cursors: where a page of results ended.
+//! Cursors: the position after a page of results.
 //!
-//! A cursor stores the last photo's position in the order (its score or time), not an offset. So the next page stays right
-//! while the library grows: no photo comes twice, and none that was there is missed.
+//! A cursor stores the sort key of the last photo (its score or time), not an offset. So pages stay correct while the
+//! library grows: no photo is repeated or missed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
-/// The most results before a page. This limits the work that a made-up cursor can cause.
+/// The maximum number of results before a page. This limits the work that a made-up cursor can cause.
 const MOST_SEEN: u32 = 1_000_000;
 
 /// The position of the last result of a page.
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn cursors_come_back_and_all_else_is_refused() {
+    fn cursors_round_trip_and_other_text_is_refused() {
         for place in [Place::Score(0.25), Place::Score(-1.0), Place::Taken(-5), Place::Taken(i64::MAX)] {
             let cursor = Cursor { question: 7, seen: 50, place, key: u64::MAX };
             assert_eq!(cursor.to_string().parse(), Ok(cursor));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn the_next_page_begins_behind_the_last_one() {
+    fn the_next_page_begins_after_the_last_one() {
         #[track_caller]
         fn check(all: &[(i64, u64)], expected: &[u64]) {
             let cursor = Cursor { question: 0, seen: 2, place: Place::Taken(5), key: 2 };
@@ -129,9 +129,9 @@ mod tests {
             assert_eq!(rest.iter().map(|(_, key)| *key).collect::<Vec<_>>(), expected, "{all:?}");
         }
         check(&[(9, 1), (5, 2), (3, 3), (1, 4)], &[3, 4]);
-        // Newer ones came in front, also in the same place.
+        // New results come first, some with the same key.
         check(&[(10, 7), (9, 1), (5, 6), (5, 2), (5, 8), (3, 3)], &[8, 3]);
-        // The last one is gone.
+        // The last result is gone.
         check(&[(9, 1), (5, 8), (3, 3)], &[8, 3]);
         check(&[(9, 1), (3, 3)], &[3]);
         check(&[(9, 1)], &[]);

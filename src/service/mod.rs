@@ -1,5 +1,5 @@
-//! A library in a long-running program: one shared engine that follows the index, and photos by the id of their content.
-//! Callers never pass a path, and nothing in the library is changed.
+//! A library in a long-running program: one shared engine that follows the index, and photos by the id of their
+//! content. Callers never pass a path, and nothing in the library is changed.
 //!
 //! Everything here is synchronous. Clones share one service and can be used from several threads at the same time.
 
@@ -33,13 +33,13 @@ pub use pictures::{Original, Size};
 /// The shortest time between two checks for a newer index.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The most copies of one content that are listed.
+/// The maximum number of copies of one content that are listed.
 const MOST_COPIES: usize = 1_000;
 
 /// Opens an engine. `None` if nothing is indexed yet.
 pub type Open = Box<dyn Fn() -> Result<Option<Engine>, OpenError> + Send + Sync>;
 
-/// Why no engine could be opened.
+/// The reason why no engine could be opened.
 pub type OpenError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A library that can be searched. Clones share the same state.
@@ -74,7 +74,7 @@ pub struct Known {
     stamps: Vec<Stamp>,
 }
 
-/// What a grid of photos needs to know about each.
+/// The data that a grid of photos needs about each photo.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Seen {
     /// The id of its content.
@@ -135,7 +135,8 @@ impl Service {
     /// Checks for a newer index, and returns whether there was one.
     ///
     /// # Errors
-    /// [`ServiceError::Engine`] or [`ServiceError::Open`] if the newer index cannot be opened. The old one stays in use.
+    /// [`ServiceError::Engine`] or [`ServiceError::Open`] if the newer index cannot be opened. The old one stays in
+    /// use.
     pub fn refresh(&self) -> Result<bool, ServiceError> {
         let mut looked = self.inner.looked.lock().unwrap_or_else(PoisonError::into_inner);
         let is_newer = self.look()?;
@@ -174,8 +175,8 @@ impl Service {
         Ok(is_newer)
     }
 
-    /// A page of `query.top` matches after the cursor. Pages follow each other by score; within a page the matches have the
-    /// order of the query.
+    /// A page of `query.top` matches after the cursor. Pages follow each other by score; within a page the matches have
+    /// the order of the query.
     ///
     /// # Errors
     /// As [`Engine::search`] and [`Service::refresh`].
@@ -183,14 +184,14 @@ impl Service {
         let Some(engine) = self.engine()? else { return Ok(Page { photos: Vec::new(), next: None }) };
         let seen = after.map_or(0, |after| after.seen as usize);
         let wanted = query.top.get();
-        // One more shows if there is another page.
+        // One more result tells if there is another page.
         let mut top = NonZeroUsize::MIN.saturating_add(seen + wanted);
         loop {
             let mut found = engine.search(&Query { top, order: Order::Score, ..query.clone() })?;
             let is_all = found.len() < top.get();
             let mut rest = found.split_off(after.map_or(0, |after| after.passes(&found, place_of)));
             if rest.len() <= wanted && !is_all {
-                // New photos are before the cursor: look further.
+                // New photos may precede the cursor: request more.
                 top = top.saturating_mul(NonZeroUsize::MIN.saturating_add(1));
                 continue;
             }
@@ -205,8 +206,8 @@ impl Service {
         }
     }
 
-    /// The rank of the last match of a page that is likely relevant, or the number of matches before the page if none is;
-    /// `None` if nothing is indexed yet.
+    /// The rank of the last match of a page that is likely relevant, or the number of matches before the page if none
+    /// is; `None` if nothing is indexed yet.
     ///
     /// # Errors
     /// As [`Engine::likely`] and [`Service::refresh`].
@@ -259,7 +260,7 @@ impl Service {
         let next = end.map(place).map(|(place, key)| cursor_at(place, key, seen));
         let mut photos = Vec::with_capacity(page.len());
         for seen in page {
-            // It may have been removed meanwhile.
+            // The photo may have been removed meanwhile.
             photos.extend(self.photo(seen.id)?);
         }
         Ok(Page { photos, next })
@@ -342,7 +343,7 @@ fn short(id: Id) -> u64 {
     u64::from_be_bytes(*half)
 }
 
-/// Why a request failed.
+/// The reason why a request failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServiceError {
@@ -372,7 +373,7 @@ pub enum ServiceError {
     Picture {
         /// The id.
         id: Id,
-        /// Why.
+        /// The reason.
         error: PictureError,
     },
 }

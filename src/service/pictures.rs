@@ -19,9 +19,9 @@ const MOST_BYTES: usize = 48 << 20;
 /// The size of a thumbnail or preview.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Size {
-    /// For a grid of photos.
+    /// A thumbnail for a grid of photos.
     Thumbnail,
-    /// To look at one photo.
+    /// A preview for viewing one photo.
     Preview,
 }
 
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_is_kept_than_there_is_room_for() {
+    fn the_cache_stays_within_its_limit() {
         let pictures = Pictures::new(Limits::default());
         let id = |number: u128| Id(Fingerprint(number.to_be_bytes()));
         let large: Arc<[u8]> = vec![0; MOST_BYTES / 2].into();

@@ -1,4 +1,4 @@
-// A library of a few photos, the real server on it, and a browser that looks for what must not be there.
+// Starts the real server on a library of a few photos, and a browser that checks every page for errors.
 
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
@@ -12,7 +12,7 @@ import { chromium } from 'playwright-core';
 
 const { IMGSEARCH, PHOTOS, CHROMIUM } = process.env;
 
-/** What is written into the copies: where, when, and with which camera they were taken. */
+/** The metadata of the copies: place, time and camera. */
 const SHOTS = [
   { taken: '2019-03-02T09:10:11', latitude: 38.72, longitude: -9.14, camera: ['Canon', 'EOS 80D'] },
   { taken: '2021-07-14T18:00:00', latitude: 52.52, longitude: 13.4, camera: ['Apple', 'iPhone 12'] },
@@ -20,13 +20,13 @@ const SHOTS = [
   { taken: '2024-05-01T12:00:00' },
 ];
 
-/** A name that would run a script on a page that takes it for HTML. */
+/** A name that runs a script if a page uses it as HTML. */
 export const HOSTILE = `<img src=x onerror=alert(1)>"'&lt;.jpg`;
 
-/** A folder of photos: the samples, and JPEGs among them once more for each of `SHOTS`. */
+/** Creates a folder of photos: the samples, and a copy of a JPEG for each of `SHOTS`. */
 export function photos(folder) {
   mkdirSync(folder, { recursive: true });
-  // Large ones would only take time.
+  // Large photos would only take time.
   const all = readdirSync(PHOTOS).filter((name) => /^[^.].*\.(jpg|png)$/.test(name));
   const small = all.filter((name) => readFileSync(join(PHOTOS, name)).length < 700_000);
   for (const name of small) {
@@ -40,7 +40,7 @@ export function photos(folder) {
   return folder;
 }
 
-/** A JPEG with a packet of XMP behind its first marker. */
+/** A JPEG with an XMP packet after its first marker. */
 function withXmp(jpeg, { taken, latitude, longitude, camera, description }) {
   const degrees = (value, [plus, minus]) => `${Math.floor(Math.abs(value))},${(Math.abs(value) % 1) * 60}${value < 0 ? minus : plus}`;
   const fields = [
@@ -62,8 +62,8 @@ function withXmp(jpeg, { taken, latitude, longitude, camera, description }) {
 }
 
 /**
- * Runs the server; `folder` is indexed before. Answers `{url, link, stop, index}`. With `SERVER` in the environment that
- * one is taken, as it is.
+ * Indexes `folder` and starts the server. Returns `{url, link, stop, index}`. If the environment has `SERVER`, it uses
+ * that server as it is.
  */
 export async function serve(folder, ...options) {
   if (process.env.SERVER) return { url: process.env.SERVER, stop() {}, index() {} };
@@ -94,7 +94,7 @@ export async function serve(folder, ...options) {
 
 export const launch = () => chromium.launch({ executablePath: CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 
-/** A page that keeps what went wrong on it: errors, violations of the policy, and windows that scripts open. */
+/** A page that records its errors, violations of the security policy, and windows opened by scripts. */
 export async function open(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, locale: 'en-GB', ...options });
   context.setDefaultTimeout(15_000);
@@ -108,7 +108,7 @@ export async function open(browser, options = {}) {
   return page;
 }
 
-/** Fails for what axe calls serious or critical. Its script comes past the policy, as a debugger's would. */
+/** Fails for serious or critical findings of axe. Its script bypasses the policy, as a debugger does. */
 export async function accessible(page, where) {
   await page.evaluate(axe.source);
   const { violations } = await page.evaluate(() => window.axe.run(document));

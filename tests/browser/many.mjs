@@ -1,6 +1,6 @@
-// A timeline of many photos out of a few, for the page of a real server.
+// Simulates a timeline of many photos on the page of a real server.
 
-/** Has `page` see a timeline of `total` photos that repeats those of the library. */
+/** Gives `page` a timeline of `total` photos that repeats the photos of the library. */
 export async function many(page, url, total) {
   const { photos } = await (await page.request.get(`${url}/api/v1/search?n=100`)).json();
   const ids = Array.from({ length: total }, (_, i) => photos[i % photos.length].id);

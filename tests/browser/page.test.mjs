@@ -1,4 +1,4 @@
-// Drives the page as people do, in a browser, on the real server.
+// Uses the page in a browser as people do, on the real server.
 
 import assert from 'node:assert/strict';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -24,7 +24,7 @@ after(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Runs `f` on a page at `path`, and looks at the end whether something went wrong on it. */
+/** Runs `f` on a page at `path`, and then checks that the page had no errors. */
 async function on(path, f, options) {
   const page = await open(browser, options);
   try {
@@ -39,7 +39,7 @@ async function on(path, f, options) {
 const status = (page) => page.locator('#status').textContent();
 const count = async (page) => Number(/[\d,]+/.exec(await status(page))?.[0].replace(',', '') ?? 0);
 const settled = (page) => page.waitForFunction(() => !document.querySelector('#results').hasAttribute('aria-busy'));
-/** The photo has grown to its place; keys count from then on. */
+/** Waits until the photo has opened and accepts keys. */
 const opened = (page) => page.waitForSelector('.pswp--open.pswp--ui-visible').then(() => page.waitForTimeout(500));
 const first = (page) => page.locator(TILE).first().locator('a').getAttribute('href');
 
@@ -50,7 +50,7 @@ async function search(page, text) {
   await settled(page);
 }
 
-test('the timeline shows all photos, the newest month first', () =>
+test('the timeline shows all photos, newest month first', () =>
   on('/', async (page) => {
     await page.waitForSelector(TILE);
     const headings = await page.locator('.heading').allTextContents();
@@ -61,7 +61,7 @@ test('the timeline shows all photos, the newest month first', () =>
     await page.waitForFunction(() => document.querySelector('.tile img.there')?.naturalWidth > 0);
   }));
 
-test('what is typed is found, and stands in the address', () =>
+test('typing searches, and updates the address', () =>
   on('/', async (page) => {
     await search(page, 'a rocket');
     assert.match(page.url(), /\?q=a\+rocket$/);
@@ -102,7 +102,7 @@ test('a photo opens large, the next one too, and Back returns to the same row', 
     assert.ok(!page.url().includes('#'), 'Escape goes back, too');
   }));
 
-test('Back and forward go through searches, each at its row', () =>
+test('Back and Forward go through searches and restore their rows', () =>
   on('/', async (page) => {
     await page.waitForSelector(TILE);
     await page.mouse.move(600, 500);
@@ -205,7 +205,7 @@ test('+ and − refine the search, and the photo view finds more like one', () =
     await page.waitForSelector('.pswp--open');
   }));
 
-test('a picture that is chosen or dropped is searched by', () =>
+test('choosing or dropping a picture searches by it', () =>
   on('/', async (page) => {
     await page.waitForSelector(TILE);
     const picture = join(process.env.PHOTOS, 'rocket.jpg');
@@ -228,7 +228,7 @@ test('a picture that is chosen or dropped is searched by', () =>
     assert.equal((await dropped).status(), 200);
   }));
 
-test('a phone shows all of it without scrolling sideways', () =>
+test('the page fits on a phone without horizontal scrolling', () =>
   on(
     '/?q=a+flower',
     async (page) => {
@@ -248,7 +248,7 @@ test('a phone shows all of it without scrolling sideways', () =>
     { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true },
   ));
 
-test('dark where the system is dark, and readable in both', async () => {
+test('the page follows the dark mode of the system, and is readable in both modes', async () => {
   for (const colorScheme of ['light', 'dark']) {
     await on(
       '/',
@@ -269,7 +269,7 @@ test('dark where the system is dark, and readable in both', async () => {
   }
 });
 
-test('the keyboard is enough', () =>
+test('the page can be used with the keyboard alone', () =>
   on('/', async (page) => {
     await page.waitForSelector(TILE);
     await page.keyboard.press('Tab');
@@ -295,7 +295,7 @@ test('the keyboard is enough', () =>
       await page.keyboard.press('Tab');
       reached.add(await page.evaluate(() => document.activeElement.closest('.pswp, header, main, body').tagName + document.activeElement.textContent));
     }
-    assert.ok([...reached].every((what) => !/^(HEADER|MAIN)/.test(what)), 'what is behind the photo is not reached');
+    assert.ok([...reached].every((what) => !/^(HEADER|MAIN)/.test(what)), 'the page behind the photo is not reachable');
     assert.ok([...reached].some((what) => what.includes('Download')), 'all its buttons are');
     await page.keyboard.press('i');
     assert.ok(await page.locator('.pswp__facts').isHidden());
@@ -310,7 +310,7 @@ test('the keyboard is enough', () =>
     assert.equal(await page.evaluate(() => document.activeElement.id), 'q');
   }));
 
-test('text of photos is never taken for HTML', () =>
+test('text of photos is never used as HTML', () =>
   on('/?before=2018-06', async (page) => {
     await page.locator(`${TILE} a`).first().click();
     await page.waitForSelector('.pswp__facts dl');
@@ -325,7 +325,7 @@ test('text of photos is never taken for HTML', () =>
     assert.equal(await page.inputValue('#q'), '"><script>alert(3)</script>');
   }));
 
-test('without scripts there are a form, links, pages and a page for each photo', () =>
+test('the form, links, and the pages of photos work without scripts', () =>
   on(
     '/',
     async (page) => {
@@ -358,7 +358,7 @@ test('without scripts there are a form, links, pages and a page for each photo',
     { javaScriptEnabled: false },
   ));
 
-test('duplicates are shown, and nothing on their page changes anything', () =>
+test('the page of duplicates shows them and changes nothing', () =>
   on('/duplicates', async (page) => {
     await page.waitForSelector('.group');
     assert.ok((await page.locator('.group .keep').count()) > 0);
@@ -366,7 +366,7 @@ test('duplicates are shown, and nothing on their page changes anything', () =>
     await accessible(page, 'duplicates');
   }));
 
-test('every page is accessible and says what to do where nothing is found', () =>
+test('every page is accessible, and empty pages say what to do', () =>
   on('/?after=2090', async (page) => {
     await page.waitForSelector('#no-match:visible');
     await accessible(page, 'no results');
@@ -378,10 +378,10 @@ test('every page is accessible and says what to do where nothing is found', () =
     const missing = await page.goto(`${server.url}/photo/${'0'.repeat(32)}`);
     assert.equal(missing.status(), 404);
     await accessible(page, 'a photo that is not there');
-    page.wrong.length = 0; // The browser tells of the 404.
+    page.wrong.length = 0; // The browser reports the 404.
   }));
 
-test('a problem is told where it is seen, and the next search goes on', () =>
+test('problems are visible, and the next search works', () =>
   on('/?q=a+cat', async (page) => {
     await page.waitForSelector(TILE);
     await page.goto(`${server.url}/?q=cat+-`);
@@ -389,23 +389,23 @@ test('a problem is told where it is seen, and the next search goes on', () =>
     assert.match(await status(page), /nothing follows/);
     await search(page, 'cat');
     assert.ok((await count(page)) > 0);
-    page.wrong.length = 0; // The browser tells of the 400.
+    page.wrong.length = 0; // The browser reports the 400.
   }));
 
-test('what is indexed meanwhile appears by itself', () =>
+test('newly indexed photos appear by themselves', () =>
   on('/', async (page) => {
     await page.waitForSelector(TILE);
     const before = await count(page);
     const more = join(folder, 'more');
     mkdirSync(more);
-    // Another content is another photo.
+    // A file with new content is a new photo.
     const jpeg = readFileSync(join(process.env.PHOTOS, 'rocket.jpg'));
     writeFileSync(join(more, 'new.jpg'), Buffer.concat([jpeg, Buffer.from('more')]));
     await server.index(more);
     await page.waitForFunction((count) => document.querySelector('#status').textContent.startsWith(`${count} `), before + 1);
   }));
 
-test('the link that is printed logs in, and a password does', async () => {
+test('the printed link and a password both log in', async () => {
   const guarded = await serve(null, '--listen', '127.0.0.1', '--password-file', passwordFile());
   try {
     const page = await open(browser);
@@ -416,8 +416,8 @@ test('the link that is printed logs in, and a password does', async () => {
     await page.keyboard.press('Enter');
     await page.waitForSelector('[role=alert]');
     await accessible(page, 'a wrong password');
-    page.wrong.length = 0; // The browser tells of the 401.
-    // One attempt a second.
+    page.wrong.length = 0; // The browser reports the 401.
+    // Only one attempt per second is allowed.
     await page.waitForTimeout(1_100);
     await page.fill('input[name=secret]', 'open sesame');
     await page.keyboard.press('Enter');
@@ -445,7 +445,7 @@ function passwordFile() {
   return file;
 }
 
-test('100,000 photos scroll with the nodes of a few screens', () =>
+test('100,000 photos scroll with nodes for a few screens only', () =>
   on('/?before=1900', async (page) => {
     await many(page, server.url, 100_000);
     await page.goto(server.url);
@@ -462,7 +462,7 @@ test('100,000 photos scroll with the nodes of a few screens', () =>
     assert.ok(nodes < 200, `${nodes} nodes`);
     assert.ok(bottom < 100, 'the last photo is at the bottom');
     assert.ok(high < 8e6);
-    // The slider goes by months.
+    // The slider moves by months.
     await page.focus('#scrubber');
     await page.keyboard.press('Home');
     const newest = await page.getAttribute('#scrubber', 'aria-valuetext');

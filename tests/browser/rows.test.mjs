@@ -1,10 +1,10 @@
-// The packer of the grid, without a browser.
+// Tests the layout of the grid without a browser.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { clamp, pack, places, rowAt, rowOf, Scroll } from '../../src/serve/assets/rows.js';
 
-/** 100,000 photos of ordinary shapes and some odd ones, the same each time. */
+/** 100,000 photos with ordinary and some odd shapes, always the same. */
 function shapes(count = 100_000) {
   const known = [1.5, 0.6667, 1.3333, 0.75, 1, 1.7778, 0.05, 30, NaN];
   let state = 1;
@@ -14,7 +14,7 @@ function shapes(count = 100_000) {
   });
 }
 
-test('100,000 photos fill rows without gaps and none is left out', () => {
+test('100,000 photos fill rows without gaps or missing photos', () => {
   const aspects = shapes();
   const breaks = Array.from({ length: 140 }, (_, month) => ({ at: month * 700, label: `month ${month}` }));
   for (const width of [340, 1280, 3840]) {
@@ -55,28 +55,28 @@ test('rows are found by height and by photo', () => {
   assert.equal(rowAt(rows, 1e9), rows.count - 1);
 });
 
-test('no photos are no rows', () => {
+test('without photos there are no rows', () => {
   const rows = pack([], 1000);
   assert.deepEqual([rows.count, rows.height], [0, 0]);
 });
 
-test('content that is too high for a browser is scrolled in all its length', () => {
+test('content that is too high for a browser can be scrolled completely', () => {
   const content = 40e6;
   const scroll = new Scroll(content, 800);
   assert.ok(scroll.element <= 7e6);
-  // A wheel turns a little each time.
+  // A mouse wheel scrolls a little each time.
   scroll.to(1_000);
   const near = scroll.top;
   scroll.to(1_100);
   assert.equal(scroll.top, near + 100);
-  // The bar goes to the end, and to any place.
+  // The scroll bar reaches the end, and any position.
   scroll.to(scroll.element - 800);
   assert.equal(scroll.top, content - 800);
   scroll.to(0);
   assert.equal(scroll.top, 0);
   const y = scroll.at(20e6);
   assert.ok(Math.abs(y / scroll.element - 0.5) < 0.01);
-  // What fits is not mapped.
+  // Content that fits is not scaled.
   const small = new Scroll(5e6, 800);
   small.to(123_456);
   assert.equal(small.top, 123_456);

@@ -1,4 +1,4 @@
-// Scrolls a timeline of many photos as people do, and prints what a trace says. See scripts/bench/serve_scroll.
+// Scrolls a timeline of many photos as people do, and prints measurements from a trace. See scripts/bench/serve_scroll.
 
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -17,7 +17,7 @@ await page.goto(server.url);
 await page.waitForFunction(() => document.querySelector('.tile img.there'));
 console.log(`${total.toLocaleString('en')} photos, first pictures after ${Math.round(performance.now() - began)} ms`);
 
-/** Scrolls by `step` pixels a frame, and prints times between frames and of tasks. */
+/** Scrolls by `step` pixels per frame, and prints the durations of frames and tasks. */
 async function scroll(name, step, frames) {
   await page.waitForTimeout(1000);
   await browser.startTracing(page, { categories: ['toplevel', 'devtools.timeline', 'disabled-by-default-devtools.timeline'] });

@@ -1,4 +1,4 @@
-// Makes src/serve/assets/vendor from npm packages, or says where it differs: see the README there.
+// Creates src/serve/assets/vendor from npm packages, or lists differences. See the README there.
 
 import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
@@ -9,12 +9,12 @@ const here = new URL('.', import.meta.url);
 const vendor = new URL('../../src/serve/assets/vendor/', here);
 const from = (path) => readFileSync(new URL(`node_modules/${path}`, here));
 
-/** Parts of coastlines smaller than this are left out, in square degrees. */
+/** Details of coastlines smaller than this are left out, in square degrees. */
 const DETAIL = 0.02;
 /** Islands with fewer points than this are left out. */
 const FEWEST = 5;
 
-/** A ring that crosses the date line goes on beyond 180 degrees. */
+/** A ring that crosses the date line continues beyond 180 degrees. */
 const unrolled = (ring) => {
   let turn = 0;
   const whole = ring.map(([longitude, latitude], i) => {
@@ -22,15 +22,15 @@ const unrolled = (ring) => {
     if (Math.abs(way) > 180) turn -= Math.sign(way) * 360;
     return [longitude + turn, latitude];
   });
-  // Antarctica goes all the way around.
+  // Antarctica surrounds the pole.
   if (turn) return ring;
   const west = Math.min(...whole.map(([longitude]) => longitude)) < -200;
   return whole.map(([longitude, latitude]) => [west ? longitude + 360 : longitude, latitude]);
 };
 
 /**
- * Outlines of land: for each ring its number of points, then longitude and latitude of each, in 1/90 of a degree.
- * All are 16-bit integers, little-endian.
+ * The outlines of land. Each ring has its number of points, then the longitude and latitude of each point in 1/90 of a
+ * degree, all as 16-bit little-endian integers.
  */
 function land() {
   const atlas = JSON.parse(from('world-atlas/land-50m.json'));

@@ -1,4 +1,4 @@
-//! Collections of a library: other vectors of the same files, beside those of the photos.
+//! Collections of a library: other vectors of the same files, beside the photos' vectors.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use crate::workspace::Workspace;
 
 const STAMP: Stamp = Stamp { size: 1, modified_ns: 2, changed_ns: 3 };
 
-/// What a library has after a run over two photos, and a collection of three faces.
+/// A library with two indexed photos, and a collection of three faces.
 struct Faces(Workspace);
 
 impl Faces {
@@ -42,7 +42,7 @@ impl Faces {
         self.library().lock().unwrap().collection("faces").unwrap().unwrap()
     }
 
-    /// How many photos and faces there are, and which model made the faces' vectors.
+    /// Checks the number of photos and faces, and the model of the faces' vectors.
     #[track_caller]
     fn check(&self, photos: usize, faces: usize, model: &str) {
         let count = |library: Library| library.view().unwrap().count(&Filter::default()).unwrap();
@@ -56,7 +56,7 @@ fn space(model: &str, dim: usize) -> Space {
     Space::new(model, model, dim).unwrap()
 }
 
-/// Puts these into what is in use of this space, or is being built; whether that is complete is for the caller to say.
+/// Stores these in the index for this space. Returns whether it is an index being built beside the one in use.
 fn put(collection: &mut LockedLibrary, space: &Space, paths: &[&str]) -> bool {
     let opened = collection.open(space).unwrap();
     let write = |path: &&str| Write::Put {
@@ -71,10 +71,10 @@ fn put(collection: &mut LockedLibrary, space: &Space, paths: &[&str]) -> bool {
 }
 
 #[test]
-fn a_collection_lies_beside_the_photos_and_changes_none_of_them() {
+fn a_collection_does_not_change_the_photos() {
     let faces = Faces::new();
     faces.check(2, 3, "face model");
-    // There is still no file that says which index is in use, as there never was before a change of model.
+    // There is still no `library.json`, which only a change of model creates.
     assert!(!faces.library().folder().join("library.json").exists());
     assert_eq!(faces.library().collections().len(), 1);
     put(&mut faces.lock(), &space("face model", 3), &["/4"]);
@@ -114,7 +114,7 @@ fn another_model_in_one_collection_leaves_the_others_alone() {
     );
     assert_eq!(faces.collection().index_folders().unwrap().len(), 1);
     drop(collection);
-    // The file that says which one is in use is lost, but there is only one.
+    // `library.json` is lost, but there is only one index.
     fs::remove_file(faces.collection().folder().join("library.json")).unwrap();
     faces.check(2, 2, "other model");
 }
@@ -145,7 +145,7 @@ fn collections_are_verified_repaired_and_counted() {
     faces.0.imgsearch(&["verify"]).assert().code(2);
     faces.0.imgsearch(&["repair"]).assert().success();
     faces.check(2, 3, "face model");
-    // It does not say which of its indexes is in use.
+    // Its `library.json` is invalid.
     fs::write(faces.collection().folder().join("library.json"), "{").unwrap();
     assert!(faces.collection().view().is_err());
     assert_eq!(faces.0.found(&[]).len(), 2);
@@ -154,10 +154,10 @@ fn collections_are_verified_repaired_and_counted() {
     faces.check(2, 3, "face model");
 }
 
-/// Somebody's own folder of such a name stays as it is.
+/// An unrelated folder with such a name stays unchanged.
 #[test]
 #[cfg(unix)]
-fn a_folder_without_an_index_is_no_collection() {
+fn a_folder_without_an_index_is_not_a_collection() {
     use std::os::unix::fs::PermissionsExt;
     let faces = Faces::new();
     let own = faces.library().folder().join("collection-stamps");

@@ -1,8 +1,8 @@
-//! A library that an earlier version wrote: it opens, it answers, and a run goes on with it.
+//! A library of an earlier version opens, answers queries, and is continued by a run.
 //!
 //! `tests/fixtures/library-1` was made at commit 8e04607 with the model `tests/goldens/models/clip-own`, by two runs of
-//! `imgsearch index /imgsearch-fixture/photos` and one `imgsearch query 'a photo'`. Another library joins it whenever what
-//! is stored changes, and none is ever made again.
+//! `imgsearch index /imgsearch-fixture/photos` and one `imgsearch query 'a photo'`. Whenever the stored format changes,
+//! add another library, and never recreate an old one.
 
 use std::fs;
 use std::ops::ControlFlow;
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use crate::accounting::small_model;
 use crate::workspace::Workspace;
 
-/// Where its photos were.
+/// The folder of its photos.
 const PHOTOS: &str = "/imgsearch-fixture/photos";
 
-/// Names, scores, titles and cameras of what `a photo` found when it was made, best first.
+/// Names, scores, titles and cameras of the results for `a photo` when it was made, best first.
 const FOUND: [(&str, f64, Option<&str>, Option<&str>); 4] = [
     ("b.png", 0.5761404, Some("Harbour"), None),
     ("a's copy.jpg", 0.49030817, None, Some("Google Pixel 7")),
@@ -42,7 +42,7 @@ struct Older {
 }
 
 impl Older {
-    /// A copy of the library, and of its photos in another place.
+    /// A copy of the library, and a copy of its photos in another place.
     fn new() -> Older {
         let older = Older { workspace: Workspace::new() };
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/library-1");
@@ -55,7 +55,7 @@ impl Older {
         Library::new(self.workspace.root().join("library"))
     }
 
-    /// Queries find what they found when it was made, in this folder.
+    /// Checks that queries still return the original results, in this folder.
     #[track_caller]
     fn check(&self, folder: &Path) {
         let model = small_model();
@@ -98,7 +98,7 @@ fn a_library_of_an_earlier_version_answers() {
     older.workspace.imgsearch(&["verify"]).assert().success();
 }
 
-/// No file of it has to be read again, as long as it looks the same.
+/// No file has to be read again if its stamp is unchanged.
 #[test]
 fn the_records_of_an_earlier_version_are_current() {
     let view = Older::new().library().view().unwrap();
@@ -115,7 +115,7 @@ fn the_records_of_an_earlier_version_are_current() {
     assert!(view.get(&Item::file(Path::new(PHOTOS).join("c.DNG"))).unwrap().is_none());
 }
 
-/// No test can write where the photos were, so to the run they have moved.
+/// Tests cannot write to the original folder, so for the run, the photos have moved.
 #[test]
 fn a_library_of_an_earlier_version_is_continued_and_nothing_is_embedded_again() {
     let older = Older::new();

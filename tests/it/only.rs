@@ -56,7 +56,7 @@ fn check(one: &MemoryStore, other: &MemoryStore, round: &str) {
 
 const FOLDERS: &[&str] = &["", "sub", "sub/deep", ".hidden", "left out", "sub/inner", "sub/inner/deep"];
 
-/// Changes something below `root`, and returns the paths that may look different now.
+/// Changes something below `root`, and returns the paths that may have changed.
 fn change(numbers: &mut Numbers, root: &Path) -> Vec<PathBuf> {
     let folder = |numbers: &mut Numbers| root.join(FOLDERS[1 + numbers.below(FOLDERS.len() - 1)]);
     let file = |numbers: &mut Numbers| {

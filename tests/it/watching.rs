@@ -16,13 +16,13 @@ use crate::in_process::open_model;
 use crate::memory_store::MemoryStore;
 use crate::workspace::Workspace;
 
-/// Far longer than any wait here on a busy machine.
+/// A limit far above any wait here, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A running `imgsearch index --watch`.
 struct Watching {
     process: Child,
-    /// What it prints on stdout and stderr.
+    /// Its output on stdout and stderr.
     lines: Receiver<String>,
 }
 
@@ -87,7 +87,7 @@ fn changes_reach_the_library_and_sigterm_ends_watching() {
     assert_eq!(watching.stop(), Some(0));
 }
 
-/// Such as one that is copied while the model loads: the walk has passed its folder.
+/// For example, a file is copied while the model loads, after the walk has passed its folder.
 #[test]
 #[cfg(unix)]
 fn a_change_during_the_first_run_is_found_after_it() {
@@ -109,7 +109,7 @@ fn a_change_during_the_first_run_is_found_after_it() {
     assert_eq!(watching.stop(), Some(0));
 }
 
-/// Another command may be changing the library; the round is then tried again.
+/// Another command may be changing the library. The run is then tried again.
 #[test]
 #[cfg(unix)]
 fn watching_waits_for_a_locked_library() {

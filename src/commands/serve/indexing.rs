@@ -43,7 +43,7 @@ impl Indexing {
         let (settings, stop) = (Arc::clone(settings), Arc::clone(&cancel));
         let work = move || {
             let watch = watch::begin(&settings, &plan, rescan);
-            // What changed while no server ran must be found too.
+            // This also finds changes made while no server was running.
             watch.look_again(plan.roots.iter().cloned());
             watch::keep_current(&settings, &plan, watch, &Telling(events), (&bell, &stop));
         };
@@ -51,18 +51,18 @@ impl Indexing {
         Ok(Indexing { thread: Some(thread.context("cannot start another thread")?), cancel, ring })
     }
 
-    /// Stores the current batch and ends.
+    /// Stores the current batch and stops.
     pub(super) fn end(self) {
         self.cancel.store(true, Ordering::Relaxed);
         _ = self.ring.try_send(());
         if let Some(thread) = self.thread {
-            // A panic was printed when it happened.
+            // A panic has already been printed.
             _ = thread.join();
         }
     }
 }
 
-/// Tells the browsers how far indexing is.
+/// Reports the progress of indexing to clients.
 struct Telling(Events);
 
 impl Watcher for Telling {
@@ -74,10 +74,10 @@ impl Watcher for Telling {
     fn ended(&self, _: &Totals) {}
 }
 
-/// How often progress is told.
+/// The interval between progress reports.
 const TELL_EVERY: Duration = Duration::from_millis(250);
 
-/// Counts the photos of one round.
+/// Counts the photos of one run.
 struct Counting<'a> {
     events: &'a Events,
     told: Mutex<Instant>,

@@ -1,4 +1,4 @@
-// The page of photos: what is asked for stands in the form and in the address, what is found in the grid.
+// The photo page. The form and the address hold the search, the grid shows the results.
 
 import { $, debounce, element } from './dom.js';
 import { Form } from './form.js';
@@ -11,12 +11,12 @@ import { View } from './view.js';
 const results = $('#results');
 const status = $('#status');
 const empty = $('#empty');
-/** What was searched for last; a newer question ends an older one. */
+/** Cancels the last search; a new search cancels an older one. */
 let asked;
 let running;
-/** Pictures that were given, by the number that the browser's history has of them. */
+/** Pictures to search by. The browser's history stores their index. */
 const pictures = [];
-/** Whether the photo is closed for another search. */
+/** Whether the photo view is closing because of a new search. */
 let leaving = false;
 
 history.scrollRestoration = 'manual';
@@ -47,7 +47,7 @@ const view = new View(grid, {
     history.replaceState(history.state, '', `#p=${grid.photos.id(index)}`);
     grid.photos.need(index, index + 40).then((more) => more && grid.layout(), problem);
   },
-  // Back closes the photo, and closing the photo goes back.
+  // Back closes the photo view, and closing it goes back.
   closing: () => {
     if (leaving || !location.hash) return;
     if (history.state?.view) history.back();
@@ -61,12 +61,12 @@ function open(index, added) {
   view.open(grid.photos, index);
 }
 
-/** Looks for what the form says, which becomes a step in the browser's history. */
+/** Searches with these parameters, and adds the search to the browser's history. */
 function go(parameters, { typing } = {}) {
   const address = parameters.size ? `/?${parameters}` : '/';
   const picture = pictures.indexOf(form.picture);
   const isNew = address !== location.pathname + location.search || picture !== (history.state?.picture ?? -1);
-  // The letters of one word are one step.
+  // Typing adds one entry to the history, not one for each letter.
   const how = typing && history.state?.typing ? 'replaceState' : 'pushState';
   if (isNew || !typing) history[isNew ? how : 'replaceState']({ typing, picture }, '', address);
   search(parameters);
@@ -95,7 +95,7 @@ async function search(parameters, anchor) {
   grid.show(photos, anchor);
   scrubber.show();
   status.textContent = photos.length ? photos.summary() : 'No photo matches.';
-  // What is empty says so larger, below.
+  // If there are no photos, a larger text below says so.
   status.className = photos.length ? '' : 'unseen';
   nothing(parameters, photos.length);
 }
@@ -106,7 +106,7 @@ function problem(error) {
   status.className = 'problem';
 }
 
-/** Says what to do where there is nothing to see. */
+/** Shows the text for an empty page that fits, or none. */
 function nothing(parameters, found) {
   const filtered = [...parameters.keys()].some((name) => name !== 'q');
   empty.hidden = found > 0;
@@ -127,7 +127,7 @@ function alike(id) {
   leave();
 }
 
-/** Searches from the photo view as well, which closes; Back opens it again. */
+/** Searches, also from the photo view, which closes. Back opens it again. */
 function leave() {
   leaving = true;
   view.close();
@@ -162,7 +162,7 @@ addEventListener('keydown', (event) => {
   event.preventDefault();
 });
 
-// A picture to search by: chosen, pasted, or dropped anywhere.
+// A picture to search by can be chosen, pasted, or dropped anywhere.
 function use(files) {
   const picture = [...files].find(({ type }) => type.startsWith('image/'));
   if (!picture) return;
@@ -188,7 +188,7 @@ $('#clear-filters').addEventListener('click', (event) => {
   go(form.parameters());
 });
 
-// The map is made when it is first looked at.
+// The map is created when it is first opened.
 const place = $('#place');
 place?.addEventListener('toggle', async () => {
   if (!place.open || place.dataset.made) return;
@@ -201,13 +201,13 @@ place?.addEventListener('toggle', async () => {
   await get('places').then((answer) => places.show(answer.places)).catch(problem);
 });
 
-// So are the names of cameras.
+// The names of cameras are loaded when they are first needed.
 $('#camera').addEventListener('toggle', async () => {
   const { cameras } = await get('cameras').catch(() => ({ cameras: [] }));
   $('#cameras').replaceChildren(...cameras.map(({ name }) => element('option', { value: name })));
 }, { once: true });
 
-// The server says how the library is, at once and when it has changed. Nobody who looks at a photo is disturbed.
+// The server sends the library's version at once and after each change. The open photo view is not updated.
 let version;
 new EventSource('/api/v1/events').addEventListener('changed', ({ data }) => {
   const last = version;

@@ -1,4 +1,4 @@
-// Small things around the document. Text of photos is hostile: it is only ever set as text, never as HTML.
+// Helpers for the document. Text of photos is untrusted: it is only ever set as text, never as HTML.
 
 import { thumbHashToRGBA } from './vendor/thumbhash.js';
 
@@ -10,7 +10,7 @@ export function element(name, properties, ...children) {
   return made;
 }
 
-/** Draws a thumbhash (base64), or nothing for none. */
+/** Draws a thumbhash (base64), if there is one. */
 export function paint(canvas, hash) {
   const context = canvas.getContext('2d');
   if (!hash) return context.clearRect(0, 0, canvas.width, canvas.height);
@@ -20,7 +20,7 @@ export function paint(canvas, hash) {
   context.putImageData(new ImageData(new Uint8ClampedArray(rgba), w, h), 0, 0);
 }
 
-/** Calls `f` when it was not called again for so many milliseconds. */
+/** Calls `f` after this many milliseconds without another call. */
 export function debounce(milliseconds, f) {
   let timer;
   return (...given) => {

@@ -3,7 +3,7 @@
 import { $, element } from './dom.js';
 
 export class Form {
-  /** Calls `changed()` when the person chose something, and `typed()` while they type. */
+  /** Callbacks: `changed()` after a choice, `typed()` while typing. */
   constructor(form, { changed, typed }) {
     this.form = form;
     this.changed = changed;
@@ -25,7 +25,7 @@ export class Form {
     });
   }
 
-  /** The parameters, without what is empty. */
+  /** The parameters that are not empty. */
   parameters() {
     const given = [...new FormData(this.form)].filter(([, value]) => value.trim());
     return new URLSearchParams(given);
@@ -41,7 +41,7 @@ export class Form {
     this.describe();
   }
 
-  /** A photo becomes part of the search. */
+  /** Adds a photo to the search. */
   add(name, id) {
     for (const term of [...this.terms.children]) if ($('input', term)?.value === id) term.remove();
     const what = name === 'like' ? 'like this photo' : 'not like this photo';
@@ -49,7 +49,7 @@ export class Form {
     this.terms.append(this.#term(`/api/v1/photos/${id}/thumbnail`, name === 'like' ? '+' : '−', what, field));
   }
 
-  /** A picture that was dropped, pasted or chosen. */
+  /** Sets the picture that was dropped, pasted or chosen. */
   set picture(picture) {
     URL.revokeObjectURL(this.url);
     $('.upload', this.terms)?.remove();
@@ -80,7 +80,7 @@ export class Form {
     this.changed();
   }
 
-  /** Forgets all but the text. */
+  /** Clears everything except the text. */
   clear() {
     for (const field of fields(this.form)) if (field.name !== 'q') field.value = '';
     this.terms.replaceChildren();
@@ -91,7 +91,7 @@ export class Form {
     for (const open of this.form.querySelectorAll('details[open]')) open.open = false;
   }
 
-  /** Each chip says what it lets through. */
+  /** Shows on each chip the value of its filter. */
   describe() {
     for (const chip of this.form.querySelectorAll('.chip')) {
       const values = fields(chip).map((field) => {

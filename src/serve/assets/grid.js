@@ -1,17 +1,17 @@
-// A justified grid that holds any number of photos with the nodes of one screen.
+// A justified grid for any number of photos, with nodes only for those near the screen.
 
 import { pack, places, rowAt, rowOf, Scroll } from './rows.js';
 import { element, paint } from './dom.js';
 
-/** So many screens above and below are ready as well. */
+/** The number of additional screens to render above and below. */
 const MARGIN = 0.75;
-/** Pictures are loaded when the grid has been slow for so long, in milliseconds. */
+/** Pictures are loaded after scrolling has been slow for this time, in milliseconds. */
 const REST = 90;
 
 export class Grid {
   /**
-   * Calls `open(index)`, `refine(index, sign)` and `alike(index)` for what the person does with a photo, `scrolled()` when
-   * other photos are on the screen, and `failed(error)`.
+   * Callbacks for photos: `open(index)`, `refine(index, sign)` and `alike(index)`; `scrolled()` when other photos are on
+   * the screen, and `failed(error)`.
    */
   constructor(element, calls) {
     this.element = element;
@@ -28,12 +28,12 @@ export class Grid {
     element.addEventListener('focusin', (event) => this.#focused(event));
   }
 
-  /** Shows other photos, a list as in photos.js. `anchor` says what is at the top of the screen: `{index, offset}`. */
+  /** Shows other photos, a list as in photos.js. `anchor` is the photo at the top of the screen: `{index, offset}`. */
   show(photos, anchor = { index: 0, offset: 0 }) {
     const focused = this.element.contains(document.activeElement);
     this.photos = photos;
     this.current = anchor.current ?? 0;
-    // What stays where it was does not flicker.
+    // Photos that stay in place must not flicker.
     for (const [key, node] of this.nodes) {
       if (key >= photos.length) this.#remove(key, node);
       else if (key >= 0) this.#fill(node, key);
@@ -42,7 +42,7 @@ export class Grid {
     if (focused && photos.length) this.focus(this.current);
   }
 
-  /** Lays out anew, for another width or more photos; what is on the screen stays there. */
+  /** Updates the layout for another width or more photos. Photos on the screen stay there. */
   layout(anchor = this.anchor()) {
     const width = this.element.clientWidth;
     const target = Math.min(220, Math.max(110, width / 5));
@@ -53,7 +53,7 @@ export class Grid {
     this.goto(anchor);
   }
 
-  /** What is at the top of the screen. */
+  /** The photo at the top of the screen. */
   anchor() {
     if (!this.rows?.count) return { index: 0, offset: 0, current: this.current };
     const index = this.rows.first[rowAt(this.rows, this.scroll.top)];
@@ -61,12 +61,12 @@ export class Grid {
   }
 
   goto({ index, offset }) {
-    // At the first photo the head of the page is to be seen as well.
+    // At the first photo, the head of the page is visible, too.
     const beginning = index === 0 && offset <= 0;
     this.jump(beginning ? -this.#origin() : this.rows.top[rowOf(this.rows, index)] + offset);
   }
 
-  /** Scrolls so that a photo is seen, as little as possible. */
+  /** Scrolls as little as possible to make a photo visible. */
   reveal(index) {
     const row = rowOf(this.rows, index);
     const head = document.querySelector('header').offsetHeight;
@@ -84,7 +84,7 @@ export class Grid {
     this.nodes.get(this.current)?.firstChild.focus({ preventScroll: true });
   }
 
-  /** Shows the content from `top`; less than 0 is what stands above the grid. */
+  /** Scrolls to `top`. Values below 0 are above the grid. */
   jump(top) {
     scrollTo(0, this.#origin() + this.scroll.at(top) + Math.min(0, top));
     this.#drawn();
@@ -106,9 +106,9 @@ export class Grid {
     const way = Math.abs(y - this.scroll.y);
     if (way < 0.5) return;
     this.scroll.to(y);
-    // What goes by within a few frames is not worth loading.
+    // Photos that pass within a few frames are not worth loading.
     this.fast = way > innerHeight / 8;
-    // One picture a frame is drawn; what is scrolled in between is never seen.
+    // Render once per frame, not for each scroll event.
     this.frame ??= requestAnimationFrame(() => {
       this.frame = null;
       this.#drawn();
@@ -116,12 +116,12 @@ export class Grid {
     this.#settle();
   }
 
-  /** What waits until the grid is slow. */
+  /** Does the work that waits until scrolling is slow. */
   #settle() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.fast = false;
-      // Where the way is not the element's, the bar is put where it belongs.
+      // If positions are scaled, correct the scroll bar.
       if (this.scroll.factor > 1) {
         scrollTo(0, this.#origin() + this.scroll.at(this.scroll.top));
         this.render();
@@ -147,10 +147,10 @@ export class Grid {
     }
     this.range = [rows.first[from], rows.first[to + 1]];
     for (const [key, node] of this.nodes) {
-      // The photo with the focus stays, or the keyboard would lose its place.
+      // Keep the photo with the focus, or the keyboard would lose its place.
       if (!wanted.has(key) && !node.contains(document.activeElement)) this.#remove(key, node);
     }
-    // Nodes stand in the order of the photos, for screen readers; those that are there already are not moved.
+    // Nodes have the order of the photos, for screen readers. Existing nodes are not moved.
     let before = this.element.firstChild;
     for (const [key, place] of wanted) {
       let node = this.nodes.get(key);
@@ -210,7 +210,7 @@ export class Grid {
     this.free.push(node);
   }
 
-  /** One photo of the grid can be reached with Tab: the last that had the focus, else the first on the screen. */
+  /** Tab reaches one photo of the grid: the last one that had the focus, or else the first on the screen. */
   #tabStop() {
     const stop = this.nodes.has(this.current) ? this.current : this.rows.first[rowAt(this.rows, this.scroll.top + 1)];
     for (const [key, node] of this.nodes) if (key >= 0) node.firstChild.tabIndex = key === stop ? 0 : -1;
@@ -225,7 +225,7 @@ export class Grid {
 
   #clicked(event) {
     const node = event.target.closest('.tile');
-    // A new tab or window is the browser's business.
+    // The browser opens new tabs and windows.
     if (!node || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     this.current = node.index;
@@ -253,7 +253,7 @@ export class Grid {
     event.preventDefault();
   }
 
-  /** The photo in the next row of photos up or down that is nearest to the current one. */
+  /** The nearest photo in the row of photos above or below. */
   #above(row, step) {
     const of = (row) => places(this.rows, this.photos.aspects, row);
     const here = of(row).find((place) => place.index === this.current);

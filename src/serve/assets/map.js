@@ -2,7 +2,7 @@
 
 import { element } from './dom.js';
 
-/** Dots closer than this are one, in pixels. */
+/** Dots closer than this are merged, in pixels. */
 const CLOSE = 36;
 const DEGREE = Math.PI / 180;
 /** Kilometres around the equator. */
@@ -27,7 +27,7 @@ export class Places {
     new ResizeObserver(() => this.#draw()).observe(this.canvas);
   }
 
-  /** Photos by place, the most first: `[{latitude, longitude, count}]`. */
+  /** Shows photos by place, sorted by count, descending: `[{latitude, longitude, count}]`. */
   async show(places) {
     this.points = places.map((place) => ({ ...place, x: across(place.longitude), y: down(place.latitude) }));
     this.list.replaceChildren(...places.slice(0, 8).map((place) => this.#entry(place)));
@@ -54,7 +54,7 @@ export class Places {
     this.#zoom(1);
   }
 
-  /** Changes the scale; the point at (x, y) from the middle stays where it is. */
+  /** Changes the scale. The point at (x, y) from the middle stays in place. */
   #zoom(by, x = 0, y = 0) {
     const scale = Math.min(2 ** 18, Math.max(this.canvas.clientWidth * 0.9 || 300, this.scale * by));
     this.x += x / this.scale - x / scale;
@@ -104,7 +104,7 @@ export class Places {
     this.chosen(latitude, near.x * 360 - 180, Math.max(1, Math.round(kilometres)));
   }
 
-  /** Points that are close on the screen as one, in the middle of their photos. */
+  /** Merges points that are close on the screen, at the average position of their photos. */
   #together() {
     const dots = [];
     for (const { x, y, count } of this.points) {

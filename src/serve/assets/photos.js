@@ -4,7 +4,7 @@ import { photosOf } from './dom.js';
 
 const API = '/api/v1/';
 
-/** What the API answers; an error's message is a sentence for people. */
+/** The answer of the API. Errors have a message for people. */
 export async function get(path, options) {
   const response = await fetch(API + path, options).catch((error) => {
     throw error.name === 'AbortError' ? error : Error('The server does not answer. Is `imgsearch serve` running?');
@@ -23,7 +23,7 @@ const day = (options) => {
 const dayOf = day({ dateStyle: 'long' });
 const monthOf = day({ year: 'numeric', month: 'long' });
 
-/** `2023-05-06T12:34:56+02:00` for people: what the clock showed where it was taken. */
+/** `2023-05-06T12:34:56+02:00` for people: the local time where the photo was taken. */
 export function when(taken) {
   const [date, clock] = taken.split('T');
   if (date.length < 10) return date;
@@ -34,10 +34,10 @@ export const nameOf = (photo) => photo.title || photo.path.split(/[/\\]/).pop();
 
 const labelOf = (photo) => nameOf(photo) + (photo.taken ? `, ${when(photo.taken)}` : '');
 
-/** So many photos of an answer come at once. */
+/** The number of photos per answer. */
 const PAGE = 100;
 
-/** The page's parameters as the API has them: there, photos that the answer shall be like are parts of the expression. */
+/** Converts the page's parameters to the API's, where `like` and `minus` are parts of the expression. */
 function question(parameters) {
   const asked = new URLSearchParams(parameters);
   const parts = [asked.get('q')];
@@ -50,7 +50,7 @@ function question(parameters) {
   return asked;
 }
 
-/** The answer to a search, the best first. It grows while one scrolls. */
+/** The results of a search, best first. Scrolling loads more. */
 export class Found {
   refinable = true;
   aspects = [];
@@ -71,7 +71,7 @@ export class Found {
       this.photos.push(photo);
       this.aspects.push(photo.width / photo.height);
     }
-    // Behind the last likely one of all pages so far.
+    // After the last likely photo of all pages so far.
     const at = answer.likely;
     if (at > known) this.breaks = [{ at, label: 'Less likely' }];
     else if (at === 0) this.breaks = [{ at, label: 'Nothing likely. The nearest photos:' }];
@@ -93,7 +93,7 @@ export class Found {
   async facts(index) {
     return this.photos[index];
   }
-  /** The photos of this range are on the screen. Answers whether there are more now. */
+  /** Called with the range of photos on the screen. Returns whether more photos were loaded. */
   async need(first, last) {
     if (!this.cursor || this.loading || last < this.length - 40) return;
     this.loading = true;
@@ -109,7 +109,7 @@ export class Found {
   }
 }
 
-/** All photos, the newest first. */
+/** All photos, newest first. */
 export class Timeline {
   breaks = [];
 
@@ -124,7 +124,7 @@ export class Timeline {
       const label = day === null ? 'No date' : monthOf(day);
       if (label !== this.breaks.at(-1)?.label) this.breaks.push({ at, label, year: day === null ? '' : new Date(day * 864e5).getUTCFullYear() });
     });
-    // Where a month has a few photos only, a heading for each year is enough.
+    // If months have only a few photos, a heading for each year is enough.
     if (days.length < 8 * this.breaks.length) {
       this.breaks = this.breaks.filter(({ year }, i, all) => year !== all[i - 1]?.year);
       for (const year of this.breaks) year.label = year.year || year.label;

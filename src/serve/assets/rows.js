@@ -1,17 +1,17 @@
-// Lays photos out in rows that fill the width. Everything is in typed arrays: 100,000 photos take a few milliseconds.
+// Lays photos out in rows that fill the width. Typed arrays make this fast: 100,000 photos take a few milliseconds.
 
-/** No photo is laid out wider or narrower than this; what is beyond is cut at the edges. */
+/** The limits of a photo's aspect in the layout. Photos beyond them are cropped. */
 const NARROWEST = 0.5;
 const WIDEST = 3.5;
 
-/** The width of a photo of height 1. */
+/** The width of a photo with height 1. */
 export const clamp = (aspect) => Math.min(WIDEST, Math.max(NARROWEST, aspect || 1));
 
 /**
- * The rows for photos of these aspects (width / height).
+ * The rows for photos with these aspects (width / height).
  *
- * `breaks` are places where a heading stands and a new row begins: `[{at: index of a photo, label}]`, in order.
- * Row `r` has the photos from `first[r]` to before `first[r + 1]`, and none if it is a heading: `headings.get(r)`.
+ * At each of the `breaks`, a heading and a new row begin: `[{at: index of a photo, label}]`, in order.
+ * Row `r` has the photos from `first[r]` to before `first[r + 1]`. A heading, `headings.get(r)`, has no photos.
  */
 export function pack(aspects, width, { target = 220, gap = 4, breaks = [], heading = 52 } = {}) {
   const most = aspects.length + breaks.length;
@@ -36,11 +36,11 @@ export function pack(aspects, width, { target = 220, gap = 4, breaks = [], headi
     const end = Math.min(breaks[next]?.at ?? Infinity, aspects.length);
     let sum = 0;
     let j = i;
-    // A row is full when its height for the whole width is not above the target.
+    // A row is full if its height for the whole width is at most the target.
     while (j < end && sum * target < width - (j - i - 1) * gap) sum += clamp(aspects[j++]);
     let height = (width - (j - i - 1) * gap) / sum;
     if (height < target && j - i > 1) {
-      // Perhaps it is nearer to the target with one photo less.
+      // It may be closer to the target with one photo less.
       const less = sum - clamp(aspects[j - 1]);
       const higher = (width - (j - i - 2) * gap) / less;
       if (higher / target < target / height) {
@@ -48,7 +48,7 @@ export function pack(aspects, width, { target = 220, gap = 4, breaks = [], headi
         j--;
       }
     }
-    // A last row that is far from full stays as high as the others.
+    // A last row that is far from full is as high as the others.
     add(i, j === end && height > target * 1.4 ? target : height);
     i = j;
   }
@@ -72,10 +72,10 @@ function lastAtMost(sorted, count, value) {
 /** The row at height `y`. */
 export const rowAt = (rows, y) => lastAtMost(rows.top, rows.count, y);
 
-/** The row that photo `index` is in. A heading has the same first photo as the row below it. */
+/** The row of photo `index`. A heading has the same first photo as the row below it. */
 export const rowOf = (rows, index) => lastAtMost(rows.first, rows.count, index);
 
-/** Where the photos of a row stand: `[{index, x, width}]`. The last one of a full row ends at the edge. */
+/** The positions of the photos in a row: `[{index, x, width}]`. The last photo of a full row ends at the edge. */
 export function places(rows, aspects, row) {
   const found = [];
   let x = 0;
@@ -87,7 +87,7 @@ export function places(rows, aspects, row) {
   return found;
 }
 
-/** How the height of the content is mapped to the height of an element, which browsers bound. */
+/** Maps the height of the content to the height of an element, which browsers limit. */
 export class Scroll {
   constructor(content, viewport, limit = 7e6) {
     this.element = Math.min(content, limit);
@@ -99,7 +99,7 @@ export class Scroll {
     this.top = 0;
   }
 
-  /** The element was scrolled to `y`: short ways count as they are, far ones go by the factor. */
+  /** Called when the element was scrolled to `y`. Short distances are exact, long ones are scaled. */
   to(y) {
     const way = y - this.y;
     const near = this.factor > 1 && Math.abs(way) < this.viewport && y > 0 && y < this.element - this.viewport - 1;
@@ -107,7 +107,7 @@ export class Scroll {
     this.y = y;
   }
 
-  /** The content is to be seen from `top`: where the element must be scrolled to. */
+  /** Returns the scroll position of the element that shows the content from `top`. */
   at(top) {
     this.top = Math.min(this.most, Math.max(0, top));
     this.y = this.top / this.factor;

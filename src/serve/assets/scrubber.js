@@ -1,4 +1,4 @@
-// A slider beside the timeline: years to jump to, and the month that is on the screen.
+// A slider beside the timeline, with years to jump to and the current month.
 
 import { element } from './dom.js';
 
@@ -16,7 +16,7 @@ export class Scrubber {
     node.addEventListener('keydown', (event) => this.#key(event));
   }
 
-  /** Shows the years of a timeline, or nothing where there is little to scroll. */
+  /** Shows the years of a timeline, or nothing if there is little to scroll. */
   show() {
     const { node, grid } = this;
     const { breaks } = grid.photos;
@@ -43,7 +43,7 @@ export class Scrubber {
     this.update();
   }
 
-  /** The month that is at the top of the screen. */
+  /** Shows the month at the top of the screen. */
   update() {
     if (this.node.hidden) return;
     const { top, most } = this.grid.scroll;

@@ -1,17 +1,14 @@
-// One photo, large, with what is known of it. PhotoSwipe does the picture: swipe, pinch, keys and zoom.
+// The photo view: one large photo with its details. PhotoSwipe handles swipes, pinches, keys and zoom.
 
 import PhotoSwipe from './vendor/photoswipe.esm.min.js';
 import { $, element } from './dom.js';
 import { nameOf, when } from './photos.js';
 
-/** The long side of a preview, in pixels. */
+/** The longer side of a preview, in pixels. */
 const PREVIEW = 1600;
 
 export class View {
-  /**
-   * Calls `refine(id, sign)` and `alike(id)` for what the person does with the photo, `moved(index)` when it is another
-   * one, `closing()` and `closed(index)`.
-   */
+  /** Callbacks: `refine(id, sign)`, `alike(id)`, `moved(index)`, `closing()`, `closed(index)`. */
   constructor(grid, calls) {
     this.grid = grid;
     this.calls = calls;
@@ -62,7 +59,7 @@ export class View {
     this.#behind(true);
   }
 
-  /** Nothing behind the photo can be reached while it is there. */
+  /** Makes the page behind the photo inert while the photo is open. */
   #behind(inert) {
     for (const node of document.querySelectorAll('header, main, .skip')) node.inert = inert;
   }
@@ -70,7 +67,7 @@ export class View {
   close() {
     const { swipe } = this;
     if (!swipe) return;
-    // PhotoSwipe does not close what is still opening.
+    // PhotoSwipe cannot close while it is still opening.
     if (swipe.opener.isOpen) swipe.close();
     else swipe.on('openingAnimationEnd', () => swipe.close());
   }
@@ -95,7 +92,7 @@ export class View {
       onInit: (aside) => {
         this.facts = aside;
         aside.ariaLabel = 'Facts';
-        // What is written here can be selected, and scrolled, without moving the picture.
+        // Text here can be selected and scrolled without moving the picture.
         for (const kind of ['pointerdown', 'wheel', 'click']) aside.addEventListener(kind, (e) => e.stopPropagation());
         this.#toggle(innerWidth < 900);
       },
@@ -140,7 +137,7 @@ export class View {
   }
 }
 
-/** What is known of a photo, as a list of definitions. */
+/** The details of a photo, as a list of definitions. */
 function list(photo) {
   const { latitude, longitude } = photo;
   const place = latitude != null && `${latitude.toFixed(4)}, ${longitude.toFixed(4)}`;

@@ -1,4 +1,4 @@
-//! The page of duplicates. It shows them; what to do about them is the person's business.
+//! The page of duplicates. It only shows them and changes nothing.
 
 use axum::extract::{Query as Pairs, State};
 use axum::response::Html;
@@ -21,7 +21,7 @@ use crate::terminal::escape_path;
 /// Groups on one page.
 const PAGE: usize = 40;
 
-/// How much alike photos must be: the API's word, and what people call it.
+/// How similar photos must be: the API's word, and its label for people.
 const LIKENESSES: &[(&str, Likeness, &str)] = &[
     ("exact", Likeness::Exact, "The same file"),
     ("re-encoded", Likeness::ReEncoded, "The same picture"),

@@ -1,4 +1,4 @@
-//! The page to log in at.
+//! The login page.
 
 use axum::extract::{Form, State};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -14,7 +14,7 @@ pub(super) async fn page() -> Html<String> {
     form(None)
 }
 
-/// `POST /login`. A browser whose attempt was refused gets the page again, with the reason.
+/// `POST /login`. If it is refused, a browser gets the page again, with the reason.
 pub(super) async fn attempt(
     app: State<App>,
     peer: Peer,

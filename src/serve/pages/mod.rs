@@ -1,8 +1,7 @@
-//! The pages that people see. They work without scripts; with them, the page of photos becomes the one of
-//! `assets/app.js`.
+//! The pages for people. They work without scripts. With scripts, `assets/app.js` takes over the photo page.
 //!
-//! What photos say, their names and what was typed are the text of strangers: all of it goes through the template, which
-//! escapes it, and what cannot be seen in it is written out.
+//! Names and texts of photos and all input are untrusted. They all go through the template, which escapes them, and
+//! invisible characters are written as escapes.
 
 mod duplicates;
 mod login;
@@ -22,7 +21,7 @@ use super::problem::Problem;
 use super::{App, auth};
 use crate::terminal::escape;
 
-/// What can be had without a login: the page to log in at, and what it needs.
+/// Whether a path is available without a login: the login page and its assets.
 pub(super) fn is_open_to_all(path: &str) -> bool {
     path == "/login" || assets::is_open(path)
 }
@@ -38,7 +37,7 @@ pub(super) fn routes() -> Router<App> {
         .layer(CompressionLayer::new())
 }
 
-/// A whole page. `head` is what stands in its head besides what all pages have.
+/// A whole page. `head` is added to the head that all pages have.
 fn whole(title: &str, head: &Markup, body: &Markup) -> Html<String> {
     let title = if title.is_empty() { "imgsearch".to_owned() } else { format!("{title} · imgsearch") };
     let page = html! {
@@ -58,7 +57,7 @@ fn whole(title: &str, head: &Markup, body: &Markup) -> Html<String> {
     Html(page.into_string())
 }
 
-/// A page with a bar that leads back to the photos.
+/// A page with a navigation bar.
 fn beside(title: &str, content: &Markup) -> Html<String> {
     let body = html! {
         a.skip href="#content" { "Skip to the content" }

@@ -1,4 +1,4 @@
-//! The page of photos: a search and what it finds, or all photos, the newest first.
+//! The photo page: a search with its results, or all photos, newest first.
 
 use axum::extract::{Query as Pairs, State};
 use axum::response::Html;
@@ -11,22 +11,22 @@ use super::search_form::{form, value};
 use super::{Sorry, address, whole};
 use crate::terminal::escape;
 
-/// Photos on one page without scripts.
+/// The number of photos per page without scripts.
 const PAGE: &str = "60";
 
-/// Where a small version of a photo is found.
+/// The address of a thumbnail.
 pub(super) fn thumbnail(id: &str) -> String {
     format!("/api/v1/photos/{id}/thumbnail")
 }
 
 /// `GET /`.
 pub(super) async fn page(State(app): State<App>, Pairs(said): Pairs<Said>) -> Result<Html<String>, Sorry> {
-    // A form sends what was left empty.
+    // Forms also send empty fields.
     let said: Said = said.into_iter().filter(|(_, value)| !value.trim().is_empty()).collect();
     let asked = question(&said);
     let searched = app.clone();
     let found = app.blocking(move || Asked::read(&asked, Vec::new(), &searched)?.found(&searched)).await;
-    // With scripts the same problem is told once more, where the next word mends it.
+    // Scripts send the search again, and show the problem themselves.
     let (photos, likely, next) = match found {
         Ok(Answer { photos, likely, next, .. }) => (Ok(photos), likely, next),
         Err(problem) => (Err(escape(&problem.told()).into_owned()), None, None),
@@ -53,7 +53,7 @@ pub(super) async fn page(State(app): State<App>, Pairs(said): Pairs<Said>) -> Re
     Ok(whole(value(&said, "q"), &head, &body))
 }
 
-/// The page's parameters as the API has them: there, photos that the answer shall be like are parts of the expression.
+/// Converts the page's parameters to the API's, where `like` and `minus` are parts of the expression.
 fn question(said: &Said) -> Said {
     let mut expression = value(said, "q").to_owned();
     for (name, id) in said {
@@ -74,14 +74,14 @@ fn question(said: &Said) -> Said {
     asked
 }
 
-/// This page from `cursor` on.
+/// The address of this page from `cursor` on.
 fn address_of(said: &Said, cursor: &str) -> String {
     let mut pairs = form_urlencoded::Serializer::new(String::new());
     pairs.extend_pairs(said.iter().filter(|(name, _)| name != "cursor"));
     format!("/?{}", pairs.append_pair("cursor", cursor).finish())
 }
 
-/// The photos as links. Behind the last likely one there is a line.
+/// The photos as links, with a line after the last likely one.
 fn listed(photos: &[Shown], likely: Option<usize>, next: Option<&str>) -> Markup {
     html! {
         ul.listed {
@@ -98,7 +98,7 @@ fn listed(photos: &[Shown], likely: Option<usize>, next: Option<&str>) -> Markup
     }
 }
 
-/// What to do where there is nothing to see. Scripts show the one that fits.
+/// The texts for an empty page. Scripts show the one that fits.
 fn nothing(said: &Said, is_empty: bool) -> Markup {
     let is_filtered = said.iter().any(|(name, _)| name != "q" && name != "sort");
     html! {
@@ -120,7 +120,7 @@ fn nothing(said: &Said, is_empty: bool) -> Markup {
     }
 }
 
-/// The help about keys, which scripts show.
+/// The help for the keyboard, which scripts show.
 fn keys() -> Markup {
     let keys: &[(&[&str], &str)] = &[
         (&["/"], "Search"),
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn photos_to_be_like_become_parts_of_the_expression() {
+    fn like_and_minus_become_parts_of_the_expression() {
         #[track_caller]
         fn check(given: &[(&str, &str)], expected: &[(&str, &str)]) {
             assert_eq!(question(&said(given)), said(expected));
@@ -171,13 +171,13 @@ mod tests {
     }
 
     #[test]
-    fn the_next_page_has_the_same_question() {
+    fn the_next_page_keeps_the_search() {
         let given = said(&[("q", "a & b"), ("cursor", "old"), ("in", "/ä")]);
         assert_eq!(address_of(&given, "new"), "/?q=a+%26+b&in=%2F%C3%A4&cursor=new");
     }
 
     #[test]
-    fn what_was_typed_is_escaped() {
+    fn input_is_escaped() {
         let given = said(&[("q", "\"><script>"), ("camera", "<b>"), ("like", "\"onerror=")]);
         let page = form(&given, false).into_string();
         assert!(page.contains("value=\"&quot;&gt;&lt;script&gt;\"") && !page.contains("<script>"), "{page}");

@@ -1,11 +1,11 @@
-//! The form of a search: what the photos show, and which ones count. Its fields have the names of the API's parameters,
-//! so the address of a page says what is on it.
+//! The search form: a query and filters. Its fields have the names of the API's parameters, so the address of a page
+//! describes its search.
 
 use maud::{Markup, html};
 
 use super::super::search::Said;
 
-/// How many kinds of files can be chosen by name.
+/// The file types to choose from.
 const KINDS: &[(&str, &str)] = &[
     ("jpeg", "JPEG"),
     ("png", "PNG"),
@@ -22,12 +22,12 @@ const KINDS: &[(&str, &str)] = &[
 const ORIENTATIONS: &[(&str, &str)] =
     &[("landscape", "landscape"), ("portrait", "portrait"), ("square", "square")];
 
-/// What is said under a name, or nothing.
+/// The value of a parameter, or an empty text.
 pub(super) fn value<'s>(said: &'s Said, name: &str) -> &'s str {
     said.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
 }
 
-/// The form, filled in; without places where they are hidden.
+/// The form with its values, and without places if they are hidden.
 pub(super) fn form(said: &Said, hides_places: bool) -> Markup {
     let text = |name: &str, says: &str, placeholder: &str| {
         html! {
@@ -84,7 +84,7 @@ pub(super) fn form(said: &Said, hides_places: bool) -> Markup {
     }
 }
 
-/// One kind of filter. It opens without scripts; with them it says what it lets through, and can be taken away.
+/// A filter that opens, also without scripts. Scripts show its value and let people clear it.
 fn chip(name: &str, id: &str, fields: &Markup) -> Markup {
     html! {
         div.chip {
@@ -108,7 +108,7 @@ fn choice(said: &Said, name: &str, options: &[(&str, &str)]) -> Markup {
     }
 }
 
-/// The photos that the answer shall be like or unlike, for a form that is sent without scripts.
+/// The photos in the search (`like` and `minus`), for forms sent without scripts.
 fn terms(said: &Said) -> Markup {
     html! {
         @for (name, id) in said.iter().filter(|(name, _)| name == "like" || name == "minus") {

@@ -1,4 +1,4 @@
-//! What each operation answers.
+//! The answers of the API's operations.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::server::{Server, json};
 use crate::workspace::{Workspace, encoded};
 
-/// Six photos, one of them twice.
+/// Six photos, and a copy of one.
 pub(super) fn indexed() -> Workspace {
     let workspace = Workspace::new();
     for seed in 0..6 {
@@ -54,7 +54,7 @@ fn a_search_finds_what_the_command_finds() {
 }
 
 #[test]
-fn pages_follow_each_other() {
+fn pages_are_consecutive() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     for question in ["q=a+photo", "q=a+photo&collapse=true", ""] {
@@ -76,7 +76,7 @@ fn pages_follow_each_other() {
 }
 
 #[test]
-fn a_picture_that_is_sent_finds_those_like_it() {
+fn an_uploaded_picture_finds_similar_photos() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     let picture = encoded(3, ImageFormat::Png);
@@ -98,7 +98,7 @@ fn a_picture_that_is_sent_finds_those_like_it() {
 }
 
 #[test]
-fn a_photo_is_known_by_its_id() {
+fn a_photo_is_found_by_its_id() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     let found = server.json("/api/v1/search?q=a+photo&glob=copy.png", 200);
@@ -120,7 +120,7 @@ fn a_photo_is_known_by_its_id() {
 }
 
 #[test]
-fn what_is_asked_wrongly_is_a_problem() {
+fn invalid_requests_return_problem_details() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     for (address, status) in [
@@ -149,7 +149,7 @@ fn what_is_asked_wrongly_is_a_problem() {
 }
 
 #[test]
-fn the_last_likely_photo_is_told() {
+fn answers_contain_the_last_likely_photo() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     let kept = server.json("/api/v1/search?q=a+texture&n=7&cutoff=true", 200);
@@ -163,7 +163,7 @@ fn the_last_likely_photo_is_told() {
 }
 
 #[test]
-fn a_library_that_is_not_there_yet_is_empty() {
+fn a_missing_library_is_empty() {
     let workspace = Workspace::new();
     let server = Server::start(&workspace, &[]);
     assert!(photos(&server.json("/api/v1/search?q=a+photo", 200)).is_empty());

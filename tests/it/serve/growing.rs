@@ -1,4 +1,4 @@
-//! A server beside an index run, and its end.
+//! A server during an index run, and how it ends.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -8,10 +8,10 @@ use super::api::{indexed, photos};
 use super::server::{Server, refused};
 use crate::workspace::Workspace;
 
-/// Whatever takes longer has failed.
+/// A check that takes longer has failed.
 const LONG: Duration = Duration::from_secs(60);
 
-/// Asks until the answer is right.
+/// Repeats a request until the answer is right.
 #[track_caller]
 fn until(mut is_right: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -22,7 +22,7 @@ fn until(mut is_right: impl FnMut() -> bool) {
 }
 
 #[test]
-fn what_is_indexed_meanwhile_is_found() {
+fn newly_indexed_photos_are_found() {
     let workspace = Workspace::new();
     let server = Server::start(&workspace, &[]);
     let count = || photos(&server.json("/api/v1/search?q=a+photo&n=100", 200)).len();
@@ -60,7 +60,7 @@ fn folders_are_kept_indexed() {
 
 #[cfg(unix)]
 #[test]
-fn another_models_index_takes_its_place() {
+fn the_index_of_another_model_replaces_the_old_one() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     let before = server.json("/api/v1/search?q=a+photo&n=100", 200);
@@ -108,7 +108,7 @@ fn events(server: &Server) -> impl Iterator<Item = String> + use<> {
 }
 
 #[test]
-fn those_who_listen_hear_of_changes() {
+fn clients_receive_events_about_changes() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     let mut lines = events(&server).filter(|line| line.starts_with("event:") || line.starts_with("data:"));
@@ -124,7 +124,7 @@ fn those_who_listen_hear_of_changes() {
 
 #[cfg(unix)]
 #[test]
-fn a_signal_ends_it_cleanly_also_while_somebody_listens() {
+fn a_signal_ends_the_server_cleanly_with_an_open_event_stream() {
     for signal in ["TERM", "INT"] {
         let workspace = indexed();
         let mut server = Server::start(&workspace, &[]);
@@ -135,13 +135,13 @@ fn a_signal_ends_it_cleanly_also_while_somebody_listens() {
         assert!(sent.success());
         until(|| server.process().try_wait().unwrap().is_some());
         assert_eq!(server.process().try_wait().unwrap().unwrap().code(), Some(0), "{signal}");
-        // The last chunk of an answer has no bytes.
+        // The last chunk of an answer is empty.
         assert!(lines.any(|line| line == "0"), "what was begun is ended");
     }
 }
 
 #[test]
-fn a_port_that_is_taken_is_told() {
+fn a_taken_port_is_reported() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     let port = server.address.rsplit_once(':').unwrap().1;

@@ -1,4 +1,4 @@
-//! The library as a whole.
+//! Requests about the library as a whole.
 
 use exif::Tag;
 use serde_json::{Value, json};
@@ -39,7 +39,7 @@ fn the_timeline_has_the_newest_first() {
 }
 
 #[test]
-fn a_content_stands_in_the_timeline_once() {
+fn the_timeline_has_each_content_once() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     assert_eq!(server.json("/api/v1/timeline", 200)["ids"].as_array().unwrap().len(), 6);
@@ -55,7 +55,7 @@ fn cameras_are_counted() {
 }
 
 #[test]
-fn places_are_told_unless_they_are_hidden() {
+fn places_are_returned_unless_they_are_hidden() {
     let workspace = Workspace::new();
     for (name, seed, place) in [("a", 1, "52.52,13.4"), ("b", 2, "52.54,13.42"), ("c", 3, "-33.86,151.2")] {
         workspace.photo(&format!("{name}.jpg"), seed);
@@ -86,7 +86,7 @@ fn places_are_told_unless_they_are_hidden() {
     {
         hidden.json(address, 403);
     }
-    // The file itself would tell.
+    // The original file contains the place.
     hidden.json(&format!("/api/v1/photos/{id}/original"), 403);
     let photo = hidden.json(&format!("/api/v1/photos/{id}"), 200);
     let found = hidden.json("/api/v1/search?q=a+photo", 200);
@@ -96,7 +96,7 @@ fn places_are_told_unless_they_are_hidden() {
 }
 
 #[test]
-fn duplicates_are_shown_in_groups() {
+fn duplicates_are_returned_in_groups() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     let found = server.json("/api/v1/duplicates?likeness=exact", 200);
@@ -112,7 +112,7 @@ fn duplicates_are_shown_in_groups() {
 }
 
 #[test]
-fn photos_have_labels_as_the_command_gives_them() {
+fn photos_have_the_same_labels_as_in_the_command() {
     let workspace = indexed();
     std::fs::write(workspace.root().join("words.txt"), "a texture\na dog\n").unwrap();
     let server = Server::start(&workspace, &[]);
@@ -146,7 +146,7 @@ fn photos_have_labels_as_the_command_gives_them() {
 }
 
 #[test]
-fn the_status_is_the_commands() {
+fn the_status_equals_the_output_of_the_command() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     assert_eq!(server.json("/api/v1/status", 200), workspace.status());

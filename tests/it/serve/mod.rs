@@ -1,4 +1,4 @@
-//! `serve`: the real binary, asked over HTTP.
+//! `serve`: tests of the real binary over HTTP.
 
 mod api;
 mod growing;

@@ -1,4 +1,4 @@
-//! Small versions, and the files themselves.
+//! Thumbnails, previews and original files.
 
 use std::fs;
 
@@ -12,7 +12,7 @@ fn id_of(server: &Server, name: &str) -> String {
 }
 
 #[test]
-fn small_versions_are_kept_for_ever_by_their_tag() {
+fn thumbnails_and_previews_are_cached_forever_by_entity_tag() {
     let workspace = Workspace::new();
     fs::write(workspace.photos().join("large.jpg"), jpeg(2000, 1000, 1)).unwrap();
     workspace.index(&[], 0);
@@ -35,7 +35,7 @@ fn small_versions_are_kept_for_ever_by_their_tag() {
 }
 
 #[test]
-fn originals_come_whole_or_in_parts() {
+fn originals_are_sent_whole_or_in_parts() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     let address = format!("/api/v1/photos/{}/original", id_of(&server, "4.png"));
@@ -63,7 +63,7 @@ fn originals_come_whole_or_in_parts() {
 }
 
 #[test]
-fn a_file_that_has_changed_is_not_given_out() {
+fn a_changed_file_is_not_sent() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     let (id, copy) = (id_of(&server, "4.png"), id_of(&server, "copy.png"));
@@ -71,14 +71,14 @@ fn a_file_that_has_changed_is_not_given_out() {
     fs::remove_file(workspace.photos().join("b/3.png")).unwrap();
     for what in ["thumbnail", "preview", "original"] {
         json(server.get(&format!("/api/v1/photos/{id}/{what}")), 404);
-        // There is another file of this content.
+        // Another file has this content.
         assert!(!bytes(server.get(&format!("/api/v1/photos/{copy}/{what}")), 200).is_empty());
     }
 }
 
 #[cfg(unix)]
 #[test]
-fn a_photo_in_the_place_of_which_there_is_a_link_is_not_given_out() {
+fn a_photo_replaced_by_a_link_is_not_sent() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     let id = id_of(&server, "4.png");
@@ -87,7 +87,7 @@ fn a_photo_in_the_place_of_which_there_is_a_link_is_not_given_out() {
     fs::remove_file(&photo).unwrap();
     std::os::unix::fs::symlink(&secret, &photo).unwrap();
     json(server.get(&format!("/api/v1/photos/{id}/original")), 404);
-    // A pipe that nobody writes to.
+    // A pipe without a writer.
     fs::remove_file(&photo).unwrap();
     let made = std::process::Command::new("mkfifo").arg(&photo).status().unwrap();
     assert!(made.success());
@@ -96,7 +96,7 @@ fn a_photo_in_the_place_of_which_there_is_a_link_is_not_given_out() {
 }
 
 #[test]
-fn what_a_browser_does_not_show_is_to_be_saved() {
+fn files_that_browsers_cannot_show_are_sent_as_attachments() {
     let workspace = Workspace::new();
     workspace.photo("a.ppm", 1);
     workspace.index(&[], 0);

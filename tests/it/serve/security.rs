@@ -1,4 +1,4 @@
-//! Who is answered, and who is not.
+//! Which requests are answered and which are refused.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -11,7 +11,7 @@ use super::api::{indexed, photos};
 use super::server::{Server, bytes, json, refused};
 use crate::workspace::Workspace;
 
-/// A request for each operation that the description has, on `server`: method, address.
+/// The method and address of a request for each documented operation.
 fn operations(server: &Server, document: &Value) -> Vec<(String, String)> {
     assert_eq!(document["openapi"].as_str().unwrap().split('.').take(2).collect::<Vec<_>>(), ["3", "1"]);
     let mut operations = vec![("GET".to_owned(), "/api/v1/openapi.json".to_owned())];
@@ -26,7 +26,7 @@ fn operations(server: &Server, document: &Value) -> Vec<(String, String)> {
     operations
 }
 
-/// The status that a request with these headers gets.
+/// The status of the answer to a request with these headers.
 fn status(server: &Server, method: &str, address: &str, host: &str, headers: &str) -> u16 {
     let mut stream = TcpStream::connect(&server.address).unwrap();
     let request = format!(
@@ -38,7 +38,7 @@ fn status(server: &Server, method: &str, address: &str, host: &str, headers: &st
     std::str::from_utf8(&line[9..]).unwrap().parse().unwrap()
 }
 
-/// A server that has its secret asked for.
+/// A server that requires its secret.
 fn locked(workspace: &Workspace, args: &[&str]) -> (Server, String) {
     let server = Server::start(workspace, &[&["--listen", "0.0.0.0"], args].concat());
     let secret = server.secret.clone().unwrap();
@@ -70,7 +70,7 @@ fn nothing_is_answered_without_the_secret() {
 }
 
 #[test]
-fn no_operation_is_answered_to_another_name_or_another_page() {
+fn requests_for_other_names_or_from_other_pages_are_refused() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     let document = server.json("/api/v1/openapi.json", 200);
@@ -97,7 +97,7 @@ fn no_operation_is_answered_to_another_name_or_another_page() {
             "{method} {address}"
         );
     }
-    // What a browser says of a form on another page.
+    // The header that browsers send for a form on another page.
     assert_eq!(
         status(&server, "POST", "/api/v1/search", &server.address, "Sec-Fetch-Site: cross-site\r\n"),
         403
@@ -109,7 +109,7 @@ fn no_operation_is_answered_to_another_name_or_another_page() {
 }
 
 #[test]
-fn every_answer_has_the_headers_that_keep_it_to_this_page() {
+fn every_answer_has_the_security_headers() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     let found = server.json("/api/v1/search?q=a+photo", 200);
@@ -131,7 +131,7 @@ fn every_answer_has_the_headers_that_keep_it_to_this_page() {
 }
 
 #[test]
-fn the_secret_or_the_password_opens_a_browser() {
+fn a_browser_logs_in_with_the_secret_or_the_password() {
     let workspace = indexed();
     let file = workspace.root().join("password");
     fs::write(&file, "open sesame\n").unwrap();
@@ -151,11 +151,11 @@ fn the_secret_or_the_password_opens_a_browser() {
     let secret = server.secret.clone().unwrap();
     assert!(!cookie.contains(&secret));
     assert_eq!(log_in(&secret).status(), 303);
-    // The second attempt within a second is not even looked at.
+    // A second attempt within a second is refused unchecked.
     let again = server.post("/login", "application/x-www-form-urlencoded", b"secret=wrong");
     assert_eq!(again.headers()["retry-after"], "1");
     json(again, 429);
-    // The link stays the same for the next start, and the cookie good.
+    // The link and the cookie stay valid after a restart.
     drop(server);
     let server = Server::start(&workspace, &["--password-file", file.to_str().unwrap()]);
     assert_eq!(server.secret.as_ref(), Some(&secret));
@@ -163,7 +163,7 @@ fn the_secret_or_the_password_opens_a_browser() {
 }
 
 #[test]
-fn a_password_that_cannot_be_used_is_refused() {
+fn an_unusable_password_is_refused() {
     let workspace = indexed();
     let file = workspace.root().join("password");
     for text in ["", "$argon2id$nonsense"] {
@@ -174,7 +174,7 @@ fn a_password_that_cannot_be_used_is_refused() {
 }
 
 #[test]
-fn no_id_and_no_path_leads_out_of_the_library() {
+fn ids_and_paths_cannot_reach_files_outside_the_library() {
     let workspace = indexed();
     fs::write(workspace.root().join("secret.txt"), "TOP SECRET").unwrap();
     let server = Server::start(&workspace, &[]);
@@ -234,10 +234,10 @@ fn no_id_and_no_path_leads_out_of_the_library() {
 }
 
 #[test]
-fn what_is_too_large_or_malformed_is_refused_and_the_server_goes_on() {
+fn the_server_refuses_large_or_malformed_requests_and_continues() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
-    // More than a picture may have, and more than anything else may.
+    // Too large for a picture, and too large for other bodies.
     json(server.post("/api/v1/search", "image/jpeg", &vec![0; (32 << 20) + 1]), 413);
     json(server.post("/login", "application/x-www-form-urlencoded", &vec![b'a'; 70_000]), 413);
     json(server.post("/api/v1/search", "multipart/form-data", b"x"), 400);
@@ -258,7 +258,7 @@ fn what_is_too_large_or_malformed_is_refused_and_the_server_goes_on() {
         let short: String = line.chars().take(50).collect();
         assert!(answer.is_empty() || statuses.contains(&&answer[9..12]), "{short}: {answer}");
     }
-    // One that says nothing, and one that stops in the middle, hold nobody up.
+    // Silent and interrupted connections do not block others.
     let _silent = TcpStream::connect(&server.address).unwrap();
     let mut slow = TcpStream::connect(&server.address).unwrap();
     slow.write_all(b"POST /api/v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\n12")
@@ -267,13 +267,13 @@ fn what_is_too_large_or_malformed_is_refused_and_the_server_goes_on() {
 }
 
 #[test]
-fn many_connections_are_too_many_and_others_come_through_afterwards() {
+fn connections_are_limited_and_accepted_again_later() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);
     let held: Vec<_> = (0..1_000).filter_map(|_| TcpStream::connect(&server.address).ok()).collect();
     assert!(held.len() > 600, "{}", held.len());
     drop(held);
-    // Those that the server still counts end as it notices.
+    // The server needs a moment to notice closed connections.
     let again = (0..100).any(|_| {
         std::thread::sleep(Duration::from_millis(100));
         server
@@ -287,7 +287,7 @@ fn many_connections_are_too_many_and_others_come_through_afterwards() {
 }
 
 #[test]
-fn a_description_says_what_is_asked_for() {
+fn the_openapi_document_describes_the_server() {
     let workspace = indexed();
     let open = Server::start(&workspace, &[]).json("/api/v1/openapi.json", 200);
     assert_eq!((&open["info"]["title"], &open["security"]), (&"imgsearch".into(), &Value::Null));
@@ -310,7 +310,7 @@ fn a_description_says_what_is_asked_for() {
 }
 
 #[test]
-fn without_a_login_only_what_the_login_page_needs_is_served() {
+fn without_a_login_only_the_login_page_and_its_assets_are_served() {
     let workspace = indexed();
     let (server, secret) = locked(&workspace, &[]);
     let page = bytes(server.get_with("/login", &[("Accept", "text/html")]), 200);
@@ -334,13 +334,13 @@ fn without_a_login_only_what_the_login_page_needs_is_served() {
 }
 
 #[test]
-fn tls_is_spoken_with_a_certificate() {
+fn a_certificate_enables_tls() {
     let workspace = indexed();
-    // Made with `openssl req -x509` for this test; the key is no secret.
+    // Made with `openssl req -x509` for this test; the key is not secret.
     let file = |name: &str| format!("{}/tests/goldens/tls/{name}", env!("CARGO_MANIFEST_DIR"));
     let (certificate, key) = (file("cert.pem"), file("key.pem"));
     let server = Server::start(&workspace, &["--tls-cert", &certificate, "--tls-key", &key]);
-    // Nobody vouches for this certificate.
+    // The certificate is self-signed.
     let tls = ureq::tls::TlsConfig::builder().disable_verification(true).build();
     let agent: ureq::Agent = ureq::Agent::config_builder().tls_config(tls).proxy(None).build().into();
     let answer = agent.get(format!("https://{}/api/v1/status", server.address)).call().unwrap();

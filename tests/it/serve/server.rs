@@ -11,18 +11,18 @@ use ureq::{Agent, Body};
 
 use crate::workspace::Workspace;
 
-/// A server of a workspace's library. Dropping it ends it.
+/// A server for a workspace's library. Dropping it stops the server.
 pub(super) struct Server {
     process: Child,
     /// `127.0.0.1:PORT`.
     pub(super) address: String,
-    /// What stands behind `#token=` in the link that it prints.
+    /// The secret after `#token=` in the printed link.
     pub(super) secret: Option<String>,
     agent: Agent,
 }
 
 impl Server {
-    /// Starts it with further `args`.
+    /// Starts a server with additional `args`.
     #[track_caller]
     pub(super) fn start(workspace: &Workspace, args: &[&str]) -> Server {
         let mut process = workspace
@@ -48,7 +48,7 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
-    /// `GET`, with these headers.
+    /// Sends a `GET` request with these headers.
     #[track_caller]
     pub(super) fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Response<Body> {
         let request = self.agent.get(self.url(path));
@@ -60,24 +60,24 @@ impl Server {
         self.get_with(path, &[])
     }
 
-    /// The JSON that a path answers with this status.
+    /// The JSON answer for a path, which must have this status.
     #[track_caller]
     pub(super) fn json(&self, path: &str, status: u16) -> Value {
         json(self.get(path), status)
     }
 
-    /// `POST` of a body of this type.
+    /// Sends a `POST` request with a body of this type.
     #[track_caller]
     pub(super) fn post(&self, path: &str, kind: &str, body: &[u8]) -> Response<Body> {
         self.agent.post(self.url(path)).header("Content-Type", kind).send(body).unwrap()
     }
 
-    /// What comes back for these very bytes, to the end of the connection.
+    /// Sends raw bytes, and returns all bytes until the connection ends.
     pub(super) fn raw(&self, request: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = Vec::new();
-        // A server that has answered may break the connection where it has not read all.
+        // The server may reset the connection after its answer if it has not read everything.
         _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
     }
@@ -94,17 +94,17 @@ impl Drop for Server {
     }
 }
 
-/// Checks that a server does not start, and that it says `why`.
+/// Checks that a server does not start, and that its error contains `why`.
 #[track_caller]
 pub(super) fn refused(workspace: &Workspace, args: &[&str], why: &str) {
     let mut command = workspace.imgsearch(&[&["serve"], args].concat());
-    // One that does start must not hold up the tests.
+    // A server that starts anyway must not block the tests.
     let output = command.timeout(Duration::from_secs(60)).assert().code(2).get_output().clone();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains(why), "{stderr}");
 }
 
-/// The JSON of an answer, which must have this status; that of an error must be problem details.
+/// The JSON of an answer, which must have this status. Errors must be problem details.
 #[track_caller]
 pub(super) fn json(mut response: Response<Body>, status: u16) -> Value {
     let kind = response.headers()["content-type"].to_str().unwrap().to_owned();

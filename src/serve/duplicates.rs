@@ -118,7 +118,7 @@ pub(super) async fn duplicates(
     Pairs(said): Pairs<Said>,
 ) -> Result<Response, Problem> {
     let asked = app.clone();
-    app.blocking(move || {
+    app.slowly(move || {
         let Asked { likeness, keep, from, most } = Asked::read(&said)?;
         let preference = Preference { keep, zone: zone() };
         let groups = groups(&asked, likeness, &preference)?;

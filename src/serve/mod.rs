@@ -77,6 +77,7 @@ pub(crate) struct Shared {
     #[expect(dead_code, reason = "no request changes anything so far")]
     is_read_only: bool,
     work: Arc<Semaphore>,
+    slow_work: Arc<Semaphore>,
     /// Limits the memory for uploaded pictures.
     uploads: Semaphore,
     /// Events for clients.
@@ -95,18 +96,35 @@ impl Deref for App {
 }
 
 impl App {
-    /// Runs slow work on a blocking thread. The work is finished even if the client has gone.
+    /// Runs work on a blocking thread, at most as much at a time as there are cores. The work is finished even if the
+    /// client has gone.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
     ) -> Result<T, Problem> {
-        let turn = Arc::clone(&self.work).acquire_owned().await;
-        let worked = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            work()
-        });
-        worked.await.unwrap_or_else(|error| Err(Problem::internal(&error.into())))
+        run_behind(&self.work, work).await
     }
+
+    /// The same for work that looks at the whole library for long. Only one such request runs at a time, so that it does
+    /// not hold up the others.
+    pub(crate) async fn slowly<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        run_behind(&self.slow_work, work).await
+    }
+}
+
+async fn run_behind<T: Send + 'static>(
+    turns: &Arc<Semaphore>,
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let turn = Arc::clone(turns).acquire_owned().await;
+    let worked = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    });
+    worked.await.unwrap_or_else(|error| Err(Problem::internal(&error.into())))
 }
 
 /// Cached answers of slow requests.
@@ -202,6 +220,7 @@ pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<&Tls>
         hides_places,
         is_read_only,
         work: Arc::new(Semaphore::new(threads)),
+        slow_work: Arc::new(Semaphore::new(1)),
         uploads: Semaphore::new(threads),
         events,
         kept: Kept::default(),

@@ -162,7 +162,7 @@ pub(super) async fn of_photo(
 )]
 pub(super) async fn of_all(State(app): State<App>, Pairs(said): Pairs<Said>) -> Result<Response, Problem> {
     let asked = app.clone();
-    app.blocking(move || {
+    app.slowly(move || {
         let question = format!("{said:?}");
         let Asked { vocabulary, choice, others } = Asked::read(said)?;
         let filter = filter(&others, &asked)?;

@@ -37,7 +37,7 @@ pub(super) async fn page(State(app): State<App>, Pairs(said): Pairs<Said>) -> Re
     let preference = Preference { keep: Keep::Best, zone: zone() };
     let asked = app.clone();
     let (shown, count) = app
-        .blocking(move || {
+        .slowly(move || {
             let groups = groups(&asked, likeness, &preference)?;
             let page = groups.iter().cloned().zip(1..).skip(from - 1).take(PAGE);
             let shown: Vec<Vec<Listed>> =

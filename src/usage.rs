@@ -16,7 +16,7 @@ impl UsageError {
     }
 
     /// `what` is missing because this program was built without `feature`.
-    #[cfg(not(all(feature = "serve", feature = "tui")))]
+    #[cfg(not(all(feature = "mcp", feature = "serve", feature = "tui")))]
     pub(crate) fn left_out(what: &str, feature: &str) -> UsageError {
         let hint = format!("build imgsearch with `cargo build --release --features {feature}`");
         UsageError::new(format!("{what} needs the feature `{feature}`, which this build lacks")).hint(hint)

@@ -7,6 +7,7 @@ mod filter;
 mod index;
 mod key;
 mod maintain;
+mod mcp;
 mod models;
 mod output;
 mod query;
@@ -30,6 +31,7 @@ pub(crate) use filter::FilterArgs;
 pub(crate) use index::IndexArgs;
 pub(crate) use key::{KEYS, Key, Kind, map_options};
 pub(crate) use maintain::{DoctorArgs, OptimizeArgs, RepairArgs, StatusArgs, VerifyArgs};
+pub(crate) use mcp::{McpArgs, McpPaths};
 pub(crate) use models::{
     BenchArgs, DEFAULT_RETRIES, DEFAULT_TIMEOUT, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, PullArgs,
     RemoveArgs,
@@ -160,6 +162,7 @@ pub(crate) enum Command {
     Similar(SimilarArgs),
     Browse(BrowseArgs),
     Serve(ServeArgs),
+    Mcp(McpArgs),
     Duplicates(DuplicatesArgs),
     Tags(TagsArgs),
     Status(StatusArgs),

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::index::RulesArgs;
+use super::mcp::McpPathsArgs;
 
 /// Search in a browser, and from other programs, until you press Ctrl-C.
 ///
 /// Only this machine can connect, unless you change that with `--listen`; other machines need a secret. The model is
 /// loaded once, and photos that `index` adds meanwhile are found within seconds. The server changes no files except in
-/// the library's folder. `/api/v1/openapi.json` describes the API for programs.
+/// the library's folder. `/api/v1/openapi.json` describes the API for programs, and `/mcp` has tools for assistants.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -77,6 +78,9 @@ pub(crate) struct ServeArgs {
     /// Example: `imgsearch serve --listen 0.0.0.0 --hide-places`
     #[arg(long, hide_short_help = true)]
     pub(crate) hide_places: bool,
+
+    #[command(flatten)]
+    pub(crate) paths: McpPathsArgs,
 
     /// The certificate for TLS and its chain, in PEM format.
     ///

@@ -11,6 +11,8 @@ mod filter;
 mod generate;
 mod index;
 mod maintain;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod models;
 mod query;
 mod search;
@@ -40,7 +42,7 @@ use imgsearch::{Engine, Library, Model};
 use crate::cli::{Cli, Command, ConfigArgs};
 use crate::progress::{self, Download};
 use crate::settings::{self, CommandLine, Settings};
-#[cfg(not(all(feature = "serve", feature = "tui")))]
+#[cfg(not(all(feature = "mcp", feature = "serve", feature = "tui")))]
 use crate::usage::UsageError;
 
 /// How the process ends.
@@ -71,6 +73,10 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         Command::Serve(args) => serve::run(settings, args),
         #[cfg(not(feature = "serve"))]
         Command::Serve(_) => Err(UsageError::left_out("serve", "serve").into()),
+        #[cfg(feature = "mcp")]
+        Command::Mcp(args) => mcp::run(settings, &args),
+        #[cfg(not(feature = "mcp"))]
+        Command::Mcp(_) => Err(UsageError::left_out("mcp", "mcp").into()),
         Command::Duplicates(args) => duplicates::run(&settings, &args),
         Command::Tags(args) => tags::run(&settings, &args),
         Command::Status(args) => status::run(&settings, &args),

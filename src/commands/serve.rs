@@ -48,6 +48,7 @@ pub(super) fn run(settings: Settings, args: ServeArgs) -> Result<Exit> {
         login,
         hides_places: args.hide_places,
         is_read_only: args.read_only,
+        mcp_paths: args.paths.mcp_paths,
         threads,
         events: events.clone(),
     };
@@ -58,7 +59,7 @@ pub(super) fn run(settings: Settings, args: ServeArgs) -> Result<Exit> {
 }
 
 /// Opens the library with the current settings.
-fn opener(settings: &Arc<Settings>) -> Open {
+pub(super) fn opener(settings: &Arc<Settings>) -> Open {
     let settings = Arc::clone(settings);
     Box::new(move || {
         if existing(&settings.library)?.is_none() {

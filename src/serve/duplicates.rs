@@ -1,5 +1,7 @@
 //! Groups of duplicates.
 
+use std::path::PathBuf;
+
 use axum::extract::{Query as Pairs, State};
 use axum::response::Response;
 use imgsearch::duplicates::{Found, Group, Keep, Likeness, Preference, Watch, find, present};
@@ -52,7 +54,7 @@ impl IntoParams for Parameters {
 
 /// Groups of similar photos.
 #[derive(Serialize, ToSchema)]
-struct Duplicates {
+pub(super) struct Duplicates {
     /// The photos, group by group; in each group the photo to keep is first.
     #[schema(value_type = Vec<DuplicateRecord>)]
     photos: Listing<Listed>,
@@ -118,26 +120,25 @@ pub(super) async fn duplicates(
     Pairs(said): Pairs<Said>,
 ) -> Result<Response, Problem> {
     let asked = app.clone();
-    app.slowly(move || {
-        let Asked { likeness, keep, from, most } = Asked::read(&said)?;
-        let preference = Preference { keep, zone: zone() };
-        let groups = groups(&asked, likeness, &preference)?;
-        let page = groups.iter().cloned().zip(1..).skip(from - 1).take(most);
-        let records = page.flat_map(|(group, number)| Listed::all(group, number, &preference)).collect();
-        let next = from.saturating_add(most);
-        let next = (next <= groups.len()).then_some(next);
-        written(&Duplicates {
-            photos: Listing { fields: fields(&asked), records },
-            groups: groups.len(),
-            next,
-        })
-    })
-    .await
+    app.slowly(move || written(&found(&asked, &[], &said)?)).await
+}
+
+/// A page of the groups in these folders, or in the whole library without folders.
+pub(super) fn found(app: &App, folders: &[PathBuf], said: &Said) -> Result<Duplicates, Problem> {
+    let Asked { likeness, keep, from, most } = Asked::read(said)?;
+    let preference = Preference { keep, zone: zone() };
+    let groups = groups(app, folders, likeness, &preference)?;
+    let page = groups.iter().cloned().zip(1..).skip(from - 1).take(most);
+    let records = page.flat_map(|(group, number)| Listed::all(group, number, &preference)).collect();
+    let next = from.saturating_add(most);
+    let next = (next <= groups.len()).then_some(next);
+    Ok(Duplicates { photos: Listing { fields: fields(app), records }, groups: groups.len(), next })
 }
 
 /// All groups; cached until the library changes.
 pub(super) fn groups(
     app: &App,
+    folders: &[PathBuf],
     likeness: Likeness,
     preference: &Preference,
 ) -> Result<std::sync::Arc<Vec<Group>>, Problem> {
@@ -146,11 +147,11 @@ pub(super) fn groups(
         let Some(view) = view else { return Ok(Vec::new()) };
         let is_ending = || app.ending.is_cancelled();
         let watch = Watch { progress: &|_, _| (), cancelled: &is_ending };
-        let found = find(&*view, &[], likeness, preference, watch)?;
+        let found = find(&*view, folders, likeness, preference, watch)?;
         let Found { groups, .. } = found.unwrap_or_default();
         Ok(present(groups).0)
     };
-    let question = format!("{likeness:?} {:?}", preference.keep);
+    let question = format!("{likeness:?} {:?} {folders:?}", preference.keep);
     app.kept.duplicates.get_or_find(app.service.version(), question, find_all)
 }
 

@@ -10,6 +10,8 @@ mod duplicates;
 mod events;
 mod files;
 mod host;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod openapi;
 mod overview;
 mod pages;
@@ -31,15 +33,19 @@ use axum::http::request::Parts;
 use imgsearch::Library;
 use imgsearch::query::Towns;
 use imgsearch::service::Service;
+use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::cli::McpPaths;
 use problem::Problem;
 
 pub(crate) use auth::{Login, password_hash};
 pub(crate) use connections::{Tls, tls};
 pub(crate) use events::{Event, Events};
 pub(crate) use host::Hosts;
+#[cfg(feature = "mcp")]
+pub(crate) use mcp::talk;
 
 /// The maximum time for open requests when the server ends.
 const GRACE: Duration = Duration::from_secs(5);
@@ -59,6 +65,8 @@ pub(crate) struct Server {
     pub(crate) is_read_only: bool,
     /// The maximum number of requests that work at the same time.
     pub(crate) threads: usize,
+    /// Which paths assistants see.
+    pub(crate) mcp_paths: McpPaths,
     /// Events from the rest of the program.
     pub(crate) events: Events,
 }
@@ -76,6 +84,8 @@ pub(crate) struct Shared {
     hides_places: bool,
     #[expect(dead_code, reason = "no request changes anything so far")]
     is_read_only: bool,
+    #[cfg_attr(not(feature = "mcp"), expect(dead_code, reason = "only assistants see fewer paths"))]
+    mcp_paths: McpPaths,
     work: Arc<Semaphore>,
     slow_work: Arc<Semaphore>,
     /// Limits the memory for uploaded pictures.
@@ -96,6 +106,38 @@ impl Deref for App {
 }
 
 impl App {
+    /// `ending` is cancelled when the server ends.
+    fn new(server: Server, ending: CancellationToken) -> App {
+        let Server {
+            library,
+            service,
+            towns,
+            hosts,
+            login,
+            hides_places,
+            is_read_only,
+            threads,
+            events,
+            mcp_paths,
+        } = server;
+        App(Arc::new(Shared {
+            library,
+            service,
+            towns,
+            hosts,
+            login: login.map(Arc::new),
+            hides_places,
+            is_read_only,
+            mcp_paths,
+            work: Arc::new(Semaphore::new(threads)),
+            slow_work: Arc::new(Semaphore::new(1)),
+            uploads: Semaphore::new(threads),
+            events,
+            kept: Kept::default(),
+            ending,
+        }))
+    }
+
     /// Runs work on a blocking thread, at most as much at a time as there are cores. The work is finished even if the
     /// client has gone.
     pub(crate) async fn blocking<T: Send + 'static>(
@@ -133,6 +175,8 @@ struct Kept {
     duplicates: duplicates::Kept,
     tags: tags::Kept,
     status: Once<String>,
+    #[cfg(feature = "mcp")]
+    mcp: mcp::Kept,
 }
 
 /// Caches the last answer to a slow question until the library changes. One thread at a time computes it.
@@ -200,32 +244,10 @@ pub(crate) fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>
 }
 
 /// Runs the server until a signal ends it.
-pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<&Tls>) -> Result<()> {
-    let Server { library, service, towns, hosts, login, hides_places, is_read_only, threads, events } =
-        server;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads.clamp(1, 4))
-        .max_blocking_threads(threads + WAITING_THREADS)
-        .thread_name("serve")
-        .enable_all()
-        .build()
-        .context("cannot start the server's threads")?;
+pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<Tls>) -> Result<()> {
+    let runtime = runtime(server.threads)?;
     let ending = CancellationToken::new();
-    let app = App(Arc::new(Shared {
-        library,
-        service,
-        towns,
-        hosts,
-        login: login.map(Arc::new),
-        hides_places,
-        is_read_only,
-        work: Arc::new(Semaphore::new(threads)),
-        slow_work: Arc::new(Semaphore::new(1)),
-        uploads: Semaphore::new(threads),
-        events,
-        kept: Kept::default(),
-        ending: ending.clone(),
-    }));
+    let app = App::new(server, ending.clone());
     let served = runtime.block_on(async {
         let listeners = listeners.into_iter().map(tokio::net::TcpListener::from_std);
         let listeners = listeners.collect::<Result<Vec<_>, _>>().context("cannot listen")?;
@@ -239,6 +261,17 @@ pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<&Tls>
     // Do not wait for blocking threads: they write nothing.
     runtime.shutdown_timeout(Duration::from_millis(100));
     served
+}
+
+/// The threads of a server that works on so many requests at the same time.
+fn runtime(threads: usize) -> Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads.clamp(1, 4))
+        .max_blocking_threads(threads + WAITING_THREADS)
+        .thread_name("serve")
+        .enable_all()
+        .build()
+        .context("cannot start the server's threads")
 }
 
 /// Loads the model before the first query. The first query reports errors.

@@ -95,6 +95,11 @@ impl IntoParams for Conditions {
 
 /// One of `query::PARAMETERS` as a query parameter.
 pub(super) fn word(word: &Word) -> Parameter {
+    parameter(word.name, word.what, word_schema(word))
+}
+
+/// What a word that a query knows can be, as a JSON Schema.
+pub(super) fn word_schema(word: &Word) -> Value {
     let one = match word.kind {
         Kind::Text(example) => {
             json!({ "type": "string", "maxLength": MOST_CHARACTERS, "examples": [example] })
@@ -104,8 +109,7 @@ pub(super) fn word(word: &Word) -> Parameter {
         Kind::Number(least, most) => json!({ "type": "number", "minimum": least, "maximum": most }),
         Kind::Count(least, most) => json!({ "type": "integer", "minimum": least, "maximum": most }),
     };
-    let schema = if word.is_list { json!({ "type": "array", "items": one }) } else { one };
-    parameter(word.name, word.what, schema)
+    if word.is_list { json!({ "type": "array", "items": one }) } else { one }
 }
 
 /// A schema from its JSON.

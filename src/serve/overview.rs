@@ -42,7 +42,11 @@ pub(super) fn filter(said: &Said, app: &App) -> Result<Filter, Problem> {
 }
 
 /// Visits the photos that pass a filter.
-fn each(app: &App, filter: &Filter, mut visit: impl FnMut(&Stored, &Details)) -> Result<(), Problem> {
+pub(super) fn each(
+    app: &App,
+    filter: &Filter,
+    mut visit: impl FnMut(&Stored, &Details),
+) -> Result<(), Problem> {
     let Some(view) = app.service.view()? else { return Ok(()) };
     view.each(filter, Load::WithoutVector, &mut |stored| {
         if let Some(details) = stored.photo.as_ref().and_then(|photo| photo.details.as_ref()) {
@@ -112,7 +116,7 @@ struct Places {
 
 /// Photos within a tenth of a degree.
 #[derive(Serialize, ToSchema)]
-struct Place {
+pub(super) struct Place {
     /// The average latitude of the photos, in degrees.
     latitude: f64,
     /// The average longitude of the photos, in degrees.
@@ -148,25 +152,27 @@ pub(super) async fn places(State(app): State<App>, Pairs(said): Pairs<Said>) -> 
         return Err(Problem::places_are_hidden());
     }
     let asked = app.clone();
-    app.blocking(move || {
-        let mut sums: HashMap<(i32, i32), Sum> = HashMap::new();
-        each(&asked, &filter(&said, &asked)?, |stored, details| {
-            let (Some(latitude), Some(longitude)) = (details.latitude_e7, details.longitude_e7) else {
-                return;
-            };
-            // In tenths of a degree.
-            let cell = |e7: i32| e7.div_euclid(1_000_000);
-            let sum = sums.entry((cell(latitude), cell(longitude))).or_default();
-            sum.latitude += f64::from(latitude) / 1e7;
-            sum.longitude += f64::from(longitude) / 1e7;
-            sum.count += 1;
-            sum.newest = sum.newest.max(stored.content.map(|content| (details.taken_ms, Id(content))));
-        })?;
-        let mut places: Vec<Place> = sums.into_values().map(Sum::place).collect();
-        places.sort_by(|a, b| b.count.cmp(&a.count).then(a.latitude.total_cmp(&b.latitude)));
-        written(&Places { places })
-    })
-    .await
+    app.blocking(move || written(&Places { places: places_of(&asked, &filter(&said, &asked)?)? })).await
+}
+
+/// The places of the photos that pass a filter, those with the most photos first.
+pub(super) fn places_of(app: &App, filter: &Filter) -> Result<Vec<Place>, Problem> {
+    let mut sums: HashMap<(i32, i32), Sum> = HashMap::new();
+    each(app, filter, |stored, details| {
+        let (Some(latitude), Some(longitude)) = (details.latitude_e7, details.longitude_e7) else {
+            return;
+        };
+        // In tenths of a degree.
+        let cell = |e7: i32| e7.div_euclid(1_000_000);
+        let sum = sums.entry((cell(latitude), cell(longitude))).or_default();
+        sum.latitude += f64::from(latitude) / 1e7;
+        sum.longitude += f64::from(longitude) / 1e7;
+        sum.count += 1;
+        sum.newest = sum.newest.max(stored.content.map(|content| (details.taken_ms, Id(content))));
+    })?;
+    let mut places: Vec<Place> = sums.into_values().map(Sum::place).collect();
+    places.sort_by(|a, b| b.count.cmp(&a.count).then(a.latitude.total_cmp(&b.latitude)));
+    Ok(places)
 }
 
 impl Sum {
@@ -183,7 +189,7 @@ impl Sum {
 }
 
 #[derive(Serialize, ToSchema)]
-struct Cameras {
+pub(super) struct Cameras {
     /// The cameras, with the most photos first.
     cameras: Vec<Camera>,
     /// The lenses, with the most photos first.
@@ -192,7 +198,7 @@ struct Cameras {
 
 /// A camera or a lens.
 #[derive(Serialize, ToSchema)]
-struct Camera {
+pub(super) struct Camera {
     /// Maker and model.
     name: String,
     /// The number of photos.
@@ -212,18 +218,20 @@ struct Camera {
 )]
 pub(super) async fn cameras(State(app): State<App>, Pairs(said): Pairs<Said>) -> Result<Response, Problem> {
     let asked = app.clone();
-    app.blocking(move || {
-        let (mut cameras, mut lenses) = (HashMap::new(), HashMap::new());
-        each(&asked, &filter(&said, &asked)?, |_, details| {
-            for (names, name) in [(&mut cameras, &details.camera), (&mut lenses, &details.lens)] {
-                if let Some(name) = name {
-                    *names.entry(name.clone()).or_default() += 1;
-                }
+    app.blocking(move || written(&cameras_of(&asked, &filter(&said, &asked)?)?)).await
+}
+
+/// The cameras and lenses of the photos that pass a filter, those with the most photos first.
+pub(super) fn cameras_of(app: &App, filter: &Filter) -> Result<Cameras, Problem> {
+    let (mut cameras, mut lenses) = (HashMap::new(), HashMap::new());
+    each(app, filter, |_, details| {
+        for (names, name) in [(&mut cameras, &details.camera), (&mut lenses, &details.lens)] {
+            if let Some(name) = name {
+                *names.entry(name.clone()).or_default() += 1;
             }
-        })?;
-        written(&Cameras { cameras: most_first(cameras), lenses: most_first(lenses) })
-    })
-    .await
+        }
+    })?;
+    Ok(Cameras { cameras: most_first(cameras), lenses: most_first(lenses) })
 }
 
 fn most_first(names: HashMap<String, usize>) -> Vec<Camera> {

@@ -159,14 +159,15 @@ pub(super) fn without_place<R>(field: Field<R>) -> Field<R> {
 )]
 pub(super) async fn photo(State(app): State<App>, Of(id): Of) -> Result<Response, Problem> {
     let asked = app.clone();
-    app.blocking(move || {
-        let photo = asked.service.photo(id)?.ok_or(ServiceError::NoSuchPhoto { id })?;
-        let mut fields = fields(&asked);
-        fields.push(Field::new("paths", |shown: &Shown| Value::List(&shown.paths)));
-        let listing = Listing { fields, records: vec![photo.into()] };
-        written(&listing.one())
-    })
-    .await
+    app.blocking(move || written(&with_all_paths(&asked, id)?.one())).await
+}
+
+/// One photo, with the paths of all its copies.
+pub(super) fn with_all_paths(app: &App, id: Id) -> Result<Listing<Shown>, Problem> {
+    let photo = app.service.photo(id)?.ok_or(ServiceError::NoSuchPhoto { id })?;
+    let mut fields = fields(app);
+    fields.push(Field::new("paths", |shown: &Shown| Value::List(&shown.paths)));
+    Ok(Listing { fields, records: vec![photo.into()] })
 }
 
 /// An answer with a JSON document.

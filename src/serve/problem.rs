@@ -154,8 +154,11 @@ impl IntoResponse for Problem {
 pub(crate) async fn described(response: Response) -> Response {
     let is_error = response.status().is_client_error() || response.status().is_server_error();
     let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let is_page = kind.is_some_and(|kind| kind == MEDIA_TYPE || kind.starts_with("text/html"));
-    if !is_error || is_page {
+    // Pages and errors of JSON-RPC are documents already.
+    let is_document = |kind: &str| {
+        kind == MEDIA_TYPE || kind.starts_with("application/json") || kind.starts_with("text/html")
+    };
+    if !is_error || kind.is_some_and(is_document) {
         return response;
     }
     let (mut parts, body) = response.into_parts();

@@ -44,10 +44,10 @@ const HEADERS: &[(&str, &str)] = &[
 pub(super) fn router(app: &App) -> Router {
     let (api, document) = api().split_for_parts();
     let document = openapi::complete(document, app.login.is_some());
-    Router::new()
-        .merge(api)
-        .merge(pages::routes())
-        .route("/api/v1/openapi.json", get(async move || json(document.clone())))
+    let all = Router::new().merge(api).merge(pages::routes());
+    #[cfg(feature = "mcp")]
+    let all = all.route_service("/mcp", super::mcp::service(app));
+    all.route("/api/v1/openapi.json", get(async move || json(document.clone())))
         .fallback(async || Problem::not_found("there is nothing at this address"))
         .method_not_allowed_fallback(async || Problem::new(StatusCode::METHOD_NOT_ALLOWED))
         .layer(DefaultBodyLimit::max(BODY_BYTES))

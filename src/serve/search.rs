@@ -8,6 +8,7 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Query as Pairs, Request, Stat
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use imgsearch::Expression;
+use imgsearch::photo::Id;
 use imgsearch::query::{Cutoff, MOST_CHARACTERS, Order, PARAMETERS, Source, Term, Words, parse_line};
 use imgsearch::service::{Cursor, Page, ServiceError};
 use jiff::{Timestamp, ZonedDateTime};
@@ -123,9 +124,10 @@ impl Asked {
         Ok(Answer { photos, next, likely, near })
     }
 
-    fn answer(self, app: &App) -> Result<Response, Problem> {
+    /// The result as JSON has it.
+    pub(super) fn answer(self, app: &App) -> Result<Found, Problem> {
         let Answer { photos, next, likely, near } = self.found(app)?;
-        written(&Found { photos: listing(app, photos), next, likely, near })
+        Ok(Found { photos: listing(app, photos), next, likely, near })
     }
 }
 
@@ -170,7 +172,7 @@ pub(super) fn now() -> ZonedDateTime {
 )]
 pub(super) async fn search(State(app): State<App>, Pairs(said): Pairs<Said>) -> Result<Response, Problem> {
     let asked = app.clone();
-    app.blocking(move || Asked::read(&said, Vec::new(), &asked)?.answer(&asked)).await
+    app.blocking(move || written(&Asked::read(&said, Vec::new(), &asked)?.answer(&asked)?)).await
 }
 
 /// Finds photos similar to a photo of the library, without that photo and its copies.
@@ -191,14 +193,16 @@ pub(super) async fn similar(
     Pairs(said): Pairs<Said>,
 ) -> Result<Response, Problem> {
     let asked = app.clone();
-    app.blocking(move || {
-        if asked.service.photo(id)?.is_none() {
-            return Err(ServiceError::NoSuchPhoto { id }.into());
-        }
-        let term = Term { weight: 1.0, source: Source::Photo(id) };
-        Asked::read(&said, vec![term], &asked)?.answer(&asked)
-    })
-    .await
+    app.blocking(move || written(&similar_to(&asked, id, &said)?)).await
+}
+
+/// The photos that are similar to a photo of the library.
+pub(super) fn similar_to(app: &App, id: Id, said: &Said) -> Result<Found, Problem> {
+    if app.service.photo(id)?.is_none() {
+        return Err(ServiceError::NoSuchPhoto { id }.into());
+    }
+    let term = Term { weight: 1.0, source: Source::Photo(id) };
+    Asked::read(said, vec![term], app)?.answer(app)
 }
 
 /// Finds photos similar to an uploaded picture, optionally combined with an expression.
@@ -241,9 +245,14 @@ pub(super) async fn search_by_picture(
     if picture.is_empty() {
         return Err(Problem::unprocessable("there is no picture in the request"));
     }
-    let term = Term { weight: 1.0, source: Source::Bytes(picture.into()) };
     let asked = app.clone();
-    app.blocking(move || Asked::read(&said, vec![term], &asked)?.answer(&asked)).await
+    app.blocking(move || written(&similar_to_picture(&asked, picture.into(), &said)?)).await
+}
+
+/// The photos that are similar to a picture.
+pub(super) fn similar_to_picture(app: &App, picture: Vec<u8>, said: &Said) -> Result<Found, Problem> {
+    let term = Term { weight: 1.0, source: Source::Bytes(picture) };
+    Asked::read(said, vec![term], app)?.answer(app)
 }
 
 /// The schema of a form with a picture.

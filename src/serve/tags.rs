@@ -1,6 +1,7 @@
 //! Labels of photos.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use axum::extract::{Query as Pairs, State};
 use axum::response::Response;
@@ -49,7 +50,7 @@ impl IntoParams for Parameters {
 
 /// The labels of a photo, most likely first.
 #[derive(Serialize, ToSchema)]
-struct Tags {
+pub(super) struct Tags {
     tags: Vec<Tag>,
 }
 
@@ -135,18 +136,20 @@ pub(super) async fn of_photo(
     Of(id): Of,
     Pairs(said): Pairs<Said>,
 ) -> Result<Response, Problem> {
-    let service = app.service.clone();
-    app.blocking(move || {
-        let Asked { vocabulary, choice, others } = Asked::read(said)?;
-        if let Some((name, _)) = others.first() {
-            return Err(Problem::bad_request(format!("there is no parameter `{name}`")));
-        }
-        let labels = service.engine()?.map(|engine| engine.tags_of(id, &vocabulary, choice)).transpose()?;
-        let labels = labels.flatten().ok_or(ServiceError::NoSuchPhoto { id })?;
-        let tag = |label: imgsearch::engine::Label| Tag { probability: label.probability, label: label.name };
-        written(&Tags { tags: labels.into_iter().map(tag).collect() })
-    })
-    .await
+    let asked = app.clone();
+    app.blocking(move || written(&photo_tags(&asked, id, said)?)).await
+}
+
+/// The labels of one photo.
+pub(super) fn photo_tags(app: &App, id: Id, said: Said) -> Result<Tags, Problem> {
+    let Asked { vocabulary, choice, others } = Asked::read(said)?;
+    if let Some((name, _)) = others.first() {
+        return Err(Problem::bad_request(format!("there is no parameter `{name}`")));
+    }
+    let labels = app.service.engine()?.map(|engine| engine.tags_of(id, &vocabulary, choice)).transpose()?;
+    let labels = labels.flatten().ok_or(ServiceError::NoSuchPhoto { id })?;
+    let tag = |label: imgsearch::engine::Label| Tag { probability: label.probability, label: label.name };
+    Ok(Tags { tags: labels.into_iter().map(tag).collect() })
 }
 
 /// Counts the labels of the photos that meet the conditions.
@@ -162,35 +165,36 @@ pub(super) async fn of_photo(
 )]
 pub(super) async fn of_all(State(app): State<App>, Pairs(said): Pairs<Said>) -> Result<Response, Problem> {
     let asked = app.clone();
-    app.slowly(move || {
-        let question = format!("{said:?}");
-        let Asked { vocabulary, choice, others } = Asked::read(said)?;
-        let filter = filter(&others, &asked)?;
-        let engine = asked.service.engine()?;
-        let find = || {
-            let mut tags: HashMap<String, (usize, f32, Option<Id>)> = HashMap::new();
-            let Some(engine) = engine else { return Ok(Vec::new()) };
-            engine.tag(&vocabulary, &filter, choice, |photo| {
-                for label in photo.labels {
-                    let (count, best, id) = tags.entry(label.name).or_insert((0, -1.0, None));
-                    *count += 1;
-                    if label.probability > *best {
-                        (*best, *id) = (label.probability, photo.content.map(Id));
-                    }
+    app.slowly(move || written(&AllTags { tags: &common_tags(&asked, said)? })).await
+}
+
+/// The labels of the photos that meet the conditions; cached until the library changes.
+pub(super) fn common_tags(app: &App, said: Said) -> Result<Arc<Vec<Common>>, Problem> {
+    let question = format!("{said:?}");
+    let Asked { vocabulary, choice, others } = Asked::read(said)?;
+    let filter = filter(&others, app)?;
+    let engine = app.service.engine()?;
+    let find = || {
+        let mut tags: HashMap<String, (usize, f32, Option<Id>)> = HashMap::new();
+        let Some(engine) = engine else { return Ok(Vec::new()) };
+        engine.tag(&vocabulary, &filter, choice, |photo| {
+            for label in photo.labels {
+                let (count, best, id) = tags.entry(label.name).or_insert((0, -1.0, None));
+                *count += 1;
+                if label.probability > *best {
+                    (*best, *id) = (label.probability, photo.content.map(Id));
                 }
-                !asked.ending.is_cancelled()
-            })?;
-            let common = |(label, (count, _, id)): (_, (_, _, Option<Id>))| Common {
-                label,
-                count,
-                id: id.map(|id| id.to_string()),
-            };
-            let mut tags: Vec<Common> = tags.into_iter().map(common).collect();
-            tags.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.label.cmp(&b.label)));
-            Ok(tags)
+            }
+            !app.ending.is_cancelled()
+        })?;
+        let common = |(label, (count, _, id)): (_, (_, _, Option<Id>))| Common {
+            label,
+            count,
+            id: id.map(|id| id.to_string()),
         };
-        let tags = asked.kept.tags.get_or_find(asked.service.version(), question, find)?;
-        written(&AllTags { tags: &tags })
-    })
-    .await
+        let mut tags: Vec<Common> = tags.into_iter().map(common).collect();
+        tags.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.label.cmp(&b.label)));
+        Ok(tags)
+    };
+    app.kept.tags.get_or_find(app.service.version(), question, find)
 }

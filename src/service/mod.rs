@@ -319,6 +319,16 @@ impl Service {
         self.inner.pictures.make(&photo, size)
     }
 
+    /// A photo as a JPEG whose longer side has at most `side` pixels, and never more than a preview.
+    ///
+    /// # Errors
+    /// As [`Service::small`].
+    pub fn within(&self, id: Id, side: u32) -> Result<Vec<u8>, ServiceError> {
+        let size = if side <= Size::Thumbnail.side() { Size::Thumbnail } else { Size::Preview };
+        let small = self.small(id, size)?;
+        self.inner.pictures.within(&small, side).map_err(|error| ServiceError::Picture { id, error })
+    }
+
     /// The file of a photo, if it has not changed since it was indexed.
     ///
     /// # Errors

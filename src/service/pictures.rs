@@ -100,6 +100,11 @@ impl Pictures {
         Ok(Some(jpeg(&self.thumbnailer.sized(bytes, size.side())?)))
     }
 
+    /// A smaller version of a JPEG.
+    pub(super) fn within(&self, picture: &[u8], side: u32) -> Result<Vec<u8>, PictureError> {
+        Ok(jpeg(&self.thumbnailer.sized(picture.to_vec(), side)?))
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -38,7 +38,7 @@ pub(super) async fn page(State(app): State<App>, Pairs(said): Pairs<Said>) -> Re
     let asked = app.clone();
     let (shown, count) = app
         .slowly(move || {
-            let groups = groups(&asked, likeness, &preference)?;
+            let groups = groups(&asked, &[], likeness, &preference)?;
             let page = groups.iter().cloned().zip(1..).skip(from - 1).take(PAGE);
             let shown: Vec<Vec<Listed>> =
                 page.map(|(group, number)| Listed::all(group, number, &preference).collect()).collect();

@@ -1,0 +1,32 @@
+//! `mcp`.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use imgsearch::decode::Limits;
+use imgsearch::query::Towns;
+use imgsearch::service::Service;
+
+use super::Exit;
+use super::serve::opener;
+use crate::cli::McpArgs;
+use crate::serve::{self, Events, Hosts, Server};
+use crate::settings::{Settings, zone};
+
+pub(super) fn run(settings: Settings, args: &McpArgs) -> Result<Exit> {
+    let settings = Arc::new(settings);
+    serve::talk(Server {
+        library: settings.library.clone(),
+        service: Service::new(opener(&settings), zone(), Limits::default()),
+        towns: Towns::new(settings.places_file()),
+        // Only who started this program can ask.
+        hosts: Hosts::new(Vec::new(), None, &[]),
+        login: None,
+        hides_places: args.hide_places,
+        is_read_only: true,
+        mcp_paths: args.paths.mcp_paths,
+        threads: settings.threads,
+        events: Events::default(),
+    })?;
+    Ok(Exit::Done)
+}

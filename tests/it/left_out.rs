@@ -32,3 +32,11 @@ fn a_server_needs_a_feature() {
     let refused = workspace.imgsearch(&["serve"]).assert().code(2);
     refused.stderr(predicates::str::contains("needs the feature `serve`"));
 }
+
+#[cfg(not(feature = "mcp"))]
+#[test]
+fn tools_for_assistants_need_a_feature() {
+    let workspace = crate::workspace::Workspace::new();
+    let refused = workspace.imgsearch(&["mcp"]).assert().code(2);
+    refused.stderr(predicates::str::contains("needs the feature `mcp`"));
+}

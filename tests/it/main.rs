@@ -30,10 +30,12 @@ mod hostile;
 mod hub_server;
 mod in_process;
 mod incremental;
-#[cfg(not(all(feature = "archives", feature = "serve", feature = "tui")))]
+#[cfg(not(all(feature = "archives", feature = "mcp", feature = "serve", feature = "tui")))]
 mod left_out;
 mod library;
 mod manual;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod memory_store;
 mod metadata_cases;
 mod model_goldens;

@@ -3,6 +3,8 @@
 mod api;
 mod growing;
 mod library;
+#[cfg(feature = "mcp")]
+mod mcp;
 mod pictures;
 mod security;
 mod server;

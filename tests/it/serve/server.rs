@@ -69,7 +69,24 @@ impl Server {
     /// Sends a `POST` request with a body of this type.
     #[track_caller]
     pub(super) fn post(&self, path: &str, kind: &str, body: &[u8]) -> Response<Body> {
-        self.agent.post(self.url(path)).header("Content-Type", kind).send(body).unwrap()
+        self.post_with(path, kind, body, &[])
+    }
+
+    /// The same, with these headers.
+    #[track_caller]
+    pub(super) fn post_with(
+        &self,
+        path: &str,
+        kind: &str,
+        body: &[u8],
+        headers: &[(&str, &str)],
+    ) -> Response<Body> {
+        let request = self.agent.post(self.url(path)).header("Content-Type", kind);
+        headers
+            .iter()
+            .fold(request, |request, (name, value)| request.header(*name, *value))
+            .send(body)
+            .unwrap()
     }
 
     /// Sends raw bytes, and returns all bytes until the connection ends.

@@ -102,14 +102,11 @@ impl ServerHandler for Assistant {
         _: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let CallToolRequestParams { name, arguments, .. } = request;
-        let Some(call) = tools::named(&name) else {
+        let Some(answered) = tools::call(&self.0, &name, arguments.unwrap_or_default()).await else {
             return Err(ErrorData::invalid_params(format!("there is no tool `{name}`"), None));
         };
-        let app = self.0.clone();
-        let answered = self.0.blocking(move || call(&app, &arguments.unwrap_or_default())).await;
-        Ok(answered
-            .unwrap_or_else(|problem| CallToolResult::error(vec![ContentBlock::text(told(&problem))]))
-            .into())
+        let failed = |problem: Problem| CallToolResult::error(vec![ContentBlock::text(told(&problem))]);
+        Ok(answered.unwrap_or_else(failed).into())
     }
 
     async fn list_resource_templates(

@@ -38,6 +38,8 @@ struct Known {
     what: &'static str,
     arguments: fn(&App) -> JsonObject,
     call: Call,
+    /// Whether it looks at the whole library for long.
+    is_slow: bool,
 }
 
 const TOOLS: &[Known] = &[
@@ -49,6 +51,7 @@ const TOOLS: &[Known] = &[
                result that likely shows what was asked for. `cursor` in the answer means that there are more.",
         arguments: |app| searching(app, vec![("query", query())]),
         call: search,
+        is_slow: false,
     },
     Known {
         name: "get_photo",
@@ -63,6 +66,7 @@ const TOOLS: &[Known] = &[
             )
         },
         call: look,
+        is_slow: false,
     },
     Known {
         name: "similar_photos",
@@ -75,6 +79,7 @@ const TOOLS: &[Known] = &[
             searching(app, vec![("id", id()), ("picture", described(picture, what)), ("query", query())])
         },
         call: similar,
+        is_slow: false,
     },
     Known {
         name: "describe_library",
@@ -83,6 +88,7 @@ const TOOLS: &[Known] = &[
                understands and what it is bad at, which files were left out, and when it was last brought up to date.",
         arguments: |_| schema(Vec::new(), &[]),
         call: |app, _| facts(overview::of_library(app)?),
+        is_slow: true,
     },
     Known {
         name: "find_duplicates",
@@ -102,6 +108,7 @@ const TOOLS: &[Known] = &[
             schema(all, &[])
         },
         call: find_duplicates,
+        is_slow: true,
     },
     Known {
         name: "tags",
@@ -134,6 +141,7 @@ const TOOLS: &[Known] = &[
             schema(all, &[])
         },
         call: tag,
+        is_slow: true,
     },
 ];
 
@@ -149,19 +157,23 @@ pub(super) fn all(app: &App) -> Vec<Tool> {
         .collect()
 }
 
-/// What the tool of this name does.
-pub(super) fn named(
+/// The answer of the tool of this name; `None` if there is no such tool.
+pub(super) async fn call(
+    app: &App,
     name: &str,
-) -> Option<impl FnOnce(&App, &JsonObject) -> Result<CallToolResult, Problem> + use<>> {
+    given: JsonObject,
+) -> Option<Result<CallToolResult, Problem>> {
     let tool = TOOLS.iter().find(|tool| tool.name == name)?;
-    Some(|app: &App, given: &JsonObject| {
-        let arguments = Arguments::new(given, &(tool.arguments)(app))?;
-        if app.service.engine()?.is_none() {
+    let asked = app.clone();
+    let work = move || {
+        let arguments = Arguments::new(&given, &(tool.arguments)(&asked))?;
+        if asked.service.engine()?.is_none() {
             let hint = "run `imgsearch index FOLDER` in a terminal".to_owned();
             return Err(Problem::not_found("nothing is indexed yet").hint(Some(hint)));
         }
-        (tool.call)(app, &arguments)
-    })
+        (tool.call)(&asked, &arguments)
+    };
+    Some(if tool.is_slow { app.slowly(work).await } else { app.blocking(work).await })
 }
 
 fn count(least: u32, most: u32) -> Value {

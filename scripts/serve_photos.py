@@ -1,4 +1,4 @@
-"""A server of some pictures, for scripts that ask it."""
+"""Starts a server with some pictures, for the scripts that test it."""
 
 import contextlib
 import os
@@ -10,7 +10,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def draw(folder):
-    """Some pictures that differ, as PPM, which needs no library."""
+    """Draws different pictures as PPM, which needs no library."""
     for seed in range(6):
         pixels = bytes((x * 5 + seed * 37 + y * c) % 256 for y in range(32) for x in range(48) for c in (1, 7, 3))
         with open(os.path.join(folder, "{}.ppm".format(seed)), "wb") as file:
@@ -18,7 +18,7 @@ def draw(folder):
 
 
 def indexed(stage):
-    """Builds the program and indexes pictures in `stage`: the program, and the environment in which it finds them."""
+    """Builds the program and indexes pictures in `stage`. Returns the program, and an environment with the library."""
     subprocess.run(["cargo", "build", "--quiet", "--locked"], cwd=ROOT, check=True)
     target = os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target"))
     program = os.path.join(target, "debug", "imgsearch")
@@ -32,7 +32,7 @@ def indexed(stage):
 
 @contextlib.contextmanager
 def served(program, environ):
-    """The address of a server of what is indexed, which ends with the block."""
+    """Starts a server, yields its address, and stops it after the block."""
     server = subprocess.Popen([program, "serve", "-q", "--port", "0"], env=environ, stdout=subprocess.PIPE, text=True)
     try:
         yield server.stdout.readline().strip()

@@ -1,4 +1,4 @@
-//! `mcp`, and what `serve` has for assistants.
+//! `mcp`, and the options for assistants that `serve` has too.
 
 use clap::{Args, ValueEnum};
 
@@ -23,7 +23,7 @@ pub(crate) struct McpArgs {
     pub(crate) hide_places: bool,
 }
 
-/// What assistants learn, however they ask.
+/// The paths that assistants see.
 #[derive(Debug, Args)]
 pub(crate) struct McpPathsArgs {
     /// Which paths assistants see: below the folder that has all photos, whole ones, or none.

@@ -19,7 +19,7 @@ pub(super) fn run(settings: Settings, args: &McpArgs) -> Result<Exit> {
         library: settings.library.clone(),
         service: Service::new(opener(&settings), zone(), Limits::default()),
         towns: Towns::new(settings.places_file()),
-        // Only who started this program can ask.
+        // There are no requests over HTTP.
         hosts: Hosts::new(Vec::new(), None, &[]),
         login: None,
         hides_places: args.hide_places,

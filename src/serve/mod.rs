@@ -244,7 +244,7 @@ pub(crate) fn listen(addresses: &[IpAddr], port: u16) -> Result<Vec<TcpListener>
 }
 
 /// Runs the server until a signal ends it.
-pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<Tls>) -> Result<()> {
+pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<&Tls>) -> Result<()> {
     let runtime = runtime(server.threads)?;
     let ending = CancellationToken::new();
     let app = App::new(server, ending.clone());

@@ -384,7 +384,7 @@ fn what_cannot_be_answered_says_why() {
     check("search_photos", json!({ "after": "soon" }), "after: cannot read `soon`");
     check("search_photos", json!({ "query": { "text": "a cat" } }), "query: it cannot be an object");
     check("search_photos", json!({ "query": "x".repeat(501) }), "query: it has more than 500");
-    check("search_photos", json!({ "query": "/etc/passwd" }), "no file");
+    check("search_photos", json!({ "query": "/etc/passwd" }), "files on the server");
     check("search_photos", json!({ "query": "- cat" }), "query: ");
     check("search_photos", json!({ "cursor": "x" }), "cursor: ");
     check("search_photos", json!({ "near": "1" }), "near: ");

@@ -1,4 +1,4 @@
-//! Answers that fit: clients cut what is longer, or count it against what the assistant can hold in mind.
+//! Builds answers that are not too long. Clients cut longer ones, or refuse them.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -11,29 +11,29 @@ use crate::render::document;
 use crate::serve::App;
 use crate::serve::problem::Problem;
 
-/// The longest answer, in bytes of its JSON.
+/// The maximum length of an answer, in bytes of JSON.
 pub(super) const MOST_BYTES: usize = 200_000;
-/// Facts take so many bytes at most. Claude Code keeps texts above 50,000 characters from the assistant.
+/// The maximum length of the facts in an answer, in bytes. Claude Code does not show the assistant a text of more than
+/// 50,000 characters.
 const FACTS_BYTES: usize = 45_000;
-/// What is around the blocks, and what is said behind them.
+/// Bytes for everything around the blocks, and for a note at the end.
 const ROOM: usize = 1_000;
 
-/// Pixels of the longer side of a thumbnail: as it should be, and where there would be too little room.
+/// The size of thumbnails in pixels: normally, and if they do not fit.
 const THUMBNAIL_SIDES: [u32; 2] = [256, 160];
-/// No picture needs to be smaller to fit.
+/// A picture of this size always fits.
 const SMALLEST_SIDE: u32 = 100;
-/// Texts of one photo among others are cut at so many characters: as it should be, and where there would be too little
-/// room.
+/// How many characters are kept of a text in a list of photos: normally, and if the list is too long.
 const BRIEF: [usize; 4] = [300, 100, 30, 10];
-/// The same for one photo alone.
+/// The same for the facts about one photo.
 const WHOLE: [usize; 3] = [4_000, 300, 30];
 
-/// What is told of photos, in the most detail that is not too long.
+/// The facts about a list of photos, in as much detail as fits.
 pub(super) fn brief(facts: impl Fn(Detail) -> Value) -> Value {
     fitting(true, &BRIEF, facts)
 }
 
-/// What is told of one photo, in the most detail that is not too long.
+/// The facts about one photo, in as much detail as fits.
 pub(super) fn whole(facts: impl Fn(Detail) -> Value) -> Value {
     fitting(false, &WHOLE, facts)
 }
@@ -56,10 +56,10 @@ pub(super) fn facts(facts: Value) -> Result<CallToolResult, Problem> {
     Ok(result)
 }
 
-/// An answer with thumbnails of some of its photos, each behind its id.
+/// An answer with thumbnails, each after a text with the id of its photo.
 ///
-/// It has no structured content: some assistants, Claude Code and VS Code among them, then see nothing else, and so no
-/// pictures. The facts are JSON all the same, in the first block.
+/// It has no structured content, because Claude Code and VS Code would then show the assistant nothing else, so no
+/// pictures. The facts are the JSON in the first block.
 pub(super) fn with_thumbnails(app: &App, facts: Value, ids: &[Id]) -> Result<CallToolResult, Problem> {
     if ids.is_empty() {
         return self::facts(facts);
@@ -84,7 +84,7 @@ pub(super) fn with_thumbnails(app: &App, facts: Value, ids: &[Id]) -> Result<Cal
     Ok(CallToolResult::success(content))
 }
 
-/// As many thumbnails as there is room for, and how many photos they are of.
+/// The thumbnails that fit, and the number of their photos.
 fn thumbnails(app: &App, ids: &[Id], side: u32, mut room: usize) -> (Vec<ContentBlock>, usize) {
     let (mut blocks, mut shown) = (Vec::new(), 0);
     for id in ids {
@@ -103,14 +103,14 @@ fn thumbnails(app: &App, ids: &[Id], side: u32, mut room: usize) -> (Vec<Content
     (blocks, shown)
 }
 
-/// A picture, and whether it had to be made smaller than it was asked for.
+/// A picture that fits.
 pub(super) struct Picture {
     pub(super) jpeg: Vec<u8>,
-    /// Pixels of its longer side at most.
+    /// The maximum length of its longer side, which is less than requested if that did not fit.
     pub(super) side: u32,
 }
 
-/// A photo at this size, or at the largest at which it takes so many bytes of an answer.
+/// The photo at the requested size, or smaller if it would take more than `room` bytes of an answer.
 pub(super) fn picture_within(app: &App, id: Id, mut side: u32, room: usize) -> Result<Picture, Problem> {
     loop {
         let jpeg = app.service.within(id, side)?;
@@ -144,12 +144,12 @@ fn image(jpeg: &[u8]) -> ContentBlock {
     ContentBlock::image(BASE64_STANDARD.encode(jpeg), "image/jpeg")
 }
 
-/// Bytes of a block in the JSON of an answer, with the comma behind it.
+/// The length of a block in the JSON of an answer, with the comma after it.
 fn length(block: &ContentBlock) -> usize {
     json(block).map_or(MOST_BYTES, |block| block.to_string().len() + 1)
 }
 
-/// Bytes of a text in the JSON of an answer.
+/// The length of a text in the JSON of an answer.
 fn escaped_length(text: &str) -> usize {
     Value::from(text).to_string().len()
 }

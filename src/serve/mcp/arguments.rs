@@ -1,4 +1,4 @@
-//! The arguments of the tools: their schemas, and how they become the words that the API understands.
+//! The arguments of the tools: their schemas, and their conversion to parameters of the API.
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -12,16 +12,16 @@ use crate::serve::openapi::word_schema;
 use crate::serve::problem::Problem;
 use crate::serve::search::Said;
 
-/// The largest picture that can be sent, in bytes: what a request of 4 MiB, the most that is read, has room for.
+/// The maximum size of a picture in a request, in bytes. A request of 4 MiB, the longest that is read, has room for it.
 const PICTURE_BYTES: usize = 3_000_000;
 
-/// What tools call otherwise than the API, and how the API calls it.
+/// Arguments that have another name in the API: their name here, and in the API.
 const OTHER_NAMES: &[(&str, &str)] = &[
     ("query", "q"),
     ("limit", "n"),
     ("folder", "in"),
     ("labels", "label"),
-    // Of duplicates.
+    // For `find_duplicates`.
     ("cursor", "from"),
 ];
 
@@ -39,19 +39,19 @@ pub(super) fn schema(properties: Vec<(&'static str, Value)>, required: &[&str]) 
     schema
 }
 
-/// The schemas of arguments that every query knows, in their words.
+/// The schemas of arguments that are parameters of the API.
 pub(super) fn known(names: &[&'static str]) -> Vec<(&'static str, Value)> {
     let known = PARAMETERS.iter().filter(|parameter| names.contains(&parameter.name));
     known.map(|parameter| (parameter.name, described(word_schema(parameter), parameter.what))).collect()
 }
 
-/// A schema with what it means.
+/// Adds a description to a schema.
 pub(super) fn described(mut schema: Value, what: &str) -> Value {
     schema["description"] = what.into();
     schema
 }
 
-/// The arguments of a call. Assistants write `null` or nothing for what they leave out.
+/// The arguments of a call. `null` and empty texts count as missing, because assistants send them.
 pub(super) struct Arguments<'a> {
     given: &'a JsonObject,
 }
@@ -78,7 +78,7 @@ impl<'a> Arguments<'a> {
         Ok(Arguments { given })
     }
 
-    /// All that is said under a name, as words.
+    /// All values of an argument, as text.
     fn words(&self, name: &str) -> Vec<String> {
         let word = |value: &Value| match value {
             Value::String(text) if !text.trim().is_empty() => Some(text.clone()),
@@ -95,7 +95,7 @@ impl<'a> Arguments<'a> {
         self.words(name).into_iter().next()
     }
 
-    /// All of these arguments as the API has them.
+    /// These arguments as parameters of the API.
     pub(super) fn said(&self, names: &[&'static str]) -> Said {
         let said = names.iter().flat_map(|name| {
             self.words(name).into_iter().map(|word| ((*name).to_owned(), word)).collect::<Said>()
@@ -103,12 +103,12 @@ impl<'a> Arguments<'a> {
         said.collect()
     }
 
-    /// What is said under the name of a tool, under the name that the API has for it.
+    /// An argument as a parameter with another name.
     pub(super) fn said_as(&self, name: &str, of_api: &str) -> Said {
         self.words(name).into_iter().map(|word| (of_api.to_owned(), word)).collect()
     }
 
-    /// A whole number, or what it is where it is left out.
+    /// A whole number; `usual` if the argument is missing.
     pub(super) fn number(&self, name: &str, least: u32, most: u32, usual: u32) -> Result<u32, Problem> {
         let Some(word) = self.word(name) else { return Ok(usual) };
         let number = word.parse().ok().filter(|number| (least..=most).contains(number));
@@ -119,22 +119,22 @@ impl<'a> Arguments<'a> {
         })
     }
 
-    /// The photo that is meant.
+    /// The photo in `id`.
     pub(super) fn id(&self) -> Result<Option<Id>, Problem> {
         let Some(word) = self.word("id") else { return Ok(None) };
         let id = word.trim_start_matches('#').parse();
         id.map(Some).map_err(|error| Problem::unprocessable(format!("id: `{word}` is no photo: {error}")))
     }
 
-    /// The folder that is meant.
+    /// The folder in `folder`.
     pub(super) fn folder(&self, paths: &Paths) -> Result<Option<std::path::PathBuf>, Problem> {
         self.word("folder").map(|folder| paths.folder(&folder)).transpose()
     }
 
-    /// The picture that is sent.
+    /// The decoded picture in `picture`.
     pub(super) fn picture(&self) -> Result<Option<Vec<u8>>, Problem> {
         let Some(word) = self.word("picture") else { return Ok(None) };
-        // A data URL says first what it is.
+        // It may be a data URL.
         let base64 = word.split_once("base64,").map_or(&*word, |(_, base64)| base64);
         let base64: String = base64.chars().filter(|c| !c.is_ascii_whitespace()).collect();
         let refuse = |why: &str| Problem::unprocessable(format!("picture: {why}"));
@@ -149,7 +149,7 @@ impl<'a> Arguments<'a> {
     }
 }
 
-/// An error of the API in the words of the tools.
+/// Replaces the name of an API parameter at the start of an error by the name of the argument.
 pub(super) fn in_words_of_tools(told: String) -> String {
     let other = OTHER_NAMES.iter().find_map(|(name, of_api)| {
         let rest = told.strip_prefix(of_api)?;

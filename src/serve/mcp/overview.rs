@@ -1,4 +1,4 @@
-//! What an assistant should know of an archive before it asks: enough to ask well.
+//! Describes the library, so that an assistant can ask well.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,30 +20,30 @@ use crate::serve::{App, Once};
 use crate::status::status_of;
 use crate::terminal::escape_path;
 
-/// Names of each kind at most, those with the most photos.
+/// The maximum number of folders, cameras and places. Those with the most photos are kept.
 const MOST: usize = 20;
-/// Characters of a name at most.
+/// The maximum length of a name in characters.
 const LONGEST: usize = 100;
 
-/// What any model of this kind is bad at.
+/// What models of this kind are good and bad at.
 const ADVICE: &str = "The model compares a picture with words. It knows scenes, things, animals, activities, colours and \
     moods. It is bad at counting, at left and right, at `without`, at small text, and it knows no people by name: use \
     conditions (dates, places, folders) for what you know otherwise, and look at the pictures. Scores only order the \
     results of one query.";
 
-/// What takes a look at all photos, of one state of the library.
+/// Cached results that need a look at all photos.
 #[derive(Default)]
 pub(in crate::serve) struct Kept {
     paths: Once<Paths>,
     library: Once<Value>,
 }
 
-/// Whether paths are told at all.
+/// Whether assistants see any paths.
 pub(super) fn tells_paths(app: &App) -> bool {
     app.mcp_paths != McpPaths::None
 }
 
-/// How paths are told and understood.
+/// Shortens paths for assistants; cached until the library changes.
 pub(super) fn paths(app: &App) -> Result<Arc<Paths>, Problem> {
     let find = || {
         let mut common = Common::default();
@@ -55,7 +55,7 @@ pub(super) fn paths(app: &App) -> Result<Arc<Paths>, Problem> {
     app.kept.mcp.paths.get_or_find(app.service.version(), String::new(), find)
 }
 
-/// What the library holds.
+/// The description of the library; cached until the library changes.
 pub(super) fn of_library(app: &App) -> Result<Value, Problem> {
     let found = app.kept.mcp.library.get_or_find(app.service.version(), String::new(), || found(app))?;
     Ok(Value::clone(&found))
@@ -87,7 +87,7 @@ fn found(app: &App) -> Result<Value, Problem> {
     let mut folders: Vec<_> = folders.into_iter().collect();
     folders.sort_by(|(a, of_a), (b, of_b)| of_b.cmp(of_a).then_with(|| a.cmp(b)));
     let folders = folders.iter().take(MOST).map(|(folder, count)| {
-        // That of all photos has no name.
+        // The folder that contains all photos has an empty path.
         let name = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         json!({ "folder": text(&escape_path(name), LONGEST), "count": count })
     });
@@ -130,13 +130,13 @@ fn cameras(app: &App) -> Result<Value, Problem> {
     Ok(told.collect())
 }
 
-/// The languages of the model, if they are known.
+/// The languages of the model, if known.
 fn languages(app: &App) -> Result<Option<&'static str>, Problem> {
     let Some(view) = app.service.view()? else { return Ok(None) };
     let folder = view.note().model();
     let name = folder.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
     Ok(match name {
-        // The one that `scripts/setup` installs.
+        // `scripts/setup` installs it.
         Some("offline") => Some("English"),
         Some(name) => KnownModel::named(name).map(|known| known.languages),
         None => None,

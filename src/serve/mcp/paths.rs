@@ -1,15 +1,15 @@
-//! How much an assistant learns of where photos are.
+//! The paths that assistants see.
 
 use std::path::{Component, Path, PathBuf};
 
 use crate::cli::McpPaths;
 use crate::serve::problem::Problem;
 
-/// How paths are told and understood.
+/// Shortens paths for assistants, and understands shortened ones.
 #[derive(Clone, Debug)]
 pub(super) struct Paths {
     how: McpPaths,
-    /// The folder that all photos are in, unless they have only the root of the file system in common.
+    /// The folder that contains all photos; `None` if that is the root of the file system.
     base: Option<PathBuf>,
 }
 
@@ -18,7 +18,7 @@ impl Paths {
         Paths { how, base }
     }
 
-    /// A path as it is told.
+    /// The path that the assistant sees, if any.
     pub(super) fn told(&self, path: &Path) -> Option<PathBuf> {
         match self.how {
             McpPaths::Absolute => Some(path.to_owned()),
@@ -30,7 +30,7 @@ impl Paths {
         }
     }
 
-    /// The folder that an assistant names as it was told.
+    /// The folder that the assistant means.
     pub(super) fn folder(&self, typed: &str) -> Result<PathBuf, Problem> {
         let typed = Path::new(typed);
         match &self.base {
@@ -52,7 +52,7 @@ fn with_its_folder(path: &Path) -> PathBuf {
     last.into_iter().filter(|part| matches!(part, Component::Normal(_))).collect()
 }
 
-/// The folder that all paths are in that it was shown.
+/// Finds the folder that contains all photos.
 #[derive(Default)]
 pub(super) struct Common(Option<PathBuf>);
 
@@ -69,7 +69,7 @@ impl Common {
         }
     }
 
-    /// `None` for the root of the file system: below it, a path is as good as an absolute one.
+    /// `None` for the root of the file system, because paths relative to it would be complete.
     pub(super) fn folder(self) -> Option<PathBuf> {
         self.0.filter(|folder| folder.components().any(|part| matches!(part, Component::Normal(_))))
     }

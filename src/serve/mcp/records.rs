@@ -1,4 +1,4 @@
-//! What is told of each photo: what is known, without what takes room and says little.
+//! The facts about photos, as assistants get them: shorter than in the API, and without invisible characters.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use super::paths::Paths;
 use crate::serve::problem::Problem;
 use crate::terminal::{escape, escape_path};
 
-/// The fields of a photo among others.
+/// The fields of a photo in a list.
 const BRIEF: &[&str] = &[
     "camera",
     "description",
@@ -30,27 +30,27 @@ const BRIEF: &[&str] = &[
     "width",
 ];
 
-/// How much is told.
+/// How detailed the facts are.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Detail {
     /// Only [`BRIEF`] fields.
     pub(super) is_brief: bool,
-    /// Characters of a text at most, which is also ten times the texts of a list.
+    /// The maximum length of a text in characters. A list keeps a tenth as many texts.
     pub(super) longest: usize,
 }
 
-/// Photos of the API as they are told.
+/// Turns the photos of an API answer into facts.
 pub(super) fn told(photos: &Value, paths: &Paths, detail: Detail) -> Value {
     let photos = photos.as_array().into_iter().flatten().filter_map(Value::as_object);
     photos.map(|photo| Value::Object(told_of(photo, paths, detail))).collect()
 }
 
-/// One photo of the API as it is told.
+/// Turns one photo of the API into facts.
 pub(super) fn told_of(photo: &Map<String, Value>, paths: &Paths, detail: Detail) -> Map<String, Value> {
     let told = photo.iter().filter(|(name, _)| !detail.is_brief || BRIEF.contains(&name.as_str()));
     let told = told.filter_map(|(name, value)| {
         let value = match (name.as_str(), value) {
-            // What is not known, and what goes without saying.
+            // Unknown or useless.
             (_, Value::Null) | ("rank" | "path_base64", _) => return None,
             ("taken_from", Value::String(from)) if from == "camera" => return None,
             ("similar", Value::Number(number)) if number.as_u64() == Some(0) => return None,
@@ -76,7 +76,7 @@ pub(super) fn told_of(photo: &Map<String, Value>, paths: &Paths, detail: Detail)
     told.collect()
 }
 
-/// A text of a file: without characters that cannot be seen, which could hide something, and cut where it is long.
+/// A text from a file. Invisible characters, which could hide something, are escaped, and a long text is cut.
 pub(super) fn text(said: &str, longest: usize) -> Value {
     let seen = escape(said);
     match seen.char_indices().nth(longest) {
@@ -89,13 +89,13 @@ fn path_text(path: &str, paths: &Paths, detail: Detail) -> Option<Value> {
     paths.told(Path::new(path)).map(|path| text(&escape_path(&path), detail.longest))
 }
 
-/// A number with so many digits behind the point, so that no digits are sent that say nothing.
+/// Rounds a number to this many digits after the point.
 pub(super) fn rounded(number: &Number, digits: i32) -> Value {
     let scale = 10f64.powi(digits);
     number.as_f64().map_or(Value::Null, |number| ((number * scale).round() / scale).into())
 }
 
-/// What the API answers, as JSON.
+/// An API answer as a JSON value.
 pub(super) fn json(answer: &impl serde::Serialize) -> Result<Value, Problem> {
     serde_json::to_value(answer).map_err(|error| Problem::internal(&error.into()))
 }

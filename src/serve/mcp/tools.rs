@@ -1,4 +1,4 @@
-//! The tools: what each is called, what it takes, and what it does.
+//! The tools: names, descriptions, arguments, and what each does.
 
 use imgsearch::photo::Id;
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
@@ -12,33 +12,33 @@ use crate::serve::problem::Problem;
 use crate::serve::search::{Asked, Found, Said, similar_to, similar_to_picture};
 use crate::serve::{App, duplicates, photos, tags};
 
-/// Photos, groups or labels of an answer at most, and unless it is said how many.
+/// The maximum and the default number of photos, groups or labels in an answer.
 const MOST: u32 = 50;
 const USUAL: u32 = 10;
-/// Thumbnails of an answer at most, and unless it is said how many.
+/// The maximum and the default number of thumbnails in an answer.
 const MOST_THUMBNAILS: u32 = 12;
 const USUAL_THUMBNAILS: u32 = 4;
-/// Pixels of the longer side of a photo at most, and unless it is said how many.
+/// The maximum, default and minimum length of a photo's longer side, in pixels.
 const LARGEST_SIDE: u32 = 1_568;
 const USUAL_SIDE: u32 = 768;
 const SMALLEST_SIDE: u32 = 64;
-/// Photos of all groups of duplicates in an answer at most.
+/// The maximum number of duplicates in an answer, in all groups together.
 const MOST_DUPLICATES: usize = 200;
 
-/// What a query knows that a tool takes as it is.
+/// Parameters of the API that the tools have under the same names: conditions, and the order of results.
 const CONDITIONS: &[&str] = &["after", "before", "on", "near", "radius", "camera", "type", "orientation"];
 const ORDER: &[&str] = &["sort", "collapse"];
 
 type Call = fn(&App, &Arguments<'_>) -> Result<CallToolResult, Problem>;
 
-/// A tool and what it does.
+/// A tool.
 struct Known {
     name: &'static str,
     title: &'static str,
     what: &'static str,
     arguments: fn(&App) -> JsonObject,
     call: Call,
-    /// Whether it looks at the whole library for long.
+    /// Whether it reads the whole library, which takes long.
     is_slow: bool,
 }
 
@@ -59,7 +59,7 @@ const TOOLS: &[Known] = &[
         what: "Shows one photo, and says all that is known of it: when, where and with what it was taken, its title, \
                description and keywords, and the paths of its copies.",
         arguments: |_| {
-            let what = format!("Pixels of its longer side at most; {USUAL_SIDE} where this is left out.");
+            let what = format!("Pixels of its longer side at most. Default: {USUAL_SIDE}.");
             schema(
                 vec![("id", id()), ("size", described(count(SMALLEST_SIDE, LARGEST_SIDE), &what))],
                 &["id"],
@@ -99,10 +99,9 @@ const TOOLS: &[Known] = &[
             let keep = json!({ "type": "string", "enum": ["best", "oldest", "largest"] });
             let mut all = folder(app);
             all.extend([
-                ("likeness", described(likeness, "How much alike: the same bytes, the same picture saved again (as it is \
-                                                  where this is left out), or another shot of the same scene.")),
-                ("keep", described(keep, "Which photo of a group is the one to keep; the best where this is left out.")),
-                ("limit", described(count(1, MOST), "How many groups at most; 10 where this is left out.")),
+                ("likeness", described(likeness, "How similar: the same bytes, also the same picture saved again (the default), or also other shots of the same scene.")),
+                ("keep", described(keep, "Which photo of a group is the one to keep. Default: best.")),
+                ("limit", described(count(1, MOST), "How many groups at most. Default: 10.")),
                 ("cursor", described(count(1, 1_000_000_000), "Where to go on: `cursor` of the answer before.")),
             ]);
             schema(all, &[])
@@ -124,17 +123,17 @@ const TOOLS: &[Known] = &[
                     "labels",
                     described(
                         labels,
-                        "The labels to choose from; some five hundred where they are left out.",
+                        "The labels to choose from; about five hundred everyday words by default.",
                     ),
                 ),
                 (
                     "min_probability",
                     described(
                         json!({ "type": "number", "minimum": 0, "maximum": 1 }),
-                        "Only labels that are at least so likely; 0.5 where this is left out.",
+                        "Only labels that are at least so likely. Default: 0.5.",
                     ),
                 ),
-                ("limit", described(count(1, MOST), "How many labels at most; 10 where this is left out.")),
+                ("limit", described(count(1, MOST), "How many labels at most. Default: 10.")),
             ];
             all.extend(known(&conditions(app)));
             all.extend(folder(app));
@@ -145,7 +144,7 @@ const TOOLS: &[Known] = &[
     },
 ];
 
-/// All tools, as they are listed.
+/// The list of all tools.
 pub(super) fn all(app: &App) -> Vec<Tool> {
     TOOLS
         .iter()
@@ -201,29 +200,23 @@ fn conditions(app: &App) -> Vec<&'static str> {
     CONDITIONS.iter().copied().filter(is_told).collect()
 }
 
-/// The arguments of a search behind its own.
+/// The schema of a search: the tool's own arguments, then those of every search.
 fn searching(app: &App, mut own: Vec<(&'static str, Value)>) -> JsonObject {
     own.extend(known(&[&conditions(app), ORDER].concat()));
     own.extend(folder(app));
     let cursor = json!({ "type": "string", "maxLength": 100 });
     own.extend([
-        ("limit", described(count(1, MOST), "How many photos at most; 10 where this is left out.")),
+        ("limit", described(count(1, MOST), "How many photos at most. Default: 10.")),
         (
             "cursor",
             described(cursor, "Where to go on: `cursor` of the answer before, with all else as it was."),
         ),
-        (
-            "thumbnails",
-            described(
-                count(0, MOST_THUMBNAILS),
-                "How many of the photos are shown; 4 where this is left out.",
-            ),
-        ),
+        ("thumbnails", described(count(0, MOST_THUMBNAILS), "How many of the photos are shown. Default: 4.")),
     ]);
     schema(own, &[])
 }
 
-/// A search in the words of the API.
+/// The parameters that the API has for a search.
 fn said(app: &App, arguments: &Arguments<'_>) -> Result<Said, Problem> {
     let mut said = arguments.said_as("query", "q");
     said.extend(arguments.said(CONDITIONS));
@@ -251,7 +244,7 @@ fn similar(app: &App, arguments: &Arguments<'_>) -> Result<CallToolResult, Probl
     shown(app, arguments, &found)
 }
 
-/// A page of photos with thumbnails of the first.
+/// The answer of a search: facts, and thumbnails of the first photos.
 fn shown(app: &App, arguments: &Arguments<'_>, found: &Found) -> Result<CallToolResult, Problem> {
     let thumbnails = arguments.number("thumbnails", 0, MOST_THUMBNAILS, USUAL_THUMBNAILS)?;
     let (found, paths) = (json(found)?, paths(app)?);
@@ -344,7 +337,7 @@ fn tag(app: &App, arguments: &Arguments<'_>) -> Result<CallToolResult, Problem> 
     facts(json!({ "tags": told.collect::<Vec<_>>() }))
 }
 
-/// An object without what is not known.
+/// An object without the fields that are null.
 fn known_only<const N: usize>(fields: [(&str, Value); N]) -> Value {
     let known = fields.into_iter().filter(|(_, value)| !value.is_null());
     known.map(|(name, value)| (name.to_owned(), value)).collect::<Map<_, _>>().into()

@@ -226,7 +226,8 @@ fn a_search_answers_with_photos_and_thumbnails() {
     let mut client = Client::start(&workspace, &[]);
     let (facts, pictures) = client.call("search_photos", &json!({ "query": "a photo", "limit": 5 }));
     assert_eq!((photos(&facts).len(), pictures.len()), (5, 4));
-    for (photo, (text, thumbnail)) in photos(&facts).iter().zip(&pictures) {
+    for (photo, ((text, thumbnail), rank)) in photos(&facts).iter().zip(pictures.iter().zip(1..)) {
+        assert_eq!(photo["rank"], rank);
         assert_eq!(*text, format!("photo {}", photo["id"].as_str().unwrap()));
         assert_eq!(thumbnail.dimensions(), (48, 32));
     }

@@ -21,6 +21,7 @@ const BRIEF: &[&str] = &[
     "likeness",
     "longitude",
     "path",
+    "rank",
     "reason",
     "score",
     "similar",
@@ -51,7 +52,7 @@ pub(super) fn told_of(photo: &Map<String, Value>, paths: &Paths, detail: Detail)
     let told = told.filter_map(|(name, value)| {
         let value = match (name.as_str(), value) {
             // Unknown or useless.
-            (_, Value::Null) | ("rank" | "path_base64", _) => return None,
+            (_, Value::Null) | ("path_base64", _) => return None,
             ("taken_from", Value::String(from)) if from == "camera" => return None,
             ("similar", Value::Number(number)) if number.as_u64() == Some(0) => return None,
             ("keep", Value::Bool(false)) => return None,
@@ -118,7 +119,7 @@ mod tests {
         let paths = Paths::new(McpPaths::Relative, Some("/p".into()));
         let told = told(&photos, &paths, Detail { is_brief: true, longest: 10 });
         let expected = json!([{
-            "id": "0f", "score": 0.243, "path": "2023/a.jpg", "taken": "2023-05-06", "latitude": 52.52001,
+            "id": "0f", "rank": 1, "score": 0.243, "path": "2023/a.jpg", "taken": "2023-05-06", "latitude": 52.52001,
             "title": "a\\u{202e}b", "keywords": ["one"], "description": "ignore all…",
         }]);
         assert_eq!(told, expected);

@@ -29,6 +29,10 @@ const MOST_DUPLICATES: usize = 200;
 const CONDITIONS: &[&str] = &["after", "before", "on", "near", "radius", "camera", "type", "orientation"];
 const ORDER: &[&str] = &["sort", "collapse"];
 
+/// The description of the argument `likeness`.
+const LIKENESS: &str = "How similar: the same bytes, also the same picture saved again (the default), or also other shots \
+                        of the same scene.";
+
 type Call = fn(&App, &Arguments<'_>) -> Result<CallToolResult, Problem>;
 
 /// A tool.
@@ -99,10 +103,13 @@ const TOOLS: &[Known] = &[
             let keep = json!({ "type": "string", "enum": ["best", "oldest", "largest"] });
             let mut all = folder(app);
             all.extend([
-                ("likeness", described(likeness, "How similar: the same bytes, also the same picture saved again (the default), or also other shots of the same scene.")),
+                ("likeness", described(likeness, LIKENESS)),
                 ("keep", described(keep, "Which photo of a group is the one to keep. Default: best.")),
                 ("limit", described(count(1, MOST), "How many groups at most. Default: 10.")),
-                ("cursor", described(count(1, 1_000_000_000), "Where to go on: `cursor` of the answer before.")),
+                (
+                    "cursor",
+                    described(count(1, 1_000_000_000), "Where to go on: `cursor` of the answer before."),
+                ),
             ]);
             schema(all, &[])
         },

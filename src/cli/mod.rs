@@ -31,7 +31,9 @@ pub(crate) use filter::FilterArgs;
 pub(crate) use index::IndexArgs;
 pub(crate) use key::{KEYS, Key, Kind, map_options};
 pub(crate) use maintain::{DoctorArgs, OptimizeArgs, RepairArgs, StatusArgs, VerifyArgs};
-pub(crate) use mcp::{McpArgs, McpPaths};
+pub(crate) use mcp::McpArgs;
+#[cfg(feature = "serve")]
+pub(crate) use mcp::McpPaths;
 pub(crate) use models::{
     BenchArgs, DEFAULT_RETRIES, DEFAULT_TIMEOUT, InfoArgs, ListArgs, ModelsArgs, ModelsCommand, PullArgs,
     RemoveArgs,

@@ -1,4 +1,4 @@
-//! Vectors cut to their first numbers (`--dim`): another space, which the library remembers.
+//! Vectors cut to their first dimensions (`--dim`): another space, which the library remembers.
 
 use std::fs;
 use std::num::NonZeroUsize;
@@ -12,14 +12,14 @@ use crate::model_goldens::{execution, goldens, inputs, picture};
 use crate::models::{Newcomer, copy_model, installed};
 use crate::workspace::Workspace;
 
-/// The golden model `clip-own`, which makes 8 numbers, with so many of them kept.
+/// The golden model `clip-own`, whose vectors have 8 dimensions, with only some of them kept.
 fn golden(dim: usize) -> Model {
     let dim = NonZeroUsize::new(dim);
     Model::open(&goldens().join("clip-own"), Execution { dim, ..execution(None) }).unwrap()
 }
 
 #[test]
-fn cut_vectors_are_the_first_numbers_at_length_one() {
+fn cut_vectors_are_the_first_dimensions_at_length_one() {
     let image = |model: &Model| {
         let tensor = picture(model, &inputs().pictures[0]);
         model.image_encoder().unwrap().encode_image(tensor).unwrap()
@@ -37,7 +37,7 @@ fn cut_vectors_are_the_first_numbers_at_length_one() {
 }
 
 #[test]
-fn a_library_remembers_to_how_many_numbers_its_vectors_are_cut() {
+fn a_library_remembers_how_many_dimensions_are_kept() {
     let workspace = Workspace::new();
     for seed in 0..4 {
         workspace.photo(&format!("{seed}.png"), seed);
@@ -76,7 +76,7 @@ fn a_library_remembers_to_how_many_numbers_its_vectors_are_cut() {
 }
 
 #[test]
-fn the_config_file_can_say_how_many_numbers_are_kept() {
+fn the_config_file_can_say_how_many_dimensions_are_kept() {
     let workspace = Workspace::new();
     workspace.photo("a.png", 1);
     fs::write(workspace.config(), "dim = 96\n").unwrap();

@@ -98,7 +98,7 @@ impl Watcher for Shown {
 /// Sets the lowest priority for this process. On Linux that lowers the priority of its reads and writes too.
 #[cfg(unix)]
 fn give_way() -> Result<()> {
-    anyhow::Context::context(rustix::process::nice(19), "cannot lower the priority")?;
+    anyhow::Context::context(rustix::process::setpriority_process(None, 19), "cannot lower the priority")?;
     Ok(())
 }
 

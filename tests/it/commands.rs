@@ -311,12 +311,14 @@ fn a_nice_run_has_the_lowest_priority() {
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
+    let stat = format!("/proc/{}/stat", child.id());
     let is_nice = || {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        let stat = std::fs::read_to_string(&stat).unwrap();
         let behind_name = stat.rsplit(')').next().unwrap();
         behind_name.split_whitespace().nth(16) == Some("19")
     };
     while !is_nice() {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it was nice");
         std::thread::yield_now();
     }
     assert!(child.wait().unwrap().success());

@@ -3,7 +3,7 @@
 use crate::terminal::Look;
 
 /// How much is printed on stderr.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verbosity {
     Quiet,
     Normal,

@@ -67,8 +67,9 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", hide_short_help = true)]
     pub(crate) password_file: Option<PathBuf>,
 
-    /// Refuse every request that would change something.
+    /// Only answer: no FOLDER is indexed, and no request changes anything.
     ///
+    /// No request changes your photos or their records in any case, so far.
     /// Example: `imgsearch serve --read-only`
     #[arg(long, hide_short_help = true)]
     pub(crate) read_only: bool,

@@ -23,7 +23,6 @@ pub(super) fn run(settings: Settings, args: &McpArgs) -> Result<Exit> {
         hosts: Hosts::new(Vec::new(), None, &[]),
         login: None,
         hides_places: args.hide_places,
-        is_read_only: true,
         mcp_paths: args.paths.mcp_paths,
         threads: settings.threads,
         events: Events::default(),

@@ -47,7 +47,6 @@ pub(super) fn run(settings: Settings, args: ServeArgs) -> Result<Exit> {
         hosts: Hosts::new(ips, machine.as_deref(), &args.host_name),
         login,
         hides_places: args.hide_places,
-        is_read_only: args.read_only,
         mcp_paths: args.paths.mcp_paths,
         threads,
         events: events.clone(),

@@ -88,8 +88,9 @@ fn look(
 ) -> Result<Totals> {
     let mut library = settings.library.lock()?;
     let model = open_model(settings, &noted(&settings.library)?)?;
+    let is_whole = plan.roots.iter().all(|root| paths.contains(root));
     let plan = Plan {
-        only: (paths != plan.roots).then_some(paths),
+        only: (!is_whole).then_some(paths),
         gone_roots: Vec::new(),
         force: false,
         now: SystemTime::now(),

@@ -3,6 +3,7 @@
 mod expression;
 mod filter;
 mod gazetteer;
+mod parameters;
 mod period;
 mod place;
 mod words;
@@ -14,12 +15,10 @@ use jiff::tz::TimeZone;
 pub use expression::{Expression, ExpressionError, Results, Source, Term, parse, parse_line};
 pub use filter::{Filter, MinSize, NameError, Names, Shape};
 pub use gazetteer::{Gazetteer, Town, TownError, Towns};
+pub use parameters::{Kind, MOST, MOST_CHARACTERS, PARAMETERS, Parameter, conditions};
 pub use period::{Period, PeriodError, Stretch};
 pub use place::{Circle, CircleError, DEFAULT_KM};
-pub use words::{
-    Conditions, Kind, MOST, MOST_CHARACTERS, PARAMETERS, Parameter, Refusal, Sort, Understood, WordError,
-    Words, conditions,
-};
+pub use words::{Conditions, Refusal, Sort, Understood, WordError, Words};
 
 /// A query for an [`crate::Engine`].
 #[derive(Clone, Debug)]

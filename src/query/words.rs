@@ -7,6 +7,7 @@ use std::path::Path;
 use jiff::ZonedDateTime;
 
 use super::filter::NameError;
+use super::parameters::{MOST, MOST_CHARACTERS, conditions, limits};
 use super::{
     Circle, CircleError, Cutoff, DEFAULT_KM, Expression, Filter, MinSize, Names, NearDuplicates, Order,
     Period, PeriodError, Query, Shape, Town, TownError, Towns,
@@ -79,159 +80,6 @@ pub enum Sort {
     Date,
     /// By path.
     Path,
-}
-
-/// A parameter.
-#[derive(Clone, Copy, Debug)]
-pub struct Parameter {
-    /// Its name.
-    pub name: &'static str,
-    /// The kind of its value.
-    pub kind: Kind,
-    /// Whether it may be given several times.
-    pub is_list: bool,
-    /// A description.
-    pub what: &'static str,
-}
-
-/// The kind of a parameter's value.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Kind {
-    /// Text. This is an example.
-    Text(&'static str),
-    /// One of these words.
-    Word(&'static [&'static str]),
-    /// `true` or `false`.
-    Flag,
-    /// A number with its minimum and maximum.
-    Number(f64, f64),
-    /// An integer with its minimum and maximum.
-    Count(u32, u32),
-}
-
-/// The largest value of `n`.
-pub const MOST: u32 = 1_000;
-
-/// The maximum length of a value, in characters.
-pub const MOST_CHARACTERS: usize = 500;
-
-/// All parameters, in the order of the command line's help.
-pub const PARAMETERS: &[Parameter] = &[
-    Parameter {
-        name: "in",
-        kind: Kind::Text("/photos/2023"),
-        is_list: true,
-        what: "Only photos in this folder or its subfolders. Give an absolute path, as in the answers.",
-    },
-    Parameter {
-        name: "glob",
-        kind: Kind::Text("IMG_*.jpg"),
-        is_list: true,
-        what: "Only files whose name matches this pattern. A pattern with slashes matches the last parts of the path.",
-    },
-    Parameter {
-        name: "after",
-        kind: Kind::Text("2023-07"),
-        is_list: false,
-        what: "Only photos taken at this time or later: 2023, 2023-07, 2023-07-14, today, yesterday, or 2 weeks ago.",
-    },
-    Parameter {
-        name: "before",
-        kind: Kind::Text("2 weeks ago"),
-        is_list: false,
-        what: "Only photos taken before this time.",
-    },
-    Parameter {
-        name: "on",
-        kind: Kind::Text("2023-12-24"),
-        is_list: false,
-        what: "Only photos taken in this year, in this month, or on this day.",
-    },
-    Parameter {
-        name: "near",
-        kind: Kind::Text("52.52,13.40"),
-        is_list: false,
-        what: "Only photos taken near a point (LAT,LON in degrees) or a town (TOWN or TOWN,COUNTRY).",
-    },
-    Parameter {
-        name: "radius",
-        kind: Kind::Number(0.001, 20_040.0),
-        is_list: false,
-        what: "The radius for `near`, in kilometres. Default: 10.",
-    },
-    Parameter {
-        name: "camera",
-        kind: Kind::Text("iphone"),
-        is_list: false,
-        what: "Only photos from a camera whose maker or model contains this text.",
-    },
-    Parameter {
-        name: "lens",
-        kind: Kind::Text("85mm"),
-        is_list: false,
-        what: "Only photos taken with a lens whose name contains this text.",
-    },
-    Parameter {
-        name: "orientation",
-        kind: Kind::Word(&["landscape", "portrait", "square"]),
-        is_list: false,
-        what: "Only photos with this orientation, seen upright.",
-    },
-    Parameter {
-        name: "min_size",
-        kind: Kind::Text("12MP"),
-        is_list: false,
-        what: "Only photos of at least this width and height (1920x1080) or this many million pixels (12MP).",
-    },
-    Parameter {
-        name: "type",
-        kind: Kind::Word(&[
-            "jpeg", "png", "webp", "gif", "bmp", "tiff", "jxl", "qoi", "pnm", "heic", "avif", "raw",
-        ]),
-        is_list: true,
-        what: "Only files of this type, by file extension.",
-    },
-    Parameter {
-        name: "n",
-        kind: Kind::Count(1, MOST),
-        is_list: false,
-        what: "The maximum number of photos.",
-    },
-    Parameter {
-        name: "min_score",
-        kind: Kind::Number(-1.0, 1.0),
-        is_list: false,
-        what: "Leave out photos with a lower score.",
-    },
-    Parameter {
-        name: "cutoff",
-        kind: Kind::Flag,
-        is_list: false,
-        what: "Leave out photos that do not seem to match, even if few are left. It takes precedence over min_score.",
-    },
-    Parameter {
-        name: "sort",
-        kind: Kind::Word(&["score", "date", "path"]),
-        is_list: false,
-        what: "The order of the photos. It does not change which photos are found.",
-    },
-    Parameter {
-        name: "collapse",
-        kind: Kind::Flag,
-        is_list: false,
-        what: "Show only the best of near-duplicates, and how many more there are.",
-    },
-    Parameter {
-        name: "exact",
-        kind: Kind::Flag,
-        is_list: false,
-        what: "Compare with every photo, even if a graph is faster.",
-    },
-];
-
-/// The parameters that filter photos.
-pub fn conditions() -> &'static [Parameter] {
-    &PARAMETERS[..12]
 }
 
 /// An error in the parameters.
@@ -316,7 +164,7 @@ impl Words {
     /// Sets the parameter with this name.
     ///
     /// # Errors
-    /// [`WordError::Unknown`] if there is none in [`PARAMETERS`], or [`WordError::Refused`].
+    /// [`WordError::Unknown`] if there is none in [`super::PARAMETERS`], or [`WordError::Refused`].
     pub fn set(&mut self, name: &str, value: &str) -> Result<(), WordError> {
         match name {
             "n" => {
@@ -326,7 +174,7 @@ impl Words {
             }
             // A cutoff takes precedence.
             "min_score" => {
-                let least = number("min_score", value, -1.0, 1.0)?;
+                let least = number("min_score", value)?;
                 if self.cutoff != Cutoff::Relevance {
                     #[expect(clippy::cast_possible_truncation, reason = "it is from −1 to 1")]
                     let least = least as f32;
@@ -402,7 +250,7 @@ impl Conditions {
             "before" => self.before = text(),
             "on" => self.on = text(),
             "near" => self.near = text(),
-            "radius" => self.radius = Some(number("radius", value, 0.001, 20_040.0)?),
+            "radius" => self.radius = Some(number("radius", value)?),
             "camera" => self.camera = text(),
             "lens" => self.lens = text(),
             "orientation" => self.shape = Some(parsed("orientation", value)?),
@@ -507,7 +355,8 @@ fn flag(name: &'static str, value: &str) -> Result<bool, WordError> {
     value_of(name, value, "write true or false", |value| value.parse().ok())
 }
 
-fn number(name: &'static str, value: &str, least: f64, most: f64) -> Result<f64, WordError> {
+fn number(name: &'static str, value: &str) -> Result<f64, WordError> {
+    let (least, most) = limits(name).unwrap_or((f64::MIN, f64::MAX));
     value_of(name, value, &format!("write a number from {least} to {most}"), |value| {
         value.parse().ok().filter(|number: &f64| (least..=most).contains(number))
     })
@@ -519,6 +368,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
+    use crate::query::{Kind, PARAMETERS, Parameter};
 
     fn now() -> ZonedDateTime {
         Timestamp::from_second(1_700_000_000).unwrap().to_zoned_datetime(TimeZone::UTC)

@@ -62,7 +62,6 @@ pub(crate) struct Server {
     /// `None` if no login is needed.
     pub(crate) login: Option<Login>,
     pub(crate) hides_places: bool,
-    pub(crate) is_read_only: bool,
     /// The maximum number of requests that work at the same time.
     pub(crate) threads: usize,
     /// Which paths assistants see.
@@ -82,8 +81,6 @@ pub(crate) struct Shared {
     hosts: Hosts,
     login: Option<Arc<Login>>,
     hides_places: bool,
-    #[expect(dead_code, reason = "no request changes anything so far")]
-    is_read_only: bool,
     #[cfg_attr(not(feature = "mcp"), expect(dead_code, reason = "only assistants see fewer paths"))]
     mcp_paths: McpPaths,
     work: Arc<Semaphore>,
@@ -108,18 +105,8 @@ impl Deref for App {
 impl App {
     /// `ending` is cancelled when the server ends.
     fn new(server: Server, ending: CancellationToken) -> App {
-        let Server {
-            library,
-            service,
-            towns,
-            hosts,
-            login,
-            hides_places,
-            is_read_only,
-            threads,
-            events,
-            mcp_paths,
-        } = server;
+        let Server { library, service, towns, hosts, login, hides_places, threads, events, mcp_paths } =
+            server;
         App(Arc::new(Shared {
             library,
             service,
@@ -127,7 +114,6 @@ impl App {
             hosts,
             login: login.map(Arc::new),
             hides_places,
-            is_read_only,
             mcp_paths,
             work: Arc::new(Semaphore::new(threads)),
             slow_work: Arc::new(Semaphore::new(1)),

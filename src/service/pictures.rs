@@ -13,7 +13,7 @@ use crate::decode::{self, HEAD, Limits, PictureError, media_type};
 use crate::photo::{Id, Stamp, fingerprint};
 use crate::thumbnail::{Thumbnailer, jpeg};
 
-/// Memory for the cache, in bytes: about two thousand thumbnails.
+/// Memory for the cache, in bytes.
 const MOST_BYTES: usize = 48 << 20;
 
 /// The size of a thumbnail or preview.

@@ -1,8 +1,8 @@
 //! Watches folders for changes, to keep a library current.
 //!
 //! A change only marks a path; an ordinary incremental run then reads it ([`crate::ingest::Plan::only`]). So a missed,
-//! duplicate or misleading event does no harm: at worst, the next full walk finds the change. Systems do miss events:
-//! when 100 folders with a photo each were created at once, Linux reported all folders but only 40 to 60 of the photos.
+//! duplicate or misleading event does no harm: at worst, the next full walk finds the change. Systems do miss events: Linux
+//! reports a new folder, but perhaps not the files that were put into it at once.
 //!
 //! No system reports changes that another machine makes on a network share. Such roots, and others that cannot be
 //! watched, are walked on a schedule. All other roots are walked once a day as well.
@@ -19,6 +19,7 @@ use notify::event::{AccessKind, AccessMode};
 use notify::{ErrorKind, Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 
 use crate::disk::is_on_network;
+use crate::name::canonicalize;
 use crate::walk::Rules;
 use dirty::Dirty;
 use pace::Pace;
@@ -101,7 +102,11 @@ pub struct Watch {
 
 impl Watch {
     /// Starts watching. A root that cannot be watched is walked on a schedule; see [`Watch::unwatched`].
-    pub fn begin(options: Options) -> Watch {
+    pub fn begin(mut options: Options) -> Watch {
+        for folder in &mut options.ignored {
+            // Events name real paths, without links.
+            *folder = canonicalize(folder).unwrap_or_else(|_| folder.clone());
+        }
         let (bell, rung) = bounded(1);
         let heard = Arc::new(Heard { options, dirty: Mutex::default(), bell });
         let handler = Arc::clone(&heard);

@@ -92,6 +92,24 @@ fn reads_and_changes_to_hidden_or_own_files_are_ignored() {
     assert_eq!(watched.next(), [PathBuf::from("at last.jpg")]);
 }
 
+/// Events name real paths. If the library's own folder were not recognised, each round would cause the next one.
+#[test]
+#[cfg(unix)]
+fn an_own_folder_is_ignored_if_it_is_given_through_a_link() {
+    let prepare = |root: &Path| {
+        fs::create_dir(root.join("library")).unwrap();
+        std::os::unix::fs::symlink(root, root.with_file_name("link")).unwrap();
+    };
+    let own = |options: &mut Options| {
+        options.ignored.push(options.roots[0].with_file_name("link").join("library"));
+    };
+    let mut watched = Watched::new(prepare, own);
+    for name in ["library/manifest", "at last.jpg"] {
+        watched.write(name);
+    }
+    assert_eq!(watched.next(), [PathBuf::from("at last.jpg")]);
+}
+
 #[test]
 fn hidden_files_are_reported_when_included() {
     let mut watched = Watched::new(|_| (), |options| options.rules.include_hidden = true);

@@ -94,7 +94,7 @@ impl Flat {
         self.links.len() / (2 * self.m)
     }
 
-    /// The graph as it is to be stored: without links if walks cost more than scans.
+    /// Drops the links if walks cost more than scans. The curve stays, so the graph is not built again.
     pub(crate) fn if_of_use(self) -> Flat {
         if curve::is_of_use(&self.curve, self.rows()) {
             return self;

@@ -176,10 +176,13 @@ impl Look {
         let pixel = |x: u32, y: u32| {
             let (x, y) = (x as usize, y as usize);
             let colour = y * COLOUR_SIDE / side * COLOUR_SIDE + x * COLOUR_SIDE / side;
-            let (grey, cb, cr) = (grey[y * side + x], f32::from(cb[colour]), f32::from(cr[colour]));
-            // The inverse of `colours`.
-            let (red, blue) = (grey + (cr - 128.0) / 0.713, grey + (cb - 128.0) / 0.564);
-            Rgb([red, (grey - 0.299 * red - 0.114 * blue) / 0.587, blue].map(byte))
+            // The inverse of `colours`: how much stronger each channel is than the brightness by BT.601.
+            let red = (f32::from(cr[colour]) - 128.0) / 0.713;
+            let blue = (f32::from(cb[colour]) - 128.0) / 0.564;
+            let green = -(0.299 * red + 0.114 * blue) / 0.587;
+            // `to_luma8` weights the channels by BT.709.
+            let brightness = grey[y * side + x] - (0.2126 * red + 0.7152 * green + 0.0722 * blue);
+            Rgb([red, green, blue].map(|stronger| byte(brightness + stronger)))
         };
         let side = u32::try_from(side).ok()?;
         Some(RgbImage::from_fn(side, side, pixel))

@@ -71,10 +71,13 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Common {
-    /// Folder of the library [default: `library` in the platform's data folder].
+    /// Folder of the library, or URL of a database [default: `library` in the platform's data folder].
     ///
-    /// Example: `imgsearch --library /mnt/nas/.imgsearch query "a dog"`
-    #[arg(long, value_name = "DIR", global = true)]
+    /// A database is for many photos and many machines: see docs/SCALE.md. Its password comes from `PGPASSWORD` or the file
+    /// `~/.pgpass`, never from the command line.
+    /// Examples: `imgsearch --library /mnt/nas/.imgsearch query "a dog"`,
+    /// `--library "postgres://me@db.example/photos?library=archive"`
+    #[arg(long, value_name = "DIR|URL", global = true)]
     pub(crate) library: Option<PathBuf>,
 
     /// Model: the name of an installed one, a folder, or an archive [default: the library's model, or the one chosen

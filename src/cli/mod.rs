@@ -6,6 +6,7 @@ mod duplicates;
 mod filter;
 mod index;
 mod key;
+mod library;
 mod maintain;
 mod mcp;
 mod models;
@@ -30,6 +31,7 @@ pub(crate) use duplicates::{DuplicatesArgs, Part};
 pub(crate) use filter::FilterArgs;
 pub(crate) use index::IndexArgs;
 pub(crate) use key::{KEYS, Key, Kind, map_options};
+pub(crate) use library::{ExportArgs, ImportArgs, LibraryArgs, LibraryCommand, MoveRootArgs};
 pub(crate) use maintain::{DoctorArgs, OptimizeArgs, RepairArgs, StatusArgs, VerifyArgs};
 pub(crate) use mcp::McpArgs;
 #[cfg(feature = "serve")]
@@ -175,6 +177,7 @@ pub(crate) enum Command {
     Optimize(OptimizeArgs),
     Verify(VerifyArgs),
     Repair(RepairArgs),
+    Library(LibraryArgs),
     Models(ModelsArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),

@@ -31,6 +31,12 @@ impl Library {
         })
     }
 
+    /// The name of this collection; empty for a library.
+    pub(super) fn collection_name(&self) -> &str {
+        let name = self.folder.file_name().and_then(|name| name.to_str());
+        name.and_then(|name| name.strip_prefix(PREFIX)).unwrap_or_default()
+    }
+
     /// All collections that have an index, sorted by name. If the library is in a database that does not answer, there are
     /// none.
     pub fn collections(&self) -> Vec<Library> {

@@ -20,10 +20,17 @@
 //! atomic replacement of `library.json` puts it into use. Only then is the old one removed. Readers take no lock: if an
 //! index is gone, they look up again which one is in use.
 
+#[cfg(feature = "milvus")]
+mod ahead;
 mod collections;
+#[cfg(feature = "milvus")]
+mod columns;
 mod embedded;
+mod every_index;
 mod kept;
 mod layout;
+#[cfg(feature = "milvus")]
+mod milvus;
 mod note;
 mod server;
 mod store;

@@ -18,6 +18,8 @@ pub struct Secrets {
     pub postgres_password: Option<String>,
     /// The file with passwords for PostgreSQL (`PGPASSFILE`, or else `.pgpass` in the home folder).
     pub postgres_password_file: Option<PathBuf>,
+    /// `user:password` or an API key for Milvus (`MILVUS_TOKEN`).
+    pub milvus_token: Option<String>,
 }
 
 /// One library in a database. Threads may share it, and any number of processes may change it at the same time.
@@ -70,12 +72,17 @@ pub(super) trait Server: Debug + Send + Sync {
 }
 
 /// The library with this URL. Whether it exists turns out when it is used.
-pub(super) fn connect(url: &Url, _secrets: &Secrets) -> Result<Arc<dyn Server>, StoreError> {
+pub(super) fn connect(url: &Url, secrets: &Secrets) -> Result<Arc<dyn Server>, StoreError> {
     let refuse = |reason: String| StoreError::Url { url: url.to_string(), reason };
     Err(match url.scheme() {
         "postgres" | "postgresql" => refuse(left_out("postgres")),
-        "milvus" => refuse(left_out("milvus")),
-        other => refuse(format!("`{other}://` is not known; give a folder or a `postgres://` URL")),
+        #[cfg(feature = "milvus")]
+        "milvus" | "milvus+tls" => return super::milvus::connect(url, secrets),
+        #[cfg(not(feature = "milvus"))]
+        "milvus" | "milvus+tls" => refuse(left_out("milvus")),
+        other => refuse(format!(
+            "`{other}://` is not known; give a folder, or a URL that begins with `postgres://` or `milvus://`"
+        )),
     })
 }
 

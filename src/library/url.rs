@@ -65,7 +65,14 @@ impl Url {
         self.authority().rsplit_once('@').map(|(user, _)| user)
     }
 
-    fn path(&self) -> &str {
+    /// What is between `://` and the path, without user and password.
+    pub(super) fn host(&self) -> &str {
+        let authority = self.authority();
+        authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+    }
+
+    /// What is behind the host, with its slash.
+    pub(super) fn path(&self) -> &str {
         let front = self.text.split(['?', '#']).next().unwrap_or("");
         &front[(self.scheme().len() + "://".len() + self.authority().len()).min(front.len())..]
     }

@@ -166,8 +166,11 @@ fn open_library(library: &Path, data_folder: Option<&Path>) -> Result<Library> {
     let data_folder = data_folder.context("this user has no home folder for the files beside a database")?;
     let named = env::var_os("PGPASSFILE").filter(|path| !path.is_empty()).map(PathBuf::from);
     let usual = || Some(BaseDirs::new()?.home_dir().join(".pgpass"));
-    let secrets =
-        Secrets { postgres_password: variable("PGPASSWORD"), postgres_password_file: named.or_else(usual) };
+    let secrets = Secrets {
+        postgres_password: variable("PGPASSWORD"),
+        postgres_password_file: named.or_else(usual),
+        milvus_token: variable("MILVUS_TOKEN"),
+    };
     Ok(Library::on_server(&url, &secrets, &data_folder.join("servers"))?)
 }
 

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::ops::ControlFlow;
 
-use super::format::{ExportWriter, Header, Row};
 use super::TransferError;
+use super::format::{ExportWriter, Header, Row};
 use crate::library::{Load, Stored, View, Visit, try_visit};
 use crate::query::Filter;
 

@@ -215,11 +215,7 @@ impl<R: Read> Exports<R> {
     }
 }
 
-fn frame(
-    input: &mut impl Read,
-    digest: &mut blake3::Hasher,
-    records: u64,
-) -> Result<Frame, TransferError> {
+fn frame(input: &mut impl Read, digest: &mut blake3::Hasher, records: u64) -> Result<Frame, TransferError> {
     let mut start = [0; 8];
     read(input, &mut start, records)?;
     let [l0, l1, l2, l3, c0, c1, c2, c3] = start;
@@ -337,7 +333,10 @@ mod tests {
 
     #[test]
     fn other_files_and_later_versions_are_refused() {
-        assert!(matches!(read_all(b"\xff\xd8\xff\xe0 a picture, not an export"), Err(TransferError::Foreign)));
+        assert!(matches!(
+            read_all(b"\xff\xd8\xff\xe0 a picture, not an export"),
+            Err(TransferError::Foreign)
+        ));
         let mut later = written();
         later[16] = 2;
         assert!(matches!(read_all(&later), Err(TransferError::Version { found: 2, known: 1 })));

@@ -101,12 +101,12 @@ impl Import<'_> {
         let known = self.sink.get(&item)?;
         let is_wanted = match (&item.part, &known) {
             // A part belongs to a content, so it is wanted if the library has the file with that content.
-            (Some(_), _) => {
+            (Some(_), None) => {
                 let file = self.sink.get(&Item::file(&item.path))?;
                 content.is_some() && file.is_some_and(|file| file.content == content)
             }
             (None, None) => true,
-            (None, Some(Stored { photo: known, .. })) => {
+            (_, Some(Stored { photo: known, .. })) => {
                 known.as_ref().is_some_and(|known| is_newer(&photo, known))
             }
         };

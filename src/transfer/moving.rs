@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use super::import::is_newer;
 use super::TransferError;
+use super::import::is_newer;
 use crate::item::Item;
 use crate::library::{Sink, Stored, View, Visit, Write, try_visit};
 
@@ -40,7 +40,8 @@ pub fn move_root(
     if old.starts_with(new) || new.starts_with(old) {
         return Err(TransferError::Nested);
     }
-    let mut moving = Moving { view, sink, old, new, file: Vec::new(), batch: Vec::new(), moved: Moved::default() };
+    let mut moving =
+        Moving { view, sink, old, new, file: Vec::new(), batch: Vec::new(), moved: Moved::default() };
     let mut files = 0;
     let all = |visit: Visit<'_>| sink.each_under(old, visit);
     try_visit(all, |stored| {

@@ -30,6 +30,7 @@ pub mod sidecar;
 mod stamp;
 pub mod text_file;
 pub mod thumbnail;
+pub mod transfer;
 pub mod walk;
 pub mod watch;
 

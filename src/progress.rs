@@ -15,6 +15,7 @@ use imgsearch::ingest::{Event, IngestError, Outcome, Reporter};
 use imgsearch::library::StoreError;
 use imgsearch::model::ModelError;
 use imgsearch::query::ExpressionError;
+use imgsearch::transfer::TransferError;
 use imgsearch_index::Error as IndexError;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -125,6 +126,12 @@ pub(crate) fn rows_bar(ui: Ui) -> ProgressBar {
     bar.with_style(
         ProgressStyle::with_template("{bar:20} {pos}/{len} rows, {eta} left").expect("the template is right"),
     )
+}
+
+/// Counts records of which nobody knows how many there will be.
+pub(crate) fn records_bar(ui: Ui) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, draw_target(ui));
+    bar.with_style(ProgressStyle::with_template("{pos} records, {per_sec}").expect("the template is right"))
 }
 
 /// A bar that counts the bytes read from files.
@@ -301,6 +308,7 @@ const HINTS: &[fn(&(dyn Error + 'static)) -> Option<String>] = &[
     hint_of::<ExpressionError>,
     hint_of::<EngineError>,
     hint_of::<IngestError>,
+    hint_of::<TransferError>,
 ];
 
 fn hint_of<E: Error + Hint + 'static>(cause: &(dyn Error + 'static)) -> Option<String> {

@@ -78,15 +78,15 @@ pub(crate) fn status_of(library: &Library, view: Option<&dyn View>) -> Result<St
     let stats = view.map_or_else(Stats::default, View::stats);
     let bytes_on_disk = stats.bytes_on_disk + bytes_of_collections(library);
     let mut building = Vec::new();
-    for library::Building { folder, view } in library.building()? {
+    for library::Building { place, view } in library.building()? {
         building.push(Building {
-            folder: folder.display().to_string(),
+            folder: place,
             model: view.space().label().to_owned(),
             images: view.count(&Filter::default())?,
         });
     }
     Ok(Status {
-        library: library.folder().display().to_string(),
+        library: library.to_string(),
         model: view.map(|view| view.space().label().to_owned()),
         images,
         skipped: by_reason,

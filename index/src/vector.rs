@@ -50,6 +50,19 @@ impl Vector {
         Ok(Vector(components))
     }
 
+    /// Takes components whose length is already one, within a thousandth, and keeps every bit of them. Others are scaled
+    /// as by [`Vector::normalized`]. So a vector that was written out comes back exactly.
+    ///
+    /// # Errors
+    /// As [`Vector::normalized`].
+    pub fn kept_if_unit(components: Vec<f32>) -> Result<Vector, VectorError> {
+        let is_finite = components.iter().all(|x| x.is_finite());
+        match inverse_length(&components) {
+            Some(inverse) if is_finite && (inverse - 1.0).abs() < 1e-3 => Ok(Vector(components)),
+            _ => Vector::normalized(components),
+        }
+    }
+
     /// Reads the bytes of [`to_half_bytes`]; `None` if they are not a vector.
     pub(crate) fn from_half_bytes(bytes: &[u8]) -> Option<Vector> {
         let mut halves = Vec::new();
@@ -169,6 +182,16 @@ mod tests {
         check(&[-2.0], &Ok(&[-1.0]));
         check(&[f32::MAX, 0.0], &Ok(&[1.0, 0.0]));
         check(&[0.0, 1e-45], &Ok(&[0.0, 1.0]));
+    }
+
+    #[test]
+    fn components_of_length_one_keep_their_bits() {
+        let almost = vec![0.600_000_1, 0.800_000_1];
+        assert_eq!(Vector::kept_if_unit(almost.clone()).unwrap().as_slice(), almost);
+        assert_eq!(Vector::kept_if_unit(vec![3.0, 4.0]).unwrap().as_slice(), [0.6, 0.8]);
+        assert_eq!(Vector::kept_if_unit(vec![0.0]), Err(VectorError::Zero));
+        assert_eq!(Vector::kept_if_unit(vec![]), Err(VectorError::Empty));
+        assert_eq!(Vector::kept_if_unit(vec![1.0, f32::NAN]), Err(VectorError::NotFinite { position: 1 }));
     }
 
     #[test]

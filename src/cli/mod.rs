@@ -6,6 +6,7 @@ mod duplicates;
 mod filter;
 mod index;
 mod key;
+mod library;
 mod maintain;
 mod mcp;
 mod models;
@@ -30,6 +31,7 @@ pub(crate) use duplicates::{DuplicatesArgs, Part};
 pub(crate) use filter::FilterArgs;
 pub(crate) use index::IndexArgs;
 pub(crate) use key::{KEYS, Key, Kind, map_options};
+pub(crate) use library::{ExportArgs, ImportArgs, LibraryArgs, LibraryCommand, MoveRootArgs};
 pub(crate) use maintain::{DoctorArgs, OptimizeArgs, RepairArgs, StatusArgs, VerifyArgs};
 pub(crate) use mcp::McpArgs;
 #[cfg(feature = "serve")]
@@ -71,10 +73,13 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub(crate) struct Common {
-    /// Folder of the library [default: `library` in the platform's data folder].
+    /// Folder of the library, or URL of a database [default: `library` in the platform's data folder].
     ///
-    /// Example: `imgsearch --library /mnt/nas/.imgsearch query "a dog"`
-    #[arg(long, value_name = "DIR", global = true)]
+    /// A database is for many photos and many machines: see docs/SCALE.md. Its password comes from `PGPASSWORD` or the file
+    /// `~/.pgpass`, never from the command line.
+    /// Examples: `imgsearch --library /mnt/nas/.imgsearch query "a dog"`,
+    /// `--library "postgres://me@db.example/photos?library=archive"`
+    #[arg(long, value_name = "DIR|URL", global = true)]
     pub(crate) library: Option<PathBuf>,
 
     /// Model: the name of an installed one, a folder, or an archive [default: the library's model, or the one chosen
@@ -172,6 +177,7 @@ pub(crate) enum Command {
     Optimize(OptimizeArgs),
     Verify(VerifyArgs),
     Repair(RepairArgs),
+    Library(LibraryArgs),
     Models(ModelsArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),

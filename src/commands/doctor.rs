@@ -90,12 +90,12 @@ fn check_heif() -> Check {
 }
 
 fn check_library(settings: &Settings, model: Option<&Model>) -> Result<String> {
-    let folder = settings.library.folder().display();
+    let place = &settings.library;
     let Some(view) = existing(&settings.library)? else {
-        return Ok(format!("nothing indexed yet at {folder}"));
+        return Ok(format!("nothing indexed yet at {place}"));
     };
     if let Some(model) = model {
         check_space(&settings.library, view.space(), model)?;
     }
-    Ok(format!("{} photos at {folder}", view.count(&Filter::default())?))
+    Ok(format!("{} photos at {place}", view.count(&Filter::default())?))
 }

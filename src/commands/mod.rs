@@ -10,6 +10,7 @@ mod explain;
 mod filter;
 mod generate;
 mod index;
+mod library;
 mod maintain;
 #[cfg(feature = "mcp")]
 mod mcp;
@@ -84,6 +85,7 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         Command::Optimize(_) => maintain::optimize(&settings),
         Command::Verify(_) => maintain::verify(&settings),
         Command::Repair(_) => maintain::repair(&settings),
+        Command::Library(args) => library::run(&settings, &args),
         Command::Models(args) => models::run(&settings, &args.command),
         Command::Config(ConfigArgs { action }) => config::run(&settings, &action, &config_file, &values),
         Command::Completions(args) => generate::completions(settings.ui, &args),

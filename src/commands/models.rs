@@ -257,8 +257,8 @@ fn remove(settings: &Settings, args: &RemoveArgs) -> Result<Exit> {
     let is_needed = noted(&settings.library)?.model().is_some_and(|folder| folder == model.folder);
     if is_needed && !args.force {
         bail!(
-            "the library in {} needs `{}` for every query; --force removes it anyway",
-            settings.library.folder().display(),
+            "the library {} needs `{}` for every query; --force removes it anyway",
+            settings.library,
             model.name
         );
     }

@@ -280,7 +280,7 @@ pub fn check_space(library: &Library, space: &Space, model: &Model) -> Result<()
         return Ok(());
     }
     Err(EngineError::OtherModel {
-        library: library.folder().to_owned(),
+        library: library.to_string(),
         found: Box::new(space.clone()),
         expected: Box::new(model.space().clone()),
     })
@@ -295,12 +295,12 @@ pub enum EngineError {
     Store(#[from] StoreError),
     /// The library holds the vectors of another model.
     #[error(
-        "the library in {} holds `{}` vectors ({} dimensions), not `{}` vectors ({} dimensions)",
-        library.display(), found.label(), found.dim(), expected.label(), expected.dim()
+        "the library {} holds `{}` vectors ({} dimensions), not `{}` vectors ({} dimensions)",
+        library, found.label(), found.dim(), expected.label(), expected.dim()
     )]
     OtherModel {
-        /// The folder of the library.
-        library: PathBuf,
+        /// The folder of the library, or its URL without secrets.
+        library: String,
         /// The library's space.
         found: Box<Space>,
         /// The model's space.

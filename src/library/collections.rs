@@ -12,7 +12,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::{Library, LockedLibrary, StoreError, layout};
+use super::{Held, Library, LockedLibrary, StoreError, layout};
 
 const PREFIX: &str = "collection-";
 /// The maximum length of a name, in bytes.
@@ -27,11 +27,23 @@ impl Library {
         is_name.then(|| Library {
             folder: self.folder.join(format!("{PREFIX}{name}")),
             lock_folder: self.lock_folder.clone(),
+            server: self.server.as_ref().map(|server| server.collection(name)),
         })
     }
 
-    /// All collections that have an index, sorted by name.
+    /// The name of this collection; empty for a library.
+    pub(super) fn collection_name(&self) -> &str {
+        let name = self.folder.file_name().and_then(|name| name.to_str());
+        name.and_then(|name| name.strip_prefix(PREFIX)).unwrap_or_default()
+    }
+
+    /// All collections that have an index, sorted by name. If the library is in a database that does not answer, there are
+    /// none.
     pub fn collections(&self) -> Vec<Library> {
+        if let Some(server) = &self.server {
+            let names = server.collections().unwrap_or_default();
+            return names.iter().filter_map(|name| self.collection(name)).collect();
+        }
         let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
         let mut names: Vec<String> =
             entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
@@ -55,8 +67,13 @@ impl LockedLibrary {
     /// As [`Library::lock`], and if its folder cannot be created.
     pub fn collection(&self, name: &str) -> Result<Option<LockedLibrary>, StoreError> {
         let Some(collection) = self.library.collection(name) else { return Ok(None) };
-        collection.create()?;
-        collection.locked(self.lock.clone()).map(Some)
+        match &self.held {
+            Held::Folder(folder) => {
+                collection.create()?;
+                collection.locked(folder.lock.clone()).map(Some)
+            }
+            Held::Server(_) => collection.lock().map(Some),
+        }
     }
 }
 

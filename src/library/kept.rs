@@ -45,6 +45,9 @@ impl Library {
 
     /// Stores a small file with this name, and replaces an earlier one atomically.
     pub(crate) fn keep(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        if self.server.is_some() {
+            files::create_private_folder(&self.folder)?;
+        }
         files::replace(&self.folder.join(name), bytes, Readers::Owner)
     }
 

@@ -1,4 +1,6 @@
-//! A library folder on disk: its files, the index in use, and how the index of another model replaces it.
+//! A library: a folder on disk, or a database on a server ([`server`]).
+//!
+//! A library folder has these files. This is how the index of another model replaces the one in use:
 //!
 //! ```text
 //! LIBRARY/index/            an index (imgsearch-index): the library's first
@@ -19,15 +21,25 @@
 //! atomic replacement of `library.json` puts it into use. Only then is the old one removed. Readers take no lock: if an
 //! index is gone, they look up again which one is in use.
 
+#[cfg(feature = "milvus")]
+mod ahead;
 mod collections;
+#[cfg(feature = "milvus")]
+mod columns;
 mod embedded;
+mod every_index;
 mod kept;
 mod layout;
+#[cfg(feature = "milvus")]
+mod milvus;
 mod note;
+mod server;
 mod store;
 mod thumbnails;
+mod url;
 
 use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,31 +47,57 @@ use std::sync::Arc;
 use imgsearch_index::{Error as IndexError, Lock, Space};
 
 pub use note::Note;
+pub use server::Secrets;
 pub use store::{Ask, Hit, Load, Sink, Stats, StoreError, Stored, View, Visit, VisitItem, Write, try_visit};
 pub use thumbnails::Thumbnails;
+pub use url::Url;
 
 use crate::files;
 use layout::Layout;
+use server::Server;
 
 /// Files that exist only after the index beside them has answered.
 const OF_AN_INDEX_IN_USE: [&str; 3] = ["library.json", "last-results", "background"];
 
-/// A library folder, which need not exist yet.
+/// A library, which need not exist yet. [`fmt::Display`] shows its folder, or its URL without secrets.
 #[derive(Clone, Debug)]
 pub struct Library {
     folder: PathBuf,
     /// The folder of its lock: this folder or, for a collection, the folder of its library.
     lock_folder: PathBuf,
+    /// The database that has its photos; `None` if this folder has them.
+    server: Option<Arc<dyn Server>>,
+}
+
+impl fmt::Display for Library {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.server {
+            Some(server) => server.url().fmt(f),
+            None => self.folder.display().fmt(f),
+        }
+    }
 }
 
 impl Library {
     /// The library in `folder`.
     pub fn new(folder: impl Into<PathBuf>) -> Library {
         let folder = folder.into();
-        Library { lock_folder: folder.clone(), folder }
+        Library { lock_folder: folder.clone(), folder, server: None }
     }
 
-    /// The library's folder.
+    /// The library in a database. The small files that this machine keeps for it are in a folder of `beside`. This does
+    /// not connect yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`] if no store of this program has such URLs, or the URL lacks something.
+    pub fn on_server(url: &Url, secrets: &Secrets, beside: &Path) -> Result<Library, StoreError> {
+        let server = server::connect(url, secrets)?;
+        let folder = beside.join(url.folder_name());
+        Ok(Library { server: Some(server), ..Library::new(folder) })
+    }
+
+    /// The folder of its files. If its photos are in a database, these are only the small files that this machine keeps
+    /// for it.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
@@ -69,20 +107,36 @@ impl Library {
         Thumbnails::of(&self.folder)
     }
 
+    /// The folder that has its photos.
+    ///
+    /// # Errors
+    /// [`StoreError::NoFolder`] if they are in a database.
+    fn photos_folder(&self) -> Result<&Path, StoreError> {
+        match &self.server {
+            Some(server) => Err(StoreError::NoFolder { library: server.url().to_string() }),
+            None => Ok(&self.folder),
+        }
+    }
+
     /// The folder of the index in use.
     ///
     /// # Errors
-    /// [`StoreError::Layout`] or [`StoreError::Io`] if `library.json` is invalid or cannot be read.
+    /// [`StoreError::Layout`] or [`StoreError::Io`] if `library.json` is invalid or cannot be read;
+    /// [`StoreError::NoFolder`].
     pub fn index_folder(&self) -> Result<PathBuf, StoreError> {
-        Ok(self.folder.join(Layout::read(&self.folder)?.in_use))
+        let folder = self.photos_folder()?;
+        Ok(folder.join(Layout::read(folder)?.in_use))
     }
 
     /// Opens the index in use as it was last published.
     ///
     /// # Errors
     /// As [`Library::index_folder`], and if the index does not open; [`StoreError::is_missing`] if nothing is
-    /// indexed yet.
+    /// indexed yet; [`StoreError::Database`].
     pub fn view(&self) -> Result<Arc<dyn View>, StoreError> {
+        if let Some(server) = &self.server {
+            return server.view();
+        }
         let mut folder = self.index_folder()?;
         loop {
             let opened = embedded::view(self, &folder);
@@ -100,9 +154,10 @@ impl Library {
     /// # Errors
     /// As [`Library::index_folder`].
     pub fn index_folders(&self) -> Result<Vec<PathBuf>, StoreError> {
-        let layout = Layout::read(&self.folder)?;
-        let mut folders = vec![self.folder.join(&layout.in_use)];
-        folders.extend(layout.building(&self.folder));
+        let folder = self.photos_folder()?;
+        let layout = Layout::read(folder)?;
+        let mut folders = vec![folder.join(&layout.in_use)];
+        folders.extend(layout.building(folder));
         Ok(folders)
     }
 
@@ -118,12 +173,19 @@ impl Library {
     /// # Errors
     /// As [`Library::index_folder`].
     pub fn building(&self) -> Result<Vec<Building>, StoreError> {
+        if let Some(server) = &self.server {
+            return server.building();
+        }
         let folders = self.index_folders()?.into_iter().skip(1);
-        let open = |folder: PathBuf| Some(Building { view: embedded::view(self, &folder).ok()?, folder });
+        let open = |folder: PathBuf| {
+            let view = embedded::view(self, &folder).ok()?;
+            Some(Building { place: folder.display().to_string(), view })
+        };
         Ok(folders.filter_map(open).collect())
     }
 
-    /// Creates the library's folder if it does not exist.
+    /// Creates the library's folder if it does not exist. What a database needs is created when it is opened for
+    /// changes.
     ///
     /// # Errors
     /// [`StoreError::Io`].
@@ -131,12 +193,16 @@ impl Library {
         files::create_private_folder(&self.folder).map_err(io("create", &self.folder))
     }
 
-    /// Locks the library for changes, without waiting.
+    /// Locks the library for changes, without waiting. A library in a database needs no lock: any number of processes may
+    /// change it at the same time.
     ///
     /// # Errors
     /// [`StoreError::is_missing`] if its folder does not exist, [`IndexError::Locked`] while another process holds the
     /// lock, [`StoreError::Io`], or as [`Library::index_folder`].
     pub fn lock(&self) -> Result<LockedLibrary, StoreError> {
+        if let Some(server) = &self.server {
+            return Ok(LockedLibrary { library: self.clone(), held: Held::Server(Arc::clone(server)) });
+        }
         if !self.folder.is_dir() {
             return Err(IndexError::Missing { path: self.folder.clone() }.into());
         }
@@ -152,9 +218,9 @@ impl Library {
     fn locked(&self, lock: Arc<Lock>) -> Result<LockedLibrary, StoreError> {
         self.tidy();
         let layout = Layout::read(&self.folder)?;
-        let mut locked = LockedLibrary { library: self.clone(), layout, lock };
-        locked.remove_retired()?;
-        Ok(locked)
+        let mut folder = LockedFolder { library: self.clone(), layout, lock };
+        folder.remove_retired()?;
+        Ok(LockedLibrary { library: self.clone(), held: Held::Folder(folder) })
     }
 
     /// Locks the library as [`Library::lock`] does, and repairs an invalid `library.json` first.
@@ -162,7 +228,7 @@ impl Library {
     /// # Errors
     /// As [`Library::lock`].
     pub fn lock_to_repair(&self) -> Result<LockedLibrary, StoreError> {
-        if self.folder.is_dir() {
+        if self.photos_folder()?.is_dir() {
             let _lock = Lock::acquire(&self.lock_folder)?;
             Layout::repair(&self.folder)?;
             self.collections().iter().try_for_each(|collection| Layout::repair(&collection.folder))?;
@@ -199,18 +265,23 @@ fn is_own(name: &OsStr) -> bool {
 
 /// An index that is being built beside the one in use.
 pub struct Building {
-    /// Its folder.
-    pub folder: PathBuf,
+    /// Its folder, or its table in the database.
+    pub place: String,
     /// The photos it has so far.
     pub view: Arc<dyn View>,
 }
 
-/// A library locked for changes by this process.
+/// A library that this process may change.
 #[derive(Debug)]
 pub struct LockedLibrary {
     library: Library,
-    layout: Layout,
-    lock: Arc<Lock>,
+    held: Held,
+}
+
+#[derive(Debug)]
+enum Held {
+    Folder(LockedFolder),
+    Server(Arc<dyn Server>),
 }
 
 /// A library opened for changes.
@@ -233,6 +304,50 @@ impl LockedLibrary {
     /// # Errors
     /// If either index does not open.
     pub fn open(&mut self, space: &Space) -> Result<Opened, StoreError> {
+        match &mut self.held {
+            Held::Folder(folder) => folder.open(space),
+            Held::Server(server) => server.open(space),
+        }
+    }
+
+    /// Optimizes the index in use for searching. Returns whether it finished before `cancelled` returned true.
+    /// `progress` receives the number of finished rows and of all rows.
+    ///
+    /// # Errors
+    /// If the index does not open or cannot be written.
+    pub fn optimize(
+        &self,
+        cancelled: &(dyn Fn() -> bool + Sync),
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<bool, StoreError> {
+        match &self.held {
+            Held::Folder(folder) => folder.optimize(cancelled, progress),
+            Held::Server(server) => server.optimize(cancelled, progress),
+        }
+    }
+
+    /// Puts the index built for `space` into use, and removes the old one.
+    ///
+    /// # Errors
+    /// [`StoreError::Io`] or [`StoreError::Database`]. Then both indexes still exist, and one of them is in use.
+    pub fn put_into_use(&mut self, space: &Space) -> Result<(), StoreError> {
+        match &mut self.held {
+            Held::Folder(folder) => folder.put_into_use(space),
+            Held::Server(server) => server.put_into_use(space),
+        }
+    }
+}
+
+/// A library folder that this process has locked.
+#[derive(Debug)]
+struct LockedFolder {
+    library: Library,
+    layout: Layout,
+    lock: Arc<Lock>,
+}
+
+impl LockedFolder {
+    fn open(&mut self, space: &Space) -> Result<Opened, StoreError> {
         let in_use = self.library.folder.join(&self.layout.in_use);
         match embedded::sink(&in_use, space) {
             Err(IndexError::SpaceMismatch { found, .. }) => self.open_beside(&in_use, &found, space),
@@ -254,12 +369,7 @@ impl LockedLibrary {
         Ok(Opened { sink: embedded::sink(&folder, space)?, replaces })
     }
 
-    /// Optimizes the index in use for searching. Returns whether it finished before `cancelled` returned true.
-    /// `progress` receives the number of finished rows and of all rows.
-    ///
-    /// # Errors
-    /// If the index does not open or cannot be written.
-    pub fn optimize(
+    fn optimize(
         &self,
         cancelled: &(dyn Fn() -> bool + Sync),
         progress: &(dyn Fn(usize, usize) + Sync),
@@ -267,11 +377,7 @@ impl LockedLibrary {
         Ok(embedded::optimize(&self.library.folder.join(&self.layout.in_use), cancelled, progress)?)
     }
 
-    /// Puts the index built for `space` into use, and removes the old one.
-    ///
-    /// # Errors
-    /// [`StoreError::Io`]. Then both indexes still exist, and one of them is in use.
-    pub fn put_into_use(&mut self, space: &Space) -> Result<(), StoreError> {
+    fn put_into_use(&mut self, space: &Space) -> Result<(), StoreError> {
         let mut layout = self.layout.clone();
         let old = std::mem::replace(&mut layout.in_use, layout::name_of(space));
         layout.retired.push(old);
@@ -340,7 +446,8 @@ mod tests {
             let opened = locked.open(&space()).unwrap();
             library.remember([Path::new("/a")].into_iter()).unwrap();
             opened.sink.close().unwrap();
-            locked.layout.write(library.folder()).unwrap();
+            let Held::Folder(held) = &locked.held else { panic!("not a folder") };
+            held.layout.write(library.folder()).unwrap();
             let mode = |path: &Path| fs::symlink_metadata(path).unwrap().permissions().mode() & 0o777;
             assert_eq!(mode(library.folder()), expected);
             let all = walkdir::WalkDir::new(library.folder()).min_depth(1).into_iter().map(Result::unwrap);

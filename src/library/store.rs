@@ -139,7 +139,10 @@ pub fn try_visit<E: From<StoreError>>(
     failed.map_or(Ok(()), Err)
 }
 
-/// A published state of a library. It never changes, and threads may share it.
+/// A published state of a library. Threads may share it.
+///
+/// A view of a library folder never changes. A view of a library in a database may answer from a later state than that
+/// in which it was opened, because other machines change it at any time; each single answer is of one state.
 ///
 /// Its *photos* are the items that have a vector. All methods that return a `Result` fail if the store is damaged or
 /// cannot be read.
@@ -227,6 +230,40 @@ pub enum StoreError {
         /// The path.
         path: PathBuf,
     },
+    /// A URL does not name a library that this program can open.
+    #[error("cannot use {url} as a library: {reason}")]
+    Url {
+        /// The URL, without secrets.
+        url: String,
+        /// Why not, and what is accepted instead.
+        reason: String,
+    },
+    /// The library is in a database, and the operation needs the files of a library folder.
+    #[error(
+        "the library {library} is in a database: `verify` and `repair` work on the files of a library folder only"
+    )]
+    NoFolder {
+        /// Its URL, without secrets.
+        library: String,
+    },
+    /// Nothing was indexed yet into the library of this name in a database.
+    #[error("there is no library {library} yet")]
+    NoLibrary {
+        /// Its URL, without secrets.
+        library: String,
+    },
+    /// The database of a library failed.
+    #[error("could not {action} the library {library}: {detail}")]
+    Database {
+        /// Its URL, without secrets.
+        library: String,
+        /// The failed operation, as a verb.
+        action: &'static str,
+        /// What the database or the network said.
+        detail: String,
+        /// What to do next, if that is known.
+        hint: Option<String>,
+    },
     /// The operating system refused an operation.
     #[error("could not {action} {}", path.display())]
     Io {
@@ -260,7 +297,10 @@ impl Hint for StoreError {
         match self {
             StoreError::Index(error) => Hint::hint(error),
             StoreError::Layout { .. } => Some("run `imgsearch repair`".to_owned()),
-            StoreError::Unnameable { .. } | StoreError::Io { .. } => None,
+            StoreError::NoLibrary { .. } => Some("run `imgsearch index ~/Photos` first".to_owned()),
+            StoreError::Database { hint, .. } => hint.clone(),
+            StoreError::NoFolder { .. } => Some("check it with the tools of the database".to_owned()),
+            StoreError::Url { .. } | StoreError::Unnameable { .. } | StoreError::Io { .. } => None,
         }
     }
 }
@@ -273,6 +313,6 @@ impl StoreError {
 
     /// Whether there is no library yet.
     pub fn is_missing(&self) -> bool {
-        matches!(self, StoreError::Index(IndexError::Missing { .. }))
+        matches!(self, StoreError::Index(IndexError::Missing { .. }) | StoreError::NoLibrary { .. })
     }
 }

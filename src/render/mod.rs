@@ -83,6 +83,11 @@ impl Output {
         self.out.write_all(bytes)
     }
 
+    /// For bytes that a command makes piece by piece.
+    pub(crate) fn raw(&mut self) -> &mut impl Write {
+        &mut self.out
+    }
+
     /// Flushes the output. Call it once, at the end.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.out.flush()

@@ -1,5 +1,11 @@
 //! The settings that hold, as records.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::path::Path;
+
+use imgsearch::library::Url;
+
 use super::record::{Field, Value};
 use crate::settings::{Origin, Setting};
 
@@ -13,8 +19,16 @@ pub(crate) fn setting_fields() -> Vec<Field<Setting>> {
 }
 
 fn value(setting: &Setting) -> Value<'_> {
-    let values: Vec<_> = setting.values.iter().map(|value| value.to_string_lossy()).collect();
+    let values: Vec<_> = setting.values.iter().map(|value| shown(value)).collect();
     (!values.is_empty()).then(|| values.join(",")).into()
+}
+
+/// A value as it is shown: the URL of a database without its password.
+fn shown(value: &OsStr) -> Cow<'_, str> {
+    match Url::parse(Path::new(value)) {
+        Some(url) => url.to_string().into(),
+        None => value.to_string_lossy(),
+    }
 }
 
 fn origin(origin: &Origin) -> String {

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::ops::Range;
 use std::path::Path;
 
+use imgsearch::library::Url;
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::{KEYS, Key, Kind};
@@ -116,6 +117,9 @@ fn texts(kind: Kind, value: &DeValue<'_>, folders: Folders<'_>) -> Option<Vec<Os
 
 impl Folders<'_> {
     fn resolve(self, path: &str) -> OsString {
+        if Url::parse(Path::new(path)).is_some() {
+            return path.into();
+        }
         match (path.strip_prefix("~/"), self.home) {
             (Some(rest), Some(home)) => home.join(rest).into(),
             _ => self.of_file.join(path).into(),

@@ -11,6 +11,7 @@ use clap::builder::OsStr as ClapStr;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 use directories::{BaseDirs, ProjectDirs};
+use imgsearch::library::Url;
 use imgsearch::text_file::{self, TextError};
 
 use super::config::{self, Entry, Folders};
@@ -66,6 +67,7 @@ impl CommandLine {
     pub(crate) fn parse() -> Result<CommandLine> {
         let typed = matches(cli::command());
         let cli = from(&typed);
+        refuse_typed_password(cli.common.library.as_deref())?;
         let config_file = ConfigFile::find(cli.common.config.as_deref());
         if !cli.command.reads_settings() {
             return Ok(CommandLine { cli, config_file, settings: Vec::new() });
@@ -78,6 +80,14 @@ impl CommandLine {
         let command = cli::map_options(command, &|option| with_default(option, &settings));
         Ok(CommandLine { cli: from(&matches(command)), config_file, settings })
     }
+}
+
+/// Other users of the machine see the command line, and the shell keeps it.
+fn refuse_typed_password(library: Option<&Path>) -> Result<(), UsageError> {
+    let Some(url) = library.and_then(Url::parse).filter(Url::has_password) else { return Ok(()) };
+    let error =
+        UsageError::new(format!("the password of {url} is on the command line, where others can read it"));
+    Err(error.hint("set `PGPASSWORD`, or put the whole URL into `IMGSEARCH_LIBRARY` or the config file"))
 }
 
 fn matches(command: clap::Command) -> ArgMatches {

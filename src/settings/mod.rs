@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result};
-use directories::ProjectDirs;
+use directories::{BaseDirs, ProjectDirs};
 use imgsearch::Library;
 use imgsearch::hub::{Access, Store};
+use imgsearch::library::{Secrets, Url};
 use imgsearch::model::{Device, Execution, Precision, Prompt};
 use imgsearch::text_file;
 use jiff::tz::TimeZone;
@@ -57,7 +58,7 @@ impl Settings {
         let library = library.context("this user has no home folder: give the library with --library")?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Ok(Settings {
-            library: Library::new(absolute(&library)?),
+            library: open_library(&library, data_folder.as_deref())?,
             threads: threads.map_or(cores, usize::from),
             ui: Ui {
                 verbosity: match (quiet, verbose) {
@@ -157,6 +158,20 @@ impl Settings {
         places.extend(system.map(PathBuf::from));
         places
     }
+}
+
+/// The library that the value of `--library` names: a folder, or the URL of a database.
+fn open_library(library: &Path, data_folder: Option<&Path>) -> Result<Library> {
+    let Some(url) = Url::parse(library) else { return Ok(Library::new(absolute(library)?)) };
+    let data_folder = data_folder.context("this user has no home folder for the files beside a database")?;
+    let named = env::var_os("PGPASSFILE").filter(|path| !path.is_empty()).map(PathBuf::from);
+    let usual = || Some(BaseDirs::new()?.home_dir().join(".pgpass"));
+    let secrets = Secrets {
+        postgres_password: variable("PGPASSWORD"),
+        postgres_password_file: named.or_else(usual),
+        milvus_token: variable("MILVUS_TOKEN"),
+    };
+    Ok(Library::on_server(&url, &secrets, &data_folder.join("servers"))?)
 }
 
 /// The absolute path. This fails only for a relative path, if the current folder no longer exists.

@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli", "status", "terminal", "usage"],
     // Above this line the binary, below it the library.
     &["service"],
-    &["classify", "engine", "ingest"],
+    &["classify", "engine", "ingest", "transfer"],
     &["duplicates"],
     &["hub", "library"],
     &["query"],

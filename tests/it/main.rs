@@ -59,6 +59,7 @@ mod tags;
 mod terminal;
 mod text_files;
 mod towers;
+mod transfer;
 mod unseen;
 mod watching;
 mod workspace;

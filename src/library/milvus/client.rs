@@ -1,0 +1,282 @@
+//! Calls to a Milvus server: retries, time limits, and errors that say what to do.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use prost::Message;
+use tokio::runtime::Runtime;
+use tonic::codegen::http::uri::PathAndQuery;
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::transport::{Channel, ClientTlsConfig, Endpoint};
+use tonic::{Code, Request};
+use tonic_prost::ProstCodec;
+
+use super::messages::{Answer, Status};
+use crate::library::StoreError;
+
+/// How long a call is tried again. A server of Milvus 2.3.5 that was killed answered again after 7 to 14 seconds.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The same before the first answer, when it is more likely that the address is wrong.
+const PATIENCE_AT_FIRST: Duration = Duration::from_secs(8);
+/// Between two tries: the first pause, which doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// One try.
+const CALL: Duration = Duration::from_secs(60);
+const CONNECT: Duration = Duration::from_secs(5);
+/// A lost connection is noticed within two of these.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// 16,384 records with vectors of 4,096 dimensions take about this.
+const MOST_BYTES: usize = 512 << 20;
+
+/// Codes of Milvus's errors: `error_code` up to 2.2, and `code` since.
+const OLD_NOT_EXISTS: i32 = 4;
+const NOT_FOUND: i32 = 100;
+const NOT_LOADED: i32 = 101;
+/// Codes below this are of services that are not ready, of limits and of timeouts.
+const FIRST_OF_COLLECTIONS: i32 = 100;
+
+/// A connection to a server. Threads may share it.
+pub(super) struct Client {
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+    channel: Channel,
+    token: Option<MetadataValue<Ascii>>,
+    database: Option<MetadataValue<Ascii>>,
+    /// For messages, without secrets.
+    library: String,
+    has_answered: AtomicBool,
+}
+
+/// Where a server is, and who asks.
+pub(super) struct Address<'a> {
+    /// `http://host:port` or `https://host:port`.
+    pub(super) uri: String,
+    /// `user:password`, or an API key.
+    pub(super) token: Option<&'a str>,
+    pub(super) database: Option<&'a str>,
+    /// The library's URL without secrets.
+    pub(super) library: String,
+}
+
+/// Why a call failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The collection or alias does not exist.
+    NotFound,
+    /// Anything else, for which trying again did not help.
+    Failed(StoreError),
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> StoreError {
+        match failure {
+            Failure::Failed(error) => error,
+            // Those who expect this handle it. Others meet it when another process removes what they use.
+            Failure::NotFound => StoreError::Database {
+                library: String::new(),
+                action: "read",
+                detail: "its collection was removed".to_owned(),
+                hint: Some(
+                    "another process changed the library to another model: run the command again".to_owned(),
+                ),
+            },
+        }
+    }
+}
+
+/// What one try came to.
+enum Tried<T> {
+    Answer(T),
+    NotFound,
+    /// It may help to try again.
+    NotNow(String),
+    No(String, Option<&'static str>),
+}
+
+impl Client {
+    pub(super) fn new(address: Address<'_>) -> Result<Client, StoreError> {
+        let Address { uri, token, database, library } = address;
+        let refuse = |reason: String| StoreError::Url { url: library.clone(), reason };
+        let failed = |error: std::io::Error| refuse(format!("cannot start a thread: {error}"));
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        let runtime = builder.worker_threads(1).thread_name("milvus").enable_all().build().map_err(failed)?;
+        let endpoint =
+            Endpoint::from_shared(uri.clone()).map_err(|_| refuse("the host or port is wrong".to_owned()))?;
+        let mut endpoint = endpoint
+            .connect_timeout(CONNECT)
+            .timeout(CALL)
+            .tcp_nodelay(true)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE);
+        if uri.starts_with("https:") {
+            let tls = ClientTlsConfig::new().with_webpki_roots();
+            endpoint = endpoint.tls_config(tls).map_err(|error| refuse(error.to_string()))?;
+        }
+        let header =
+            |text: &str| text.parse().map_err(|_| refuse("the token or database is not ASCII".to_owned()));
+        let token = token.map(|token| header(&STANDARD.encode(token))).transpose()?;
+        let database = database.map(header).transpose()?;
+        let channel = {
+            // A channel starts a task.
+            let _inside = runtime.enter();
+            endpoint.connect_lazy()
+        };
+        let has_answered = AtomicBool::new(false);
+        Ok(Client { runtime: Some(runtime), channel, token, database, library, has_answered })
+    }
+
+    /// Calls the method with this name. Tries again while the server cannot answer now. All our calls give the same
+    /// result when they are repeated.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub(super) fn call<Q, A>(
+        &self,
+        action: &'static str,
+        method: &'static str,
+        request: Q,
+    ) -> Result<A, Failure>
+    where
+        Q: Message + Clone + 'static,
+        A: Answer,
+    {
+        let (start, mut pause) = (Instant::now(), FIRST_PAUSE);
+        loop {
+            let (detail, hint) = match self.tried::<Q, A>(method, request.clone()) {
+                Tried::Answer(answer) => return Ok(answer),
+                Tried::NotFound => return Err(Failure::NotFound),
+                Tried::NotNow(detail) if start.elapsed() + pause < self.patience() => {
+                    wait_and_lengthen(&mut pause);
+                    drop(detail);
+                    continue;
+                }
+                Tried::NotNow(detail) => {
+                    let tried = start.elapsed().as_secs();
+                    (format!("{detail} (tried for {tried} s)"), Some(NOT_NOW))
+                }
+                Tried::No(detail, hint) => (detail, hint),
+            };
+            return Err(Failure::Failed(self.error(action, detail, hint)));
+        }
+    }
+
+    /// An error of this library.
+    pub(super) fn error(&self, action: &'static str, detail: String, hint: Option<&str>) -> StoreError {
+        StoreError::Database { library: self.library.clone(), action, detail, hint: hint.map(str::to_owned) }
+    }
+
+    /// The library's URL without secrets.
+    pub(super) fn library(&self) -> &str {
+        &self.library
+    }
+
+    fn patience(&self) -> Duration {
+        if self.has_answered.load(Ordering::Relaxed) { PATIENCE } else { PATIENCE_AT_FIRST }
+    }
+
+    fn tried<Q, A>(&self, method: &'static str, request: Q) -> Tried<A>
+    where
+        Q: Message + 'static,
+        A: Answer,
+    {
+        let Some(runtime) = &self.runtime else { return Tried::No("it is closed".to_owned(), None) };
+        let mut request = Request::new(request);
+        let metadata = request.metadata_mut();
+        for (name, value) in [("authorization", &self.token), ("dbname", &self.database)] {
+            value.iter().for_each(|value| drop(metadata.insert(name, (*value).clone())));
+        }
+        let path = PathAndQuery::from_static(method);
+        let mut grpc = tonic::client::Grpc::new(self.channel.clone())
+            .max_decoding_message_size(MOST_BYTES)
+            .max_encoding_message_size(MOST_BYTES);
+        let answer = runtime.block_on(async {
+            grpc.ready().await.map_err(|error| tonic::Status::unavailable(chain(&error)))?;
+            grpc.unary(request, path, ProstCodec::<Q, A>::default()).await
+        });
+        match answer {
+            Ok(answer) => {
+                self.has_answered.store(true, Ordering::Relaxed);
+                let answer = answer.into_inner();
+                match answer.status().filter(|status| status.code != 0 || status.error_code != 0) {
+                    Some(status) => judged(status),
+                    None => Tried::Answer(answer),
+                }
+            }
+            Err(error) => refused(&error),
+        }
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // An ordinary drop would panic in the threads of a server.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+const NOT_NOW: &str = "check that Milvus runs at this address and is healthy, then run the command again; what was stored is safe";
+
+/// Waits, and makes the next pause longer.
+fn wait_and_lengthen(pause: &mut Duration) {
+    thread::sleep(*pause);
+    *pause = (*pause * 2).min(LONGEST_PAUSE);
+}
+
+/// What an answer with an error means.
+fn judged<A>(status: &Status) -> Tried<A> {
+    let Status { error_code, reason, code, retriable } = status;
+    let has = |words: &[&str]| words.iter().any(|word| reason.contains(word));
+    if *code == NOT_FOUND
+        || (*code == 0 && *error_code == OLD_NOT_EXISTS)
+        || has(&["can't find collection", "alias not found"])
+    {
+        return Tried::NotFound;
+    }
+    let is_not_ready = *code == NOT_LOADED || (1..FIRST_OF_COLLECTIONS).contains(code) || *retriable;
+    if is_not_ready
+        || has(&[
+            "not loaded",
+            "not fully loaded",
+            "node not match",
+            "no available shard",
+            "channel not available",
+        ])
+    {
+        return Tried::NotNow(reason.clone());
+    }
+    Tried::No(format!("Milvus says: {reason}"), None)
+}
+
+/// What a failed call means.
+fn refused<A>(error: &tonic::Status) -> Tried<A> {
+    let said = if error.message().is_empty() { chain(error) } else { error.message().to_owned() };
+    match error.code() {
+        Code::Unauthenticated | Code::PermissionDenied => Tried::No(
+            format!("Milvus refused the login: {said}"),
+            Some("set `MILVUS_TOKEN` to `user:password` or to an API key"),
+        ),
+        Code::Unimplemented => Tried::No(
+            format!("the server does not know the call: {said}"),
+            Some("imgsearch needs Milvus 2.3 or newer"),
+        ),
+        Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => Tried::No(said, None),
+        _ => Tried::NotNow(format!("no answer: {said}")),
+    }
+}
+
+/// An error and its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

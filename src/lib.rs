@@ -28,6 +28,7 @@ mod resize;
 pub mod service;
 pub mod sidecar;
 mod stamp;
+pub mod text;
 pub mod text_file;
 pub mod thumbnail;
 pub mod walk;

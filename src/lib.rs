@@ -12,6 +12,7 @@ pub mod disk;
 pub mod duplicates;
 pub mod engine;
 pub mod files;
+pub mod fold;
 pub mod gather;
 pub mod hint;
 pub mod hub;

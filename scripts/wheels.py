@@ -1,4 +1,4 @@
-"""The wheels of ONNX Runtime and libheif, and the files that are extracted from them."""
+"""The wheels of ONNX Runtime, libheif and the text model, and the files that are extracted from them."""
 
 from packages import PipPackage
 
@@ -105,3 +105,21 @@ HEIF_LICENCES = [
     "libheif-COPYING", "libde265-COPYING", "aom-LICENSE", "aom-PATENTS", "libjpeg-LICENSE.md", "libjpeg-README.ijg",
     "libwebp-COPYING", "libwebp-PATENTS", "x265-COPYING",
 ]
+
+RAPIDOCR = "3.10.0"
+# PP-OCRv6 small, by PaddleOCR (Apache-2.0): a detector and a recogniser of text, as RapidOCR packages them. The two
+# licences say where the models come from and what has to be kept with them. For each file the name, size and sha256.
+TEXT_MODEL = (
+    PipPackage("rapidocr", RAPIDOCR, 27288134,
+               "2fc34e26cd0f48514804a94f8832283039c7334076bff60768b1fed9ad068050"),
+    {
+        "PP-OCRv6_det_small.onnx":
+            (9929594, "090f04abcd9d9a7498bc4ebf677e4cb9bdce1fe4197ddb7e529f1ef44e1ff94f"),
+        "PP-OCRv6_rec_small.onnx":
+            (21234383, "6f327246b50388f3c176ae304bd95767ea6dc0c9ae92153ef8cbe210b3c14884"),
+        "LICENSE":
+            (11422, "3e0af25fdd06aa9586ae97adb00ea927ebe5a3805ac77d2d3a81ce5f55693333"),
+        "MODEL_LICENSES.md":
+            (8398, "c5fd0e8603d3df743355b546121e6fe0f4ef8ff455c5a85c1681fd3ae520e153"),
+    },
+)

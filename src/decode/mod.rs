@@ -93,6 +93,19 @@ pub enum Detail {
     Full,
     /// A smaller version is enough if its short side has at least this many pixels. It is used if it takes less work.
     ShortSide(u32),
+    /// The same for its long side.
+    LongSide(u32),
+}
+
+impl Detail {
+    /// Whether a version of this size is enough.
+    fn is_in(self, (width, height): (u32, u32)) -> bool {
+        match self {
+            Detail::Full => false,
+            Detail::ShortSide(side) => width.min(height) >= side,
+            Detail::LongSide(side) => width.max(height) >= side,
+        }
+    }
 }
 
 #[cfg(feature = "mozjpeg")]
@@ -101,6 +114,7 @@ impl Detail {
         match self {
             Detail::Full => Detail::Full,
             Detail::ShortSide(side) => Detail::ShortSide(side.saturating_mul(2)),
+            Detail::LongSide(side) => Detail::LongSide(side.saturating_mul(2)),
         }
     }
 }

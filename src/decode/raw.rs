@@ -76,29 +76,26 @@ pub(super) fn memory(bytes: &[u8], detail: Detail) -> Option<u64> {
 /// The bytes of the file from the start of the preview.
 pub(super) fn preview(bytes: &[u8], detail: Detail) -> Option<&[u8]> {
     let previews = previews(bytes);
-    let enough = |short_side: u32| match detail {
-        Detail::Full => false,
-        Detail::ShortSide(wanted) => short_side >= wanted,
-    };
-    let smallest = previews.iter().filter(|(side, _)| enough(*side)).min_by_key(|(side, _)| *side);
-    let (_, start) = smallest.or_else(|| previews.iter().max_by_key(|(side, _)| *side))?;
+    let by_size = |((width, height), _): &&((u32, u32), usize)| *width.min(height);
+    let smallest = previews.iter().filter(|(size, _)| detail.is_in(*size)).min_by_key(by_size);
+    let (_, start) = smallest.or_else(|| previews.iter().max_by_key(by_size))?;
     Some(&bytes[*start..])
 }
 
-/// Short side and start of every embedded JPEG that is large enough.
-fn previews(bytes: &[u8]) -> Vec<(u32, usize)> {
+/// Size and start of every embedded JPEG that is large enough.
+fn previews(bytes: &[u8]) -> Vec<((u32, u32), usize)> {
     let starts = memchr::memmem::find_iter(bytes, b"\xff\xd8\xff").take(MOST_PLACES);
-    let sized = starts.filter_map(|start| Some((short_side(&bytes[start..])?, start)));
-    sized.filter(|(side, _)| *side >= SMALLEST_PREVIEW).collect()
+    let sized = starts.filter_map(|start| Some((size(&bytes[start..])?, start)));
+    sized.filter(|((width, height), _)| *width.min(height) >= SMALLEST_PREVIEW).collect()
 }
 
-/// The short side of an 8-bit colour JPEG; `None` for sensor data, which some makers store as another kind of JPEG.
-fn short_side(jpeg: &[u8]) -> Option<u32> {
+/// The size of an 8-bit colour JPEG; `None` for sensor data, which some makers store as another kind of JPEG.
+fn size(jpeg: &[u8]) -> Option<(u32, u32)> {
     // Among the frame markers are those of tables (C4, CC) and of an extension (C8).
     let is_frame = |(marker, _): &_| matches!(marker, 0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF);
     let (0xC0..=0xC2, [8, h1, h2, w1, w2, 3, ..]) = Segments::of(jpeg).find(is_frame)? else { return None };
     let (height, width) = (u16::from_be_bytes([*h1, *h2]), u16::from_be_bytes([*w1, *w2]));
-    Some(u32::from(height.min(width)))
+    Some((width.into(), height.into()))
 }
 
 /// The JPEG that a RAF's header points to, which has the metadata.

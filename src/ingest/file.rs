@@ -10,7 +10,7 @@ use super::known::{Embedded, Known};
 use crate::decode::Metadata;
 use crate::item::{Item, Part};
 use crate::library::Write;
-use crate::photo::{Details, Photo, Skip, SkipKind, Stamp, Step};
+use crate::photo::{Details, Photo, Skip, SkipKind, Stamp, Step, Text};
 use crate::sidecar::Sidecars;
 
 /// A file to look into.
@@ -57,14 +57,16 @@ pub(super) struct Decoded {
     pub(super) details: Details,
     /// What its content has had.
     pub(super) steps: Vec<Step>,
+    /// The text that was read in this content earlier.
+    pub(super) text: Option<Text>,
 }
 
 impl Decoded {
     /// The file with its vector and with the parts that it has.
     pub(super) fn done(self, vector: Vector, parts: Vec<(Part, Embedded)>, outcome: Outcome) -> Done {
-        let Decoded { job, content, details, steps } = self;
+        let Decoded { job, content, details, steps, text } = self;
         let details = details.with_sidecars(&job.sidecars, job.said_beside.clone(), &job.stamp);
-        let photo = Photo { steps, ..Photo::read(job.stamp, job.disk, Some(details)) };
+        let photo = Photo { steps, text, ..Photo::read(job.stamp, job.disk, Some(details)) };
         Done { has_claim: true, ..Done::with(job, content, Known { photo, vector, parts }, outcome) }
     }
 
@@ -140,8 +142,8 @@ fn here(known: Known, job: &Job) -> Known {
             details.in_file(&job.stamp).with_sidecars(&job.sidecars, job.said_beside.clone(), &job.stamp)
         };
         let details = photo.details.map(in_file);
-        let Photo { decoder_version, steps, .. } = photo;
-        Photo { decoder_version, steps, ..Photo::read(job.stamp, job.disk, details) }
+        let Photo { decoder_version, steps, text, .. } = photo;
+        Photo { decoder_version, steps, text, ..Photo::read(job.stamp, job.disk, details) }
     };
     let parts =
         known.parts.into_iter().map(|(part, (photo, vector))| (part, (here(photo), vector))).collect();

@@ -71,7 +71,8 @@ impl<'a> Loader<'a> {
         self.keep_thumbnail(Id(fingerprint), &picture);
         let (content, details) = (fingerprint, Details::of(&picture, &job.stamp));
         let same = known.filter(|known| known.photo.has_pixels_of(&details));
-        let file = Decoded { job, content, details, steps: self.run.plan.steps.clone() };
+        let text = same.as_ref().and_then(|known| known.photo.text.clone());
+        let file = Decoded { job, content, details, steps: self.run.plan.steps.clone(), text };
         if let Some(Known { vector, parts, .. }) = same {
             let outcome = file.job.outcome(content, Outcome::Reread);
             return Ok(Passed::Done(vec![file.done(vector, parts, outcome)]));

@@ -179,7 +179,13 @@ mod tests {
                 &job(path).stamp,
             )
         };
-        Decoded { job: job(path), content: Fingerprint([content; 16]), details, steps: Vec::new() }
+        Decoded {
+            job: job(path),
+            content: Fingerprint([content; 16]),
+            details,
+            steps: Vec::new(),
+            text: None,
+        }
     }
 
     fn sink(folder: &tempfile::TempDir) -> Box<dyn Sink> {

@@ -4,6 +4,7 @@ mod class_token;
 mod device;
 mod error;
 mod fingerprint;
+mod graph;
 mod instant;
 mod layout;
 mod onnx;
@@ -35,6 +36,7 @@ pub use session::{ImageEncoder, TextEncoder};
 pub use speed::Speed;
 
 pub(crate) use fingerprint::sha256_remembered;
+pub(crate) use graph::Graph;
 pub(crate) use session::BATCH;
 
 use instant::TowerCopy;

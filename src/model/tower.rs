@@ -139,7 +139,7 @@ impl Tower {
 /// [`Session::run`] does the same but needs `&mut`, because not every execution provider supports parallel runs. The CPU's
 /// does: "it can then be used in multiple threads" (onnxruntime issues 114 and 13571). On other devices [`Tower::run`] allows
 /// only one run at a time. `tests/it/model_goldens.rs` compares parallel runs with sequential ones.
-fn run(
+pub(super) fn run(
     session: &Session,
     inputs: &[(&str, SessionInputValue<'_>)],
     output: &str,

@@ -7,6 +7,7 @@ mod details;
 mod id;
 mod skip;
 mod step;
+mod text;
 
 use imgsearch_index::Fingerprint;
 use minicbor::{Decode, Encode};
@@ -18,6 +19,7 @@ pub use details::{Beside, Clock, Details, Glance, Precision};
 pub use id::{Id, IdError};
 pub use skip::{Skip, SkipKind};
 pub use step::Step;
+pub use text::{Corner, LONGEST_LINE, Line, MOST_LINES, Text};
 
 /// Increased whenever `decode` supports more files, or reads pixels or metadata differently. The next run reads the
 /// files of older decoders again.
@@ -58,13 +60,35 @@ pub struct Photo {
     #[n(6)]
     #[cbor(default, skip_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
+    /// The text that was read in the picture; `None` if nobody has looked yet. It belongs to the content: copies and
+    /// moved files have it, too.
+    #[n(7)]
+    pub text: Option<Text>,
 }
+
+/// The longest record of a photo that [`Photo::with_text`] makes, in bytes: what every store takes, less what a newer
+/// version may want to note.
+const LONGEST: usize = 63_000;
 
 impl Photo {
     /// A file read by this version's decoder.
     pub fn read(stamp: Stamp, disk: u64, details: Option<Details>) -> Photo {
-        let (skip, trouble, steps) = (None, None, Vec::new());
-        Photo { stamp, skip, disk, details, decoder_version: DECODER_VERSION, trouble, steps }
+        let (skip, trouble, steps, text) = (None, None, Vec::new(), None);
+        Photo { stamp, skip, disk, details, decoder_version: DECODER_VERSION, trouble, steps, text }
+    }
+
+    /// The photo with the text that was read in it. Of a text that does not fit beside very long captions and keywords,
+    /// the last lines are left out.
+    #[must_use]
+    pub fn with_text(self, text: Text) -> Photo {
+        let mut photo = Photo { text: Some(text), ..self };
+        while photo.encode().len() > LONGEST
+            && let Some(text) = photo.text.take_if(|text| !text.lines().is_empty())
+        {
+            let kept = &text.lines()[..text.lines().len() / 2];
+            photo.text = Some(Text::new(kept.iter().cloned(), text.reader));
+        }
+        photo
     }
 
     /// A skipped file.
@@ -124,6 +148,7 @@ impl Photo {
 #[cfg(test)]
 mod tests {
     use super::details::tests::details;
+    use super::text::tests::line;
     use super::*;
 
     const STAMP: Stamp = Stamp { size: 5, modified_ns: -7, changed_ns: 9 };
@@ -139,6 +164,20 @@ mod tests {
         assert_eq!(Photo::decode(&photo.encode()), Some(photo));
         assert_eq!(Photo::decode(b"something else"), None);
         assert_eq!(Photo::decode(b""), None);
+    }
+
+    #[test]
+    fn a_photo_keeps_its_text_within_a_record() {
+        let text = Text::new([line("Total"), line("12.50")], 1);
+        let photo = Photo::read(STAMP, 7, Some(details())).with_text(text.clone());
+        assert_eq!(photo.text, Some(text));
+        assert_eq!(Photo::decode(&photo.encode()), Some(photo));
+        // Keywords may be as long as earlier versions let them be.
+        let keywords: Vec<String> = (0..100).map(|i| format!("{i:04}{}", "\u{10348}".repeat(140))).collect();
+        let long = Text::new(vec![line(&"x".repeat(90)); 300], 1);
+        let full = Photo::read(STAMP, 7, Some(Details { keywords, ..details() })).with_text(long);
+        let lines = full.text.as_ref().unwrap().lines().len();
+        assert!(full.encode().len() <= LONGEST && lines > 0 && lines < 90, "{lines}");
     }
 
     #[test]

@@ -22,7 +22,7 @@ const LAYERS: &[&[&str]] = &[
     &["look", "sidecar", "watch"],
     &["item", "model", "perceptual", "thumbnail", "walk"],
     &["budget", "decode", "digest", "disk", "gather", "name", "text_file"],
-    &["files", "hint", "resize", "stamp"],
+    &["files", "fold", "hint", "resize", "stamp"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

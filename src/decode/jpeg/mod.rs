@@ -90,8 +90,7 @@ fn size(jpeg: &Decompress<Source<'_>>) -> Result<(u32, u32), DecodeError> {
 /// The smallest of 1/8, 1/4, 1/2 and 1/1 that keeps the needed detail, in eighths. The library supports the eighths in between
 /// too, but without SIMD.
 fn eighths_for((width, height): (u32, u32), detail: Detail) -> u8 {
-    let Detail::ShortSide(wanted) = detail else { return 8 };
-    let enough = |eighths: &u8| scaled(width.min(height), *eighths) >= wanted;
+    let enough = |eighths: &u8| detail.is_in((scaled(width, *eighths), scaled(height, *eighths)));
     [1, 2, 4].into_iter().find(enough).unwrap_or(8)
 }
 

@@ -1,0 +1,1 @@
+"""Pictures with known text, for the goldens and the benchmark of reading text."""

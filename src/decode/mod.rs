@@ -29,7 +29,7 @@ pub use contain::{contained, is_contained};
 pub use file::{PictureError, decode_in_time, read};
 use format::Format;
 pub use format::{HEAD, is_picture, media_type};
-pub use metadata::{Metadata, Place, Precision, Taken, caption, keywords};
+pub use metadata::{Metadata, Place, Precision, Taken, caption, keywords, people};
 pub use text::one_short_line;
 pub use worker::{Waited, Worker};
 

@@ -4,7 +4,7 @@ use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, ToSpan};
 use minicbor::{Decode, Encode};
 
-use super::Stamp;
+use super::{Stamp, Texts};
 use crate::decode::{self, Picture, Taken};
 use crate::look::Look;
 use crate::perceptual::PerceptualHash;
@@ -69,6 +69,10 @@ pub struct Details {
     /// What comes from files beside the photo, if there are any.
     #[n(17)]
     pub beside: Option<Beside>,
+    /// The names of the people in it, from face regions and lists of names.
+    #[n(18)]
+    #[cbor(default, skip_if = "Vec::is_empty")]
+    pub people: Vec<String>,
 }
 
 /// What of a photo's details comes from sidecars, and how those looked when they were read.
@@ -92,6 +96,10 @@ pub struct Beside {
     /// The keywords.
     #[n(5)]
     pub keywords: bool,
+    /// The people.
+    #[n(6)]
+    #[cbor(default)]
+    pub people: bool,
 }
 
 /// How exactly the time of a photo is known.
@@ -143,6 +151,9 @@ pub struct Glance<'a> {
     #[n(13)]
     #[cbor(default)]
     precision: Precision,
+    /// The whole record.
+    #[cbor(skip)]
+    payload: &'a [u8],
 }
 
 impl<'a> Glance<'a> {
@@ -153,7 +164,13 @@ impl<'a> Glance<'a> {
             #[b(3)]
             details: Option<Glance<'b>>,
         }
-        minicbor::decode::<PhotoGlance<'a>>(payload).ok()?.details
+        let details = minicbor::decode::<PhotoGlance<'a>>(payload).ok()?.details?;
+        Some(Glance { payload, ..details })
+    }
+
+    /// The texts of the photo.
+    pub fn texts(&self) -> Texts<'a> {
+        Texts::of(self.payload)
     }
 
     /// Whether [`Glance::taken_ms`] is a moment in UTC, and not what a clock on the wall showed.
@@ -231,7 +248,7 @@ impl Clock {
 impl Details {
     /// The details of a decoded picture whose file has this stamp.
     pub fn of(picture: &Picture, stamp: &Stamp) -> Details {
-        let decode::Metadata { taken, place, camera, lens, title, description, keywords, .. } =
+        let decode::Metadata { taken, place, camera, lens, title, description, keywords, people, .. } =
             &picture.metadata;
         let (width, height) = picture.upright_size();
         let mut details = Details {
@@ -253,6 +270,7 @@ impl Details {
             description: description.clone(),
             keywords: keywords.clone(),
             beside: None,
+            people: people.clone(),
         };
         if let Some(taken) = taken {
             details.set_taken(taken, Clock::Camera);
@@ -286,7 +304,7 @@ impl Details {
         if sidecars.is_empty() {
             return details;
         }
-        let decode::Metadata { taken, place, title, description, keywords, .. } = say;
+        let decode::Metadata { taken, place, title, description, keywords, people, .. } = say;
         let mut beside = Beside { stamp: sidecars.stamp(), ..Beside::default() };
         if let Some(taken) = taken.filter(|_| details.clock == Clock::File) {
             details.set_taken(&taken, Clock::Sidecar);
@@ -305,13 +323,18 @@ impl Details {
             details.keywords = keywords;
             beside.keywords = true;
         }
+        if details.people.is_empty() && !people.is_empty() {
+            details.people = people;
+            beside.people = true;
+        }
         details.beside = Some(beside);
         details
     }
 
     /// What the photo itself says.
     fn without_sidecars(mut self, stamp: &Stamp) -> Details {
-        let Some(Beside { stamp: _, taken, place, title, description, keywords }) = self.beside.take() else {
+        let Some(Beside { stamp: _, taken, place, title, description, keywords, people }) = self.beside.take()
+        else {
             return self;
         };
         if taken {
@@ -324,6 +347,9 @@ impl Details {
         self.description = self.description.filter(|_| !description);
         if keywords {
             self.keywords.clear();
+        }
+        if people {
+            self.people.clear();
         }
         self.in_file(stamp)
     }
@@ -445,6 +471,7 @@ pub(super) mod tests {
         assert_eq!((told.taken_ms, told.offset_minutes, told.clock), (1_000, Some(0), Clock::Sidecar));
         assert_eq!((told.latitude_e7, told.longitude_e7), (Some(495_000_000), Some(152_500_000)));
         assert_eq!((told.description.as_deref(), &*told.keywords), (Some("theirs"), &["Ada".to_owned()][..]));
+        assert_eq!(told.people, ["Ada"]);
         assert_eq!(told.clone().with_sidecars(&sidecars, sidecars.read(), &STAMP), told);
         assert_eq!(told.with_sidecars(&Sidecars::default(), decode::Metadata::default(), &STAMP), bare);
         // What the photo says itself stays.
@@ -455,6 +482,7 @@ pub(super) mod tests {
             longitude_e7: Some(2),
             description: Some("own".into()),
             keywords: vec!["own".into()],
+            people: vec!["own".into()],
             ..details()
         };
         let told = own.clone().with_sidecars(&sidecars, sidecars.read(), &STAMP);
@@ -465,17 +493,19 @@ pub(super) mod tests {
 
     #[test]
     fn the_longest_texts_leave_room_in_a_record() {
-        let long = "\u{10ffff}".repeat(10_000);
+        let long = "\u{10348}".repeat(10_000);
         let words: Vec<String> = (0..1_000).map(|i| format!("{i}{long}")).collect();
         let known = Details {
             title: decode::caption(&long),
             description: decode::caption(&long),
             keywords: decode::keywords(words.iter().map(String::as_str)),
+            people: decode::people(words.iter().map(String::as_str)),
             camera: decode::caption(&long[..400]),
             lens: decode::caption(&long[..400]),
             ..details()
         };
         let longest = imgsearch_index::MAX_PAYLOAD_LEN;
-        assert!(Photo::read(STAMP, 7, Some(known)).encode().len() < longest - 2_000);
+        // The text in the picture has at most 25,000.
+        assert!(Photo::read(STAMP, 7, Some(known)).encode().len() < longest - 22_000);
     }
 }

@@ -8,6 +8,7 @@ mod id;
 mod skip;
 mod step;
 mod text;
+mod texts;
 
 use imgsearch_index::Fingerprint;
 use minicbor::{Decode, Encode};
@@ -20,6 +21,7 @@ pub use id::{Id, IdError};
 pub use skip::{Skip, SkipKind};
 pub use step::Step;
 pub use text::{Corner, LONGEST_LINE, Line, MOST_LINES, Text};
+pub use texts::{List, Texts};
 
 /// Increased whenever `decode` supports more files, or reads pixels or metadata differently. The next run reads the
 /// files of older decoders again.

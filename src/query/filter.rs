@@ -4,10 +4,10 @@ use std::str::FromStr;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
-use super::{Circle, Period};
+use super::{Circle, Period, TextCondition};
 use crate::item::{Folder, path_of};
 use crate::name::{normal, normal_text};
-use crate::photo::Glance;
+use crate::photo::{Glance, Texts};
 use crate::walk::FileType;
 
 /// Conditions that a photo must all meet. The default has none.
@@ -34,13 +34,16 @@ pub struct Filter {
     pub shape: Option<Shape>,
     /// It is at least this large.
     pub size: Option<MinSize>,
+    /// These words stand in it, in its names or in its metadata.
+    pub texts: Vec<TextCondition>,
 }
 
 impl Filter {
     /// Whether the filter has no condition.
     pub fn is_empty(&self) -> bool {
-        let Filter { folders, names, types, .. } = self;
-        folders.is_empty() && names.is_none() && types.is_empty() && !self.needs_details()
+        let Filter { folders, names, types, texts, .. } = self;
+        let has_none = folders.is_empty() && names.is_none() && types.is_empty() && texts.is_empty();
+        has_none && !self.needs_details()
     }
 
     fn needs_details(&self) -> bool {
@@ -56,11 +59,25 @@ impl Filter {
     /// Whether a photo meets the conditions. It takes the path's bytes and a function that gets the details, which is
     /// called only if a condition needs it. Cheap conditions are checked first.
     pub fn admits<'a>(&self, path: &[u8], glance: impl FnOnce() -> Option<Glance<'a>>) -> bool {
-        let Filter { folders, names, types, .. } = self;
+        let Filter { folders, names, types, texts, .. } = self;
+        let (needs_details, needs_record) = (self.needs_details(), texts.iter().any(TextCondition::needs_record));
         (folders.is_empty() || folders.iter().any(|folder| folder.has(path)))
             && (types.is_empty() || types.iter().any(|kind| kind.is_of(path)))
-            && (!self.needs_details() || glance().is_some_and(|glance| self.fits(&glance)))
+            && {
+                let glance = if needs_details || needs_record { glance() } else { None };
+                (!needs_details || glance.as_ref().is_some_and(|glance| self.fits(glance)))
+                    && self.says(path, glance.as_ref().filter(|_| needs_record))
+            }
             && names.as_ref().is_none_or(|names| names.has(path))
+    }
+
+    /// Whether the words stand where they should. Without a record, they stand nowhere but in the path.
+    fn says(&self, path: &[u8], glance: Option<&Glance<'_>>) -> bool {
+        if self.texts.is_empty() {
+            return true;
+        }
+        let (texts, place) = glance.map_or((Texts::default(), None), |glance| (glance.texts(), glance.place()));
+        self.texts.iter().all(|condition| condition.holds(path, &texts, place))
     }
 
     fn fits(&self, glance: &Glance<'_>) -> bool {

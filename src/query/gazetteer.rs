@@ -42,11 +42,16 @@ impl Gazetteer {
 
     /// The largest town with this name in any language (case is ignored), in this country if one is given.
     pub fn find(&self, name: &str, country: Option<&str>) -> Option<Town> {
+        self.all(name, country).into_iter().next()
+    }
+
+    /// All towns with this name, the largest first.
+    pub fn all(&self, name: &str, country: Option<&str>) -> Vec<Town> {
         let wanted = format!("\t{}\t", normal_text(name).trim().to_lowercase());
         let places = memchr::memmem::find_iter(self.text.as_bytes(), &wanted);
         let is_in =
             |town: &Town| country.is_none_or(|country| town.country.eq_ignore_ascii_case(country.trim()));
-        places.filter_map(|at| self.town_at(at)).find(is_in)
+        places.filter_map(|at| self.town_at(at)).filter(is_in).collect()
     }
 
     /// The town with a name at this position of the text; `None` if there is something else.
@@ -92,6 +97,11 @@ pub enum TownError {
     },
 }
 
+fn unknown(name: &str, country: Option<&str>) -> TownError {
+    let country = country.map(|country| country.trim().to_owned());
+    TownError::Unknown { name: name.trim().to_owned(), country }
+}
+
 fn in_country(country: &Option<String>) -> String {
     country.as_ref().map(|country| format!(" in `{country}`")).unwrap_or_default()
 }
@@ -107,10 +117,16 @@ impl Towns {
     /// # Errors
     /// [`TownError`]. A file that does not read is tried again the next time.
     pub fn find(&self, name: &str, country: Option<&str>) -> Result<Town, TownError> {
-        self.gazetteer()?.find(name, country).ok_or_else(|| TownError::Unknown {
-            name: name.trim().to_owned(),
-            country: country.map(|country| country.trim().to_owned()),
-        })
+        self.gazetteer()?.find(name, country).ok_or_else(|| unknown(name, country))
+    }
+
+    /// All towns with this name, as [`Gazetteer::all`] finds them; at least one.
+    ///
+    /// # Errors
+    /// As [`Towns::find`].
+    pub fn all(&self, name: &str, country: Option<&str>) -> Result<Vec<Town>, TownError> {
+        let all = self.gazetteer()?.all(name, country);
+        if all.is_empty() { Err(unknown(name, country)) } else { Ok(all) }
     }
 
     fn gazetteer(&self) -> Result<&Gazetteer, TownError> {
@@ -147,5 +163,7 @@ mod tests {
         check(&gazetteer, "2.35", None, None);
         check(&gazetteer, "", None, None);
         check(&gazetteer, "sydney", Some("FR"), None);
+        assert_eq!(gazetteer.all("paris", None).len(), 2);
+        assert_eq!(gazetteer.all("paris", Some("FR")).len(), 1);
     }
 }

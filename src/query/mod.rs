@@ -3,9 +3,12 @@
 mod expression;
 mod filter;
 mod gazetteer;
+mod inline;
 mod parameters;
 mod period;
+mod phrase;
 mod place;
+mod texts;
 mod words;
 
 use std::num::NonZeroUsize;
@@ -16,9 +19,12 @@ pub use expression::{Expression, ExpressionError, Results, Source, Term, parse, 
 pub(crate) use filter::folded;
 pub use filter::{Filter, MinSize, NameError, Names, Shape};
 pub use gazetteer::{Gazetteer, Town, TownError, Towns};
+pub use inline::{Separated, excludes, separate, separate_line};
 pub use parameters::{Kind, MOST, MOST_CHARACTERS, PARAMETERS, Parameter, conditions};
 pub use period::{Period, PeriodError, Stretch};
+pub use phrase::{MatchBy, Phrase};
 pub use place::{Circle, CircleError, DEFAULT_KM};
+pub use texts::{TextCondition, TextField, Why};
 pub use words::{Conditions, Refusal, Sort, Understood, WordError, Words};
 
 /// A query for an [`crate::Engine`].

@@ -1,6 +1,8 @@
 //! The parameters of a query: their names, kinds and descriptions. The OpenAPI document and the tools of assistants are made
 //! from this table; `words.rs` parses the values.
 
+use super::TextField;
+
 /// A parameter.
 #[derive(Clone, Copy, Debug)]
 pub struct Parameter {
@@ -112,6 +114,50 @@ pub const PARAMETERS: &[Parameter] = &[
         what: "Only files of this type, by file extension.",
     },
     Parameter {
+        name: "text",
+        kind: Kind::Text("invoice 2023"),
+        is_list: true,
+        what: "Only photos with these words in the picture. All words must be there; quotation marks keep words together, \
+               and `-` excludes a word: `invoice \"in total\" -draft`.",
+    },
+    Parameter {
+        name: "caption",
+        kind: Kind::Text("harbour"),
+        is_list: true,
+        what: "Only photos with these words in their title or description.",
+    },
+    Parameter {
+        name: "keyword",
+        kind: Kind::Text("holiday"),
+        is_list: true,
+        what: "Only photos with these words among their keywords.",
+    },
+    Parameter {
+        name: "person",
+        kind: Kind::Text("Ada"),
+        is_list: true,
+        what: "Only photos of a person with this name, as programs such as digiKam, Lightroom or Picasa have noted it.",
+    },
+    Parameter {
+        name: "name",
+        kind: Kind::Text("wedding"),
+        is_list: true,
+        what: "Only photos with these words in the name of the file or of a folder.",
+    },
+    Parameter {
+        name: "place",
+        kind: Kind::Text("Lisbon"),
+        is_list: true,
+        what: "Only photos taken within 15 km of any town of this name (TOWN or TOWN,COUNTRY).",
+    },
+    Parameter {
+        name: "words",
+        kind: Kind::Text("invoice"),
+        is_list: true,
+        what: "Only photos with these words in the picture, in a caption, keyword or name of a person, or in the name of \
+               the file or of a folder.",
+    },
+    Parameter {
         name: "n",
         kind: Kind::Count(1, MOST),
         is_list: false,
@@ -153,6 +199,11 @@ pub const PARAMETERS: &[Parameter] = &[
 pub fn conditions() -> &'static [Parameter] {
     let end = PARAMETERS.iter().position(|parameter| parameter.name == "n");
     &PARAMETERS[..end.unwrap_or(PARAMETERS.len())]
+}
+
+/// The parameters about words, which can also exclude: `-text:draft`.
+pub(super) fn is_about_words(name: &str) -> bool {
+    name == "words" || name.parse::<TextField>().is_ok()
 }
 
 /// The smallest and the largest value of a number; `None` for other parameters.

@@ -7,7 +7,8 @@ use std::path::Path;
 use jiff::ZonedDateTime;
 
 use super::filter::NameError;
-use super::parameters::{MOST, MOST_CHARACTERS, conditions, limits};
+use super::parameters::{MOST, MOST_CHARACTERS, conditions, is_about_words, limits};
+use super::texts::{self, TextCondition, TextField};
 use super::{
     Circle, CircleError, Cutoff, DEFAULT_KM, Expression, Filter, MinSize, Names, NearDuplicates, Order,
     Period, PeriodError, Query, Shape, Town, TownError, Towns,
@@ -15,6 +16,14 @@ use super::{
 use crate::hint::Hint;
 use crate::item::Folder;
 use crate::walk::FileType;
+
+/// How far from the middle of a town a photo still belongs to it, in kilometres: the suburbs of large cities are towns
+/// themselves, and people name the city.
+const TOWN_KM: f64 = 15.0;
+
+/// The fields of `words`: all but places, whose names stand nowhere.
+const WRITTEN: [TextField; 5] =
+    [TextField::Text, TextField::Caption, TextField::Keyword, TextField::Person, TextField::Name];
 
 /// The conditions of a filter, as people write them.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +52,8 @@ pub struct Conditions {
     pub size: Option<MinSize>,
     /// The file has one of these types.
     pub types: Vec<FileType>,
+    /// The words of parameters about words: the name of the parameter, and its value.
+    pub words: Vec<(&'static str, String)>,
 }
 
 /// Parsed conditions.
@@ -100,6 +111,12 @@ pub enum WordError {
         /// The error in the value.
         why: Refusal,
     },
+    /// A condition that is not about words is excluded.
+    #[error("`{name}:` cannot exclude: only conditions about words can, such as `-text:draft`")]
+    CannotExclude {
+        /// The condition.
+        name: &'static str,
+    },
     /// No time meets all conditions.
     #[error("after, before and on contradict each other: no time meets all of them")]
     NoTime,
@@ -142,7 +159,10 @@ impl Hint for WordError {
                 Some(format!("run `scripts/places` once to fetch them, or {by_numbers}"))
             }
             WordError::Refused { why: Refusal::Town(_), .. } => Some(by_numbers.to_owned()),
-            WordError::Unknown { .. } | WordError::Refused { .. } | WordError::NoTime => None,
+            WordError::Unknown { .. }
+            | WordError::Refused { .. }
+            | WordError::CannotExclude { .. }
+            | WordError::NoTime => None,
         }
     }
 }
@@ -260,7 +280,10 @@ impl Conditions {
                     self.types.push(parsed("type", value)?);
                 }
             }
-            _ => return Err(WordError::Unknown { name: name.to_owned() }),
+            _ => match conditions().iter().find(|known| known.name == name && is_about_words(name)) {
+                Some(known) => self.words.push((known.name, value.to_owned())),
+                None => return Err(WordError::Unknown { name: name.to_owned() }),
+            },
         }
         Ok(())
     }
@@ -287,6 +310,7 @@ impl Conditions {
             lens: lens.clone(),
             shape: *shape,
             size: *size,
+            texts: self.texts(towns)?,
         };
         Ok(Understood { filter, town })
     }
@@ -315,6 +339,23 @@ impl Conditions {
         Ok((Some(circle), Some(town)))
     }
 
+    fn texts(&self, towns: &Towns) -> Result<Vec<TextCondition>, WordError> {
+        let mut all = Vec::new();
+        for (name, value) in &self.words {
+            let found = match name.parse() {
+                Ok(TextField::Place) => vec![around(value, towns)?],
+                Ok(field) => texts::conditions(&[field], value),
+                Err(()) => texts::conditions(&WRITTEN, value),
+            };
+            if found.is_empty() {
+                let why = "write at least one word".to_owned();
+                return Err(refused(name)(Refusal::Value { value: value.clone(), why }));
+            }
+            all.extend(found);
+        }
+        Ok(all)
+    }
+
     fn taken(&self, now: &dyn Fn() -> ZonedDateTime) -> Result<Option<Period>, WordError> {
         let read = |name: &'static str, text: &Option<String>| {
             let period = text.as_ref().map(|text| Period::parse(text, &now()));
@@ -327,6 +368,23 @@ impl Conditions {
         let Some(first) = periods.next() else { return Ok(None) };
         periods.try_fold(first, Period::and).map(Some).ok_or(WordError::NoTime)
     }
+}
+
+/// The condition that a photo was taken near a town: `Lisbon`, `-Paris, US` or `"New York"`.
+fn around(value: &str, towns: &Towns) -> Result<TextCondition, WordError> {
+    let (is_excluded, written) = match value.trim().strip_prefix('-') {
+        Some(behind) => (true, behind),
+        None => (false, value.trim()),
+    };
+    let written = written.trim_matches('"');
+    let (name, country) = match written.rsplit_once(',') {
+        Some((name, country)) => (name, Some(country)),
+        None => (written, None),
+    };
+    let all = towns.all(name, country).map_err(refused("place"))?;
+    let circle = |town: &Town| Circle { latitude: town.latitude, longitude: town.longitude, km: TOWN_KM };
+    let towns = all.into_iter().map(|town| (town.clone(), circle(&town))).collect();
+    Ok(TextCondition { towns, is_excluded, ..TextCondition::new(&[TextField::Place], Vec::new()) })
 }
 
 fn refused<E: Into<Refusal>>(name: &'static str) -> impl FnOnce(E) -> WordError {
@@ -392,10 +450,11 @@ mod tests {
             Kind::Flag => "true",
             Kind::Number(..) | Kind::Count(..) => "1",
         };
-        for parameter in PARAMETERS {
+        // There are no towns in this test.
+        for parameter in PARAMETERS.iter().filter(|parameter| parameter.name != "place") {
             assert!(query(&[(parameter.name, value(parameter))]).is_ok(), "{}", parameter.name);
         }
-        for parameter in conditions() {
+        for parameter in conditions().iter().filter(|parameter| parameter.name != "place") {
             let filter = query(&[(parameter.name, value(parameter))]).unwrap().filter;
             assert_eq!(filter.is_empty(), parameter.name == "radius", "{}", parameter.name);
         }
@@ -437,6 +496,8 @@ mod tests {
         check(&[("after", "2024"), ("before", "2023")], "no time");
         check(&[("near", "1")], "near: ");
         check(&[("near", "a,b,c,1")], "neither");
+        check(&[("place", "Lisbon")], "place: this user has no home");
+        check(&[("text", " ")], "text: ` ` is invalid: write at least one word");
         check(&[("near", "Lisbon")], "near: this user has no home");
         check(&[("radius", "-1")], "radius: `-1`");
         check(&[("radius", "NaN")], "radius");

@@ -45,7 +45,7 @@ impl Sidecars {
     /// Reads the sidecars. One that cannot be read is ignored; if it is fixed, its stamp changes and it is read again.
     pub fn read(&self) -> Metadata {
         let mut all = Metadata::default();
-        for Metadata { taken, place, title, description, keywords, .. } in
+        for Metadata { taken, place, title, description, keywords, people, .. } in
             self.files.iter().filter_map(Sidecar::read)
         {
             all.taken = all.taken.or(taken);
@@ -54,6 +54,9 @@ impl Sidecars {
             all.description = all.description.or(description);
             if all.keywords.is_empty() {
                 all.keywords = keywords;
+            }
+            if all.people.is_empty() {
+                all.people = people;
             }
         }
         all

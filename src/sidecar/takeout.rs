@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::decode::{Metadata, Place, Precision, Taken, caption, keywords};
+use crate::decode::{self, Metadata, Place, Precision, Taken, caption};
 use crate::name::normal_text;
 
 #[derive(Deserialize)]
@@ -50,8 +50,10 @@ pub(super) fn read(json: &[u8], photo: Option<&str>) -> Option<Metadata> {
     // Prefer the place that Google Photos shows. Unknown places are zeros.
     let place = [geo_data, geo_data_exif].into_iter().flatten();
     let place = place.filter_map(|geo| Place::new(geo.latitude, geo.longitude)).next();
-    let keywords = keywords(people.iter().map(|person| person.name.as_str()));
-    Some(Metadata { taken, place, description: caption(&description), keywords, ..Metadata::default() })
+    let names = || people.iter().map(|person| person.name.as_str());
+    // Earlier versions kept the names as keywords, and people search for them as such.
+    let (keywords, people) = (decode::keywords(names()), decode::people(names()));
+    Some(Metadata { taken, place, description: caption(&description), keywords, people, ..Metadata::default() })
 }
 
 /// Whether Google may have turned `title` into this name: it truncates long names and replaces special characters by `_`.
@@ -93,14 +95,15 @@ mod tests {
 
     #[test]
     fn all_of_it_is_read() {
-        let Metadata { taken, place, description, keywords, title, .. } =
+        let Metadata { taken, place, description, keywords, people, title, .. } =
             read(WHOLE.as_bytes(), None).unwrap();
         let expected =
             Taken { clock_ms: 1_557_126_489_000, offset_minutes: Some(0), precision: Precision::Time };
         assert_eq!(taken, Some(expected));
         assert_eq!(place, Some(Place { latitude: 49.5, longitude: 15.25 }));
         assert_eq!(description.as_deref(), Some("A day out"));
-        assert_eq!((keywords, title), (vec!["Ada".to_owned(), "Alan".to_owned()], None));
+        assert_eq!((&keywords, title), (&vec!["Ada".to_owned(), "Alan".to_owned()], None));
+        assert_eq!(people, keywords);
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod xmp;
 use image::metadata::Orientation;
 
 use super::format::Format;
+use crate::fold;
 use blocks::Blocks;
 use exif::Exif;
 
@@ -27,9 +28,13 @@ use exif::Exif;
 const LONGEST_NAME: usize = 100;
 /// Maximum length of a title or description, in characters.
 const LONGEST_TEXT: usize = 2_000;
-/// Maximum length of a keyword, in characters, and their maximum number. A photo's record must stay below 64 KiB.
+/// Maximum length of a keyword, in characters, their maximum number, and their bytes in all. A photo's record must stay below 64 KiB.
 const LONGEST_KEYWORD: usize = 80;
 const MOST_KEYWORDS: usize = 100;
+const MOST_KEYWORD_BYTES: usize = 16_000;
+/// Maximum number of people in a photo, and of the bytes of their names.
+const MOST_PEOPLE: usize = 50;
+const MOST_PEOPLE_BYTES: usize = 4_000;
 
 /// The keys of a PNG's texts that are read. `date:create` is not used: it is the time when a program read the source file.
 const KEYS: [&str; 3] = [TITLE, DESCRIPTION, CREATION];
@@ -54,6 +59,8 @@ pub struct Metadata {
     pub description: Option<String>,
     /// Keywords.
     pub keywords: Vec<String>,
+    /// The names of the people in it.
+    pub people: Vec<String>,
     /// How to turn the pixels upright.
     pub orientation: Option<Orientation>,
     /// Width and height of a RAW file's full picture, not upright yet.
@@ -187,6 +194,12 @@ impl Found {
         }
     }
 
+    fn people<'a>(&mut self, names: impl Iterator<Item = &'a str>) {
+        if self.metadata.people.is_empty() {
+            self.metadata.people = people(names);
+        }
+    }
+
     fn finish(self) -> Metadata {
         Metadata { taken: self.date.map(|(_, taken)| taken), ..self.metadata }
     }
@@ -199,23 +212,30 @@ pub fn caption(text: &str) -> Option<String> {
 
 /// Cleans keywords: removes repetitions and limits their number.
 pub fn keywords<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut kept = Vec::new();
-    for word in words.filter_map(|word| clean(word, LONGEST_KEYWORD)) {
-        if kept.len() < MOST_KEYWORDS && !kept.contains(&word) {
-            kept.push(word);
+    list(words, MOST_KEYWORDS, MOST_KEYWORD_BYTES)
+}
+
+/// Cleans the names of people in the same way.
+pub fn people<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    list(names, MOST_PEOPLE, MOST_PEOPLE_BYTES)
+}
+
+fn list<'a>(texts: impl Iterator<Item = &'a str>, most: usize, most_bytes: usize) -> Vec<String> {
+    let (mut kept, mut bytes) = (Vec::new(), 0);
+    for text in texts.filter_map(|text| clean(text, LONGEST_KEYWORD)) {
+        if kept.contains(&text) {
+            continue;
         }
+        bytes += text.len();
+        if kept.len() == most || bytes > most_bytes {
+            break;
+        }
+        kept.push(text);
     }
     kept
 }
 
-/// Cleans a text: removes cameras' padding, turns line breaks into spaces, and truncates it.
+/// Cleans a text: removes cameras' padding and invisible characters, turns line breaks into spaces, and truncates it.
 fn clean(text: &str, longest: usize) -> Option<String> {
-    let blanked = |c: char| if c.is_control() { ' ' } else { c };
-    let text: String = text
-        .trim_matches(|c: char| c.is_whitespace() || c.is_control())
-        .chars()
-        .map(blanked)
-        .take(longest)
-        .collect();
-    (!text.is_empty()).then_some(text)
+    Some(fold::clean(text, longest)).filter(|text| !text.is_empty())
 }

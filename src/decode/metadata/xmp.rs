@@ -22,6 +22,11 @@ const EXIF: &str = "http://ns.adobe.com/exif/1.0/";
 const EXIF_EX: &str = "http://cipa.jp/exif/1.0/";
 const AUX: &str = "http://ns.adobe.com/exif/1.0/aux/";
 const TIFF: &str = "http://ns.adobe.com/tiff/1.0/";
+const IPTC: &str = "http://iptc.org/std/Iptc4xmpExt/2008-02-29/";
+/// Regions of the Metadata Working Group, as digiKam, Lightroom, Picasa and Apple write them.
+const REGIONS: &str = "http://www.metadataworkinggroup.com/schemas/regions/";
+/// A region of Windows Photo Gallery, which digiKam writes, too.
+const REGION: &str = "http://ns.microsoft.com/photo/1.2/t/Region#";
 const PHOTOSHOP: &str = "http://ns.adobe.com/photoshop/1.0/";
 
 /// Reads a packet. It is ignored if it is not well-formed or defines entities.
@@ -88,6 +93,17 @@ impl<'a, 'input> Packet<'a, 'input> {
         found.title(self.first(DC, "title"));
         found.description(self.first(DC, "description"));
         found.keywords(self.values(DC, "subject").into_iter());
+        found.people(self.people());
+    }
+
+    /// The names of faces in the picture, and of the people in IPTC's list.
+    fn people(&self) -> impl Iterator<Item = &'a str> {
+        let nodes = self.descriptions.iter().flat_map(|description| description.descendants());
+        let faces = nodes.flat_map(|node| {
+            let of_face = single(node, REGIONS, "Type").is_none_or(|kind| kind == "Face");
+            [single(node, REGIONS, "Name").filter(|_| of_face), single(node, REGION, "PersonDisplayName")]
+        });
+        faces.flatten().chain(self.values(IPTC, "PersonInImage"))
     }
 
     fn first(&self, space: &str, name: &str) -> Option<&'a str> {
@@ -105,6 +121,12 @@ impl<'a, 'input> Packet<'a, 'input> {
         };
         self.descriptions.iter().map(of).find(|values| !values.is_empty()).unwrap_or_default()
     }
+}
+
+/// The value of a property that is an attribute or an element.
+fn single<'a>(node: Node<'a, '_>, space: &str, name: &str) -> Option<&'a str> {
+    let element = || node.children().find(|child| child.has_tag_name((space, name)))?.text();
+    node.attribute((space, name)).or_else(element)
 }
 
 /// The texts of a list, or a single text. For alternatives in several languages, the default comes first.

@@ -1,0 +1,203 @@
+//! Phrases: words that stand in a text one after the other.
+//!
+//! Both are compared folded ([`crate::fold::fold`]). A phrase begins where a word begins, so `voice` does not find
+//! `invoice`, and its last word may be the start of a longer one, so `invoice` finds `invoices`. Chinese, Japanese and
+//! Korean have no spaces: there, every character may begin a word.
+
+use std::ops::Range;
+
+use memchr::memmem::Finder;
+
+use crate::fold::fold;
+
+/// A word has to be this long for one or two typing errors to count.
+const LENGTH_FOR_ONE_ERROR: usize = 4;
+const LENGTH_FOR_TWO_ERRORS: usize = 8;
+
+/// Words in a fixed order, folded; at least one.
+#[derive(Clone, Debug)]
+pub struct Phrase {
+    words: Vec<String>,
+    first: Finder<'static>,
+    match_by: MatchBy,
+}
+
+/// When a word of a phrase counts as found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MatchBy {
+    /// A word of the text starts with it.
+    Start,
+    /// It is a whole word of the text.
+    Whole,
+    /// It is part of a word of the text, or differs from it by one typing error, a long one by two. Words with digits
+    /// must be there as they are: `RE16` and `RE18` are different things. The order does not matter.
+    Likeness,
+}
+
+impl Phrase {
+    /// The words of a text; `None` if there are none.
+    pub fn new(text: &str, match_by: MatchBy) -> Option<Phrase> {
+        let words: Vec<String> = fold(text).split_whitespace().map(str::to_owned).collect();
+        let first = Finder::new(words.first()?).into_owned();
+        Some(Phrase { words, first, match_by })
+    }
+
+    /// The words, folded.
+    pub fn words(&self) -> &[String] {
+        &self.words
+    }
+
+    /// When a word counts as found.
+    pub fn match_by(&self) -> MatchBy {
+        self.match_by
+    }
+
+    /// The same words, with typing errors.
+    #[must_use]
+    pub fn with_errors(&self) -> Phrase {
+        Phrase { match_by: MatchBy::Likeness, ..self.clone() }
+    }
+
+    /// Where a folded text has the phrase first, in bytes.
+    pub fn find(&self, text: &str) -> Option<Range<usize>> {
+        if self.match_by == MatchBy::Likeness {
+            return self.find_alike(text);
+        }
+        let starts = self.first.find_iter(text.as_bytes()).filter(|at| begins_word(text, *at));
+        starts.filter_map(|at| Some(at..self.end(text, at + self.words.first()?.len())?)).next()
+    }
+
+    /// Where the phrase ends whose first word ends at `end`.
+    fn end(&self, text: &str, mut end: usize) -> Option<usize> {
+        for word in &self.words[1..] {
+            let rest = text.get(end..)?;
+            let is_between = |c: char| !c.is_alphanumeric() && !word.starts_with(c);
+            let next = rest.trim_start_matches(is_between);
+            if !next.starts_with(word.as_str()) || !begins_word(text, text.len() - next.len()) {
+                return None;
+            }
+            end = text.len() - next.len() + word.len();
+        }
+        (self.match_by == MatchBy::Start || ends_word(text, end)).then_some(end)
+    }
+
+    fn find_alike(&self, text: &str) -> Option<Range<usize>> {
+        let mut places = self.words.iter().map(|word| find_alike(word, text));
+        let first = places.next()??;
+        places.all(|place| place.is_some()).then_some(first)
+    }
+}
+
+/// Whether a word may begin at this position.
+fn begins_word(text: &str, at: usize) -> bool {
+    let Some((before, behind)) = text.split_at_checked(at) else { return false };
+    before.chars().next_back().zip(behind.chars().next()).is_none_or(|(a, b)| is_border(a, b))
+}
+
+/// Whether a word may end at this position.
+fn ends_word(text: &str, at: usize) -> bool {
+    begins_word(text, at)
+}
+
+/// Whether two neighbouring characters can belong to different words.
+fn is_border(a: char, b: char) -> bool {
+    !a.is_alphanumeric() || !b.is_alphanumeric() || a.is_numeric() != b.is_numeric() || !has_spaces(a) || !has_spaces(b)
+}
+
+/// Whether the script of this character separates words by spaces. Thai, Lao, Khmer, Chinese, Japanese and Korean do not,
+/// or not always.
+fn has_spaces(c: char) -> bool {
+    !matches!(c, '\u{e00}'..='\u{eff}' | '\u{1780}'..='\u{17ff}' | '\u{2e80}'..='\u{9fff}' | '\u{ac00}'..='\u{d7ff}'
+        | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{3ffff}')
+}
+
+/// Where a text has something like this word.
+fn find_alike(word: &str, text: &str) -> Option<Range<usize>> {
+    let length = word.chars().count();
+    if length >= LENGTH_FOR_ONE_ERROR
+        && let Some(at) = memchr::memmem::find(text.as_bytes(), word.as_bytes())
+    {
+        return Some(at..at + word.len());
+    }
+    let errors = match length {
+        _ if word.contains(|c: char| c.is_numeric()) => 0,
+        ..LENGTH_FOR_ONE_ERROR => 0,
+        LENGTH_FOR_ONE_ERROR..LENGTH_FOR_TWO_ERRORS => 1,
+        _ => 2,
+    };
+    let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|found| !found.is_empty());
+    let found = words.find(|found| {
+        // Bytes are at least as many as characters, and a character has four at most.
+        found.len() <= 4 * (length + errors)
+            && found.chars().count().abs_diff(length) <= errors
+            && strsim::osa_distance(found, word) <= errors
+    })?;
+    let start = found.as_ptr().addr() - text.as_ptr().addr();
+    Some(start..start + found.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(phrase: &str, match_by: MatchBy, text: &str, expected: Option<&str>) {
+        let (phrase, text) = (Phrase::new(phrase, match_by).unwrap(), fold(text));
+        assert_eq!(phrase.find(&text).map(|place| &text[place]), expected, "{text}");
+    }
+
+    #[test]
+    fn a_phrase_begins_where_a_word_begins() {
+        use MatchBy::Start;
+        check("invoice", Start, "Invoices of May", Some("invoice"));
+        check("voice", Start, "invoice", None);
+        check("VOICE", Start, "invoice, voice", Some("voice"));
+        check("1234", Start, "IMG1234.JPG", Some("1234"));
+        check("jpg", Start, "IMG1234.JPG", Some("jpg"));
+        check("34", Start, "1234", None);
+        check("größe", Start, "GROSSE", Some("grosse"));
+        check("面", Start, "拉面馆", Some("面"));
+        check("한국", Start, "대한국", Some("한국"));
+        check("12.50", Start, "Total: 12.50 EUR", Some("12.50"));
+        check("2.50", Start, "Total: 12.50 EUR", None);
+        check("#12", Start, "No.#12", Some("#12"));
+    }
+
+    #[test]
+    fn words_of_a_phrase_follow_each_other() {
+        use MatchBy::{Start, Whole};
+        check("invoice 2023", Start, "Invoice\n2023-05", Some("invoice\n2023"));
+        check("invoice 2023", Start, "Invoice: (2023)", Some("invoice: (2023"));
+        check("invoice 2023", Start, "Invoice no 2023", None);
+        check("invoice 2023", Start, "Invoice no, invoice 2023", Some("invoice 2023"));
+        check("total - 5", Start, "total - 5", Some("total - 5"));
+        check("a b", Start, "a", None);
+        check("stop", Whole, "stops stop.", Some("stop"));
+        check("stop sign", Whole, "stop signs", None);
+        check("no entry", Whole, "NO ENTRY!", Some("no entry"));
+    }
+
+    #[test]
+    fn typing_errors_count_only_in_long_words() {
+        use MatchBy::Likeness;
+        check("invioce", Likeness, "The Invoice", Some("invoice"));
+        check("voice", Likeness, "The Invoice", Some("voice"));
+        check("invoices", Likeness, "The Invoice", Some("invoice"));
+        check("rechnugn", Likeness, "Rechnung", Some("rechnung"));
+        check("cat", Likeness, "car", None);
+        check("re16", Likeness, "re18", None);
+        check("re16", Likeness, "xre16x", Some("re16"));
+        check("total invioce", Likeness, "invoice, total", Some("total"));
+        check("total invioce", Likeness, "invoice", None);
+        check("größse", Likeness, "Größe", Some("grosse"));
+        assert!(Phrase::new(" \u{200b}", Likeness).is_none());
+    }
+
+    #[test]
+    fn hostile_texts_do_no_harm() {
+        let long = "a ".repeat(50_000);
+        assert!(Phrase::new(&long, MatchBy::Start).unwrap().find(&long[..90_000]).is_none());
+        check("a b", MatchBy::Start, &"a ".repeat(40_000), None);
+        check("ab", MatchBy::Likeness, &"é".repeat(40_000), None);
+    }
+}

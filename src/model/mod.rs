@@ -1,6 +1,7 @@
 //! Reads CLIP-family model folders and computes vectors. It does not search and opens no photos.
 
 mod class_token;
+pub mod cuda;
 mod device;
 mod error;
 mod fingerprint;

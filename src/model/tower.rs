@@ -18,6 +18,7 @@ use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
 use ort::value::DynValue;
 
+use super::cuda::Libraries;
 use super::layout::ModelConfig;
 use super::ports::{Element, Embedding, Port};
 use super::{Device, ModelError, Runtime, class_token, onnx};
@@ -201,7 +202,7 @@ pub(super) fn load(
         }
         // If the outline does not work, try the file itself; its error is the one to report.
         let builder = configured(runtime, threads).map_err(refuse)?;
-        let session = with_provider(builder, device)?.commit_from_file(file).map_err(refuse)?;
+        let session = with_provider(builder, runtime, device)?.commit_from_file(file).map_err(refuse)?;
         Ok(Loaded { session, device, _content: None })
     };
     if device != Device::Auto {
@@ -238,8 +239,15 @@ pub(super) fn configured(runtime: &Runtime, threads: usize) -> Result<SessionBui
 }
 
 /// Uses the device or fails: `ort` by itself would silently fall back to the CPU.
-fn with_provider(builder: SessionBuilder, device: Device) -> Result<SessionBuilder, ModelError> {
+fn with_provider(
+    builder: SessionBuilder,
+    runtime: &Runtime,
+    device: Device,
+) -> Result<SessionBuilder, ModelError> {
     let Some(provider) = device.provider() else { return Ok(builder) };
+    if device == Device::Cuda {
+        Libraries::beside(runtime.path()).load(runtime.path()).map_err(ModelError::Cuda)?;
+    }
     builder
         .with_execution_providers([provider.error_on_failure()])
         .map_err(|error| ModelError::DeviceMissing { device, detail: error.to_string() })

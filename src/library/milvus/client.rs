@@ -107,8 +107,9 @@ impl Client {
             let tls = ClientTlsConfig::new().with_webpki_roots();
             endpoint = endpoint.tls_config(tls).map_err(|error| refuse(error.to_string()))?;
         }
-        let header =
-            |text: &str| text.parse().map_err(|_| refuse("the token or database is not ASCII".to_owned()));
+        let header = |text: &str| -> Result<MetadataValue<Ascii>, StoreError> {
+            text.parse().map_err(|_| refuse("the token or the database is not ASCII".to_owned()))
+        };
         let token = token.map(|token| header(&STANDARD.encode(token))).transpose()?;
         let database = database.map(header).transpose()?;
         let channel = {

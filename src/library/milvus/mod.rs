@@ -151,10 +151,10 @@ impl Server for Milvus {
             }
         };
         if in_use.space == *space {
-            return Ok(Opened { sink: Box::new(MilvusSink::new(in_use)), replaces: None });
+            return Ok(Opened { sink: Box::new(MilvusSink::new(in_use)?), replaces: None });
         }
         let replaces: Arc<dyn View> = Arc::new(MilvusView::new(self, in_use)?);
-        Ok(Opened { sink: Box::new(MilvusSink::new(self.create(space)?)), replaces: Some(replaces) })
+        Ok(Opened { sink: Box::new(MilvusSink::new(self.create(space)?)?), replaces: Some(replaces) })
     }
 
     fn put_into_use(&self, space: &Space) -> Result<(), StoreError> {

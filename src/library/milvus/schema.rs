@@ -65,7 +65,7 @@ pub(super) fn alias_of(library: &str, collection: &str) -> String {
 pub(super) fn table(client: &Arc<Client>, name: &str) -> Result<Option<Table>, StoreError> {
     let request = OfCollection { collection_name: name.to_owned() };
     let described: Described = match client.call("open", method!("DescribeCollection"), request) {
-        Err(Failure::NotFound) => return Ok(None),
+        Err(Failure::NotFound(_)) => return Ok(None),
         described => described?,
     };
     let schema = described.schema.unwrap_or_default();
@@ -159,6 +159,7 @@ fn fields(dim: usize) -> Vec<FieldSchema> {
     vec![
         text("key", LONGEST),
         field("kind", data_type::INT8),
+        field("is_part", data_type::BOOL),
         text("content", 32),
         text("record", LONGEST),
         text("normal", LONGEST),
@@ -215,7 +216,7 @@ pub(super) fn put_into_use(table: &Table, alias: &str, is_new: bool) -> Result<(
 pub(super) fn remove(client: &Client, name: &str) -> Result<(), StoreError> {
     let request = OfCollection { collection_name: name.to_owned() };
     match client.call::<_, Status>("remove an index of", method!("DropCollection"), request) {
-        Ok(_) | Err(Failure::NotFound) => Ok(()),
+        Ok(_) | Err(Failure::NotFound(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

@@ -13,7 +13,7 @@ use imgsearch_index::{Error as IndexError, Fingerprint, MAX_NOTE_LEN};
 use super::condition::Condition;
 use super::key::{quoted_list, text};
 use super::messages::{Delete, FieldData, MutationResult, Upsert};
-use super::row::{self, Read, Written, fits, written};
+use super::row::{self, Written, fits, written};
 use super::schema;
 use super::table::{Published, Sees, Table};
 use crate::item::{Item, file_of_key};
@@ -40,9 +40,11 @@ pub(super) struct MilvusSink {
 }
 
 impl MilvusSink {
-    pub(super) fn new(table: Table) -> MilvusSink {
-        let (changed, changes, has_parts) = (AtomicU64::new(0), AtomicUsize::new(0), AtomicBool::new(true));
-        MilvusSink { table, ahead: Ahead::default(), changed, changes, has_parts }
+    pub(super) fn new(table: Table) -> Result<MilvusSink, StoreError> {
+        let has_parts = table.count(&Condition::parts(), Sees::Everything)? > 0;
+        let (changed, changes, has_parts) =
+            (AtomicU64::new(0), AtomicUsize::new(0), AtomicBool::new(has_parts));
+        Ok(MilvusSink { table, ahead: Ahead::default(), changed, changes, has_parts })
     }
 
     /// Reads see the changes of this sink, and before the first change those of earlier runs.

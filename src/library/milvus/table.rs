@@ -141,8 +141,7 @@ impl Table {
             nq: 1,
             consistency_level: consistency::BOUNDED,
         };
-        let answer: SearchResults =
-            self.client.call("search", "/milvus.proto.milvus.MilvusService/Search", request)?;
+        let answer: SearchResults = self.client.call("search", method!("Search"), request)?;
         let SearchResultData { mut fields_data, scores, ids } = answer.results.unwrap_or_default();
         if scores.is_empty() {
             return Ok(Vec::new());
@@ -195,8 +194,7 @@ impl Table {
             query_params: most.map(in_order).unwrap_or_default(),
             consistency_level,
         };
-        let answer: Result<QueryResults, Failure> =
-            self.client.call("read", "/milvus.proto.milvus.MilvusService/Query", request);
+        let answer: Result<QueryResults, Failure> = self.client.call("read", method!("Query"), request);
         Ok(answer?.fields_data)
     }
 

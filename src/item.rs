@@ -126,6 +126,11 @@ impl<P: AsRef<Path> + ?Sized> From<&P> for Folder {
 }
 
 impl Folder {
+    /// Its path, in NFC.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Whether the path with these bytes is the folder itself or below it, at any depth.
     pub fn has(&self, path: &[u8]) -> bool {
         is_under(&normal(path), &self.path)
@@ -133,7 +138,7 @@ impl Folder {
 }
 
 // Separators are ASCII on every platform we build for.
-const SEPARATOR: u8 = std::path::MAIN_SEPARATOR as u8;
+pub(crate) const SEPARATOR: u8 = std::path::MAIN_SEPARATOR as u8;
 
 /// The bytes of a path; `None` on systems other than Unix if it is not valid Unicode.
 pub fn path_bytes(path: &Path) -> Option<&[u8]> {

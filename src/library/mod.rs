@@ -21,10 +21,14 @@
 //! index is gone, they look up again which one is in use.
 
 mod collections;
+#[cfg(feature = "postgres")]
+mod columns;
 mod embedded;
 mod kept;
 mod layout;
 mod note;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod server;
 mod store;
 mod url;

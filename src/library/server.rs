@@ -70,9 +70,12 @@ pub(super) trait Server: Debug + Send + Sync {
 }
 
 /// The library with this URL. Whether it exists turns out when it is used.
-pub(super) fn connect(url: &Url, _secrets: &Secrets) -> Result<Arc<dyn Server>, StoreError> {
+pub(super) fn connect(url: &Url, secrets: &Secrets) -> Result<Arc<dyn Server>, StoreError> {
     let refuse = |reason: String| StoreError::Url { url: url.to_string(), reason };
     Err(match url.scheme() {
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => return super::postgres::connect(url, secrets),
+        #[cfg(not(feature = "postgres"))]
         "postgres" | "postgresql" => refuse(left_out("postgres")),
         "milvus" => refuse(left_out("milvus")),
         other => refuse(format!("`{other}://` is not known; give a folder or a `postgres://` URL")),

@@ -83,8 +83,12 @@ fn has_in_it(text: &str, wanted: &str) -> bool {
         let (text, wanted) = (text.as_bytes(), wanted.as_bytes());
         return wanted.is_empty() || text.windows(wanted.len()).any(|part| part.eq_ignore_ascii_case(wanted));
     }
-    let folded = |text: &str| normal_text(text).to_lowercase();
     folded(text).contains(&folded(wanted))
+}
+
+/// A text in the form in which texts are compared: in NFC and in lower case.
+pub(crate) fn folded(text: &str) -> String {
+    normal_text(text).to_lowercase()
 }
 
 /// Compiled patterns for file names and paths. They match names in any Unicode normalization form.

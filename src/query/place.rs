@@ -60,6 +60,21 @@ impl Circle {
         apart <= self.km && self.km_to(latitude, longitude) <= self.km
     }
 
+    /// The range of latitudes that the circle is in, and that of longitudes; `None` if it reaches a pole or the 180th
+    /// meridian, so that the longitudes are no single range. Both are a little too wide.
+    pub fn bounds(&self) -> ((f64, f64), Option<(f64, f64)>) {
+        const SLACK: f64 = 1e-6;
+        let angle = self.km / EARTH_KM;
+        let across = angle.to_degrees() + SLACK;
+        let (south, north) = (self.latitude - across, self.latitude + across);
+        let reaches_pole = south <= -90.0 || north >= 90.0;
+        // The meridians that touch the circle.
+        let aside = (angle.sin() / self.latitude.to_radians().cos()).asin().to_degrees() + SLACK;
+        let (west, east) = (self.longitude - aside, self.longitude + aside);
+        let is_one_range = !reaches_pole && west >= -180.0 && east <= 180.0;
+        ((south, north), is_one_range.then_some((west, east)))
+    }
+
     /// The distance by the haversine formula, which stays precise for nearby points.
     fn km_to(&self, latitude: f64, longitude: f64) -> f64 {
         let (here, there) = (self.latitude.to_radians(), latitude.to_radians());
@@ -91,6 +106,34 @@ mod tests {
         check("nan,0", Err("latitudes go from −90 to 90, longitudes from −180 to 180"));
         check("0,0,0", Err("the kilometres must be more than 0"));
         check("0,0,inf", Err("the kilometres must be more than 0"));
+    }
+
+    #[test]
+    fn every_point_of_a_circle_is_within_its_bounds() {
+        for (latitude, longitude, km) in [
+            (52.5, 13.4, 30.0),
+            (0.0, 0.0, 900.0),
+            (-70.0, 10.0, 1500.0),
+            (10.0, 179.9, 50.0),
+            (89.9, 0.0, 50.0),
+        ] {
+            let circle = Circle { latitude, longitude, km };
+            let ((south, north), range) = circle.bounds();
+            let (mut inside, mut is_all_around) = (0, false);
+            for (x, y) in (0..200).flat_map(|x| (0..200).map(move |y| (f64::from(x), f64::from(y)))) {
+                let (there, aside) = (latitude - 20.0 + x / 5.0, longitude - 40.0 + y / 2.5);
+                let aside = if aside > 180.0 { aside - 360.0 } else { aside };
+                if (-90.0..=90.0).contains(&there) && circle.contains(there, aside) {
+                    inside += 1;
+                    assert!((south..=north).contains(&there), "{circle:?} {there}");
+                    let is_within = range.is_none_or(|(west, east)| (west..=east).contains(&aside));
+                    assert!(is_within, "{circle:?} {aside}");
+                    is_all_around |= range.is_none();
+                }
+            }
+            assert!(inside > 0, "{circle:?}");
+            assert_eq!(is_all_around, latitude > 80.0 || longitude > 170.0, "{circle:?}");
+        }
     }
 
     #[test]

@@ -91,6 +91,11 @@ impl FileType {
         self.name
     }
 
+    /// Its extensions, in lower case.
+    pub fn endings(&self) -> &'static [&'static str] {
+        self.endings
+    }
+
     /// Whether the file with this path or name has this type. Case is ignored.
     pub fn is_of(&self, path: &[u8]) -> bool {
         let Some(dot) = path.iter().rposition(|byte| *byte == b'.') else { return false };

@@ -3,6 +3,7 @@
 //! A file that cannot be read is an outcome; only what makes going on pointless is an error. Whatever was stored when
 //! the run ends, by itself, by an error or by cancelling, stays stored.
 
+mod claim;
 mod embed;
 mod file;
 mod in_flight;

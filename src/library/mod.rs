@@ -20,10 +20,10 @@
 //! atomic replacement of `library.json` puts it into use. Only then is the old one removed. Readers take no lock: if an
 //! index is gone, they look up again which one is in use.
 
-#[cfg(feature = "milvus")]
+#[cfg(any(feature = "milvus", feature = "postgres"))]
 mod ahead;
 mod collections;
-#[cfg(feature = "milvus")]
+#[cfg(any(feature = "milvus", feature = "postgres"))]
 mod columns;
 mod embedded;
 mod every_index;
@@ -32,6 +32,8 @@ mod layout;
 #[cfg(feature = "milvus")]
 mod milvus;
 mod note;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod server;
 mod store;
 mod url;

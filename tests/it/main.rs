@@ -52,6 +52,7 @@ mod raw_pairs;
 mod see;
 #[cfg(feature = "serve")]
 mod serve;
+mod servers;
 mod sidecars;
 mod slow_pictures;
 mod store;

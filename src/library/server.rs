@@ -90,6 +90,7 @@ pub(super) fn connect(url: &Url, secrets: &Secrets) -> Result<Arc<dyn Server>, S
 }
 
 /// Why a URL is refused by a build without this cargo feature.
+#[cfg(not(all(feature = "milvus", feature = "postgres")))]
 fn left_out(feature: &str) -> String {
     format!("this imgsearch was built without the feature `{feature}`")
 }

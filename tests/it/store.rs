@@ -1,4 +1,4 @@
-//! Conformance tests for stores behind the seam: the embedded one, one in memory, and PostgreSQL.
+//! Conformance tests for stores behind the seam: the embedded one, one in memory, PostgreSQL and Milvus.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 use crate::in_process::{Silent, offline_model, plan};
 use crate::memory_store::MemoryStore;
-use crate::servers::{library_on, servers};
+use crate::servers::{library_on, postgres, servers};
 use crate::workspace::Workspace;
 
 const CONTINUE: ControlFlow<()> = ControlFlow::Continue(());
@@ -756,7 +756,7 @@ fn any_number_of_writers_may_change_a_library_on_a_server() {
 
 #[test]
 fn a_file_is_claimed_by_one_writer_at_a_time() {
-    for url in servers() {
+    for url in postgres() {
         let store = Store::on_server(&url, &space());
         let (one, other) = (store.sink(), store.sink());
         assert!(one.is_shared());
@@ -781,7 +781,7 @@ fn a_file_is_claimed_by_one_writer_at_a_time() {
 
 #[test]
 fn the_claims_of_a_writer_that_died_end() {
-    for url in servers() {
+    for url in postgres() {
         let folder = tempfile::tempdir().unwrap();
         let library = library_on(&format!("{url}?lease=1"), folder.path());
         let open = || library.lock().unwrap().open(&space()).unwrap().sink;

@@ -122,6 +122,11 @@ impl MilvusSink {
         Ok(())
     }
 
+    /// Notes that another collection has replaced this one.
+    pub(super) fn retire(&self) -> Result<(), StoreError> {
+        self.publish(self.table.published(Sees::Everything)?.retired())
+    }
+
     fn publish(&self, published: Published) -> Result<(), StoreError> {
         let Published { note, times } = published;
         let dim = self.table.space.dim();

@@ -46,12 +46,28 @@ pub(super) enum Sees {
     Everything,
 }
 
+/// What [`Published::times`] says of a collection that another one has replaced. It is removed when the library is opened
+/// for changes the next time, so that queries that began before still have their answers.
+const RETIRED: &str = "retired";
+
 /// What the row of the note says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Published {
     pub(super) note: Vec<u8>,
     /// Changes whenever a run publishes its changes.
     pub(super) times: String,
+}
+
+impl Published {
+    /// Whether another collection has replaced this one.
+    pub(super) fn is_retired(&self) -> bool {
+        self.times == RETIRED
+    }
+
+    /// This, of a collection that another one has replaced.
+    pub(super) fn retired(self) -> Published {
+        Published { times: RETIRED.to_owned(), ..self }
+    }
 }
 
 impl Table {

@@ -25,6 +25,7 @@ pub mod perceptual;
 pub mod photo;
 pub mod query;
 mod resize;
+pub mod roots;
 pub mod service;
 pub mod sidecar;
 mod stamp;

@@ -34,6 +34,7 @@ mod milvus;
 mod note;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod rooted;
 mod server;
 mod store;
 mod url;
@@ -52,6 +53,7 @@ pub use store::{Ask, Hit, Load, Sink, Stats, StoreError, Stored, View, Visit, Vi
 pub use url::Url;
 
 use crate::files;
+use crate::roots::Roots;
 use layout::Layout;
 use server::Server;
 
@@ -66,6 +68,8 @@ pub struct Library {
     lock_folder: PathBuf,
     /// The database that has its photos; `None` if this folder has them.
     server: Option<Arc<dyn Server>>,
+    /// The named roots of this machine.
+    roots: Roots,
 }
 
 impl fmt::Display for Library {
@@ -81,7 +85,7 @@ impl Library {
     /// The library in `folder`.
     pub fn new(folder: impl Into<PathBuf>) -> Library {
         let folder = folder.into();
-        Library { lock_folder: folder.clone(), folder, server: None }
+        Library { lock_folder: folder.clone(), folder, server: None, roots: Roots::default() }
     }
 
     /// The library in a database. The small files that this machine keeps for it are in a folder of `beside`. This does
@@ -93,6 +97,18 @@ impl Library {
         let server = server::connect(url, secrets)?;
         let folder = beside.join(url.folder_name());
         Ok(Library { server: Some(server), ..Library::new(folder) })
+    }
+
+    /// The same library, whose stored paths below these roots are shown as paths of this machine.
+    #[must_use]
+    pub fn with_roots(self, roots: &Roots) -> Library {
+        Library { roots: roots.clone(), ..self }
+    }
+
+    /// The same library with its paths as they are stored.
+    #[must_use]
+    pub fn as_stored(&self) -> Library {
+        self.clone().with_roots(&Roots::default())
     }
 
     /// The folder of its files. If its photos are in a database, these are only the small files that this machine keeps
@@ -128,6 +144,11 @@ impl Library {
     /// As [`Library::index_folder`], and if the index does not open; [`StoreError::is_missing`] if nothing is
     /// indexed yet; [`StoreError::Database`].
     pub fn view(&self) -> Result<Arc<dyn View>, StoreError> {
+        self.stored_view().map(|view| rooted::view(view, &self.roots))
+    }
+
+    /// The same with the paths as they are stored.
+    fn stored_view(&self) -> Result<Arc<dyn View>, StoreError> {
         if let Some(server) = &self.server {
             return server.view();
         }
@@ -167,6 +188,14 @@ impl Library {
     /// # Errors
     /// As [`Library::index_folder`].
     pub fn building(&self) -> Result<Vec<Building>, StoreError> {
+        let mut building = self.stored_building()?;
+        for Building { view, .. } in &mut building {
+            *view = rooted::view(Arc::clone(view), &self.roots);
+        }
+        Ok(building)
+    }
+
+    fn stored_building(&self) -> Result<Vec<Building>, StoreError> {
         if let Some(server) = &self.server {
             return server.building();
         }
@@ -298,10 +327,11 @@ impl LockedLibrary {
     /// # Errors
     /// If either index does not open.
     pub fn open(&mut self, space: &Space) -> Result<Opened, StoreError> {
-        match &mut self.held {
+        let opened = match &mut self.held {
             Held::Folder(folder) => folder.open(space),
             Held::Server(server) => server.open(space),
-        }
+        };
+        opened.map(|opened| rooted::opened(opened, &self.library.roots))
     }
 
     /// Optimizes the index in use for searching. Returns whether it finished before `cancelled` returned true.

@@ -187,11 +187,11 @@ impl Server for Milvus {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<bool, StoreError> {
         let table = self.table_in_use()?;
-        schema::flush(&table)?;
+        let has_ended = schema::flush(&table)?;
         loop {
             let (done, all) = schema::graph_rows(&table)?;
             progress(done, all);
-            if done >= all {
+            if has_ended()? && done >= all {
                 return Ok(true);
             }
             if cancelled() {

@@ -80,9 +80,8 @@ pub(super) fn table(client: &Arc<Client>, name: &str) -> Result<Option<Table>, S
     }
     let Description { space, label, dim, .. } = description;
     let space = Space::new(space, label, dim).map_err(|_| foreign("was not made by imgsearch"))?;
-    // Older servers leave out the name if it is not an alias.
-    let found = Some(described.collection_name).filter(|found| !found.is_empty());
-    let name = found.unwrap_or_else(|| schema.name.clone());
+    // `collection_name` of the answer is the alias, if that was asked for.
+    let name = schema.name;
     let table = Table { client: Arc::clone(client), name, space };
     load(&table)?;
     Ok(Some(table))
@@ -246,11 +245,20 @@ fn all(client: &Client) -> Result<Vec<String>, StoreError> {
 }
 
 /// Ends the growing segments, so that their graphs are built. Small segments make searches slower, so this is for the end
-/// of a large change only.
-pub(super) fn flush(table: &Table) -> Result<(), StoreError> {
-    let request = Flush { collection_names: vec![table.name.clone()] };
-    let Flushed { .. } = table.client.call("write to", method!("Flush"), request)?;
-    Ok(())
+/// of a large change only. Returns a function that tells whether they have ended: that takes seconds.
+pub(super) fn flush(table: &Table) -> Result<impl Fn() -> Result<bool, StoreError> + '_, StoreError> {
+    let Table { client, name, .. } = table;
+    let request = Flush { collection_names: vec![name.clone()] };
+    let Flushed { coll_seg_ids, coll_flush_ts, .. } = client.call("write to", method!("Flush"), request)?;
+    let request = GetFlushState {
+        segment_ids: coll_seg_ids.get(name).map(|ids| ids.data.clone()).unwrap_or_default(),
+        flush_ts: coll_flush_ts.get(name).copied().unwrap_or_default(),
+        collection_name: name.clone(),
+    };
+    Ok(move || {
+        let answer: FlushStateOf = client.call("read", method!("GetFlushState"), request.clone())?;
+        Ok(answer.flushed)
+    })
 }
 
 /// How many rows the graph has, and how many there are in ended segments.

@@ -26,6 +26,7 @@ pub mod perceptual;
 pub mod photo;
 pub mod query;
 mod resize;
+pub mod roots;
 pub mod service;
 pub mod setup;
 pub mod sidecar;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use imgsearch::ingest::Share;
 use imgsearch::library::{Library, Thumbnails};
 use imgsearch::walk::Rules;
 
@@ -23,8 +24,8 @@ Examples:
   imgsearch index ~/Photos --watch                    stay, and keep the library current
   imgsearch index ~/Photos --model ./better-clip      change to another model")]
 pub(crate) struct IndexArgs {
-    /// Folders or single files to index.
-    #[arg(required = true, value_name = "PATH")]
+    /// Folders or single files to index. Without any, the folders of all named roots (`--root`) are indexed.
+    #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
     #[command(flatten)]
@@ -59,6 +60,15 @@ pub(crate) struct IndexArgs {
     /// Example: `imgsearch index --nice --threads 1 /volume1/photo` on a NAS.
     #[arg(long)]
     pub(crate) nice: bool,
+
+    /// Read only the I-th of N shares of the files, for N machines that fill one library together.
+    ///
+    /// Each file belongs to one share, by its path, so give all machines the same N and the same named roots (`--root`), and
+    /// each its own I. At the end run `index` once without this, to read what a machine that broke down has left. Libraries
+    /// in PostgreSQL need no shares: there, machines claim files while they work.
+    /// Example: `imgsearch index --root photos=/mnt/nas/photos --worker 2/3`
+    #[arg(long, value_name = "I/N", conflicts_with = "watch", hide_short_help = true)]
+    pub(crate) worker: Option<Share>,
 
     /// Stay and keep the library current, until you stop it with Ctrl-C.
     ///

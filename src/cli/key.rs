@@ -31,6 +31,7 @@ pub(crate) enum Kind {
 /// All keys, in the order in which they are listed.
 pub(crate) const KEYS: &[Key] = &[
     Key { name: "library", kind: Kind::Path, example: "\"~/Pictures/.imgsearch\"" },
+    Key { name: "root", kind: Kind::Texts, example: "[\"photos=/mnt/nas/photos\"]" },
     Key { name: "model", kind: Kind::PathOrName, example: "\"offline\"" },
     Key { name: "dim", kind: Kind::Integer, example: "256" },
     Key { name: "device", kind: Kind::Word, example: "\"cpu\"" },

@@ -67,7 +67,8 @@ pub(crate) struct ImportArgs {
 #[command(after_help = "\
 Examples:
   imgsearch library move-root /mnt/a /mnt/b
-  imgsearch library move-root /media/old-disk/photos ~/Photos")]
+  imgsearch library move-root /media/old-disk/photos ~/Photos
+  imgsearch library move-root /mnt/nas/photos @photos          from now on below the root named `photos` (see --root)")]
 pub(crate) struct MoveRootArgs {
     /// The folder that the library knows. It need not exist.
     #[arg(value_name = "OLD")]

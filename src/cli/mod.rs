@@ -84,6 +84,15 @@ pub(crate) struct Common {
     #[arg(long, value_name = "DIR|URL", global = true)]
     pub(crate) library: Option<PathBuf>,
 
+    /// A named root: a folder that has another path on other machines (repeatable).
+    ///
+    /// The library stores the paths of photos below FOLDER as `@NAME/…`, so that machines that see the same archive at
+    /// different places share one library. Give each machine its own FOLDER for the NAME, best in the config file. `library
+    /// move-root` turns the paths of an existing library into such paths.
+    /// Example: `imgsearch index --root photos=/mnt/nas/photos`
+    #[arg(long, value_name = "NAME=FOLDER", global = true, hide_short_help = true)]
+    pub(crate) root: Vec<String>,
+
     /// Model: the name of an installed one, a folder, or an archive [default: the library's model, or the one chosen
     /// with `models use`].
     ///

@@ -1,6 +1,7 @@
 //! `index`.
 
 use std::io;
+use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, bail};
@@ -14,9 +15,18 @@ use crate::progress::{self, Progress};
 use crate::render::{Output, unless_reader_left};
 use crate::settings::Settings;
 use crate::ui::Ui;
+use crate::usage::UsageError;
 
 pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
-    let IndexArgs { paths, rules, thumbnails, prune, force, batches, nice, watch, rescan } = args;
+    let IndexArgs { mut paths, rules, thumbnails, prune, force, batches, nice, worker, watch, rescan } = args;
+    if paths.is_empty() {
+        paths.extend(settings.roots.folders().map(Path::to_owned));
+    }
+    if paths.is_empty() {
+        return Err(UsageError::new("say which folders to index")
+            .hint("for example: `imgsearch index ~/Photos`")
+            .into());
+    }
     if nice {
         // Threads inherit the priority, so set it before any thread starts.
         give_way()?;
@@ -49,6 +59,8 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         batches: batches.map(usize::from),
         force,
         thumbnails: thumbnails.of(&settings.library),
+        share: worker,
+        named_roots: settings.roots.clone(),
         ..Plan::new(roots, SystemTime::now())
     };
     let Stop { cancel, bell } = stop_on_ctrl_c(AFTER_BATCH)?;

@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
 use imgsearch::files::{self, Readers};
+use imgsearch::roots::is_named;
 use imgsearch::transfer::{self, Exported, Exports, Imported, Moved, TransferError};
 use indicatif::ProgressBar;
 
@@ -37,7 +38,7 @@ fn is_standard(file: &Path) -> bool {
 }
 
 fn export(settings: &Settings, args: &ExportArgs, cancel: &AtomicBool, bar: &ProgressBar) -> Result<Exit> {
-    let view = settings.library.view()?;
+    let view = settings.library.as_stored().view()?;
     let stops = || cancel.load(Ordering::Relaxed);
     let show = |records| bar.set_position(records);
     let exported = if is_standard(&args.file) {
@@ -90,15 +91,16 @@ fn import_from(
 ) -> Result<Exit> {
     let exports = Exports::open(input)?;
     let space = exports.header().space.clone();
-    settings.library.create()?;
-    let mut library = settings.library.lock()?;
-    if let Some(view) = existing(&settings.library)?
+    let library = settings.library.as_stored();
+    library.create()?;
+    let mut locked = library.lock()?;
+    if let Some(view) = existing(&library)?
         && *view.space() != space
     {
         let expected = Box::new(view.space().clone());
         return Err(TransferError::OtherModel { found: Box::new(space), expected }.into());
     }
-    let opened = library.open(&space)?;
+    let opened = locked.open(&space)?;
     let stops = || cancel.load(Ordering::Relaxed);
     let imported = transfer::import(exports, &*opened.sink, &stops, &|records| bar.set_position(records));
     // What was imported before an error is right, and stays.
@@ -129,8 +131,8 @@ fn move_root(
     cancel: &AtomicBool,
     bar: &ProgressBar,
 ) -> Result<Exit> {
-    let (old, new) = (absolute(&args.old)?, absolute(&args.new)?);
-    let mut library = settings.library.lock()?;
+    let (old, new) = (place(&args.old)?, place(&args.new)?);
+    let mut library = settings.library.as_stored().lock()?;
     let stops = || cancel.load(Ordering::Relaxed);
     let mut all = Moved::default();
     library.each_index(&mut |view, sink| {
@@ -165,6 +167,11 @@ fn move_root(
         ));
     }
     Ok(if left > 0 { Exit::Failed } else { Exit::Done })
+}
+
+/// A folder, or a place below a named root as the library stores it: `@photos/2003`.
+fn place(typed: &Path) -> Result<PathBuf> {
+    if is_named(typed) { Ok(typed.to_owned()) } else { absolute(typed) }
 }
 
 /// Tells a result on standard error, because standard output may be the export.

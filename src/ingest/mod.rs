@@ -3,6 +3,7 @@
 //! A file that cannot be read is an outcome; only what makes going on pointless is an error. Whatever was stored when
 //! the run ends, by itself, by an error or by cancelling, stays stored.
 
+mod claim;
 mod embed;
 mod file;
 mod in_flight;
@@ -13,6 +14,7 @@ mod pipeline;
 mod read;
 mod replacement;
 mod scan;
+mod share;
 mod store;
 mod sweep;
 
@@ -30,8 +32,10 @@ use crate::model::{Device, Model, ModelError};
 use crate::photo::{Skip, SkipKind, Step};
 use crate::walk::{self, Kind, PatternError, Rules};
 
+use crate::roots::Roots;
 use pipeline::Run;
 pub use replacement::{Lacking, Replacement};
+pub use share::Share;
 
 /// What a run is to do.
 #[derive(Clone, Debug)]
@@ -58,6 +62,10 @@ pub struct Plan {
     pub batches: Option<usize>,
     /// What every content is to have had, besides being decoded and embedded.
     pub steps: Vec<Step>,
+    /// Read only the files of this share, and leave the others to other workers. `None` reads all.
+    pub share: Option<Share>,
+    /// The named roots of this machine, by which shares are the same on every machine.
+    pub named_roots: Roots,
     /// Read and decode every file again, also those that look as they did.
     pub force: bool,
     /// What a file may cost.
@@ -87,6 +95,8 @@ impl Plan {
             threads: 1,
             batches: None,
             steps: Vec::new(),
+            share: None,
+            named_roots: Roots::default(),
             force: false,
             limits,
             max_wait: limits.max_time,
@@ -206,6 +216,8 @@ pub struct Totals {
     pub stood_back: u64,
     /// New or changed files that were left for a later run, because somebody may still be writing them.
     pub unsettled: u64,
+    /// New or changed files that belong to the share of another worker.
+    pub left_to_others: u64,
     /// Folders and files that the walk could not look at.
     pub unreadable: u64,
     /// Symbolic links to photos, not followed.
@@ -231,9 +243,9 @@ impl Totals {
     /// All files that were found and not left out by a rule: each is counted in one of these places.
     pub fn files(&self) -> u64 {
         let Totals { embedded, unchanged, reread, moved, copied, skipped, skipped_before, .. } = self;
-        let Totals { not_pictures, stood_back, unsettled, .. } = self;
+        let Totals { not_pictures, stood_back, unsettled, left_to_others, .. } = self;
         let by_reason = skipped.values().sum::<u64>() + skipped_before;
-        let others = not_pictures.values().sum::<u64>() + stood_back + unsettled;
+        let others = not_pictures.values().sum::<u64>() + stood_back + unsettled + left_to_others;
         embedded + unchanged + reread + moved + copied + by_reason + others
     }
 

@@ -6,6 +6,8 @@
 //!                   └─ known contents ───┴─ skips ───────────────────────────↗
 //! ```
 //!
+//! If several processes fill one library, each claims its files between walk and read (`claim.rs`).
+//!
 //! What waits between stages is bounded in number or in bytes, so memory does not grow with the archive. A stage
 //! whose channel is closed ends, and with it the stages before it.
 
@@ -24,8 +26,9 @@ use super::load::Loader;
 use super::read::{Content, Reader};
 use super::scan::Walked;
 use super::store::Store;
-use super::{Event, IngestError, Plan, Reporter, Totals, embed, replacement, scan, store, sweep};
+use super::{Event, IngestError, Plan, Reporter, Totals, claim, embed, replacement, scan, store, sweep};
 use crate::decode;
+use crate::item::Item;
 use crate::library::{Sink, View};
 use crate::model::{BATCH, Model};
 use crate::photo::{Skip, SkipKind};
@@ -123,6 +126,15 @@ impl<'a> Run<'a> {
                 let done = done_sender.clone();
                 scope.spawn(move || self.ended(scan(&job_sender, &done)))
             };
+            let jobs = if self.sink.is_shared() {
+                let (sender, claimed) = bounded::<Job>(READERS);
+                let done = done_sender.clone();
+                let stage = move || claim::claim(self, &jobs, &sender, &done);
+                stages.push(self.start(scope, "claim", stage)?);
+                claimed
+            } else {
+                jobs
+            };
             for _ in 0..READERS {
                 let (reader, jobs, mut opener) = (&reader, jobs.clone(), reader.opener());
                 let (next, done) = (content_sender.clone(), done_sender.clone());
@@ -184,11 +196,13 @@ impl<'a> Run<'a> {
             if self.should_stop() {
                 break;
             }
+            let path = file.job().path.clone();
             let sent = match stepped(&self.in_flight, file, &mut step)? {
                 Passed::On(file) => next.send(file).is_ok(),
                 Passed::Done(files) => files.into_iter().all(|file| done.send(file).is_ok()),
                 Passed::Nothing => true,
                 Passed::Vanished => {
+                    self.sink.release(&[Item::file(path)])?;
                     self.reporter.report(Event::Vanished);
                     true
                 }

@@ -23,6 +23,7 @@ use crate::item::{Item, can_be_kept, is_under, path_bytes};
 use crate::library::{Load, View};
 use crate::photo::{Photo, Skip, SkipKind, Stamp};
 use crate::query::Filter;
+use crate::roots::is_named;
 use crate::sidecar::{Finder, Sidecars};
 use crate::walk::{Found, Kind, Name, Walk};
 
@@ -49,6 +50,7 @@ pub(super) struct Walked {
     silent: Vec<PathBuf>,
     not_pictures: BTreeMap<Kind, u64>,
     unsettled: u64,
+    left_to_others: u64,
     unreadable: u64,
     unchanged: u64,
     skipped_before: u64,
@@ -93,6 +95,7 @@ impl Walked {
         totals.skipped_before = self.skipped_before;
         totals.links_not_followed = self.links_not_followed;
         totals.unsettled += self.unsettled;
+        totals.left_to_others += self.left_to_others;
         totals.unreadable = self.unreadable;
     }
 }
@@ -232,7 +235,7 @@ impl<'a> Scan<'a> {
         let mut paths = Vec::new();
         old.each(&Filter::default(), Load::WithoutVector, &mut |stored| {
             let Item { path, part } = stored.item;
-            let is_open = !self.walked.has_seen(&path) && !self.walked.is_silent(&path);
+            let is_open = !self.walked.has_seen(&path) && !self.walked.is_silent(&path) && !is_named(&path);
             if part.is_none() && is_open && !excludes.iter().any(|exclude| exclude.matches(&path)) {
                 paths.push(path);
             }
@@ -298,6 +301,11 @@ impl<'a> Scan<'a> {
         if self.may_be_unfinished(&stamp) {
             self.run.reporter.report(Event::Unsettled { path: &path });
             self.walked.unsettled += 1;
+            return Ok(true);
+        }
+        let Plan { share, named_roots, .. } = self.run.plan;
+        if share.as_ref().is_some_and(|share| !share.has(&path, named_roots)) {
+            self.walked.left_to_others += 1;
             return Ok(true);
         }
         let embedded = known.filter(|(_, photo)| photo.skip.is_none()).and_then(|(content, _)| content);

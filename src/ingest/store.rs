@@ -10,6 +10,7 @@ use super::file::Done;
 use super::in_flight::InFlight;
 use super::known::Known;
 use super::{Event, IngestError, Outcome, Reporter, Totals};
+use crate::item::Item;
 use crate::library::Sink;
 use crate::photo::{Skip, SkipKind};
 
@@ -48,6 +49,7 @@ impl<'a> Store<'a> {
             }
             if self.pending.len() >= FILES || Instant::now() >= deadline {
                 self.flush()?;
+                self.sink.renew_claims()?;
                 deadline = Instant::now() + WITHIN;
             }
         }
@@ -60,15 +62,21 @@ impl<'a> Store<'a> {
 
     /// Makes what is pending durable, and only then counts and reports it.
     fn flush(&mut self) -> Result<(), IngestError> {
-        let (mut changes, mut files) = (Vec::new(), Vec::new());
+        let (mut changes, mut files, mut unwritten) = (Vec::new(), Vec::new(), Vec::new());
         for file in std::mem::take(&mut self.pending) {
             let file = checked(self.sink, file);
+            if file.writes.is_empty() {
+                unwritten.push(Item::file(file.job.path.as_path()));
+            }
             let claim = file.claim().map(|content| (content, Known::of_writes(&file.writes)));
             files.push((file.content, claim, file.job.path, file.outcome));
             changes.extend(file.writes);
         }
         if !changes.is_empty() {
             self.sink.apply(changes)?;
+        }
+        if !unwritten.is_empty() {
+            self.sink.release(&unwritten)?;
         }
         for (content, claim, path, outcome) in files {
             self.totals.add(&outcome);

@@ -20,6 +20,7 @@ use crate::disk::{Disks, UNKNOWN_DISK, nearest};
 use crate::item::Item;
 use crate::library::{Stored, Visit, Write, try_visit};
 use crate::photo::{Id, Photo, SkipKind};
+use crate::roots::is_named;
 use crate::walk::Exclude;
 
 /// Files removed at once.
@@ -168,6 +169,10 @@ impl<'a> Fates<'a> {
     }
 
     pub(super) fn of(&mut self, path: &Path, photo: Option<&Photo>) -> Fate {
+        // Below a root that this machine does not know: another machine looks after it.
+        if is_named(path) {
+            return Fate::Kept;
+        }
         if self.walked.stands_back(path) {
             return Fate::Goes;
         }

@@ -28,6 +28,7 @@ impl Library {
             folder: self.folder.join(format!("{PREFIX}{name}")),
             lock_folder: self.lock_folder.clone(),
             server: self.server.as_ref().map(|server| server.collection(name)),
+            roots: self.roots.clone(),
         })
     }
 

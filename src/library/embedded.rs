@@ -27,7 +27,7 @@ struct EmbeddedView {
 /// Opens the published index in `folder`, a folder of `library`.
 pub(super) fn view(library: &Library, folder: &Path) -> Result<Arc<dyn View>, IndexError> {
     let searcher = Searcher::open(folder)?;
-    Ok(Arc::new(EmbeddedView { library: library.clone(), folder: folder.to_owned(), searcher }))
+    Ok(Arc::new(EmbeddedView { library: library.as_stored(), folder: folder.to_owned(), searcher }))
 }
 
 /// Opens the index in `folder` for changes. Creates it if it does not exist.

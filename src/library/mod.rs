@@ -21,10 +21,10 @@
 //! atomic replacement of `library.json` puts it into use. Only then is the old one removed. Readers take no lock: if an
 //! index is gone, they look up again which one is in use.
 
-#[cfg(feature = "milvus")]
+#[cfg(any(feature = "milvus", feature = "postgres"))]
 mod ahead;
 mod collections;
-#[cfg(feature = "milvus")]
+#[cfg(any(feature = "milvus", feature = "postgres"))]
 mod columns;
 mod embedded;
 mod every_index;
@@ -33,6 +33,9 @@ mod layout;
 #[cfg(feature = "milvus")]
 mod milvus;
 mod note;
+#[cfg(feature = "postgres")]
+mod postgres;
+mod rooted;
 mod server;
 mod store;
 mod thumbnails;
@@ -53,6 +56,7 @@ pub use thumbnails::Thumbnails;
 pub use url::Url;
 
 use crate::files;
+use crate::roots::Roots;
 use layout::Layout;
 use server::Server;
 
@@ -67,6 +71,8 @@ pub struct Library {
     lock_folder: PathBuf,
     /// The database that has its photos; `None` if this folder has them.
     server: Option<Arc<dyn Server>>,
+    /// The named roots of this machine.
+    roots: Roots,
 }
 
 impl fmt::Display for Library {
@@ -82,7 +88,7 @@ impl Library {
     /// The library in `folder`.
     pub fn new(folder: impl Into<PathBuf>) -> Library {
         let folder = folder.into();
-        Library { lock_folder: folder.clone(), folder, server: None }
+        Library { lock_folder: folder.clone(), folder, server: None, roots: Roots::default() }
     }
 
     /// The library in a database. The small files that this machine keeps for it are in a folder of `beside`. This does
@@ -94,6 +100,18 @@ impl Library {
         let server = server::connect(url, secrets)?;
         let folder = beside.join(url.folder_name());
         Ok(Library { server: Some(server), ..Library::new(folder) })
+    }
+
+    /// The same library, whose stored paths below these roots are shown as paths of this machine.
+    #[must_use]
+    pub fn with_roots(self, roots: &Roots) -> Library {
+        Library { roots: roots.clone(), ..self }
+    }
+
+    /// The same library with its paths as they are stored.
+    #[must_use]
+    pub fn as_stored(&self) -> Library {
+        self.clone().with_roots(&Roots::default())
     }
 
     /// The folder of its files. If its photos are in a database, these are only the small files that this machine keeps
@@ -134,6 +152,11 @@ impl Library {
     /// As [`Library::index_folder`], and if the index does not open; [`StoreError::is_missing`] if nothing is
     /// indexed yet; [`StoreError::Database`].
     pub fn view(&self) -> Result<Arc<dyn View>, StoreError> {
+        self.stored_view().map(|view| rooted::view(view, &self.roots))
+    }
+
+    /// The same with the paths as they are stored.
+    fn stored_view(&self) -> Result<Arc<dyn View>, StoreError> {
         if let Some(server) = &self.server {
             return server.view();
         }
@@ -173,6 +196,14 @@ impl Library {
     /// # Errors
     /// As [`Library::index_folder`].
     pub fn building(&self) -> Result<Vec<Building>, StoreError> {
+        let mut building = self.stored_building()?;
+        for Building { view, .. } in &mut building {
+            *view = rooted::view(Arc::clone(view), &self.roots);
+        }
+        Ok(building)
+    }
+
+    fn stored_building(&self) -> Result<Vec<Building>, StoreError> {
         if let Some(server) = &self.server {
             return server.building();
         }
@@ -304,10 +335,11 @@ impl LockedLibrary {
     /// # Errors
     /// If either index does not open.
     pub fn open(&mut self, space: &Space) -> Result<Opened, StoreError> {
-        match &mut self.held {
+        let opened = match &mut self.held {
             Held::Folder(folder) => folder.open(space),
             Held::Server(server) => server.open(space),
-        }
+        };
+        opened.map(|opened| rooted::opened(opened, &self.library.roots))
     }
 
     /// Optimizes the index in use for searching. Returns whether it finished before `cancelled` returned true.

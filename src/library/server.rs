@@ -75,6 +75,9 @@ pub(super) trait Server: Debug + Send + Sync {
 pub(super) fn connect(url: &Url, secrets: &Secrets) -> Result<Arc<dyn Server>, StoreError> {
     let refuse = |reason: String| StoreError::Url { url: url.to_string(), reason };
     Err(match url.scheme() {
+        #[cfg(feature = "postgres")]
+        "postgres" | "postgresql" => return super::postgres::connect(url, secrets),
+        #[cfg(not(feature = "postgres"))]
         "postgres" | "postgresql" => refuse(left_out("postgres")),
         #[cfg(feature = "milvus")]
         "milvus" | "milvus+tls" => return super::milvus::connect(url, secrets),
@@ -87,6 +90,7 @@ pub(super) fn connect(url: &Url, secrets: &Secrets) -> Result<Arc<dyn Server>, S
 }
 
 /// Why a URL is refused by a build without this cargo feature.
+#[cfg(not(all(feature = "milvus", feature = "postgres")))]
 fn left_out(feature: &str) -> String {
     format!("this imgsearch was built without the feature `{feature}`")
 }

@@ -201,6 +201,28 @@ pub trait Sink: Send + Sync {
     /// Applies all these changes or, if it fails, none. They are durable when this returns.
     fn apply(&self, writes: Vec<Write>) -> Result<(), StoreError>;
 
+    /// Whether other processes may change the library at the same time. Then work is divided with [`Sink::claim`].
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Claims files for this sink, so that no other process works on them. Returns for each whether it is claimed now; any
+    /// other is claimed by another process. A claim ends when [`Sink::apply`] writes the file, with [`Sink::release`],
+    /// when the sink is closed, or some minutes after its process has ended in another way.
+    fn claim(&self, files: &[Item]) -> Result<Vec<bool>, StoreError> {
+        Ok(vec![true; files.len()])
+    }
+
+    /// Keeps the claims of this sink from ending. Call it at least once a minute while there are any.
+    fn renew_claims(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Gives up claims of files that are not written. Those of other sinks stay.
+    fn release(&self, _files: &[Item]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// The current note.
     fn note(&self) -> Result<Note, StoreError>;
 

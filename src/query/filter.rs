@@ -8,6 +8,7 @@ use super::{Circle, Period, TextCondition};
 use crate::item::{Folder, path_of};
 use crate::name::{normal, normal_text};
 use crate::photo::{Glance, Texts};
+use crate::roots::{Roots, local_bytes};
 use crate::walk::FileType;
 
 /// Conditions that a photo must all meet. The default has none.
@@ -112,6 +113,8 @@ pub(crate) fn folded(text: &str) -> String {
 #[derive(Clone, Debug)]
 pub struct Names {
     globs: GlobSet,
+    /// Patterns match paths of this machine.
+    roots: Roots,
 }
 
 /// A pattern that is not a valid glob.
@@ -145,12 +148,18 @@ impl Names {
         let globs = set
             .build()
             .map_err(|error| NameError { pattern: patterns.join(" "), detail: error.kind().to_string() })?;
-        Ok(Names { globs })
+        Ok(Names { globs, roots: Roots::default() })
     }
 
     /// Whether the path with these bytes matches.
     fn has(&self, path: &[u8]) -> bool {
-        self.globs.is_match(path_of(&normal(path)))
+        let local = local_bytes(&self.roots, path);
+        self.globs.is_match(path_of(&normal(local.as_deref().unwrap_or(path))))
+    }
+
+    /// The same patterns for stored paths below these roots.
+    pub(crate) fn on(self, roots: &Roots) -> Names {
+        Names { roots: roots.clone(), ..self }
     }
 }
 

@@ -24,6 +24,7 @@ impl Output {
             not_pictures,
             stood_back,
             unsettled,
+            left_to_others,
             unreadable,
             links_not_followed,
             cancelled,
@@ -61,6 +62,9 @@ impl Output {
         }
         if *unsettled > 0 {
             writeln!(self.out, "  still being written  {unsettled}")?;
+        }
+        if *left_to_others > 0 {
+            writeln!(self.out, "  left to other workers  {left_to_others}")?;
         }
         if *unreadable > 0 {
             writeln!(self.out, "  folders or files that could not be read  {unreadable}")?;

@@ -21,6 +21,8 @@ use imgsearch::library::{Secrets, Url};
 use imgsearch::model::cuda::{Driver, Libraries, NEEDED};
 use imgsearch::model::{Device, Execution, Precision, Prompt};
 use imgsearch::setup::{Kind, Setup};
+use imgsearch::name::canonicalize;
+use imgsearch::roots::Roots;
 use imgsearch::text_file;
 use jiff::tz::TimeZone;
 use supports_hyperlinks::Stream;
@@ -28,12 +30,15 @@ use supports_hyperlinks::Stream;
 use crate::cli::{Common, DEFAULT_RETRIES, DEFAULT_TIMEOUT, When};
 use crate::terminal::Look;
 use crate::ui::{Ui, Verbosity};
+use crate::usage::UsageError;
 
 pub(crate) use defaults::{CommandLine, ConfigFile, Origin, Setting};
 
 /// The resolved common options.
 pub(crate) struct Settings {
     pub(crate) library: Library,
+    /// The named roots of this machine.
+    pub(crate) roots: Roots,
     pub(crate) threads: usize,
     pub(crate) ui: Ui,
     /// The command that opens an editor; empty if none is set.
@@ -53,15 +58,17 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn resolve(common: Common) -> Result<Settings> {
-        let Common { library, model, device, precision, dim, prompt, threads, .. } = common;
+        let Common { root, library, model, device, precision, dim, prompt, threads, .. } = common;
         let Common { color, hyperlink, verbose, quiet, .. } = common;
         let dirs = ProjectDirs::from("", "", "imgsearch");
         let data_folder = dirs.as_ref().map(|dirs| dirs.data_dir().to_owned());
         let library = library.or_else(|| Some(data_folder.as_ref()?.join("library")));
         let library = library.context("this user has no home folder: give the library with --library")?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let roots = named_roots(&root)?;
         Ok(Settings {
-            library: open_library(&library, data_folder.as_deref())?,
+            library: open_library(&library, data_folder.as_deref())?.with_roots(&roots),
+            roots,
             threads: threads.map_or(cores, usize::from),
             ui: Ui {
                 verbosity: match (quiet, verbose) {
@@ -184,6 +191,22 @@ impl Settings {
         places.extend(system.map(PathBuf::from));
         places
     }
+}
+
+/// The roots that the values of `--root` name. Folders are as `index` stores them: absolute and without symbolic links.
+fn named_roots(values: &[String]) -> Result<Roots> {
+    let root = |value: &String| {
+        let (name, folder) =
+            value.split_once('=').filter(|(_, folder)| !folder.is_empty()).ok_or_else(|| {
+                UsageError::new(format!("`--root {value}` does not say which folder"))
+                    .hint("write NAME=FOLDER, for example `--root photos=/mnt/nas/photos`")
+            })?;
+        let folder = Path::new(folder);
+        let folder = canonicalize(folder).or_else(|_| absolute(folder))?;
+        Ok((name.to_owned(), folder))
+    };
+    let roots: Vec<(String, PathBuf)> = values.iter().map(root).collect::<Result<_>>()?;
+    Ok(Roots::new(roots)?)
 }
 
 /// The library that the value of `--library` names: a folder, or the URL of a database.

@@ -49,10 +49,12 @@ mod previews;
 mod pulled_layouts;
 mod queries;
 mod raw_pairs;
+mod roots;
 mod see;
 #[cfg(feature = "serve")]
 mod serve;
 mod setup;
+mod servers;
 mod sidecars;
 mod slow_pictures;
 mod store;

@@ -1,4 +1,4 @@
-//! Conformance tests for stores behind the seam: the embedded one, and one in memory.
+//! Conformance tests for stores behind the seam: the embedded one, one in memory, PostgreSQL and Milvus.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
@@ -11,37 +11,60 @@ use imgsearch::ingest::index_into;
 use imgsearch::item::{Item, Part, path_of};
 use imgsearch::library::{Ask, Hit, Load, Note, Sink, StoreError, Stored, View, Write};
 use imgsearch::model::Precision;
-use imgsearch::photo::{Details, Photo, Skip, SkipKind, Stamp};
-use imgsearch::query::{Filter, Names};
+use imgsearch::photo::{Clock, Details, Photo, Skip, SkipKind, Stamp};
+use imgsearch::query::{Filter, Names, Period, Shape};
 use imgsearch::{Engine, Expression, Library, Query};
 use imgsearch_index::{Fingerprint, Space, Vector};
 use tempfile::TempDir;
 
 use crate::in_process::{Silent, offline_model, plan};
 use crate::memory_store::MemoryStore;
+use crate::servers::{library_on, postgres, servers};
 use crate::workspace::Workspace;
 
 const CONTINUE: ControlFlow<()> = ControlFlow::Continue(());
 
 /// A store for a test.
 enum Store {
-    Embedded(TempDir, Space),
+    /// A library, with the folder that it or what belongs to it is in.
+    Library(Library, Space, TempDir),
     Memory(MemoryStore),
 }
 
 impl Store {
+    fn embedded(space: &Space) -> Store {
+        let folder = tempfile::tempdir().unwrap();
+        Store::Library(Library::new(folder.path()), space.clone(), folder)
+    }
+
+    /// A new library on a server.
+    fn on_server(url: &str, space: &Space) -> Store {
+        let folder = tempfile::tempdir().unwrap();
+        Store::Library(library_on(url, folder.path()), space.clone(), folder)
+    }
+
+    fn library(&self) -> Option<&Library> {
+        match self {
+            Store::Library(library, ..) => Some(library),
+            Store::Memory(_) => None,
+        }
+    }
+
+    /// Whether its views show what others write after they were opened.
+    fn is_live(&self) -> bool {
+        self.library().is_some_and(|library| library.to_string().contains("://"))
+    }
+
     fn sink(&self) -> Box<dyn Sink> {
         match self {
-            Store::Embedded(folder, space) => {
-                Library::new(folder.path()).lock().unwrap().open(space).unwrap().sink
-            }
+            Store::Library(library, space, _) => library.lock().unwrap().open(space).unwrap().sink,
             Store::Memory(store) => store.sink(),
         }
     }
 
     fn view(&self) -> Result<Arc<dyn View>, StoreError> {
         match self {
-            Store::Embedded(folder, _) => Library::new(folder.path()).view(),
+            Store::Library(library, ..) => library.view(),
             Store::Memory(store) => store.view(),
         }
     }
@@ -59,8 +82,21 @@ fn space() -> Space {
     Space::new("s", "S", 2).unwrap()
 }
 
-fn stores(space: &Space) -> [Store; 2] {
-    [Store::Embedded(tempfile::tempdir().unwrap(), space.clone()), Store::Memory(MemoryStore::new(space))]
+/// One of each kind. Those on servers only if the server is there.
+fn stores(space: &Space) -> Vec<Store> {
+    let mut stores = vec![Store::embedded(space), Store::Memory(MemoryStore::new(space))];
+    stores.extend(servers().iter().map(|url| Store::on_server(url, space)));
+    stores
+}
+
+/// Runs a test on every library, empty at first.
+#[track_caller]
+fn each_library(test: impl Fn(&Store, &Library)) {
+    for store in &stores(&space()) {
+        if let Some(library) = store.library() {
+            test(store, library);
+        }
+    }
 }
 
 /// Runs a test on every store, empty at first.
@@ -199,7 +235,10 @@ fn unpublished_changes_are_not_visible() {
         sink.apply(vec![put("/b", 0.0), remove("/a")]).unwrap();
         sink.close().unwrap();
         let second = first.newer().unwrap().unwrap();
-        assert_eq!((photos(&*first), first.note()), (vec![Item::file("/a")], Note::default()));
+        assert_eq!(first.note(), Note::default());
+        if !store.is_live() {
+            assert_eq!(photos(&*first), [Item::file("/a")]);
+        }
         assert_eq!((photos(&*second), second.note()), (vec![Item::file("/b")], note));
         assert!(second.newer().unwrap().is_none());
     });
@@ -429,20 +468,27 @@ fn all_stores_behave_the_same() {
             }
         };
         let writes: Vec<Write> = (0..40).map(write).collect();
-        let views = stores.each_ref().map(|store| store.with(writes.clone()));
-        let [embedded, memory] = views.each_ref().map(|view| {
-            let folder = Filter { folders: vec!["/1".into()], ..Filter::default() };
-            let wanted = at(17.25);
-            let ask = Ask { exact: true, ..Ask::new(&wanted, top(7), &folder) };
-            let found: Vec<Item> =
-                view.search(&ask).unwrap().into_iter().map(|hit| hit.stored.item).collect();
-            let records: Vec<Stored> = photos(&**view)
-                .iter()
-                .map(|item| Stored { vector: None, ..view.get(item).unwrap().unwrap() })
-                .collect();
-            (found, records, no_photos(&**view), view.count(&folder).unwrap())
-        });
-        assert_eq!(embedded, memory);
+        let views: Vec<_> = stores.iter().map(|store| store.with(writes.clone())).collect();
+        let answers: Vec<_> = views
+            .iter()
+            .map(|view| {
+                let folder = Filter { folders: vec!["/1".into()], ..Filter::default() };
+                let wanted = at(17.25);
+                let ask = Ask { exact: true, ..Ask::new(&wanted, top(7), &folder) };
+                let found = view.search(&ask).unwrap();
+                let scores: Vec<f32> = found.iter().map(|hit| hit.score).collect();
+                let found: Vec<Item> = found.into_iter().map(|hit| hit.stored.item).collect();
+                let records: Vec<Stored> = photos(&**view)
+                    .iter()
+                    .map(|item| Stored { vector: None, ..view.get(item).unwrap().unwrap() })
+                    .collect();
+                (scores, (found, records, no_photos(&**view), view.count(&folder).unwrap()))
+            })
+            .collect();
+        for (scores, answer) in &answers {
+            assert_eq!(answer, &answers[0].1);
+            assert!(scores.iter().zip(&answers[0].0).all(|(a, b)| (a - b).abs() < 1e-3));
+        }
     }
 }
 
@@ -452,7 +498,7 @@ fn a_library_in_another_store_gives_the_same_answers() {
     let (workspace, model) = (Workspace::new(), Arc::new(offline_model()));
     (0..6).for_each(|seed| drop(workspace.photo(&format!("{seed}.png"), seed)));
     workspace.photo("copy.png", 3);
-    let answers = stores(model.space()).map(|store| {
+    let answer = |store: &Store| {
         let sink = store.sink();
         let totals =
             index_into(&*sink, None, &model, &plan(&workspace), &Silent, &AtomicBool::new(false)).unwrap();
@@ -469,7 +515,283 @@ fn a_library_in_another_store_gives_the_same_answers() {
             Engine::open(&library, store.view().unwrap(), Arc::clone(&model), Limits::default()).unwrap();
         let found = engine.search(&Query::new(Expression::text("a photo in green"), top(20))).unwrap();
         assert!(!engine.refresh().unwrap());
-        found.into_iter().map(|found| (found.path, format!("{:.3}", found.score))).collect::<Vec<_>>()
+        found.into_iter().map(|found| (found.path, found.score)).collect::<Vec<_>>()
+    };
+    let answers: Vec<_> = stores(model.space()).iter().map(answer).collect();
+    for answer in &answers {
+        assert_eq!(answer.len(), 6);
+        let same = |((path, score), (other, other_score)): (&(PathBuf, f32), &(PathBuf, f32))| {
+            path == other && (score - other_score).abs() < 1e-3
+        };
+        assert!(answer.iter().zip(&answers[0]).all(same), "{answer:?} {:?}", answers[0]);
+    }
+}
+
+/// A photo whose details differ with its number in everything that filters ask for.
+fn varied(number: u32) -> Write {
+    let place = |step: i64, most: i64| i32::try_from((i64::from(number) * step) % most).ok();
+    let known = number % 5 > 0;
+    let details = Details {
+        width: 100 + number % 7,
+        height: 100 + number % 3,
+        taken_ms: i64::from(number) * 40_000_000_000,
+        clock: if number.is_multiple_of(2) { Clock::Camera } else { Clock::File },
+        latitude_e7: place(7_000_001, 900_000_000).filter(|_| known),
+        longitude_e7: place(13_000_007, 1_800_000_000).filter(|_| known),
+        camera: ["Canon EOS R5", "LUMIE\u{300}RE 3"].get(number as usize % 3).map(ToString::to_string),
+        lens: known.then(|| format!("{number} mm")),
+        ..Details::default()
+    };
+    let (folder, ending) = (["/p", "/p/T\u{fc}r", "/p/Tu\u{308}r", "/q"][number as usize % 4], number % 6);
+    let ending = ["jpg", "JPG", "png", "tiff", "Jpeg", "txt"][ending as usize];
+    let item = Item::file(format!("{folder}/{number}.{ending}"));
+    let photo = Photo::read(STAMP, 7, Some(details));
+    #[expect(clippy::cast_precision_loss, reason = "it is a small number")]
+    let vector = Some(at(number as f32 * 0.2));
+    Write::Put { item, content: None, photo, vector }
+}
+
+#[test]
+fn every_kind_of_filter_admits_the_same_photos_in_every_store() {
+    let now = "2024-07-01T00:00:00+05:00[+05:00]".parse().unwrap();
+    let period = |text: &str| Some(Period::parse(text, &now).unwrap());
+    let every = Filter::default;
+    let names = |pattern: &str| Some(Names::new(&[pattern.to_owned()]).unwrap());
+    let filters = [
+        Filter { folders: vec!["/p".into()], ..every() },
+        Filter { folders: vec!["/p/T\u{fc}r".into(), "/q".into()], ..every() },
+        Filter { folders: vec!["/p/Tu\u{308}r/".into()], ..every() },
+        Filter { folders: vec!["/".into()], ..every() },
+        Filter { folders: vec!["/p/8.png".into()], ..every() },
+        Filter { types: vec!["jpeg".parse().unwrap(), "png".parse().unwrap()], ..every() },
+        Filter { names: names("*7.*"), ..every() },
+        Filter { names: names("/p/T\u{fc}r/*"), ..every() },
+        Filter { taken: period("1980"), ..every() },
+        Filter { taken: period("1990-03").map(Period::onwards), ..every() },
+        Filter { taken: period("1990-03").map(Period::before), ..every() },
+        Filter { near: Some("10,20,1500".parse().unwrap()), ..every() },
+        Filter { near: Some("0,179,3000".parse().unwrap()), ..every() },
+        Filter { near: Some("88,0,4000".parse().unwrap()), ..every() },
+        Filter { camera: Some("eos".into()), ..every() },
+        Filter { camera: Some("lumi\u{e8}re".into()), ..every() },
+        Filter { lens: Some("7 MM".into()), ..every() },
+        Filter { shape: Some(Shape::Landscape), ..every() },
+        Filter { shape: Some(Shape::Portrait), ..every() },
+        Filter { shape: Some(Shape::Square), ..every() },
+        Filter { size: Some("103x102".parse().unwrap()), ..every() },
+        Filter { size: Some("0.0105MP".parse().unwrap()), ..every() },
+        Filter {
+            camera: Some("canon".into()),
+            names: names("*.jpg"),
+            near: Some("20,30,3000".parse().unwrap()),
+            ..every()
+        },
+        Filter { camera: Some("no such".into()), ..every() },
+    ];
+    let views: Vec<_> = stores(&space())
+        .iter()
+        .map(|store| (store.with((0..400).map(varied).collect()), store.is_live()))
+        .collect();
+    let (mut kinds, wanted) = (0, at(31.07));
+    for filter in &filters {
+        let mut answers = views.iter().map(|(view, _)| {
+            let mut items = items(|visit| view.each(filter, Load::WithoutVector, visit));
+            items.sort_by_key(Item::key);
+            let found = |most| view.search(&Ask::new(&wanted, top(most), filter)).unwrap();
+            assert_eq!(
+                (view.count(filter).unwrap(), found(500).len()),
+                (items.len(), items.len()),
+                "{filter:?}"
+            );
+            let best: Vec<_> = found(5).into_iter().map(|hit| hit.stored.item).collect();
+            (items, best)
+        });
+        let first = answers.next().unwrap();
+        kinds += usize::from((1..400).contains(&first.0.len()));
+        answers.for_each(|answer| assert_eq!(answer, first, "{filter:?}"));
+    }
+    assert!(kinds >= filters.len() - 3, "only {kinds} of the filters tell photos apart");
+}
+
+#[test]
+fn thousands_of_records_are_looked_up_and_listed_without_one_missing() {
+    each_store(|store| {
+        let path = |number: u32| format!("/{:02}/{number:05}.jpg", number % 20);
+        let sink = store.sink();
+        let numbers: Vec<u32> = (0..5_003).collect();
+        for some in numbers.chunks(1_000) {
+            let write = |number: &u32| match number % 10 {
+                3 => left_out(&path(*number)),
+                _ => put(&path(*number), 3.0),
+            };
+            sink.apply(some.iter().map(write).collect()).unwrap();
+        }
+        for number in 0..5_100 {
+            let found = sink.get(&Item::file(path(number))).unwrap();
+            assert_eq!(found.is_some(), number < 5_003, "{number}");
+            assert!(found.is_none_or(|found| found.item.path == Path::new(&path(number))));
+        }
+        // Also in the order of a walk.
+        let mut paths: Vec<String> = numbers.iter().map(|number| path(*number)).collect();
+        paths.sort();
+        for path in &paths {
+            assert!(sink.get(&Item::file(path)).unwrap().is_some(), "{path}");
+            assert!(sink.get(&Item::file(path.replace(".jpg", ".gif"))).unwrap().is_none());
+        }
+        let below = items(|visit| sink.each_under(Path::new("/"), visit));
+        assert!(below.iter().map(|item| item.path.to_str().unwrap()).eq(paths.iter().map(String::as_str)));
+        sink.close().unwrap();
+        let view = store.view().unwrap();
+        let (found, others) = (photos(&*view), no_photos(&*view));
+        assert_eq!((found.len(), others.len()), (4_503, 500));
+        assert!(found.windows(2).all(|two| two[0] != two[1]));
     });
-    assert_eq!((answers[0].len(), &answers[0]), (6, &answers[1]));
+}
+
+#[test]
+fn a_search_finds_as_many_as_there_are_also_with_a_graph() {
+    each_store(|store| {
+        // Those that the filter admits are the farthest from what is asked for.
+        let numbers: Vec<u16> = (0..6_000).collect();
+        let write = |number: &u16| {
+            let folder = if *number >= 5_950 { "few" } else { "many" };
+            put(&format!("/{folder}/{number}.jpg"), f32::from(*number) * 0.015)
+        };
+        let view = store.with(numbers.iter().map(write).collect());
+        if let Some(library) = store.library() {
+            assert!(library.lock().unwrap().optimize(&|| false, &|_, _| ()).unwrap());
+            assert_eq!(library.view().unwrap().stats().graph_rows, 6_000);
+        }
+        let view = store.view().unwrap_or(view);
+        let few = Filter { folders: vec!["/few".into()], ..Filter::default() };
+        let pattern =
+            Filter { names: Some(Names::new(&["few/*9.jpg".into()]).unwrap()), ..Filter::default() };
+        let wanted = at(0.0);
+        for (filter, there_are) in [(&few, 50), (&pattern, 5), (&Filter::default(), 6_000)] {
+            for most in [1, 5, 50, 1_000, 10_000] {
+                let hits = view.search(&Ask::new(&wanted, top(most), filter)).unwrap();
+                assert_eq!(hits.len(), most.min(there_are), "{filter:?}");
+                assert!(hits.windows(2).all(|two| two[0].score >= two[1].score));
+            }
+        }
+    });
+}
+
+#[test]
+fn another_model_is_built_beside_and_replaces_the_one_in_use() {
+    each_library(|store, library| {
+        let first = store.with(vec![put("/a", 0.0), put("/b", 0.0)]);
+        let other = Space::new("t", "T", 3).unwrap();
+        let mut locked = library.lock().unwrap();
+        let opened = locked.open(&other).unwrap();
+        assert_eq!(photos(&*opened.replaces.unwrap()).len(), 2);
+        // It does not mix with the one in use.
+        assert!(opened.sink.get(&Item::file("/a")).unwrap().is_none());
+        let vector = Some(Vector::normalized(vec![1.0; 3]).unwrap());
+        let put = Write::Put { item: Item::file("/a"), content: None, photo: photo(4), vector };
+        opened.sink.apply(vec![put]).unwrap();
+        opened.sink.close().unwrap();
+        let building = library.building().unwrap();
+        assert_eq!((building.len(), building[0].view.space()), (1, &other));
+        drop(building);
+        assert_eq!((library.view().unwrap().space(), photos(&*first).len()), (&space(), 2));
+        assert!(first.newer().unwrap().is_none());
+        locked.put_into_use(&other).unwrap();
+        drop(locked);
+        let second = first.newer().unwrap().unwrap();
+        assert_eq!((second.space(), photos(&*second)), (&other, vec![Item::file("/a")]));
+        // Queries that began before still have their answers.
+        assert_eq!(photos(&*first).len(), 2);
+        drop((first, second));
+        // And back again, from nothing.
+        let mut locked = library.lock().unwrap();
+        let opened = locked.open(&space()).unwrap();
+        assert!(opened.replaces.is_some() && opened.sink.get(&Item::file("/b")).unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_collection_is_a_library_of_its_own() {
+    each_library(|store, library| {
+        drop(store.with(vec![put("/a", 0.0)]));
+        assert!(library.collections().is_empty());
+        let mut locked = library.lock().unwrap().collection("faces").unwrap().unwrap();
+        let sink = locked.open(&space()).unwrap().sink;
+        sink.apply(vec![put("/b", 0.0)]).unwrap();
+        sink.close().unwrap();
+        drop(locked);
+        let names: Vec<_> = library.collections();
+        assert_eq!(photos(&*names[0].view().unwrap()), [Item::file("/b")]);
+        assert_eq!(photos(&*library.view().unwrap()), [Item::file("/a")]);
+    });
+}
+
+#[test]
+fn any_number_of_writers_may_change_a_library_on_a_server() {
+    for url in servers() {
+        let store = Store::on_server(&url, &space());
+        std::thread::scope(|scope| {
+            for writer in 0..4_u16 {
+                let store = &store;
+                scope.spawn(move || {
+                    let sink = store.sink();
+                    for round in 0..10_u16 {
+                        // Each writes files of its own, and the same ones as all others.
+                        let own = (0..20).map(|file| put(&format!("/{writer}/{round}-{file}"), 1.0));
+                        let shared = (0..20).map(|file| put(&format!("/all/{file}"), f32::from(round)));
+                        let gone = (0..5).map(|file| remove(&format!("/gone/{file}")));
+                        sink.apply(own.chain(shared).chain(gone).collect()).unwrap();
+                        sink.apply((0..5).map(|file| put(&format!("/gone/{file}"), 1.0)).collect()).unwrap();
+                        sink.apply((0..5).map(|file| remove(&format!("/gone/{file}"))).collect()).unwrap();
+                    }
+                    sink.close().unwrap();
+                });
+            }
+        });
+        let view = store.view().unwrap();
+        assert_eq!(view.count(&Filter::default()).unwrap(), 4 * 10 * 20 + 20);
+        assert!(view.newer().unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_file_is_claimed_by_one_writer_at_a_time() {
+    if let Some(url) = postgres() {
+        let store = Store::on_server(&url, &space());
+        let (one, other) = (store.sink(), store.sink());
+        assert!(one.is_shared());
+        let files = ["/a", "/b", "/c"].map(Item::file);
+        assert_eq!(one.claim(&files[..2]).unwrap(), [true, true]);
+        assert_eq!(other.claim(&files).unwrap(), [false, false, true]);
+        assert_eq!(one.claim(&files).unwrap(), [true, true, false], "a claim may be made again");
+        // A file that is written is free, and others see its record at once.
+        assert!(other.get(&files[0]).unwrap().is_none());
+        one.apply(vec![put("/a", 0.0)]).unwrap();
+        assert_eq!(other.claim(&files[..1]).unwrap(), [true]);
+        assert!(other.get(&files[0]).unwrap().is_some());
+        // Only its owner can give up a claim.
+        other.release(&files[1..2]).unwrap();
+        assert_eq!(other.claim(&files[1..2]).unwrap(), [false]);
+        one.release(&files[1..2]).unwrap();
+        assert_eq!(other.claim(&files[1..2]).unwrap(), [true]);
+        other.close().unwrap();
+        assert_eq!(one.claim(&files).unwrap(), [true, true, true]);
+    }
+}
+
+#[test]
+fn the_claims_of_a_writer_that_died_end() {
+    if let Some(url) = postgres() {
+        let folder = tempfile::tempdir().unwrap();
+        let library = library_on(&format!("{url}?lease=1"), folder.path());
+        let open = || library.lock().unwrap().open(&space()).unwrap().sink;
+        let (dead, alive) = (open(), open());
+        let files = [Item::file("/a")];
+        assert_eq!(dead.claim(&files).unwrap(), [true]);
+        drop(dead);
+        assert_eq!(alive.claim(&files).unwrap(), [false]);
+        while alive.claim(&files).unwrap() != [true] {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+    }
 }

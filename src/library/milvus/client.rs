@@ -65,8 +65,8 @@ pub(super) struct Address<'a> {
 /// Why a call failed.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The collection or alias does not exist.
-    NotFound,
+    /// The collection or alias does not exist. Those who expect this handle it; for others it is this error.
+    NotFound(StoreError),
     /// Anything else, for which trying again did not help.
     Failed(StoreError),
 }
@@ -74,16 +74,7 @@ pub(super) enum Failure {
 impl From<Failure> for StoreError {
     fn from(failure: Failure) -> StoreError {
         match failure {
-            Failure::Failed(error) => error,
-            // Those who expect this handle it. Others meet it when another process removes what they use.
-            Failure::NotFound => StoreError::Database {
-                library: String::new(),
-                action: "read",
-                detail: "its collection was removed".to_owned(),
-                hint: Some(
-                    "another process changed the library to another model: run the command again".to_owned(),
-                ),
-            },
+            Failure::NotFound(error) | Failure::Failed(error) => error,
         }
     }
 }
@@ -116,8 +107,9 @@ impl Client {
             let tls = ClientTlsConfig::new().with_webpki_roots();
             endpoint = endpoint.tls_config(tls).map_err(|error| refuse(error.to_string()))?;
         }
-        let header =
-            |text: &str| text.parse().map_err(|_| refuse("the token or database is not ASCII".to_owned()));
+        let header = |text: &str| -> Result<MetadataValue<Ascii>, StoreError> {
+            text.parse().map_err(|_| refuse("the token or the database is not ASCII".to_owned()))
+        };
         let token = token.map(|token| header(&STANDARD.encode(token))).transpose()?;
         let database = database.map(header).transpose()?;
         let channel = {
@@ -148,7 +140,10 @@ impl Client {
         loop {
             let (detail, hint) = match self.tried::<Q, A>(method, request.clone()) {
                 Tried::Answer(answer) => return Ok(answer),
-                Tried::NotFound => return Err(Failure::NotFound),
+                Tried::NotFound => {
+                    let detail = "its collection was removed".to_owned();
+                    return Err(Failure::NotFound(self.error(action, detail, Some(REMOVED))));
+                }
                 Tried::NotNow(detail) if start.elapsed() + pause < self.patience() => {
                     wait_and_lengthen(&mut pause);
                     drop(detail);
@@ -221,6 +216,8 @@ impl Drop for Client {
 }
 
 const NOT_NOW: &str = "check that Milvus runs at this address and is healthy, then run the command again; what was stored is safe";
+
+const REMOVED: &str = "another process may have changed the library to another model: run the command again";
 
 /// Waits, and makes the next pause longer.
 fn wait_and_lengthen(pause: &mut Duration) {

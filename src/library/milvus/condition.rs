@@ -73,9 +73,14 @@ impl Condition {
         Condition { terms: vec![format!("key == {}", quoted(key))], is_exact: true }
     }
 
+    /// All parts of files.
+    pub(super) fn parts() -> Condition {
+        Condition { terms: vec!["is_part == true".to_owned()], is_exact: true }
+    }
+
     /// The parts of these files, given as keys.
     pub(super) fn parts_of<'k>(files: impl IntoIterator<Item = &'k Vec<u8>>) -> Condition {
-        let parts = files.into_iter().map(|file| beginning_with("key", &[file, [0].as_slice()].concat()));
+        let parts = files.into_iter().map(|file| beginning_with("key", &[file.as_slice(), &[0]].concat()));
         let parts: Vec<String> = parts.collect();
         Condition { terms: vec![format!("({})", parts.join(" or "))], is_exact: true }
     }

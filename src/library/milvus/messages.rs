@@ -3,6 +3,8 @@
 //! Numbers and names are those of `milvus.proto`, `schema.proto` and `common.proto` in Milvus's public repository
 //! `milvus-proto`, version 2.3. Later versions of Milvus keep them. Fields that are missing here are skipped when read.
 
+use std::collections::HashMap;
+
 use prost::Message;
 
 /// Whether a call succeeded.
@@ -187,6 +189,29 @@ pub(super) struct Flush {
 pub(super) struct Flushed {
     #[prost(message, optional, tag = "1")]
     pub(super) status: Option<Status>,
+    /// The segments of each collection that will be ended.
+    #[prost(map = "string, message", tag = "3")]
+    pub(super) coll_seg_ids: HashMap<String, LongArray>,
+    #[prost(map = "string, uint64", tag = "6")]
+    pub(super) coll_flush_ts: HashMap<String, u64>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct GetFlushState {
+    #[prost(int64, repeated, tag = "1")]
+    pub(super) segment_ids: Vec<i64>,
+    #[prost(uint64, tag = "2")]
+    pub(super) flush_ts: u64,
+    #[prost(string, tag = "4")]
+    pub(super) collection_name: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct FlushStateOf {
+    #[prost(message, optional, tag = "1")]
+    pub(super) status: Option<Status>,
+    #[prost(bool, tag = "2")]
+    pub(super) flushed: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -416,6 +441,7 @@ answers!(
     ShownCollections,
     DescribedIndex,
     LoadStateOf,
+    FlushStateOf,
     Flushed,
     MutationResult,
     SearchResults,

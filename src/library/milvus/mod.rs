@@ -31,7 +31,7 @@ use imgsearch_index::{MAX_DIM, Space};
 
 use self::client::{Address, Client};
 use self::sink::MilvusSink;
-use self::table::Table;
+use self::table::{Sees, Table};
 use self::view::MilvusView;
 use super::server::{Secrets, Server};
 use super::{Building, Opened, StoreError, Url, View};
@@ -105,6 +105,19 @@ impl Milvus {
         table.ok_or_else(|| StoreError::NoLibrary { library: self.url.to_string() })
     }
 
+    /// Removes collections that were replaced by another one.
+    fn remove_retired(&self, in_use: &Table) -> Result<(), StoreError> {
+        for name in schema::collections_of(&self.client, &self.name)? {
+            if name != in_use.name
+                && let Some(table) = schema::table(&self.client, &name)?
+                && table.published(Sees::Everything)?.is_retired()
+            {
+                schema::remove(&self.client, &name)?;
+            }
+        }
+        Ok(())
+    }
+
     fn create(&self, space: &Space) -> Result<Table, StoreError> {
         schema::create(&self.client, &self.name, space, self.shards)
     }
@@ -125,6 +138,7 @@ impl Server for Milvus {
         for name in schema::collections_of(&self.client, &self.name)? {
             if name != in_use.name
                 && let Some(table) = schema::table(&self.client, &name)?
+                && !table.published(Sees::Everything)?.is_retired()
             {
                 building.push(Building { place: name, view: Arc::new(MilvusView::new(self, table)?) });
             }
@@ -150,11 +164,12 @@ impl Server for Milvus {
                 }
             }
         };
+        self.remove_retired(&in_use)?;
         if in_use.space == *space {
-            return Ok(Opened { sink: Box::new(MilvusSink::new(in_use)), replaces: None });
+            return Ok(Opened { sink: Box::new(MilvusSink::new(in_use)?), replaces: None });
         }
         let replaces: Arc<dyn View> = Arc::new(MilvusView::new(self, in_use)?);
-        Ok(Opened { sink: Box::new(MilvusSink::new(self.create(space)?)), replaces: Some(replaces) })
+        Ok(Opened { sink: Box::new(MilvusSink::new(self.create(space)?)?), replaces: Some(replaces) })
     }
 
     fn put_into_use(&self, space: &Space) -> Result<(), StoreError> {
@@ -163,7 +178,7 @@ impl Server for Milvus {
             return Ok(());
         }
         schema::put_into_use(&new, &self.name, false)?;
-        schema::remove(&self.client, &old.name)
+        MilvusSink::new(old)?.retire()
     }
 
     fn optimize(
@@ -172,11 +187,11 @@ impl Server for Milvus {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<bool, StoreError> {
         let table = self.table_in_use()?;
-        schema::flush(&table)?;
+        let has_ended = schema::flush(&table)?;
         loop {
             let (done, all) = schema::graph_rows(&table)?;
             progress(done, all);
-            if done >= all {
+            if has_ended()? && done >= all {
                 return Ok(true);
             }
             if cancelled() {

@@ -6,8 +6,8 @@ use imgsearch_index::{Fingerprint, Key, MAX_PAYLOAD_LEN, Vector};
 
 use super::key::{self, LONGEST, NOTE, text};
 use super::messages::{
-    BoolArray, Field, FieldData, FloatArray, IntArray, LongArray, ScalarField, Scalars, StringArray,
-    VectorField, data_type,
+    BoolArray, DoubleArray, Field, FieldData, FloatArray, IntArray, LongArray, ScalarField, Scalars,
+    StringArray, VectorField, data_type,
 };
 use crate::item::Item;
 use crate::library::columns::Columns;
@@ -52,9 +52,10 @@ impl Read {
     pub(super) fn all(columns: Vec<FieldData>) -> Option<Vec<Read>> {
         let (mut ids, mut kinds, mut contents, mut records, mut vectors) = (None, None, None, None, None);
         for FieldData { field_name, field, .. } in columns {
-            match (field_name.as_str(), field?) {
+            let Some(field) = field else { continue };
+            match (field_name.as_str(), field) {
                 ("vector", Field::Vectors(VectorField { dim, float_vector })) => {
-                    vectors = Some((usize::try_from(dim).ok()?, float_vector?.data));
+                    vectors = Some((usize::try_from(dim).ok()?, float_vector.unwrap_or_default().data));
                 }
                 (
                     name,
@@ -70,6 +71,9 @@ impl Read {
                 }
                 _ => {}
             }
+        }
+        if (&ids, &kinds, &contents, &records) == (&None, &None, &None, &None) {
+            return Some(Vec::new());
         }
         let (Some(ids), Some(kinds), Some(contents), Some(records)) = (ids, kinds, contents, records) else {
             return None;
@@ -182,6 +186,7 @@ pub(super) fn note_columns(note: &Written, dim: usize) -> Vec<FieldData> {
 struct Columnar {
     ids: Vec<String>,
     kinds: Vec<i32>,
+    are_parts: Vec<bool>,
     contents: Vec<String>,
     records: Vec<String>,
     normals: Vec<String>,
@@ -200,8 +205,11 @@ struct Columnar {
 impl Columnar {
     fn push(&mut self, id: String, columns: Columns, row: &Written, dim: usize) {
         let Columns { normal, ending, width, height, taken, is_moment, place, camera: _, lens: _ } = columns;
+        // Only keys of parts have a NUL.
+        let is_part = id.contains("\u{1}\u{1}");
         self.ids.push(id);
         self.kinds.push(row.kind);
+        self.are_parts.push(is_part);
         self.contents.push(row.content.clone());
         self.records.push(BASE64.encode(&row.payload));
         self.normals.push(normal.as_deref().map(text).unwrap_or_default());
@@ -227,14 +235,13 @@ impl Columnar {
     fn fields(self, dim: usize) -> Vec<FieldData> {
         let strings = |name, data| column(name, data_type::VAR_CHAR, Scalars::Strings(StringArray { data }));
         let longs = |name, data| column(name, data_type::INT64, Scalars::Longs(LongArray { data }));
-        let doubles = |name, data| {
-            column(name, data_type::DOUBLE, Scalars::Doubles(super::messages::DoubleArray { data }))
-        };
+        let doubles = |name, data| column(name, data_type::DOUBLE, Scalars::Doubles(DoubleArray { data }));
         let dim = i64::try_from(dim).unwrap_or(i64::MAX);
         let vectors = VectorField { dim, float_vector: Some(FloatArray { data: self.vectors }) };
         vec![
             strings("key", self.ids),
             column("kind", data_type::INT8, Scalars::Ints(IntArray { data: self.kinds })),
+            column("is_part", data_type::BOOL, Scalars::Bools(BoolArray { data: self.are_parts })),
             strings("content", self.contents),
             strings("record", self.records),
             strings("normal", self.normals),

@@ -65,7 +65,7 @@ pub(super) fn alias_of(library: &str, collection: &str) -> String {
 pub(super) fn table(client: &Arc<Client>, name: &str) -> Result<Option<Table>, StoreError> {
     let request = OfCollection { collection_name: name.to_owned() };
     let described: Described = match client.call("open", method!("DescribeCollection"), request) {
-        Err(Failure::NotFound) => return Ok(None),
+        Err(Failure::NotFound(_)) => return Ok(None),
         described => described?,
     };
     let schema = described.schema.unwrap_or_default();
@@ -80,9 +80,8 @@ pub(super) fn table(client: &Arc<Client>, name: &str) -> Result<Option<Table>, S
     }
     let Description { space, label, dim, .. } = description;
     let space = Space::new(space, label, dim).map_err(|_| foreign("was not made by imgsearch"))?;
-    // Older servers leave out the name if it is not an alias.
-    let found = Some(described.collection_name).filter(|found| !found.is_empty());
-    let name = found.unwrap_or_else(|| schema.name.clone());
+    // `collection_name` of the answer is the alias, if that was asked for.
+    let name = schema.name;
     let table = Table { client: Arc::clone(client), name, space };
     load(&table)?;
     Ok(Some(table))
@@ -159,6 +158,7 @@ fn fields(dim: usize) -> Vec<FieldSchema> {
     vec![
         text("key", LONGEST),
         field("kind", data_type::INT8),
+        field("is_part", data_type::BOOL),
         text("content", 32),
         text("record", LONGEST),
         text("normal", LONGEST),
@@ -215,7 +215,7 @@ pub(super) fn put_into_use(table: &Table, alias: &str, is_new: bool) -> Result<(
 pub(super) fn remove(client: &Client, name: &str) -> Result<(), StoreError> {
     let request = OfCollection { collection_name: name.to_owned() };
     match client.call::<_, Status>("remove an index of", method!("DropCollection"), request) {
-        Ok(_) | Err(Failure::NotFound) => Ok(()),
+        Ok(_) | Err(Failure::NotFound(_)) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
@@ -245,11 +245,20 @@ fn all(client: &Client) -> Result<Vec<String>, StoreError> {
 }
 
 /// Ends the growing segments, so that their graphs are built. Small segments make searches slower, so this is for the end
-/// of a large change only.
-pub(super) fn flush(table: &Table) -> Result<(), StoreError> {
-    let request = Flush { collection_names: vec![table.name.clone()] };
-    let Flushed { .. } = table.client.call("write to", method!("Flush"), request)?;
-    Ok(())
+/// of a large change only. Returns a function that tells whether they have ended: that takes seconds.
+pub(super) fn flush(table: &Table) -> Result<impl Fn() -> Result<bool, StoreError> + '_, StoreError> {
+    let Table { client, name, .. } = table;
+    let request = Flush { collection_names: vec![name.clone()] };
+    let Flushed { coll_seg_ids, coll_flush_ts, .. } = client.call("write to", method!("Flush"), request)?;
+    let request = GetFlushState {
+        segment_ids: coll_seg_ids.get(name).map(|ids| ids.data.clone()).unwrap_or_default(),
+        flush_ts: coll_flush_ts.get(name).copied().unwrap_or_default(),
+        collection_name: name.clone(),
+    };
+    Ok(move || {
+        let answer: FlushStateOf = client.call("read", method!("GetFlushState"), request.clone())?;
+        Ok(answer.flushed)
+    })
 }
 
 /// How many rows the graph has, and how many there are in ended segments.

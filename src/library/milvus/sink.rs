@@ -13,7 +13,7 @@ use imgsearch_index::{Error as IndexError, Fingerprint, MAX_NOTE_LEN};
 use super::condition::Condition;
 use super::key::{quoted_list, text};
 use super::messages::{Delete, FieldData, MutationResult, Upsert};
-use super::row::{self, Read, Written, fits, written};
+use super::row::{self, Written, fits, written};
 use super::schema;
 use super::table::{Published, Sees, Table};
 use crate::item::{Item, file_of_key};
@@ -33,6 +33,9 @@ pub(super) struct MilvusSink {
     ahead: Ahead,
     /// The time of the last change of this sink in Milvus's clock; 0 before the first.
     changed: AtomicU64,
+    /// The number of removals, of which Milvus tells no time, and how many of them come before `changed`.
+    removals: AtomicUsize,
+    seen_removals: AtomicUsize,
     /// The number of changes since the last were published.
     changes: AtomicUsize,
     /// Whether the collection may have parts of files.
@@ -40,16 +43,26 @@ pub(super) struct MilvusSink {
 }
 
 impl MilvusSink {
-    pub(super) fn new(table: Table) -> MilvusSink {
-        let (changed, changes, has_parts) = (AtomicU64::new(0), AtomicUsize::new(0), AtomicBool::new(true));
-        MilvusSink { table, ahead: Ahead::default(), changed, changes, has_parts }
+    pub(super) fn new(table: Table) -> Result<MilvusSink, StoreError> {
+        let has_parts = table.count(&Condition::parts(), Sees::Everything)? > 0;
+        Ok(MilvusSink {
+            table,
+            ahead: Ahead::default(),
+            changed: AtomicU64::new(0),
+            removals: AtomicUsize::new(0),
+            seen_removals: AtomicUsize::new(0),
+            changes: AtomicUsize::new(0),
+            has_parts: AtomicBool::new(has_parts),
+        })
     }
 
     /// Reads see the changes of this sink, and before the first change those of earlier runs.
     fn sees(&self) -> Sees {
+        let is_after_removals =
+            self.seen_removals.load(Ordering::Acquire) == self.removals.load(Ordering::Acquire);
         match self.changed.load(Ordering::Acquire) {
-            0 => Sees::Everything,
-            time => Sees::Until(time),
+            time @ 1.. if is_after_removals => Sees::Until(time),
+            _ => Sees::Everything,
         }
     }
 
@@ -102,22 +115,24 @@ impl MilvusSink {
     fn upsert(&self, fields_data: Vec<FieldData>, rows: usize) -> Result<(), StoreError> {
         let num_rows = u32::try_from(rows).unwrap_or(u32::MAX);
         let request = Upsert { collection_name: self.table.name.clone(), fields_data, num_rows };
-        self.mutate(method!("Upsert"), request)
+        let removals = self.removals.load(Ordering::Acquire);
+        let answer: MutationResult = self.table.client.call("write to", method!("Upsert"), request)?;
+        self.changed.fetch_max(answer.timestamp, Ordering::AcqRel);
+        self.seen_removals.fetch_max(removals, Ordering::AcqRel);
+        Ok(())
     }
 
     fn delete(&self, keys: &[String]) -> Result<(), StoreError> {
         let expr = format!("key in {}", quoted_list(keys));
-        self.mutate(method!("Delete"), Delete { collection_name: self.table.name.clone(), expr })
+        let request = Delete { collection_name: self.table.name.clone(), expr };
+        let MutationResult { .. } = self.table.client.call("write to", method!("Delete"), request)?;
+        self.removals.fetch_add(1, Ordering::AcqRel);
+        Ok(())
     }
 
-    fn mutate<Q: prost::Message + Clone + 'static>(
-        &self,
-        method: &'static str,
-        request: Q,
-    ) -> Result<(), StoreError> {
-        let answer: MutationResult = self.table.client.call("write to", method, request)?;
-        self.changed.fetch_max(answer.timestamp, Ordering::AcqRel);
-        Ok(())
+    /// Notes that another collection has replaced this one.
+    pub(super) fn retire(&self) -> Result<(), StoreError> {
+        self.publish(self.table.published(Sees::Everything)?.retired())
     }
 
     fn publish(&self, published: Published) -> Result<(), StoreError> {
@@ -239,7 +254,8 @@ impl Sink for MilvusSink {
         let times = format!("{:032x}", self.changed.load(Ordering::Acquire));
         self.publish(Published { times, ..published })?;
         if changes >= MANY {
-            schema::flush(&self.table)?;
+            // The graphs are built after this process has ended.
+            schema::flush(&self.table).map(drop)?;
         }
         // From now on views see the changes.
         self.table.published(self.sees()).map(drop)

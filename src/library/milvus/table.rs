@@ -46,12 +46,28 @@ pub(super) enum Sees {
     Everything,
 }
 
+/// What [`Published::times`] says of a collection that another one has replaced. It is removed when the library is opened
+/// for changes the next time, so that queries that began before still have their answers.
+const RETIRED: &str = "retired";
+
 /// What the row of the note says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Published {
     pub(super) note: Vec<u8>,
     /// Changes whenever a run publishes its changes.
     pub(super) times: String,
+}
+
+impl Published {
+    /// Whether another collection has replaced this one.
+    pub(super) fn is_retired(&self) -> bool {
+        self.times == RETIRED
+    }
+
+    /// This, of a collection that another one has replaced.
+    pub(super) fn retired(self) -> Published {
+        Published { times: RETIRED.to_owned(), ..self }
+    }
 }
 
 impl Table {
@@ -141,8 +157,7 @@ impl Table {
             nq: 1,
             consistency_level: consistency::BOUNDED,
         };
-        let answer: SearchResults =
-            self.client.call("search", "/milvus.proto.milvus.MilvusService/Search", request)?;
+        let answer: SearchResults = self.client.call("search", method!("Search"), request)?;
         let SearchResultData { mut fields_data, scores, ids } = answer.results.unwrap_or_default();
         if scores.is_empty() {
             return Ok(Vec::new());
@@ -195,8 +210,7 @@ impl Table {
             query_params: most.map(in_order).unwrap_or_default(),
             consistency_level,
         };
-        let answer: Result<QueryResults, Failure> =
-            self.client.call("read", "/milvus.proto.milvus.MilvusService/Query", request);
+        let answer: Result<QueryResults, Failure> = self.client.call("read", method!("Query"), request);
         Ok(answer?.fields_data)
     }
 

@@ -11,9 +11,9 @@ use imgsearch::EngineError;
 use imgsearch::decode::{self, PictureError};
 use imgsearch::hint::Hint;
 use imgsearch::hub::{self, HubError};
-use imgsearch::ingest::{Event, IngestError, Outcome, Reporter};
+use imgsearch::ingest::{Busy, Event, IngestError, Outcome, Reporter};
 use imgsearch::library::StoreError;
-use imgsearch::model::ModelError;
+use imgsearch::model::{Device, ModelError, PassedOver};
 use imgsearch::query::ExpressionError;
 use imgsearch_index::Error as IndexError;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -60,6 +60,24 @@ impl Progress {
         }
     }
 
+    /// Says where the image model runs. A GPU that is there and not used is worth a warning, because the run is slower.
+    fn runs_on(&self, device: Device, passed_over: &[PassedOver]) {
+        if self.ui.is_verbose() {
+            self.say(&format!("the image model runs on {device}"));
+        }
+        for passed_over in passed_over {
+            let PassedOver { device, reason, hint } = passed_over;
+            match passed_over.gpu().filter(|_| !self.ui.is_quiet()) {
+                Some(gpu) => {
+                    self.say(&format!("warning: {gpu} is not used: {reason}"));
+                    hint.iter().for_each(|hint| self.say(&format!("hint: {hint}")));
+                }
+                None if self.ui.is_verbose() => self.say(&format!("not on {device}: {reason}")),
+                None => {}
+            }
+        }
+    }
+
     /// Prints a line above the bar.
     fn say(&self, line: &str) {
         self.bar.suspend(|| print_line(line));
@@ -103,9 +121,8 @@ impl Reporter for Progress {
             }
             Event::Queued => self.bar.inc_length(1),
             Event::WalkEnded => self.bar.set_style(with_eta()),
-            Event::ModelLoaded(device) if self.ui.is_verbose() => {
-                self.say(&format!("the image model runs on {device}"));
-            }
+            Event::ModelLoaded { device, passed_over } => self.runs_on(device, passed_over),
+            Event::Busy(busy) if self.ui.is_verbose() => self.say(&limit(&busy)),
             Event::Finished { path, outcome } => self.finished(path, outcome),
             Event::Vanished => self.bar.inc(1),
             Event::Unsettled { .. } => {}
@@ -114,9 +131,16 @@ impl Reporter for Progress {
                 let folder = escape_path(folder);
                 self.say(&format!("kept {photos} photos below {folder}: their disk is not mounted"));
             }
-            Event::Replacing { .. } | Event::ModelLoaded(_) | Event::Kept { .. } => {}
+            Event::Replacing { .. } | Event::Busy(_) | Event::Kept { .. } => {}
         }
     }
+}
+
+/// Which stage of a run was the limit, and how busy each was.
+fn limit(busy: &Busy) -> String {
+    let shares = busy.stages().map(|(stage, share)| format!("{stage} {:.0} %", 100.0 * share));
+    let (limit, batch) = (busy.limit(), busy.batch);
+    format!("{limit} is the limit: {} busy (batches of {batch})", shares.join(", "))
 }
 
 /// A bar that counts rows of the index.

@@ -1,11 +1,14 @@
 //! Reads CLIP-family model folders and computes vectors. It does not search and opens no photos.
 
+mod batch;
 mod class_token;
 mod device;
 mod error;
 mod fingerprint;
 mod instant;
 mod layout;
+mod missing;
+mod nvidia;
 mod onnx;
 mod ports;
 mod preprocess;
@@ -28,14 +31,16 @@ use imgsearch_index::{Space, SpaceError};
 pub use device::Device;
 pub use error::ModelError;
 pub use layout::Layout;
+pub use missing::PassedOver;
+pub use nvidia::{Gpu, NoNvidia, Nvidia};
 pub use preprocess::Preprocess;
 pub use prompt::Prompt;
 pub use runtime::Runtime;
 pub use session::{ImageEncoder, TextEncoder};
 pub use speed::Speed;
 
+pub(crate) use batch::{Ability, BATCH, BatchSize, Encode, Encoded};
 pub(crate) use fingerprint::sha256_remembered;
-pub(crate) use session::BATCH;
 
 use instant::TowerCopy;
 use layout::ModelConfig;

@@ -1,20 +1,19 @@
 //! The image and text encoders: preprocessed pictures and texts in, unit vectors out.
 
+use std::time::Duration;
+
 use half::f16;
 use imgsearch_index::{Vector, VectorError};
 use ndarray::{Array2, Array3, Array4, Axis};
 use ort::session::SessionInputValue;
-use ort::value::Tensor;
+use ort::value::{PrimitiveTensorElementType, Tensor};
 
+use super::batch::{Ability, BATCH, Encode, Encoded};
 use super::layout::{ImageConfig, Padding, PreprocessConfig, TextConfig};
 use super::ports::{Batch, ChannelOrder, Element, IntegerInput, PixelInput, TokenInputs, Width};
 use super::tokenizer::{Tokenizer, Tokens};
 use super::tower::{Cut, Loaded, Tower, load};
-use super::{Device, ModelError, Prompt, Runtime};
-
-/// Pictures per batch. Measured with ViT-B/32 on one CPU core: 125 ms per photo singly, 119 in batches of two and 116 in
-/// batches of four; with 8-bit weights 40 and 38. Batches of two would save 30 MB but waste a GPU.
-pub(crate) const BATCH: usize = 4;
+use super::{Device, ModelError, PassedOver, Prompt, Runtime, nvidia};
 
 /// The image tower. Threads can share it.
 pub struct ImageEncoder {
@@ -58,28 +57,23 @@ impl ImageEncoder {
     /// fail its whole batch.
     ///
     /// # Errors
-    /// [`ModelError::Inference`] if ONNX Runtime fails or the output is not `[batch, embed_dim]` numbers.
+    /// [`ModelError::Inference`] if ONNX Runtime fails or the output is not `[batch, embed_dim]` numbers;
+    /// [`ModelError::OutOfMemory`] if there are too many tensors for the device's memory.
     pub fn encode_each(
         &self,
         tensors: &[Array3<f32>],
     ) -> Result<Vec<Result<Vector, VectorError>>, ModelError> {
-        let at_once = match self.input.batch {
-            Batch::Any => tensors.len().max(1),
-            Batch::One => 1,
-        };
-        let mut vectors = Vec::with_capacity(tensors.len());
-        for tensors in tensors.chunks(at_once) {
-            let views: Vec<_> = tensors.iter().map(|tensor| tensor.view()).collect();
-            let batch = ndarray::stack(Axis(0), &views).map_err(|error| self.tower.failed(&error))?;
-            let pixels = self.pixels(batch).map_err(|error| self.tower.failed(&error))?;
-            vectors.extend(self.tower.run(&[(&self.input.name, pixels)], tensors.len())?);
-        }
-        Ok(vectors)
+        Ok(self.encode_batch(tensors)?.vectors)
     }
 
     /// The device in use.
     pub fn device(&self) -> Device {
         self.tower.device()
+    }
+
+    /// If the device was chosen by [`Device::Auto`]: the devices that were tried before.
+    pub fn passed_over(&self) -> &[PassedOver] {
+        self.tower.passed_over()
     }
 
     /// A batch in the type and order that the tower expects.
@@ -88,11 +82,26 @@ impl ImageEncoder {
             ChannelOrder::First => batch,
             ChannelOrder::Last => batch.permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned(),
         };
-        Ok(match self.input.element {
-            Element::F16 => Tensor::from_array(batch.mapv(f16::from_f32))?.into(),
-            Element::U8 => Tensor::from_array(self.bytes(&batch))?.into(),
-            Element::F32 | Element::I32 | Element::I64 | Element::Other => Tensor::from_array(batch)?.into(),
-        })
+        match self.input.element {
+            Element::F16 => self.input_of(batch.mapv(f16::from_f32)),
+            Element::U8 => self.input_of(self.bytes(&batch)),
+            Element::F32 | Element::I32 | Element::I64 | Element::Other => self.input_of(batch),
+        }
+    }
+
+    /// A batch as an input: in memory from which the device copies fastest, if it has such memory.
+    fn input_of<T: PrimitiveTensorElementType + Copy + std::fmt::Debug + 'static>(
+        &self,
+        batch: Array4<T>,
+    ) -> Result<SessionInputValue<'static>, ort::Error> {
+        let shape: Vec<usize> = batch.shape().to_vec();
+        match self.tower.new_input::<T>(&shape) {
+            Some(mut tensor) => {
+                tensor.try_extract_array_mut()?.assign(&batch.into_dyn());
+                Ok(tensor.into())
+            }
+            None => Ok(Tensor::from_array(batch)?.into()),
+        }
     }
 
     /// Converts normalised pixels back to bytes, for a tower that normalises them itself.
@@ -115,6 +124,40 @@ impl ImageEncoder {
                 .assign(&batch.index_axis(Axis(colours), colour).map(byte));
         }
         bytes
+    }
+}
+
+impl Encode for ImageEncoder {
+    fn ability(&self) -> Ability {
+        let (device, is_parallel) = (self.device(), self.tower.is_parallel());
+        let [height, width] = self.preprocess.image_size;
+        let most = match (self.input.batch, is_parallel) {
+            (Batch::One, false) => 1,
+            (_, true) => BATCH,
+            (Batch::Any, false) => Ability::most_of(3 * height as usize * width as usize * size_of::<f32>()),
+        };
+        Ability { device, is_parallel, most, passed_over: self.passed_over().to_vec() }
+    }
+
+    fn encode_batch(&self, tensors: &[Array3<f32>]) -> Result<Encoded, ModelError> {
+        let at_once = match self.input.batch {
+            Batch::Any => tensors.len().max(1),
+            Batch::One => 1,
+        };
+        let mut encoded = Encoded { vectors: Vec::with_capacity(tensors.len()), took: Duration::ZERO };
+        for tensors in tensors.chunks(at_once) {
+            let views: Vec<_> = tensors.iter().map(|tensor| tensor.view()).collect();
+            let batch = ndarray::stack(Axis(0), &views).map_err(|error| self.tower.failed(&error))?;
+            let pixels = self.pixels(batch).map_err(|error| self.tower.refused(&error, tensors.len()))?;
+            let Encoded { vectors, took } = self.tower.run(&[(&self.input.name, pixels)], tensors.len())?;
+            encoded.vectors.extend(vectors);
+            encoded.took += took;
+        }
+        Ok(encoded)
+    }
+
+    fn free_memory(&self) -> Option<u64> {
+        (self.device() == Device::Cuda).then(nvidia::free_memory)?
     }
 }
 
@@ -191,7 +234,7 @@ impl TextEncoder {
         let values = inputs.into_iter().map(|(input, row)| Ok((input.name.as_str(), integers(input, row)?)));
         let values =
             values.collect::<Result<Vec<_>, ort::Error>>().map_err(|error| self.tower.failed(&error))?;
-        let mut vectors = self.tower.run(&values, 1)?;
+        let mut vectors = self.tower.run(&values, 1)?.vectors;
         let vector = vectors.pop().ok_or_else(|| self.tower.failed(&"no output"))?;
         vector.map_err(|error| self.tower.failed(&error))
     }

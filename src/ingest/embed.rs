@@ -133,7 +133,8 @@ impl Lanes<'_> {
                 }
                 vectors => vectors?,
             };
-            for (file, vector) in files.by_ref().zip(vectors) {
+            // The vectors come first: their end must not cost a file.
+            for (vector, file) in vectors.into_iter().zip(files.by_ref()) {
                 let file = match vector {
                     Ok(vector) => file.done(vector, Vec::new(), Outcome::Embedded),
                     Err(skip) => file.refused(skip),

@@ -280,6 +280,7 @@ impl Place {
         };
         let model = Model::open(&model, execution).unwrap();
         let library = Library::new(folder.path().join("library"));
+        library.create().unwrap();
         Place { folder, model, library }
     }
 

@@ -110,6 +110,11 @@ impl BatchSize {
         self.state().size
     }
 
+    /// Whether the size stays as it is, unless memory runs out.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.state().is_settled
+    }
+
     /// Takes note that a batch of this many pictures took this long. `free` is asked for the device's free memory at the
     /// moments when it matters.
     pub(crate) fn ran(&self, pictures: usize, took: Duration, free: impl FnOnce() -> Option<u64>) {

@@ -37,7 +37,7 @@ pub use preprocess::Preprocess;
 pub use prompt::Prompt;
 pub use runtime::Runtime;
 pub use session::{ImageEncoder, TextEncoder};
-pub use speed::Speed;
+pub use speed::{ImageSpeed, Speed};
 
 pub(crate) use batch::{Ability, BATCH, BatchSize, Encode, Encoded};
 pub(crate) use fingerprint::sha256_remembered;

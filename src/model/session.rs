@@ -1,10 +1,11 @@
 //! The image and text encoders: preprocessed pictures and texts in, unit vectors out.
 
+use std::fmt;
 use std::time::Duration;
 
 use half::f16;
 use imgsearch_index::{Vector, VectorError};
-use ndarray::{Array2, Array3, Array4, Axis};
+use ndarray::{Array2, Array3};
 use ort::session::SessionInputValue;
 use ort::value::{PrimitiveTensorElementType, Tensor};
 
@@ -77,53 +78,51 @@ impl ImageEncoder {
     }
 
     /// A batch in the type and order that the tower expects.
-    fn pixels(&self, batch: Array4<f32>) -> Result<SessionInputValue<'static>, ort::Error> {
-        let batch = match self.input.order {
-            ChannelOrder::First => batch,
-            ChannelOrder::Last => batch.permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned(),
-        };
-        match self.input.element {
-            Element::F16 => self.input_of(batch.mapv(f16::from_f32)),
-            Element::U8 => self.input_of(self.bytes(&batch)),
-            Element::F32 | Element::I32 | Element::I64 | Element::Other => self.input_of(batch),
-        }
-    }
-
-    /// A batch as an input: in memory from which the device copies fastest, if it has such memory.
-    fn input_of<T: PrimitiveTensorElementType + Copy + std::fmt::Debug + 'static>(
-        &self,
-        batch: Array4<T>,
-    ) -> Result<SessionInputValue<'static>, ort::Error> {
-        let shape: Vec<usize> = batch.shape().to_vec();
-        match self.tower.new_input::<T>(&shape) {
-            Some(mut tensor) => {
-                tensor.try_extract_array_mut()?.assign(&batch.into_dyn());
-                Ok(tensor.into())
-            }
-            None => Ok(Tensor::from_array(batch)?.into()),
-        }
-    }
-
-    /// Converts normalised pixels back to bytes, for a tower that normalises them itself.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "the nearest whole number is 0 to 255"
     )]
-    fn bytes(&self, batch: &Array4<f32>) -> Array4<u8> {
+    fn pixels(&self, tensors: &[Array3<f32>]) -> Result<SessionInputValue<'static>, ort::Error> {
         let PreprocessConfig { mean, std, .. } = self.preprocess;
-        let colours = match self.input.order {
-            ChannelOrder::First => 1,
-            ChannelOrder::Last => 3,
-        };
-        let mut bytes = Array4::zeros(batch.raw_dim());
-        for (colour, (mean, std)) in mean.into_iter().zip(std).enumerate() {
-            let byte = |value: &f32| ((value * std + mean) * 255.0).round() as u8;
-            bytes
-                .index_axis_mut(Axis(colours), colour)
-                .assign(&batch.index_axis(Axis(colours), colour).map(byte));
+        match self.input.element {
+            Element::F16 => self.input_of(tensors, |_, value| f16::from_f32(value)),
+            // The tower normalises pixels itself, so they become bytes again.
+            Element::U8 => self.input_of(tensors, |colour, value| {
+                ((value * std[colour] + mean[colour]) * 255.0).round() as u8
+            }),
+            Element::F32 | Element::I32 | Element::I64 | Element::Other => {
+                self.input_of(tensors, |_, value| value)
+            }
         }
-        bytes
+    }
+
+    /// Writes a batch into a new input. `convert` gets the channel, 0 to 2, and a value.
+    fn input_of<T: PrimitiveTensorElementType + fmt::Debug + 'static>(
+        &self,
+        tensors: &[Array3<f32>],
+        convert: impl Fn(usize, f32) -> T,
+    ) -> Result<SessionInputValue<'static>, ort::Error> {
+        let [height, width] = self.preprocess.image_size.map(|side| side as usize);
+        let shape = match self.input.order {
+            ChannelOrder::First => [tensors.len(), 3, height, width],
+            ChannelOrder::Last => [tensors.len(), height, width, 3],
+        };
+        let mut input = self.tower.new_input::<T>(&shape)?;
+        let mut batch = input.try_extract_array_mut::<T>()?;
+        for (tensor, place) in tensors.iter().zip(batch.outer_iter_mut()) {
+            if tensor.dim() != (3, height, width) {
+                return Err(ort::Error::new(format!("a tensor is {:?}", tensor.shape())));
+            }
+            let mut place = match self.input.order {
+                ChannelOrder::First => place,
+                ChannelOrder::Last => place.permuted_axes(vec![2, 0, 1]),
+            };
+            for (colour, (from, mut to)) in tensor.outer_iter().zip(place.outer_iter_mut()).enumerate() {
+                to.zip_mut_with(&from, |to, from| *to = convert(colour, *from));
+            }
+        }
+        Ok(input.into())
     }
 }
 
@@ -146,9 +145,7 @@ impl Encode for ImageEncoder {
         };
         let mut encoded = Encoded { vectors: Vec::with_capacity(tensors.len()), took: Duration::ZERO };
         for tensors in tensors.chunks(at_once) {
-            let views: Vec<_> = tensors.iter().map(|tensor| tensor.view()).collect();
-            let batch = ndarray::stack(Axis(0), &views).map_err(|error| self.tower.failed(&error))?;
-            let pixels = self.pixels(batch).map_err(|error| self.tower.refused(&error, tensors.len()))?;
+            let pixels = self.pixels(tensors).map_err(|error| self.tower.refused(&error, tensors.len()))?;
             let Encoded { vectors, took } = self.tower.run(&[(&self.input.name, pixels)], tensors.len())?;
             encoded.vectors.extend(vectors);
             encoded.took += took;

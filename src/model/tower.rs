@@ -34,8 +34,8 @@ pub(super) struct Tower {
     cut: Cut,
     /// Locked during a run on devices that cannot run in parallel; `None` on others.
     one_at_a_time: Option<Mutex<()>>,
-    /// Allocates memory from which the device copies faster than from ordinary memory; `None` if there is no such memory.
-    inputs: Option<Mutex<Allocator>>,
+    /// Allocates memory for inputs: such from which the device copies fastest, or ordinary memory.
+    inputs: Mutex<Allocator>,
 }
 
 /// How a tower's output is cut: the first `to` of its `from` dimensions are kept, all of them by default. Models trained with
@@ -107,21 +107,23 @@ impl Tower {
             )));
         }
         let one_at_a_time = (loaded.device != Device::Cpu).then(Mutex::default);
-        let allocator = loaded.device.input_memory().and_then(|memory| {
-            // Without it, inputs are in ordinary memory, which is only slower.
-            Allocator::new(&loaded.session, memory).ok().map(Mutex::new)
-        });
+        let fastest = loaded.device.input_memory();
+        let fastest = fastest.and_then(|memory| Allocator::new(&loaded.session, memory).ok());
+        let allocator = Mutex::new(fastest.unwrap_or_default());
         let file = file.to_owned();
         Ok((Tower { loaded, file, output, cut, one_at_a_time, inputs: allocator }, inputs))
     }
 
-    /// A new tensor in memory from which the device copies fastest; `None` if it has no such memory, or no more of it.
+    /// A new input of this shape. Its values are arbitrary.
     pub(super) fn new_input<T: PrimitiveTensorElementType + fmt::Debug>(
         &self,
         shape: &[usize],
-    ) -> Option<Tensor<T>> {
-        let allocator = self.inputs.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
-        Tensor::new(&allocator, shape.to_vec()).ok()
+    ) -> Result<Tensor<T>, ort::Error> {
+        // The lock guards no data, so it is safe to continue after a panic.
+        let allocator = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        // There is less of such memory than of ordinary memory.
+        Tensor::new(&allocator, shape.to_vec())
+            .or_else(|_| Tensor::new(&Allocator::default(), shape.to_vec()))
     }
 
     /// Runs the tower and returns the unit vector of each of the `batch` rows, or why it has none. Any number of threads can

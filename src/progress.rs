@@ -15,6 +15,7 @@ use imgsearch::ingest::{Busy, Event, IngestError, Outcome, Reporter};
 use imgsearch::library::StoreError;
 use imgsearch::model::{Device, ModelError, PassedOver};
 use imgsearch::query::ExpressionError;
+use imgsearch::setup::SetupError;
 use imgsearch_index::Error as IndexError;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -177,6 +178,17 @@ impl Download {
         Download::new(ui, format!("reading {}", escape_path(archive)))
     }
 
+    /// For packages of a package index.
+    pub(crate) fn of_packages(ui: Ui, what: &str) -> Download {
+        Download::new(ui, format!("{what}: asking the package index"))
+    }
+
+    /// What was downloaded is now put together.
+    pub(crate) fn making(&self, what: &str) {
+        self.bar.set_style(plain_style("{spinner} {wide_msg}"));
+        self.bar.set_message(format!("{what}: putting it together"));
+    }
+
     fn new(ui: Ui, message: String) -> Download {
         let bar = ProgressBar::with_draw_target(Some(0), draw_target(ui));
         bar.set_style(plain_style("{spinner} {wide_msg}"));
@@ -321,6 +333,7 @@ const HINTS: &[fn(&(dyn Error + 'static)) -> Option<String>] = &[
     hint_of::<IndexError>,
     hint_of::<StoreError>,
     hint_of::<HubError>,
+    hint_of::<SetupError>,
     hint_of::<PictureError>,
     hint_of::<ExpressionError>,
     hint_of::<EngineError>,

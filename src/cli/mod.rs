@@ -15,6 +15,7 @@ mod scripting;
 mod search;
 mod see;
 mod serve;
+mod setup;
 mod similar;
 mod tags;
 
@@ -44,6 +45,7 @@ pub(crate) use scripting::{CompletionsArgs, ConfigAction, ConfigArgs, ManArgs};
 pub(crate) use search::{SearchArgs, Sort};
 pub(crate) use see::{CollapseArgs, SeeArgs};
 pub(crate) use serve::ServeArgs;
+pub(crate) use setup::SetupArgs;
 pub(crate) use similar::SimilarArgs;
 pub(crate) use tags::TagsArgs;
 
@@ -80,7 +82,7 @@ pub(crate) struct Common {
     /// Model: the name of an installed one, a folder, or an archive [default: the library's model, or the one chosen
     /// with `models use`].
     ///
-    /// `imgsearch models list` shows the names. `scripts/setup` installs `offline`, `imgsearch models pull` others. An
+    /// `imgsearch models list` shows the names. `imgsearch setup` installs `offline`, `imgsearch models pull` others. An
     /// archive (zip, tar or tar.gz) is installed on first use, under its file name.
     /// Examples: `--model clip-b32`, `--model ./my-clip`, `--model my-clip.zip`
     #[arg(long, value_name = "DIR|FILE|NAME", global = true)]
@@ -173,6 +175,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Repair(RepairArgs),
     Models(ModelsArgs),
+    Setup(SetupArgs),
     Config(ConfigArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),

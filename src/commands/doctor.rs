@@ -84,7 +84,10 @@ fn check_heif() -> Check {
     let result = match (heic.first(), avif.first()) {
         (None, _) => {
             let error = anyhow::anyhow!("no libheif found that can read HEIC, the format of iPhones");
-            Err(Wrong { error, hint: Some("run `scripts/setup`, or install your system's libheif".into()) })
+            Err(Wrong {
+                error,
+                hint: Some("run `imgsearch setup heif`, or install your system's libheif".into()),
+            })
         }
         (Some(heic), Some(avif)) => Ok(format!("HEIC with libheif {heic}, AVIF with libheif {avif}")),
         (Some(heic), None) => Ok(format!(

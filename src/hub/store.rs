@@ -1,6 +1,6 @@
 //! The folder of installed models.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,15 @@ use crate::files::{self, Readers, replace_durably};
 /// The file that pulling writes into a model's folder.
 pub(super) const ORIGIN_FILE: &str = "pulled.json";
 
-/// The model that `scripts/setup` installs.
+/// The model that `imgsearch setup` installs.
 pub const OFFLINE: &str = "offline";
 
 /// All models installed for this user.
 #[derive(Clone, Debug)]
 pub struct Store {
     folder: PathBuf,
+    /// Folders of models that came with the program.
+    shipped: Vec<PathBuf>,
 }
 
 /// An installed model.
@@ -64,7 +66,13 @@ impl Drop for Lock {
 impl Store {
     /// The models in `folder`, which need not exist yet.
     pub fn new(folder: impl Into<PathBuf>) -> Store {
-        Store { folder: folder.into() }
+        Store { folder: folder.into(), shipped: Vec::new() }
+    }
+
+    /// Adds the folders of models that came with the program. A model of the same name in the user's folder comes first.
+    #[must_use]
+    pub fn with_shipped(self, shipped: Vec<PathBuf>) -> Store {
+        Store { shipped, ..self }
     }
 
     /// The folder of all models.
@@ -74,11 +82,14 @@ impl Store {
 
     /// All installed models, by name.
     pub fn installed(&self) -> Vec<Installed> {
-        let entries = self.folder.read_dir().into_iter().flatten().flatten();
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        let mut models: Vec<_> = names.filter_map(|name| self.find(&name).ok()).collect();
-        models.sort_by(|a, b| a.name.cmp(&b.name));
-        models
+        let entries = self.folders().flat_map(|folder| folder.read_dir().into_iter().flatten().flatten());
+        let names: BTreeSet<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.iter().filter_map(|name| self.find(name).ok()).collect()
+    }
+
+    /// Where models can be, the user's own folder first.
+    fn folders(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.folder].into_iter().chain(&self.shipped)
     }
 
     /// The installed model of this name.
@@ -87,10 +98,8 @@ impl Store {
     /// [`HubError::NotInstalled`], or [`HubError::Name`] if the name is invalid.
     pub fn find(&self, name: &str) -> Result<Installed, HubError> {
         check_model_name(name)?;
-        let folder = self.folder.join(name);
-        if !folder.is_dir() {
-            return Err(HubError::NotInstalled { name: name.to_owned() });
-        }
+        let found = self.folders().map(|folder| folder.join(name)).find(|folder| folder.is_dir());
+        let folder = found.ok_or_else(|| HubError::NotInstalled { name: name.to_owned() })?;
         Ok(Installed { name: name.to_owned(), origin: Origin::read(&folder), folder })
     }
 
@@ -126,9 +135,12 @@ impl Store {
     /// Removes a model atomically and returns it.
     ///
     /// # Errors
-    /// [`HubError::NotInstalled`], [`HubError::Locked`] or [`HubError::Io`].
+    /// [`HubError::NotInstalled`], [`HubError::Shipped`], [`HubError::Locked`] or [`HubError::Io`].
     pub fn remove(&self, name: &str) -> Result<Installed, HubError> {
         let model = self.find(name)?;
+        if !model.folder.starts_with(&self.folder) {
+            return Err(HubError::Shipped { name: name.to_owned(), folder: model.folder });
+        }
         let _lock = self.lock(name)?;
         let gone = self.partial_folder().join(format!("{name}.removed"));
         remove_folder(&gone)?;

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::cuda::CudaError;
 use super::{Device, missing};
 use crate::hint::Hint;
 
@@ -90,6 +91,9 @@ pub enum ModelError {
         /// ONNX Runtime's message.
         detail: String,
     },
+    /// CUDA was requested and cannot be used.
+    #[error("cannot run on cuda: {0}")]
+    Cuda(#[source] CudaError),
     /// ONNX Runtime cannot load a tower.
     #[error("cannot load {path}: {detail}", path = path.display())]
     Load {
@@ -143,9 +147,10 @@ pub enum ModelError {
 impl Hint for ModelError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
+            ModelError::Cuda(error) => return error.hint(),
             ModelError::Unknown { .. } => Some(
                 "a model folder has `model.json`, Immich's `visual` and `textual`, Hugging Face's `onnx`, or \
-                 `visual.onnx` with `text.onnx` or `textual.onnx`; `scripts/setup` installs the offline model",
+                 `visual.onnx` with `text.onnx` or `textual.onnx`; `imgsearch setup` installs the offline model",
             ),
             ModelError::NoTower { .. } => Some(
                 "choose another precision, or a folder that has both `vision_model` and `text_model`; a single \
@@ -158,16 +163,16 @@ impl Hint for ModelError {
             | ModelError::Load { .. }
             | ModelError::Tokenizer { .. } => Some(
                 "give a complete model folder with `--model DIR`; \
-                 `scripts/setup --force` reinstalls the offline model",
+                 `imgsearch setup --force offline` installs the offline model again",
             ),
             ModelError::DimTooLarge { .. } => {
                 Some("give a smaller `--dim`, or leave it out to keep all dimensions")
             }
             ModelError::RuntimeMissing { .. } => {
-                Some("run `scripts/setup`, or set ORT_DYLIB_PATH to the library file")
+                Some("run `imgsearch setup`, or set ORT_DYLIB_PATH to the library file")
             }
             ModelError::RuntimeRefused { .. } => Some(
-                "imgsearch needs ONNX Runtime 1.24 or newer: run `scripts/setup`, or set ORT_DYLIB_PATH to one",
+                "imgsearch needs ONNX Runtime 1.24 or newer: run `imgsearch setup`, or set ORT_DYLIB_PATH to one",
             ),
             ModelError::DeviceMissing { device, detail } => return Some(missing::hint(*device, detail)),
             ModelError::OutOfMemory { device: Device::Cpu, .. } => {

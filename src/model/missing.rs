@@ -1,5 +1,6 @@
 //! What to do if a device does not work.
 
+use super::cuda::{Driver, NEEDED};
 use super::{Device, ModelError, Nvidia};
 use crate::hint::Hint;
 
@@ -16,8 +17,15 @@ pub struct PassedOver {
 
 impl PassedOver {
     pub(super) fn new(device: Device, error: &ModelError) -> PassedOver {
+        // Without a driver that fits, nothing else about CUDA matters.
+        if device == Device::Cuda
+            && let Err(error) = Driver::find().and_then(|driver| driver.check(NEEDED))
+        {
+            return PassedOver { device, reason: error.to_string(), hint: error.hint() };
+        }
         let reason = match error {
             ModelError::DeviceMissing { detail, .. } => detail.trim_end_matches(['.', ' ']).to_owned(),
+            ModelError::Cuda(error) => error.to_string(),
             error => error.to_string(),
         };
         PassedOver { device, reason, hint: error.hint() }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod class_token;
+pub mod cuda;
 mod device;
 mod error;
 mod fingerprint;

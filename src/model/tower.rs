@@ -21,6 +21,7 @@ use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
 
 use super::batch::Encoded;
+use super::cuda::Libraries;
 use super::layout::ModelConfig;
 use super::missing::is_out_of_memory;
 use super::ports::{Element, Embedding, Port};
@@ -256,7 +257,7 @@ pub(super) fn load(
         }
         // If the outline does not work, try the file itself; its error is the one to report.
         let builder = configured(runtime, threads).map_err(refuse)?;
-        let session = with_provider(builder, device)?.commit_from_file(file).map_err(refuse)?;
+        let session = with_provider(builder, runtime, device)?.commit_from_file(file).map_err(refuse)?;
         Ok(Loaded::new(session, device))
     };
     if device != Device::Auto {
@@ -299,8 +300,15 @@ pub(super) fn configured(runtime: &Runtime, threads: usize) -> Result<SessionBui
 }
 
 /// Uses the device or fails: `ort` by itself would silently fall back to the CPU.
-fn with_provider(builder: SessionBuilder, device: Device) -> Result<SessionBuilder, ModelError> {
+fn with_provider(
+    builder: SessionBuilder,
+    runtime: &Runtime,
+    device: Device,
+) -> Result<SessionBuilder, ModelError> {
     let Some(provider) = device.provider() else { return Ok(builder) };
+    if device == Device::Cuda {
+        Libraries::beside(runtime.path()).load(runtime.path()).map_err(ModelError::Cuda)?;
+    }
     builder
         .with_execution_providers([provider.error_on_failure()])
         .map_err(|error| ModelError::DeviceMissing { device, detail: error.to_string() })

@@ -1,4 +1,4 @@
-//! Finds towns by name, in a file that `scripts/places` makes from GeoNames.
+//! Finds towns by name, in a file that `imgsearch setup places` makes from GeoNames.
 //!
 //! ```text
 //! latitude TAB longitude TAB country TAB name TAB lower-case name TAB … lower-case name TAB LF

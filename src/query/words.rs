@@ -139,7 +139,7 @@ impl Hint for WordError {
         let by_numbers = "name the place as LAT,LON: 52.52,13.40";
         match self {
             WordError::Refused { why: Refusal::Town(TownError::Unread { .. }), .. } => {
-                Some(format!("run `scripts/places` once to fetch them, or {by_numbers}"))
+                Some(format!("run `imgsearch setup places` once to fetch them (35 MB), or {by_numbers}"))
             }
             WordError::Refused { why: Refusal::Town(_), .. } => Some(by_numbers.to_owned()),
             WordError::Unknown { .. } | WordError::Refused { .. } | WordError::NoTime => None,

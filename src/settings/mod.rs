@@ -4,6 +4,7 @@
 
 mod config;
 mod defaults;
+mod packages;
 
 use std::env;
 use std::io::{IsTerminal, stderr, stdin, stdout};
@@ -16,12 +17,14 @@ use anyhow::{Context, Result};
 use directories::ProjectDirs;
 use imgsearch::Library;
 use imgsearch::hub::{Access, Store};
+use imgsearch::model::cuda::{Driver, Libraries, NEEDED};
 use imgsearch::model::{Device, Execution, Precision, Prompt};
+use imgsearch::setup::{Kind, Setup};
 use imgsearch::text_file;
 use jiff::tz::TimeZone;
 use supports_hyperlinks::Stream;
 
-use crate::cli::{Common, When};
+use crate::cli::{Common, DEFAULT_RETRIES, DEFAULT_TIMEOUT, When};
 use crate::terminal::Look;
 use crate::ui::{Ui, Verbosity};
 
@@ -80,32 +83,43 @@ impl Settings {
         })
     }
 
-    /// The installed models.
+    /// The installed models, with those that came with the program.
     pub(crate) fn store(&self) -> Result<Store> {
         let folder = self.data_folder.as_ref();
         let folder = folder.context("this user has no home folder: give a model folder with --model")?;
-        Ok(Store::new(folder.join("models")))
+        let shipped = shipped().into_iter().map(|folder| folder.join("models")).collect();
+        Ok(Store::new(folder.join("models")).with_shipped(shipped))
+    }
+
+    /// What is installed besides the program: in the data folder or in `data`, and with the program.
+    pub(crate) fn setup(&self, data: Option<&Path>) -> Result<Setup> {
+        let data = match data {
+            Some(folder) => absolute(folder)?,
+            None => self.data_folder.clone().context("this user has no home folder: give one with --data")?,
+        };
+        Ok(Setup::new(data).with_shipped(shipped()))
+    }
+
+    /// The folder into which `imgsearch setup --cuda` installs.
+    pub(crate) fn cuda_folder(&self) -> Option<PathBuf> {
+        Some(self.data_folder.as_ref()?.join(Kind::Cuda.name()))
     }
 
     /// How to reach Hugging Face.
     pub(crate) fn access(&self, timeout: Duration, retries: u32) -> Access {
         let endpoint = variable("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
-        let schemes = if endpoint.starts_with("https://") {
-            ["HTTPS_PROXY", "ALL_PROXY"]
-        } else {
-            ["HTTP_PROXY", "ALL_PROXY"]
-        };
-        let no_proxy = either_case("NO_PROXY").unwrap_or_default();
         Access {
-            endpoint: endpoint.trim_end_matches('/').to_owned(),
             token: token(),
-            proxy: schemes.into_iter().find_map(either_case),
-            no_proxy: no_proxy.split(',').map(|host| host.trim().to_owned()).collect(),
             offline: variable("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value)),
             cache: hub_cache(),
-            timeout,
-            retries,
+            ..reach(endpoint, timeout, retries)
         }
+    }
+
+    /// How to reach the package index at `named`, or at the address that pip uses. `None` if there is none.
+    pub(crate) fn package_index(&self, named: Option<&str>) -> Option<Access> {
+        let address = named.map(str::to_owned).or_else(packages::index)?;
+        Some(reach(address, DEFAULT_TIMEOUT, DEFAULT_RETRIES))
     }
 
     /// The platform's cache folder.
@@ -113,9 +127,12 @@ impl Settings {
         self.cache_folder.as_deref()
     }
 
-    /// The file into which `scripts/places` writes the names of towns.
+    /// The file into which `imgsearch setup` writes the names of towns.
     pub(crate) fn places_file(&self) -> Option<PathBuf> {
-        Some(self.data_folder.as_ref()?.join("places.tsv"))
+        let shipped =
+            shipped().into_iter().map(|folder| folder.join("places.tsv")).find(|file| file.is_file());
+        let own = self.data_folder.as_ref().map(|folder| folder.join("places.tsv"));
+        own.filter(|file| file.is_file() || shipped.is_none()).or(shipped)
     }
 
     /// The system's folder for temporary files.
@@ -123,10 +140,10 @@ impl Settings {
         env::temp_dir()
     }
 
-    /// Folders where `scripts/setup` or a release archive puts libheif.
+    /// Folders where `imgsearch setup` or a release archive puts libheif.
     pub(crate) fn heif_places(&self) -> Vec<PathBuf> {
-        let beside = env::current_exe().ok().and_then(|path| Some(path.parent()?.join("heif")));
-        beside.into_iter().chain(self.data_folder.iter().map(|folder| folder.join("heif"))).collect()
+        let folders = shipped().into_iter().chain(self.data_folder.clone());
+        folders.map(|folder| folder.join(Kind::Heif.name())).collect()
     }
 
     pub(crate) fn execution(&self) -> Execution {
@@ -141,21 +158,60 @@ impl Settings {
         }
     }
 
+    /// Whether to load the ONNX Runtime with CUDA in `folder`: if it was asked for, or may be used and would work.
+    fn can_use_cuda(&self, folder: &Path) -> bool {
+        let is_installed = Libraries::new(folder).runtime().is_some();
+        let works = || Driver::find().is_ok_and(|driver| driver.check(NEEDED).is_ok());
+        is_installed && (self.device == Device::Cuda || self.device == Device::Auto && works())
+    }
+
     /// Where ONNX Runtime may be, best first.
     fn runtime_places(&self) -> Vec<PathBuf> {
         let mut places: Vec<PathBuf> = Vec::new();
         if let Some(named) = env::var_os("ORT_DYLIB_PATH").filter(|path| !path.is_empty()) {
             return vec![named.into()]; // A file that the user named has no substitute.
         }
-        if let Some(folder) = env::current_exe().ok().as_deref().and_then(Path::parent) {
-            places.push(folder.to_owned());
+        places.extend(self.cuda_folder().filter(|folder| self.can_use_cuda(folder)));
+        if let Some(folder) = beside() {
             places.push(folder.join("../lib"));
+            places.push(folder);
         }
-        places.extend(self.data_folder.iter().map(|folder| folder.join("runtime")));
+        let folders = shipped().into_iter().chain(self.data_folder.clone());
+        places.extend(folders.map(|folder| folder.join(Kind::Runtime.name())));
         places.extend(python_packages());
         let system = ["/usr/local/lib", "/usr/lib", "/usr/lib64", "/opt/homebrew/lib"];
         places.extend(system.map(PathBuf::from));
         places
+    }
+}
+
+/// The folder of the running program.
+fn beside() -> Option<PathBuf> {
+    Some(env::current_exe().ok()?.parent()?.to_owned())
+}
+
+/// Folders that may have what came with the program, in the layout of the data folder: beside the program in a release
+/// archive, and below `lib` in a package of the system.
+fn shipped() -> Vec<PathBuf> {
+    beside().map_or_else(Vec::new, |folder| vec![folder.join("../lib/imgsearch"), folder])
+}
+
+/// How to reach a server through the proxies of the environment, without a token.
+fn reach(endpoint: String, timeout: Duration, retries: u32) -> Access {
+    let schemes = match endpoint.starts_with("https://") {
+        true => ["HTTPS_PROXY", "ALL_PROXY"],
+        false => ["HTTP_PROXY", "ALL_PROXY"],
+    };
+    let no_proxy = either_case("NO_PROXY").unwrap_or_default();
+    Access {
+        endpoint: endpoint.trim_end_matches('/').to_owned(),
+        token: None,
+        proxy: schemes.into_iter().find_map(either_case),
+        no_proxy: no_proxy.split(',').map(|host| host.trim().to_owned()).collect(),
+        offline: false,
+        cache: None,
+        timeout,
+        retries,
     }
 }
 

@@ -14,7 +14,7 @@ const LAYERS: &[&[&str]] = &[
     &["cli", "status", "terminal", "usage"],
     // Above this line the binary, below it the library.
     &["service"],
-    &["classify", "engine", "ingest"],
+    &["classify", "engine", "ingest", "setup"],
     &["duplicates"],
     &["hub", "library"],
     &["query"],
@@ -226,6 +226,7 @@ fn what_must_be_absent_is_absent() {
         "unsafe_code",
         &[
             "src/main.rs",
+            "src/model/cuda/driver.rs",
             "src/model/instant.rs",
             "src/model/nvidia.rs",
             "src/model/tower.rs",

@@ -120,7 +120,7 @@ fn a_library_goes_back_and_forth() {
     change.check("other", 4, None);
 }
 
-/// When `scripts/setup` installs a newer offline model, it keeps the older one under its own name.
+/// When `imgsearch setup` installs a newer offline model, it keeps the older one under its own name.
 #[test]
 fn a_library_of_an_older_offline_model_works_until_it_is_changed() {
     let workspace = Workspace::new();

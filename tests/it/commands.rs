@@ -193,7 +193,7 @@ fn doctor_checks_every_part() {
         .clone();
     let report = String::from_utf8(output.stdout).unwrap();
     assert!(
-        report.contains("wrong  ONNX Runtime") && report.contains("hint: run `scripts/setup`"),
+        report.contains("wrong  ONNX Runtime") && report.contains("hint: run `imgsearch setup`"),
         "{report}"
     );
 }

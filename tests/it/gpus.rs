@@ -26,7 +26,9 @@ fn driver(workspace: &Workspace) -> PathBuf {
         "warnings",
         "-o",
     ]);
-    assert!(rustc.arg(folder.join("libnvidia-ml.so.1")).arg(source).status().unwrap().success());
+    let library = folder.join("libnvidia-ml.so.1");
+    assert!(rustc.arg(&library).arg(source).status().unwrap().success());
+    std::fs::copy(&library, folder.join("libcuda.so.1")).unwrap();
     folder
 }
 
@@ -40,8 +42,9 @@ fn a_gpu_that_is_not_used_is_named_with_the_reason_and_what_to_do() {
         let args = [&["index", "--force", photos.to_str().unwrap()], more].concat();
         run(&args).code(0)
     };
-    let warning = || contains("warning: NVIDIA Test Card is not used: ").and(contains("hint: "));
-    index(&[]).stderr(warning());
+    let warning = contains("is a build of ONNX Runtime without CUDA")
+        .and(contains("hint: run `imgsearch setup --cuda`"));
+    index(&[]).stderr(contains("warning: NVIDIA Test Card is not used: ").and(warning));
     // Nothing was embedded, so no device was chosen.
     index(&[]).stderr(contains("Test Card").not());
     workspace.photo("b.png", 2);
@@ -54,6 +57,12 @@ fn a_gpu_that_is_not_used_is_named_with_the_reason_and_what_to_do() {
             "ok     GPU: NVIDIA Test Card, 8.00 GiB of memory (6.00 GiB free), driver 580.65.06 for CUDA 13.2\n",
         ))
         .stdout(contains("ok     device: the image model runs on cpu; NVIDIA Test Card is not used: "));
+
+    // Set-up would not help.
+    workspace.photo("d.png", 4);
+    let mut old = workspace.imgsearch(&["index", photos.to_str().unwrap()]);
+    let old = old.env("LD_LIBRARY_PATH", &driver).env("FAKE_CUDA_VERSION", "12040").assert().code(0);
+    old.stderr(contains("the NVIDIA driver is too old").and(contains("hint: update NVIDIA's driver")));
 }
 
 #[test]

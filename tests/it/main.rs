@@ -53,6 +53,7 @@ mod raw_pairs;
 mod see;
 #[cfg(feature = "serve")]
 mod serve;
+mod setup;
 mod sidecars;
 mod slow_pictures;
 mod store;

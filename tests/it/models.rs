@@ -196,7 +196,7 @@ fn a_stronger_model_is_recommended_if_there_is_only_the_offline_one() {
     check_tip(&user, &["status"], false);
 }
 
-/// The folder into which `scripts/setup` installs.
+/// The folder into which `imgsearch setup` installs.
 pub(crate) fn installed() -> PathBuf {
     directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned()
 }
@@ -217,7 +217,7 @@ fn without_a_model_the_hint_says_how_to_get_one_and_nothing_is_downloaded() {
     user.0.photo("a.png", 1);
     let photos = user.0.photos();
     let mut index = user.imgsearch(&server.url(), &["index", photos.to_str().unwrap()]);
-    check(&mut index, 2, &["no model", "models pull clip-b32", "scripts/setup"]);
+    check(&mut index, 2, &["no model", "models pull clip-b32", "imgsearch setup offline"]);
     assert!(server.log().is_empty());
 }
 

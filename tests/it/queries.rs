@@ -379,7 +379,7 @@ fn towns_are_found_by_name_if_the_names_are_installed() {
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     };
     let (code, _, stderr) = query("Berlin");
-    assert!(code == Some(2) && stderr.contains("\nhint: run `scripts/places`"), "{stderr}");
+    assert!(code == Some(2) && stderr.contains("\nhint: run `imgsearch setup places`"), "{stderr}");
     fs::create_dir(workspace.root().join("imgsearch")).unwrap();
     let towns = "52.52\t13.41\tDE\tBerlin\tberlin\t\n44.47\t-71.18\tUS\tBerlin\tberlin\t\n";
     fs::write(workspace.root().join("imgsearch/places.tsv"), towns).unwrap();

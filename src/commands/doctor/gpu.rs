@@ -1,7 +1,11 @@
 //! The lines of `doctor` about GPUs.
 
+use std::path::Path;
+
 use anyhow::{Result, anyhow};
 use imgsearch::Model;
+use imgsearch::hint::Hint;
+use imgsearch::model::cuda::{CudaVersion, Driver, Libraries, NEEDED, Place};
 use imgsearch::model::{Device, Gpu, NoNvidia, Nvidia, PassedOver, Runtime};
 use indicatif::BinaryBytes;
 
@@ -25,7 +29,35 @@ pub(super) fn device(model: &Model) -> Result<String> {
 pub(super) fn checks(asked: Device, runtime: Option<&Runtime>) -> Vec<Check> {
     let others = Device::accelerators().filter(|device| *device != Device::Cuda);
     let others = others.map(|device| other(device, asked, runtime));
-    std::iter::once(nvidia(asked, Nvidia::find())).chain(others).collect()
+    let found = Nvidia::find();
+    // Libraries are missed only by those who have a GPU, or think so.
+    let are_needed = asked == Device::Cuda || found.as_ref().is_ok_and(|nvidia| !nvidia.gpus.is_empty());
+    let libraries = runtime.map(|runtime| Libraries::beside(runtime.path()));
+    let libraries = libraries.filter(|libraries| libraries.runtime().is_some());
+    let libraries = libraries.map(|libraries| cuda(&libraries.places(), libraries.folder(), are_needed));
+    std::iter::once(nvidia(asked, found)).chain(libraries).chain(others).collect()
+}
+
+/// The libraries of CUDA and cuDNN for a build of ONNX Runtime with CUDA, which is in `folder`.
+fn cuda(places: &[(&str, Place)], folder: &Path, are_needed: bool) -> Check {
+    let missing: Vec<_> = places
+        .iter()
+        .filter(|(_, place)| matches!(place, Place::Missing(_)))
+        .map(|(name, _)| *name)
+        .collect();
+    let in_folder = places.iter().filter(|(_, place)| matches!(place, Place::Folder(_))).count();
+    let in_system = places.len() - in_folder - missing.len();
+    let where_found =
+        format!("{in_folder} of {} in {}, {in_system} in the system", places.len(), folder.display());
+    let result = match missing.is_empty() {
+        true => Ok(where_found),
+        false if are_needed => Err(Wrong {
+            error: anyhow!("{} missing ({where_found})", missing.join(", ")),
+            hint: Some("`imgsearch setup --cuda` installs them".to_owned()),
+        }),
+        false => Ok(format!("{} missing, which only a GPU needs ({where_found})", missing.join(", "))),
+    };
+    Check { what: "CUDA libraries", result }
 }
 
 /// NVIDIA's driver and GPUs. That there are none is wrong only for those who ask for CUDA.
@@ -41,7 +73,15 @@ fn nvidia(asked: Device, found: Result<Nvidia, NoNvidia>) -> Check {
                 Ok(text)
             }
         }
-        Ok(nvidia) => Ok(describe(&nvidia)),
+        Ok(nvidia) => {
+            let version = |(major, minor)| Driver { cuda: CudaVersion { major, minor } };
+            match nvidia.cuda.map(|cuda| version(cuda).check(NEEDED)) {
+                Some(Err(error)) => {
+                    Err(Wrong { hint: error.hint(), error: anyhow!("{}: {error}", describe(&nvidia)) })
+                }
+                Some(Ok(())) | None => Ok(describe(&nvidia)),
+            }
+        }
         Err(error @ NoNvidia::NoDriver) if is_asked => {
             wrong(error.into(), "install NVIDIA's driver; in a container, pass the GPU on (`--gpus all`)")
         }
@@ -97,16 +137,37 @@ mod tests {
         let nvidia = |gpus| Nvidia { driver: "580.65.06".into(), cuda: Some((13, 0)), gpus };
         check(
             Device::Auto,
-            Ok(nvidia(vec![gpu])),
+            Ok(nvidia(vec![gpu.clone()])),
             Ok(
                 "NVIDIA GeForce RTX 4090, 24.00 GiB of memory (23.00 GiB free), driver 580.65.06 for CUDA 13.0",
             ),
         );
+        let old = Nvidia { cuda: Some((12, 4)), ..nvidia(vec![gpu]) };
+        check(Device::Auto, Ok(old), Err("too old: it is made for CUDA 12.4"));
         check(Device::Auto, Ok(nvidia(vec![])), Ok("NVIDIA's driver 580.65.06 reports no GPU"));
         check(Device::Cuda, Ok(nvidia(vec![])), Err("--gpus all"));
         check(Device::Auto, Err(NoNvidia::NoDriver), Ok("no NVIDIA driver was found"));
         check(Device::Cuda, Err(NoNvidia::NoDriver), Err("install NVIDIA's driver"));
         let mismatch = NoNvidia::Refused("Driver/library version mismatch".into());
         check(Device::Auto, Err(mismatch), Err("restart the computer"));
+    }
+
+    #[test]
+    fn the_libraries_that_are_missing_are_named_to_those_who_need_them() {
+        let places = [
+            ("libcudart.so.13", Place::Folder("/data/cuda/libcudart.so.13".into())),
+            ("libcublasLt.so.13", Place::Missing("no such file".into())),
+            ("libcudnn.so.9", Place::System),
+        ];
+        let folder = Path::new("/data/cuda");
+        let Err(Wrong { error, hint }) = cuda(&places, folder, true).result else { panic!("not wrong") };
+        let found = "1 of 3 in /data/cuda, 1 in the system";
+        assert_eq!(error.to_string(), format!("libcublasLt.so.13 missing ({found})"));
+        assert!(hint.unwrap().contains("setup --cuda"));
+        let expected = format!("libcublasLt.so.13 missing, which only a GPU needs ({found})");
+        assert_eq!(cuda(&places, folder, false).result.ok(), Some(expected));
+        let all = [places[0].clone(), places[2].clone()];
+        let expected = "1 of 2 in /data/cuda, 1 in the system".to_owned();
+        assert_eq!(cuda(&all, folder, true).result.ok(), Some(expected));
     }
 }

@@ -53,7 +53,7 @@ pub(crate) struct ModelConfig {
 /// The layout of a model folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// imgsearch's own layout, made by `scripts/export_clip.py` and `scripts/setup`.
+    /// imgsearch's own layout, made by `scripts/export_clip.py` and `imgsearch setup`.
     Own,
     /// Immich's layout.
     Immich,

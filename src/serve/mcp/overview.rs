@@ -136,7 +136,7 @@ fn languages(app: &App) -> Result<Option<&'static str>, Problem> {
     let folder = view.note().model();
     let name = folder.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
     Ok(match name {
-        // `scripts/setup` installs it.
+        // `imgsearch setup` installs it.
         Some("offline") => Some("English"),
         Some(name) => KnownModel::named(name).map(|known| known.languages),
         None => None,

@@ -224,6 +224,17 @@ impl Model {
         ImageEncoder::open(self.runtime()?, &self.config.image, self.cut, self.execution.device, threads)
     }
 
+    /// Loads the image tower for a few pictures, as in queries: without a wish for a device it runs on the CPU, because a GPU
+    /// takes seconds to start.
+    ///
+    /// # Errors
+    /// As [`Model::image_encoder`].
+    pub fn image_encoder_for_few(&self) -> Result<ImageEncoder, ModelError> {
+        let Execution { device, threads, .. } = self.execution;
+        let device = if device == Device::Auto { Device::Cpu } else { device };
+        ImageEncoder::open(self.runtime()?, &self.config.image, self.cut, device, threads)
+    }
+
     /// Loads the text tower, its tokenizer and ONNX Runtime in parallel. It is optimised for a fast start; to embed thousands
     /// of texts, it is faster without a `cache_folder`.
     ///

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use imgsearch::Model;
+use imgsearch::model::Device;
 use serde_json::Value;
 
 use crate::model_goldens::execution;
@@ -87,6 +88,23 @@ fn the_requested_device_works_or_the_error_has_the_loaders_reason() {
     index("auto").code(0).stderr(predicates::str::contains("the image model runs on cpu"));
     assert!(stdout(&workspace, &["doctor"]).contains("ok     device: the image model runs on cpu"));
     index("abacus").code(2).stderr(predicates::str::contains("possible values: auto, cpu, cuda"));
+}
+
+/// Without a GPU, the devices that were tried tell whether one was asked for.
+#[test]
+fn pictures_in_queries_are_embedded_on_the_cpu_unless_a_device_is_named() {
+    let data = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
+    let model = |device| {
+        let execution = imgsearch::model::Execution { device, ..execution(None) };
+        Model::open(&data.join("models/offline"), execution).unwrap()
+    };
+    let auto = model(Device::Auto);
+    let tried: Vec<_> =
+        auto.image_encoder().unwrap().passed_over().iter().map(|tried| tried.device).collect();
+    assert_eq!(tried, Device::accelerators().collect::<Vec<_>>());
+    let for_few = auto.image_encoder_for_few().unwrap();
+    assert!(for_few.device() == Device::Cpu && for_few.passed_over().is_empty());
+    assert!(model(Device::Cuda).image_encoder_for_few().is_err());
 }
 
 #[test]

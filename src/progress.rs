@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io::{Write, stderr};
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use imgsearch::EngineError;
@@ -28,6 +28,9 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// How many unreadable folders and files are listed by name. More are only counted.
 const NAMED: usize = 5;
+
+/// Whether this process has warned of a GPU that is not used.
+static WARNED_OF_GPU: AtomicBool = AtomicBool::new(false);
 
 /// Shows the progress of an index run.
 pub(crate) struct Progress {
@@ -69,6 +72,8 @@ impl Progress {
         for passed_over in passed_over {
             let PassedOver { device, reason, hint } = passed_over;
             match passed_over.gpu().filter(|_| !self.ui.is_quiet()) {
+                // Once: `--watch` loads the model again and again.
+                Some(_) if WARNED_OF_GPU.swap(true, Ordering::Relaxed) => {}
                 Some(gpu) => {
                     self.say(&format!("warning: {gpu} is not used: {reason}"));
                     hint.iter().for_each(|hint| self.say(&format!("hint: {hint}")));

@@ -124,12 +124,12 @@ pub enum ModelError {
         /// The text.
         text: String,
     },
-    /// The device has too little memory for a batch.
-    #[error("{device} ran out of memory with {}: {detail}", pictures(*batch))]
+    /// The device has too little memory for the model or for a batch.
+    #[error("{device} ran out of memory {}: {detail}", at_what(*batch))]
     OutOfMemory {
         /// The device.
         device: Device,
-        /// The number of pictures in the batch.
+        /// The number of pictures in the batch; 0 if the model itself did not fit.
         batch: usize,
         /// ONNX Runtime's message.
         detail: String,
@@ -194,8 +194,12 @@ impl Hint for ModelError {
     }
 }
 
-fn pictures(batch: usize) -> String {
-    if batch == 1 { "one picture".to_owned() } else { format!("{batch} pictures at once") }
+fn at_what(batch: usize) -> String {
+    match batch {
+        0 => "while loading the model".to_owned(),
+        1 => "with one picture".to_owned(),
+        _ => format!("with {batch} pictures at once"),
+    }
 }
 
 fn list(paths: &[PathBuf]) -> String {
@@ -218,6 +222,10 @@ mod tests {
         assert_eq!(
             error(Device::Cuda, 8).to_string(),
             "cuda ran out of memory with 8 pictures at once: no more"
+        );
+        assert_eq!(
+            error(Device::Cuda, 0).to_string(),
+            "cuda ran out of memory while loading the model: no more"
         );
         assert!(error(Device::Cuda, 1).hint().unwrap().contains("--device cpu"));
         assert!(!error(Device::Cpu, 1).hint().unwrap().contains("--device"));

@@ -249,6 +249,10 @@ pub(super) fn load(
     threads: usize,
 ) -> Result<Loaded, ModelError> {
     let refuse = |error: ort::Error| ModelError::Load { path: file.to_owned(), detail: error.to_string() };
+    let refuse_on = |device: Device, error: ort::Error| match error.to_string() {
+        detail if is_out_of_memory(&detail) => ModelError::OutOfMemory { device, batch: 0, detail },
+        _ => refuse(error),
+    };
     let on = |device: Device| {
         if device == Device::Cpu
             && let Ok(session) = from_outline(runtime, file, threads)
@@ -257,8 +261,8 @@ pub(super) fn load(
         }
         // If the outline does not work, try the file itself; its error is the one to report.
         let builder = configured(runtime, threads).map_err(refuse)?;
-        let session = with_provider(builder, runtime, device)?.commit_from_file(file).map_err(refuse)?;
-        Ok(Loaded::new(session, device))
+        let session = with_provider(builder, runtime, device)?.commit_from_file(file);
+        Ok(Loaded::new(session.map_err(|error| refuse_on(device, error))?, device))
     };
     if device != Device::Auto {
         return on(device);

@@ -4,11 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use imgsearch::Model;
+use imgsearch::decode::{Limits, decode};
 use imgsearch::model::Device;
 use serde_json::Value;
 
 use crate::model_goldens::execution;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, encoded};
 
 #[track_caller]
 fn stdout(workspace: &Workspace, args: &[&str]) -> String {
@@ -88,6 +89,33 @@ fn the_requested_device_works_or_the_error_has_the_loaders_reason() {
     index("auto").code(0).stderr(predicates::str::contains("the image model runs on cpu"));
     assert!(stdout(&workspace, &["doctor"]).contains("ok     device: the image model runs on cpu"));
     index("abacus").code(2).stderr(predicates::str::contains("possible values: auto, cpu, cuda"));
+}
+
+/// Devices get batches of any size, and a library's vectors come from batches of several sizes.
+#[test]
+fn a_picture_has_the_same_vector_in_a_batch_of_any_size() {
+    let data = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
+    let model = Model::open(&data.join("models/offline"), execution(None)).unwrap();
+    let preprocess = model.preprocess();
+    let tensors: Vec<_> = (0..70)
+        .map(|seed| {
+            let bytes = encoded(seed, image::ImageFormat::Png);
+            preprocess.tensor(&decode(&bytes, &Limits::default(), preprocess.detail()).unwrap())
+        })
+        .collect();
+    let encoder = model.image_encoder().unwrap();
+    let in_batches_of = |size: usize| -> Vec<_> {
+        tensors.chunks(size).flat_map(|batch| encoder.encode_images(batch).unwrap()).collect()
+    };
+    let expected = in_batches_of(4);
+    for size in [1, 3, 32, 64, 70] {
+        for (number, (found, expected)) in in_batches_of(size).iter().zip(&expected).enumerate() {
+            assert!(found.dot(expected) >= 0.99999, "picture {number} in a batch of {size}");
+        }
+    }
+    // So that an exchange of two would show.
+    let closest = (1..70).map(|number| expected[number].dot(&expected[number - 1])).fold(0.0, f32::max);
+    assert!(closest < 0.9999, "{closest}");
 }
 
 /// Without a GPU, the devices that were tried tell whether one was asked for.

@@ -4,16 +4,16 @@ use std::error::Error;
 use std::io::{Write, stderr};
 use std::path::Path;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use imgsearch::EngineError;
 use imgsearch::decode::{self, PictureError};
 use imgsearch::hint::Hint;
 use imgsearch::hub::{self, HubError};
-use imgsearch::ingest::{Event, IngestError, Outcome, Reporter};
+use imgsearch::ingest::{Busy, Event, IngestError, Outcome, Reporter};
 use imgsearch::library::StoreError;
-use imgsearch::model::ModelError;
+use imgsearch::model::{Device, ModelError, PassedOver};
 use imgsearch::query::ExpressionError;
 use imgsearch::transfer::TransferError;
 use imgsearch::setup::SetupError;
@@ -29,6 +29,9 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// How many unreadable folders and files are listed by name. More are only counted.
 const NAMED: usize = 5;
+
+/// Whether this process has warned of a GPU that is not used.
+static WARNED_OF_GPU: AtomicBool = AtomicBool::new(false);
 
 /// Shows the progress of an index run.
 pub(crate) struct Progress {
@@ -59,6 +62,26 @@ impl Progress {
         let before = self.unreadable.fetch_add(1, Ordering::Relaxed);
         if before < NAMED || self.ui.is_verbose() {
             self.say(&format!("warning: cannot read {}: {error}", escape_path(path)));
+        }
+    }
+
+    /// Says where the image model runs. A GPU that is there and not used is worth a warning, because the run is slower.
+    fn runs_on(&self, device: Device, passed_over: &[PassedOver]) {
+        if self.ui.is_verbose() {
+            self.say(&format!("the image model runs on {device}"));
+        }
+        for passed_over in passed_over {
+            let PassedOver { device, reason, hint } = passed_over;
+            match passed_over.gpu().filter(|_| !self.ui.is_quiet()) {
+                // Once: `--watch` loads the model again and again.
+                Some(_) if WARNED_OF_GPU.swap(true, Ordering::Relaxed) => {}
+                Some(gpu) => {
+                    self.say(&format!("warning: {gpu} is not used: {reason}"));
+                    hint.iter().for_each(|hint| self.say(&format!("hint: {hint}")));
+                }
+                None if self.ui.is_verbose() => self.say(&format!("not on {device}: {reason}")),
+                None => {}
+            }
         }
     }
 
@@ -105,9 +128,8 @@ impl Reporter for Progress {
             }
             Event::Queued => self.bar.inc_length(1),
             Event::WalkEnded => self.bar.set_style(with_eta()),
-            Event::ModelLoaded(device) if self.ui.is_verbose() => {
-                self.say(&format!("the image model runs on {device}"));
-            }
+            Event::ModelLoaded { device, passed_over } => self.runs_on(device, passed_over),
+            Event::Busy(busy) if self.ui.is_verbose() => self.say(&limit(&busy)),
             Event::Finished { path, outcome } => self.finished(path, outcome),
             Event::Vanished => self.bar.inc(1),
             Event::Unsettled { .. } => {}
@@ -116,9 +138,16 @@ impl Reporter for Progress {
                 let folder = escape_path(folder);
                 self.say(&format!("kept {photos} photos below {folder}: their disk is not mounted"));
             }
-            Event::Replacing { .. } | Event::ModelLoaded(_) | Event::Kept { .. } => {}
+            Event::Replacing { .. } | Event::Busy(_) | Event::Kept { .. } => {}
         }
     }
+}
+
+/// Which stage of a run was the limit, and how busy each was.
+fn limit(busy: &Busy) -> String {
+    let shares = busy.stages().map(|(stage, share)| format!("{stage} {:.0} %", 100.0 * share));
+    let (limit, batch) = (busy.limit(), busy.batch);
+    format!("{limit} is the limit: {} busy (batches of {batch})", shares.join(", "))
 }
 
 /// A bar that counts rows of the index.

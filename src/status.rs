@@ -16,6 +16,8 @@ use serde::{Serialize, Serializer};
 pub(crate) struct Status {
     pub(crate) library: String,
     pub(crate) model: Option<String>,
+    /// Where the image model ran when pictures were embedded last, as `--device` names it.
+    pub(crate) device: Option<String>,
     pub(crate) images: usize,
     #[cfg_attr(feature = "serve", schema(value_type = BTreeMap<String, u64>))]
     pub(crate) skipped: BTreeMap<&'static str, u64>,
@@ -88,6 +90,7 @@ pub(crate) fn status_of(library: &Library, view: Option<&dyn View>) -> Result<St
     Ok(Status {
         library: library.to_string(),
         model: view.map(|view| view.space().label().to_owned()),
+        device: note.device().map(str::to_owned),
         images,
         skipped: by_reason,
         not_pictures: note.not_pictures().collect(),

@@ -50,7 +50,7 @@ pub(crate) struct IndexArgs {
 
     /// Batches of photos to embed in parallel on the CPU [default: one per thread, at most 8].
     ///
-    /// They share the `--threads`. Fewer batches take less memory and more time.
+    /// They share the `--threads`. Fewer batches take less memory and more time. On a GPU it has no effect.
     /// Example: `imgsearch index --batches 1 ~/Photos`
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(crate) batches: Option<u16>,

@@ -18,7 +18,7 @@ Examples:
 pub(crate) struct StatusArgs {
     /// Print one JSON object.
     ///
-    /// Keys: `library`, `model`, `images`, `skipped` (reason → files), `not_pictures` (kind → files that the last run
+    /// Keys: `library`, `model`, `device` (where the image model ran last), `images`, `skipped` (reason → files), `not_pictures` (kind → files that the last run
     /// skipped), `stood_back` (RAW files skipped in the last run because their JPEG was indexed), `noted`,
     /// `bytes_on_disk`, `bytes_per_image`, `last_indexed`, `segments`, `rows`, `dead_rows`, `graph_rows`, and `building`:
     /// the `folder`, `model` and `images` of each index for another model that is not complete yet.

@@ -104,7 +104,8 @@ pub(crate) struct Common {
 
     /// Where the image model runs. `auto` uses CUDA if it works; `cuda` fails if it does not.
     ///
-    /// `imgsearch index -v` and `imgsearch doctor` show the device in use.
+    /// `imgsearch index -v` and `imgsearch doctor` show the device in use, and `imgsearch setup --cuda` installs what CUDA
+    /// needs. With `auto`, pictures in queries are embedded on the CPU.
     /// Example: `imgsearch index --device cuda ~/Photos`
     #[arg(long, value_name = "DEVICE", default_value = "auto", global = true, value_parser = device(), hide_short_help = true)]
     pub(crate) device: Device,

@@ -1,11 +1,13 @@
 //! `doctor`.
 
+mod gpu;
+
 use anyhow::Result;
 use imgsearch::Model;
 use imgsearch::decode::heif;
 use imgsearch::digest::sha256_of;
 use imgsearch::engine::check_space;
-use imgsearch::model::Runtime;
+use imgsearch::model::{Device, Runtime};
 use imgsearch::query::Filter;
 
 use super::{Exit, existing, models, noted, open_model};
@@ -30,14 +32,20 @@ fn checks(settings: &Settings) -> Vec<Check> {
     };
     let model = open_model(settings, &noted(&settings.library).unwrap_or_default());
     match model {
-        Ok(model) => vec![
-            check("ONNX Runtime", model.runtime().map_err(Into::into).map(describe)),
-            check("model", check_model(&model)),
-            check("device", check_device(&model)),
-            check("text", check_text(&model)),
-            check_heif(),
-            check("library", check_library(settings, Some(&model))),
-        ],
+        Ok(model) => {
+            let mut checks = vec![
+                check("ONNX Runtime", model.runtime().map_err(Into::into).map(describe)),
+                check("model", check_model(&model)),
+                check("device", gpu::device(&model)),
+            ];
+            checks.extend(gpu::checks(settings.execution().device, model.runtime().ok()));
+            checks.extend([
+                check("text", check_text(&model)),
+                check_heif(),
+                check("library", check_library(settings, Some(&model))),
+            ]);
+            checks
+        }
         Err(error) => {
             let runtime = Runtime::load(&settings.execution().runtime_places);
             vec![
@@ -52,7 +60,8 @@ fn checks(settings: &Settings) -> Vec<Check> {
 
 fn describe(runtime: &Runtime) -> String {
     let version = runtime.version().unwrap_or_else(|| "unknown version".to_owned());
-    format!("{version} at {}", runtime.path().display())
+    let devices: Vec<_> = runtime.devices().into_iter().map(Device::name).collect();
+    format!("{version} at {}, a build for {}", runtime.path().display(), devices.join(", "))
 }
 
 fn check_model(model: &Model) -> Result<String> {
@@ -63,10 +72,6 @@ fn check_model(model: &Model) -> Result<String> {
     let space = model.space();
     let folder = model.folder().display();
     Ok(format!("{}, {} dimensions, {files}, at {folder}", space.label(), space.dim()))
-}
-
-fn check_device(model: &Model) -> Result<String> {
-    Ok(format!("the image model runs on {}", model.image_encoder()?.device()))
 }
 
 fn check_text(model: &Model) -> Result<String> {

@@ -228,7 +228,7 @@ impl Inner {
     }
 
     fn image(&self) -> Result<&ImageEncoder, ModelError> {
-        self.image.get_or_make(|| self.model.image_encoder())
+        self.image.get_or_make(|| self.model.image_encoder_for_few())
     }
 
     /// The background stored in the library, or a new one. Making it takes a few seconds with the text tower; it is stored

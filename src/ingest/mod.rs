@@ -3,9 +3,13 @@
 //! A file that cannot be read is an outcome; only what makes going on pointless is an error. Whatever was stored when
 //! the run ends, by itself, by an error or by cancelling, stays stored.
 
+mod busy;
 mod claim;
 mod embed;
+#[cfg(test)]
+mod fake;
 mod file;
+mod halt;
 mod in_flight;
 mod known;
 mod load;
@@ -28,11 +32,12 @@ use crate::decode::Limits;
 use crate::disk::DiskMarks;
 use crate::hint::Hint;
 use crate::library::{LockedLibrary, Opened, Sink, StoreError, Thumbnails, View};
-use crate::model::{Device, Model, ModelError};
+use crate::model::{Device, Encode, Model, ModelError, PassedOver};
 use crate::photo::{Skip, SkipKind, Step};
 use crate::walk::{self, Kind, PatternError, Rules};
 
 use crate::roots::Roots;
+pub use busy::Busy;
 use pipeline::Run;
 pub use replacement::{Lacking, Replacement};
 pub use share::Share;
@@ -151,8 +156,15 @@ pub enum Event<'a> {
     Queued,
     /// The walk is over. Only RAW files that wait for their JPEGs may be queued after this.
     WalkEnded,
-    /// The image tower was loaded and runs here.
-    ModelLoaded(Device),
+    /// The image tower was loaded.
+    ModelLoaded {
+        /// The device on which it runs.
+        device: Device,
+        /// If [`Device::Auto`] chose the device: the devices that were tried before.
+        passed_over: &'a [PassedOver],
+    },
+    /// How busy each stage was in a run that embedded pictures. Comes once, after the last of them was stored.
+    Busy(Busy),
     /// A file is done with.
     Finished {
         /// The file.
@@ -338,13 +350,29 @@ pub fn index_into(
     }
     note.set_model(model.folder(), model.precision(), model.dim());
     sink.set_note(&note)?;
-    let totals = Run::new(sink, replaces, model, plan, reporter, cancel).whole()?;
+    let encoders: Encoders<'_> = &|threads| Ok(Box::new(model.image_encoder_on(threads)?));
+    let run = Run::new(sink, replaces, (model, encoders), plan, reporter, cancel);
+    let totals = run.whole();
+    if let Some(device) = run.device.get() {
+        note.set_device(*device);
+    }
+    let totals = match totals {
+        Ok(totals) => totals,
+        Err(error) => {
+            // If this fails too, the first error is the one to report.
+            _ = sink.set_note(&note);
+            return Err(error);
+        }
+    };
     if is_whole && !totals.cancelled {
         note.set_left_out(&totals.not_pictures, totals.stood_back);
-        sink.set_note(&note)?;
     }
+    sink.set_note(&note)?;
     Ok(totals)
 }
+
+/// Loads a model's image tower for a number of threads.
+type Encoders<'a> = &'a (dyn Fn(usize) -> Result<Box<dyn Encode>, ModelError> + Sync + 'a);
 
 fn unix_seconds(time: SystemTime) -> i64 {
     let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -12,25 +12,28 @@
 //! whose channel is closed ends, and with it the stages before it.
 
 use std::ops::ControlFlow;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use imgsearch_index::Fingerprint;
 
-use super::embed::Pictures;
+use super::busy::{Clock, Clocks};
+use super::embed::{Embedding, Pictures};
 use super::file::{Done, Job, left_out};
+use super::halt::Halt;
 use super::in_flight::InFlight;
 use super::load::Loader;
 use super::read::{Content, Reader};
 use super::scan::Walked;
 use super::store::Store;
-use super::{Event, IngestError, Plan, Reporter, Totals, claim, embed, replacement, scan, store, sweep};
+use super::{Encoders, Event, IngestError, Plan, Reporter, Totals, claim, replacement, scan, store, sweep};
 use crate::decode;
 use crate::item::Item;
 use crate::library::{Sink, View};
-use crate::model::{BATCH, Model};
+use crate::model::{Ability, BATCH, Device, Encode, Model};
 use crate::photo::{Skip, SkipKind};
 
 /// Threads that read files. A NAS answers several at a time sooner than one after the other, and a slow answer to one
@@ -48,12 +51,15 @@ pub(super) struct Run<'a> {
     /// What the library shows, of another model, whose place this is to take.
     pub(super) replaces: Option<&'a dyn View>,
     pub(super) model: &'a Model,
+    /// Loads the model's image tower.
+    pub(super) encoders: Encoders<'a>,
     pub(super) plan: &'a Plan,
     pub(super) reporter: &'a dyn Reporter,
     pub(super) in_flight: InFlight,
-    cancel: &'a AtomicBool,
-    /// Set by a stage that failed, so that the others end.
-    failed: AtomicBool,
+    pub(super) halt: Halt<'a>,
+    pub(super) clocks: Clocks,
+    /// The device on which pictures were embedded, if any were.
+    pub(super) device: OnceLock<Device>,
 }
 
 /// What a stage made of one file.
@@ -72,17 +78,27 @@ impl<'a> Run<'a> {
     pub(super) fn new(
         sink: &'a dyn Sink,
         replaces: Option<&'a dyn View>,
-        model: &'a Model,
+        (model, encoders): (&'a Model, Encoders<'a>),
         plan: &'a Plan,
         reporter: &'a dyn Reporter,
         cancel: &'a AtomicBool,
     ) -> Run<'a> {
-        let (in_flight, failed) = (InFlight::default(), AtomicBool::new(false));
-        Run { sink, replaces, model, plan, reporter, in_flight, cancel, failed }
+        Run {
+            sink,
+            replaces,
+            model,
+            encoders,
+            plan,
+            reporter,
+            in_flight: InFlight::default(),
+            halt: Halt::new(cancel),
+            clocks: Clocks::default(),
+            device: OnceLock::new(),
+        }
     }
 
     pub(super) fn should_stop(&self) -> bool {
-        self.cancel.load(Ordering::Relaxed) || self.failed.load(Ordering::Relaxed)
+        self.halt.should_stop()
     }
 
     /// What a visit of the library's records answers after each one.
@@ -91,11 +107,15 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn whole(&self) -> Result<Totals, IngestError> {
+        let begin = Instant::now();
         replacement::announce(self)?;
-        let mut store = Store::new(self.sink, &self.in_flight, self.reporter);
+        let mut store = Store::new(self.sink, &self.in_flight, self.reporter, &self.clocks.storing);
         let mut walked = self.pipeline(&mut store, |jobs, done| scan::scan(self, jobs, done))?;
         if walked.has_held() && !self.should_stop() {
             walked = self.pipeline(&mut store, |jobs, done| scan::scan_held(self, walked, jobs, done))?;
+        }
+        if self.device.get().is_some() {
+            self.reporter.report(Event::Busy(self.clocks.busy(begin.elapsed())));
         }
         let Store { mut totals, copies, .. } = store;
         walked.count(&mut totals);
@@ -103,7 +123,7 @@ impl<'a> Run<'a> {
             sweep::remove_gone(self, &walked, copies, &mut totals)?;
         }
         totals.replacement = replacement::state(self, &walked)?;
-        totals.cancelled = self.cancel.load(Ordering::Relaxed);
+        totals.cancelled = self.halt.is_cancelled();
         Ok(totals)
     }
 
@@ -120,11 +140,13 @@ impl<'a> Run<'a> {
         let pictures = Pictures { ready: tensors, senders: Arc::downgrade(&decoding) };
         let (done_sender, done) = bounded::<Done>(store::FILES);
         let (reader, loader) = (Reader::new(self), Loader::new(self));
+        self.clocks.reading.set_threads(READERS);
+        self.clocks.decoding.set_threads(self.plan.threads);
         std::thread::scope(|scope| {
             let mut stages = Vec::new();
             let walk = {
                 let done = done_sender.clone();
-                scope.spawn(move || self.ended(scan(&job_sender, &done)))
+                scope.spawn(move || self.halt.ended(scan(&job_sender, &done)))
             };
             let jobs = if self.sink.is_shared() {
                 let (sender, claimed) = bounded::<Job>(READERS);
@@ -138,7 +160,9 @@ impl<'a> Run<'a> {
             for _ in 0..READERS {
                 let (reader, jobs, mut opener) = (&reader, jobs.clone(), reader.opener());
                 let (next, done) = (content_sender.clone(), done_sender.clone());
-                let stage = move || self.pass(&jobs, &next, &done, |job| reader.read(job, &mut opener));
+                let clock = &self.clocks.reading;
+                let stage =
+                    move || self.pass(&jobs, &next, &done, clock, |job| reader.read(job, &mut opener));
                 stages.push(self.start(scope, "read", stage)?);
             }
             for _ in 0..self.plan.threads {
@@ -147,15 +171,23 @@ impl<'a> Run<'a> {
                 let decoding = decoding.clone();
                 let stage = move || {
                     let _decoding = decoding;
-                    self.pass(&contents, &next, &done, |content| loader.load(content, &mut decoder))
+                    let clock = &self.clocks.decoding;
+                    self.pass(&contents, &next, &done, clock, |content| loader.load(content, &mut decoder))
                 };
                 stages.push(self.start(scope, "load", stage)?);
             }
             // A channel closes when nobody is left at its other end.
             drop((jobs, content_sender, contents, tensor_sender, decoding));
-            let stage = move || embed::embed(self, &pictures, &done_sender);
+            let embedding = Embedding {
+                halt: &self.halt,
+                clocks: &self.clocks,
+                threads: self.plan.threads,
+                batches: self.plan.batches,
+                done: done_sender,
+            };
+            let stage = move || embedding.run(&pictures, |threads| self.encoder(threads));
             stages.push(self.start(scope, "embed", stage)?);
-            let stored = self.ended(store.take_all(&done));
+            let stored = self.halt.ended(store.take_all(&done));
             drop(done);
             let walk = join(walk);
             stages.into_iter().try_for_each(join)?;
@@ -172,16 +204,17 @@ impl<'a> Run<'a> {
         stage: impl FnOnce() -> Result<(), IngestError> + Send + 'scope,
     ) -> Result<ScopedJoinHandle<'scope, Result<(), IngestError>>, IngestError> {
         let thread = Builder::new().name(name.to_owned());
-        let started = thread.spawn_scoped(scope, move || self.ended(stage()));
-        self.ended(started.map_err(|error| IngestError::Thread { error }))
+        let started = thread.spawn_scoped(scope, move || self.halt.ended(stage()));
+        self.halt.ended(started.map_err(|error| IngestError::Thread { error }))
     }
 
-    /// Passes a stage's result on, after telling the other stages if it is an error.
-    pub(super) fn ended<T>(&self, result: Result<T, IngestError>) -> Result<T, IngestError> {
-        if result.is_err() {
-            self.failed.store(true, Ordering::Relaxed);
-        }
-        result
+    /// Loads the image tower.
+    fn encoder(&self, threads: usize) -> Result<Box<dyn Encode>, IngestError> {
+        let encoder = (self.encoders)(threads)?;
+        let Ability { device, passed_over, .. } = encoder.ability();
+        self.reporter.report(Event::ModelLoaded { device, passed_over: &passed_over });
+        _ = self.device.set(device);
+        Ok(encoder)
     }
 
     /// A stage that takes files one at a time.
@@ -190,6 +223,7 @@ impl<'a> Run<'a> {
         from: &Receiver<From>,
         next: &Sender<To>,
         done: &Sender<Done>,
+        clock: &Clock,
         mut step: impl FnMut(From) -> Result<Passed<To>, IngestError>,
     ) -> Result<(), IngestError> {
         for file in from {
@@ -197,7 +231,7 @@ impl<'a> Run<'a> {
                 break;
             }
             let path = file.job().path.clone();
-            let sent = match stepped(&self.in_flight, file, &mut step)? {
+            let sent = match clock.time(|| stepped(&self.in_flight, file, &mut step))? {
                 Passed::On(file) => next.send(file).is_ok(),
                 Passed::Done(files) => files.into_iter().all(|file| done.send(file).is_ok()),
                 Passed::Nothing => true,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use imgsearch_index::Fingerprint;
 
+use super::busy::Clock;
 use super::file::Done;
 use super::in_flight::InFlight;
 use super::known::Known;
@@ -27,15 +28,21 @@ pub(super) struct Store<'a> {
     sink: &'a dyn Sink,
     in_flight: &'a InFlight,
     reporter: &'a dyn Reporter,
+    clock: &'a Clock,
     pending: Vec<Done>,
     pub(super) totals: Totals,
     pub(super) copies: Copies,
 }
 
 impl<'a> Store<'a> {
-    pub(super) fn new(sink: &'a dyn Sink, in_flight: &'a InFlight, reporter: &'a dyn Reporter) -> Store<'a> {
+    pub(super) fn new(
+        sink: &'a dyn Sink,
+        in_flight: &'a InFlight,
+        reporter: &'a dyn Reporter,
+        clock: &'a Clock,
+    ) -> Store<'a> {
         let (pending, totals, copies) = (Vec::new(), Totals::default(), Copies::new());
-        Store { sink, in_flight, reporter, pending, totals, copies }
+        Store { sink, in_flight, reporter, clock, pending, totals, copies }
     }
 
     /// Stores until no more comes.
@@ -73,7 +80,7 @@ impl<'a> Store<'a> {
             changes.extend(file.writes);
         }
         if !changes.is_empty() {
-            self.sink.apply(changes)?;
+            self.clock.time(|| self.sink.apply(changes))?;
         }
         if !unwritten.is_empty() {
             self.sink.release(&unwritten)?;
@@ -217,8 +224,9 @@ mod tests {
     fn a_file_comes_with_its_parts() {
         let folder = tempfile::tempdir().unwrap();
         let (sink, in_flight, told) = (sink(&folder), InFlight::default(), Told::default());
+        let clock = Clock::default();
         let take = |files: Vec<Done>| {
-            let mut store = Store::new(&*sink, &in_flight, &told);
+            let mut store = Store::new(&*sink, &in_flight, &told, &clock);
             let (sender, done) = unbounded();
             files.into_iter().for_each(|file| sender.send(file).unwrap());
             drop(sender);
@@ -257,8 +265,8 @@ mod tests {
     fn what_the_index_refuses_is_an_outcome_of_its_file() {
         let folder = tempfile::tempdir().unwrap();
         let sink = sink(&folder);
-        let (in_flight, told) = (InFlight::default(), Told::default());
-        let mut store = Store::new(&*sink, &in_flight, &told);
+        let (in_flight, told, clock) = (InFlight::default(), Told::default(), Clock::default());
+        let mut store = Store::new(&*sink, &in_flight, &told, &clock);
         let refused = [
             ("/long", photo("/long", 2, vec![1.0, 0.0], "x".repeat(MAX_PAYLOAD_LEN)), "a payload of"),
             ("/wide", photo("/wide", 3, vec![1.0; 3], String::new()), "3 dimensions"),

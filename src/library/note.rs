@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use minicbor::{Decode, Encode};
 
 use crate::item::{path_bytes, path_of};
-use crate::model::Precision;
+use crate::model::{Device, Precision};
 use crate::walk::Kind;
 
 /// The note of a run of `index`, for later runs and for `status`.
@@ -33,6 +33,9 @@ pub struct Note {
     /// How many dimensions of the model's vectors are kept; `None` if all are.
     #[n(5)]
     dim: Option<u32>,
+    /// The name of the device on which the last run embedded pictures.
+    #[n(6)]
+    device: Option<String>,
 }
 
 impl Note {
@@ -73,6 +76,16 @@ impl Note {
         self.dim.and_then(|dim| NonZeroUsize::new(dim.try_into().ok()?))
     }
 
+    /// The name of the device on which pictures were embedded last, if any were.
+    pub fn device(&self) -> Option<&str> {
+        self.device.as_deref()
+    }
+
+    /// Notes the device on which pictures were embedded.
+    pub fn set_device(&mut self, device: Device) {
+        self.device = Some(device.name().to_owned());
+    }
+
     /// Notes the model's folder, the precision of its files, and how many dimensions are kept.
     pub fn set_model(&mut self, folder: &Path, precision: Precision, dim: Option<NonZeroUsize>) {
         self.model = path_bytes(folder).unwrap_or_default().to_vec();
@@ -89,14 +102,15 @@ mod tests {
     fn notes_round_trip_and_unknown_bytes_give_an_empty_note() {
         let mut note = Note { last_indexed: 7, ..Note::default() };
         note.set_model(Path::new("/m"), Precision::Int8, NonZeroUsize::new(256));
+        note.set_device(Device::Cuda);
         note.set_left_out(&BTreeMap::from([(Kind::Pdf, 40), (Kind::Video, 312)]), 12);
         assert_eq!(Note::read(Some(&note.encode())), note);
         assert_eq!((note.model(), note.precision()), (Some("/m".into()), Some(Precision::Int8)));
-        assert_eq!(note.dim(), NonZeroUsize::new(256));
+        assert_eq!((note.dim(), note.device()), (NonZeroUsize::new(256), Some("cuda")));
         // [7, h'2f6d'], from before precisions were noted.
         let old = Note::read(Some(b"\x82\x07\x82\x18\x2f\x18\x6d"));
         assert_eq!((old.last_indexed, old.model(), old.precision()), (7, Some("/m".into()), None));
-        assert_eq!(old.dim(), None);
+        assert_eq!((old.dim(), old.device()), (None, None));
         assert_eq!((old.not_pictures().count(), old.stood_back), (0, 0));
         assert_eq!(Note::read(Some(b"\xff")), Note::default());
         assert_eq!(Note::read(None).model(), None);

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use ort::ep::{self, ExecutionProviderDispatch};
+use ort::ep::{self, ArenaExtendStrategy, ExecutionProviderDispatch};
+use ort::memory::{AllocationDevice, AllocatorType, MemoryInfo, MemoryType};
 
 /// The device of the image tower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,11 +61,61 @@ impl Device {
         }
     }
 
+    /// The devices that [`Device::Auto`] tries before the CPU, in this order.
+    pub fn accelerators() -> impl Iterator<Item = Device> {
+        Device::ALL.iter().copied().filter(|device| device.provider().is_some())
+    }
+
+    /// The build of ONNX Runtime that it needs; `None` for the CPU, for which any will do.
+    pub fn runtime(self) -> Option<&'static str> {
+        match self {
+            Device::Auto | Device::Cpu => None,
+            Device::Cuda => Some("a build for CUDA, which `imgsearch setup --cuda` installs"),
+            #[cfg(feature = "coreml")]
+            Device::CoreMl => {
+                Some("macOS and a build with CoreML, as the `onnxruntime` of PyPI for macOS is")
+            }
+            #[cfg(feature = "directml")]
+            Device::DirectMl => {
+                Some("Windows and a build with DirectML, as PyPI's `onnxruntime-directml` is")
+            }
+            #[cfg(feature = "openvino")]
+            Device::OpenVino => Some("a build with OpenVINO, as PyPI's `onnxruntime-openvino` is"),
+            #[cfg(feature = "rocm")]
+            Device::Rocm => Some("Linux and a build with ROCm, as AMD's `onnxruntime-rocm` is"),
+        }
+    }
+
+    /// The name of its execution provider in ONNX Runtime.
+    pub(super) fn provider_name(self) -> &'static str {
+        match self {
+            Device::Auto | Device::Cpu => "CPUExecutionProvider",
+            Device::Cuda => "CUDAExecutionProvider",
+            #[cfg(feature = "coreml")]
+            Device::CoreMl => "CoreMLExecutionProvider",
+            #[cfg(feature = "directml")]
+            Device::DirectMl => "DmlExecutionProvider",
+            #[cfg(feature = "openvino")]
+            Device::OpenVino => "OpenVINOExecutionProvider",
+            #[cfg(feature = "rocm")]
+            Device::Rocm => "ROCMExecutionProvider",
+        }
+    }
+
+    /// The memory of the CPU from which the device copies fastest; `None` if there is no such memory.
+    pub(super) fn input_memory(self) -> Option<MemoryInfo<'static>> {
+        if self != Device::Cuda {
+            return None;
+        }
+        // Pages that stay where they are: the GPU reads them by itself, at twice the speed.
+        MemoryInfo::new(AllocationDevice::CUDA_PINNED, 0, AllocatorType::Device, MemoryType::CPUInput).ok()
+    }
+
     /// Its execution provider; `None` for the CPU, which needs none.
     pub(super) fn provider(self) -> Option<ExecutionProviderDispatch> {
         match self {
             Device::Auto | Device::Cpu => None,
-            Device::Cuda => Some(ep::CUDA::default().build()),
+            Device::Cuda => Some(cuda().build()),
             #[cfg(feature = "coreml")]
             Device::CoreMl => Some(ep::CoreML::default().build()),
             #[cfg(feature = "directml")]
@@ -75,6 +126,17 @@ impl Device {
             Device::Rocm => Some(ep::ROCm::default().build()),
         }
     }
+}
+
+/// CUDA with the options that suit batches of changing size, and a GPU that is not ours alone.
+fn cuda() -> ep::CUDA {
+    ep::CUDA::default()
+        // The default tries all algorithms again for each size of a batch. Towers have few convolutions, mostly one.
+        .with_conv_algorithm_search(ep::cuda::ConvAlgorithmSearch::Heuristic)
+        // The default takes memory in powers of two: up to twice what is needed.
+        .with_arena_extend_strategy(ArenaExtendStrategy::SameAsRequested)
+        // 32-bit weights mean 32-bit results, as on a CPU. Towers with 16-bit weights are as fast as this would be.
+        .with_tf32(false)
 }
 
 impl fmt::Display for Device {

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::Device;
 use super::cuda::CudaError;
+use super::{Device, missing};
 use crate::hint::Hint;
 
 /// An error of a model or of the runtime it needs.
@@ -124,6 +124,16 @@ pub enum ModelError {
         /// The text.
         text: String,
     },
+    /// The device has too little memory for the model or for a batch.
+    #[error("{device} ran out of memory {}: {detail}", at_what(*batch))]
+    OutOfMemory {
+        /// The device.
+        device: Device,
+        /// The number of pictures in the batch; 0 if the model itself did not fit.
+        batch: usize,
+        /// ONNX Runtime's message.
+        detail: String,
+    },
     /// A tower failed while running, or its output has the wrong shape.
     #[error("{path} failed: {detail}", path = path.display())]
     Inference {
@@ -164,9 +174,14 @@ impl Hint for ModelError {
             ModelError::RuntimeRefused { .. } => Some(
                 "imgsearch needs ONNX Runtime 1.24 or newer: run `imgsearch setup`, or set ORT_DYLIB_PATH to one",
             ),
-            ModelError::DeviceMissing { .. } => {
-                Some("use `--device cpu`; `imgsearch doctor` says what is missing")
+            ModelError::DeviceMissing { device, detail } => return Some(missing::hint(*device, detail)),
+            ModelError::OutOfMemory { device: Device::Cpu, .. } => {
+                Some("close other programs, or choose a smaller model")
             }
+            ModelError::OutOfMemory { .. } => Some(
+                "what was embedded is stored; close other programs that use the GPU and run the same command again, or \
+                 use `--device cpu` or a smaller model",
+            ),
             ModelError::NoWords { .. } => Some(
                 "search in English, or change the library to a multilingual model with `imgsearch index --model`; \
                  `imgsearch models list` shows them",
@@ -179,6 +194,14 @@ impl Hint for ModelError {
     }
 }
 
+fn at_what(batch: usize) -> String {
+    match batch {
+        0 => "while loading the model".to_owned(),
+        1 => "with one picture".to_owned(),
+        _ => format!("with {batch} pictures at once"),
+    }
+}
+
 fn list(paths: &[PathBuf]) -> String {
     let mut text = String::new();
     for path in paths {
@@ -186,4 +209,25 @@ fn list(paths: &[PathBuf]) -> String {
         text = format!("{text}{comma}{}", path.display());
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn running_out_of_memory_is_told_in_a_sentence() {
+        let error = |device, batch| ModelError::OutOfMemory { device, batch, detail: "no more".into() };
+        assert_eq!(error(Device::Cuda, 1).to_string(), "cuda ran out of memory with one picture: no more");
+        assert_eq!(
+            error(Device::Cuda, 8).to_string(),
+            "cuda ran out of memory with 8 pictures at once: no more"
+        );
+        assert_eq!(
+            error(Device::Cuda, 0).to_string(),
+            "cuda ran out of memory while loading the model: no more"
+        );
+        assert!(error(Device::Cuda, 1).hint().unwrap().contains("--device cpu"));
+        assert!(!error(Device::Cpu, 1).hint().unwrap().contains("--device"));
+    }
 }

@@ -64,10 +64,10 @@ pub(super) fn load_text(
     if let Some(content) = content
         && let Ok(session) = mapped(runtime, &content, threads)
     {
-        return Ok(Loaded { session, device: Device::Cpu, _content: Some(content) });
+        return Ok(Loaded { _content: Some(content), ..Loaded::new(session, Device::Cpu) });
     }
     match make(runtime, tower, threads, &path) {
-        Ok(session) => Ok(Loaded { session, device: Device::Cpu, _content: None }),
+        Ok(session) => Ok(Loaded::new(session, Device::Cpu)),
         Err(_) => load(runtime, tower, Device::Cpu, threads),
     }
 }

@@ -1,5 +1,6 @@
 //! Reads CLIP-family model folders and computes vectors. It does not search and opens no photos.
 
+mod batch;
 mod class_token;
 pub mod cuda;
 mod device;
@@ -8,6 +9,8 @@ mod fingerprint;
 mod graph;
 mod instant;
 mod layout;
+mod missing;
+mod nvidia;
 mod onnx;
 mod ports;
 mod preprocess;
@@ -30,15 +33,17 @@ use imgsearch_index::{Space, SpaceError};
 pub use device::Device;
 pub use error::ModelError;
 pub use layout::Layout;
+pub use missing::PassedOver;
+pub use nvidia::{Gpu, NoNvidia, Nvidia};
 pub use preprocess::Preprocess;
 pub use prompt::Prompt;
 pub use runtime::Runtime;
 pub use session::{ImageEncoder, TextEncoder};
-pub use speed::Speed;
+pub use speed::{ImageSpeed, Speed};
 
+pub(crate) use batch::{Ability, BATCH, BatchSize, Encode, Encoded};
 pub(crate) use fingerprint::sha256_remembered;
 pub(crate) use graph::Graph;
-pub(crate) use session::BATCH;
 
 use instant::TowerCopy;
 use layout::ModelConfig;
@@ -219,6 +224,17 @@ impl Model {
     /// As [`Model::image_encoder`].
     pub fn image_encoder_on(&self, threads: usize) -> Result<ImageEncoder, ModelError> {
         ImageEncoder::open(self.runtime()?, &self.config.image, self.cut, self.execution.device, threads)
+    }
+
+    /// Loads the image tower for a few pictures, as in queries: without a wish for a device it runs on the CPU, because a GPU
+    /// takes seconds to start.
+    ///
+    /// # Errors
+    /// As [`Model::image_encoder`].
+    pub fn image_encoder_for_few(&self) -> Result<ImageEncoder, ModelError> {
+        let Execution { device, threads, .. } = self.execution;
+        let device = if device == Device::Auto { Device::Cpu } else { device };
+        ImageEncoder::open(self.runtime()?, &self.config.image, self.cut, device, threads)
     }
 
     /// Loads the text tower, its tokenizer and ONNX Runtime in parallel. It is optimised for a fast start; to embed thousands

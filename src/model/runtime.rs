@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 
-use super::ModelError;
-use super::version::version_of;
+use super::version::{providers, version_of};
+use super::{Device, ModelError};
 
 /// The library's file name starts with this on every platform.
 const STEM: &str = if cfg!(windows) { "onnxruntime" } else { "libonnxruntime" };
@@ -67,6 +67,13 @@ impl Runtime {
     /// The library's version, such as `1.32.0`, if it reports one.
     pub fn version(&self) -> Option<String> {
         version_of(&self.path)
+    }
+
+    /// The devices that its build knows, the CPU first. A device that it knows may still not work here.
+    pub fn devices(&self) -> Vec<Device> {
+        let providers = providers();
+        let known = Device::ALL.iter().copied().filter(|device| *device != Device::Auto);
+        known.filter(|device| providers.iter().any(|name| name == device.provider_name())).collect()
     }
 }
 

@@ -1,20 +1,20 @@
 //! The image and text encoders: preprocessed pictures and texts in, unit vectors out.
 
+use std::fmt;
+use std::time::Duration;
+
 use half::f16;
 use imgsearch_index::{Vector, VectorError};
-use ndarray::{Array2, Array3, Array4, Axis};
+use ndarray::{Array2, Array3};
 use ort::session::SessionInputValue;
-use ort::value::Tensor;
+use ort::value::{PrimitiveTensorElementType, Tensor};
 
+use super::batch::{Ability, BATCH, Encode, Encoded};
 use super::layout::{ImageConfig, Padding, PreprocessConfig, TextConfig};
 use super::ports::{Batch, ChannelOrder, Element, IntegerInput, PixelInput, TokenInputs, Width};
 use super::tokenizer::{Tokenizer, Tokens};
 use super::tower::{Cut, Loaded, Tower, load};
-use super::{Device, ModelError, Prompt, Runtime};
-
-/// Pictures per batch. Measured with ViT-B/32 on one CPU core: 125 ms per photo singly, 119 in batches of two and 116 in
-/// batches of four; with 8-bit weights 40 and 38. Batches of two would save 30 MB but waste a GPU.
-pub(crate) const BATCH: usize = 4;
+use super::{Device, ModelError, PassedOver, Prompt, Runtime, nvidia};
 
 /// The image tower. Threads can share it.
 pub struct ImageEncoder {
@@ -58,23 +58,13 @@ impl ImageEncoder {
     /// fail its whole batch.
     ///
     /// # Errors
-    /// [`ModelError::Inference`] if ONNX Runtime fails or the output is not `[batch, embed_dim]` numbers.
+    /// [`ModelError::Inference`] if ONNX Runtime fails or the output is not `[batch, embed_dim]` numbers;
+    /// [`ModelError::OutOfMemory`] if there are too many tensors for the device's memory.
     pub fn encode_each(
         &self,
         tensors: &[Array3<f32>],
     ) -> Result<Vec<Result<Vector, VectorError>>, ModelError> {
-        let at_once = match self.input.batch {
-            Batch::Any => tensors.len().max(1),
-            Batch::One => 1,
-        };
-        let mut vectors = Vec::with_capacity(tensors.len());
-        for tensors in tensors.chunks(at_once) {
-            let views: Vec<_> = tensors.iter().map(|tensor| tensor.view()).collect();
-            let batch = ndarray::stack(Axis(0), &views).map_err(|error| self.tower.failed(&error))?;
-            let pixels = self.pixels(batch).map_err(|error| self.tower.failed(&error))?;
-            vectors.extend(self.tower.run(&[(&self.input.name, pixels)], tensors.len())?);
-        }
-        Ok(vectors)
+        Ok(self.encode_batch(tensors)?.vectors)
     }
 
     /// The device in use.
@@ -82,39 +72,89 @@ impl ImageEncoder {
         self.tower.device()
     }
 
-    /// A batch in the type and order that the tower expects.
-    fn pixels(&self, batch: Array4<f32>) -> Result<SessionInputValue<'static>, ort::Error> {
-        let batch = match self.input.order {
-            ChannelOrder::First => batch,
-            ChannelOrder::Last => batch.permuted_axes([0, 2, 3, 1]).as_standard_layout().into_owned(),
-        };
-        Ok(match self.input.element {
-            Element::F16 => Tensor::from_array(batch.mapv(f16::from_f32))?.into(),
-            Element::U8 => Tensor::from_array(self.bytes(&batch))?.into(),
-            Element::F32 | Element::I32 | Element::I64 | Element::Other => Tensor::from_array(batch)?.into(),
-        })
+    /// If the device was chosen by [`Device::Auto`]: the devices that were tried before.
+    pub fn passed_over(&self) -> &[PassedOver] {
+        self.tower.passed_over()
     }
 
-    /// Converts normalised pixels back to bytes, for a tower that normalises them itself.
+    /// A batch in the type and order that the tower expects.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "the nearest whole number is 0 to 255"
     )]
-    fn bytes(&self, batch: &Array4<f32>) -> Array4<u8> {
+    fn pixels(&self, tensors: &[Array3<f32>]) -> Result<SessionInputValue<'static>, ort::Error> {
         let PreprocessConfig { mean, std, .. } = self.preprocess;
-        let colours = match self.input.order {
-            ChannelOrder::First => 1,
-            ChannelOrder::Last => 3,
-        };
-        let mut bytes = Array4::zeros(batch.raw_dim());
-        for (colour, (mean, std)) in mean.into_iter().zip(std).enumerate() {
-            let byte = |value: &f32| ((value * std + mean) * 255.0).round() as u8;
-            bytes
-                .index_axis_mut(Axis(colours), colour)
-                .assign(&batch.index_axis(Axis(colours), colour).map(byte));
+        match self.input.element {
+            Element::F16 => self.input_of(tensors, |_, value| f16::from_f32(value)),
+            // The tower normalises pixels itself, so they become bytes again.
+            Element::U8 => self.input_of(tensors, |colour, value| {
+                ((value * std[colour] + mean[colour]) * 255.0).round() as u8
+            }),
+            Element::F32 | Element::I32 | Element::I64 | Element::Other => {
+                self.input_of(tensors, |_, value| value)
+            }
         }
-        bytes
+    }
+
+    /// Writes a batch into a new input. `convert` gets the channel, 0 to 2, and a value.
+    fn input_of<T: PrimitiveTensorElementType + fmt::Debug + 'static>(
+        &self,
+        tensors: &[Array3<f32>],
+        convert: impl Fn(usize, f32) -> T,
+    ) -> Result<SessionInputValue<'static>, ort::Error> {
+        let [height, width] = self.preprocess.image_size.map(|side| side as usize);
+        let shape = match self.input.order {
+            ChannelOrder::First => [tensors.len(), 3, height, width],
+            ChannelOrder::Last => [tensors.len(), height, width, 3],
+        };
+        let mut input = self.tower.new_input::<T>(&shape)?;
+        let mut batch = input.try_extract_array_mut::<T>()?;
+        for (tensor, place) in tensors.iter().zip(batch.outer_iter_mut()) {
+            if tensor.dim() != (3, height, width) {
+                return Err(ort::Error::new(format!("a tensor is {:?}", tensor.shape())));
+            }
+            let mut place = match self.input.order {
+                ChannelOrder::First => place,
+                ChannelOrder::Last => place.permuted_axes(vec![2, 0, 1]),
+            };
+            for (colour, (from, mut to)) in tensor.outer_iter().zip(place.outer_iter_mut()).enumerate() {
+                to.zip_mut_with(&from, |to, from| *to = convert(colour, *from));
+            }
+        }
+        Ok(input.into())
+    }
+}
+
+impl Encode for ImageEncoder {
+    fn ability(&self) -> Ability {
+        let (device, is_parallel) = (self.device(), self.tower.is_parallel());
+        let [height, width] = self.preprocess.image_size;
+        let most = match (self.input.batch, is_parallel) {
+            (Batch::One, false) => 1,
+            (_, true) => BATCH,
+            (Batch::Any, false) => Ability::most_of(3 * height as usize * width as usize * size_of::<f32>()),
+        };
+        Ability { device, is_parallel, most, passed_over: self.passed_over().to_vec() }
+    }
+
+    fn encode_batch(&self, tensors: &[Array3<f32>]) -> Result<Encoded, ModelError> {
+        let at_once = match self.input.batch {
+            Batch::Any => tensors.len().max(1),
+            Batch::One => 1,
+        };
+        let mut encoded = Encoded { vectors: Vec::with_capacity(tensors.len()), took: Duration::ZERO };
+        for tensors in tensors.chunks(at_once) {
+            let pixels = self.pixels(tensors).map_err(|error| self.tower.refused(&error, tensors.len()))?;
+            let Encoded { vectors, took } = self.tower.run(&[(&self.input.name, pixels)], tensors.len())?;
+            encoded.vectors.extend(vectors);
+            encoded.took += took;
+        }
+        Ok(encoded)
+    }
+
+    fn free_memory(&self) -> Option<u64> {
+        (self.device() == Device::Cuda).then(nvidia::free_memory)?
     }
 }
 
@@ -191,7 +231,7 @@ impl TextEncoder {
         let values = inputs.into_iter().map(|(input, row)| Ok((input.name.as_str(), integers(input, row)?)));
         let values =
             values.collect::<Result<Vec<_>, ort::Error>>().map_err(|error| self.tower.failed(&error))?;
-        let mut vectors = self.tower.run(&values, 1)?;
+        let mut vectors = self.tower.run(&values, 1)?.vectors;
         let vector = vectors.pop().ok_or_else(|| self.tower.failed(&"no output"))?;
         vector.map_err(|error| self.tower.failed(&error))
     }

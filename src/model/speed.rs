@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::Array3;
 
-use super::{BATCH, Model, ModelError};
+use super::{BatchSize, Device, Encode, Encoded, Model, ModelError};
 
 /// The text tower gets one part in this many of the time.
 const TEXT_SHARE: u32 = 5;
@@ -20,6 +20,17 @@ pub struct Speed {
     pub query: Duration,
 }
 
+/// The speed of the image tower.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ImageSpeed {
+    /// The device on which it ran.
+    pub device: Device,
+    /// Pictures per batch: as many as the indexer would use.
+    pub batch: usize,
+    /// Pictures per second, without reading and decoding.
+    pub per_second: f32,
+}
+
 impl Model {
     /// Measures the speed of both towers. It takes about `most`, including loading. Each tower runs at least twice, and the
     /// first run does not count.
@@ -27,20 +38,47 @@ impl Model {
     /// # Errors
     /// As [`Model::image_encoder`] and [`Model::text_encoder`].
     pub fn speed(&self, most: Duration) -> Result<Speed, ModelError> {
-        let begin = Instant::now();
         let for_text = most / TEXT_SHARE;
-        let encoder = self.image_encoder()?;
-        let [height, width] = self.config.image.preprocess.image_size;
-        let batch = vec![Array3::zeros((3, height as usize, width as usize)); BATCH];
-        let batch_took = median_of(begin + (most - for_text), || encoder.encode_each(&batch).map(drop))?;
-        drop(encoder);
+        let images = self.image_speed(most - for_text)?;
         let begin = Instant::now();
         let encoder = self.text_encoder()?;
         let query = median_of(begin + for_text, || encoder.encode_text(QUERY).map(drop))?;
-        #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
-        let images_per_second = BATCH as f32 / batch_took.as_secs_f32();
-        Ok(Speed { images_per_second, query })
+        Ok(Speed { images_per_second: images.per_second, query })
     }
+
+    /// Measures the speed of the image tower, as [`Model::speed`] does.
+    ///
+    /// # Errors
+    /// As [`Model::image_encoder`].
+    pub fn image_speed(&self, most: Duration) -> Result<ImageSpeed, ModelError> {
+        let begin = Instant::now();
+        let encoder = self.image_encoder()?;
+        let [height, width] = self.config.image.preprocess.image_size;
+        let batch_of = |pictures| vec![Array3::zeros((3, height as usize, width as usize)); pictures];
+        let batch = batch_of(best_size(&encoder, begin + most / 2, batch_of)?);
+        let took = median_of(begin + most, || encoder.encode_each(&batch).map(drop))?;
+        #[expect(clippy::cast_precision_loss, reason = "a batch is small")]
+        let per_second = batch.len() as f32 / took.as_secs_f32();
+        Ok(ImageSpeed { device: encoder.device(), batch: batch.len(), per_second })
+    }
+}
+
+/// The size of batches that suits the device, found as the indexer does, until `end` at most.
+fn best_size(
+    encoder: &dyn Encode,
+    end: Instant,
+    batch_of: impl Fn(usize) -> Vec<Array3<f32>>,
+) -> Result<usize, ModelError> {
+    let size = BatchSize::new(&encoder.ability());
+    while !size.is_settled() && Instant::now() < end {
+        let pictures = size.now();
+        match encoder.encode_batch(&batch_of(pictures)) {
+            Ok(Encoded { took, .. }) => size.ran(pictures, took, || encoder.free_memory()),
+            Err(ModelError::OutOfMemory { .. }) if size.too_large(pictures).is_some() => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(size.now())
 }
 
 /// The time that `work` takes: the median of repetitions until `end`. The first one does not count.

@@ -8,20 +8,24 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
 use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
 
 use half::f16;
-use imgsearch_index::{Vector, VectorError};
+use imgsearch_index::Vector;
 use memmap2::Mmap;
 use ndarray::{Array2, ArrayViewD, Axis, s};
 use ort::AsPointer;
+use ort::memory::Allocator;
 use ort::session::builder::{GraphOptimizationLevel, SessionBuilder};
 use ort::session::{Session, SessionInputValue};
-use ort::value::DynValue;
+use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
 
+use super::batch::Encoded;
 use super::cuda::Libraries;
 use super::layout::ModelConfig;
+use super::missing::is_out_of_memory;
 use super::ports::{Element, Embedding, Port};
-use super::{Device, ModelError, Runtime, class_token, onnx};
+use super::{Device, ModelError, PassedOver, Runtime, class_token, onnx};
 
 /// A loaded ONNX file with known inputs and an output `[batch, embed_dim]`.
 pub(super) struct Tower {
@@ -31,6 +35,8 @@ pub(super) struct Tower {
     cut: Cut,
     /// Locked during a run on devices that cannot run in parallel; `None` on others.
     one_at_a_time: Option<Mutex<()>>,
+    /// Allocates memory for inputs: such from which the device copies fastest, or ordinary memory.
+    inputs: Mutex<Allocator>,
 }
 
 /// How a tower's output is cut: the first `to` of its `from` dimensions are kept, all of them by default. Models trained with
@@ -70,8 +76,16 @@ impl fmt::Display for Cut {
 pub(super) struct Loaded {
     pub(super) session: Session,
     pub(super) device: Device,
+    /// If the device was chosen by [`Device::Auto`]: the devices that were tried before.
+    pub(super) passed_over: Vec<PassedOver>,
     /// The mapped file from which the session uses weights, if any. Declared after the session, so that it is dropped later.
     pub(super) _content: Option<Mmap>,
+}
+
+impl Loaded {
+    pub(super) fn new(session: Session, device: Device) -> Loaded {
+        Loaded { session, device, passed_over: Vec::new(), _content: None }
+    }
 }
 
 impl Tower {
@@ -94,7 +108,23 @@ impl Tower {
             )));
         }
         let one_at_a_time = (loaded.device != Device::Cpu).then(Mutex::default);
-        Ok((Tower { loaded, file: file.to_owned(), output, cut, one_at_a_time }, inputs))
+        let fastest = loaded.device.input_memory();
+        let fastest = fastest.and_then(|memory| Allocator::new(&loaded.session, memory).ok());
+        let allocator = Mutex::new(fastest.unwrap_or_default());
+        let file = file.to_owned();
+        Ok((Tower { loaded, file, output, cut, one_at_a_time, inputs: allocator }, inputs))
+    }
+
+    /// A new input of this shape. Its values are arbitrary.
+    pub(super) fn new_input<T: PrimitiveTensorElementType + fmt::Debug>(
+        &self,
+        shape: &[usize],
+    ) -> Result<Tensor<T>, ort::Error> {
+        // The lock guards no data, so it is safe to continue after a panic.
+        let allocator = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        // There is less of such memory than of ordinary memory.
+        Tensor::new(&allocator, shape.to_vec())
+            .or_else(|_| Tensor::new(&Allocator::default(), shape.to_vec()))
     }
 
     /// Runs the tower and returns the unit vector of each of the `batch` rows, or why it has none. Any number of threads can
@@ -103,21 +133,23 @@ impl Tower {
         &self,
         inputs: &[(&str, SessionInputValue<'_>)],
         batch: usize,
-    ) -> Result<Vec<Result<Vector, VectorError>>, ModelError> {
-        let Tower { loaded, file, output, cut, one_at_a_time } = self;
-        let failed = |detail: String| ModelError::Inference { path: file.clone(), detail };
+    ) -> Result<Encoded, ModelError> {
+        let Tower { loaded, output, cut, one_at_a_time, .. } = self;
         // The lock guards no data, so it is safe to continue after a panic.
         let turn = one_at_a_time.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
+        let begin = Instant::now();
         let embedding = run(&loaded.session, inputs, &output.name);
+        let took = begin.elapsed();
         drop(turn);
         let array = embedding.and_then(|embedding| numbers(&embedding, output.element));
-        let array = array.map_err(|error| failed(error.to_string()))?;
+        let array = array.map_err(|error| self.refused(&error, batch))?;
         if array.shape() != [batch, cut.from] {
             let (found, expected) = (array.shape(), cut.from);
-            return Err(failed(format!("output is {found:?}, expected [{batch}, {expected}]")));
+            return Err(self.failed(&format!("output is {found:?}, expected [{batch}, {expected}]")));
         }
         let kept = array.slice(s![.., ..cut.to]);
-        Ok(kept.axis_iter(Axis(0)).map(|row| Vector::normalized(row.to_vec())).collect())
+        let vectors = kept.axis_iter(Axis(0)).map(|row| Vector::normalized(row.to_vec())).collect();
+        Ok(Encoded { vectors, took })
     }
 
     /// The dimensions of its vectors.
@@ -130,8 +162,31 @@ impl Tower {
         self.loaded.device
     }
 
-    pub(super) fn failed(&self, detail: &dyn std::fmt::Display) -> ModelError {
-        ModelError::Inference { path: self.file.clone(), detail: detail.to_string() }
+    pub(super) fn passed_over(&self) -> &[PassedOver] {
+        &self.loaded.passed_over
+    }
+
+    /// Whether several batches run in parallel.
+    pub(super) fn is_parallel(&self) -> bool {
+        self.one_at_a_time.is_none()
+    }
+
+    pub(super) fn failed(&self, detail: &dyn fmt::Display) -> ModelError {
+        let (path, device) = (self.file.clone(), self.device());
+        let detail = match device {
+            Device::Cpu => detail.to_string(),
+            _ => format!("on {device}: {detail}"),
+        };
+        ModelError::Inference { path, detail }
+    }
+
+    /// The error of a run with this many rows.
+    pub(super) fn refused(&self, error: &ort::Error, batch: usize) -> ModelError {
+        let detail = error.to_string();
+        if is_out_of_memory(&detail) {
+            return ModelError::OutOfMemory { device: self.device(), batch, detail };
+        }
+        self.failed(&detail)
     }
 }
 
@@ -194,22 +249,32 @@ pub(super) fn load(
     threads: usize,
 ) -> Result<Loaded, ModelError> {
     let refuse = |error: ort::Error| ModelError::Load { path: file.to_owned(), detail: error.to_string() };
+    let refuse_on = |device: Device, error: ort::Error| match error.to_string() {
+        detail if is_out_of_memory(&detail) => ModelError::OutOfMemory { device, batch: 0, detail },
+        _ => refuse(error),
+    };
     let on = |device: Device| {
         if device == Device::Cpu
             && let Ok(session) = from_outline(runtime, file, threads)
         {
-            return Ok(Loaded { session, device, _content: None });
+            return Ok(Loaded::new(session, device));
         }
         // If the outline does not work, try the file itself; its error is the one to report.
         let builder = configured(runtime, threads).map_err(refuse)?;
-        let session = with_provider(builder, runtime, device)?.commit_from_file(file).map_err(refuse)?;
-        Ok(Loaded { session, device, _content: None })
+        let session = with_provider(builder, runtime, device)?.commit_from_file(file);
+        Ok(Loaded::new(session.map_err(|error| refuse_on(device, error))?, device))
     };
     if device != Device::Auto {
         return on(device);
     }
-    let accelerators = Device::ALL.iter().filter(|device| device.provider().is_some());
-    accelerators.copied().find_map(|device| on(device).ok()).map_or_else(|| on(Device::Cpu), Ok)
+    let mut passed_over = Vec::new();
+    for accelerator in Device::accelerators() {
+        match on(accelerator) {
+            Ok(loaded) => return Ok(Loaded { passed_over, ..loaded }),
+            Err(error) => passed_over.push(PassedOver::new(accelerator, &error)),
+        }
+    }
+    Ok(Loaded { passed_over, ..on(Device::Cpu)? })
 }
 
 /// A session that maps its weights. A 32-bit ViT-B/32 then loads in 0.51 s of CPU time instead of 0.84 s, with two thirds of

@@ -19,6 +19,7 @@ impl Output {
         let Status {
             library,
             model,
+            device,
             images,
             skipped,
             not_pictures,
@@ -36,6 +37,9 @@ impl Output {
         let last = last_indexed.map_or_else(|| "never".to_owned(), local_time);
         self.line(&format!("library       {library}"))?;
         self.line(&format!("model         {}", model.as_deref().unwrap_or("none yet")))?;
+        if let Some(device) = device {
+            self.line(&format!("embedded on   {device}"))?;
+        }
         writeln!(self.out, "images        {images}")?;
         writeln!(self.out, "skipped       {}", skipped.values().sum::<u64>())?;
         for (label, files) in skipped {

@@ -228,6 +228,7 @@ fn what_must_be_absent_is_absent() {
             "src/main.rs",
             "src/model/cuda/driver.rs",
             "src/model/instant.rs",
+            "src/model/nvidia.rs",
             "src/model/tower.rs",
             "src/model/version.rs",
             "src/decode/heif/library.rs",

@@ -172,6 +172,7 @@ fn status_shows_the_contents_of_the_library() {
     assert_eq!(after["skipped"]["empty file"], 1);
     assert!(after["bytes_on_disk"].as_u64().unwrap() > 0);
     assert!(after["last_indexed"].as_str().unwrap().ends_with('Z'));
+    assert_eq!((&before["device"], &after["device"]), (&Value::Null, &"cpu".into()));
     assert!(stdout(&workspace, &["status"]).contains("images        1"));
     assert!(stdout(&workspace, &["status", "--skipped"]).starts_with("empty file\t"));
 }
@@ -180,7 +181,7 @@ fn status_shows_the_contents_of_the_library() {
 fn doctor_checks_every_part() {
     let workspace = indexed();
     let report = stdout(&workspace, &["doctor"]);
-    for what in ["ONNX Runtime", "model", "device", "text", "HEIC and AVIF", "library"] {
+    for what in ["ONNX Runtime", "model", "device", "GPU", "text", "HEIC and AVIF", "library"] {
         assert!(report.contains(&format!("ok     {what}")), "{what} in:\n{report}");
     }
     let output = workspace

@@ -26,6 +26,7 @@ mod filters;
 mod fixture;
 mod formats;
 mod goldens;
+mod gpus;
 mod hostile;
 mod hub_server;
 mod in_process;

@@ -4,10 +4,12 @@ use std::fs;
 use std::path::PathBuf;
 
 use imgsearch::Model;
+use imgsearch::decode::{Limits, decode};
+use imgsearch::model::Device;
 use serde_json::Value;
 
 use crate::model_goldens::execution;
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, encoded};
 
 #[track_caller]
 fn stdout(workspace: &Workspace, args: &[&str]) -> String {
@@ -87,6 +89,50 @@ fn the_requested_device_works_or_the_error_has_the_loaders_reason() {
     index("auto").code(0).stderr(predicates::str::contains("the image model runs on cpu"));
     assert!(stdout(&workspace, &["doctor"]).contains("ok     device: the image model runs on cpu"));
     index("abacus").code(2).stderr(predicates::str::contains("possible values: auto, cpu, cuda"));
+}
+
+/// Devices get batches of any size, and a library's vectors come from batches of several sizes.
+#[test]
+fn a_picture_has_the_same_vector_in_a_batch_of_any_size() {
+    let data = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
+    let model = Model::open(&data.join("models/offline"), execution(None)).unwrap();
+    let preprocess = model.preprocess();
+    let tensors: Vec<_> = (0..70)
+        .map(|seed| {
+            let bytes = encoded(seed, image::ImageFormat::Png);
+            preprocess.tensor(&decode(&bytes, &Limits::default(), preprocess.detail()).unwrap())
+        })
+        .collect();
+    let encoder = model.image_encoder().unwrap();
+    let in_batches_of = |size: usize| -> Vec<_> {
+        tensors.chunks(size).flat_map(|batch| encoder.encode_images(batch).unwrap()).collect()
+    };
+    let expected = in_batches_of(4);
+    for size in [1, 3, 32, 64, 70] {
+        for (number, (found, expected)) in in_batches_of(size).iter().zip(&expected).enumerate() {
+            assert!(found.dot(expected) >= 0.99999, "picture {number} in a batch of {size}");
+        }
+    }
+    // So that an exchange of two would show.
+    let closest = (1..70).map(|number| expected[number].dot(&expected[number - 1])).fold(0.0, f32::max);
+    assert!(closest < 0.9999, "{closest}");
+}
+
+/// Without a GPU, the devices that were tried tell whether one was asked for.
+#[test]
+fn pictures_in_queries_are_embedded_on_the_cpu_unless_a_device_is_named() {
+    let data = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
+    let model = |device| {
+        let execution = imgsearch::model::Execution { device, ..execution(None) };
+        Model::open(&data.join("models/offline"), execution).unwrap()
+    };
+    let auto = model(Device::Auto);
+    let tried: Vec<_> =
+        auto.image_encoder().unwrap().passed_over().iter().map(|tried| tried.device).collect();
+    assert_eq!(tried, Device::accelerators().collect::<Vec<_>>());
+    let for_few = auto.image_encoder_for_few().unwrap();
+    assert!(for_few.device() == Device::Cpu && for_few.passed_over().is_empty());
+    assert!(model(Device::Cuda).image_encoder_for_few().is_err());
 }
 
 #[test]

@@ -102,7 +102,8 @@ impl Reporter for Counting<'_> {
             Ingested::Finished { .. } | Ingested::Vanished => self.done.fetch_add(1, Ordering::Relaxed),
             Ingested::Replacing { .. }
             | Ingested::WalkEnded
-            | Ingested::ModelLoaded(_)
+            | Ingested::ModelLoaded { .. }
+            | Ingested::Busy(_)
             | Ingested::Unsettled { .. }
             | Ingested::Unreadable { .. }
             | Ingested::Kept { .. } => return,

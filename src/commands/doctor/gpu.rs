@@ -1,0 +1,173 @@
+//! The lines of `doctor` about GPUs.
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use imgsearch::Model;
+use imgsearch::hint::Hint;
+use imgsearch::model::cuda::{CudaVersion, Driver, Libraries, NEEDED, Place};
+use imgsearch::model::{Device, Gpu, NoNvidia, Nvidia, PassedOver, Runtime};
+use indicatif::BinaryBytes;
+
+use crate::render::{Check, Wrong};
+
+/// Where the image model runs, and why not on another device.
+pub(super) fn device(model: &Model) -> Result<String> {
+    let encoder = model.image_encoder()?;
+    let mut text = format!("the image model runs on {}", encoder.device());
+    for passed_over in encoder.passed_over() {
+        let PassedOver { device, reason, hint } = passed_over;
+        text += &match (passed_over.gpu(), hint) {
+            (Some(gpu), Some(hint)) => format!("; {gpu} is not used: {reason} ({hint})"),
+            _ => format!("; not on {device}: {reason}"),
+        };
+    }
+    Ok(text)
+}
+
+/// All other lines about GPUs. `asked` is the device that the user asked for.
+pub(super) fn checks(asked: Device, runtime: Option<&Runtime>) -> Vec<Check> {
+    let others = Device::accelerators().filter(|device| *device != Device::Cuda);
+    let others = others.map(|device| other(device, asked, runtime));
+    let found = Nvidia::find();
+    // Libraries are missed only by those who have a GPU, or think so.
+    let are_needed = asked == Device::Cuda || found.as_ref().is_ok_and(|nvidia| !nvidia.gpus.is_empty());
+    let libraries = runtime.map(|runtime| Libraries::beside(runtime.path()));
+    let libraries = libraries.filter(|libraries| libraries.runtime().is_some());
+    let libraries = libraries.map(|libraries| cuda(&libraries.places(), libraries.folder(), are_needed));
+    std::iter::once(nvidia(asked, found)).chain(libraries).chain(others).collect()
+}
+
+/// The libraries of CUDA and cuDNN for a build of ONNX Runtime with CUDA, which is in `folder`.
+fn cuda(places: &[(&str, Place)], folder: &Path, are_needed: bool) -> Check {
+    let missing: Vec<_> = places
+        .iter()
+        .filter(|(_, place)| matches!(place, Place::Missing(_)))
+        .map(|(name, _)| *name)
+        .collect();
+    let in_folder = places.iter().filter(|(_, place)| matches!(place, Place::Folder(_))).count();
+    let in_system = places.len() - in_folder - missing.len();
+    let where_found =
+        format!("{in_folder} of {} in {}, {in_system} in the system", places.len(), folder.display());
+    let result = match missing.is_empty() {
+        true => Ok(where_found),
+        false if are_needed => Err(Wrong {
+            error: anyhow!("{} missing ({where_found})", missing.join(", ")),
+            hint: Some("`imgsearch setup --cuda` installs them".to_owned()),
+        }),
+        false => Ok(format!("{} missing, which only a GPU needs ({where_found})", missing.join(", "))),
+    };
+    Check { what: "CUDA libraries", result }
+}
+
+/// NVIDIA's driver and GPUs. That there are none is wrong only for those who ask for CUDA.
+fn nvidia(asked: Device, found: Result<Nvidia, NoNvidia>) -> Check {
+    let wrong = |error, hint: &str| Err(Wrong { error, hint: Some(hint.to_owned()) });
+    let is_asked = asked == Device::Cuda;
+    let result = match found {
+        Ok(Nvidia { gpus, driver, .. }) if gpus.is_empty() => {
+            let text = format!("NVIDIA's driver {driver} reports no GPU");
+            if is_asked {
+                wrong(anyhow!(text), "in a container, pass the GPU on (`--gpus all`)")
+            } else {
+                Ok(text)
+            }
+        }
+        Ok(nvidia) => {
+            let version = |(major, minor)| Driver { cuda: CudaVersion { major, minor } };
+            match nvidia.cuda.map(|cuda| version(cuda).check(NEEDED)) {
+                Some(Err(error)) => {
+                    Err(Wrong { hint: error.hint(), error: anyhow!("{}: {error}", describe(&nvidia)) })
+                }
+                Some(Ok(())) | None => Ok(describe(&nvidia)),
+            }
+        }
+        Err(error @ NoNvidia::NoDriver) if is_asked => {
+            wrong(error.into(), "install NVIDIA's driver; in a container, pass the GPU on (`--gpus all`)")
+        }
+        Err(error @ NoNvidia::NoDriver) => Ok(error.to_string()),
+        Err(error @ NoNvidia::Refused(_)) => {
+            wrong(error.into(), "restart the computer if the driver was updated, or install the driver again")
+        }
+    };
+    Check { what: "GPU", result }
+}
+
+fn describe(Nvidia { driver, cuda, gpus }: &Nvidia) -> String {
+    let gpu = |Gpu { name, memory, free }: &Gpu| {
+        format!("{name}, {} of memory ({} free)", BinaryBytes(*memory), BinaryBytes(*free))
+    };
+    let gpus: Vec<_> = gpus.iter().map(gpu).collect();
+    let cuda = cuda.map_or_else(String::new, |(major, minor)| format!(" for CUDA {major}.{minor}"));
+    format!("{}, driver {driver}{cuda}", gpus.join("; "))
+}
+
+/// A device that this project cannot test. That it does not work is wrong only for those who ask for it.
+fn other(device: Device, asked: Device, runtime: Option<&Runtime>) -> Check {
+    let is_in_build = runtime.is_some_and(|runtime| runtime.devices().contains(&device));
+    let needs = format!("it needs {}", device.runtime().unwrap_or_default());
+    let result = match is_in_build {
+        true => Ok("in this build of ONNX Runtime (untested)".to_owned()),
+        false if asked == device => {
+            Err(Wrong { error: anyhow!("not in this build of ONNX Runtime"), hint: Some(needs) })
+        }
+        false => Ok(format!("not in this build of ONNX Runtime; {needs} (untested)")),
+    };
+    Check { what: device.name(), result }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(asked: Device, found: Result<Nvidia, NoNvidia>, expected: Result<&str, &str>) {
+        let result =
+            nvidia(asked, found).result.map_err(|wrong| format!("{}\n{:?}", wrong.error, wrong.hint));
+        match (&result, expected) {
+            (Ok(text), Ok(expected)) => assert_eq!(text, expected),
+            (Err(text), Err(expected)) => assert!(text.contains(expected), "{text}"),
+            _ => panic!("{result:?}"),
+        }
+    }
+
+    #[test]
+    fn driver_and_gpu_are_described_and_what_is_missing_has_a_hint() {
+        let gpu = Gpu { name: "NVIDIA GeForce RTX 4090".into(), memory: 24 << 30, free: 23 << 30 };
+        let nvidia = |gpus| Nvidia { driver: "580.65.06".into(), cuda: Some((13, 0)), gpus };
+        check(
+            Device::Auto,
+            Ok(nvidia(vec![gpu.clone()])),
+            Ok(
+                "NVIDIA GeForce RTX 4090, 24.00 GiB of memory (23.00 GiB free), driver 580.65.06 for CUDA 13.0",
+            ),
+        );
+        let old = Nvidia { cuda: Some((12, 4)), ..nvidia(vec![gpu]) };
+        check(Device::Auto, Ok(old), Err("too old: it is made for CUDA 12.4"));
+        check(Device::Auto, Ok(nvidia(vec![])), Ok("NVIDIA's driver 580.65.06 reports no GPU"));
+        check(Device::Cuda, Ok(nvidia(vec![])), Err("--gpus all"));
+        check(Device::Auto, Err(NoNvidia::NoDriver), Ok("no NVIDIA driver was found"));
+        check(Device::Cuda, Err(NoNvidia::NoDriver), Err("install NVIDIA's driver"));
+        let mismatch = NoNvidia::Refused("Driver/library version mismatch".into());
+        check(Device::Auto, Err(mismatch), Err("restart the computer"));
+    }
+
+    #[test]
+    fn the_libraries_that_are_missing_are_named_to_those_who_need_them() {
+        let places = [
+            ("libcudart.so.13", Place::Folder("/data/cuda/libcudart.so.13".into())),
+            ("libcublasLt.so.13", Place::Missing("no such file".into())),
+            ("libcudnn.so.9", Place::System),
+        ];
+        let folder = Path::new("/data/cuda");
+        let Err(Wrong { error, hint }) = cuda(&places, folder, true).result else { panic!("not wrong") };
+        let found = "1 of 3 in /data/cuda, 1 in the system";
+        assert_eq!(error.to_string(), format!("libcublasLt.so.13 missing ({found})"));
+        assert!(hint.unwrap().contains("setup --cuda"));
+        let expected = format!("libcublasLt.so.13 missing, which only a GPU needs ({found})");
+        assert_eq!(cuda(&places, folder, false).result.ok(), Some(expected));
+        let all = [places[0].clone(), places[2].clone()];
+        let expected = "1 of 2 in /data/cuda, 1 in the system".to_owned();
+        assert_eq!(cuda(&all, folder, true).result.ok(), Some(expected));
+    }
+}

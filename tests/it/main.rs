@@ -58,6 +58,7 @@ mod store;
 mod tags;
 mod terminal;
 mod text_files;
+mod text_goldens;
 mod towers;
 mod unseen;
 mod watching;

@@ -3,7 +3,7 @@
 import os
 
 MODELS = ["PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"]
-SIDE, LARGE_SIDE, SMALL = 640, 1280, 12
+SIDE, LARGE_SIDE, SMALL = 640, 1280, 14
 LEAST = 0.6
 
 
@@ -30,7 +30,11 @@ def check_models(sha256, pins):
 
 def lines(engine, path):
     """The lines in a picture: text, confidence, and four corners in pixels."""
-    found = engine(path)
+    import numpy
+    from PIL import Image, ImageOps
+
+    # By itself it would take a palette's numbers for shades of grey.
+    found = engine(numpy.ascontiguousarray(numpy.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))[..., ::-1]))
     if found.boxes is None:
         return []
     return [{"text": text, "confidence": round(float(score), 4), "corners": [[float(x), float(y)] for x, y in box]}

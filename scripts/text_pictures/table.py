@@ -62,7 +62,7 @@ PICTURES = {
                                      "Yes please!\nBack at 19:45", "See you later"]),
     "screen-chat-dark.png": lambda: chat(["Did you book the hotel?", "Yes, Hotel Adria, room 214", "Breakfast included?", "From 7 to 10"], dark=True),
     "screen-terminal.png": lambda: page((960, 480), TERMINAL, "mono", 20, (20, 20), 1.8, (210, 220, 210), (20, 24, 28)),
-    "screen-small.png": lambda: page((1280, 800), SMALL, "sans", 13, (40, 30), 2.2),
+    "screen-small.png": lambda: page((1280, 720), SMALL, "sans", 11, (40, 30), 2.4),
     "receipt.jpg": lambda: receipt("BÄCKEREI SCHÄFER", ITEMS, "18,91"),
     "receipt-leaning.jpg": lambda: receipt("MARKT AM TOR", ITEMS[::-1], "18,91", angle=4, lean=0.07),
     "sign-german.jpg": lambda: on_table(sign(["Straße des", "17. Juni"], (760, 320), (28, 70, 150), (250, 250, 250)), angle=-6, ground=(140, 160, 120)),

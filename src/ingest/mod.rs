@@ -34,9 +34,9 @@ use crate::hint::Hint;
 use crate::library::{LockedLibrary, Opened, Sink, StoreError, Thumbnails, View};
 use crate::model::{Device, Encode, Model, ModelError, PassedOver};
 use crate::photo::{Skip, SkipKind, Step};
+use crate::roots::Roots;
 use crate::walk::{self, Kind, PatternError, Rules};
 
-use crate::roots::Roots;
 pub use busy::Busy;
 use pipeline::Run;
 pub use replacement::{Lacking, Replacement};

@@ -36,7 +36,11 @@ impl Crop {
         let line_width = whole(width * float(HEIGHT) / height, WIDEST);
         // Small text is enlarged on the way; large text is cut out as it is, and then made smaller without aliasing.
         let scale = (float(HEIGHT) / height).max(1.0);
-        let cut = straightened(picture, &corners, (whole(width * scale, u32::MAX), whole(height * scale, u32::MAX)));
+        let cut = straightened(
+            picture,
+            &corners,
+            (whole(width * scale, u32::MAX), whole(height * scale, u32::MAX)),
+        );
         let is_right = cut.dimensions() == (line_width, HEIGHT);
         let pixels = if is_right { cut } else { resized(&cut, line_width, HEIGHT, FilterType::Bilinear) };
         Crop { pixels, corners }
@@ -96,7 +100,11 @@ impl Perspective {
 
 /// The colour at a point between pixels, by bicubic interpolation (Keys, 1981, a = -0.75 as in OpenCV). Pixels at the edge
 /// go on outside.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a point near the picture, a colour from 0 to 255")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a point near the picture, a colour from 0 to 255"
+)]
 fn sample(picture: &RgbImage, x: f32, y: f32) -> Rgb<u8> {
     let (left, top) = (x.floor(), y.floor());
     let (across, down) = (weights(x - left), weights(y - top));

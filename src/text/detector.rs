@@ -1,13 +1,12 @@
 //! Finds the lines of text in a picture.
 
-use fast_image_resize::FilterType;
 use image::RgbImage;
 use ndarray::{Array4, ArrayViewD, Ix2};
 
 use super::rectangle::Point;
 use super::regions::boxes;
 use crate::model::{Graph, ModelError};
-use crate::resize::resized;
+use crate::resize::interpolated;
 
 /// The sides of the detector's input are multiples of this.
 const MULTIPLE: u32 = 32;
@@ -35,7 +34,7 @@ impl Detector {
     pub(super) fn find(&self, picture: &RgbImage, side: u32) -> Result<Found, ModelError> {
         let (width, height) = picture.dimensions();
         let (input_width, input_height) = input_size((width, height), side);
-        let input = tensor(&resized(picture, input_width, input_height, FilterType::Bilinear));
+        let input = tensor(&interpolated(picture, input_width, input_height));
         let lines = self.0.run(input, |map| lines(map, (input_width, input_height)))?;
         let mut heights: Vec<f32> = lines.iter().map(super::rectangle::Rectangle::short_side).collect();
         heights.sort_by(f32::total_cmp);
@@ -72,7 +71,11 @@ fn input_size((width, height): (u32, u32), side: u32) -> (u32, u32) {
     (scaled(width), scaled(height))
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is at most a side of a picture")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "it is at most a side of a picture"
+)]
 fn rounded(length: f64) -> u32 {
     let multiples = (length.floor() / f64::from(MULTIPLE)).round_ties_even() as u32;
     multiples.max(1) * MULTIPLE

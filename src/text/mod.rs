@@ -12,7 +12,6 @@
 //! A picture without text costs only the detector. No classifier tells which lines are upside down: lines of which the
 //! recogniser is unsure are read once more the other way round.
 
-mod clean;
 mod crop;
 mod ctc;
 mod detector;
@@ -26,8 +25,8 @@ use std::path::{Path, PathBuf};
 
 use image::RgbImage;
 
+use crate::fold::clean;
 use crate::model::{Graph, ModelError, Runtime};
-use clean::clean;
 use crop::Crop;
 use ctc::Characters;
 use detector::{Corners, Detector, float};
@@ -43,16 +42,18 @@ const DICTIONARY: &str = "character";
 
 /// The longer side of the detector's input.
 const SIDE: u32 = 640;
-/// The same for a picture with small text. Measured on text of 8 to 12 pixels: PLACEHOLDER.
+/// The same for a picture with small text. Letters of 10 pixels in a picture of 1280 (of 12 in one of 1600) are read with a
+/// word recall of 0.71 to 0.86 (0.38 to 0.90) at 640, and of 0.85 to 1.00 (0.86 to 1.00) at 1280.
 const LARGE_SIDE: u32 = 1280;
-/// The median height of a line, in pixels of the detector's input, below which text is small.
-const SMALL: f32 = 12.0;
+/// The median height of a line, in pixels of the detector's input, below which text is small. Lines include some margin:
+/// the smallest that are found have 10 pixels.
+const SMALL: f32 = 14.0;
 /// Below this confidence a line may be upside down. Text the right way up has a mean of 0.99, upside down 0.72.
 const UNSURE: f32 = 0.85;
 /// Below this confidence, what was read is noise.
 const LEAST: f32 = 0.6;
-/// Lines of one picture that are kept at most.
-const MOST: usize = 500;
+/// The longest line, in characters. A recogniser of PP-OCR reads at most 400.
+const LONGEST: usize = 500;
 
 /// A line of text in a picture.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,7 +89,7 @@ impl Reader {
         Ok(Reader { detector, recogniser: Recogniser::new(graph, characters) })
     }
 
-    /// The lines of text in an upright picture, in reading order, at most 500.
+    /// The lines of text in an upright picture, in reading order, at most 1,000.
     ///
     /// # Errors
     /// [`ModelError::Inference`].
@@ -100,10 +101,10 @@ impl Reader {
         let crops: Vec<Crop> =
             self.find(picture)?.into_iter().map(|corners| Crop::of(picture, corners)).collect();
         let lines = self.recognise(crops)?.into_iter().filter_map(|(crop, (text, confidence))| {
-            let text = clean(&text).filter(|_| confidence >= LEAST)?;
-            Some((crop.corners, text, confidence))
+            let text = clean(&text, LONGEST);
+            (confidence >= LEAST && !text.is_empty()).then_some((crop.corners, text, confidence))
         });
-        let lines = in_reading_order(lines.collect(), |(corners, ..)| *corners).into_iter().take(MOST);
+        let lines = in_reading_order(lines.collect(), |(corners, ..)| *corners).into_iter();
         let (width, height) = (float(width), float(height));
         let fractions = |corners: Corners| corners.map(|(x, y)| (x / width, y / height));
         Ok(lines

@@ -24,7 +24,9 @@ pub(super) fn in_reading_order<T>(mut lines: Vec<T>, corners: impl Fn(&T) -> Cor
     for line in lines {
         let (y, half) = (centre(&line).1, height(&line) / 2.0);
         match rows.last_mut() {
-            Some(row) if row.first().is_some_and(|first| y - centre(first).1 < half.min(height(first) / 2.0)) => {
+            Some(row)
+                if row.first().is_some_and(|first| y - centre(first).1 < half.min(height(first) / 2.0)) =>
+            {
                 row.push(line);
             }
             _ => rows.push(vec![line]),
@@ -65,7 +67,10 @@ mod tests {
     fn rows_are_read_from_the_top_and_from_the_left() {
         check(vec![upright(0.0, 60.0), upright(200.0, 4.0), upright(0.0, 0.0)], &[2, 1, 0]);
         // The right end of a slanted row is as high as the start of the one before.
-        check(vec![upright(200.0, 25.0), upright(0.0, 30.0), upright(0.0, 5.0), upright(200.0, 0.0)], &[2, 3, 1, 0]);
+        check(
+            vec![upright(200.0, 25.0), upright(0.0, 30.0), upright(0.0, 5.0), upright(200.0, 0.0)],
+            &[2, 3, 1, 0],
+        );
         check(vec![upside_down(0.0, 0.0), upside_down(200.0, 0.0), upside_down(0.0, 60.0)], &[2, 1, 0]);
         check(Vec::new(), &[]);
     }

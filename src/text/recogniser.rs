@@ -9,6 +9,8 @@ use crate::model::{Graph, ModelError};
 
 /// Widths are rounded up to a multiple of this, so that lines of about the same width share a batch.
 const MULTIPLE: u32 = 32;
+/// The narrowest input. Models were trained with at least this width; in a narrower one they mistake more short words.
+const NARROWEST: u32 = 320;
 /// The sum of the widths of a batch's lines. The output has 75 kB for each 8 columns, so a batch takes about 25 MB, or 30 MB
 /// for the widest line alone. On a CPU larger batches are not faster.
 const BATCH_WIDTH: u32 = 2560;
@@ -32,7 +34,7 @@ impl Recogniser {
     /// # Errors
     /// [`ModelError::Inference`].
     pub(super) fn read(&self, lines: &[&Crop]) -> Result<Vec<Reading>, ModelError> {
-        let width = |line: usize| lines[line].pixels.width().next_multiple_of(MULTIPLE);
+        let width = |line: usize| lines[line].pixels.width().next_multiple_of(MULTIPLE).max(NARROWEST);
         let mut by_width: Vec<usize> = (0..lines.len()).collect();
         by_width.sort_by_key(|line| width(*line));
         let mut readings = vec![Reading::default(); lines.len()];

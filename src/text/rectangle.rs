@@ -54,6 +54,11 @@ impl Rectangle {
         self.length.min(self.breadth)
     }
 
+    /// The same rectangle, moved by this to the right and down.
+    pub(super) fn moved(&self, by: f32) -> Rectangle {
+        Rectangle { centre: (self.centre.0 + by, self.centre.1 + by), ..*self }
+    }
+
     /// The same rectangle, larger by `margin` on every side.
     pub(super) fn grown(&self, margin: f32) -> Rectangle {
         Rectangle { length: self.length + 2.0 * margin, breadth: self.breadth + 2.0 * margin, ..*self }
@@ -137,7 +142,10 @@ mod tests {
         let upright = [(1.0, 2.0), (5.0, 2.0), (5.0, 4.0), (1.0, 4.0)];
         check(&[(1.0, 2.0), (5.0, 4.0), (1.0, 4.0), (3.0, 3.0), (5.0, 2.0), (2.0, 2.0)], upright);
         // A square on its corner.
-        check(&[(2.0, 0.0), (4.0, 2.0), (2.0, 4.0), (0.0, 2.0)], [(0.0, 2.0), (2.0, 0.0), (4.0, 2.0), (2.0, 4.0)]);
+        check(
+            &[(2.0, 0.0), (4.0, 2.0), (2.0, 4.0), (0.0, 2.0)],
+            [(0.0, 2.0), (2.0, 0.0), (4.0, 2.0), (2.0, 4.0)],
+        );
         check(&[(3.0, 3.0)], [(3.0, 3.0); 4]);
         check(&[(1.0, 1.0), (4.0, 1.0)], [(1.0, 1.0), (4.0, 1.0), (4.0, 1.0), (1.0, 1.0)]);
         assert_eq!(Rectangle::around(Vec::new()), None);

@@ -11,6 +11,9 @@ const TEXT: f32 = 0.3;
 const BOX: f32 = 0.5;
 /// The detector finds shrunken lines. They are grown by this times their area and divided by their perimeter.
 const GROWTH: f32 = 1.6;
+/// PP-OCR cuts the fractions of coordinates before it grows a box, so its boxes lie further up and to the left than what they
+/// enclose, by this on average. Recognisers are used to such boxes.
+const SHIFT: f32 = -0.5;
 /// The shortest side of a region, in pixels of the map, and of its box after it has grown.
 const SHORTEST: (f32, f32) = (3.0, 5.0);
 /// Boxes of one picture at most.
@@ -23,7 +26,7 @@ pub(super) fn boxes(map: ArrayView2<'_, f32>) -> Vec<Rectangle> {
         let tight = Rectangle::around(region).filter(|tight| tight.short_side() >= SHORTEST.0)?;
         let is_text = mean_inside(map, &tight) >= BOX;
         let perimeter = 2.0 * (tight.length + tight.breadth);
-        let grown = tight.grown(GROWTH * tight.area() / perimeter);
+        let grown = tight.moved(SHIFT).grown(GROWTH * tight.area() / perimeter);
         (is_text && grown.short_side() >= SHORTEST.1).then_some(grown)
     });
     boxes.take(MOST).collect()
@@ -105,7 +108,8 @@ fn mean_inside(map: ArrayView2<'_, f32>, rectangle: &Rectangle) -> f32 {
         let high = values.into_iter().fold(f32::MIN, f32::max).ceil().max(0.0) as usize;
         low..(high + 1).min(length)
     };
-    let (xs, ys) = (range(corners.map(|corner| corner.0), width), range(corners.map(|corner| corner.1), height));
+    let (xs, ys) =
+        (range(corners.map(|corner| corner.0), width), range(corners.map(|corner| corner.1), height));
     let (mut sum, mut count) = (0.0, 0.0);
     for y in ys {
         for x in xs.clone() {

@@ -19,7 +19,7 @@ const LAYERS: &[&[&str]] = &[
     &["hub", "library"],
     &["query"],
     &["photo"],
-    &["look", "roots", "sidecar", "watch"],
+    &["look", "roots", "sidecar", "text", "watch"],
     &["item", "model", "perceptual", "thumbnail", "walk"],
     &["budget", "decode", "digest", "disk", "gather", "name", "text_file"],
     &["files", "fold", "hint", "resize", "stamp"],

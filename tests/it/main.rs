@@ -62,6 +62,7 @@ mod store;
 mod tags;
 mod terminal;
 mod text_files;
+mod text_goldens;
 mod towers;
 mod transfer;
 mod unseen;

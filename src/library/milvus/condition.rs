@@ -19,9 +19,9 @@ pub(super) struct Condition {
 
 impl Condition {
     /// Photos that meet the filter as far as Milvus can tell. It knows no search within a text, so camera, lens and
-    /// patterns for names are left to the caller.
+    /// patterns for names, and words in texts, are left to the caller.
     pub(super) fn of(filter: &Filter) -> Condition {
-        let Filter { folders, names, types, taken, near, camera, lens, shape, size } = filter;
+        let Filter { folders, names, types, taken, near, camera, lens, shape, size, texts } = filter;
         let mut condition = Condition::photos();
         if !folders.is_empty() {
             let below: Vec<String> = folders.iter().map(|folder| in_folder(folder.path())).collect();
@@ -54,7 +54,7 @@ impl Condition {
             // Numbers of pixels are whole and far below 2⁵³, so rounding up changes nothing.
             Some(MinSize::Pixels(least)) => condition.and(format!("pixels >= {:.0}", least.ceil().min(1e18))),
         }
-        condition.is_exact &= names.is_none() && camera.is_none() && lens.is_none();
+        condition.is_exact &= names.is_none() && camera.is_none() && lens.is_none() && texts.is_empty();
         condition
     }
 

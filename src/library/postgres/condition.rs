@@ -20,7 +20,7 @@ impl Condition {
     /// Photos, that is rows with a vector, that meet the filter as far as the database can tell.
     pub(super) fn of(filter: &Filter) -> Condition {
         let mut condition = Condition::photos();
-        let Filter { folders, names, types, taken, near, camera, lens, shape, size } = filter;
+        let Filter { folders, names, types, taken, near, camera, lens, shape, size, texts } = filter;
         if !folders.is_empty() {
             let below: Vec<_> = folders.iter().map(|folder| condition.in_folder(folder.path())).collect();
             condition.and(&format!("({})", below.join(" or ")));
@@ -67,8 +67,8 @@ impl Condition {
                 condition.and(&format!("width::float8 * height >= {least}"));
             }
         }
-        // Patterns for names are left to the caller.
-        condition.is_exact &= names.is_none();
+        // Patterns for names, and words in texts, are left to the caller.
+        condition.is_exact &= names.is_none() && texts.is_empty();
         condition
     }
 

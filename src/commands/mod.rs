@@ -147,10 +147,10 @@ fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
     let noted = note.model();
     let folder = match (&settings.model, &noted) {
         (Some(choice), _) => model_folder(settings, choice)?,
-        (None, Some(folder)) => folder.clone(),
+        (None, Some(folder)) => here(settings, folder),
         (None, None) => settings.store()?.default_model()?.folder,
     };
-    let is_noted = noted.is_some_and(|noted| noted == folder);
+    let is_noted = noted.is_some_and(|noted| here(settings, &noted) == folder);
     let execution = if is_noted { execution(settings, note) } else { execution(settings, &Note::default()) };
     let model = Model::open(&folder, execution)?;
     let asked = settings.precision.filter(|asked| *asked != Precision::Auto);
@@ -159,6 +159,16 @@ fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
         bail!("{name} comes in one precision only, so it cannot be {precision}: leave out --precision");
     }
     Ok(model)
+}
+
+/// The folder of the noted model on this machine. A library that another machine fills, or that was imported, may note a
+/// folder that only that machine has; then the installed model of the same name is meant.
+fn here(settings: &Settings, noted: &Path) -> PathBuf {
+    let installed = || {
+        let name = noted.file_name()?.to_str()?;
+        Some(settings.store().ok()?.find(name).ok()?.folder)
+    };
+    if noted.is_dir() { noted.to_owned() } else { installed().unwrap_or_else(|| noted.to_owned()) }
 }
 
 /// The execution settings: as the user asked, or else as in the library's note.

@@ -39,6 +39,8 @@ mod manual;
 mod mcp;
 mod memory_store;
 mod metadata_cases;
+#[cfg(feature = "milvus")]
+mod milvus;
 mod model_goldens;
 mod models;
 mod names;

@@ -20,8 +20,8 @@ use super::client::{Client, Failure};
 use super::key::LONGEST;
 use super::messages::{
     CollectionSchema, CreateCollection, CreateIndex, DescribeIndex, Described, DescribedIndex, FieldSchema,
-    Flush, Flushed, GetLoadState, LoadStateOf, OfCollection, SetAlias, ShowCollections, ShownCollections,
-    Status, consistency, data_type, load_state,
+    Flush, FlushStateOf, Flushed, GetFlushState, GetLoadState, LoadStateOf, OfCollection, SetAlias,
+    ShowCollections, ShownCollections, Status, consistency, data_type, load_state,
 };
 use super::table::{Table, pair};
 use crate::library::StoreError;

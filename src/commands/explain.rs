@@ -82,7 +82,7 @@ fn conditions(
     filter: &Filter,
     args: &FilterArgs,
 ) -> Result<Vec<(String, Filter)>, StoreError> {
-    let Filter { folders, names, types, taken, near, camera, lens, shape, size } = filter.clone();
+    let Filter { folders, names, types, taken, near, camera, lens, shape, size, texts } = filter.clone();
     let any = Filter::default;
     let mut conditions = Vec::new();
     if !folders.is_empty() {
@@ -117,6 +117,9 @@ fn conditions(
     }
     if size.is_some() {
         conditions.push(("none is that large".to_owned(), Filter { size, ..any() }));
+    }
+    if !texts.is_empty() {
+        conditions.push(("none has these words".to_owned(), Filter { texts, ..any() }));
     }
     Ok(conditions)
 }

@@ -32,6 +32,7 @@ pub(super) fn filter(settings: &Settings, args: &FilterArgs) -> Result<Filter> {
         shape: orientation.map(Into::into),
         size: *min_size,
         types: types.clone(),
+        words: Vec::new(),
     };
     // Finding the time zone takes time, and only queries with a time need it.
     let now = LazyCell::new(|| Timestamp::now().to_zoned_datetime(zone()));

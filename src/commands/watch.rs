@@ -60,6 +60,7 @@ pub(super) fn keep_current(
     watcher: &dyn Watcher,
     (stop, cancel): (&Receiver<()>, &AtomicBool),
 ) {
+    return_freed_memory();
     while let Some(paths) = watch.wait(stop) {
         let round = Round { reporter: watcher.begin(), unsettled: Mutex::default() };
         match look(settings, plan, paths.clone(), &round, cancel) {
@@ -75,6 +76,19 @@ pub(super) fn keep_current(
                 }
             }
         }
+    }
+}
+
+/// Makes the allocator return large buffers to the system as soon as they are freed.
+///
+/// glibc would otherwise keep up to 64 MB for each thread that ever decoded a picture. Measured with a server after four
+/// rounds of five photos: 76 MB instead of 440, for 4 to 8 % more CPU time in each round.
+#[cfg_attr(all(target_os = "linux", target_env = "gnu"), expect(unsafe_code, reason = "no safe crate has this call"))]
+fn return_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    for threshold in [libc::M_MMAP_THRESHOLD, libc::M_TRIM_THRESHOLD] {
+        // SAFETY: this only sets a number that the allocator reads.
+        unsafe { libc::mallopt(threshold, 1 << 20) };
     }
 }
 

@@ -118,7 +118,8 @@ fn ready(number: usize) -> Ready {
     let tensor = Array3::from_shape_fn((3, 2, 2), |(channel, ..)| f32::from([r, g, b][channel]) / 255.0);
     let mut content = [0; 16];
     content[..8].copy_from_slice(&number.to_le_bytes());
-    Ready { file: Decoded { job, content: Fingerprint(content), details, steps: Vec::new() }, tensor }
+    let content = Fingerprint(content);
+    Ready { file: Decoded { job, content, details, steps: Vec::new(), text: None }, tensor }
 }
 
 /// Embeds this many pictures. Returns what was passed on, and what the stage ended with.

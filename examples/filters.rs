@@ -109,6 +109,7 @@ fn every_condition() -> Result<Filter> {
         lens: Some("triple".into()),
         shape: Some(Shape::Landscape),
         size: Some(MinSize::Pixels(12e6)),
+        ..Filter::default()
     })
 }
 

@@ -113,7 +113,7 @@ fn scaled(pixels: &RgbImage, side: u32) -> RgbImage {
     let longest = width.max(height);
     let scaled = |length: u32| (u64::from(length) * u64::from(side)).div_ceil(u64::from(longest));
     let scaled = |length: u32| u32::try_from(scaled(length)).unwrap_or(side).max(1);
-    resized(pixels, scaled(width), scaled(height), FilterType::CatmullRom)
+    resized(pixels, scaled(width), scaled(height), FilterType::Hamming)
 }
 
 #[cfg(test)]

@@ -23,10 +23,12 @@ impl PassedOver {
         {
             return PassedOver { device, reason: error.to_string(), hint: error.hint() };
         }
-        let reason = match error {
-            ModelError::DeviceMissing { detail, .. } => detail.trim_end_matches(['.', ' ']).to_owned(),
-            ModelError::Cuda(error) => error.to_string(),
-            error => error.to_string(),
+        let reason = if let ModelError::DeviceMissing { detail, .. } = error {
+            detail.trim_end_matches(['.', ' ']).to_owned()
+        } else if let ModelError::Cuda(error) = error {
+            error.to_string()
+        } else {
+            error.to_string()
         };
         PassedOver { device, reason, hint: error.hint() }
     }
@@ -43,8 +45,14 @@ pub(super) fn hint(device: Device, detail: &str) -> String {
     let what = match device {
         Device::Auto | Device::Cpu => "`imgsearch doctor` checks the runtime".to_owned(),
         Device::Cuda => cuda(detail),
-        #[cfg(any(feature = "coreml", feature = "directml", feature = "openvino", feature = "rocm"))]
-        device => elsewhere(device),
+        #[cfg(feature = "coreml")]
+        Device::CoreMl => elsewhere(device),
+        #[cfg(feature = "directml")]
+        Device::DirectMl => elsewhere(device),
+        #[cfg(feature = "openvino")]
+        Device::OpenVino => elsewhere(device),
+        #[cfg(feature = "rocm")]
+        Device::Rocm => elsewhere(device),
     };
     format!("{what}; `--device cpu` works without")
 }

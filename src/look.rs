@@ -5,7 +5,7 @@
 //! 8 × 8. Documents, screenshots and drawings differ only in small places, so their looks have 32 × 32 cells.
 
 use fast_image_resize::FilterType;
-use image::RgbImage;
+use image::{Rgb, RgbImage};
 use minicbor::{Decode, Encode};
 
 use crate::decode::Picture;
@@ -168,6 +168,26 @@ impl Look {
         })
     }
 
+    /// The picture in as many pixels as the look has cells of brightness, squeezed to a square; `None` for a look of a later
+    /// version.
+    pub fn square(&self) -> Option<RgbImage> {
+        let (side, grey) = (self.side()?, self.grey()?);
+        let (cb, cr) = self.colours().split_at(COLOUR_CELLS);
+        let pixel = |x: u32, y: u32| {
+            let (x, y) = (x as usize, y as usize);
+            let colour = y * COLOUR_SIDE / side * COLOUR_SIDE + x * COLOUR_SIDE / side;
+            // The inverse of `colours`: how much stronger each channel is than the brightness by BT.601.
+            let red = (f32::from(cr[colour]) - 128.0) / 0.713;
+            let blue = (f32::from(cb[colour]) - 128.0) / 0.564;
+            let green = -(0.299 * red + 0.114 * blue) / 0.587;
+            // `to_luma8` weights the channels by BT.709.
+            let brightness = grey[y * side + x] - (0.2126 * red + 0.7152 * green + 0.0722 * blue);
+            Rgb([red, green, blue].map(|stronger| byte(brightness + stronger)))
+        };
+        let side = u32::try_from(side).ok()?;
+        Some(RgbImage::from_fn(side, side, pixel))
+    }
+
     /// Cells of brightness per side; `None` for a look of a later version.
     fn side(&self) -> Option<usize> {
         let grey = self.0.len().checked_sub(2 * COLOUR_CELLS)?;
@@ -290,8 +310,8 @@ fn count(cells: &[f32]) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use image::imageops;
     use image::metadata::Orientation;
-    use image::{Rgb, imageops};
 
     use super::*;
     use crate::decode::Metadata;
@@ -323,6 +343,18 @@ mod tests {
                 byte(wave(x + 2 * y, 70.0)),
             ])
         })
+    }
+
+    #[test]
+    fn a_look_shows_where_the_colours_are() {
+        let red_left = |x, _| if x < 160 { Rgb([200, 40, 30]) } else { Rgb([30, 60, 220]) };
+        let square = look(RgbImage::from_fn(320, 240, red_left)).square().unwrap();
+        let (left, right) = (square.get_pixel(2, 8).0, square.get_pixel(square.width() - 3, 8).0);
+        for (found, expected) in [(left, [200, 40, 30]), (right, [30, 60, 220])] {
+            let differences = found.iter().zip(expected).map(|(found, expected)| found.abs_diff(expected));
+            assert!(differences.max() <= Some(6), "{found:?} instead of {expected:?}");
+        }
+        assert_eq!(Look(vec![0; 7]).square(), None);
     }
 
     /// Black words on white paper, one of them at this place.

@@ -1,14 +1,17 @@
 //! Thumbnails of photos, upright.
 
 use std::fs::File;
+#[cfg(feature = "mozjpeg")]
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use fast_image_resize::FilterType;
 use image::codecs::jpeg::JpegEncoder;
+use image::metadata::Orientation;
 use image::{DynamicImage, RgbImage};
 
 use crate::budget::Budget;
-use crate::decode::{self, Detail, Limits, PictureError, decode_in_time};
+use crate::decode::{self, Detail, Limits, Picture, PictureError, decode_in_time};
 use crate::resize::resized;
 
 /// JPEG quality of thumbnails in pages. Pillow and most cameras' previews have similar defaults, and nobody prints them.
@@ -45,31 +48,72 @@ impl Thumbnailer {
         let detail = Detail::ShortSide(side);
         let _memory = self.memory.take(decode::memory(&bytes, detail));
         let picture = decode_in_time(bytes, &self.limits, detail)?;
-        let mut small = DynamicImage::ImageRgb8(fitted(picture.pixels, side));
-        small.apply_orientation(picture.orientation);
-        Ok(small.into_rgb8())
+        Ok(upright(fitted(picture.pixels, side), picture.orientation))
     }
+}
+
+/// The thumbnail of a picture that was decoded for another purpose; `None` if it was decoded with too little detail.
+pub fn of(picture: &Picture, side: u32) -> Option<RgbImage> {
+    let (width, height) = picture.pixels.dimensions();
+    let is_whole = picture.eighths == 8;
+    let small = if width.max(height) > side {
+        scaled(&picture.pixels, side)
+    } else if is_whole || width.max(height) == side {
+        picture.pixels.clone()
+    } else {
+        return None;
+    };
+    Some(upright(small, picture.orientation))
+}
+
+fn upright(pixels: RgbImage, orientation: Orientation) -> RgbImage {
+    let mut small = DynamicImage::ImageRgb8(pixels);
+    small.apply_orientation(orientation);
+    small.into_rgb8()
 }
 
 /// Encodes `picture` as a JPEG.
 #[expect(clippy::missing_panics_doc, reason = "the encoder takes RGB, and writing to a Vec cannot fail")]
 pub fn jpeg(picture: &RgbImage) -> Vec<u8> {
+    #[cfg(feature = "mozjpeg")]
+    if let Some(bytes) = fast_jpeg(picture) {
+        return bytes;
+    }
     let mut bytes = Vec::new();
     let encoder = JpegEncoder::new_with_quality(&mut bytes, QUALITY);
     picture.write_with_encoder(encoder).expect("the encoder takes RGB, and writing to a Vec cannot fail");
     bytes
 }
 
+/// The same with libjpeg-turbo's encoder, which MozJPEG contains: a thumbnail of 360 pixels takes .2 ms instead of 2.
+/// `None` if it fails.
+#[cfg(feature = "mozjpeg")]
+fn fast_jpeg(picture: &RgbImage) -> Option<Vec<u8>> {
+    let mut encoder = mozjpeg::Compress::new(mozjpeg::ColorSpace::JCS_RGB);
+    encoder.set_size(usize::try_from(picture.width()).ok()?, usize::try_from(picture.height()).ok()?);
+    encoder.set_fastest_defaults();
+    encoder.set_quality(QUALITY.into());
+    // Errors of the C library unwind.
+    let encode = AssertUnwindSafe(move || -> std::io::Result<Vec<u8>> {
+        let mut started = encoder.start_compress(Vec::new())?;
+        started.write_scanlines(picture.as_raw())?;
+        started.finish()
+    });
+    catch_unwind(encode).ok()?.ok()
+}
+
 /// Scales a picture down, if needed, until neither side is longer than `side`.
 fn fitted(pixels: RgbImage, side: u32) -> RgbImage {
+    if pixels.width().max(pixels.height()) <= side { pixels } else { scaled(&pixels, side) }
+}
+
+/// Scales a picture until its longer side is `side`.
+fn scaled(pixels: &RgbImage, side: u32) -> RgbImage {
     let (width, height) = pixels.dimensions();
     let longest = width.max(height);
-    if longest <= side {
-        return pixels;
-    }
     let scaled = |length: u32| (u64::from(length) * u64::from(side)).div_ceil(u64::from(longest));
     let scaled = |length: u32| u32::try_from(scaled(length)).unwrap_or(side).max(1);
-    resized(&pixels, scaled(width), scaled(height), FilterType::CatmullRom)
+    resized(pixels, scaled(width), scaled(height), FilterType::Hamming)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-"""Shared by scripts/bench/index and scripts/bench/cold: the model, rclip's data folder, the build, and timing. Standard
+"""Shared by scripts/bench/index, cold and serve: the model, rclip's data folder, the build, and timing. Standard
 library only.
 
 The model is a CLIP ViT-B/32 of 256 pixels with random weights (scripts/random_clip), which rclip and imgsearch run from
@@ -9,6 +9,7 @@ import gzip
 import hashlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 RCLIP = "rclip==3.3.0"
 RCLIP_MODEL = "ViT-B-32-256-datacomp_s34b_b86k"  # the folder rclip looks for its model in
+RCLIP_DIM = 512
 IMAGE_SIZE = 256
 TOWERS = ("visual.onnx", "textual.onnx")
 
@@ -61,6 +63,33 @@ def rclip_command(data, model, *args):
     with gzip.open(data / "tokenizer" / "bpe_simple_vocab_16e6.txt.gz", "wt", encoding="utf-8") as file:
         file.write("\n".join(["# merges", *merges, ""]))
     return [Path(sys.executable).parent / "rclip", *args], {"RCLIP_DATADIR": str(data)}
+
+
+FILL_RCLIP = """
+import sys
+from pathlib import Path
+import numpy as np
+from rclip.db import DB
+database, folder, photos = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+db, random = DB(database), np.random.default_rng(1)
+for number in range(photos):
+    vector = random.standard_normal({dim}, dtype=np.float32)
+    vector /= np.linalg.norm(vector)
+    path = "{{}}/2024/08-summer/IMG_{{:08}}.jpg".format(folder, number)
+    db.upsert_image({{"filepath": path, "modified_at": 1.7e9, "size": 3000000, "vector": vector.tobytes(),
+                     "hash": "{{:064x}}".format(number)}}, commit=False)
+db.close()
+"""
+
+
+def fill_rclip(database, folder, photos):
+    """Fills rclip's database by its own code, with random unit vectors."""
+    if database.exists():
+        with sqlite3.connect(database) as connection:
+            if connection.execute("SELECT COUNT(*) FROM images").fetchone()[0] == photos:
+                return
+        database.unlink()
+    subprocess.run([sys.executable, "-c", FILL_RCLIP.format(dim=RCLIP_DIM), database, folder, str(photos)], check=True)
 
 
 def link(target, name):

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use imgsearch::library::{Library, Thumbnails};
 use imgsearch::walk::Rules;
 
 /// Index the photos in folders, so that you can search them.
@@ -28,6 +29,9 @@ pub(crate) struct IndexArgs {
 
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
+
+    #[command(flatten)]
+    pub(crate) thumbnails: ThumbnailsArgs,
 
     /// Also remove photos whose disk is not mounted, or whose PATH no longer exists. Without it they are kept.
     ///
@@ -92,6 +96,33 @@ pub(crate) struct RulesArgs {
     /// Example: `imgsearch index --follow-symlinks ~/annex`
     #[arg(long)]
     follow_symlinks: bool,
+}
+
+/// Whether thumbnails are kept.
+#[derive(Debug, Args)]
+pub(crate) struct ThumbnailsArgs {
+    /// Thumbnails for the pages of `serve`: `keep` them beside the library, or make them when they are needed.
+    ///
+    /// A thumbnail takes about 20 KB. You may delete the folder `thumbnails` in the library's folder at any time.
+    /// Example: `imgsearch index --thumbnails none ~/Photos`
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t = Keep::Keep, hide_short_help = true)]
+    thumbnails: Keep,
+}
+
+/// Which thumbnails are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Keep {
+    /// All.
+    Keep,
+    /// None.
+    None,
+}
+
+impl ThumbnailsArgs {
+    /// The place for the thumbnails of `library`, if they are kept.
+    pub(crate) fn of(&self, library: &Library) -> Option<Thumbnails> {
+        (self.thumbnails == Keep::Keep).then(|| library.thumbnails())
+    }
 }
 
 impl From<RulesArgs> for Rules {

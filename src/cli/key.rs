@@ -36,6 +36,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key { name: "device", kind: Kind::Word, example: "\"cpu\"" },
     Key { name: "threads", kind: Kind::Integer, example: "2" },
     Key { name: "exclude", kind: Kind::Texts, example: "[\"*.gif\", \"Screenshots\"]" },
+    Key { name: "thumbnails", kind: Kind::Word, example: "\"none\"" },
     Key { name: "top", kind: Kind::Integer, example: "20" },
     Key { name: "min-score", kind: Kind::Number, example: "0.2" },
     Key { name: "format", kind: Kind::Word, example: "\"paths\"" },

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::index::RulesArgs;
+use super::index::{RulesArgs, ThumbnailsArgs};
 use super::mcp::McpPathsArgs;
 
 /// Search in a browser, and from other programs, until you press Ctrl-C.
@@ -30,6 +30,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) rules: RulesArgs,
+
+    #[command(flatten)]
+    pub(crate) thumbnails: ThumbnailsArgs,
 
     /// How often to search folders for changes that cannot be watched, in minutes [default: 15].
     ///

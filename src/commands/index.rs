@@ -16,7 +16,7 @@ use crate::settings::Settings;
 use crate::ui::Ui;
 
 pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
-    let IndexArgs { paths, rules, prune, force, batches, nice, watch, rescan } = args;
+    let IndexArgs { paths, rules, thumbnails, prune, force, batches, nice, watch, rescan } = args;
     if nice {
         // Threads inherit the priority, so set it before any thread starts.
         give_way()?;
@@ -48,6 +48,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         threads: settings.threads,
         batches: batches.map(usize::from),
         force,
+        thumbnails: thumbnails.of(&settings.library),
         ..Plan::new(roots, SystemTime::now())
     };
     let Stop { cancel, bell } = stop_on_ctrl_c(AFTER_BATCH)?;

@@ -2,8 +2,11 @@
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result};
+use imgsearch::library::StoreError;
+use imgsearch::photo::Id;
 use imgsearch_index::{Error, Report};
 use tempfile::Builder;
 
@@ -23,6 +26,11 @@ pub(super) fn optimize(settings: &Settings) -> Result<Exit> {
     };
     let ended = library.optimize(&|| cancel.load(Ordering::Relaxed), &show)?;
     bar.finish_and_clear();
+    if ended {
+        let view = settings.library.view()?;
+        let is_known = |id: Id| Ok::<_, StoreError>(!view.of_content(&id.0, 1)?.is_empty());
+        settings.library.thumbnails().retain(SystemTime::now(), is_known)?;
+    }
     if !settings.ui.is_quiet() {
         let mut output = Output::new(settings.ui.look);
         let written = output.status(&status_of(&settings.library, existing(&settings.library)?.as_deref())?);

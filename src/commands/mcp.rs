@@ -17,7 +17,12 @@ pub(super) fn run(settings: Settings, args: &McpArgs) -> Result<Exit> {
     let settings = Arc::new(settings);
     serve::talk(Server {
         library: settings.library.clone(),
-        service: Service::new(opener(&settings), zone(), Limits::default()),
+        service: Service::new(
+            opener(&settings),
+            zone(),
+            Limits::default(),
+            Some(settings.library.thumbnails()),
+        ),
         towns: Towns::new(settings.places_file()),
         // There are no requests over HTTP.
         hosts: Hosts::new(Vec::new(), None, &[]),

@@ -42,7 +42,12 @@ pub(super) fn run(settings: Settings, args: ServeArgs) -> Result<Exit> {
     let (towns, threads, events) = (Towns::new(settings.places_file()), settings.threads, Events::default());
     let server = Server {
         library: settings.library.clone(),
-        service: Service::new(opener(&settings), zone(), Limits::default()),
+        service: Service::new(
+            opener(&settings),
+            zone(),
+            Limits::default(),
+            args.thumbnails.of(&settings.library),
+        ),
         towns,
         hosts: Hosts::new(ips, machine.as_deref(), &args.host_name),
         login,

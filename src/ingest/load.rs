@@ -8,9 +8,11 @@ use super::pipeline::{Passed, Run};
 use super::read::Content;
 use super::{IngestError, Outcome};
 use crate::budget::Budget;
-use crate::decode::{self, DecodeError, Decoder, Waited};
+use crate::decode::{self, DecodeError, Decoder, Picture, Waited};
+use crate::library::Thumbnails;
 use crate::model::Preprocess;
-use crate::photo::{Details, Skip, SkipKind};
+use crate::photo::{Details, Id, Skip, SkipKind};
+use crate::thumbnail::{self, jpeg};
 
 /// A picture ready for the image tower, and the file it is of.
 pub(super) struct Ready {
@@ -66,6 +68,7 @@ impl<'a> Loader<'a> {
                 return Ok(Passed::Done(files));
             }
         };
+        self.keep_thumbnail(Id(fingerprint), &picture);
         let (content, details) = (fingerprint, Details::of(&picture, &job.stamp));
         let same = known.filter(|known| known.photo.has_pixels_of(&details));
         let file = Decoded { job, content, details, steps: self.run.plan.steps.clone() };
@@ -76,6 +79,16 @@ impl<'a> Loader<'a> {
         let tensor = self.preprocess.tensor(&picture);
         drop((picture, memory));
         Ok(Passed::On(Ready { file, tensor }))
+    }
+
+    /// Keeps the thumbnail, unless there is one. One that cannot be kept is made when it is needed.
+    fn keep_thumbnail(&self, id: Id, picture: &Picture) {
+        if let Some(thumbnails) = &self.run.plan.thumbnails
+            && !thumbnails.has(id)
+            && let Some(small) = thumbnail::of(picture, Thumbnails::SIDE)
+        {
+            _ = thumbnails.keep(id, &jpeg(&small));
+        }
     }
 }
 

@@ -25,7 +25,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::decode::Limits;
 use crate::disk::DiskMarks;
 use crate::hint::Hint;
-use crate::library::{LockedLibrary, Opened, Sink, StoreError, View};
+use crate::library::{LockedLibrary, Opened, Sink, StoreError, Thumbnails, View};
 use crate::model::{Device, Model, ModelError};
 use crate::photo::{Skip, SkipKind, Step};
 use crate::walk::{self, Kind, PatternError, Rules};
@@ -68,6 +68,8 @@ pub struct Plan {
     pub now: SystemTime,
     /// Files that were modified less than this time ago are left for a later run: somebody may still be writing them.
     pub settle: Duration,
+    /// Where to keep a thumbnail of each photo that is decoded; `None` keeps none.
+    pub thumbnails: Option<Thumbnails>,
     /// How to tell disks apart, and so whether a photo was deleted or its disk was taken away.
     pub disks: DiskMarks,
 }
@@ -90,6 +92,7 @@ impl Plan {
             max_wait: limits.max_time,
             now,
             settle: Duration::ZERO,
+            thumbnails: None,
             disks: DiskMarks::SYSTEM,
         }
     }

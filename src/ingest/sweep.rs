@@ -10,6 +10,8 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use imgsearch_index::Fingerprint;
+
 use super::pipeline::Run;
 use super::scan::Walked;
 use super::store::Copies;
@@ -17,7 +19,7 @@ use super::{Event, IngestError, Plan, Totals};
 use crate::disk::{Disks, UNKNOWN_DISK, nearest};
 use crate::item::Item;
 use crate::library::{Stored, Visit, Write, try_visit};
-use crate::photo::{Photo, SkipKind};
+use crate::photo::{Id, Photo, SkipKind};
 use crate::walk::Exclude;
 
 /// Files removed at once.
@@ -29,7 +31,13 @@ pub(super) fn remove_gone(
     copies: Copies,
     totals: &mut Totals,
 ) -> Result<(), IngestError> {
-    let mut sweep = Sweep { run, fates: Fates::new(run, walked)?, kept: BTreeMap::new(), gone: Vec::new() };
+    let mut sweep = Sweep {
+        run,
+        fates: Fates::new(run, walked)?,
+        kept: BTreeMap::new(),
+        gone: Vec::new(),
+        contents: Vec::new(),
+    };
     sweep.moved(copies, totals)?;
     sweep.beside(walked.beside(), totals)?;
     for place in run.plan.swept() {
@@ -48,6 +56,8 @@ struct Sweep<'a> {
     /// Photos on absent disks, by what is left of their paths.
     kept: BTreeMap<PathBuf, u64>,
     gone: Vec<Write>,
+    /// The contents of `gone`.
+    contents: Vec<Fingerprint>,
 }
 
 impl Sweep<'_> {
@@ -66,7 +76,7 @@ impl Sweep<'_> {
                     copies -= 1;
                     totals.copied -= 1;
                     totals.moved += 1;
-                    self.remove(path)?;
+                    self.remove(path, Some(content))?;
                 }
             }
         }
@@ -92,19 +102,20 @@ impl Sweep<'_> {
     }
 
     fn sweep(&mut self, stored: Stored, totals: &mut Totals) -> Result<(), IngestError> {
-        let Stored { item: Item { path, part: None }, photo, .. } = stored else { return Ok(()) };
+        let Stored { item: Item { path, part: None }, content, photo, .. } = stored else { return Ok(()) };
         match self.fates.of(&path, photo.as_ref()) {
             Fate::Stays => {}
             Fate::Goes => {
                 totals.removed += u64::from(!is_other_file(photo.as_ref()));
-                self.remove(path)?;
+                self.remove(path, content)?;
             }
             Fate::Kept => *self.kept.entry(nearest(&path).to_owned()).or_default() += 1,
         }
         Ok(())
     }
 
-    fn remove(&mut self, path: PathBuf) -> Result<(), IngestError> {
+    fn remove(&mut self, path: PathBuf, content: Option<Fingerprint>) -> Result<(), IngestError> {
+        self.contents.extend(content);
         self.gone.push(Write::Remove { path });
         if self.gone.len() < BATCH { Ok(()) } else { self.flush() }
     }
@@ -112,6 +123,24 @@ impl Sweep<'_> {
     fn flush(&mut self) -> Result<(), IngestError> {
         if !self.gone.is_empty() {
             self.run.sink.apply(std::mem::take(&mut self.gone))?;
+        }
+        for content in std::mem::take(&mut self.contents) {
+            self.remove_thumbnail(&content)?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the thumbnail, unless another photo has the same content.
+    fn remove_thumbnail(&self, content: &Fingerprint) -> Result<(), IngestError> {
+        let Some(thumbnails) = &self.run.plan.thumbnails else { return Ok(()) };
+        let mut is_gone = true;
+        self.run.sink.of_content(content, &mut |_| {
+            is_gone = false;
+            ControlFlow::Break(())
+        })?;
+        if is_gone {
+            // One that cannot be deleted now is deleted by `optimize`.
+            _ = thumbnails.remove(Id(*content));
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 //! LIBRARY/last-results      the results of the last query
 //! LIBRARY/background        the model's vectors of everyday concepts (engine/background.rs)
 //! LIBRARY/serve-token       the secret for connecting to a server of this library
+//! LIBRARY/thumbnails/       thumbnails of the photos, which may be deleted (thumbnails.rs)
 //! ```
 //!
 //! Only the owner can read these files, because they contain the paths, times and places of all photos. A library of an
@@ -24,6 +25,7 @@ mod kept;
 mod layout;
 mod note;
 mod store;
+mod thumbnails;
 
 use std::ffi::OsStr;
 use std::fs;
@@ -34,6 +36,7 @@ use imgsearch_index::{Error as IndexError, Lock, Space};
 
 pub use note::Note;
 pub use store::{Ask, Hit, Load, Sink, Stats, StoreError, Stored, View, Visit, VisitItem, Write, try_visit};
+pub use thumbnails::Thumbnails;
 
 use crate::files;
 use layout::Layout;
@@ -59,6 +62,11 @@ impl Library {
     /// The library's folder.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// The thumbnails kept beside it.
+    pub fn thumbnails(&self) -> Thumbnails {
+        Thumbnails::of(&self.folder)
     }
 
     /// The folder of the index in use.

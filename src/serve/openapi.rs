@@ -126,6 +126,10 @@ impl PartialSchema for PhotoRecord {
         let paths = "The paths of all copies. Only in the answer for one photo.";
         let paths = json!({ "type": "array", "items": { "type": "string" }, "description": paths });
         properties.insert("paths".to_owned(), paths);
+        let thumbhash =
+            "A blurred copy of the picture in some 25 bytes, in base64 (https://evanw.github.io/thumbhash).";
+        properties
+            .insert("thumbhash".to_owned(), json!({ "type": ["string", "null"], "description": thumbhash }));
         schema_of(json!({ "type": "object", "properties": properties, "required": ["id", "path"] }))
     }
 }

@@ -6,6 +6,10 @@ use std::path::PathBuf;
 use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::response::Response;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use image::DynamicImage;
+use image::imageops::{self, FilterType};
 use imgsearch::Match;
 use imgsearch::photo::{Id, Photo};
 use imgsearch::service::{Known, ServiceError};
@@ -135,10 +139,29 @@ fn fields(app: &App) -> Vec<Field<Shown>> {
         Field::new("score", |shown: &Shown| shown.score.map_or(Value::Absent, Value::Score)),
         Field::new("similar", |shown: &Shown| shown.similar.into()),
         Field::new("path", |shown: &Shown| shown.path.as_path().into()),
+        Field::new("thumbhash", |shown: &Shown| thumbhash(shown).into()),
     ];
     let known = photo_fields(|shown: &Shown| shown.photo.as_ref());
     fields.extend(known.into_iter().map(|field| if app.hides_places { without_place(field) } else { field }));
     fields
+}
+
+/// A blurred copy of the picture in some 25 bytes (thumbhash, in base64), to show until the thumbnail is there.
+fn thumbhash(shown: &Shown) -> Option<String> {
+    let details = shown.photo.as_ref()?.details.as_ref()?;
+    let square = details.look.as_ref()?.square()?;
+    let longest = f64::from(details.width.max(details.height).max(1));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most the side of the square"
+    )]
+    let side = |length: u32| (f64::from(square.width()) * f64::from(length) / longest).ceil().max(1.0) as u32;
+    let (width, height) = (side(details.width), side(details.height));
+    let small =
+        DynamicImage::from(imageops::resize(&square, width, height, FilterType::Triangle)).into_rgba8();
+    let hash = thumbhash::rgba_to_thumb_hash(width as usize, height as usize, small.as_raw());
+    Some(BASE64_STANDARD.encode(hash))
 }
 
 /// The field, empty if it contains a place.

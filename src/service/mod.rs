@@ -20,7 +20,7 @@ use crate::decode::{Limits, PictureError};
 use crate::engine::in_order;
 use crate::hint::Hint;
 use crate::item::path_bytes;
-use crate::library::{Load, StoreError, View};
+use crate::library::{Load, StoreError, Thumbnails, View};
 use crate::photo::{Id, Photo, Stamp};
 use crate::query::{Filter, Order, Query};
 use crate::{Engine, EngineError, Match};
@@ -97,15 +97,16 @@ pub struct Page<T> {
 }
 
 impl Service {
-    /// A service whose engines `open` opens. `zone` is the time zone for the times of files.
-    pub fn new(open: Open, zone: TimeZone, limits: Limits) -> Service {
+    /// A service whose engines `open` opens, with the thumbnails of their library. `zone` is the time zone for the times of
+    /// files.
+    pub fn new(open: Open, zone: TimeZone, limits: Limits, thumbnails: Option<Thumbnails>) -> Service {
         let inner = Inner {
             open,
             engine: RwLock::default(),
             looked: Mutex::default(),
             version: AtomicU64::new(RandomState::new().hash_one(0)),
             zone,
-            pictures: Pictures::new(limits),
+            pictures: Pictures::new(limits, thumbnails),
             all: Mutex::default(),
         };
         Service { inner: Arc::new(inner) }

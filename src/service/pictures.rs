@@ -1,6 +1,7 @@
 //! Thumbnails, previews and original files.
 //!
-//! A thumbnail or preview is made only from bytes with the requested fingerprint, so it can be cached forever.
+//! A thumbnail or preview is made only from bytes with the requested fingerprint, so it can be cached forever. Thumbnails
+//! are also kept beside the library, where `index` puts them.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use lru::LruCache;
 
 use super::{Known, ServiceError};
 use crate::decode::{self, HEAD, Limits, PictureError, media_type};
+use crate::library::Thumbnails;
 use crate::photo::{Id, Stamp, fingerprint};
 use crate::thumbnail::{Thumbnailer, jpeg};
 
@@ -29,7 +31,7 @@ impl Size {
     /// The maximum of the longer side, in pixels.
     pub fn side(self) -> u32 {
         match self {
-            Size::Thumbnail => 360,
+            Size::Thumbnail => Thumbnails::SIDE,
             Size::Preview => 1600,
         }
     }
@@ -52,6 +54,7 @@ pub struct Original {
 pub(super) struct Pictures {
     limits: Limits,
     thumbnailer: Thumbnailer,
+    thumbnails: Option<Thumbnails>,
     kept: Mutex<Kept>,
 }
 
@@ -61,10 +64,11 @@ struct Kept {
 }
 
 impl Pictures {
-    pub(super) fn new(limits: Limits) -> Pictures {
+    pub(super) fn new(limits: Limits, thumbnails: Option<Thumbnails>) -> Pictures {
         Pictures {
             limits,
             thumbnailer: Thumbnailer::new(Size::Thumbnail.side(), limits),
+            thumbnails,
             kept: Mutex::new(Kept { pictures: LruCache::unbounded(), bytes: 0 }),
         }
     }
@@ -74,21 +78,33 @@ impl Pictures {
         self.lock().pictures.get(&(id, size)).cloned()
     }
 
-    /// Makes a JPEG, and caches it.
+    /// Reads or makes a JPEG, and caches it.
     pub(super) fn make(&self, photo: &Known, size: Size) -> Result<Arc<[u8]>, ServiceError> {
+        let thumbnails = self.thumbnails.as_ref().filter(|_| size == Size::Thumbnail);
+        if let Some(picture) = thumbnails.and_then(|thumbnails| thumbnails.get(photo.id)) {
+            return Ok(self.cached(photo.id, size, picture));
+        }
         let mut why = ServiceError::Changed { id: photo.id };
         for path in &photo.paths {
             match self.small(path, photo.id, size) {
                 Ok(Some(picture)) => {
-                    let picture: Arc<[u8]> = picture.into();
-                    self.lock().keep((photo.id, size), Arc::clone(&picture));
-                    return Ok(picture);
+                    if let Some(thumbnails) = thumbnails {
+                        // A thumbnail that cannot be kept is made again next time.
+                        _ = thumbnails.keep(photo.id, &picture);
+                    }
+                    return Ok(self.cached(photo.id, size, picture));
                 }
                 Ok(None) | Err(PictureError::File(_)) => {}
                 Err(error) => why = ServiceError::Picture { id: photo.id, error },
             }
         }
         Err(why)
+    }
+
+    fn cached(&self, id: Id, size: Size, picture: Vec<u8>) -> Arc<[u8]> {
+        let picture: Arc<[u8]> = picture.into();
+        self.lock().keep((id, size), Arc::clone(&picture));
+        picture
     }
 
     /// The JPEG for a file; `None` if the file has other content.
@@ -159,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_cache_stays_within_its_limit() {
-        let pictures = Pictures::new(Limits::default());
+        let pictures = Pictures::new(Limits::default(), None);
         let id = |number: u128| Id(Fingerprint(number.to_be_bytes()));
         let large: Arc<[u8]> = vec![0; MOST_BYTES / 2].into();
         for number in 0..3 {

@@ -55,7 +55,7 @@ fn every_key_can_be_set() {
     fs::write(
         workspace.config(),
         "library = \"lib\"\nmodel = \"models/mine\"\ndim = 256\ndevice = \"cpu\"\nthreads = 0x2\n\
-         exclude = [\"*.gif\", \"a b\"]\ntop = 3\nmin-score = 0.25\nformat = \"csv\"\ncolor = \"never\"\nhyperlink = \"always\"\n",
+         exclude = [\"*.gif\", \"a b\"]\nthumbnails = \"none\"\ntop = 3\nmin-score = 0.25\nformat = \"csv\"\ncolor = \"never\"\nhyperlink = \"always\"\n",
     )
     .unwrap();
     #[track_caller]
@@ -68,6 +68,7 @@ fn every_key_can_be_set() {
     check(&workspace, "device", "cpu");
     check(&workspace, "threads", "2");
     check(&workspace, "exclude", "*.gif,a b");
+    check(&workspace, "thumbnails", "none");
     check(&workspace, "top", "3");
     check(&workspace, "min-score", "0.25");
     check(&workspace, "format", "csv");

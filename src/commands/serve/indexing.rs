@@ -38,6 +38,7 @@ impl Indexing {
         let plan = Plan {
             rules: args.rules.into(),
             threads: settings.threads,
+            thumbnails: args.thumbnails.of(&settings.library),
             ..Plan::new(folders, SystemTime::now())
         };
         let (settings, stop) = (Arc::clone(settings), Arc::clone(&cancel));

@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use image::ImageFormat;
 use serde_json::Value;
 
@@ -21,6 +23,26 @@ pub(super) fn indexed() -> Workspace {
 
 pub(super) fn photos(answer: &Value) -> &[Value] {
     answer["photos"].as_array().unwrap()
+}
+
+#[test]
+fn a_photo_has_a_thumbhash() {
+    let workspace = indexed();
+    let server = Server::start(&workspace, &[]);
+    let found = server.json("/api/v1/search?q=a+photo", 200);
+    for photo in photos(&found) {
+        let hash = BASE64_STANDARD.decode(photo["thumbhash"].as_str().unwrap()).unwrap();
+        let (width, height, rgba) = thumbhash::thumb_hash_to_rgba(&hash).unwrap();
+        assert!(width > height && width <= 32, "48 by 32 pixels: {width} by {height}");
+        let file = image::open(photo["path"].as_str().unwrap()).unwrap().into_rgb8();
+        for channel in 0..3 {
+            let sum = |values: &mut dyn Iterator<Item = u8>| values.map(f64::from).sum::<f64>();
+            let here = sum(&mut rgba.iter().skip(channel).step_by(4).copied()) / (width * height) as f64;
+            let pixels = f64::from(file.width() * file.height());
+            let there = sum(&mut file.as_raw().iter().skip(channel).step_by(3).copied()) / pixels;
+            assert!((here - there).abs() < 16.0, "channel {channel} is {here} instead of {there}");
+        }
+    }
 }
 
 fn names(answer: &Value) -> Vec<&str> {

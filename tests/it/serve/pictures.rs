@@ -1,10 +1,79 @@
 //! Thumbnails, previews and original files.
 
 use std::fs;
+use std::path::PathBuf;
 
 use super::api::{indexed, photos};
 use super::server::{Server, bytes, json};
 use crate::workspace::{Workspace, jpeg};
+
+fn thumbnails(workspace: &Workspace) -> PathBuf {
+    workspace.root().join("library/thumbnails")
+}
+
+/// The ids of all kept thumbnails, sorted.
+fn kept(workspace: &Workspace) -> Vec<String> {
+    let files = walkdir::WalkDir::new(thumbnails(workspace)).min_depth(2);
+    let name = |file: walkdir::DirEntry| file.path().file_stem().unwrap().to_str().unwrap().to_owned();
+    let mut ids: Vec<String> = files.into_iter().filter_map(Result::ok).map(name).collect();
+    ids.sort();
+    ids
+}
+
+#[test]
+fn indexing_keeps_a_thumbnail_of_each_content() {
+    let workspace = indexed();
+    fs::write(workspace.photos().join("wide.jpg"), jpeg(2000, 1000, 1)).unwrap();
+    workspace.index(&[], 0);
+    assert_eq!(kept(&workspace).len(), 7, "6 different photos and a wide one");
+    let server = Server::start(&workspace, &[]);
+    let (id, copied) = (id_of(&server, "wide.jpg"), id_of(&server, "copy.png"));
+    let file = fs::read(thumbnails(&workspace).join(&id[..2]).join(format!("{id}.jpg"))).unwrap();
+    let picture = image::load_from_memory(&file).unwrap();
+    assert_eq!((picture.width(), picture.height()), (360, 180));
+    // The server needs no photo for it.
+    fs::remove_file(workspace.photos().join("wide.jpg")).unwrap();
+    let thumbnail = format!("/api/v1/photos/{id}/thumbnail");
+    assert_eq!(bytes(server.get(&thumbnail), 200), file);
+    // A deleted photo takes its thumbnail with it; a copy keeps it.
+    fs::remove_file(workspace.photos().join("copy.png")).unwrap();
+    workspace.index(&[], 0);
+    assert!(!kept(&workspace).contains(&id) && kept(&workspace).contains(&copied));
+    assert_eq!(kept(&workspace).len(), 6);
+}
+
+#[test]
+fn missing_thumbnails_are_made_when_needed() {
+    let workspace = Workspace::new();
+    workspace.photo("a.png", 1);
+    workspace.index(&["--thumbnails", "none"], 0);
+    assert_eq!(kept(&workspace), [""; 0]);
+    let thumbnail = |args: &[&str]| {
+        let server = Server::start(&workspace, args);
+        let id = id_of(&server, "a.png");
+        bytes(server.get(&format!("/api/v1/photos/{id}/thumbnail")), 200)
+    };
+    let made = thumbnail(&["--thumbnails", "none"]);
+    assert_eq!(kept(&workspace), [""; 0]);
+    assert_eq!(thumbnail(&[]), made);
+    let [id] = &kept(&workspace)[..] else { panic!("no thumbnail") };
+    // A damaged one is made again.
+    let file = thumbnails(&workspace).join(&id[..2]).join(format!("{id}.jpg"));
+    fs::write(&file, &made[..made.len() / 2]).unwrap();
+    assert_eq!(thumbnail(&[]), made);
+    assert_eq!(fs::read(&file).unwrap(), made);
+}
+
+#[test]
+fn optimize_deletes_thumbnails_of_photos_that_are_gone() {
+    let workspace = indexed();
+    let expected = kept(&workspace);
+    let orphan = thumbnails(&workspace).join("ab").join(format!("{}.jpg", "ab".repeat(16)));
+    fs::create_dir_all(orphan.parent().unwrap()).unwrap();
+    fs::write(&orphan, "").unwrap();
+    workspace.imgsearch(&["optimize"]).assert().success();
+    assert_eq!(kept(&workspace), expected);
+}
 
 fn id_of(server: &Server, name: &str) -> String {
     let found = server.json(&format!("/api/v1/search?q=a+photo&glob={name}"), 200);
@@ -65,7 +134,9 @@ fn originals_are_sent_whole_or_in_parts() {
 #[test]
 fn a_changed_file_is_not_sent() {
     let workspace = indexed();
-    let server = Server::start(&workspace, &[]);
+    // Without kept thumbnails, which show a photo as it was indexed.
+    fs::remove_dir_all(thumbnails(&workspace)).unwrap();
+    let server = Server::start(&workspace, &["--thumbnails", "none"]);
     let (id, copy) = (id_of(&server, "4.png"), id_of(&server, "copy.png"));
     fs::write(workspace.photos().join("a/4.png"), "a secret").unwrap();
     fs::remove_file(workspace.photos().join("b/3.png")).unwrap();
@@ -80,7 +151,8 @@ fn a_changed_file_is_not_sent() {
 #[test]
 fn a_photo_replaced_by_a_link_is_not_sent() {
     let workspace = indexed();
-    let server = Server::start(&workspace, &[]);
+    fs::remove_dir_all(thumbnails(&workspace)).unwrap();
+    let server = Server::start(&workspace, &["--thumbnails", "none"]);
     let id = id_of(&server, "4.png");
     let (photo, secret) = (workspace.photos().join("a/4.png"), workspace.root().join("secret"));
     fs::write(&secret, "a secret").unwrap();

@@ -8,6 +8,7 @@
 
 mod driver;
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 pub use driver::{CudaVersion, Driver};
@@ -180,7 +181,12 @@ pub fn is_in_system(name: &str) -> bool {
 }
 
 fn load(library: &Path) -> Result<(), String> {
-    ort::util::preload_dylib(library).map_err(|error| error.to_string())
+    ort::util::preload_dylib(library).map_err(|error| with_cause(&error))
+}
+
+/// The loader's message. It is in the cause: the error itself says only which function failed.
+fn with_cause(error: &dyn Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 #[cfg(test)]

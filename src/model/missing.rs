@@ -1,6 +1,5 @@
 //! What to do if a device does not work.
 
-use super::cuda::{Driver, NEEDED};
 use super::{Device, ModelError, Nvidia};
 use crate::hint::Hint;
 
@@ -17,12 +16,6 @@ pub struct PassedOver {
 
 impl PassedOver {
     pub(super) fn new(device: Device, error: &ModelError) -> PassedOver {
-        // Without a driver that fits, nothing else about CUDA matters.
-        if device == Device::Cuda
-            && let Err(error) = Driver::find().and_then(|driver| driver.check(NEEDED))
-        {
-            return PassedOver { device, reason: error.to_string(), hint: error.hint() };
-        }
         let reason = if let ModelError::DeviceMissing { detail, .. } = error {
             detail.trim_end_matches(['.', ' ']).to_owned()
         } else if let ModelError::Cuda(error) = error {

@@ -14,6 +14,8 @@ pub enum Kind {
     Heif,
     /// The offline model.
     Offline,
+    /// The model that reads text in pictures.
+    Text,
     /// The names of towns.
     Places,
     /// ONNX Runtime for NVIDIA GPUs, with the libraries of CUDA and cuDNN.
@@ -22,10 +24,11 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which they are installed.
-    pub const ALL: &[Kind] = &[Kind::Runtime, Kind::Heif, Kind::Offline, Kind::Places, Kind::Cuda];
+    pub const ALL: &[Kind] =
+        &[Kind::Runtime, Kind::Heif, Kind::Offline, Kind::Text, Kind::Places, Kind::Cuda];
 
     /// What is installed if nothing is named.
-    pub const USUAL: &[Kind] = &[Kind::Runtime, Kind::Heif, Kind::Offline, Kind::Places];
+    pub const USUAL: &[Kind] = &[Kind::Runtime, Kind::Heif, Kind::Offline, Kind::Text, Kind::Places];
 
     /// The name on the command line and in the list.
     pub fn name(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Kind {
             Kind::Runtime => "runtime",
             Kind::Heif => "heif",
             Kind::Offline => "offline",
+            Kind::Text => "text",
             Kind::Places => "places",
             Kind::Cuda => "cuda",
         }
@@ -44,6 +48,7 @@ impl Kind {
             Kind::Runtime => "ONNX Runtime",
             Kind::Heif => "libheif (HEIC, AVIF)",
             Kind::Offline => "offline model",
+            Kind::Text => "text model (reads text in pictures)",
             Kind::Places => "names of towns",
             Kind::Cuda => "ONNX Runtime with CUDA",
         }

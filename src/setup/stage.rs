@@ -85,7 +85,7 @@ impl<'a> Stage<'a> {
         let made = match kind {
             Kind::Offline => offline::make(&source(".pth"), &source(".safetensors"), &out),
             Kind::Places => places::make(&source(".json"), &out.join("places.tsv")),
-            Kind::Runtime | Kind::Heif | Kind::Cuda => Ok(()),
+            Kind::Runtime | Kind::Heif | Kind::Text | Kind::Cuda => Ok(()),
         };
         made.map_err(|source| SetupError::Making { kind, source })?;
         for made in &self.part.made {

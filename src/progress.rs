@@ -223,7 +223,8 @@ impl Download {
                 self.bar.reset_eta();
                 let here = format!(", {} of them already here", DecimalBytes(have));
                 let here = if have > 0 { here.as_str() } else { "" };
-                self.say(&format!("{files} files, {}{here}", DecimalBytes(bytes)));
+                let files = if files == 1 { "1 file".to_owned() } else { format!("{files} files") };
+                self.say(&format!("{files}, {}{here}", DecimalBytes(bytes)));
             }
             // Escaped: a server must not send control codes to the terminal.
             hub::Event::File(name) => self.bar.set_message(escape(name).into_owned()),

@@ -6,10 +6,10 @@ use clap::Args;
 use clap::builder::TypedValueParser;
 use imgsearch::setup::Kind;
 
-/// Install what imgsearch needs besides this program: ONNX Runtime, libheif, the offline model and the names of towns.
+/// Install what imgsearch needs besides this program: ONNX Runtime, libheif, models and the names of towns.
 ///
 /// `runtime` is ONNX Runtime, which runs the models. `heif` is libheif, which reads HEIC and AVIF. `offline` is a model for
-/// English that is made from two packages. `places` are the names of 34,000 towns, for `--near Lisbon` (GeoNames, CC BY
+/// English that is made from two packages. `text` is a model that reads text in pictures. `places` are the names of 34,000 towns, for `--near Lisbon` (GeoNames, CC BY
 /// 4.0). `cuda` is ONNX Runtime for NVIDIA GPUs with the libraries of CUDA and cuDNN; it needs NVIDIA's driver 580 or newer.
 ///
 /// All of them but `cuda` are installed if you name nothing. They come from Python packages of fixed versions, and every file
@@ -25,7 +25,7 @@ Examples:
   imgsearch setup --check            compare every installed file with its sha256
   imgsearch setup --remove cuda")]
 pub(crate) struct SetupArgs {
-    /// What to install, check or remove: `runtime`, `heif`, `offline`, `places`, `cuda` [default: all but `cuda`].
+    /// What to install, check or remove: `runtime`, `heif`, `offline`, `text`, `places`, `cuda` [default: all but `cuda`].
     #[arg(value_name = "WHAT", value_parser = kind())]
     pub(crate) what: Vec<Kind>,
 

@@ -92,7 +92,7 @@ pub enum ModelError {
         detail: String,
     },
     /// CUDA was requested and cannot be used.
-    #[error("cannot run on cuda: {0}")]
+    #[error("cannot run on cuda")]
     Cuda(#[source] CudaError),
     /// ONNX Runtime cannot load a tower.
     #[error("cannot load {path}: {detail}", path = path.display())]

@@ -1,6 +1,5 @@
 //! What to do if a device does not work.
 
-use super::cuda::{Driver, NEEDED};
 use super::{Device, ModelError, Nvidia};
 use crate::hint::Hint;
 
@@ -17,16 +16,12 @@ pub struct PassedOver {
 
 impl PassedOver {
     pub(super) fn new(device: Device, error: &ModelError) -> PassedOver {
-        // Without a driver that fits, nothing else about CUDA matters.
-        if device == Device::Cuda
-            && let Err(error) = Driver::find().and_then(|driver| driver.check(NEEDED))
-        {
-            return PassedOver { device, reason: error.to_string(), hint: error.hint() };
-        }
-        let reason = match error {
-            ModelError::DeviceMissing { detail, .. } => detail.trim_end_matches(['.', ' ']).to_owned(),
-            ModelError::Cuda(error) => error.to_string(),
-            error => error.to_string(),
+        let reason = if let ModelError::DeviceMissing { detail, .. } = error {
+            detail.trim_end_matches(['.', ' ']).to_owned()
+        } else if let ModelError::Cuda(error) = error {
+            error.to_string()
+        } else {
+            error.to_string()
         };
         PassedOver { device, reason, hint: error.hint() }
     }
@@ -43,8 +38,14 @@ pub(super) fn hint(device: Device, detail: &str) -> String {
     let what = match device {
         Device::Auto | Device::Cpu => "`imgsearch doctor` checks the runtime".to_owned(),
         Device::Cuda => cuda(detail),
-        #[cfg(any(feature = "coreml", feature = "directml", feature = "openvino", feature = "rocm"))]
-        device => elsewhere(device),
+        #[cfg(feature = "coreml")]
+        Device::CoreMl => elsewhere(device),
+        #[cfg(feature = "directml")]
+        Device::DirectMl => elsewhere(device),
+        #[cfg(feature = "openvino")]
+        Device::OpenVino => elsewhere(device),
+        #[cfg(feature = "rocm")]
+        Device::Rocm => elsewhere(device),
     };
     format!("{what}; `--device cpu` works without")
 }

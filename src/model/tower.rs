@@ -173,10 +173,8 @@ impl Tower {
 
     pub(super) fn failed(&self, detail: &dyn fmt::Display) -> ModelError {
         let (path, device) = (self.file.clone(), self.device());
-        let detail = match device {
-            Device::Cpu => detail.to_string(),
-            _ => format!("on {device}: {detail}"),
-        };
+        let is_cpu = device == Device::Cpu;
+        let detail = if is_cpu { detail.to_string() } else { format!("on {device}: {detail}") };
         ModelError::Inference { path, detail }
     }
 

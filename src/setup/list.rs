@@ -24,7 +24,8 @@ pub enum Kind {
 
 impl Kind {
     /// All of them, in the order in which they are installed.
-    pub const ALL: &[Kind] = &[Kind::Runtime, Kind::Heif, Kind::Offline, Kind::Text, Kind::Places, Kind::Cuda];
+    pub const ALL: &[Kind] =
+        &[Kind::Runtime, Kind::Heif, Kind::Offline, Kind::Text, Kind::Places, Kind::Cuda];
 
     /// What is installed if nothing is named.
     pub const USUAL: &[Kind] = &[Kind::Runtime, Kind::Heif, Kind::Offline, Kind::Text, Kind::Places];
@@ -47,7 +48,7 @@ impl Kind {
             Kind::Runtime => "ONNX Runtime",
             Kind::Heif => "libheif (HEIC, AVIF)",
             Kind::Offline => "offline model",
-            Kind::Text => "text model",
+            Kind::Text => "text model (reads text in pictures)",
             Kind::Places => "names of towns",
             Kind::Cuda => "ONNX Runtime with CUDA",
         }

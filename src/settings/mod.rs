@@ -231,7 +231,8 @@ fn beside() -> Option<PathBuf> {
 /// Folders that may have what came with the program, in the layout of the data folder: beside the program in a release
 /// archive, and below `lib` in a package of the system.
 fn shipped() -> Vec<PathBuf> {
-    beside().map_or_else(Vec::new, |folder| vec![folder.join("../lib/imgsearch"), folder])
+    let of_the_system = |folder: &Path| Some(folder.parent()?.join("lib/imgsearch"));
+    beside().map_or_else(Vec::new, |folder| of_the_system(&folder).into_iter().chain([folder]).collect())
 }
 
 /// How to reach a server through the proxies of the environment, without a token.

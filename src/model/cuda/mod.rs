@@ -134,7 +134,7 @@ impl Libraries {
 
     /// The CUDA build of ONNX Runtime in this folder, if there is one.
     pub fn runtime(&self) -> Option<PathBuf> {
-        self.folder.join(PROVIDER).is_file().then(|| Runtime::find(&[self.folder.clone()]))?
+        self.folder.join(PROVIDER).is_file().then(|| Runtime::find(std::slice::from_ref(&self.folder)))?
     }
 
     /// Where each library is. Those of the system are loaded by this.

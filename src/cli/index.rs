@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use imgsearch::walk::Rules;
 
+use super::ReadingArgs;
+
 /// Index the photos in folders, so that you can search them.
 ///
 /// Run it again whenever you like: unchanged photos are not read again, deleted photos leave the index, and moved or
@@ -55,6 +57,9 @@ pub(crate) struct IndexArgs {
     /// Example: `imgsearch index --nice --threads 1 /volume1/photo` on a NAS.
     #[arg(long)]
     pub(crate) nice: bool,
+
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
 
     /// Stay and keep the library current, until you stop it with Ctrl-C.
     ///

@@ -11,6 +11,7 @@ mod load;
 mod pairs;
 mod pipeline;
 mod read;
+mod reading;
 mod replacement;
 mod scan;
 mod store;
@@ -31,6 +32,7 @@ use crate::photo::{Skip, SkipKind, Step};
 use crate::walk::{self, Kind, PatternError, Rules};
 
 use pipeline::Run;
+pub use reading::{TextReader, TextTotals, read_texts};
 pub use replacement::{Lacking, Replacement};
 
 /// What a run is to do.
@@ -161,6 +163,13 @@ pub enum Event<'a> {
         /// Why.
         error: &'a io::Error,
     },
+    /// Text is being read in this number of photos.
+    Reading {
+        /// How many.
+        photos: usize,
+    },
+    /// One of them is done with.
+    TextRead,
     /// Photos that are gone together with their disk; they are kept.
     Kept {
         /// What is left of their paths.

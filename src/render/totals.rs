@@ -13,10 +13,10 @@ impl Output {
     pub(crate) fn texts(&mut self, texts: &TextTotals) -> io::Result<()> {
         let TextTotals { read, with_text, failed, left } = texts;
         if read + failed + left > 0 {
-            writeln!(self.out, "  read for text  {read}, {with_text} of them with text")?;
+            writeln!(self.out, "  read for text  {read} ({with_text} with text)")?;
         }
         if *failed > 0 {
-            writeln!(self.out, "  not read for text  {failed}; the next run tries again")?;
+            writeln!(self.out, "  not read for text  {failed} (the next run tries again)")?;
         }
         if *left > 0 {
             writeln!(self.out, "  still to be read for text  {left}")?;

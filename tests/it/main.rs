@@ -49,6 +49,7 @@ mod previews;
 mod pulled_layouts;
 mod queries;
 mod raw_pairs;
+mod reading;
 mod see;
 #[cfg(feature = "serve")]
 mod serve;

@@ -99,12 +99,24 @@ impl Progress {
         {
             self.say(&format!("skipped {}: {skip}", escape_path(path)));
         }
+        self.line_now_and_then();
+    }
+
+    /// The bar starts again for the photos in which text is read.
+    fn reading(&self, photos: usize) {
+        self.bar.reset();
+        self.bar.set_length(photos as u64);
+        self.bar.set_style(with_eta());
+        self.bar.set_message("reading text");
         if !self.ui.stderr_is_terminal && !self.ui.is_quiet() {
-            self.line_now_and_then();
+            print_line(&format!("reading the text in {photos} photos"));
         }
     }
 
     fn line_now_and_then(&self) {
+        if self.ui.stderr_is_terminal || self.ui.is_quiet() {
+            return;
+        }
         let Ok(mut last) = self.last_line.lock() else { return };
         if last.elapsed() < LINE_EVERY {
             return;
@@ -137,6 +149,11 @@ impl Reporter for Progress {
             Event::Kept { folder, photos } if !self.ui.is_quiet() => {
                 let folder = escape_path(folder);
                 self.say(&format!("kept {photos} photos below {folder}: their disk is not mounted"));
+            }
+            Event::Reading { photos } => self.reading(photos),
+            Event::TextRead => {
+                self.bar.inc(1);
+                self.line_now_and_then();
             }
             Event::Replacing { .. } | Event::Busy(_) | Event::Kept { .. } => {}
         }

@@ -7,6 +7,8 @@ use imgsearch::ingest::Share;
 use imgsearch::library::{Library, Thumbnails};
 use imgsearch::walk::Rules;
 
+use super::ReadingArgs;
+
 /// Index the photos in folders, so that you can search them.
 ///
 /// Run it again whenever you like: unchanged photos are not read again, deleted photos leave the index, and moved or
@@ -69,6 +71,9 @@ pub(crate) struct IndexArgs {
     /// Example: `imgsearch index --root photos=/mnt/nas/photos --worker 2/3`
     #[arg(long, value_name = "I/N", conflicts_with = "watch", hide_short_help = true)]
     pub(crate) worker: Option<Share>,
+
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
 
     /// Stay and keep the library current, until you stop it with Ctrl-C.
     ///

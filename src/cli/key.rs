@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Path,
     /// A path as above if it contains a separator, otherwise a name.
     PathOrName,
+    /// True or false.
+    Flag,
     /// Several strings. An environment variable holds only one, so it cannot set them.
     Texts,
 }
@@ -38,6 +40,8 @@ pub(crate) const KEYS: &[Key] = &[
     Key { name: "threads", kind: Kind::Integer, example: "2" },
     Key { name: "exclude", kind: Kind::Texts, example: "[\"*.gif\", \"Screenshots\"]" },
     Key { name: "thumbnails", kind: Kind::Word, example: "\"none\"" },
+    Key { name: "text", kind: Kind::Flag, example: "true" },
+    Key { name: "text-model", kind: Kind::Path, example: "\"~/models/PP-OCRv5-korean\"" },
     Key { name: "top", kind: Kind::Integer, example: "20" },
     Key { name: "min-score", kind: Kind::Number, example: "0.2" },
     Key { name: "format", kind: Kind::Word, example: "\"paths\"" },

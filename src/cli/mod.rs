@@ -19,6 +19,7 @@ mod serve;
 mod setup;
 mod similar;
 mod tags;
+mod text;
 
 use std::path::PathBuf;
 
@@ -50,6 +51,7 @@ pub(crate) use serve::ServeArgs;
 pub(crate) use setup::SetupArgs;
 pub(crate) use similar::SimilarArgs;
 pub(crate) use tags::TagsArgs;
+pub(crate) use text::{ReadingArgs, TextArgs};
 
 /// Find your own photos by what they show. Everything stays on this machine.
 #[derive(Debug, Parser)]
@@ -141,6 +143,13 @@ pub(crate) struct Common {
     #[arg(long, value_name = "N", global = true, value_parser = clap::value_parser!(u16).range(1..=512), hide_short_help = true)]
     pub(crate) threads: Option<u16>,
 
+    /// Folder of the model that reads text in pictures [default: `text` in the platform's data folder].
+    ///
+    /// It has two ONNX files of PP-OCR, with `det` and `rec` in their names. `scripts/setup` installs PP-OCRv6.
+    /// Example: `imgsearch text --text-model ./PP-OCRv5-korean sign.jpg`
+    #[arg(long, value_name = "DIR", global = true, hide_short_help = true)]
+    pub(crate) text_model: Option<PathBuf>,
+
     /// When to use colours. `auto` uses them on a terminal and respects `NO_COLOR` and `CLICOLOR_FORCE`.
     ///
     /// Example: `imgsearch query "a cat" --color always | less -R`
@@ -184,6 +193,7 @@ pub(crate) enum Command {
     Mcp(McpArgs),
     Duplicates(DuplicatesArgs),
     Tags(TagsArgs),
+    Text(TextArgs),
     Status(StatusArgs),
     Doctor(DoctorArgs),
     Optimize(OptimizeArgs),

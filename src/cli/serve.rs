@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::ReadingArgs;
 use super::index::{RulesArgs, ThumbnailsArgs};
 use super::mcp::McpPathsArgs;
 
@@ -33,6 +34,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) thumbnails: ThumbnailsArgs,
+
+    #[command(flatten)]
+    pub(crate) reading: ReadingArgs,
 
     /// How often to search folders for changes that cannot be watched, in minutes [default: 15].
     ///

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Result, bail};
@@ -9,7 +10,7 @@ use imgsearch::ingest::{self, Plan, Reporter, Totals};
 use imgsearch::walk::resolve_roots;
 
 use super::watch::{self, Watcher};
-use super::{AFTER_BATCH, Exit, Stop, absolute, models, noted, open_model, stop_on_ctrl_c};
+use super::{AFTER_BATCH, Exit, Stop, absolute, models, noted, open_model, stop_on_ctrl_c, text};
 use crate::cli::IndexArgs;
 use crate::progress::{self, Progress};
 use crate::render::{Output, unless_reader_left};
@@ -18,7 +19,7 @@ use crate::ui::Ui;
 use crate::usage::UsageError;
 
 pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
-    let IndexArgs { mut paths, rules, thumbnails, prune, force, batches, nice, worker, watch, rescan } = args;
+    let IndexArgs { mut paths, rules, thumbnails, prune, force, batches, nice, worker, watch, rescan, reading } = args;
     if paths.is_empty() {
         paths.extend(settings.roots.folders().map(Path::to_owned));
     }
@@ -41,6 +42,9 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         bail!("none of the given paths can be indexed");
     }
     let gone_roots = gone.iter().map(|(root, _)| absolute(root)).collect::<Result<_>>()?;
+    if reading.text {
+        text::check(settings)?;
+    }
     models::offer_if_none(settings)?;
     settings.library.create()?;
     // Lock before reading which model the library has: from here on nobody changes it.
@@ -67,24 +71,34 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
     let watch = watch.then(|| watch::begin(settings, &plan, rescan));
     let (start, progress) = (Instant::now(), Progress::new(settings.ui));
     let totals = ingest::index(&mut library, &model, &plan, &progress, &cancel);
+    let texts = match &totals {
+        Ok(totals) if reading.text && !totals.cancelled => {
+            let should_stop = || cancel.load(Ordering::Relaxed);
+            let plan = Plan { only: None, ..plan.clone() };
+            Some(text::read_all(settings, &mut library, &model, &plan, &progress, &should_stop))
+        }
+        Ok(_) | Err(_) => None,
+    };
     progress.finish();
-    let totals = totals?;
+    let (totals, texts) = (totals?, texts.transpose()?);
+    let is_cancelled = totals.cancelled || cancel.load(Ordering::Relaxed);
     if !settings.ui.is_quiet() {
         let mut output = Output::new(settings.ui.look);
         let is_first = note.last_indexed == 0;
         let tip = if is_first { models::stronger(settings) } else { None };
         let written = output.totals(&totals, start.elapsed().as_secs_f64());
+        let written = written.and_then(|()| texts.map_or(Ok(()), |texts| output.texts(&texts)));
         unless_reader_left(written.and_then(|()| output.tip(tip.as_deref())).and_then(|()| output.finish()))?;
     }
-    if let Some(watch) = watch.filter(|_| !totals.cancelled) {
+    if let Some(watch) = watch.filter(|_| !is_cancelled) {
         drop((library, model));
         if !settings.ui.is_quiet() {
             progress::print_note("watching for changes; Ctrl-C ends it");
         }
-        watch::keep_current(settings, &plan, watch, &Shown(settings.ui), (&bell, &cancel));
+        watch::keep_current(settings, (&plan, reading.text), watch, &Shown(settings.ui), (&bell, &cancel));
         return Ok(Exit::Done);
     }
-    Ok(match (totals.cancelled, totals.has_failures() || !missing.is_empty()) {
+    Ok(match (is_cancelled, totals.has_failures() || !missing.is_empty()) {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Failed,
         (false, false) => Exit::Done,

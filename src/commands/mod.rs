@@ -24,6 +24,7 @@ mod setup;
 mod similar;
 mod status;
 mod tags;
+mod text;
 mod watch;
 
 use std::path::{Path, PathBuf};
@@ -81,6 +82,7 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         Command::Mcp(_) => Err(UsageError::left_out("mcp", "mcp").into()),
         Command::Duplicates(args) => duplicates::run(&settings, &args),
         Command::Tags(args) => tags::run(&settings, &args),
+        Command::Text(args) => text::run(&settings, &args),
         Command::Status(args) => status::run(&settings, &args),
         Command::Doctor(_) => doctor::run(&settings),
         Command::Optimize(_) => maintain::optimize(&settings),

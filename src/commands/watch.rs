@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::Result;
 use crossbeam_channel::{Receiver, select};
-use imgsearch::ingest::{self, Event, IngestError, Plan, Reporter, Totals};
+use imgsearch::ingest::{self, Event, IngestError, Plan, Reporter, TextTotals, Totals};
 use imgsearch::watch::{Options, Watch};
 
-use super::{noted, open_model};
+use super::{noted, open_model, text};
 use crate::progress;
 use crate::settings::Settings;
 use crate::ui::Ui;
@@ -55,18 +55,28 @@ pub(super) fn begin(settings: &Settings, plan: &Plan, rescan_minutes: Option<u32
 /// round opens the library again, so other commands can change it between rounds.
 pub(super) fn keep_current(
     settings: &Settings,
-    plan: &Plan,
+    (plan, reads_text): (&Plan, bool),
     mut watch: Watch,
     watcher: &dyn Watcher,
     (stop, cancel): (&Receiver<()>, &AtomicBool),
 ) {
     return_freed_memory();
+    let (changes, mut is_behind) = (watch.changes(), false);
     while let Some(paths) = watch.wait(stop) {
         let round = Round { reporter: watcher.begin(), unsettled: Mutex::default() };
         match look(settings, plan, paths.clone(), &round, cancel) {
             Ok(totals) => {
                 watcher.ended(&totals);
                 watch.look_again(round.unsettled.into_inner().unwrap_or_else(PoisonError::into_inner));
+                if reads_text && !totals.cancelled {
+                    // New photos come first: reading goes on after the round that they cause.
+                    let should_stop = || cancel.load(Ordering::Relaxed) || changes.are_there();
+                    let only = (!is_behind).then_some(paths);
+                    match read(settings, plan, only, &*watcher.begin(), &should_stop) {
+                        Ok(texts) => is_behind = texts.left > 0,
+                        Err(error) => explain(settings.ui, &error),
+                    }
+                }
             }
             Err(error) => {
                 explain(settings.ui, &error);
@@ -112,6 +122,20 @@ fn look(
         ..plan.clone()
     };
     Ok(ingest::index(&mut library, &model, &plan, round, cancel)?)
+}
+
+/// Reads the text in photos below `only`, or everywhere.
+fn read(
+    settings: &Settings,
+    plan: &Plan,
+    only: Option<Vec<PathBuf>>,
+    reporter: &dyn Reporter,
+    should_stop: &(dyn Fn() -> bool + Sync),
+) -> Result<TextTotals> {
+    let mut library = settings.library.lock()?;
+    let model = open_model(settings, &noted(&settings.library)?)?;
+    let plan = Plan { only, gone_roots: Vec::new(), ..plan.clone() };
+    text::read_all(settings, &mut library, &model, &plan, reporter, should_stop)
 }
 
 /// Passes all events on, and remembers which files must be read again.

@@ -1,5 +1,6 @@
 //! Third stage: the bytes of a file → a tensor, or the reason why not.
 
+use imgsearch_index::Fingerprint;
 use ndarray::Array3;
 
 use super::file::{Decoded, Done, left_out};
@@ -9,9 +10,9 @@ use super::read::Content;
 use super::{IngestError, Outcome};
 use crate::budget::Budget;
 use crate::decode::{self, DecodeError, Decoder, Picture, Waited};
-use crate::library::Thumbnails;
+use crate::library::{StoreError, Thumbnails};
 use crate::model::Preprocess;
-use crate::photo::{Details, Id, Skip, SkipKind};
+use crate::photo::{Details, Id, Skip, SkipKind, Text};
 use crate::thumbnail::{self, jpeg};
 
 /// A picture ready for the image tower, and the file it is of.
@@ -71,7 +72,10 @@ impl<'a> Loader<'a> {
         self.keep_thumbnail(Id(fingerprint), &picture);
         let (content, details) = (fingerprint, Details::of(&picture, &job.stamp));
         let same = known.filter(|known| known.photo.has_pixels_of(&details));
-        let text = same.as_ref().and_then(|known| known.photo.text.clone());
+        let text = match same.as_ref().and_then(|known| known.photo.text.clone()) {
+            None => self.text_before(&content)?,
+            text => text,
+        };
         let file = Decoded { job, content, details, steps: self.run.plan.steps.clone(), text };
         if let Some(Known { vector, parts, .. }) = same {
             let outcome = file.job.outcome(content, Outcome::Reread);
@@ -90,6 +94,15 @@ impl<'a> Loader<'a> {
         {
             _ = thumbnails.keep(id, &jpeg(&small));
         }
+    }
+}
+
+impl Loader<'_> {
+    /// The text of a content in the index that this run replaces.
+    fn text_before(&self, content: &Fingerprint) -> Result<Option<Text>, StoreError> {
+        let Some(old) = self.run.replaces else { return Ok(None) };
+        let found = old.of_content(content, 1)?;
+        Ok(found.into_iter().find_map(|stored| stored.photo?.text))
     }
 }
 

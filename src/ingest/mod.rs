@@ -16,6 +16,7 @@ mod load;
 mod pairs;
 mod pipeline;
 mod read;
+mod reading;
 mod replacement;
 mod scan;
 mod share;
@@ -39,6 +40,7 @@ use crate::walk::{self, Kind, PatternError, Rules};
 
 pub use busy::Busy;
 use pipeline::Run;
+pub use reading::{TextReader, TextTotals, read_texts};
 pub use replacement::{Lacking, Replacement};
 pub use share::Share;
 
@@ -186,6 +188,13 @@ pub enum Event<'a> {
         /// Why.
         error: &'a io::Error,
     },
+    /// Text is being read in this number of photos.
+    Reading {
+        /// How many.
+        photos: usize,
+    },
+    /// One of them is done with.
+    TextRead,
     /// Photos that are gone together with their disk; they are kept.
     Kept {
         /// What is left of their paths.

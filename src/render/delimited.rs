@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::io::{self, Write};
 
 use super::Standard;
-use super::record::{Cell, Printer, Value};
+use super::record::{Cell, Printer, Value, points_text};
 use crate::terminal::{Look, escape_bytes, exact};
 
 pub(super) struct Csv<'o> {
@@ -101,6 +101,7 @@ fn plain<'a>(value: &'a Value<'a>) -> Cow<'a, [u8]> {
     match value {
         Value::Absent => Cow::Borrowed(b""),
         Value::Text(text) => Cow::Borrowed(text.as_bytes()),
+        Value::Points(points) => Cow::Owned(points_text(points).into_bytes()),
         Value::List(texts) => Cow::Owned(texts.join("; ").into_bytes()),
         Value::Path(path) => exact(path),
         Value::Count(number) | Value::Bytes(number) => owned(number),

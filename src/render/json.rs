@@ -141,6 +141,7 @@ impl Serialize for Value<'_> {
             Value::Score(score) => serializer.serialize_f32(*score),
             Value::Flag(flag) => serializer.serialize_bool(*flag),
             Value::List(texts) => serializer.collect_seq(*texts),
+            Value::Points(points) => serializer.collect_seq(*points),
         }
     }
 }

@@ -8,6 +8,7 @@ mod duplicates;
 mod html;
 mod json;
 mod labels;
+mod lines;
 mod matches;
 mod models;
 mod photo;
@@ -34,6 +35,7 @@ pub(crate) use html::{Figure, Section, contact_sheet, is_page};
 #[cfg(feature = "serve")]
 pub(crate) use json::{Listing, document};
 pub(crate) use labels::{Fitting, Tag, fit_fields, tag_fields};
+pub(crate) use lines::{ReadLine, line_fields};
 pub(crate) use matches::{Found, match_fields};
 pub(crate) use models::Description;
 #[cfg(any(feature = "serve", feature = "tui"))]

@@ -104,6 +104,7 @@ impl<R> Field<R> {
             Value::Score(score) => format!("{score:.3}"),
             Value::Flag(flag) => if flag { "yes" } else { "no" }.to_owned(),
             Value::List(texts) => escape(&texts.join("; ")).into_owned(),
+            Value::Points(points) => points_text(points),
         };
         (!said.is_empty()).then_some(said)
     }
@@ -137,6 +138,13 @@ pub(crate) enum Value<'a> {
     Flag(bool),
     /// Several texts, joined by semicolons except in JSON.
     List(&'a [String]),
+    /// Points, as x and y: arrays in JSON, otherwise numbers with spaces between points.
+    Points(&'a [(f32, f32)]),
+}
+
+/// Points in one text: `x,y x,y`.
+pub(super) fn points_text(points: &[(f32, f32)]) -> String {
+    points.iter().map(|(x, y)| format!("{x:.4},{y:.4}")).collect::<Vec<_>>().join(" ")
 }
 
 impl<'a> From<&'a str> for Value<'a> {
@@ -334,7 +342,8 @@ mod tests {
     use super::*;
     use crate::render::photo::photo_fields;
     use crate::render::{
-        duplicate_fields, fit_fields, match_fields, noted_fields, setting_fields, skipped_fields, tag_fields,
+        duplicate_fields, fit_fields, line_fields, match_fields, noted_fields, setting_fields,
+        skipped_fields, tag_fields,
     };
 
     /// The names in the first columns of a section's tables.
@@ -354,6 +363,7 @@ mod tests {
         check("`duplicates`\n", &duplicate_fields());
         check("`tags`\n", &tag_fields());
         check("`classify`\n", &fit_fields());
+        check("`text`\n", &line_fields());
         check("`status --skipped`\n", &skipped_fields());
         check("`status --noted`\n", &noted_fields());
         check("`config show`\n", &setting_fields());

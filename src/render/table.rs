@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
 use super::Standard;
-use super::record::{Cell, Printer, Value};
+use super::record::{Cell, Printer, Value, points_text};
 use crate::terminal::{DIM, Look, SCORE, escape, escape_path};
 
 /// One path after the other.
@@ -125,6 +125,7 @@ fn shown(value: &Value<'_>, look: Look) -> Shown {
             let text = format!("{score:.*}", if look.is_terminal { 3 } else { 4 });
             Shown { width: text.len(), bytes: look.styled(&text, SCORE).into_bytes(), is_number: true }
         }
+        Value::Points(points) => plain(points_text(points), false),
         Value::List(texts) => plain(escape(&texts.join("; ")).into_owned(), false),
         Value::Flag(flag) => plain(if *flag { "yes" } else { "no" }.to_owned(), false),
     }

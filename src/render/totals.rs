@@ -3,12 +3,27 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use imgsearch::ingest::{Lacking, Replacement, Totals};
+use imgsearch::ingest::{Lacking, Replacement, TextTotals, Totals};
 use imgsearch::walk::Kind;
 
 use super::Output;
 
 impl Output {
+    /// What a pass over text in photos did.
+    pub(crate) fn texts(&mut self, texts: &TextTotals) -> io::Result<()> {
+        let TextTotals { read, with_text, failed, left } = texts;
+        if read + failed + left > 0 {
+            writeln!(self.out, "  read for text  {read} ({with_text} with text)")?;
+        }
+        if *failed > 0 {
+            writeln!(self.out, "  not read for text  {failed} (the next run tries again)")?;
+        }
+        if *left > 0 {
+            writeln!(self.out, "  still to be read for text  {left}")?;
+        }
+        Ok(())
+    }
+
     /// What a run of `index` did.
     pub(crate) fn totals(&mut self, totals: &Totals, seconds: f64) -> io::Result<()> {
         let Totals {

@@ -89,6 +89,7 @@ fn described(kind: Kind) -> &'static str {
         Kind::Number => "a number",
         Kind::Path => "a string that is a path",
         Kind::PathOrName => "a string that is a path or a name",
+        Kind::Flag => "true or false",
         Kind::Texts => "an array of strings",
     }
 }
@@ -107,6 +108,7 @@ fn texts(kind: Kind, value: &DeValue<'_>, folders: Folders<'_>) -> Option<Vec<Os
             one(i64::from_str_radix(number.as_str(), number.radix()).ok()?.to_string().into())
         }
         (Kind::Number, DeValue::Float(number)) => one(number.to_string().into()),
+        (Kind::Flag, DeValue::Boolean(flag)) => one(flag.to_string().into()),
         (Kind::Texts, DeValue::Array(values)) => {
             let text = |value: &toml::Spanned<DeValue<'_>>| Some(value.get_ref().as_str()?.into());
             values.iter().map(text).collect()

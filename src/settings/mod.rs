@@ -48,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) precision: Option<Precision>,
     /// How many dimensions of each vector to keep.
     pub(crate) dim: Option<NonZeroUsize>,
+    /// The value of `--text-model`.
+    text_model: Option<PathBuf>,
     device: Device,
     prompt: Option<Prompt>,
     /// The platform's data folder; `None` for a user without a home folder.
@@ -59,7 +61,7 @@ pub(crate) struct Settings {
 impl Settings {
     pub(crate) fn resolve(common: Common) -> Result<Settings> {
         let Common { root, library, model, device, precision, dim, prompt, threads, .. } = common;
-        let Common { color, hyperlink, verbose, quiet, .. } = common;
+        let Common { color, hyperlink, verbose, quiet, text_model, .. } = common;
         let dirs = ProjectDirs::from("", "", "imgsearch");
         let data_folder = dirs.as_ref().map(|dirs| dirs.data_dir().to_owned());
         let library = library.or_else(|| Some(data_folder.as_ref()?.join("library")));
@@ -82,6 +84,7 @@ impl Settings {
             },
             editor: editor(),
             model,
+            text_model,
             device,
             precision,
             dim: dim.and_then(|dim| NonZeroUsize::new(dim.try_into().ok()?)),
@@ -111,6 +114,15 @@ impl Settings {
     /// The folder into which `imgsearch setup --cuda` installs.
     pub(crate) fn cuda_folder(&self) -> Option<PathBuf> {
         Some(self.data_folder.as_ref()?.join(Kind::Cuda.name()))
+    }
+
+    /// The folder of the model that reads text.
+    pub(crate) fn text_folder(&self) -> Result<PathBuf> {
+        if let Some(named) = &self.text_model {
+            return absolute(named);
+        }
+        let folder = self.data_folder.as_ref();
+        Ok(folder.context("this user has no home folder: give a folder with --text-model")?.join("text"))
     }
 
     /// How to reach Hugging Face.

@@ -20,6 +20,7 @@ mod picture;
 mod recogniser;
 mod rectangle;
 mod regions;
+mod version;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,7 @@ use order::in_reading_order;
 use recogniser::{Reading, Recogniser};
 
 pub use picture::{DETAIL, upright};
+pub use version::version;
 
 /// A word in the name of the detector's file, and of the recogniser's, as in `PP-OCRv6_det_small.onnx`.
 const NAMES: [&str; 2] = ["det", "rec"];

@@ -153,6 +153,11 @@ impl Watch {
         }
     }
 
+    /// Tells, also on other threads, whether there are changes that [`Watch::wait`] has not returned yet.
+    pub fn changes(&self) -> Changes {
+        Changes(Arc::clone(&self.heard))
+    }
+
     /// Marks paths for a later round: files that are still being copied, or all paths of a round that failed.
     pub fn look_again(&self, paths: impl IntoIterator<Item = PathBuf>) {
         self.heard.mark(paths);
@@ -185,6 +190,16 @@ impl Watch {
             let is_too_many = matches!(error.kind, ErrorKind::MaxFilesWatch);
             if is_too_many { Unwatched::TooManyFolders } else { Unwatched::Refused(error.to_string()) }
         })
+    }
+}
+
+/// Whether there are changes.
+pub struct Changes(Arc<Heard>);
+
+impl Changes {
+    /// Whether something has changed since [`Watch::wait`] last returned.
+    pub fn are_there(&self) -> bool {
+        self.0.dirty().times().is_some()
     }
 }
 

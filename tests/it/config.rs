@@ -55,7 +55,8 @@ fn every_key_can_be_set() {
     fs::write(
         workspace.config(),
         "library = \"lib\"\nmodel = \"models/mine\"\ndim = 256\ndevice = \"cpu\"\nthreads = 0x2\n\
-         exclude = [\"*.gif\", \"a b\"]\nthumbnails = \"none\"\ntop = 3\nmin-score = 0.25\nformat = \"csv\"\ncolor = \"never\"\nhyperlink = \"always\"\n",
+         exclude = [\"*.gif\", \"a b\"]\nthumbnails = \"none\"\ntop = 3\nmin-score = 0.25\nformat = \"csv\"\ncolor = \"never\"\nhyperlink = \"always\"\n\
+         text = true\ntext-model = \"ocr\"\n",
     )
     .unwrap();
     #[track_caller]
@@ -78,6 +79,9 @@ fn every_key_can_be_set() {
     let output = command.env_remove("IMGSEARCH_LIBRARY").assert().success().get_output().clone();
     let listed = String::from_utf8(output.stdout).unwrap();
     assert!(listed.contains(&format!("library\t{}\t", root.join("lib").display())), "{listed}");
+    for expected in ["text\ttrue\t".to_owned(), format!("text-model\t{}\t", root.join("ocr").display())] {
+        assert!(listed.contains(&expected), "{listed}");
+    }
     assert!(!listed.contains("\tdefault"), "{listed}");
 }
 

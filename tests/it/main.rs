@@ -53,6 +53,7 @@ mod pulled_layouts;
 mod queries;
 mod raw_pairs;
 mod roots;
+mod reading;
 mod see;
 #[cfg(feature = "serve")]
 mod serve;

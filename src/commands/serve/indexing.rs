@@ -11,6 +11,7 @@ use crossbeam_channel::{Sender, bounded};
 use imgsearch::ingest::{Event as Ingested, Plan, Reporter, Totals};
 
 use crate::cli::ServeArgs;
+use crate::commands::text;
 use crate::commands::watch::{self, Watcher};
 use crate::serve::{Event, Events};
 use crate::settings::Settings;
@@ -34,7 +35,10 @@ impl Indexing {
             return Ok(Indexing { thread: None, cancel, ring });
         }
         settings.library.create()?;
-        let rescan = args.rescan;
+        let (rescan, reads_text) = (args.rescan, args.reading.text);
+        if reads_text {
+            text::check(settings)?;
+        }
         let plan = Plan {
             rules: args.rules.into(),
             threads: settings.threads,
@@ -46,7 +50,7 @@ impl Indexing {
             let watch = watch::begin(&settings, &plan, rescan);
             // This also finds changes made while no server was running.
             watch.look_again(plan.roots.iter().cloned());
-            watch::keep_current(&settings, &plan, watch, &Telling(events), (&bell, &stop));
+            watch::keep_current(&settings, (&plan, reads_text), watch, &Telling(events), (&bell, &stop));
         };
         let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(work);
         Ok(Indexing { thread: Some(thread.context("cannot start another thread")?), cancel, ring })
@@ -99,7 +103,10 @@ impl Reporter for Counting<'_> {
     fn report(&self, event: Ingested<'_>) {
         match event {
             Ingested::Queued => self.total.fetch_add(1, Ordering::Relaxed),
-            Ingested::Finished { .. } | Ingested::Vanished => self.done.fetch_add(1, Ordering::Relaxed),
+            Ingested::Reading { photos } => self.total.fetch_add(photos as u64, Ordering::Relaxed),
+            Ingested::Finished { .. } | Ingested::Vanished | Ingested::TextRead => {
+                self.done.fetch_add(1, Ordering::Relaxed)
+            }
             Ingested::Replacing { .. }
             | Ingested::WalkEnded
             | Ingested::ModelLoaded { .. }

@@ -91,7 +91,9 @@ fn fill(library: &Library, base: &str) -> Result<()> {
     let sink = locked.open(&Space::new("bench", "bench", DIM)?)?.sink;
     let start = Instant::now();
     for (number, batch) in vectors.chunks(BATCH).enumerate() {
-        sink.apply(batch.iter().enumerate().map(|(i, vector)| put(number * BATCH + i, vector.clone())).collect())?;
+        sink.apply(
+            batch.iter().enumerate().map(|(i, vector)| put(number * BATCH + i, vector.clone())).collect(),
+        )?;
     }
     let stored = start.elapsed().as_secs_f64();
     sink.close()?;
@@ -104,7 +106,8 @@ fn fill(library: &Library, base: &str) -> Result<()> {
 
 fn ask(library: &Library, queries: &str, truth: &str) -> Result<()> {
     let queries = vectors(queries)?;
-    let truth: Vec<usize> = fs::read(truth)?.as_chunks().0.iter().map(|row| u32::from_le_bytes(*row) as usize).collect();
+    let truth: Vec<usize> =
+        fs::read(truth)?.as_chunks().0.iter().map(|row| u32::from_le_bytes(*row) as usize).collect();
     let truths: Vec<&[usize]> = truth.chunks_exact(truth.len() / queries.len()).collect();
     let view = &*library.view()?;
     let filter = Filter::default();
@@ -145,9 +148,9 @@ fn ask(library: &Library, queries: &str, truth: &str) -> Result<()> {
             Ok(())
         };
         let clients: Vec<_> = (0..CLIENTS).map(|_| scope.spawn(client)).collect();
-        clients.into_iter().try_for_each(|client| {
-            client.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        })
+        clients
+            .into_iter()
+            .try_for_each(|client| client.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })?;
     println!("queries_per_second_8_clients {:.0}", queries.len() as f64 / start.elapsed().as_secs_f64());
     let stats = view.stats();

@@ -27,7 +27,9 @@ const TOGETHER: usize = 64;
 
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [library, items, micros] = &args[..] else { anyhow::bail!("usage: workers LIBRARY ITEMS MICROSECONDS") };
+    let [library, items, micros] = &args[..] else {
+        anyhow::bail!("usage: workers LIBRARY ITEMS MICROSECONDS")
+    };
     let url = Url::parse(Path::new(library)).context("a URL is expected")?;
     let library = Library::on_server(&url, &Secrets::default(), &std::env::temp_dir())?;
     let sink = library.lock()?.open(&Space::new("w", "W", 8)?)?.sink;

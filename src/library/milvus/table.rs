@@ -102,7 +102,9 @@ impl Table {
         loop {
             let mut which = condition.clone();
             last.iter().for_each(|last| which.behind(last));
-            let page = self.first(&which, load, PAGE, sees)?;
+            // The first page waits for everything, and so do those behind it.
+            let waits = if last.is_some() && sees == Sees::Everything { Sees::Nearly } else { sees };
+            let page = self.first(&which, load, PAGE, waits)?;
             let is_last = page.len() < PAGE;
             last = page.last().map(|read| read.id.clone());
             for read in page {

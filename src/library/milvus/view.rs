@@ -181,7 +181,7 @@ impl View for MilvusView {
     fn get(&self, item: &Item) -> Result<Option<Stored>, StoreError> {
         let Some(key) = item.key() else { return Ok(None) };
         let condition = Condition::row(&super::key::text(key.as_bytes()));
-        let row = |sees| self.table.first(&condition, Load::WithVector, 1, sees);
+        let row = |sees: Sees| self.table.first(&condition, Load::WithVector, 1, sees);
         let rows = MilvusView::sure(Vec::is_empty, row)?;
         Ok(rows.into_iter().find_map(Read::stored))
     }
@@ -189,7 +189,7 @@ impl View for MilvusView {
     fn of_content(&self, content: &Fingerprint, most: usize) -> Result<Vec<Stored>, StoreError> {
         let mut condition = Condition::photos();
         condition.of_content(content);
-        let all = |sees| {
+        let all = |sees: Sees| -> Result<Vec<Stored>, StoreError> {
             let mut found = Vec::new();
             self.table.each(&condition, Load::WithVector, sees, &mut |read| {
                 found.extend(read.stored());

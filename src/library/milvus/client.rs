@@ -263,7 +263,17 @@ fn refused<A>(error: &tonic::Status) -> Tried<A> {
             Some("imgsearch needs Milvus 2.3 or newer"),
         ),
         Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition => Tried::No(said, None),
-        _ => Tried::NotNow(format!("no answer: {said}")),
+        Code::Ok
+        | Code::Cancelled
+        | Code::Unknown
+        | Code::DeadlineExceeded
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::ResourceExhausted
+        | Code::Aborted
+        | Code::Internal
+        | Code::Unavailable
+        | Code::DataLoss => Tried::NotNow(format!("no answer: {said}")),
     }
 }
 

@@ -660,7 +660,8 @@ fn a_search_finds_as_many_as_there_are_also_with_a_graph() {
         let view = store.with(numbers.iter().map(write).collect());
         if let Some(library) = store.library() {
             assert!(library.lock().unwrap().optimize(&|| false, &|_, _| ()).unwrap());
-            assert_eq!(library.view().unwrap().stats().graph_rows, 6_000);
+            // A folder has graphs only where they are faster than comparing everything.
+            assert!(!store.is_live() || library.view().unwrap().stats().graph_rows == 6_000);
         }
         let view = store.view().unwrap_or(view);
         let few = Filter { folders: vec!["/few".into()], ..Filter::default() };

@@ -1,5 +1,6 @@
 //! Calls to a Milvus server: retries, time limits, and errors that say what to do.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,8 +18,10 @@ use tonic_prost::ProstCodec;
 use super::messages::{Answer, Status};
 use crate::library::StoreError;
 
-/// How long a call is tried again. A server of Milvus 2.3.5 that was killed answered again after 7 to 14 seconds.
+/// How long a call is tried again while somebody waits for the answer, and in a run that fills the library. A server of
+/// Milvus 2.3.5 that was killed answered again after 7 to 14 seconds, and later on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE_OF_RUNS: Duration = Duration::from_secs(600);
 /// The same before the first answer, when it is more likely that the address is wrong.
 const PATIENCE_AT_FIRST: Duration = Duration::from_secs(8);
 /// Between two tries: the first pause, which doubles up to the longest.
@@ -39,8 +42,14 @@ const NOT_LOADED: i32 = 101;
 /// Codes below this are of services that are not ready, of limits and of timeouts.
 const FIRST_OF_COLLECTIONS: i32 = 100;
 
-/// A connection to a server. Threads may share it.
+/// A connection to a server. Clones share it, and so may threads.
+#[derive(Clone)]
 pub(super) struct Client {
+    connection: Arc<Connection>,
+    patience: Duration,
+}
+
+struct Connection {
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
     channel: Channel,
@@ -118,7 +127,14 @@ impl Client {
             endpoint.connect_lazy()
         };
         let has_answered = AtomicBool::new(false);
-        Ok(Client { runtime: Some(runtime), channel, token, database, library, has_answered })
+        let runtime = Some(runtime);
+        let connection = Connection { runtime, channel, token, database, library, has_answered };
+        Ok(Client { connection: Arc::new(connection), patience: PATIENCE })
+    }
+
+    /// The same connection for a run that fills the library: it waits longer for a server that does not answer.
+    pub(super) fn for_runs(&self) -> Client {
+        Client { patience: PATIENCE_OF_RUNS, ..self.clone() }
     }
 
     /// Calls the method with this name. Tries again while the server cannot answer now. All our calls give the same
@@ -161,16 +177,21 @@ impl Client {
 
     /// An error of this library.
     pub(super) fn error(&self, action: &'static str, detail: String, hint: Option<&str>) -> StoreError {
-        StoreError::Database { library: self.library.clone(), action, detail, hint: hint.map(str::to_owned) }
+        StoreError::Database {
+            library: self.connection.library.clone(),
+            action,
+            detail,
+            hint: hint.map(str::to_owned),
+        }
     }
 
     /// The library's URL without secrets.
     pub(super) fn library(&self) -> &str {
-        &self.library
+        &self.connection.library
     }
 
     fn patience(&self) -> Duration {
-        if self.has_answered.load(Ordering::Relaxed) { PATIENCE } else { PATIENCE_AT_FIRST }
+        if self.connection.has_answered.load(Ordering::Relaxed) { self.patience } else { PATIENCE_AT_FIRST }
     }
 
     fn tried<Q, A>(&self, method: &'static str, request: Q) -> Tried<A>
@@ -178,14 +199,15 @@ impl Client {
         Q: Message + 'static,
         A: Answer,
     {
-        let Some(runtime) = &self.runtime else { return Tried::No("it is closed".to_owned(), None) };
+        let Connection { runtime, channel, token, database, has_answered, .. } = &*self.connection;
+        let Some(runtime) = runtime else { return Tried::No("it is closed".to_owned(), None) };
         let mut request = Request::new(request);
         let metadata = request.metadata_mut();
-        for (name, value) in [("authorization", &self.token), ("dbname", &self.database)] {
+        for (name, value) in [("authorization", token), ("dbname", database)] {
             value.iter().for_each(|value| drop(metadata.insert(name, (*value).clone())));
         }
         let path = PathAndQuery::from_static(method);
-        let mut grpc = tonic::client::Grpc::new(self.channel.clone())
+        let mut grpc = tonic::client::Grpc::new(channel.clone())
             .max_decoding_message_size(MOST_BYTES)
             .max_encoding_message_size(MOST_BYTES);
         let answer = runtime.block_on(async {
@@ -194,7 +216,7 @@ impl Client {
         });
         match answer {
             Ok(answer) => {
-                self.has_answered.store(true, Ordering::Relaxed);
+                has_answered.store(true, Ordering::Relaxed);
                 let answer = answer.into_inner();
                 match answer.status().filter(|status| status.code != 0 || status.error_code != 0) {
                     Some(status) => judged(status),
@@ -206,7 +228,7 @@ impl Client {
     }
 }
 
-impl Drop for Client {
+impl Drop for Connection {
     fn drop(&mut self) {
         if let Some(runtime) = self.runtime.take() {
             // An ordinary drop would panic in the threads of a server.

@@ -46,6 +46,8 @@ mod names;
 mod only;
 mod parts;
 mod pixels;
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres;
 #[cfg(feature = "tui")]
 mod previews;
 mod pulled_layouts;

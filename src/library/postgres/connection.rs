@@ -19,6 +19,9 @@ use crate::library::{Secrets, StoreError, Url};
 /// The most connections of one process. Servers allow 100 by default, for all processes together.
 const MOST_CONNECTIONS: usize = 16;
 
+/// The most statements that stay prepared on a connection. Each combination of filters is one.
+const MOST_STATEMENTS: usize = 256;
+
 /// How long a connection may take to be made, and how long the server may leave data unacknowledged.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -27,7 +30,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
-/// How long to try again if there was no connection yet: the server may just be starting.
+/// How long to try again if the server never answered: most likely it does not run.
 const AT_FIRST: Duration = Duration::from_secs(3);
 
 /// What every connection begins with.
@@ -97,6 +100,9 @@ impl Connection {
     }
 
     fn prepared(&mut self, sql: &str) -> Result<Statement, Error> {
+        if self.statements.len() >= MOST_STATEMENTS {
+            self.statements.clear();
+        }
         if let Some(statement) = self.statements.get(sql) {
             return Ok(statement.clone());
         }
@@ -173,7 +179,8 @@ impl Pool {
             match self.attempt(&mut work) {
                 Ok(result) => return Ok(result),
                 Err(error) => {
-                    let time = if self.state().has_connected { patience.time() } else { AT_FIRST };
+                    let has_answered = self.state().has_connected || error.code().is_some();
+                    let time = if has_answered { patience.time() } else { AT_FIRST };
                     if !passes(&error) || start.elapsed() + pause > time {
                         return Err(self.error(action, &error));
                     }

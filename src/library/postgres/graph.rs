@@ -73,7 +73,7 @@ pub(super) fn optimize(
 
 fn rows_of(connection: &mut Connection, index: &Index) -> Result<i64, Error> {
     let sql = format!(
-        "select count(*) from (select from {} where vector is not null limit {FEWEST_ROWS}) as some",
+        "select count(*) from (select from {} where vector is not null limit {FEWEST_ROWS}) as few",
         index.table()
     );
     Ok(connection.query(&sql, &[])?.first().map_or(0, |row| row.get(0)))

@@ -25,7 +25,6 @@ const VERSION: i32 = 1;
 const SCHEMA_LOCK: i64 = 0x696d_6773_6561_7263;
 
 const CREATE: &str = "
-    create schema if not exists imgsearch;
     create table imgsearch.version (version integer not null);
     create table imgsearch.libraries (
         id bigint generated always as identity primary key,
@@ -149,9 +148,10 @@ pub(super) fn create(pool: &Pool) -> Result<(), StoreError> {
         return Ok(());
     }
     pool.run("create", Patience::Run, |connection| {
+        // Two writers may come at once. The lock comes before the transaction, which would not see what the other has
+        // created since it began. If this fails, the connection is dropped, and the lock with it.
+        connection.query("select pg_advisory_lock($1)", &[&SCHEMA_LOCK])?;
         connection.atomically(|connection| {
-            // Two writers may come at once.
-            connection.execute("select pg_advisory_xact_lock($1)", &[&SCHEMA_LOCK])?;
             if version(connection)?.is_some() {
                 return Ok(());
             }
@@ -159,9 +159,15 @@ pub(super) fn create(pool: &Pool) -> Result<(), StoreError> {
             if !connection.query(has_vector, &[])?.first().is_some_and(|row| row.get(0)) {
                 connection.batch("create extension if not exists vector")?;
             }
+            // Somebody who may not create schemas may be given this one.
+            let has_schema = "select to_regnamespace('imgsearch') is not null";
+            if !connection.query(has_schema, &[])?.first().is_some_and(|row| row.get(0)) {
+                connection.batch("create schema imgsearch")?;
+            }
             connection.batch(CREATE)?;
             connection.execute("insert into imgsearch.version values ($1)", &[&VERSION]).map(drop)
-        })
+        })?;
+        connection.query("select pg_advisory_unlock($1)", &[&SCHEMA_LOCK]).map(drop)
     })
 }
 

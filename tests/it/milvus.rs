@@ -211,8 +211,10 @@ fn a_killed_milvus_is_waited_for_and_loses_nothing() {
             }
         });
         scope.spawn(|| {
-            let (view, wanted, every) = (library.view().unwrap(), photo(0), Filter::default());
+            let (view, wanted, every) = (library.view(), photo(0), Filter::default());
             let Write::Put { vector: Some(wanted), .. } = wanted else { panic!("a photo has a vector") };
+            // It may be killed right now.
+            let view = view.or_else(|_| library.view()).unwrap();
             while !ended.load(Ordering::Relaxed) {
                 // On a busy machine a start takes longer than a query waits. Then it says so.
                 match view.search(&Ask::new(&wanted, 1.try_into().unwrap(), &every)) {

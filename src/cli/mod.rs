@@ -79,10 +79,10 @@ pub(crate) struct Cli {
 pub(crate) struct Common {
     /// Folder of the library, or URL of a database [default: `library` in the platform's data folder].
     ///
-    /// A database is for many photos and many machines: see docs/SCALE.md. Its password comes from `PGPASSWORD` or the file
-    /// `~/.pgpass`, never from the command line.
+    /// A database is for many photos and many machines: see docs/SCALE.md. Its password comes from the environment
+    /// (`PGPASSWORD` or the file `~/.pgpass`, `MILVUS_TOKEN`), never from the command line.
     /// Examples: `imgsearch --library /mnt/nas/.imgsearch query "a dog"`,
-    /// `--library "postgres://me@db.example/photos?library=archive"`
+    /// `--library "postgres://me@db.example/photos?library=archive"`, `--library milvus://milvus.example:19530/photos`
     #[arg(long, value_name = "DIR|URL", global = true)]
     pub(crate) library: Option<PathBuf>,
 

@@ -66,6 +66,7 @@ impl Url {
     }
 
     /// What is between `://` and the path, without user and password.
+    #[cfg(feature = "milvus")]
     pub(super) fn host(&self) -> &str {
         let authority = self.authority();
         authority.rsplit_once('@').map_or(authority, |(_, host)| host)

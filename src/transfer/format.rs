@@ -150,11 +150,10 @@ impl<R: Read> Exports<R> {
     /// [`TransferError::Foreign`], [`TransferError::Version`], or as [`Exports::next`].
     pub fn open(mut input: R) -> Result<Exports<R>, TransferError> {
         let mut start = [0; 20];
-        let foreign = |error: TransferError| match error {
-            TransferError::Truncated { .. } => TransferError::Foreign,
-            other => other,
-        };
-        read(&mut input, &mut start, 0).map_err(foreign)?;
+        read(&mut input, &mut start, 0).map_err(|error| {
+            let is_short = matches!(error, TransferError::Truncated { .. });
+            if is_short { TransferError::Foreign } else { error }
+        })?;
         let (magic, version) = start.split_at(MAGIC.len());
         if magic != MAGIC {
             return Err(TransferError::Foreign);
@@ -236,9 +235,9 @@ fn frame(input: &mut impl Read, digest: &mut blake3::Hasher, records: u64) -> Re
 }
 
 fn read(input: &mut impl Read, bytes: &mut [u8], records: u64) -> Result<(), TransferError> {
-    input.read_exact(bytes).map_err(|error| match error.kind() {
-        io::ErrorKind::UnexpectedEof => TransferError::Truncated { records },
-        _ => TransferError::Read(error),
+    input.read_exact(bytes).map_err(|error| {
+        let is_end = error.kind() == io::ErrorKind::UnexpectedEof;
+        if is_end { TransferError::Truncated { records } } else { TransferError::Read(error) }
     })
 }
 

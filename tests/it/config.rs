@@ -55,6 +55,7 @@ fn every_key_can_be_set() {
     fs::write(
         workspace.config(),
         "library = \"lib\"\nmodel = \"models/mine\"\ndim = 256\ndevice = \"cpu\"\nthreads = 0x2\n\
+         root = [\"photos=/mnt\"]\n\
          exclude = [\"*.gif\", \"a b\"]\nthumbnails = \"none\"\ntop = 3\nmin-score = 0.25\nformat = \"csv\"\ncolor = \"never\"\nhyperlink = \"always\"\n\
          text = true\ntext-model = \"ocr\"\n",
     )
@@ -68,6 +69,7 @@ fn every_key_can_be_set() {
     check(&workspace, "dim", "256");
     check(&workspace, "device", "cpu");
     check(&workspace, "threads", "2");
+    check(&workspace, "root", "photos=/mnt");
     check(&workspace, "exclude", "*.gif,a b");
     check(&workspace, "thumbnails", "none");
     check(&workspace, "top", "3");

@@ -42,7 +42,7 @@ pub(crate) fn new_library(server: &str) -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let (process, number) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     if server.starts_with("milvus") {
-        return format!("{server}/test_{process}_{number}?shards=1");
+        return format!("{server}/test_{process}_{number}");
     }
     let joint = if server.contains('?') { '&' } else { '?' };
     format!("{server}{joint}library=test-{process}-{number}")

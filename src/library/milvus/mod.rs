@@ -30,6 +30,7 @@ use std::time::Duration;
 use imgsearch_index::{MAX_DIM, Space};
 
 use self::client::{Address, Client};
+use self::condition::Condition;
 use self::sink::MilvusSink;
 use self::table::{Sees, Table};
 use self::view::MilvusView;
@@ -187,11 +188,14 @@ impl Server for Milvus {
         progress: &(dyn Fn(usize, usize) + Sync),
     ) -> Result<bool, StoreError> {
         let table = self.table_in_use()?;
+        let is_empty = table.count(&Condition::photos(), Sees::Everything)? == 0;
         let has_ended = schema::flush(&table)?;
         loop {
+            let has_ended = has_ended()?;
             let (done, all) = schema::graph_rows(&table)?;
             progress(done, all);
-            if has_ended()? && done >= all {
+            // Ended segments are counted a moment later.
+            if has_ended && done >= all && (all > 0 || is_empty) {
                 return Ok(true);
             }
             if cancelled() {

@@ -87,7 +87,7 @@ pub(super) fn table(client: &Arc<Client>, name: &str) -> Result<Option<Table>, S
     Ok(Some(table))
 }
 
-/// Creates the library's collection for `space`, unless it exists, with its indexes.
+/// Creates the library's collection for `space`, unless it exists, and loads it.
 pub(super) fn create(
     client: &Arc<Client>,
     library: &str,
@@ -114,17 +114,21 @@ pub(super) fn create(
         consistency_level: consistency::BOUNDED,
     };
     let Status { .. } = client.call("create", method!("CreateCollection"), request)?;
+    let table = Table { client: Arc::clone(client), name, space: space.clone() };
+    load(&table)?;
+    Ok(table)
+}
+
+/// Creates the indexes of a collection, unless they exist. All of them have to exist before it is loaded.
+fn create_indexes(client: &Client, collection: &str) -> Result<(), StoreError> {
     let vector = vec![
         pair("index_type", "HNSW".to_owned()),
         pair("metric_type", "COSINE".to_owned()),
         pair("params", GRAPH.to_owned()),
     ];
-    index(client, &name, "vector", vector)?;
+    index(client, collection, "vector", vector)?;
     // Every new file is looked up by its content.
-    index(client, &name, "content", vec![pair("index_type", "Trie".to_owned())])?;
-    let table = Table { client: Arc::clone(client), name, space: space.clone() };
-    load(&table)?;
-    Ok(table)
+    index(client, collection, "content", vec![pair("index_type", "Trie".to_owned())])
 }
 
 fn index(
@@ -187,6 +191,8 @@ fn load(table: &Table) -> Result<(), StoreError> {
             load_state::LOADED => return Ok(()),
             load_state::LOADING => {}
             _ if !is_asked => {
+                // Another writer may have created the collection just now.
+                create_indexes(client, name)?;
                 let request = OfCollection { collection_name: name.clone() };
                 let Status { .. } = client.call("load", method!("LoadCollection"), request)?;
                 is_asked = true;

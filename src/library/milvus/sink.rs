@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use imgsearch_index::{Error as IndexError, Fingerprint, MAX_NOTE_LEN};
@@ -44,6 +45,7 @@ pub(super) struct MilvusSink {
 
 impl MilvusSink {
     pub(super) fn new(table: Table) -> Result<MilvusSink, StoreError> {
+        let table = Table { client: Arc::new(table.client.for_runs()), ..table };
         let has_parts = table.count(&Condition::parts(), Sees::Everything)? > 0;
         Ok(MilvusSink {
             table,

@@ -71,8 +71,33 @@ impl Published {
 }
 
 impl Table {
-    /// The rows that meet the condition with the smallest keys, sorted by key: at most `most`.
+    /// The rows that meet the condition with the smallest keys, sorted by key: at most `most`, and fewer only if there are
+    /// no more.
     pub(super) fn first(
+        &self,
+        condition: &Condition,
+        load: Load,
+        most: usize,
+        sees: Sees,
+    ) -> Result<Vec<Read>, StoreError> {
+        let mut rows = self.some(condition, load, most, sees)?;
+        // A server with several shards returns fewer than it could, and none only if there are none.
+        while rows.len() < most {
+            let Some(last) = rows.last() else { break };
+            let mut which = condition.clone();
+            which.behind(&last.id);
+            let more = self.some(&which, load, most - rows.len(), sees)?;
+            if more.is_empty() {
+                break;
+            }
+            rows.extend(more);
+        }
+        Ok(rows)
+    }
+
+    /// Some of the rows that meet the condition with the smallest keys, sorted by key: at most `most`, and at least one if
+    /// there is one.
+    fn some(
         &self,
         condition: &Condition,
         load: Load,
@@ -102,7 +127,9 @@ impl Table {
         loop {
             let mut which = condition.clone();
             last.iter().for_each(|last| which.behind(last));
-            let page = self.first(&which, load, PAGE, sees)?;
+            // The first page waits for everything, and so do those behind it.
+            let waits = if last.is_some() && sees == Sees::Everything { Sees::Nearly } else { sees };
+            let page = self.first(&which, load, PAGE, waits)?;
             let is_last = page.len() < PAGE;
             last = page.last().map(|read| read.id.clone());
             for read in page {

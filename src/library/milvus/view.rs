@@ -35,8 +35,19 @@ type Found = (f32, String, Hit);
 
 impl MilvusView {
     pub(super) fn new(library: &Milvus, table: Table) -> Result<MilvusView, StoreError> {
-        let published = table.published(Sees::Nearly)?;
+        // It sees at least what was published before it was opened.
+        let published = table.published(Sees::Everything)?;
         Ok(MilvusView { library: library.clone(), table, published, stats: OnceLock::new() })
+    }
+
+    /// What `read` returns; if that is nothing, what it returns once the server is sure to have all changes. Right after a
+    /// start a server answers before it has read all of its log.
+    fn sure<T>(
+        is_nothing: impl FnOnce(&T) -> bool,
+        read: impl Fn(Sees) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let found = read(Sees::Nearly)?;
+        if is_nothing(&found) { read(Sees::Everything) } else { Ok(found) }
     }
 
     fn condition(ask: &Ask<'_>) -> Condition {
@@ -54,8 +65,9 @@ impl MilvusView {
             let count = rows.len();
             let found: Vec<Found> =
                 rows.into_iter().filter_map(|(score, read)| found(ask, score, read)).collect();
-            // Fewer than were asked for: those are all, or the graphs gave up.
-            let is_all = count < most && count == self.table.count(condition, Sees::Nearly)?;
+            // Fewer than were asked for: those are all, or the graphs gave up, or the server has just been started again and
+            // has not read all of its log.
+            let is_all = count < most && count == self.table.count(condition, Sees::Everything)?;
             if found.len() >= top || is_all {
                 return Ok(Some(best(found, top)));
             }
@@ -72,7 +84,7 @@ impl MilvusView {
         let top = ask.top.get();
         let mut all: Vec<Found> = Vec::new();
         let worst = top.saturating_mul(2).max(1_024);
-        self.table.each(condition, Load::WithVector, Sees::Nearly, &mut |read| {
+        self.table.each(condition, Load::WithVector, Sees::Everything, &mut |read| {
             let score = read.vector().map(|vector| vector.dot(ask.vector));
             all.extend(score.and_then(|score| found(ask, score, read)));
             if all.len() > worst {
@@ -156,10 +168,10 @@ impl View for MilvusView {
     fn count(&self, filter: &Filter) -> Result<usize, StoreError> {
         let condition = Condition::of(filter);
         if condition.is_exact() {
-            return self.table.count(&condition, Sees::Nearly);
+            return MilvusView::sure(|count| *count == 0, |sees| self.table.count(&condition, sees));
         }
         let mut count = 0;
-        self.table.each(&condition, Load::WithoutVector, Sees::Nearly, &mut |read| {
+        self.table.each(&condition, Load::WithoutVector, Sees::Everything, &mut |read| {
             count += usize::from(admits(filter, &read));
             ControlFlow::Continue(())
         })?;
@@ -169,31 +181,35 @@ impl View for MilvusView {
     fn get(&self, item: &Item) -> Result<Option<Stored>, StoreError> {
         let Some(key) = item.key() else { return Ok(None) };
         let condition = Condition::row(&super::key::text(key.as_bytes()));
-        let rows = self.table.first(&condition, Load::WithVector, 1, Sees::Nearly)?;
+        let row = |sees: Sees| self.table.first(&condition, Load::WithVector, 1, sees);
+        let rows = MilvusView::sure(Vec::is_empty, row)?;
         Ok(rows.into_iter().find_map(Read::stored))
     }
 
     fn of_content(&self, content: &Fingerprint, most: usize) -> Result<Vec<Stored>, StoreError> {
         let mut condition = Condition::photos();
         condition.of_content(content);
-        let mut found = Vec::new();
-        self.table.each(&condition, Load::WithVector, Sees::Nearly, &mut |read| {
-            found.extend(read.stored());
-            if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        found.truncate(most);
-        Ok(found)
+        let all = |sees: Sees| -> Result<Vec<Stored>, StoreError> {
+            let mut found = Vec::new();
+            self.table.each(&condition, Load::WithVector, sees, &mut |read| {
+                found.extend(read.stored());
+                if found.len() < most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            })?;
+            found.truncate(most);
+            Ok(found)
+        };
+        MilvusView::sure(Vec::is_empty, all)
     }
 
     fn each(&self, filter: &Filter, load: Load, visit: Visit<'_>) -> Result<(), StoreError> {
-        self.table.each(&Condition::of(filter), load, Sees::Nearly, &mut |read| {
+        self.table.each(&Condition::of(filter), load, Sees::Everything, &mut |read| {
             let is_admitted = admits(filter, &read);
             read.stored().filter(|_| is_admitted).map_or(ControlFlow::Continue(()), &mut *visit)
         })
     }
 
     fn each_item(&self, visit: VisitItem<'_>) -> Result<(), StoreError> {
-        self.table.each(&Condition::everything(), Load::WithoutVector, Sees::Nearly, &mut |read| {
+        self.table.each(&Condition::everything(), Load::WithoutVector, Sees::Everything, &mut |read| {
             let is_photo = read.is_photo;
             read.stored().map_or(ControlFlow::Continue(()), |stored| visit(stored, is_photo))
         })

@@ -132,14 +132,14 @@ impl Settings {
             token: token(),
             offline: variable("HF_HUB_OFFLINE").is_some_and(|value| is_true(&value)),
             cache: hub_cache(),
-            ..reach(endpoint, timeout, retries)
+            ..reach(&endpoint, timeout, retries)
         }
     }
 
     /// How to reach the package index at `named`, or at the address that pip uses. `None` if there is none.
     pub(crate) fn package_index(&self, named: Option<&str>) -> Option<Access> {
         let address = named.map(str::to_owned).or_else(packages::index)?;
-        Some(reach(address, DEFAULT_TIMEOUT, DEFAULT_RETRIES))
+        Some(reach(&address, DEFAULT_TIMEOUT, DEFAULT_RETRIES))
     }
 
     /// The platform's cache folder.
@@ -248,7 +248,7 @@ fn shipped() -> Vec<PathBuf> {
 }
 
 /// How to reach a server through the proxies of the environment, without a token.
-fn reach(endpoint: String, timeout: Duration, retries: u32) -> Access {
+fn reach(endpoint: &str, timeout: Duration, retries: u32) -> Access {
     let schemes = match endpoint.starts_with("https://") {
         true => ["HTTPS_PROXY", "ALL_PROXY"],
         false => ["HTTP_PROXY", "ALL_PROXY"],

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use imgsearch::Library;
 use imgsearch::item::Item;
-use imgsearch::library::{Ask, Secrets, Url, View, Write};
+use imgsearch::library::{Ask, Secrets, Url, Write};
 use imgsearch::photo::{Clock, Details, Photo, Stamp};
 use imgsearch::query::Filter;
 use imgsearch_index::{Fingerprint, Space, Vector};

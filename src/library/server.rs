@@ -73,6 +73,8 @@ pub(super) trait Server: Debug + Send + Sync {
 
 /// The library with this URL. Whether it exists turns out when it is used.
 pub(super) fn connect(url: &Url, secrets: &Secrets) -> Result<Arc<dyn Server>, StoreError> {
+    // A build without any such store uses none.
+    _ = secrets;
     let refuse = |reason: String| StoreError::Url { url: url.to_string(), reason };
     Err(match url.scheme() {
         #[cfg(feature = "postgres")]

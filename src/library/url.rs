@@ -40,7 +40,7 @@ impl Url {
     }
 
     /// The URL without the parameters of these names: those that only we know. It has its secrets.
-    pub(super) fn without_parameters(&self, names: &[&str]) -> String {
+    pub fn without_parameters(&self, names: &[&str]) -> String {
         let (front, _) = self.text.split_once('?').unwrap_or((&self.text, ""));
         let kept: Vec<_> = self.parameters().filter(|(name, _)| !names.contains(name)).collect();
         let kept: Vec<_> = kept.iter().map(|(name, value)| format!("{name}={value}")).collect();

@@ -105,7 +105,7 @@ fn has_in_it(text: &str, wanted: &str) -> bool {
 }
 
 /// A text in the form in which texts are compared: in NFC and in lower case.
-pub(crate) fn folded(text: &str) -> String {
+pub fn folded(text: &str) -> String {
     normal_text(text).to_lowercase()
 }
 

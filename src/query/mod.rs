@@ -16,8 +16,7 @@ use std::num::NonZeroUsize;
 use jiff::tz::TimeZone;
 
 pub use expression::{Expression, ExpressionError, Results, Source, Term, parse, parse_line};
-pub(crate) use filter::folded;
-pub use filter::{Filter, MinSize, NameError, Names, Shape};
+pub use filter::{Filter, MinSize, NameError, Names, Shape, folded};
 pub use gazetteer::{Gazetteer, Town, TownError, Towns};
 pub use inline::{Separated, excludes, separate, separate_line};
 pub use parameters::{Kind, MOST, MOST_CHARACTERS, PARAMETERS, Parameter, conditions};

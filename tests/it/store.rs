@@ -784,6 +784,25 @@ fn a_file_is_claimed_by_one_writer_at_a_time() {
     }
 }
 
+/// PostgreSQL cannot index such paths. They are refused one by one, and fail no batch.
+#[test]
+fn a_path_that_is_too_long_for_a_server_fails_no_batch() {
+    for url in servers() {
+        let store = Store::on_server(&url, &space());
+        let sink = store.sink();
+        let long = format!("/{}", "a/".repeat(5_000));
+        let files = [Item::file(&long), Item::file("/b")];
+        assert!(matches!(sink.check(&put(&long, 0.0)), Err(StoreError::Unnameable { .. })));
+        assert!(sink.apply(vec![put(&long, 0.0), put("/b", 0.0)]).is_err());
+        assert_eq!(sink.claim(&files).unwrap(), [true, true]);
+        assert!(sink.get(&files[0]).unwrap().is_none());
+        sink.apply(vec![left_out(&long), put("/b", 0.0), remove(&long)]).unwrap();
+        sink.release(&files).unwrap();
+        sink.close().unwrap();
+        assert_eq!(photos(&*store.view().unwrap()), [Item::file("/b")]);
+    }
+}
+
 #[test]
 fn the_claims_of_a_writer_that_died_end() {
     if let Some(url) = postgres() {

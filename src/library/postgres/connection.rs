@@ -192,9 +192,9 @@ impl Pool {
     }
 
     fn attempt<T>(&self, work: &mut impl FnMut(&mut Connection) -> Result<T, Error>) -> Result<T, Error> {
-        let mut taken = Taken { pool: self, connection: Some(self.take()?) };
-        let Some(connection) = &mut taken.connection else { unreachable!("it was just put there") };
-        match work(connection) {
+        let connection = self.take()?;
+        let mut taken = Taken { pool: self, connection: None };
+        match work(taken.connection.insert(connection)) {
             Ok(result) => Ok(result),
             Err(error) => {
                 // It may be broken, or in the middle of a transaction; the others may be broken for the same reason.

@@ -96,14 +96,12 @@ fn build_alone(connection: &mut Connection, index: &Index) -> Result<(), Error> 
     let sql =
         format!("select i.indisvalid from pg_index i where i.indexrelid = to_regclass('imgsearch.{graph}')");
     match connection.query(&sql, &[])?.first().map(|row| row.get(0)) {
-        Some(true) => {}
-        Some(false) => {
-            // A build that was interrupted leaves an index that nobody uses.
-            connection.batch(&format!("drop index concurrently if exists imgsearch.{graph}"))?;
-            create(connection, index)?;
-        }
-        None => create(connection, index)?,
+        Some(true) => return Ok(()),
+        // A build that was interrupted leaves an index that nobody uses.
+        Some(false) => connection.batch(&format!("drop index concurrently if exists imgsearch.{graph}"))?,
+        None => {}
     }
+    create(connection, index)?;
     connection.batch(&format!("analyze {table}"))
 }
 
@@ -120,13 +118,13 @@ fn create(connection: &mut Connection, index: &Index) -> Result<(), Error> {
 /// The memory that the graph needs while it is built.
 fn memory_kb(connection: &mut Connection, index: &Index) -> Result<i64, Error> {
     let sql = format!(
-        "select greatest(reltuples, 0)::bigint, pg_relation_size('{0}') / 1024 from pg_class where oid = '{0}'::regclass",
+        "select pg_relation_size('{}') / 1024, pg_size_bytes(current_setting('maintenance_work_mem')) / 1024",
         index.table()
     );
     let rows = connection.query(&sql, &[])?;
-    let table_kb: i64 = rows.first().map_or(0, |row| row.get(1));
-    // A vector and its neighbours take about as much as the row that it comes from.
-    Ok((table_kb * 3 / 2).clamp(MEMORY_KB.0, MEMORY_KB.1))
+    let (table_kb, allowed_kb): (i64, i64) = rows.first().map_or((0, 0), |row| (row.get(0), row.get(1)));
+    // A vector and its neighbours take about as much as the row that it comes from. The server may allow more.
+    Ok((table_kb * 3 / 2).clamp(MEMORY_KB.0, MEMORY_KB.1).max(allowed_kb))
 }
 
 /// The finished and all rows of a build that is going on.

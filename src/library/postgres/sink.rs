@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -35,13 +36,23 @@ pub(super) struct PostgresSink {
     /// When changes were last announced, and when claims were last renewed.
     announced: Mutex<Option<Instant>>,
     renewed: Mutex<Instant>,
+    /// Whether there are changes that were not announced.
+    has_changed: AtomicBool,
 }
 
 impl PostgresSink {
     pub(super) fn new(library: &Postgres, index: Index) -> PostgresSink {
         let (worker, ahead, announced) = (Worker::new(library.lease), Ahead::default(), Mutex::default());
         let (library, renewed) = (library.clone(), Mutex::new(Instant::now()));
-        PostgresSink { library, index, worker, ahead, announced, renewed }
+        PostgresSink {
+            library,
+            index,
+            worker,
+            ahead,
+            announced,
+            renewed,
+            has_changed: AtomicBool::new(false),
+        }
     }
 
     fn run<T>(
@@ -226,6 +237,11 @@ fn upsert(connection: &mut Connection, index: &Index, rows: &Columnar) -> Result
         .map(drop)
 }
 
+/// The keys of these items, as far as they fit into the database.
+fn keys(items: &[Item]) -> Vec<Vec<u8>> {
+    items.iter().filter_map(Item::key).filter(fits).map(|key| key.as_bytes().to_vec()).collect()
+}
+
 /// Tells views that there is something new. Each writer has a row of its own, so that none waits for another.
 fn announce(connection: &mut Connection, index: &Index, worker: &Worker) -> Result<(), Error> {
     let sql = "
@@ -300,6 +316,7 @@ impl Sink for PostgresSink {
         if is_due {
             self.set_announced();
         }
+        self.has_changed.store(!is_due, Ordering::Relaxed);
         Ok(())
     }
 
@@ -308,14 +325,17 @@ impl Sink for PostgresSink {
     }
 
     fn claim(&self, files: &[Item]) -> Result<Vec<bool>, StoreError> {
-        let keys: Vec<Vec<u8>> =
-            files.iter().filter_map(Item::key).map(|key| key.as_bytes().to_vec()).collect();
+        let keys = keys(files);
         let claimed = self.run("claim files of", |connection| {
             claims::claim(connection, &self.index, &self.worker, &keys)
         })?;
         // What others have stored before is to be seen from now on.
         self.ahead.forget();
-        let is_mine = |item: &Item| item.key().is_some_and(|key| claimed.contains(key.as_bytes()));
+        // A path that is too long is refused by whoever meets it.
+        let is_mine = |item: &Item| match item.key().filter(fits) {
+            Some(key) => claimed.contains(key.as_bytes()),
+            None => true,
+        };
         Ok(files.iter().map(is_mine).collect())
     }
 
@@ -350,16 +370,22 @@ impl Sink for PostgresSink {
             let (found, expected) = (bytes.len(), MAX_NOTE_LEN);
             return Err(imgsearch_index::Error::TooLong { path, what, found, expected }.into());
         }
-        self.run("write to", |connection| {
-            let sql = "update imgsearch.indexes set note = $2 where id = $1";
-            connection.execute(sql, &[&self.index.id, &bytes]).map(drop)
-        })
+        let changed = self.run("write to", |connection| {
+            let sql = "update imgsearch.indexes set note = $2 where id = $1 and note is distinct from $2";
+            connection.execute(sql, &[&self.index.id, &bytes])
+        })?;
+        if changed > 0 {
+            self.has_changed.store(true, Ordering::Relaxed);
+        }
+        Ok(())
     }
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
         self.run("write to", |connection| {
             connection.atomically(|connection| {
-                announce(connection, &self.index, &self.worker)?;
+                if self.has_changed.load(Ordering::Relaxed) {
+                    announce(connection, &self.index, &self.worker)?;
+                }
                 fold_announcements(connection, &self.index, &self.worker)?;
                 claims::release_all(connection, &self.index, &self.worker)
             })

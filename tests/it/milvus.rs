@@ -106,6 +106,7 @@ fn a_wrong_address_is_an_error_that_says_what_to_do() {
     check("milvus://127.0.0.1:1/photos", &["no answer", "hint: check that Milvus runs at this address"]);
     check("milvus://127.0.0.1:1", &["the library's name"]);
     check("milvus:///photos", &["names no host"]);
+    check("milvus://me:secret@127.0.0.1/photos", &["MILVUS_TOKEN"]);
     check("milvus://127.0.0.1/a-b", &["letters, digits and single underscores"]);
 }
 

@@ -61,6 +61,11 @@ struct Milvus {
 pub(super) fn connect(url: &Url, secrets: &Secrets) -> Result<Arc<dyn Server>, StoreError> {
     let refuse = |reason: &str| StoreError::Url { url: url.to_string(), reason: reason.to_owned() };
     let scheme = if url.scheme() == "milvus+tls" { "https" } else { "http" };
+    if url.has_password() {
+        return Err(refuse(
+            "it has a password; put `user:password` into the environment variable MILVUS_TOKEN instead",
+        ));
+    }
     let host = url.host();
     if host.is_empty() {
         return Err(refuse("it names no host; write `milvus://HOST:19530/NAME`"));

@@ -127,6 +127,20 @@ pub(crate) fn rows_bar(ui: Ui) -> ProgressBar {
     )
 }
 
+/// A bar that counts the words that a model embeds, which is done once for each model.
+pub(crate) fn words_bar(ui: Ui) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, draw_target(ui));
+    bar.with_style(plain_style("{bar:20} {pos}/{len} words, once for this model"))
+}
+
+/// Shows progress on a bar.
+pub(crate) fn shown_on(bar: &ProgressBar) -> impl Fn(usize, usize) + use<'_> {
+    |done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    }
+}
+
 /// A bar that counts the bytes read from files.
 pub(crate) fn bytes_bar(ui: Ui, bytes: u64) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(bytes), draw_target(ui));

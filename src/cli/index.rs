@@ -7,7 +7,7 @@ use imgsearch::walk::Rules;
 
 /// Index the photos in folders, so that you can search them.
 ///
-/// Run it again whenever you like: unchanged photos are not read again, deleted photos leave the index, and moved or
+/// Run it again whenever you like, also without PATH: unchanged photos are not read again, deleted photos leave the index, and moved or
 /// copied photos are recognised. Other files are counted: the summary says how many videos, documents and so on were
 /// skipped. You can stop it with Ctrl-C at any time without losing what is done.
 ///
@@ -18,12 +18,13 @@ use imgsearch::walk::Rules;
 #[command(after_help = "\
 Examples:
   imgsearch index ~/Photos ~/Pictures
+  imgsearch index                                     bring the same folders up to date
   imgsearch index ~/Photos --exclude '*.gif' --exclude Screenshots
   imgsearch index ~/Photos --watch                    stay, and keep the library current
   imgsearch index ~/Photos --model ./better-clip      change to another model")]
 pub(crate) struct IndexArgs {
-    /// Folders or single files to index.
-    #[arg(required = true, value_name = "PATH")]
+    /// Folders or single files to index [default: the folders that you indexed before, with the same rules].
+    #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
     #[command(flatten)]

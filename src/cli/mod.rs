@@ -4,6 +4,7 @@ mod browse;
 mod classify;
 mod duplicates;
 mod filter;
+mod forget;
 mod index;
 mod key;
 mod maintain;
@@ -28,6 +29,7 @@ pub(crate) use browse::BrowseArgs;
 pub(crate) use classify::ClassifyArgs;
 pub(crate) use duplicates::{DuplicatesArgs, Part};
 pub(crate) use filter::FilterArgs;
+pub(crate) use forget::ForgetArgs;
 pub(crate) use index::IndexArgs;
 pub(crate) use key::{KEYS, Key, Kind, map_options};
 pub(crate) use maintain::{DoctorArgs, OptimizeArgs, RepairArgs, StatusArgs, VerifyArgs};
@@ -159,6 +161,7 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Index(IndexArgs),
+    #[command(visible_aliases = ["search", "find"])]
     Query(QueryArgs),
     Classify(ClassifyArgs),
     Similar(SimilarArgs),
@@ -167,6 +170,7 @@ pub(crate) enum Command {
     Mcp(McpArgs),
     Duplicates(DuplicatesArgs),
     Tags(TagsArgs),
+    Forget(ForgetArgs),
     Status(StatusArgs),
     Doctor(DoctorArgs),
     Optimize(OptimizeArgs),

@@ -9,8 +9,8 @@ use super::search::SearchArgs;
 
 /// Find photos that show what you describe, that look like a picture, or both.
 ///
-/// A separate `+` adds the part that follows, a separate `-` excludes it. A part that starts with `./`, `../` or `/` is
-/// a picture, `#3` is the third result of your last query, and anything else is text. `2:` in front of a part makes it
+/// A separate `+` adds the part that follows, a separate `-` excludes it. A part that is the name of a
+/// picture file, or starts with `./`, `../` or `/`, is a picture, `#3` is the third result of your last query, and anything else is text. `2:` in front of a part makes it
 /// count double. Parts are averaged: `dog + puppy` searches for what both have in common. Pictures in the query, and
 /// exact copies of them, are left out of the results.
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod doctor;
 mod duplicates;
 mod explain;
 mod filter;
+mod forget;
 mod generate;
 mod index;
 mod maintain;
@@ -20,6 +21,7 @@ mod see;
 #[cfg(feature = "serve")]
 mod serve;
 mod similar;
+mod stale;
 mod status;
 mod tags;
 mod watch;
@@ -79,6 +81,7 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         Command::Mcp(_) => Err(UsageError::left_out("mcp", "mcp").into()),
         Command::Duplicates(args) => duplicates::run(&settings, &args),
         Command::Tags(args) => tags::run(&settings, &args),
+        Command::Forget(args) => forget::run(&settings, &args),
         Command::Status(args) => status::run(&settings, &args),
         Command::Doctor(_) => doctor::run(&settings),
         Command::Optimize(_) => maintain::optimize(&settings),
@@ -143,7 +146,7 @@ fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
     let noted = note.model();
     let folder = match (&settings.model, &noted) {
         (Some(choice), _) => model_folder(settings, choice)?,
-        (None, Some(folder)) => folder.clone(),
+        (None, Some(folder)) => installed_as(settings, folder)?,
         (None, None) => settings.store()?.default_model()?.folder,
     };
     let is_noted = noted.is_some_and(|noted| noted == folder);
@@ -155,6 +158,17 @@ fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
         bail!("{name} comes in one precision only, so it cannot be {precision}: leave out --precision");
     }
     Ok(model)
+}
+
+/// The library's model. If it was removed, the error says how to install it again.
+fn installed_as(settings: &Settings, folder: &Path) -> Result<PathBuf> {
+    if let (Ok(store), Some(name)) = (settings.store(), folder.file_name())
+        && !folder.is_dir()
+        && folder.parent() == Some(store.folder())
+    {
+        return Ok(store.find(&name.to_string_lossy())?.folder);
+    }
+    Ok(folder.to_owned())
 }
 
 /// The execution settings: as the user asked, or else as in the library's note.

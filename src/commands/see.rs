@@ -35,7 +35,7 @@ pub(super) use preview::preview;
 /// Longer side of a page's thumbnails in pixels: twice their size on the page, for high-resolution screens.
 const PAGE_SIDE: u32 = 480;
 /// `--open` refuses to open more windows than this.
-const MOST_WINDOWS: usize = 20;
+pub(super) const MOST_WINDOWS: usize = 20;
 
 /// Checks before the search that the options can be carried out.
 pub(super) fn check(settings: &Settings, args: &SeeArgs, format: Format) -> Result<()> {

@@ -21,7 +21,7 @@ use crate::photo::{Photo, SkipKind};
 use crate::walk::Exclude;
 
 /// Files removed at once.
-const BATCH: usize = 1_000;
+pub(super) const BATCH: usize = 1_000;
 
 pub(super) fn remove_gone(
     run: &Run<'_>,

@@ -23,6 +23,7 @@ mod embedded;
 mod kept;
 mod layout;
 mod note;
+mod roots;
 mod store;
 
 use std::ffi::OsStr;
@@ -33,6 +34,7 @@ use std::sync::Arc;
 use imgsearch_index::{Error as IndexError, Lock, Space};
 
 pub use note::Note;
+pub use roots::Root;
 pub use store::{Ask, Hit, Load, Sink, Stats, StoreError, Stored, View, Visit, VisitItem, Write, try_visit};
 
 use crate::files;

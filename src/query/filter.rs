@@ -43,6 +43,30 @@ impl Filter {
         folders.is_empty() && names.is_none() && types.is_empty() && !self.needs_details()
     }
 
+    /// This filter, with the conditions of `other` in place of its own of the same kind. Only times are combined: both must
+    /// be met.
+    ///
+    /// # Errors
+    /// [`super::WordError::NoTime`] if no time meets both.
+    pub fn with(self, other: Filter) -> Result<Filter, super::WordError> {
+        let taken = match (self.taken, other.taken) {
+            (Some(one), Some(another)) => Some(one.and(another).ok_or(super::WordError::NoTime)?),
+            (one, another) => one.or(another),
+        };
+        let either = |one: Vec<Folder>, another: Vec<Folder>| if another.is_empty() { one } else { another };
+        Ok(Filter {
+            folders: either(self.folders, other.folders),
+            names: other.names.or(self.names),
+            types: if other.types.is_empty() { self.types } else { other.types },
+            taken,
+            near: other.near.or(self.near),
+            camera: other.camera.or(self.camera),
+            lens: other.lens.or(self.lens),
+            shape: other.shape.or(self.shape),
+            size: other.size.or(self.size),
+        })
+    }
+
     fn needs_details(&self) -> bool {
         let Filter { taken, near, camera, lens, shape, size, .. } = self;
         taken.is_some()

@@ -138,7 +138,8 @@ impl Serialize for Value<'_> {
             Value::Path(path) => serializer.serialize_str(&path.to_string_lossy()),
             Value::Count(number) | Value::Bytes(number) => serializer.serialize_u64(*number),
             Value::Number(number) => serializer.serialize_f64(*number),
-            Value::Score(score) => serializer.serialize_f32(*score),
+            Value::Score(score) | Value::Rated(score, _) => serializer.serialize_f32(*score),
+            Value::Time(time) => serializer.serialize_str(time),
             Value::Flag(flag) => serializer.serialize_bool(*flag),
             Value::List(texts) => serializer.collect_seq(*texts),
         }

@@ -13,6 +13,8 @@ mod models;
 mod photo;
 #[cfg(feature = "tui")]
 mod preview;
+#[cfg(feature = "tui")]
+mod probe;
 mod record;
 #[cfg(feature = "tui")]
 mod screen;
@@ -20,6 +22,9 @@ mod setting;
 mod status;
 mod table;
 mod totals;
+#[cfg(feature = "tui")]
+mod typed;
+mod when;
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::Path;
@@ -41,14 +46,17 @@ pub(crate) use photo::name;
 #[cfg(feature = "serve")]
 pub(crate) use photo::photo_fields;
 #[cfg(feature = "tui")]
-pub(crate) use preview::{LEAST, Painted, Painter, Tile, caption, fits_a_tile};
+pub(crate) use preview::{LEAST, PICTURE, Painted, Painter, Tile, caption, dated_caption, fits_a_tile};
 #[cfg(feature = "serve")]
 pub(crate) use record::{Field, Value};
 pub(crate) use record::{Layout, Records};
 #[cfg(feature = "tui")]
-pub(crate) use screen::{Screen, View, give_back, grid};
+pub(crate) use screen::{Screen, View, give_back, grid, large_picture};
 pub(crate) use setting::setting_fields;
 pub(crate) use status::{Noted, Skipped, noted_fields, skipped_fields};
+#[cfg(feature = "tui")]
+pub(crate) use typed::events;
+pub(crate) use when::ago;
 
 /// The destination of the formats.
 type Standard = BufWriter<StdoutLock<'static>>;

@@ -28,7 +28,7 @@ pub(crate) fn photo_fields<R: 'static>(photo: fn(&R) -> Option<&Photo>) -> Vec<F
         })
     };
     vec![
-        of_picture("taken", |details| taken(details, zone).into()),
+        of_picture("taken", |details| taken(details, zone).map_or(Value::Absent, Value::Time)),
         of_picture("taken_from", |details| taken_from(details).into()),
         of_picture("latitude", |details| details.latitude_e7.map(degrees).into()),
         of_picture("longitude", |details| details.longitude_e7.map(degrees).into()),

@@ -36,6 +36,7 @@ use std::io;
 use std::path::Path;
 
 use anyhow::Result;
+use imgsearch::hint::nearest;
 
 use super::delimited::{Csv, Tsv};
 use super::json::{Json, Jsonl};
@@ -45,7 +46,7 @@ use crate::cli::{Format, OutputArgs};
 use crate::terminal::Look;
 #[cfg(feature = "serve")]
 use crate::terminal::{escape, escape_path};
-use crate::usage::{UsageError, nearest};
+use crate::usage::UsageError;
 
 /// A field of the records.
 pub(crate) struct Field<R> {
@@ -86,9 +87,18 @@ impl<R> Field<R> {
         Field { read: Box::new(|_| Value::Absent), ..self }
     }
 
-    #[cfg(feature = "serve")]
     pub(crate) fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// Its value for a record if that is a text or a time.
+    #[cfg(feature = "tui")]
+    pub(crate) fn text(&self, record: &R) -> Option<String> {
+        match (self.read)(record) {
+            Value::Text(text) => Some(text.into_owned()),
+            Value::Time(time) => Some(time),
+            _ => None,
+        }
     }
 
     /// Its value for a record, as text for people; `None` if unknown.
@@ -101,7 +111,8 @@ impl<R> Field<R> {
             Value::Count(number) => number.to_string(),
             Value::Bytes(bytes) => indicatif::BinaryBytes(bytes).to_string(),
             Value::Number(number) => number.to_string(),
-            Value::Score(score) => format!("{score:.3}"),
+            Value::Score(score) | Value::Rated(score, _) => format!("{score:.3}"),
+            Value::Time(time) => time,
             Value::Flag(flag) => if flag { "yes" } else { "no" }.to_owned(),
             Value::List(texts) => escape(&texts.join("; ")).into_owned(),
         };
@@ -134,6 +145,10 @@ pub(crate) enum Value<'a> {
     Number(f64),
     /// A score, rounded for people.
     Score(f32),
+    /// A score, and how probably it means a hit (0 to 1), if that is known. People see the probability as a bar.
+    Rated(f32, Option<f32>),
+    /// A time in ISO 8601. A table shows only its day.
+    Time(String),
     Flag(bool),
     /// Several texts, joined by semicolons except in JSON.
     List(&'a [String]),
@@ -203,6 +218,9 @@ pub(super) struct Cell<'a> {
 pub(super) trait Printer {
     fn record(&mut self, cells: &[Cell<'_>]) -> io::Result<()>;
 
+    /// Separates the records so far from those that follow, in a format for people.
+    fn divide(&mut self, _heading: &'static str) {}
+
     /// Writes the end after the last record.
     fn finish(&mut self) -> io::Result<()> {
         Ok(())
@@ -223,7 +241,7 @@ impl Layout {
     /// # Errors
     /// If options contradict each other.
     pub(crate) fn of(args: &OutputArgs) -> Result<Layout, UsageError> {
-        let OutputArgs { format, null, fields } = args;
+        let OutputArgs { format, null, json: _, fields } = args;
         if *null && *format != Format::Paths {
             let error = UsageError::new("--null works only with --format paths");
             return Err(error.hint("leave out --format: --null alone prints paths"));
@@ -264,6 +282,11 @@ impl<'o, R> Records<'o, R> {
         self.printer.record(&cells)
     }
 
+    /// Writes a heading for the records that follow, if the format is for people.
+    pub(crate) fn divide(&mut self, heading: &'static str) {
+        self.printer.divide(heading);
+    }
+
     /// Writes the end after the last record. Call it once, at the end.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.printer.finish()
@@ -277,7 +300,7 @@ fn printer<'o>(
     names: Vec<&'static str>,
 ) -> io::Result<Box<dyn Printer + 'o>> {
     Ok(match layout.format {
-        Format::Text => Box::new(Table::new(out, look, names)),
+        Format::Text => Box::new(Table::new(out, look, names, layout.fields.is_none())),
         Format::Paths => Box::new(Paths::new(out, look, layout.end)),
         Format::Jsonl => Box::new(Jsonl::new(out)),
         Format::Json => Box::new(Json::new(out)?),
@@ -292,7 +315,13 @@ fn chosen<R>(layout: &Layout, look: Look, fields: Vec<Field<R>>) -> Result<Vec<F
         return picked(names, fields);
     }
     Ok(match layout.format {
-        Format::Text => fields.into_iter().filter(|field| field.is_in_text(look)).collect(),
+        Format::Text => {
+            let shown = fields.into_iter().filter(|field| field.is_in_text(look));
+            // On a terminal, the widest column comes last.
+            let (paths, others): (Vec<_>, Vec<_>) =
+                shown.partition(|field| look.is_terminal && field.name == "path");
+            others.into_iter().chain(paths).collect()
+        }
         Format::Paths => {
             let path: Vec<_> = fields.into_iter().filter(|field| field.name == "path").collect();
             if path.is_empty() {

@@ -7,7 +7,7 @@ use axum::extract::{FromRequestParts, Path, State};
 use axum::http::request::Parts;
 use axum::response::Response;
 use imgsearch::Match;
-use imgsearch::photo::{Id, Photo};
+use imgsearch::photo::{Clock, Id, Photo};
 use imgsearch::service::{Known, ServiceError};
 
 use super::App;
@@ -71,6 +71,11 @@ impl Shown {
 
     pub(super) fn rank(&self) -> Option<usize> {
         self.rank
+    }
+
+    /// Where its date comes from, if that is known.
+    pub(super) fn clock(&self) -> Option<Clock> {
+        Some(self.photo.as_ref()?.details.as_ref()?.clock)
     }
 
     /// Its name for people, without invisible characters.

@@ -4,6 +4,9 @@
 
 mod config;
 mod defaults;
+#[cfg(feature = "tui")]
+mod graphics;
+mod guess;
 
 use std::env;
 use std::io::{IsTerminal, stderr, stdin, stdout};
@@ -26,6 +29,8 @@ use crate::terminal::Look;
 use crate::ui::{Ui, Verbosity};
 
 pub(crate) use defaults::{CommandLine, ConfigFile, Origin, Setting};
+#[cfg(feature = "tui")]
+pub(crate) use graphics::Graphics;
 
 /// The resolved common options.
 pub(crate) struct Settings {
@@ -113,6 +118,18 @@ impl Settings {
         self.cache_folder.as_deref()
     }
 
+    /// The user's home folder.
+    #[cfg(feature = "tui")]
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        Some(directories::BaseDirs::new()?.home_dir().to_owned())
+    }
+
+    /// What is known of the terminal's pictures.
+    #[cfg(feature = "tui")]
+    pub(crate) fn graphics(&self) -> Graphics {
+        Graphics::detect(self.cache_folder())
+    }
+
     /// The file into which `scripts/places` writes the names of towns.
     pub(crate) fn places_file(&self) -> Option<PathBuf> {
         Some(self.data_folder.as_ref()?.join("places.tsv"))
@@ -163,6 +180,11 @@ impl Settings {
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path)
         .with_context(|| format!("cannot find {}: the current folder no longer exists", path.display()))
+}
+
+/// The current folder with symbolic links resolved, as the library stores paths.
+pub(crate) fn here() -> Option<PathBuf> {
+    env::current_dir().ok()?.canonicalize().ok()
 }
 
 /// The home folder of Hugging Face's own tools.

@@ -26,6 +26,7 @@ mod filters;
 mod fixture;
 mod formats;
 mod goldens;
+mod guesses;
 mod hostile;
 mod hub_server;
 mod in_process;
@@ -49,6 +50,7 @@ mod previews;
 mod pulled_layouts;
 mod queries;
 mod raw_pairs;
+mod roots;
 mod see;
 #[cfg(feature = "serve")]
 mod serve;

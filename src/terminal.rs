@@ -83,6 +83,13 @@ pub(crate) fn uri(path: &Path) -> Option<String> {
     Some(format!("file://{}", percent_encode(&slashed, KEPT)))
 }
 
+/// A relative path as a relative URI.
+pub(crate) fn encoded(path: &Path) -> String {
+    let bytes = exact(path);
+    let slash = |byte: &u8| if char::from(*byte) == MAIN_SEPARATOR { b'/' } else { *byte };
+    percent_encode(&bytes.iter().map(slash).collect::<Vec<u8>>(), KEPT).to_string()
+}
+
 /// A path's exact bytes.
 pub(crate) fn exact(path: &Path) -> Cow<'_, [u8]> {
     let lossy = || Cow::Owned(path.to_string_lossy().into_owned().into_bytes());

@@ -90,7 +90,8 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         Command::Models(args) => models::run(&settings, &args.command),
         Command::Config(ConfigArgs { action }) => config::run(&settings, &action, &config_file, &values),
         Command::Completions(args) => generate::completions(settings.ui, &args),
-        Command::Man(args) => generate::man(&args),
+        Command::Man(args) => generate::man(settings.ui, &args),
+        Command::Options(_) => generate::options(settings.ui),
     }
 }
 

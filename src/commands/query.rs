@@ -133,7 +133,7 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
         }
     }
     if let Some(page) = &args.search.see.html {
-        see::write_page(page, &sections)?;
+        see::write_page(page, &sections, args.search.see.links)?;
     }
     match (failed, found) {
         (false, false) if asked => explain::nothing_found(settings, &every, &args.search.filter)?,

@@ -35,12 +35,13 @@ pub(crate) use doctor::{Check, Wrong};
 #[cfg(any(feature = "serve", test))]
 pub(crate) use documented::documented;
 pub(crate) use duplicates::{Listed, duplicate_fields};
-pub(crate) use html::{Figure, Section, contact_sheet, is_page};
+pub(crate) use html::{Figure, Links, Section, contact_sheet, is_page};
 #[cfg(feature = "serve")]
 pub(crate) use json::{Listing, document};
 pub(crate) use labels::{Fitting, Tag, fit_fields, tag_fields};
 pub(crate) use matches::{Found, match_fields};
 pub(crate) use models::Description;
+pub(crate) use photo::day;
 #[cfg(any(feature = "serve", feature = "tui"))]
 pub(crate) use photo::name;
 #[cfg(feature = "serve")]

@@ -23,7 +23,7 @@ use ratatui_image::{FontSize, Image, Resize};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Output;
-use super::photo::{name, photo_fields};
+use super::photo::{day, name};
 use super::probe::{self, Answer};
 use crate::settings::Graphics;
 use crate::terminal::escape;
@@ -201,10 +201,7 @@ pub(crate) fn caption(found: &Match) -> String {
 
 /// The line below one of the newest photos: its day and its name.
 pub(crate) fn dated_caption(found: &Match) -> String {
-    let fields = photo_fields(|found: &Match| found.photo.as_ref());
-    let day = fields.iter().find(|field| field.name() == "taken").and_then(|field| field.text(found));
-    let day: String = day.unwrap_or_default().chars().take(10).collect();
-    format!("{day}  {}", name(&found.path))
+    format!("{}  {}", day(found), name(&found.path))
 }
 
 /// How many tiles fit side by side in this many columns.

@@ -91,16 +91,6 @@ impl<R> Field<R> {
         self.name
     }
 
-    /// Its value for a record if that is a text or a time.
-    #[cfg(feature = "tui")]
-    pub(crate) fn text(&self, record: &R) -> Option<String> {
-        match (self.read)(record) {
-            Value::Text(text) => Some(text.into_owned()),
-            Value::Time(time) => Some(time),
-            _ => None,
-        }
-    }
-
     /// Its value for a record, as text for people; `None` if unknown.
     #[cfg(feature = "serve")]
     pub(crate) fn said(&self, record: &R) -> Option<String> {

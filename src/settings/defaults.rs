@@ -65,7 +65,10 @@ impl CommandLine {
     /// # Errors
     /// The config file cannot be read, or an option does not accept its value.
     pub(crate) fn parse() -> Result<CommandLine> {
-        let typed = matches(cli::command());
+        let command = cli::command();
+        let words: Vec<_> = env::args_os().skip(1).collect();
+        let is_help = cli::asks_for_a_command(&command, &words);
+        let typed = matches(if is_help { cli::without_common(command) } else { command });
         let cli = from(&typed);
         let config_file = ConfigFile::find(cli.common.config.as_deref());
         if !cli.command.reads_settings() {

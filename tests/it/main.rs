@@ -23,6 +23,7 @@ mod engine;
 mod faults;
 mod file_times;
 mod filters;
+mod first_minutes;
 mod fixture;
 mod formats;
 mod goldens;
@@ -50,6 +51,7 @@ mod previews;
 mod pulled_layouts;
 mod queries;
 mod raw_pairs;
+mod readme;
 mod roots;
 mod see;
 #[cfg(feature = "serve")]
@@ -60,6 +62,8 @@ mod store;
 mod tags;
 mod terminal;
 mod text_files;
+#[cfg(all(unix, feature = "tui"))]
+mod tmux;
 mod towers;
 mod unseen;
 mod watching;

@@ -19,7 +19,7 @@ Examples:
   imgsearch query \"sunset over water\"
   imgsearch query a dog in the snow -n 30 --in ~/Photos/2023
   imgsearch query \"2:golden retriever\" + ./pool.jpg - fruit
-  imgsearch query \"birthday cake\" --format paths -0 | xargs -0 cp -t /tmp/cakes
+  imgsearch query \"birthday cake\" -n 30 --copy-to /tmp/cakes
 
 To search for text that looks like an operator, a weight or a path, put `1:` or a space in front: `1:+`,
 `1:10:30 at night`, \" /etc\".")]

@@ -106,15 +106,12 @@ pub(super) struct Rated<'m> {
 }
 
 impl Rated<'_> {
-    /// The index of the first match below the last likely one, if the matches are sorted by score, and the heading for it.
+    /// The index of the first match below the last likely one, if there is a likely one and the matches are sorted by score,
+    /// and the heading for it. If none is likely there is no line: good matches of unusual queries often are not.
     fn line(&self) -> Option<(usize, &'static str)> {
         let is_sorted = self.matches.is_sorted_by_key(|found| found.rank);
         let last = self.probabilities.iter().rposition(|probability| *probability >= LEAST_PROBABILITY);
-        match last {
-            _ if !is_sorted || self.probabilities.is_empty() => None,
-            None => Some((0, "nothing likely; the nearest photos:")),
-            Some(last) => Some((last + 1, "less likely:")),
-        }
+        last.filter(|_| is_sorted).map(|last| (last + 1, "less likely:"))
     }
 }
 

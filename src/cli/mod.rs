@@ -45,7 +45,7 @@ pub(crate) use models::{
 };
 pub(crate) use output::{Format, OutputArgs, When};
 pub(crate) use query::QueryArgs;
-pub(crate) use scripting::{CompletionsArgs, ConfigAction, ConfigArgs, ManArgs};
+pub(crate) use scripting::{CompleteArgs, CompletionsArgs, ConfigAction, ConfigArgs, ManArgs, Wanted};
 pub(crate) use search::{SearchArgs, Sort};
 pub(crate) use see::{CollapseArgs, PageLinks, SeeArgs};
 pub(crate) use serve::ServeArgs;
@@ -185,6 +185,7 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     Man(ManArgs),
     Options(OptionsArgs),
+    Complete(CompleteArgs),
 }
 
 fn device() -> impl TypedValueParser<Value = Device> {

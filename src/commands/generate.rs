@@ -3,9 +3,9 @@
 use std::fs;
 
 use anyhow::{Context, Result};
-use clap_complete::Shell;
 
 use super::Exit;
+use super::complete::with_calls;
 use crate::cli::{self, CompletionsArgs, ManArgs};
 use crate::progress::print_note;
 use crate::render::{Output, unless_reader_left};
@@ -14,18 +14,10 @@ use crate::ui::Ui;
 pub(super) fn completions(ui: Ui, args: &CompletionsArgs) -> Result<Exit> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut cli::command(), "imgsearch", &mut script);
-    if args.shell == Shell::Zsh {
-        script = completing_behind_words(&String::from_utf8_lossy(&script)).into_bytes();
-    }
+    let script = with_calls(&String::from_utf8_lossy(&script), args.shell).into_bytes();
     let mut output = Output::new(ui.look);
     unless_reader_left(output.generated(&script).and_then(|()| output.finish()))?;
     Ok(Exit::Done)
-}
-
-/// With two colons, `_arguments` looks at nothing but the words themselves, so behind the text of a query no option would
-/// be completed (clap-rs/clap#6282). One colon is the form for words among which options may be.
-fn completing_behind_words(script: &str) -> String {
-    script.replace("'*::", "'*:")
 }
 
 /// Writes the manual pages: section 1, and one of section 5 for the config file.

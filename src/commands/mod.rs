@@ -3,6 +3,7 @@
 #[cfg(feature = "tui")]
 mod browse;
 mod classify;
+mod complete;
 mod config;
 mod doctor;
 mod duplicates;
@@ -91,6 +92,7 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         Command::Config(ConfigArgs { action }) => config::run(&settings, &action, &config_file, &values),
         Command::Completions(args) => generate::completions(settings.ui, &args),
         Command::Man(args) => generate::man(settings.ui, &args),
+        Command::Complete(args) => complete::run(&settings, &args),
         Command::Options(_) => generate::options(settings.ui),
     }
 }

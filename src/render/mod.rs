@@ -49,8 +49,8 @@ pub(crate) use photo::photo_fields;
 #[cfg(feature = "tui")]
 pub(crate) use preview::{LEAST, PICTURE, Painted, Painter, Tile, caption, dated_caption, fits_a_tile};
 #[cfg(feature = "serve")]
-pub(crate) use record::{Field, Value};
-pub(crate) use record::{Layout, Records};
+pub(crate) use record::Value;
+pub(crate) use record::{Field, Layout, Records};
 #[cfg(feature = "tui")]
 pub(crate) use screen::{Screen, View, give_back, grid, large_picture};
 pub(crate) use setting::setting_fields;

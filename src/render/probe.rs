@@ -44,9 +44,9 @@ fn exchange(question: &[u8], splitter: &mut Splitter) -> std::io::Result<()> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
     let _raw = Raw::take()?;
-    let mut out = stdout().lock();
-    out.write_all(question)?;
-    out.flush()?;
+    // Not locked while waiting: a signal's handler must be able to write.
+    stdout().write_all(question)?;
+    stdout().flush()?;
     let (end, stdin) = (Instant::now() + PATIENCE, stdin());
     while !splitter.is_done() {
         let left = end.saturating_duration_since(Instant::now());

@@ -202,7 +202,7 @@ fn names_that_are_cut_end_with_dots() {
     workspace.photo("a_very_long_name_of_a_photo.png", 1);
     workspace.index(&[], 0);
     let mut screen = browse(&workspace, &["x"], PLAIN);
-    screen.shows("a_very_long…");
+    screen.shows("a_very_long_na…");
     screen.press("\x03");
     ends(screen);
 }

@@ -157,6 +157,46 @@ fn zsh_completes_options_behind_the_text_of_a_query() {
 }
 
 #[test]
+fn shells_complete_models_fields_and_results() {
+    let workspace = Workspace::new();
+    workspace.photo("a.png", 1);
+    workspace.index(&[], 0);
+    stdout(&workspace, &["query", "x"]);
+    let models = stdout(&workspace, &["complete", "models"]);
+    assert!(models.starts_with("offline\n") && models.contains("\nclip-b32\n"), "{models}");
+    assert_eq!(stdout(&workspace, &["complete", "fields", "tags"]), "probability\nlabel\npath\n");
+    assert!(stdout(&workspace, &["complete", "fields", "query"]).contains("\ntaken\n"));
+    assert_eq!(stdout(&workspace, &["complete", "results"]), "#1\n");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout(&workspace, &["completions", shell]);
+        for kind in ["models", "fields", "results"] {
+            assert!(script.contains(&format!("imgsearch complete {kind}")), "{kind} for {shell}");
+        }
+    }
+    let script = workspace.root().join("completions.bash");
+    fs::write(&script, stdout(&workspace, &["completions", "bash"])).unwrap();
+    let program = workspace.process(&[]);
+    let folder = std::path::Path::new(program.get_program()).parent().unwrap();
+    let completed = |words: &str, current: &str, before: &str| {
+        let ask = format!(
+            ". {}; PATH={}:$PATH; COMP_WORDS=({words}); COMP_CWORD=3; _imgsearch imgsearch '{current}' {before}; \
+             echo ${{COMPREPLY[@]}}",
+            script.display(),
+            folder.display()
+        );
+        let mut bash = std::process::Command::new("bash");
+        for (name, value) in program.get_envs() {
+            value.map_or_else(|| bash.env_remove(name), |value| bash.env(name, value));
+        }
+        let output = bash.args(["-c", &ask]).current_dir(workspace.root()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let fields = completed("imgsearch tags --fields path,la", "path,la", "--fields");
+    assert_eq!(fields, "path,label");
+    assert!(completed("imgsearch query --model offl", "offl", "--model").starts_with("offline"));
+}
+
+#[test]
 fn completions_are_right_for_their_shell() {
     let workspace = Workspace::new();
     let script = workspace.root().join("completions.bash");

@@ -29,13 +29,13 @@ impl Tmux {
         }
         let tmux = Tmux { socket: workspace.root().join("tmux") };
         let program = workspace.process(&[]);
-        let mut shell = String::from("exec env");
-        for (name, value) in program.get_envs() {
-            let value = value.map(|value| format!(" {}='{}'", name.display(), value.display()));
-            shell += &value.unwrap_or_else(|| format!(" -u {}", name.display()));
-        }
-        shell += &format!(" '{}' {args}; sleep 60", program.get_program().display());
-        let shell = shell.replace("exec env", "env");
+        // `env` takes what it removes before what it sets.
+        let removed = program.get_envs().filter(|(_, value)| value.is_none());
+        let removed: String = removed.map(|(name, _)| format!(" -u {}", name.display())).collect();
+        let set = program.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        let set: String =
+            set.map(|(name, value)| format!(" {}='{}'", name.display(), value.display())).collect();
+        let shell = format!("env{removed}{set} '{}' {args}; sleep 60", program.get_program().display());
         let started =
             tmux.command(&["-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "30", &shell]).output();
         assert!(started.unwrap().status.success());

@@ -66,11 +66,14 @@ fn results(settings: &Settings) -> Vec<String> {
 
 /// A generated script, with calls of this program in it.
 pub(super) fn with_calls(script: &str, shell: Shell) -> String {
-    match shell {
-        Shell::Bash => bash(script),
-        Shell::Zsh => zsh(script),
-        Shell::Fish => format!("{script}{FISH}"),
-        _ => script.to_owned(),
+    if shell == Shell::Bash {
+        bash(script)
+    } else if shell == Shell::Zsh {
+        zsh(script)
+    } else if shell == Shell::Fish {
+        format!("{script}{FISH}")
+    } else {
+        script.to_owned()
     }
 }
 

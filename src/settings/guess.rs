@@ -66,20 +66,17 @@ const OPTIONS: &[(&[&str], &str, &str)] = &[
 
 /// What a refused command line probably meant. `None` if nothing is known.
 pub(super) fn hint(error: &clap::Error, command: &Command, typed: &[OsString]) -> Option<String> {
-    match error.kind() {
-        ErrorKind::InvalidSubcommand => {
-            subcommand(text(error, ContextKind::InvalidSubcommand)?, command, typed)
-        }
-        ErrorKind::UnknownArgument => option(text(error, ContextKind::InvalidArg)?, command, typed),
-        _ => None,
+    if error.kind() == ErrorKind::InvalidSubcommand {
+        subcommand(text(error, ContextKind::InvalidSubcommand)?, command, typed)
+    } else if error.kind() == ErrorKind::UnknownArgument {
+        option(text(error, ContextKind::InvalidArg)?, command, typed)
+    } else {
+        None
     }
 }
 
 fn text(error: &clap::Error, kind: ContextKind) -> Option<&str> {
-    match error.get(kind) {
-        Some(ContextValue::String(text)) => Some(text),
-        _ => None,
-    }
+    if let Some(ContextValue::String(text)) = error.get(kind) { Some(text) } else { None }
 }
 
 /// The first word is no command: a folder, a picture, a command of another program, or what to search for.

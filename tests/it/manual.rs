@@ -186,7 +186,10 @@ fn shells_complete_models_fields_and_results() {
         );
         let mut bash = std::process::Command::new("bash");
         for (name, value) in program.get_envs() {
-            value.map_or_else(|| bash.env_remove(name), |value| bash.env(name, value));
+            match value {
+                Some(value) => bash.env(name, value),
+                None => bash.env_remove(name),
+            };
         }
         let output = bash.args(["-c", &ask]).current_dir(workspace.root()).output().unwrap();
         String::from_utf8(output.stdout).unwrap().trim().to_owned()

@@ -1,6 +1,6 @@
 //! Notes about an answer: why nothing was found, and which dates are only those of the files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use imgsearch::Match;
@@ -57,7 +57,7 @@ pub(super) fn no_duplicates(settings: &Settings, named: &[PathBuf], further: Opt
     let view = &*settings.library.view()?;
     let absolute: Vec<PathBuf> = named.iter().map(|folder| absolute(folder)).collect::<Result<_>>()?;
     let filter = Filter { folders: absolute.iter().map(Folder::from).collect(), ..Filter::default() };
-    let names: Vec<String> = named.iter().map(named_folder).collect();
+    let names: Vec<String> = named.iter().map(|folder| named_folder(folder)).collect();
     let compared = view.count(&filter)?;
     let (where_, others) = match names.as_slice() {
         [] => (String::new(), ""),
@@ -78,11 +78,11 @@ fn search<'a>(filter: &'a Filter, args: &'a FilterArgs, folders: &'a [String]) -
 }
 
 fn folders(args: &FilterArgs) -> Vec<String> {
-    args.folders.iter().map(named_folder).collect()
+    args.folders.iter().map(|folder| named_folder(folder)).collect()
 }
 
 /// The folder as it was typed. The most likely reason is a mistyped folder, so say if it does not exist.
-fn named_folder(folder: &PathBuf) -> String {
+fn named_folder(folder: &Path) -> String {
     let missing = if folder.exists() { "" } else { " (there is no such folder)" };
     format!("{}{missing}", folder.display())
 }

@@ -180,7 +180,7 @@ fn data_uri(jpeg: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    fn page(path: &str, title: &str, thumbnail: Result<Vec<u8>, String>, links: &Links) -> String {
+    fn page(path: &str, title: &str, thumbnail: &Result<Vec<u8>, String>, links: &Links) -> String {
         let figure = |path: &str| Figure {
             path: path.into(),
             day: "2023-05-06".into(),
@@ -193,7 +193,7 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, title: &str, thumbnail: Result<Vec<u8>, String>, expected: &[&str]) {
-        let page = page(path, title, thumbnail, &Links::Absolute);
+        let page = page(path, title, &thumbnail, &Links::Absolute);
         for part in expected {
             assert!(page.contains(part), "{part} in\n{page}");
         }
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn links_can_be_relative_or_absent() {
-        let links = |links: Links| page("/a/b c/x.jpg", "a cat", Ok(vec![1]), &links);
+        let links = |links: Links| page("/a/b c/x.jpg", "a cat", &Ok(vec![1]), &links);
         assert!(links(Links::Relative("/a".into())).contains("href=\"b%20c/x.jpg\""));
         assert!(links(Links::Relative("/a/d/e".into())).contains("href=\"../../b%20c/x.jpg\""));
         let none = links(Links::None);

@@ -1,8 +1,10 @@
 //! The full screen of `browse`: a line to type in, tiles of photos, and a line about the chosen one.
 
 use std::borrow::Cow;
-use std::io::{self, Stdout, stdout};
+use std::io::{self, Stdout, Write, stdout};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -47,6 +49,12 @@ impl Screen {
     /// The screen's columns and lines.
     pub(crate) fn size(&self) -> io::Result<(u16, u16)> {
         self.terminal.size().map(|size| (size.width, size.height))
+    }
+
+    /// Asks the terminal to put a text on the clipboard (OSC 52). Terminals do not say whether they did.
+    pub(crate) fn put_on_clipboard(&self, text: &str) -> io::Result<()> {
+        write!(stdout(), "\x1b]52;c;{}\x07", BASE64_STANDARD.encode(text))?;
+        stdout().flush()
     }
 
     /// Draws the changes, or everything if the terminal was resized.

@@ -1,16 +1,14 @@
 //! What is done with the chosen or marked photos. Each function returns a message for the status line.
 
 use std::fs;
-use std::io::{Write, stdout};
 use std::path::{Path, PathBuf};
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use imgsearch::engine::nothing::photos;
 use imgsearch::gather::{Placed, Way, place};
 
 use crate::commands::absolute;
 use crate::commands::see::MOST_WINDOWS;
+use crate::render::Screen;
 use crate::terminal::escape_path;
 
 /// Opens the photos with the desktop's program.
@@ -24,12 +22,10 @@ pub(super) fn open(paths: &[PathBuf]) -> String {
     }
 }
 
-/// Asks the terminal to put the paths on the clipboard (OSC 52), one per line.
-pub(super) fn copy_paths(paths: &[PathBuf]) -> String {
+/// Puts the paths on the clipboard, one per line.
+pub(super) fn copy_paths(paths: &[PathBuf], screen: &Screen) -> String {
     let lines: Vec<_> = paths.iter().map(|path| path.to_string_lossy()).collect();
-    let text = BASE64_STANDARD.encode(lines.join("\n"));
-    let mut out = stdout().lock();
-    match write!(out, "\x1b]52;c;{text}\x07").and_then(|()| out.flush()) {
+    match screen.put_on_clipboard(&lines.join("\n")) {
         Ok(()) if paths.len() == 1 => "copied the path, if this terminal allows it".to_owned(),
         Ok(()) => format!("copied {} paths, if this terminal allows it", paths.len()),
         Err(error) => format!("cannot write to the terminal: {error}"),

@@ -11,7 +11,7 @@ mod thumbnails;
 
 use std::io::{IsTerminal, stdin};
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
@@ -76,7 +76,7 @@ pub(super) fn run(settings: &Settings, args: &BrowseArgs) -> Result<Exit> {
             return Ok(());
         }
         let thumbnails = Thumbnails::start(&painter, settings.threads);
-        let done = browse(&mut screen, state, &answers, thumbnails, settings.home());
+        let done = browse(&mut screen, state, &answers, thumbnails, settings.home().as_deref());
         drop(screen);
         answers.end();
         done
@@ -90,7 +90,7 @@ fn browse(
     mut state: State,
     answers: &Answers<'_>,
     mut thumbnails: Thumbnails,
-    home: Option<PathBuf>,
+    home: Option<&Path>,
 ) -> Result<()> {
     answers.ask(state.question().clone());
     let mut is_changed = true;
@@ -119,8 +119,8 @@ fn browse(
             Action::Repaint => thumbnails.clear(),
             Action::Ask => answers.ask(state.question().clone()),
             Action::Open(paths) => state.say(actions::open(&paths)),
-            Action::CopyPaths(paths) => state.say(actions::copy_paths(&paths)),
-            Action::CopyTo(paths, folder) => state.say(actions::copy_to(&paths, &folder, home.as_deref())),
+            Action::CopyPaths(paths) => state.say(actions::copy_paths(&paths, screen)),
+            Action::CopyTo(paths, folder) => state.say(actions::copy_to(&paths, &folder, home)),
             Action::Quit => return Ok(()),
         }
     }

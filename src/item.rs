@@ -125,6 +125,12 @@ impl<P: AsRef<Path> + ?Sized> From<&P> for Folder {
     }
 }
 
+impl std::fmt::Display for Folder {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.path.display().fmt(out)
+    }
+}
+
 impl Folder {
     /// Its path, in NFC.
     pub fn path(&self) -> &Path {

@@ -15,8 +15,8 @@ use imgsearch::ingest::{Busy, Event, IngestError, Outcome, Reporter};
 use imgsearch::library::StoreError;
 use imgsearch::model::{Device, ModelError, PassedOver};
 use imgsearch::query::ExpressionError;
-use imgsearch::transfer::TransferError;
 use imgsearch::setup::SetupError;
+use imgsearch::transfer::TransferError;
 use imgsearch_index::Error as IndexError;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -179,6 +179,20 @@ pub(crate) fn rows_bar(ui: Ui) -> ProgressBar {
 pub(crate) fn records_bar(ui: Ui) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, draw_target(ui));
     bar.with_style(ProgressStyle::with_template("{pos} records, {per_sec}").expect("the template is right"))
+}
+
+/// A bar that counts the words that a model embeds, which is done once for each model.
+pub(crate) fn words_bar(ui: Ui) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, draw_target(ui));
+    bar.with_style(plain_style("{bar:20} {pos}/{len} words, once for this model"))
+}
+
+/// Shows progress on a bar.
+pub(crate) fn shown_on(bar: &ProgressBar) -> impl Fn(usize, usize) + use<'_> {
+    |done, total| {
+        bar.set_length(total as u64);
+        bar.set_position(done as u64);
+    }
 }
 
 /// A bar that counts the bytes read from files.

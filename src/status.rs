@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use imgsearch::Library;
-use imgsearch::library::{self, Note, Stats, StoreError, Stored, View};
+use imgsearch::library::{self, Note, Root, Stats, StoreError, Stored, View};
 use imgsearch::photo::{Skip, SkipKind};
 use imgsearch::query::Filter;
 use imgsearch::walk::Kind;
@@ -19,6 +20,8 @@ pub(crate) struct Status {
     /// Where the image model ran when pictures were embedded last, as `--device` names it.
     pub(crate) device: Option<String>,
     pub(crate) images: usize,
+    /// The folders that were indexed.
+    pub(crate) folders: Vec<KnownFolder>,
     #[cfg_attr(feature = "serve", schema(value_type = BTreeMap<String, u64>))]
     pub(crate) skipped: BTreeMap<&'static str, u64>,
     /// Files in the last run that are not pictures.
@@ -39,6 +42,17 @@ pub(crate) struct Status {
     pub(crate) last_indexed: Option<jiff::Timestamp>,
     /// Indexes for other models that are not complete yet.
     pub(crate) building: Vec<Building>,
+}
+
+/// A folder that was indexed.
+#[derive(Debug, Serialize)]
+#[cfg_attr(feature = "serve", derive(utoipa::ToSchema))]
+pub(crate) struct KnownFolder {
+    pub(crate) folder: String,
+    pub(crate) images: usize,
+    /// RFC 3339, in UTC; null if no run over it was completed.
+    #[cfg_attr(feature = "serve", schema(value_type = Option<String>))]
+    pub(crate) last_indexed: Option<jiff::Timestamp>,
 }
 
 /// An index that will replace the one in use once it has all its photos.
@@ -68,12 +82,19 @@ fn bytes_of_collections(library: &Library) -> u64 {
 pub(crate) fn status_of(library: &Library, view: Option<&dyn View>) -> Result<Status, StoreError> {
     let note = view.map_or_else(Note::default, View::note);
     let (mut by_reason, mut images, mut noted) = (BTreeMap::new(), 0, 0);
+    let roots: Vec<PathBuf> = note.roots().iter().map(Root::path).collect();
+    let mut in_roots = vec![0; roots.len()];
     if let Some(view) = view {
         each_file(view, |file, is_photo| {
             if let Some(skip) = skip_of(&file) {
                 *by_reason.entry(skip.kind.label()).or_default() += 1;
             }
             images += usize::from(is_photo);
+            // A folder inside another has its own count.
+            let inside = roots.iter().enumerate().filter(|(_, root)| file.item.path.starts_with(root));
+            if let Some((at, _)) = inside.max_by_key(|(_, root)| root.as_os_str().len()) {
+                in_roots[at] += usize::from(is_photo);
+            }
             noted += usize::from(is_photo && note_of(&file).is_some());
         })?;
     }
@@ -92,6 +113,7 @@ pub(crate) fn status_of(library: &Library, view: Option<&dyn View>) -> Result<St
         model: view.map(|view| view.space().label().to_owned()),
         device: note.device().map(str::to_owned),
         images,
+        folders: note.roots().iter().zip(in_roots).map(known_folder).collect(),
         skipped: by_reason,
         not_pictures: note.not_pictures().collect(),
         stood_back: note.stood_back,
@@ -102,11 +124,18 @@ pub(crate) fn status_of(library: &Library, view: Option<&dyn View>) -> Result<St
         rows: stats.rows,
         dead_rows: stats.dead_rows,
         graph_rows: stats.graph_rows,
-        last_indexed: (note.last_indexed > 0)
-            .then(|| jiff::Timestamp::from_second(note.last_indexed).ok())
-            .flatten(),
+        last_indexed: time(note.last_indexed),
         building,
     })
+}
+
+fn known_folder((root, images): (&Root, usize)) -> KnownFolder {
+    KnownFolder { folder: root.path().display().to_string(), images, last_indexed: time(root.last_indexed) }
+}
+
+/// The time of a note, which has 0 for never.
+fn time(seconds: i64) -> Option<jiff::Timestamp> {
+    (seconds > 0).then(|| jiff::Timestamp::from_second(seconds).ok()).flatten()
 }
 
 /// Visits every file in a library with a flag that tells if it is a photo. Parts of files are skipped.

@@ -40,6 +40,11 @@ impl Look {
         self.dressed(path, escape_path(path).as_bytes())
     }
 
+    /// The same, without `here` in front of a path below it. The link has the whole path.
+    pub(crate) fn path_from(self, path: &Path, here: Option<&Path>) -> Vec<u8> {
+        self.dressed(path, escape_path(below(path, here)).as_bytes())
+    }
+
     /// A path for programs: its exact bytes, but escaped on a terminal.
     pub(crate) fn exact_path(self, path: &Path) -> Vec<u8> {
         if self.is_terminal { self.path(path) } else { self.dressed(path, &exact(path)) }
@@ -52,6 +57,12 @@ impl Look {
             None => coloured.into_owned(),
         }
     }
+}
+
+/// The path as seen from the folder `here`, if it is below that.
+pub(crate) fn below<'p>(path: &'p Path, here: Option<&Path>) -> &'p Path {
+    let inner = here.and_then(|here| path.strip_prefix(here).ok());
+    inner.filter(|inner| !inner.as_os_str().is_empty()).unwrap_or(path)
 }
 
 fn coloured(name: &[u8]) -> Vec<u8> {
@@ -70,6 +81,13 @@ pub(crate) fn uri(path: &Path) -> Option<String> {
         std::iter::once(b'/').chain(bytes.iter().map(forward)).collect()
     };
     Some(format!("file://{}", percent_encode(&slashed, KEPT)))
+}
+
+/// A relative path as a relative URI.
+pub(crate) fn encoded(path: &Path) -> String {
+    let bytes = exact(path);
+    let slash = |byte: &u8| if char::from(*byte) == MAIN_SEPARATOR { b'/' } else { *byte };
+    percent_encode(&bytes.iter().map(slash).collect::<Vec<u8>>(), KEPT).to_string()
 }
 
 /// A path's exact bytes.
@@ -199,5 +217,21 @@ mod tests {
             "\x1b]8;;file:///a%20b/%C3%BC%3B%0A.jpg\x1b\\/a b/ü;\\n.jpg\x1b]8;;\x1b\\",
         );
         check("relative.jpg", false, true, "relative.jpg");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_path_below_the_current_folder_is_shown_from_there() {
+        #[track_caller]
+        fn check(path: &str, here: &str, expected: &str) {
+            assert_eq!(below(Path::new(path), Some(Path::new(here))), Path::new(expected));
+        }
+        check("/a/b/c.jpg", "/a", "b/c.jpg");
+        check("/a/b/c.jpg", "/a/b", "c.jpg");
+        check("/ab/c.jpg", "/a", "/ab/c.jpg");
+        check("/a", "/a", "/a");
+        let look = Look { hyperlinks: true, ..Look::default() };
+        let shown = look.path_from(Path::new("/a/b.jpg"), Some(Path::new("/a")));
+        assert_eq!(shown, b"\x1b]8;;file:///a/b.jpg\x1b\\b.jpg\x1b]8;;\x1b\\");
     }
 }

@@ -36,8 +36,16 @@ impl Thumbnailer {
     /// # Errors
     /// [`PictureError`]; no file makes this function panic.
     pub fn make(&self, path: &Path) -> Result<RgbImage, PictureError> {
+        self.within(path, self.side)
+    }
+
+    /// The same, in a square of `side` pixels.
+    ///
+    /// # Errors
+    /// As [`Thumbnailer::make`].
+    pub fn within(&self, path: &Path, side: u32) -> Result<RgbImage, PictureError> {
         let bytes = decode::read(File::open(path).map_err(PictureError::File)?, &self.limits)?;
-        self.sized(bytes, self.side)
+        self.sized(bytes, side)
     }
 
     /// The same for the bytes of a file, in a square of `side` pixels.

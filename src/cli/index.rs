@@ -11,7 +11,7 @@ use super::ReadingArgs;
 
 /// Index the photos in folders, so that you can search them.
 ///
-/// Run it again whenever you like: unchanged photos are not read again, deleted photos leave the index, and moved or
+/// Run it again whenever you like, also without PATH: unchanged photos are not read again, deleted photos leave the index, and moved or
 /// copied photos are recognised. Other files are counted: the summary says how many videos, documents and so on were
 /// skipped. You can stop it with Ctrl-C at any time without losing what is done.
 ///
@@ -22,11 +22,13 @@ use super::ReadingArgs;
 #[command(after_help = "\
 Examples:
   imgsearch index ~/Photos ~/Pictures
+  imgsearch index                                     bring the same folders up to date
   imgsearch index ~/Photos --exclude '*.gif' --exclude Screenshots
   imgsearch index ~/Photos --watch                    stay, and keep the library current
   imgsearch index ~/Photos --model ./better-clip      change to another model")]
 pub(crate) struct IndexArgs {
-    /// Folders or single files to index. Without any, the folders of all named roots (`--root`) are indexed.
+    /// Folders or single files to index [default: the folders of all named roots (`--root`) or, if there are none, those
+    /// that you indexed before, with the same rules].
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 

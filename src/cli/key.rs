@@ -44,7 +44,7 @@ pub(crate) const KEYS: &[Key] = &[
     Key { name: "text-model", kind: Kind::Path, example: "\"~/models/PP-OCRv5-korean\"" },
     Key { name: "top", kind: Kind::Integer, example: "20" },
     Key { name: "min-score", kind: Kind::Number, example: "0.2" },
-    Key { name: "format", kind: Kind::Word, example: "\"paths\"" },
+    Key { name: "format", kind: Kind::Word, example: "\"csv\"" },
     Key { name: "color", kind: Kind::Word, example: "\"never\"" },
     Key { name: "hyperlink", kind: Kind::Word, example: "\"always\"" },
 ];

@@ -4,6 +4,8 @@ mod browse;
 mod classify;
 mod duplicates;
 mod filter;
+mod forget;
+mod help;
 mod index;
 mod key;
 mod library;
@@ -31,6 +33,9 @@ pub(crate) use browse::BrowseArgs;
 pub(crate) use classify::ClassifyArgs;
 pub(crate) use duplicates::{DuplicatesArgs, Part};
 pub(crate) use filter::FilterArgs;
+pub(crate) use forget::ForgetArgs;
+use help::OptionsArgs;
+pub(crate) use help::{asks_for_a_command, without_common};
 pub(crate) use index::IndexArgs;
 pub(crate) use key::{KEYS, Key, Kind, map_options};
 pub(crate) use library::{ExportArgs, ImportArgs, LibraryArgs, LibraryCommand, MoveRootArgs};
@@ -44,9 +49,9 @@ pub(crate) use models::{
 };
 pub(crate) use output::{Format, OutputArgs, When};
 pub(crate) use query::QueryArgs;
-pub(crate) use scripting::{CompletionsArgs, ConfigAction, ConfigArgs, ManArgs};
+pub(crate) use scripting::{CompleteArgs, CompletionsArgs, ConfigAction, ConfigArgs, ManArgs, Wanted};
 pub(crate) use search::{SearchArgs, Sort};
-pub(crate) use see::{CollapseArgs, SeeArgs};
+pub(crate) use see::{CollapseArgs, PageLinks, SeeArgs};
 pub(crate) use serve::ServeArgs;
 pub(crate) use setup::SetupArgs;
 pub(crate) use similar::SimilarArgs;
@@ -63,6 +68,7 @@ Examples:
   imgsearch index ~/Photos                      index all photos, or only what is new
   imgsearch query \"sunset over water\"           the ten best matches
   imgsearch query a red bicycle -n 3 --format paths
+  imgsearch help query                          all options of a command; `help options`: of every command
 
 Exit codes: 0 found or done, 1 nothing found, 2 error or some files failed, 130 interrupted."
 )]
@@ -185,6 +191,7 @@ pub(crate) struct Common {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Index(IndexArgs),
+    #[command(visible_aliases = ["search", "find"])]
     Query(QueryArgs),
     Classify(ClassifyArgs),
     Similar(SimilarArgs),
@@ -194,6 +201,7 @@ pub(crate) enum Command {
     Duplicates(DuplicatesArgs),
     Tags(TagsArgs),
     Text(TextArgs),
+    Forget(ForgetArgs),
     Status(StatusArgs),
     Doctor(DoctorArgs),
     Optimize(OptimizeArgs),
@@ -205,6 +213,8 @@ pub(crate) enum Command {
     Config(ConfigArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
+    Options(OptionsArgs),
+    Complete(CompleteArgs),
 }
 
 fn device() -> impl TypedValueParser<Value = Device> {
@@ -230,14 +240,14 @@ impl Command {
     pub(crate) fn reads_settings(&self) -> bool {
         use ConfigAction::{Edit, Init, Path};
         let makes_files = |action: &ConfigAction| matches!(action, Path | Init | Edit);
-        !matches!(self, Command::Completions(_) | Command::Man(_))
+        !matches!(self, Command::Completions(_) | Command::Man(_) | Command::Options(_))
             && !matches!(self, Command::Config(ConfigArgs { action }) if makes_files(action))
     }
 }
 
 /// The definition of the command line: the source of parser, manual and completions.
 pub(crate) fn command() -> clap::Command {
-    map_options(Cli::command(), &key::document)
+    help::fit(map_options(Cli::command(), &key::document))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

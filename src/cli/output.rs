@@ -19,6 +19,7 @@ pub(crate) struct OutputArgs {
         ("null", ArgPredicate::IsPresent, "paths"),
         ("preview", ArgPredicate::Equals("true".into()), "text"),
         ("queries", ArgPredicate::IsPresent, "jsonl"),
+        ("json", ArgPredicate::Equals("true".into()), "json"),
     ]))]
     pub(crate) format: Format,
 
@@ -27,6 +28,12 @@ pub(crate) struct OutputArgs {
     /// Example: `imgsearch query "a cat" -0 | xargs -0 ls -l`
     #[arg(short = '0', long)]
     pub(crate) null: bool,
+
+    /// Print JSON: the same as `--format json`.
+    ///
+    /// Example: `imgsearch query "a cat" --json | jq -r '.[].path'`
+    #[arg(long, conflicts_with_all = ["format", "null"], hide_short_help = true)]
+    pub(crate) json: bool,
 
     /// Print these fields in this order, separated by commas.
     ///

@@ -9,8 +9,8 @@ use super::search::SearchArgs;
 
 /// Find photos that show what you describe, that look like a picture, or both.
 ///
-/// A separate `+` adds the part that follows, a separate `-` excludes it. A part that starts with `./`, `../` or `/` is
-/// a picture, `#3` is the third result of your last query, and anything else is text. `2:` in front of a part makes it
+/// A separate `+` adds the part that follows, a separate `-` excludes it. A part that is the name of a
+/// picture file, or starts with `./`, `../` or `/`, is a picture, `#3` is the third result of your last query, and anything else is text. `2:` in front of a part makes it
 /// count double. Parts are averaged: `dog + puppy` searches for what both have in common. Pictures in the query, and
 /// exact copies of them, are left out of the results.
 #[derive(Debug, Args)]
@@ -19,7 +19,7 @@ Examples:
   imgsearch query \"sunset over water\"
   imgsearch query a dog in the snow -n 30 --in ~/Photos/2023
   imgsearch query \"2:golden retriever\" + ./pool.jpg - fruit
-  imgsearch query \"birthday cake\" --format paths -0 | xargs -0 cp -t /tmp/cakes
+  imgsearch query \"birthday cake\" -n 30 --copy-to /tmp/cakes
 
 To search for text that looks like an operator, a weight or a path, put `1:` or a space in front: `1:+`,
 `1:10:30 at night`, \" /etc\".")]

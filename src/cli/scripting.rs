@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::OutputArgs;
@@ -48,6 +48,25 @@ pub(crate) struct CompletionsArgs {
     /// The shell.
     #[arg(value_enum)]
     pub(crate) shell: Shell,
+}
+
+/// Print what a shell can complete, one candidate per line. The scripts of `completions` call this.
+#[derive(Debug, Args)]
+#[command(hide = true, after_help = "Example:\n  imgsearch complete fields tags")]
+pub(crate) struct CompleteArgs {
+    /// The kind of candidates.
+    #[arg(value_enum)]
+    pub(crate) wanted: Wanted,
+
+    /// The command whose fields are wanted.
+    pub(crate) command: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Wanted {
+    Models,
+    Fields,
+    Results,
 }
 
 /// Write the manual pages into a folder.

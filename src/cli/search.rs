@@ -14,7 +14,7 @@ pub(crate) struct SearchArgs {
     /// Maximum number of photos to find.
     ///
     /// Example: `imgsearch query "a cat" -n 50`
-    #[arg(short = 'n', long, value_name = "N", default_value = "10")]
+    #[arg(short = 'n', long, value_name = "N", default_value = "10", value_parser = at_least_one, allow_negative_numbers = true)]
     pub(crate) top: NonZeroUsize,
 
     /// Leave out photos that score less (cosine, −1 to 1; good values depend on the model).
@@ -70,6 +70,11 @@ pub(crate) enum Sort {
     Score,
     Date,
     Path,
+}
+
+/// A whole number from 1.
+pub(super) fn at_least_one(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "write a whole number, 1 or more".to_owned())
 }
 
 /// A number that is not NaN or infinite.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// Options of the commands that find photos.
 #[derive(Debug, Args)]
@@ -21,6 +21,13 @@ pub(crate) struct SeeArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
 
+    /// Where the names on the page of `--html` link to: the photos on this machine, the photos from the page's folder on
+    /// (for a page that moves together with them), or nothing (for a page that you send).
+    ///
+    /// Example: `imgsearch query "a cat" --html ~/Photos/cats.html --links relative`
+    #[arg(long, value_enum, default_value_t = PageLinks::Absolute, hide_short_help = true)]
+    pub(crate) links: PageLinks,
+
     /// Open the page of `--html`, the folder of `--copy-to` or `--link-to`, or otherwise each photo.
     ///
     /// Example: `imgsearch query "a cat" -n 3 --open`
@@ -38,6 +45,13 @@ pub(crate) struct SeeArgs {
     /// Example: `imgsearch query "birthday cake" --link-to ~/Albums/cakes`
     #[arg(long, value_name = "DIR", hide_short_help = true)]
     pub(crate) link_to: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PageLinks {
+    Absolute,
+    Relative,
+    None,
 }
 
 /// Whether near-duplicates are shown as one.

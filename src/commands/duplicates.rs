@@ -3,9 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use anyhow::Result;
-use imgsearch::duplicates::{Found, Preference, Watch, find, present};
+use imgsearch::duplicates::{Found, Likeness, Preference, Watch, find, present};
 
-use super::{Exit, absolute, stop_on_ctrl_c};
+use super::{Exit, absolute, explain, stop_on_ctrl_c};
 use crate::cli::{DuplicatesArgs, Part};
 use crate::progress::{self, print_warning};
 use crate::render::{Layout, Listed, Output, Records, duplicate_fields, unless_reader_left};
@@ -24,7 +24,8 @@ pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
         cancelled: &|| cancel.load(Ordering::Relaxed),
     };
     let preference = Preference { keep: args.keep.into(), zone: zone() };
-    let found = find(&*view, &folders, (&args.likeness).into(), &preference, watch);
+    let likeness = (&args.likeness).into();
+    let found = find(&*view, &folders, likeness, &preference, watch);
     bar.finish_and_clear();
     let Some(Found { groups, without_look }) = found? else { return Ok(Exit::Interrupted) };
     let (groups, absent) = present(groups);
@@ -42,7 +43,19 @@ pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
     let written = listed.try_for_each(|photo| records.write(&photo)).and_then(|()| records.finish());
     drop(records);
     unless_reader_left(written.and_then(|()| output.finish()))?;
+    if is_empty {
+        explain::no_duplicates(settings, &args.paths, further(likeness))?;
+    }
     Ok(if is_empty { Exit::NothingFound } else { Exit::Done })
+}
+
+/// What finds more than this likeness.
+fn further(likeness: Likeness) -> Option<&'static str> {
+    match likeness {
+        Likeness::Exact => Some("leave out `--exact` to also find pictures that were saved again"),
+        Likeness::ReEncoded => Some("`--similar` also finds other shots of the same scene"),
+        Likeness::Similar => None,
+    }
 }
 
 fn warn(absent: usize, without_look: usize) {

@@ -33,7 +33,8 @@ pub(super) fn optimize(settings: &Settings) -> Result<Exit> {
     }
     if !settings.ui.is_quiet() {
         let mut output = Output::new(settings.ui.look);
-        let written = output.status(&status_of(&settings.library, existing(&settings.library)?.as_deref())?);
+        let written =
+            output.status(&status_of(&settings.library, existing(&settings.library)?.as_deref())?, true);
         unless_reader_left(written.and_then(|()| output.finish()))?;
     }
     Ok(if ended { Exit::Done } else { Exit::Interrupted })

@@ -3,11 +3,13 @@
 #[cfg(feature = "tui")]
 mod browse;
 mod classify;
+mod complete;
 mod config;
 mod doctor;
 mod duplicates;
 mod explain;
 mod filter;
+mod forget;
 mod generate;
 mod index;
 mod library;
@@ -22,6 +24,7 @@ mod see;
 mod serve;
 mod setup;
 mod similar;
+mod stale;
 mod status;
 mod tags;
 mod text;
@@ -83,6 +86,7 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         Command::Duplicates(args) => duplicates::run(&settings, &args),
         Command::Tags(args) => tags::run(&settings, &args),
         Command::Text(args) => text::run(&settings, &args),
+        Command::Forget(args) => forget::run(&settings, &args),
         Command::Status(args) => status::run(&settings, &args),
         Command::Doctor(_) => doctor::run(&settings),
         Command::Optimize(_) => maintain::optimize(&settings),
@@ -93,7 +97,9 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
         Command::Setup(args) => setup::run(&settings, &args),
         Command::Config(ConfigArgs { action }) => config::run(&settings, &action, &config_file, &values),
         Command::Completions(args) => generate::completions(settings.ui, &args),
-        Command::Man(args) => generate::man(&args),
+        Command::Man(args) => generate::man(settings.ui, &args),
+        Command::Complete(args) => complete::run(&settings, &args),
+        Command::Options(_) => generate::options(settings.ui),
     }
 }
 
@@ -149,10 +155,10 @@ fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
     let noted = note.model();
     let folder = match (&settings.model, &noted) {
         (Some(choice), _) => model_folder(settings, choice)?,
-        (None, Some(folder)) => here(settings, folder),
+        (None, Some(folder)) => here(settings, folder)?,
         (None, None) => settings.store()?.default_model()?.folder,
     };
-    let is_noted = noted.is_some_and(|noted| here(settings, &noted) == folder);
+    let is_noted = noted.is_some_and(|noted| here(settings, &noted).is_ok_and(|noted| noted == folder));
     let execution = if is_noted { execution(settings, note) } else { execution(settings, &Note::default()) };
     let model = Model::open(&folder, execution)?;
     let asked = settings.precision.filter(|asked| *asked != Precision::Auto);
@@ -164,13 +170,20 @@ fn open_model(settings: &Settings, note: &Note) -> Result<Model> {
 }
 
 /// The folder of the noted model on this machine. A library that another machine fills, or that was imported, may note a
-/// folder that only that machine has; then the installed model of the same name is meant.
-fn here(settings: &Settings, noted: &Path) -> PathBuf {
-    let installed = || {
-        let name = noted.file_name()?.to_str()?;
-        Some(settings.store().ok()?.find(name).ok()?.folder)
+/// folder that only that machine has; then the installed model of the same name is meant. If a model of this machine was
+/// removed, the error says how to install it again.
+fn here(settings: &Settings, noted: &Path) -> Result<PathBuf> {
+    let Some((store, name)) = settings.store().ok().zip(noted.file_name()) else {
+        return Ok(noted.to_owned());
     };
-    if noted.is_dir() { noted.to_owned() } else { installed().unwrap_or_else(|| noted.to_owned()) }
+    if noted.is_dir() {
+        return Ok(noted.to_owned());
+    }
+    match store.find(&name.to_string_lossy()) {
+        Ok(installed) => Ok(installed.folder),
+        Err(error) if noted.parent() == Some(store.folder()) => Err(error.into()),
+        Err(_) => Ok(noted.to_owned()),
+    }
 }
 
 /// The execution settings: as the user asked, or else as in the library's note.

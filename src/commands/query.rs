@@ -1,6 +1,6 @@
 //! `query`.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
@@ -9,14 +9,16 @@ use anyhow::{Context, Result, bail};
 use imgsearch::model::ModelError;
 use imgsearch::query::{Source, Term, parse, parse_line};
 use imgsearch::text_file::{Lines, TextError};
+use imgsearch::walk::FileType;
 use imgsearch::{Engine, EngineError, Expression, Match, Query};
 
-use super::search::{answer, query, read_stdin, show};
+use super::search::{Rated, answer, query, read_stdin, show};
 use super::{Exit, explain, open_engine, see};
 use crate::cli::{Format, QueryArgs};
 use crate::progress;
 use crate::render::Layout;
 use crate::settings::Settings;
+use crate::ui::Ui;
 
 pub(super) fn run(settings: &Settings, args: &QueryArgs) -> Result<Exit> {
     match &args.queries {
@@ -42,8 +44,8 @@ fn as_typed(args: &QueryArgs) -> String {
 fn terms(settings: &Settings, args: &QueryArgs) -> Result<Vec<Term>> {
     let QueryArgs { words, like, minus, weight, .. } = args;
     let results = &|rank| settings.library.remembered(rank);
-    let mut terms = parse(words, results)?;
-    warn_of_file_names(&terms);
+    let mut terms: Vec<_> =
+        parse(words, results)?.into_iter().map(|term| picture_by_name(settings.ui, term, words)).collect();
     for picture in like {
         terms.push(read_stdin(Term::picture(picture, results)?)?);
     }
@@ -58,17 +60,23 @@ fn terms(settings: &Settings, args: &QueryArgs) -> Result<Vec<Term>> {
     Ok(terms)
 }
 
-/// A file name without `./` is read as text. If such a file exists, that is rarely what the user meant.
-fn warn_of_file_names(terms: &[Term]) {
-    for term in terms {
-        if let Source::Text(text) = &term.source
-            && Path::new(text).is_file()
-        {
-            progress::print_warning(&format!(
-                "searching for the text `{text}`; for the picture write `./{text}`"
-            ));
-        }
+/// A word that is the name of an existing picture means the picture, also without `./` in front. With a space or a weight
+/// in front it is a text.
+fn picture_by_name(ui: Ui, term: Term, words: &[OsString]) -> Term {
+    let Source::Text(text) = &term.source else { return term };
+    if !Path::new(text).is_file() || !words.iter().any(|word| word.as_os_str() == text.as_str()) {
+        return term;
     }
+    if FileType::of(text.as_bytes()).is_none() {
+        progress::print_warning(&format!(
+            "searching for the text `{text}`; for the picture write `./{text}`"
+        ));
+        return term;
+    }
+    if !ui.is_quiet() {
+        progress::print_note(&format!("searching with the picture {text}; for the text write `\" {text}\"`"));
+    }
+    Term { source: Source::Picture(text.into()), ..term }
 }
 
 /// Batch mode. Each line is answered before the next is read, so that another program can have a dialogue. It ends at
@@ -105,7 +113,12 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
         match answer_line(&engine, line, &every) {
             Ok(matches) => {
                 found |= !matches.is_empty();
-                let is_read = show(settings.ui, line, &matches, &layout)?;
+                let is_read = show(
+                    settings.ui,
+                    line,
+                    &Rated { matches: &matches, probabilities: Vec::new() },
+                    &layout,
+                )?;
                 if args.search.see.html.is_some() {
                     sections.push(see::section(settings, line, &matches)?);
                 } else if !is_read {
@@ -120,7 +133,7 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
         }
     }
     if let Some(page) = &args.search.see.html {
-        see::write_page(page, &sections)?;
+        see::write_page(page, &sections, args.search.see.links)?;
     }
     match (failed, found) {
         (false, false) if asked => explain::nothing_found(settings, &every, &args.search.filter)?,

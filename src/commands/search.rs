@@ -6,11 +6,12 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use imgsearch::decode::{self, Limits};
+use imgsearch::engine::LEAST_PROBABILITY;
 use imgsearch::query::{Cutoff, NearDuplicates, Order, Source, Term};
-use imgsearch::{Expression, Match, Query};
+use imgsearch::{Engine, Expression, Match, Query};
 
 use super::filter::filter;
-use super::{Exit, explain, open_engine, see};
+use super::{Exit, explain, open_engine, see, stale};
 use crate::cli::{CollapseArgs, Format, SearchArgs, Sort};
 use crate::progress;
 use crate::render::{Found, Layout, Output, Records, match_fields, unless_reader_left};
@@ -27,11 +28,13 @@ pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &
     let matches = engine.search(&query)?;
     remember(settings, &matches);
     see::preview(settings, &matches, &args.see)?;
-    show(settings.ui, typed, &matches, &layout)?;
+    let probabilities = probabilities(settings, &engine, &query, &matches, &layout)?;
+    show(settings.ui, typed, &Rated { matches: &matches, probabilities }, &layout)?;
     if matches.is_empty() {
         explain::nothing_found(settings, &query, &args.filter)?;
     }
     explain::dates(settings.ui, &matches, &args.filter);
+    stale::print(settings, &engine.view().note());
     let is_done = see::see(settings, typed, &matches, &args.see)?;
     Ok(match (is_done, matches.is_empty()) {
         (false, _) => Exit::Failed,
@@ -75,13 +78,58 @@ fn cutoff(args: &SearchArgs) -> Cutoff {
     }
 }
 
+/// Of each match, how probably it shows what was asked for, if a person sees the answer. Empty for other answers, and for
+/// queries with pictures, whose scores cannot be compared with those of texts.
+fn probabilities(
+    settings: &Settings,
+    engine: &Engine,
+    query: &Query,
+    matches: &[Match],
+    layout: &Layout,
+) -> Result<Vec<f32>> {
+    let is_text = |term: &Term| matches!(term.source, Source::Text(_));
+    let is_shown = settings.ui.look.is_terminal && layout.format == Format::Text && !matches.is_empty();
+    if !is_shown || !query.expression.terms().iter().all(is_text) {
+        return Ok(Vec::new());
+    }
+    let bar = progress::words_bar(settings.ui);
+    engine.prepare_background(&progress::shown_on(&bar))?;
+    bar.finish_and_clear();
+    Ok(engine.probabilities(matches)?)
+}
+
+/// The matches of a query.
+pub(super) struct Rated<'m> {
+    pub(super) matches: &'m [Match],
+    /// How probably each shows what was asked for; empty if that is not known.
+    pub(super) probabilities: Vec<f32>,
+}
+
+impl Rated<'_> {
+    /// The index of the first match below the last likely one, if there is a likely one and the matches are sorted by score,
+    /// and the heading for it. If none is likely there is no line: good matches of unusual queries often are not.
+    fn line(&self) -> Option<(usize, &'static str)> {
+        let is_sorted = self.matches.is_sorted_by_key(|found| found.rank);
+        let last = self.probabilities.iter().rposition(|probability| *probability >= LEAST_PROBABILITY);
+        last.filter(|_| is_sorted).map(|last| (last + 1, "less likely:"))
+    }
+}
+
 /// Prints an answer. Returns whether the output is still being read.
-pub(super) fn show(ui: Ui, typed: &str, matches: &[Match], layout: &Layout) -> Result<bool> {
+pub(super) fn show(ui: Ui, typed: &str, rated: &Rated<'_>, layout: &Layout) -> Result<bool> {
     let mut output = Output::new(ui.look);
     let mut records = Records::new(&mut output, layout, match_fields())?;
     let query: Rc<str> = typed.into();
-    let mut found = matches.iter().map(|found| Found { query: Rc::clone(&query), found: found.clone() });
-    let written = found.try_for_each(|found| records.write(&found)).and_then(|()| records.finish());
+    let line = rated.line();
+    let mut found = rated.matches.iter().enumerate();
+    let written = found.try_for_each(|(at, found)| {
+        if let Some((_, heading)) = line.filter(|(below, _)| *below == at) {
+            records.divide(heading);
+        }
+        let probability = rated.probabilities.get(at).copied();
+        records.write(&Found { query: Rc::clone(&query), found: found.clone(), probability })
+    });
+    let written = written.and_then(|()| records.finish());
     drop(records);
     let written = written.and_then(|()| output.finish());
     let is_read = written.is_ok();

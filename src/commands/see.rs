@@ -21,10 +21,10 @@ use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 
 use super::absolute;
-use crate::cli::{Format, SeeArgs};
+use crate::cli::{Format, PageLinks, SeeArgs};
 use crate::progress;
-use crate::render::{Figure, Section, contact_sheet, is_page};
-use crate::settings::Settings;
+use crate::render::{Figure, Links, Section, contact_sheet, day, is_page};
+use crate::settings::{self, Settings};
 use crate::usage::UsageError;
 
 use preview::check_preview;
@@ -35,7 +35,7 @@ pub(super) use preview::preview;
 /// Longer side of a page's thumbnails in pixels: twice their size on the page, for high-resolution screens.
 const PAGE_SIDE: u32 = 480;
 /// `--open` refuses to open more windows than this.
-const MOST_WINDOWS: usize = 20;
+pub(super) const MOST_WINDOWS: usize = 20;
 
 /// Checks before the search that the options can be carried out.
 pub(super) fn check(settings: &Settings, args: &SeeArgs, format: Format) -> Result<()> {
@@ -75,7 +75,7 @@ pub(super) fn check_page(file: &Path) -> Result<()> {
 /// copied or linked.
 pub(super) fn see(settings: &Settings, title: &str, matches: &[Match], args: &SeeArgs) -> Result<bool> {
     if let Some(file) = &args.html {
-        write_page(file, &[section(settings, title, matches)?])?;
+        write_page(file, &[section(settings, title, matches)?], args.links)?;
     }
     let is_done = gather(settings, matches, args)?;
     if args.open {
@@ -87,8 +87,12 @@ pub(super) fn see(settings: &Settings, title: &str, matches: &[Match], args: &Se
 /// The matches as a section of a page.
 pub(super) fn section(settings: &Settings, title: &str, matches: &[Match]) -> Result<Section> {
     let pictures = thumbnails(settings, matches, PAGE_SIDE, |picture| Ok(jpeg(&picture)))?;
-    let figure =
-        |(found, thumbnail): (&Match, _)| Figure { path: found.path.clone(), note: note(found), thumbnail };
+    let figure = |(found, thumbnail): (&Match, _)| Figure {
+        path: found.path.clone(),
+        day: day(found),
+        note: note(found),
+        thumbnail,
+    };
     let figures = matches.iter().zip(pictures).map(figure).collect();
     Ok(Section { title: title.to_owned(), figures })
 }
@@ -101,9 +105,20 @@ fn note(found: &Match) -> String {
 }
 
 /// Writes the page atomically.
-pub(super) fn write_page(file: &Path, sections: &[Section]) -> Result<()> {
+pub(super) fn write_page(file: &Path, sections: &[Section], links: PageLinks) -> Result<()> {
     check_page(file)?;
-    replace(file, contact_sheet(sections).as_bytes(), Readers::AsUsual)
+    let links = match links {
+        PageLinks::Absolute => Links::Absolute,
+        PageLinks::Relative => {
+            let page = settings::absolute(file)?;
+            let folder = page.parent().unwrap_or(&page);
+            Links::Relative(
+                folder.canonicalize().with_context(|| format!("cannot write {}", file.display()))?,
+            )
+        }
+        PageLinks::None => Links::None,
+    };
+    replace(file, contact_sheet(sections, &links).as_bytes(), Readers::AsUsual)
         .with_context(|| format!("cannot write {}", file.display()))
 }
 

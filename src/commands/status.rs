@@ -3,8 +3,9 @@
 use anyhow::Result;
 use imgsearch::library::{StoreError, View};
 
-use super::{Exit, existing, models};
+use super::{Exit, existing, models, stale};
 use crate::cli::StatusArgs;
+use crate::progress;
 use crate::render::{
     Layout, Noted, Output, Records, Skipped, noted_fields, skipped_fields, unless_reader_left,
 };
@@ -18,21 +19,39 @@ pub(super) fn run(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
     let written = if args.skipped {
         let mut records = Records::new(&mut output, &Layout::of(&args.output)?, skipped_fields())?;
         let files = view.map_or_else(|| Ok(Vec::new()), skipped)?;
+        if files.is_empty() {
+            say(settings, "no file was skipped");
+        }
         files.iter().try_for_each(|file| records.write(file)).and_then(|()| records.finish())
     } else if args.noted {
         let mut records = Records::new(&mut output, &Layout::of(&args.output)?, noted_fields())?;
         let photos = view.map_or_else(|| Ok(Vec::new()), noted)?;
+        if photos.is_empty() {
+            say(settings, "no indexed photo has a fault");
+        }
         photos.iter().try_for_each(|photo| records.write(photo)).and_then(|()| records.finish())
     } else {
         let status = status_of(&settings.library, view)?;
-        if args.json {
+        if args.output.json {
             output.status_as_json(&status)
         } else {
-            output.status(&status).and_then(|()| output.tip(models::stronger(settings).as_deref()))
+            output
+                .status(&status, settings.ui.is_verbose())
+                .and_then(|()| output.tip(models::stronger(settings).as_deref()))
         }
     };
     unless_reader_left(written.and_then(|()| output.finish()))?;
+    if let Some(view) = view {
+        stale::print(settings, &view.note());
+    }
     Ok(Exit::Done)
+}
+
+/// An empty list could also mean that something went wrong, so say what it means.
+fn say(settings: &Settings, text: &str) {
+    if !settings.ui.is_quiet() {
+        progress::print_note(text);
+    }
 }
 
 fn skipped(view: &dyn View) -> Result<Vec<Skipped>, StoreError> {

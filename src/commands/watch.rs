@@ -93,7 +93,10 @@ pub(super) fn keep_current(
 ///
 /// glibc would otherwise keep up to 64 MB for each thread that ever decoded a picture. Measured with a server after four
 /// rounds of five photos: 76 MB instead of 440, for 4 to 8 % more CPU time in each round.
-#[cfg_attr(all(target_os = "linux", target_env = "gnu"), expect(unsafe_code, reason = "no safe crate has this call"))]
+#[cfg_attr(
+    all(target_os = "linux", target_env = "gnu"),
+    expect(unsafe_code, reason = "no safe crate has this call")
+)]
 fn return_freed_memory() {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     for threshold in [libc::M_MMAP_THRESHOLD, libc::M_TRIM_THRESHOLD] {

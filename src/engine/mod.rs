@@ -3,7 +3,9 @@
 mod background;
 mod collapse;
 mod hint;
+mod kept_texts;
 mod lazy;
+pub mod nothing;
 mod tags;
 mod terms;
 
@@ -25,6 +27,7 @@ use crate::{Library, Query};
 pub use tags::{Choice, Label, Tagged, Vocabulary};
 
 use background::{Background, concepts};
+use kept_texts::KeptTexts;
 use lazy::Lazy;
 use terms::Asked;
 
@@ -32,7 +35,7 @@ use terms::Asked;
 const BACKGROUND: &str = "background";
 
 /// The least probability of a relevant hit: the prompt fits the photo 20 times better than the background does.
-const LEAST_PROBABILITY: f32 = 1.0 / 3.0;
+pub const LEAST_PROBABILITY: f32 = 1.0 / 3.0;
 
 /// Additional hits to fetch, because some may turn out irrelevant.
 const SPARE_HITS: usize = 50;
@@ -159,19 +162,38 @@ impl Engine {
         Ok(())
     }
 
+    /// Embeds the concepts that [`Engine::probabilities`] compares with, if that was not done before with this model.
+    /// `progress` gets the number of concepts embedded so far and of all concepts.
+    ///
+    /// # Errors
+    /// [`EngineError::Model`].
+    pub fn prepare_background(&self, progress: &dyn Fn(usize, usize)) -> Result<(), EngineError> {
+        self.inner.prepared_background(progress)?;
+        Ok(())
+    }
+
     /// Of each match, whether it likely shows what was asked for, as [`Cutoff::Relevance`] judges it.
     ///
     /// # Errors
     /// [`EngineError::Model`] when the background cannot be made, [`EngineError::Store`] when the index is damaged.
     pub fn likely(&self, matches: &[Match]) -> Result<Vec<bool>, EngineError> {
-        let (Search { engine, view }, mut likely) = (self.begin(), Vec::with_capacity(matches.len()));
+        let probabilities = self.probabilities(matches)?;
+        Ok(probabilities.into_iter().map(|probability| probability >= LEAST_PROBABILITY).collect())
+    }
+
+    /// Of each match, how probably it shows what was asked for, 0 to 1. It is likely from [`LEAST_PROBABILITY`] on.
+    ///
+    /// # Errors
+    /// As [`Engine::likely`].
+    pub fn probabilities(&self, matches: &[Match]) -> Result<Vec<f32>, EngineError> {
+        let (Search { engine, view }, mut all) = (self.begin(), Vec::with_capacity(matches.len()));
         let background = engine.background()?;
         for found in matches {
             let item = Item { path: found.path.clone(), part: found.part };
             let vector = view.get(&item)?.and_then(|stored| stored.vector);
-            likely.push(vector.is_some_and(|vector| is_likely(&vector, found.score, background)));
+            all.push(vector.map_or(0.0, |vector| background.yardstick(&vector).probability(found.score)));
         }
-        Ok(likely)
+        Ok(all)
     }
 
     fn begin(&self) -> Search<'_> {
@@ -234,14 +256,19 @@ impl Inner {
     /// The background stored in the library, or a new one. Making it takes a few seconds with the text tower; it is stored
     /// if the library is writable.
     fn background(&self) -> Result<&Background, ModelError> {
+        self.prepared_background(&|_, _| ())
+    }
+
+    /// The same. `progress` gets the number of concepts embedded so far and of all concepts.
+    fn prepared_background(&self, progress: &dyn Fn(usize, usize)) -> Result<&Background, ModelError> {
         self.background.get_or_make(|| {
             let space = self.model.space();
             let kept = self.library.kept(BACKGROUND).and_then(|bytes| Background::decode(&bytes, space));
             if let Some(kept) = kept {
                 return Ok(kept);
             }
-            let text = self.text()?;
-            let vectors = concepts().map(|concept| text.encode_text(concept)).collect::<Result<_, _>>()?;
+            let concepts: Vec<&str> = concepts().collect();
+            let vectors = KeptTexts::of(&self.model).get(&concepts, || self.text(), progress)?;
             let background = Background::new(vectors);
             // If the library is not writable, the background is made again next time.
             _ = self.library.keep(BACKGROUND, &background.encode(space));

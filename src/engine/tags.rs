@@ -7,6 +7,7 @@ use imgsearch_index::{Fingerprint, Vector};
 use rayon::prelude::*;
 
 use super::background::{Background, concepts};
+use super::kept_texts::KeptTexts;
 use super::{Engine, EngineError, Inner, Search};
 use crate::library::{Load, Stored};
 use crate::photo::Id;
@@ -97,7 +98,7 @@ impl Engine {
         mut visit: impl FnMut(Tagged) -> bool,
     ) -> Result<(), EngineError> {
         let Search { engine, view } = self.begin();
-        let (prompts, background) = (engine.prompts(vocabulary)?, engine.background()?);
+        let (prompts, background) = (engine.prompts(vocabulary, &|_, _| ())?, engine.background()?);
         let mut photos = Vec::with_capacity(PHOTOS_AT_A_TIME);
         let mut tag = |photos: Vec<Stored>| {
             let tagged = |photo: Stored| {
@@ -119,6 +120,21 @@ impl Engine {
         Ok(())
     }
 
+    /// Embeds the labels of a vocabulary and the background, if that was not done before with this model. Both are kept.
+    /// `progress` gets the number of texts embedded so far and of all texts, once for each of the two.
+    ///
+    /// # Errors
+    /// [`EngineError::Model`] if a label cannot be embedded.
+    pub fn prepare(
+        &self,
+        vocabulary: &Vocabulary,
+        progress: &dyn Fn(usize, usize),
+    ) -> Result<(), EngineError> {
+        self.inner.prepared_background(progress)?;
+        self.inner.prompts(vocabulary, progress)?;
+        Ok(())
+    }
+
     /// Labels one photo; `None` if the library does not have it.
     ///
     /// # Errors
@@ -132,20 +148,23 @@ impl Engine {
         let Search { engine, view } = self.begin();
         let stored = view.of_content(&id.0, 1)?.pop();
         let Some(vector) = stored.and_then(|stored| stored.vector) else { return Ok(None) };
-        let prompts = engine.prompts(vocabulary)?;
+        let prompts = engine.prompts(vocabulary, &|_, _| ())?;
         Ok(Some(labels(engine.background()?, &vector, vocabulary, &prompts, choice)))
     }
 }
 
 impl Inner {
     /// The vectors of a vocabulary's prompts. Those of the everyday one are there already.
-    fn prompts(&self, vocabulary: &Vocabulary) -> Result<Cow<'_, [Vector]>, EngineError> {
+    fn prompts(
+        &self,
+        vocabulary: &Vocabulary,
+        progress: &dyn Fn(usize, usize),
+    ) -> Result<Cow<'_, [Vector]>, EngineError> {
         if *vocabulary == Vocabulary::everyday() {
             return Ok(self.background()?.vectors().into());
         }
-        let text = self.text()?;
-        let prompts = vocabulary.entries.iter().map(|(_, prompt)| text.encode_text(prompt));
-        Ok(prompts.collect::<Result<Vec<_>, _>>()?.into())
+        let prompts: Vec<&str> = vocabulary.entries.iter().map(|(_, prompt)| prompt.as_str()).collect();
+        Ok(KeptTexts::of(&self.model).get(&prompts, || self.text(), progress)?.into())
     }
 }
 

@@ -175,6 +175,8 @@ pub enum HubError {
     NotInstalled {
         /// The name.
         name: String,
+        /// The closest name of an installed or known model, if one is close.
+        near: Option<String>,
     },
     /// The model came with the program, so it is removed with it.
     #[error("`{name}` came with imgsearch: it is in {folder}", folder = folder.display())]
@@ -270,7 +272,7 @@ impl Hint for HubError {
                     "choose another name with `imgsearch models pull … --name`, or run `imgsearch models remove {name}` first"
                 ));
             }
-            HubError::NotInstalled { name } => return Some(way_to(name)),
+            HubError::NotInstalled { name, near } => return Some(way_to(name, near.as_deref())),
             HubError::NoneInstalled => {
                 return Some(format!(
                     "download the recommended one with `imgsearch models pull {RECOMMENDED}`{}, or install the offline \
@@ -310,11 +312,14 @@ impl Hint for HubError {
     }
 }
 
-/// How to install the model of this name.
-fn way_to(name: &str) -> String {
-    match Known::named(name) {
-        Some(_) => format!("run `imgsearch models pull {name}`{}", size_text(name)),
-        None => "`imgsearch models list` shows the available models".to_owned(),
+/// How to install the model of this name, or which one was probably meant.
+fn way_to(name: &str, near: Option<&str>) -> String {
+    match (Known::named(name), near) {
+        (Some(_), _) => format!("run `imgsearch models pull {name}`{}", size_text(name)),
+        (None, Some(near)) => {
+            format!("did you mean `{near}`? `imgsearch models list` shows the available models")
+        }
+        (None, None) => "`imgsearch models list` shows the available models".to_owned(),
     }
 }
 

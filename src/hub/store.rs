@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::HubError;
 use super::listing::check_name;
+use super::table::KNOWN;
 use crate::files::{self, Readers, replace_durably};
+use crate::hint::nearest;
 
 /// The file that pulling writes into a model's folder.
 pub(super) const ORIGIN_FILE: &str = "pulled.json";
@@ -99,8 +101,18 @@ impl Store {
     pub fn find(&self, name: &str) -> Result<Installed, HubError> {
         check_model_name(name)?;
         let found = self.folders().map(|folder| folder.join(name)).find(|folder| folder.is_dir());
-        let folder = found.ok_or_else(|| HubError::NotInstalled { name: name.to_owned() })?;
+        let missing = || HubError::NotInstalled { name: name.to_owned(), near: self.nearest(name) };
+        let folder = found.ok_or_else(missing)?;
         Ok(Installed { name: name.to_owned(), origin: Origin::read(&folder), folder })
+    }
+
+    /// The closest name of an installed or known model.
+    fn nearest(&self, name: &str) -> Option<String> {
+        let entries = self.folder.read_dir().into_iter().flatten().flatten();
+        let installed: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let names = installed.iter().map(String::as_str).filter(|name| check_model_name(name).is_ok());
+        let known = KNOWN.iter().map(|known| known.name);
+        nearest(name, names.chain(known).filter(|near| *near != name)).map(str::to_owned)
     }
 
     /// The default model for new libraries: the chosen one, or else the offline model.

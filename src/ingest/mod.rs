@@ -9,6 +9,7 @@ mod embed;
 #[cfg(test)]
 mod fake;
 mod file;
+mod forget;
 mod halt;
 mod in_flight;
 mod known;
@@ -39,6 +40,7 @@ use crate::roots::Roots;
 use crate::walk::{self, Kind, PatternError, Rules};
 
 pub use busy::Busy;
+pub use forget::forget;
 use pipeline::Run;
 pub use reading::{TextReader, TextTotals, read_texts};
 pub use replacement::{Lacking, Replacement};
@@ -112,6 +114,11 @@ impl Plan {
             thumbnails: None,
             disks: DiskMarks::SYSTEM,
         }
+    }
+
+    /// The roots that are folders.
+    fn folders(&self) -> Vec<PathBuf> {
+        self.roots.iter().filter(|root| root.is_dir()).cloned().collect()
     }
 
     /// Where photos that are gone are looked for, none of these inside another.
@@ -354,8 +361,16 @@ pub fn index_into(
 ) -> Result<Totals, IngestError> {
     let mut note = sink.note()?;
     let is_whole = plan.only.is_none();
+    let (now, folders) = (unix_seconds(plan.now), plan.folders());
+    note.last_looked = now;
+    if let Some(old) = replaces {
+        note.take_over_roots(&old.note());
+    }
     if is_whole {
-        note.last_indexed = unix_seconds(plan.now);
+        note.last_indexed = now;
+        // Noted at the start, so that a run that was interrupted can be continued without naming them again.
+        note.add_roots(&folders, &plan.rules);
+        plan.gone_roots.iter().for_each(|root| note.drop_roots(root));
     }
     note.set_model(model.folder(), model.precision(), model.dim());
     sink.set_note(&note)?;
@@ -375,6 +390,8 @@ pub fn index_into(
     };
     if is_whole && !totals.cancelled {
         note.set_left_out(&totals.not_pictures, totals.stood_back);
+        note.finish_roots(&folders, now);
+        sink.set_note(&note)?;
     }
     sink.set_note(&note)?;
     Ok(totals)

@@ -24,7 +24,7 @@ use crate::roots::is_named;
 use crate::walk::Exclude;
 
 /// Files removed at once.
-const BATCH: usize = 1_000;
+pub(super) const BATCH: usize = 1_000;
 
 pub(super) fn remove_gone(
     run: &Run<'_>,

@@ -29,6 +29,7 @@ mod columns;
 mod embedded;
 mod every_index;
 mod kept;
+mod known_roots;
 mod layout;
 #[cfg(feature = "milvus")]
 mod milvus;
@@ -49,6 +50,7 @@ use std::sync::Arc;
 
 use imgsearch_index::{Error as IndexError, Lock, Space};
 
+pub use known_roots::Root;
 pub use note::Note;
 pub use server::Secrets;
 pub use store::{Ask, Hit, Load, Sink, Stats, StoreError, Stored, View, Visit, VisitItem, Write, try_visit};

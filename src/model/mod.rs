@@ -205,6 +205,22 @@ impl Model {
         self.config.logit_bias
     }
 
+    /// The folder for files that can be made again, if there is one.
+    pub fn cache_folder(&self) -> Option<&Path> {
+        self.execution.cache_folder.as_deref()
+    }
+
+    /// What the vectors of texts depend on besides [`Model::space`]: the text tower's file and the caption template. It
+    /// changes if the file is replaced.
+    pub fn text_key(&self) -> String {
+        let text = &self.config.text;
+        let metadata = fs::metadata(&text.file).ok();
+        let size = metadata.as_ref().map_or(0, fs::Metadata::len);
+        let modified = metadata.and_then(|metadata| metadata.modified().ok());
+        let prompt = self.execution.prompt.unwrap_or(text.prompt);
+        format!("{} {size} {modified:?} {prompt:?}", text.file.display())
+    }
+
     /// The preprocessing of pictures for [`ImageEncoder::encode_images`].
     pub fn preprocess(&self) -> Preprocess {
         Preprocess::new(self.config.image.preprocess.clone())

@@ -333,7 +333,8 @@ impl Details {
 
     /// What the photo itself says.
     fn without_sidecars(mut self, stamp: &Stamp) -> Details {
-        let Some(Beside { stamp: _, taken, place, title, description, keywords, people }) = self.beside.take()
+        let Some(Beside { stamp: _, taken, place, title, description, keywords, people }) =
+            self.beside.take()
         else {
             return self;
         };

@@ -121,7 +121,10 @@ mod tests {
         let photo = Photo::read(STAMP, 7, Some(known)).with_text(Text::new([line("Größe")], 1));
         let payload = photo.encode();
         let texts = Texts::of(&payload);
-        assert_eq!((texts.read, texts.title, texts.description), (Some("grosse"), Some("A title"), Some("And more")));
+        assert_eq!(
+            (texts.read, texts.title, texts.description),
+            (Some("grosse"), Some("A title"), Some("And more"))
+        );
         assert_eq!(texts.keywords.iter().collect::<Vec<_>>(), ["one", "two"]);
         assert_eq!(texts.people.iter().collect::<Vec<_>>(), ["Ada"]);
         for cut in 0..payload.len() {

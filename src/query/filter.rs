@@ -47,6 +47,31 @@ impl Filter {
         has_none && !self.needs_details()
     }
 
+    /// This filter, with the conditions of `other` in place of its own of the same kind. Only times are combined: both must
+    /// be met.
+    ///
+    /// # Errors
+    /// [`super::WordError::NoTime`] if no time meets both.
+    pub fn with(self, other: Filter) -> Result<Filter, super::WordError> {
+        let taken = match (self.taken, other.taken) {
+            (Some(one), Some(another)) => Some(one.and(another).ok_or(super::WordError::NoTime)?),
+            (one, another) => one.or(another),
+        };
+        let either = |one: Vec<Folder>, another: Vec<Folder>| if another.is_empty() { one } else { another };
+        Ok(Filter {
+            folders: either(self.folders, other.folders),
+            names: other.names.or(self.names),
+            types: if other.types.is_empty() { self.types } else { other.types },
+            taken,
+            near: other.near.or(self.near),
+            camera: other.camera.or(self.camera),
+            lens: other.lens.or(self.lens),
+            shape: other.shape.or(self.shape),
+            size: other.size.or(self.size),
+            texts: self.texts.into_iter().chain(other.texts).collect(),
+        })
+    }
+
     fn needs_details(&self) -> bool {
         let Filter { taken, near, camera, lens, shape, size, .. } = self;
         taken.is_some()
@@ -61,7 +86,8 @@ impl Filter {
     /// called only if a condition needs it. Cheap conditions are checked first.
     pub fn admits<'a>(&self, path: &[u8], glance: impl FnOnce() -> Option<Glance<'a>>) -> bool {
         let Filter { folders, names, types, texts, .. } = self;
-        let (needs_details, needs_record) = (self.needs_details(), texts.iter().any(TextCondition::needs_record));
+        let (needs_details, needs_record) =
+            (self.needs_details(), texts.iter().any(TextCondition::needs_record));
         (folders.is_empty() || folders.iter().any(|folder| folder.has(path)))
             && (types.is_empty() || types.iter().any(|kind| kind.is_of(path)))
             && {
@@ -77,7 +103,8 @@ impl Filter {
         if self.texts.is_empty() {
             return true;
         }
-        let (texts, place) = glance.map_or((Texts::default(), None), |glance| (glance.texts(), glance.place()));
+        let (texts, place) =
+            glance.map_or((Texts::default(), None), |glance| (glance.texts(), glance.place()));
         self.texts.iter().all(|condition| condition.holds(path, &texts, place))
     }
 

@@ -130,11 +130,11 @@ mod tests {
         check(line("cat - text:draft + keyword:a"), &["cat"], &[("text", "-draft"), ("keyword", "a")]);
         check(line("in:\"/my photos\" type:png"), &[], &[("in", "/my photos"), ("type", "png")]);
         check(line("text:\"open end"), &[], &[("text", "\"open end")]);
-        check(line("after:2023 words:a person:\"Ada L\""), &[], &[
-            ("after", "2023"),
-            ("words", "a"),
-            ("person", "\"Ada L\""),
-        ]);
+        check(
+            line("after:2023 words:a person:\"Ada L\""),
+            &[],
+            &[("after", "2023"), ("words", "a"), ("person", "\"Ada L\"")],
+        );
     }
 
     #[test]
@@ -154,6 +154,8 @@ mod tests {
         }
         check(separate(&["text: a".into()]), &["text: a"], &[]);
         assert!(separate_line("-in:/a").unwrap_err().to_string().contains("`in:` cannot exclude"));
-        assert!(excludes(OsStr::new("-text:a")) && !excludes(OsStr::new("text:a")) && !excludes(OsStr::new("-t")));
+        assert!(
+            excludes(OsStr::new("-text:a")) && !excludes(OsStr::new("text:a")) && !excludes(OsStr::new("-t"))
+        );
     }
 }

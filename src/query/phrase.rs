@@ -101,7 +101,11 @@ fn ends_word(text: &str, at: usize) -> bool {
 
 /// Whether two neighbouring characters can belong to different words.
 fn is_border(a: char, b: char) -> bool {
-    !a.is_alphanumeric() || !b.is_alphanumeric() || a.is_numeric() != b.is_numeric() || !has_spaces(a) || !has_spaces(b)
+    !a.is_alphanumeric()
+        || !b.is_alphanumeric()
+        || a.is_numeric() != b.is_numeric()
+        || !has_spaces(a)
+        || !has_spaces(b)
 }
 
 /// Whether the script of this character separates words by spaces. Thai, Lao, Khmer, Chinese, Japanese and Korean do not,

@@ -193,7 +193,8 @@ fn excerpt(text: &str, compared: &str, start: usize) -> String {
     let before = compared.get(..start).map_or(0, |before| before.chars().count());
     let first = before.saturating_sub(LONGEST_EXCERPT / 4).min(length.saturating_sub(LONGEST_EXCERPT));
     let part: String = text.chars().skip(first).take(LONGEST_EXCERPT - 2).collect();
-    let (left, right) = (if first > 0 { "…" } else { "" }, if first + LONGEST_EXCERPT < length { "…" } else { "" });
+    let (left, right) =
+        (if first > 0 { "…" } else { "" }, if first + LONGEST_EXCERPT < length { "…" } else { "" });
     format!("{left}{}{right}", clean(&part, LONGEST_EXCERPT))
 }
 
@@ -277,7 +278,11 @@ mod tests {
         check("text", "rechnung -12", None);
         check("text", "rechnung -13", Some("RECHNUNG Nr. 12"));
         check("text", "harbour", None);
-        check("text", "needle", Some("…hay hay hay hay hay the needle hay hay hay hay hay hay hay hay hay hay hay ha…"));
+        check(
+            "text",
+            "needle",
+            Some("…hay hay hay hay hay the needle hay hay hay hay hay hay hay hay hay hay hay ha…"),
+        );
         check("caption", "dawn", Some("Harbour at dawn"));
         check("caption", "boats", Some("Boats"));
         check("keyword", "ferien", Some("Ferien 2023"));

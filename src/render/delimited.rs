@@ -106,7 +106,8 @@ fn plain<'a>(value: &'a Value<'a>) -> Cow<'a, [u8]> {
         Value::Path(path) => exact(path),
         Value::Count(number) | Value::Bytes(number) => owned(number),
         Value::Number(number) => owned(number),
-        Value::Score(score) => owned(score),
+        Value::Score(score) | Value::Rated(score, _) => owned(score),
+        Value::Time(time) => Cow::Borrowed(time.as_bytes()),
         Value::Flag(flag) => owned(flag),
     }
 }

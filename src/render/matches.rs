@@ -10,6 +10,8 @@ pub(crate) struct Found {
     /// What was asked for, as it was typed.
     pub(crate) query: std::rc::Rc<str>,
     pub(crate) found: Match,
+    /// How probably it shows that, 0 to 1, if that is known.
+    pub(crate) probability: Option<f32>,
 }
 
 /// The fields of an answer.
@@ -17,10 +19,13 @@ pub(crate) fn match_fields() -> Vec<Field<Found>> {
     let mut fields = vec![
         Field::new("query", |record: &Found| (&*record.query).into()),
         Field::new("rank", |record: &Found| record.found.rank.into()).on_terminal(),
-        Field::new("score", |record: &Found| Value::Score(record.found.score)).in_text(),
+        Field::new("score", |record: &Found| Value::Rated(record.found.score, record.probability)).in_text(),
         Field::new("similar", |record: &Found| record.found.similar.into()).on_terminal(),
         Field::new("path", |record: &Found| record.found.path.as_path().into()).in_text(),
     ];
-    fields.extend(photo_fields(|record: &Found| record.found.photo.as_ref()));
+    let of_photo = photo_fields(|record: &Found| record.found.photo.as_ref());
+    fields.extend(
+        of_photo.into_iter().map(|field| if field.name() == "taken" { field.on_terminal() } else { field }),
+    );
     fields
 }

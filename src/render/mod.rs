@@ -14,6 +14,8 @@ mod models;
 mod photo;
 #[cfg(feature = "tui")]
 mod preview;
+#[cfg(feature = "tui")]
+mod probe;
 mod record;
 #[cfg(feature = "tui")]
 mod screen;
@@ -21,6 +23,9 @@ mod setting;
 mod status;
 mod table;
 mod totals;
+#[cfg(feature = "tui")]
+mod typed;
+mod when;
 
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::Path;
@@ -31,26 +36,30 @@ pub(crate) use doctor::{Check, Wrong};
 #[cfg(any(feature = "serve", test))]
 pub(crate) use documented::documented;
 pub(crate) use duplicates::{Listed, duplicate_fields};
-pub(crate) use html::{Figure, Section, contact_sheet, is_page};
+pub(crate) use html::{Figure, Links, Section, contact_sheet, is_page};
 #[cfg(feature = "serve")]
 pub(crate) use json::{Listing, document};
 pub(crate) use labels::{Fitting, Tag, fit_fields, tag_fields};
 pub(crate) use lines::{ReadLine, line_fields};
 pub(crate) use matches::{Found, match_fields};
 pub(crate) use models::Description;
+pub(crate) use photo::day;
 #[cfg(any(feature = "serve", feature = "tui"))]
 pub(crate) use photo::name;
 #[cfg(feature = "serve")]
 pub(crate) use photo::photo_fields;
 #[cfg(feature = "tui")]
-pub(crate) use preview::{LEAST, Painted, Painter, Tile, caption, fits_a_tile};
+pub(crate) use preview::{LEAST, PICTURE, Painted, Painter, Tile, caption, dated_caption, fits_a_tile};
 #[cfg(feature = "serve")]
-pub(crate) use record::{Field, Value};
-pub(crate) use record::{Layout, Records};
+pub(crate) use record::Value;
+pub(crate) use record::{Field, Layout, Records};
 #[cfg(feature = "tui")]
-pub(crate) use screen::{Screen, View, give_back, grid};
+pub(crate) use screen::{Screen, View, give_back, grid, large_picture};
 pub(crate) use setting::setting_fields;
 pub(crate) use status::{Noted, Skipped, noted_fields, skipped_fields};
+#[cfg(feature = "tui")]
+pub(crate) use typed::events;
+pub(crate) use when::ago;
 
 /// The destination of the formats.
 type Standard = BufWriter<StdoutLock<'static>>;

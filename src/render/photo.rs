@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
+use imgsearch::Match;
 use imgsearch::photo::{Clock, Details, Photo, Precision};
 use imgsearch::query::Shape;
 use jiff::Timestamp;
@@ -28,7 +29,7 @@ pub(crate) fn photo_fields<R: 'static>(photo: fn(&R) -> Option<&Photo>) -> Vec<F
         })
     };
     vec![
-        of_picture("taken", |details| taken(details, zone).into()),
+        of_picture("taken", |details| taken(details, zone).map_or(Value::Absent, Value::Time)),
         of_picture("taken_from", |details| taken_from(details).into()),
         of_picture("latitude", |details| details.latitude_e7.map(degrees).into()),
         of_picture("longitude", |details| details.longitude_e7.map(degrees).into()),
@@ -44,6 +45,13 @@ pub(crate) fn photo_fields<R: 'static>(photo: fn(&R) -> Option<&Photo>) -> Vec<F
         of_picture("description", |details| details.description.as_deref().into()),
         of_picture("keywords", |details| Value::List(&details.keywords)),
     ]
+}
+
+/// The day, month or year in which a photo that was found was taken; empty if that is unknown.
+pub(crate) fn day(found: &Match) -> String {
+    let details = found.photo.as_ref().and_then(|photo| photo.details.as_ref());
+    let taken = details.and_then(|details| taken(details, crate::settings::zone));
+    taken.unwrap_or_default().chars().take(10).collect()
 }
 
 /// ISO 8601: the camera's local time, with its offset from UTC if known. If only an instant is known, as for a file's

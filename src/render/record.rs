@@ -36,6 +36,7 @@ use std::io;
 use std::path::Path;
 
 use anyhow::Result;
+use imgsearch::hint::nearest;
 
 use super::delimited::{Csv, Tsv};
 use super::json::{Json, Jsonl};
@@ -45,7 +46,7 @@ use crate::cli::{Format, OutputArgs};
 use crate::terminal::Look;
 #[cfg(feature = "serve")]
 use crate::terminal::{escape, escape_path};
-use crate::usage::{UsageError, nearest};
+use crate::usage::UsageError;
 
 /// A field of the records.
 pub(crate) struct Field<R> {
@@ -86,7 +87,6 @@ impl<R> Field<R> {
         Field { read: Box::new(|_| Value::Absent), ..self }
     }
 
-    #[cfg(feature = "serve")]
     pub(crate) fn name(&self) -> &'static str {
         self.name
     }
@@ -101,7 +101,8 @@ impl<R> Field<R> {
             Value::Count(number) => number.to_string(),
             Value::Bytes(bytes) => indicatif::BinaryBytes(bytes).to_string(),
             Value::Number(number) => number.to_string(),
-            Value::Score(score) => format!("{score:.3}"),
+            Value::Score(score) | Value::Rated(score, _) => format!("{score:.3}"),
+            Value::Time(time) => time,
             Value::Flag(flag) => if flag { "yes" } else { "no" }.to_owned(),
             Value::List(texts) => escape(&texts.join("; ")).into_owned(),
             Value::Points(points) => points_text(points),
@@ -135,6 +136,10 @@ pub(crate) enum Value<'a> {
     Number(f64),
     /// A score, rounded for people.
     Score(f32),
+    /// A score, and how probably it means a hit (0 to 1), if that is known. People see the probability as a bar.
+    Rated(f32, Option<f32>),
+    /// A time in ISO 8601. A table shows only its day.
+    Time(String),
     Flag(bool),
     /// Several texts, joined by semicolons except in JSON.
     List(&'a [String]),
@@ -211,6 +216,9 @@ pub(super) struct Cell<'a> {
 pub(super) trait Printer {
     fn record(&mut self, cells: &[Cell<'_>]) -> io::Result<()>;
 
+    /// Separates the records so far from those that follow, in a format for people.
+    fn divide(&mut self, _heading: &'static str) {}
+
     /// Writes the end after the last record.
     fn finish(&mut self) -> io::Result<()> {
         Ok(())
@@ -231,7 +239,7 @@ impl Layout {
     /// # Errors
     /// If options contradict each other.
     pub(crate) fn of(args: &OutputArgs) -> Result<Layout, UsageError> {
-        let OutputArgs { format, null, fields } = args;
+        let OutputArgs { format, null, json: _, fields } = args;
         if *null && *format != Format::Paths {
             let error = UsageError::new("--null works only with --format paths");
             return Err(error.hint("leave out --format: --null alone prints paths"));
@@ -272,6 +280,11 @@ impl<'o, R> Records<'o, R> {
         self.printer.record(&cells)
     }
 
+    /// Writes a heading for the records that follow, if the format is for people.
+    pub(crate) fn divide(&mut self, heading: &'static str) {
+        self.printer.divide(heading);
+    }
+
     /// Writes the end after the last record. Call it once, at the end.
     pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.printer.finish()
@@ -285,7 +298,7 @@ fn printer<'o>(
     names: Vec<&'static str>,
 ) -> io::Result<Box<dyn Printer + 'o>> {
     Ok(match layout.format {
-        Format::Text => Box::new(Table::new(out, look, names)),
+        Format::Text => Box::new(Table::new(out, look, names, layout.fields.is_none())),
         Format::Paths => Box::new(Paths::new(out, look, layout.end)),
         Format::Jsonl => Box::new(Jsonl::new(out)),
         Format::Json => Box::new(Json::new(out)?),
@@ -300,7 +313,13 @@ fn chosen<R>(layout: &Layout, look: Look, fields: Vec<Field<R>>) -> Result<Vec<F
         return picked(names, fields);
     }
     Ok(match layout.format {
-        Format::Text => fields.into_iter().filter(|field| field.is_in_text(look)).collect(),
+        Format::Text => {
+            let shown = fields.into_iter().filter(|field| field.is_in_text(look));
+            // On a terminal, the widest column comes last.
+            let (paths, others): (Vec<_>, Vec<_>) =
+                shown.partition(|field| look.is_terminal && field.name == "path");
+            others.into_iter().chain(paths).collect()
+        }
         Format::Paths => {
             let path: Vec<_> = fields.into_iter().filter(|field| field.name == "path").collect();
             if path.is_empty() {

@@ -1,8 +1,10 @@
 //! The full screen of `browse`: a line to type in, tiles of photos, and a line about the chosen one.
 
 use std::borrow::Cow;
-use std::io::{self, Stdout, stdout};
+use std::io::{self, Stdout, Write, stdout};
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use ratatui::backend::CrosstermBackend;
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -10,18 +12,24 @@ use ratatui::crossterm::execute;
 use ratatui::crossterm::terminal::{
     EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
-use ratatui::layout::{Constraint, Layout, Position, Rect};
+use ratatui::layout::{Constraint, Layout, Position, Rect, Size};
 use ratatui::style::{Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 use ratatui::{Frame, Terminal};
 
-use super::preview::{GAP, TILE, Tile, tiles_across};
+use super::preview::{GAP, TILE, Tile, shortened, tiles_across};
 use crate::terminal::escape;
 
 /// The text in front of the query, and the line below it.
 const PROMPT: &str = "search: ";
-const HELP: &str = "Enter opens · Tab finds similar · arrows choose · Esc clears, then quits";
+const HELP: &str =
+    "Enter: large · Tab: similar · ^Space: mark · ^O: open · ^Y: copy path · ^S: copy to folder · Esc: back";
+/// The same for a photo that fills the screen.
+const LARGE_HELP: &str =
+    "Enter: open · arrows: next, previous · ^Space: mark · ^Y: copy path · ^S: copy to folder · Esc: back";
+/// The text in front of a folder that is typed.
+const FOLDER: &str = "copy to folder: ";
 /// Lines without tiles: these two and the status line.
 const OTHER_LINES: u16 = 3;
 
@@ -41,6 +49,12 @@ impl Screen {
     /// The screen's columns and lines.
     pub(crate) fn size(&self) -> io::Result<(u16, u16)> {
         self.terminal.size().map(|size| (size.width, size.height))
+    }
+
+    /// Asks the terminal to put a text on the clipboard (OSC 52). Terminals do not say whether they did.
+    pub(crate) fn put_on_clipboard(&self, text: &str) -> io::Result<()> {
+        write!(stdout(), "\x1b]52;c;{}\x07", BASE64_STANDARD.encode(text))?;
+        stdout().flush()
     }
 
     /// Draws the changes, or everything if the terminal was resized.
@@ -71,6 +85,10 @@ pub(crate) struct View<'a> {
     pub(crate) tiles: Vec<Tile<'a>>,
     /// The index of the chosen tile.
     pub(crate) chosen: Option<usize>,
+    /// The photo that fills the screen in place of the tiles.
+    pub(crate) large: Option<Tile<'a>>,
+    /// The folder that is typed in place of the query.
+    pub(crate) folder: Option<&'a str>,
     pub(crate) status: String,
 }
 
@@ -78,6 +96,26 @@ pub(crate) struct View<'a> {
 pub(crate) fn grid((columns, lines): (u16, u16)) -> (u16, u16) {
     let down = (lines.saturating_sub(OTHER_LINES) + 1) / (TILE.height + 1);
     (tiles_across(columns), down.max(1))
+}
+
+/// The size in cells of a picture that fills a screen of this size (columns, lines), with a caption below it.
+pub(crate) fn large_picture((columns, lines): (u16, u16)) -> Size {
+    Size { width: columns.max(1), height: lines.saturating_sub(OTHER_LINES + 1).max(1) }
+}
+
+impl<'a> View<'a> {
+    /// A screen with a query and nothing else yet.
+    pub(crate) fn of(query: &'a str) -> View<'a> {
+        View {
+            query,
+            like: None,
+            tiles: Vec::new(),
+            chosen: None,
+            large: None,
+            folder: None,
+            status: String::new(),
+        }
+    }
 }
 
 impl View<'_> {
@@ -90,13 +128,22 @@ impl View<'_> {
         let end = u16::try_from(asked.width()).unwrap_or(u16::MAX);
         let hidden = end.saturating_add(1).saturating_sub(top.width);
         frame.render_widget(Paragraph::new(asked).scroll((0, hidden)), top);
-        frame.render_widget(Line::from(HELP).dim(), help);
-        self.draw_tiles(middle, frame.buffer_mut());
-        frame.render_widget(Line::from(escape(&self.status)).dim(), bottom);
+        let keys = if self.large.is_some() { LARGE_HELP } else { HELP };
+        frame.render_widget(Line::from(shortened(keys, help.width.into())).dim(), help);
+        match &self.large {
+            Some(large) if middle.height > 1 => large.draw(middle, frame.buffer_mut()),
+            Some(_) => {}
+            None => self.draw_tiles(middle, frame.buffer_mut()),
+        }
+        let status = shortened(&escape(&self.status), bottom.width.into());
+        frame.render_widget(Line::from(status).dim(), bottom);
         frame.set_cursor_position(Position::new(top.x + end - hidden, top.y));
     }
 
     fn query_line(&self) -> Line<'_> {
+        if let Some(folder) = self.folder {
+            return Line::from(vec![FOLDER.dim(), Span::raw(escape(folder))]);
+        }
         let like = self.like.as_ref().map(|name| format!("[like {}] ", escape(name)));
         let mut spans = vec![PROMPT.dim()];
         spans.extend(like.map(Stylize::bold));

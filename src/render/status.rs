@@ -6,21 +6,25 @@ use std::path::PathBuf;
 use imgsearch::item::{file_of_key, path_of};
 use imgsearch::photo::Skip;
 use imgsearch_index::{Problem, Report};
+use jiff::Timestamp;
 
 use super::Output;
 use super::json::escaped;
 use super::record::Field;
 use super::totals::left_alone;
-use crate::status::{Building, Status};
+use super::when::ago;
+use crate::status::{Building, KnownFolder, Status};
 use crate::terminal::escape;
 
 impl Output {
-    pub(crate) fn status(&mut self, status: &Status) -> io::Result<()> {
+    /// Writes the status for people; `verbose` adds what only concerns the program.
+    pub(crate) fn status(&mut self, status: &Status, verbose: bool) -> io::Result<()> {
         let Status {
             library,
             model,
             device,
             images,
+            folders,
             skipped,
             not_pictures,
             stood_back,
@@ -34,14 +38,28 @@ impl Output {
             last_indexed,
             building,
         } = status;
-        let last = last_indexed.map_or_else(|| "never".to_owned(), local_time);
+        let said = |time: &Option<Timestamp>| {
+            time.map_or_else(
+                || "never".to_owned(),
+                |time| ago(time, Timestamp::now(), crate::settings::zone()),
+            )
+        };
         self.line(&format!("library       {library}"))?;
         self.line(&format!("model         {}", model.as_deref().unwrap_or("none yet")))?;
         if let Some(device) = device {
             self.line(&format!("embedded on   {device}"))?;
         }
         writeln!(self.out, "images        {images}")?;
-        writeln!(self.out, "skipped       {}", skipped.values().sum::<u64>())?;
+        for KnownFolder { folder, images, last_indexed } in folders {
+            let indexed = last_indexed.map_or_else(
+                || "not indexed completely yet".to_owned(),
+                |_| format!("indexed {}", said(last_indexed)),
+            );
+            self.line(&format!("  {images} in {folder}, {indexed}"))?;
+        }
+        if !skipped.is_empty() {
+            writeln!(self.out, "skipped       {}", skipped.values().sum::<u64>())?;
+        }
         for (label, files) in skipped {
             writeln!(self.out, "  {files} {label}")?;
         }
@@ -52,12 +70,15 @@ impl Output {
             writeln!(self.out, "noted         {noted} with a fault (--noted lists them)")?;
         }
         let size = indicatif::BinaryBytes(*bytes_on_disk);
-        writeln!(self.out, "on disk       {size}, {bytes_per_image} bytes per image")?;
-        writeln!(
-            self.out,
-            "index         {segments} segments, {dead_rows} dead rows, {graph_rows} of {rows} in graphs"
-        )?;
-        writeln!(self.out, "last indexed  {last}")?;
+        writeln!(self.out, "on disk       {size}")?;
+        if verbose {
+            writeln!(self.out, "              {bytes_per_image} bytes per image")?;
+            writeln!(
+                self.out,
+                "index         {segments} segments, {dead_rows} dead rows, {graph_rows} of {rows} in graphs"
+            )?;
+        }
+        writeln!(self.out, "last indexed  {}", said(last_indexed))?;
         for Building { folder, model, images } in building {
             self.line(&format!("building      {model}: {images} images so far, in {folder}"))?;
         }
@@ -136,8 +157,4 @@ pub(crate) fn noted_fields() -> Vec<Field<Noted>> {
 fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-fn local_time(time: jiff::Timestamp) -> String {
-    time.to_zoned_datetime(crate::settings::zone()).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -4,12 +4,15 @@
 //! separated by tabs. Both escape invisible characters, so that each record is one line.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
+use imgsearch::engine::LEAST_PROBABILITY;
 use unicode_width::UnicodeWidthStr;
 
 use super::Standard;
 use super::record::{Cell, Printer, Value, points_text};
-use crate::terminal::{DIM, Look, SCORE, escape, escape_path};
+use crate::settings::here;
+use crate::terminal::{DIM, Look, SCORE, below, escape, escape_path};
 
 /// One path after the other.
 pub(super) struct Paths<'o> {
@@ -42,6 +45,12 @@ pub(super) struct Table<'o> {
     look: Look,
     names: Vec<&'static str>,
     rows: Vec<Vec<Shown>>,
+    /// Headings between rows, each with the number of the row below it.
+    dividers: Vec<(usize, &'static str)>,
+    /// Whether columns that are zero or empty in every row are left out.
+    is_brief: bool,
+    /// The current folder: paths below it are shown from there.
+    here: Option<PathBuf>,
 }
 
 /// A value as shown to a person.
@@ -52,11 +61,72 @@ struct Shown {
     width: usize,
     /// Whether to align it to the right, as numbers are.
     is_number: bool,
+    /// Whether it says nothing: a count of zero, or no value.
+    is_nothing: bool,
 }
 
 impl<'o> Table<'o> {
-    pub(super) fn new(out: &'o mut Standard, look: Look, names: Vec<&'static str>) -> Table<'o> {
-        Table { out, look, names, rows: Vec::new() }
+    /// `is_brief` leaves out columns that say nothing, on a terminal.
+    pub(super) fn new(
+        out: &'o mut Standard,
+        look: Look,
+        names: Vec<&'static str>,
+        is_brief: bool,
+    ) -> Table<'o> {
+        let here = look.is_terminal.then(here).flatten();
+        Table { out, look, names, rows: Vec::new(), dividers: Vec::new(), is_brief, here }
+    }
+
+    /// Leaves out the columns that say nothing in any row.
+    fn drop_nothing(&mut self) {
+        let says = |column: usize| self.rows.iter().any(|row| !row[column].is_nothing);
+        let kept: Vec<bool> = (0..self.names.len()).map(says).collect();
+        let is_kept = |column: usize| kept[column];
+        self.names = kept_of(std::mem::take(&mut self.names), &is_kept);
+        for row in &mut self.rows {
+            *row = kept_of(std::mem::take(row), &is_kept);
+        }
+    }
+
+    fn shown(&self, value: &Value<'_>) -> Shown {
+        let (look, here) = (self.look, self.here.as_deref());
+        let is_nothing = matches!(value, Value::Absent | Value::Count(0));
+        let plain = |text: String, is_number| Shown {
+            width: text.width(),
+            bytes: text.into_bytes(),
+            is_number,
+            is_nothing,
+        };
+        match value {
+            Value::Absent => plain(String::new(), false),
+            Value::Time(time) if look.is_terminal && self.is_brief => {
+                plain(time.chars().take(10).collect(), false)
+            }
+            Value::Time(time) => plain(time.clone(), false),
+            Value::Text(text) => plain(escape(text).into_owned(), false),
+            Value::Path(path) => {
+                let width = escape_path(below(path, here)).width();
+                Shown { width, bytes: look.path_from(path, here), is_number: false, is_nothing }
+            }
+            Value::Bytes(bytes) if look.is_terminal => {
+                plain(indicatif::BinaryBytes(*bytes).to_string(), true)
+            }
+            Value::Count(number) | Value::Bytes(number) => plain(number.to_string(), true),
+            Value::Number(number) => plain(number.to_string(), true),
+            Value::Rated(score, Some(probability)) if look.is_terminal => {
+                let text = format!("{score:6.3} {}", bar(*probability));
+                let bytes = look.styled(&text, SCORE).into_bytes();
+                Shown { width: text.width(), bytes, is_number: false, is_nothing }
+            }
+            Value::Score(score) | Value::Rated(score, _) => {
+                let text = format!("{score:.*}", if look.is_terminal { 3 } else { 4 });
+                let bytes = look.styled(&text, SCORE).into_bytes();
+                Shown { width: text.len(), bytes, is_number: true, is_nothing }
+            }
+            Value::Points(points) => plain(points_text(points), false),
+            Value::List(texts) => plain(escape(&texts.join("; ")).into_owned(), false),
+            Value::Flag(flag) => plain(if *flag { "yes" } else { "no" }.to_owned(), false),
+        }
     }
 
     fn line(&mut self, row: &[Shown], widths: &[usize]) -> io::Result<()> {
@@ -80,6 +150,7 @@ impl<'o> Table<'o> {
             bytes: self.look.styled(name, DIM).into_bytes(),
             width: name.width(),
             is_number: self.rows.iter().any(|row| row[column].is_number),
+            is_nothing: false,
         };
         columns.map(shown).collect()
     }
@@ -87,7 +158,7 @@ impl<'o> Table<'o> {
 
 impl Printer for Table<'_> {
     fn record(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
-        let row: Vec<_> = cells.iter().map(|cell| shown(&cell.value, self.look)).collect();
+        let row: Vec<_> = cells.iter().map(|cell| self.shown(&cell.value)).collect();
         if self.look.is_terminal {
             self.rows.push(row);
             return Ok(());
@@ -97,36 +168,40 @@ impl Printer for Table<'_> {
         self.out.write_all(b"\n")
     }
 
+    fn divide(&mut self, heading: &'static str) {
+        self.dividers.push((self.rows.len(), heading));
+    }
+
     fn finish(&mut self) -> io::Result<()> {
         if self.rows.is_empty() {
             return Ok(());
+        }
+        if self.is_brief {
+            self.drop_nothing();
         }
         let heading = self.heading();
         let rows = std::mem::take(&mut self.rows);
         let all = || std::iter::once(&heading).chain(&rows);
         let widest = |column: usize| all().map(|row| row[column].width).max().unwrap_or(0);
         let widths: Vec<_> = (0..self.names.len()).map(widest).collect();
-        all().try_for_each(|row| self.line(row, &widths))
+        self.line(&heading, &widths)?;
+        for (number, row) in rows.iter().enumerate() {
+            if let Some((_, heading)) = self.dividers.iter().find(|(below, _)| *below == number) {
+                writeln!(self.out, "{}", self.look.styled(heading, DIM))?;
+            }
+            self.line(row, &widths)?;
+        }
+        Ok(())
     }
 }
 
-fn shown(value: &Value<'_>, look: Look) -> Shown {
-    let plain = |text: String, is_number| Shown { width: text.width(), bytes: text.into_bytes(), is_number };
-    match value {
-        Value::Absent => plain(String::new(), false),
-        Value::Text(text) => plain(escape(text).into_owned(), false),
-        Value::Path(path) => {
-            Shown { width: escape_path(path).width(), bytes: look.path(path), is_number: false }
-        }
-        Value::Bytes(bytes) if look.is_terminal => plain(indicatif::BinaryBytes(*bytes).to_string(), true),
-        Value::Count(number) | Value::Bytes(number) => plain(number.to_string(), true),
-        Value::Number(number) => plain(number.to_string(), true),
-        Value::Score(score) => {
-            let text = format!("{score:.*}", if look.is_terminal { 3 } else { 4 });
-            Shown { width: text.len(), bytes: look.styled(&text, SCORE).into_bytes(), is_number: true }
-        }
-        Value::Points(points) => plain(points_text(points), false),
-        Value::List(texts) => plain(escape(&texts.join("; ")).into_owned(), false),
-        Value::Flag(flag) => plain(if *flag { "yes" } else { "no" }.to_owned(), false),
-    }
+fn kept_of<T>(all: Vec<T>, is_kept: &impl Fn(usize) -> bool) -> Vec<T> {
+    all.into_iter().enumerate().filter(|(column, _)| is_kept(*column)).map(|(_, one)| one).collect()
+}
+
+/// A bar of five cells. A likely hit has three or more.
+fn bar(probability: f32) -> String {
+    let steps = [0.05, 0.15, LEAST_PROBABILITY, 0.6, 0.85];
+    let full = steps.iter().filter(|step| probability >= **step).count();
+    "■".repeat(full) + &"□".repeat(steps.len() - full)
 }

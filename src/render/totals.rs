@@ -52,20 +52,18 @@ impl Output {
             (false, 0) => writeln!(self.out, "nothing to do: no photo is new, changed or deleted")?,
             (false, _) => writeln!(self.out, "done in {seconds:.1} s")?,
         }
-        writeln!(self.out, "  embedded   {embedded}")?;
-        writeln!(self.out, "  unchanged  {unchanged}")?;
+        self.count("embedded", *embedded)?;
+        self.count("unchanged", *unchanged)?;
         if *reread > 0 {
             writeln!(self.out, "  metadata read again  {reread} (same pixels, so not embedded again)")?;
         }
-        writeln!(self.out, "  moved      {moved}")?;
-        if *copied > 0 {
-            writeln!(self.out, "  copied     {copied}")?;
-        }
-        writeln!(self.out, "  removed    {removed}")?;
+        self.count("moved", *moved)?;
+        self.count("copied", *copied)?;
+        self.count("removed", *removed)?;
         if *kept > 0 {
             writeln!(self.out, "  kept       {kept} whose disk is not mounted (--prune removes them)")?;
         }
-        writeln!(self.out, "  skipped    {}", skipped.values().sum::<u64>())?;
+        self.count("skipped", skipped.values().sum())?;
         for (kind, files) in skipped {
             writeln!(self.out, "    {files} {}", kind.label())?;
         }
@@ -94,6 +92,11 @@ impl Output {
             writeln!(self.out, "`imgsearch status --skipped` lists the skipped files")?;
         }
         replacement.iter().flat_map(replaced).try_for_each(|line| self.line(&line))
+    }
+
+    /// A line of the summary. What is zero says nothing, so it is left out.
+    fn count(&mut self, label: &str, files: u64) -> io::Result<()> {
+        if files == 0 { Ok(()) } else { writeln!(self.out, "  {label:<9}  {files}") }
     }
 }
 

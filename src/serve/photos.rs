@@ -11,7 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use image::DynamicImage;
 use image::imageops::{self, FilterType};
 use imgsearch::Match;
-use imgsearch::photo::{Id, Photo};
+use imgsearch::photo::{Clock, Id, Photo};
 use imgsearch::service::{Known, ServiceError};
 
 use super::App;
@@ -75,6 +75,11 @@ impl Shown {
 
     pub(super) fn rank(&self) -> Option<usize> {
         self.rank
+    }
+
+    /// Where its date comes from, if that is known.
+    pub(super) fn clock(&self) -> Option<Clock> {
+        Some(self.photo.as_ref()?.details.as_ref()?.clock)
     }
 
     /// Its name for people, without invisible characters.

@@ -8,8 +8,12 @@ use axum::extract::{DefaultBodyLimit, FromRequest, Query as Pairs, Request, Stat
 use axum::http::{StatusCode, header};
 use axum::response::Response;
 use imgsearch::Expression;
+use imgsearch::engine::nothing;
 use imgsearch::photo::Id;
-use imgsearch::query::{Cutoff, MOST_CHARACTERS, Order, PARAMETERS, Source, Term, Words, parse_line};
+use imgsearch::query::{
+    Conditions, Cutoff, Filter, MOST_CHARACTERS, Order, PARAMETERS, Source, Term, Understood, Words,
+    parse_line,
+};
 use imgsearch::service::{Cursor, Page, ServiceError};
 use jiff::{Timestamp, ZonedDateTime};
 use serde::Serialize;
@@ -62,6 +66,8 @@ pub(super) struct Found {
     likely: Option<usize>,
     /// The town that was found for `near`.
     near: Option<String>,
+    /// Why nothing was found, or for how many of the photos a condition on time used the file's date.
+    notice: Option<String>,
 }
 
 /// A parsed search request.
@@ -106,28 +112,31 @@ impl Asked {
 
     /// Searches the library.
     pub(super) fn found(self, app: &App) -> Result<Answer, Problem> {
-        let (photos, next, likely, town) = if self.terms.is_empty() {
+        let (words, is_first) = (self.words.clone(), self.cursor.is_none());
+        let (photos, next, likely, town, filter): (Vec<Shown>, _, _, _, _) = if self.terms.is_empty() {
             let understood = self.words.conditions.understand(&now, &app.towns)?;
             let Page { photos, next } =
                 app.service.newest(&understood.filter, self.words.top, self.cursor)?;
-            (photos.into_iter().map(Into::into).collect(), next, None, understood.town)
+            let Understood { filter, town } = understood;
+            (photos.into_iter().map(Into::into).collect(), next, None, town, filter)
         } else {
             let (query, town) = self.words.query(Expression::new(self.terms)?, &now, &app.towns)?;
             let Page { photos, next } = app.service.search(&query, self.cursor)?;
             // Other orders have no last likely photo, and a cutoff leaves no unlikely ones.
             let is_ranked = query.order == Order::Score && query.cutoff != Cutoff::Relevance;
             let likely = if is_ranked { app.service.likely(&photos)? } else { None };
-            (photos.into_iter().map(Into::into).collect(), next, likely, town)
+            (photos.into_iter().map(Into::into).collect(), next, likely, town, query.filter)
         };
         let next = next.map(|next| next.of(self.question).to_string());
         let near = town.map(|town| format!("{}, {}", town.name, town.country));
-        Ok(Answer { photos, next, likely, near })
+        let notice = notice(app, &photos, &words, &filter, is_first)?;
+        Ok(Answer { photos, next, likely, near, notice })
     }
 
     /// The result as JSON has it.
     pub(super) fn answer(self, app: &App) -> Result<Found, Problem> {
-        let Answer { photos, next, likely, near } = self.found(app)?;
-        Ok(Found { photos: listing(app, photos), next, likely, near })
+        let Answer { photos, next, likely, near, notice } = self.found(app)?;
+        Ok(Found { photos: listing(app, photos), next, likely, near, notice })
     }
 }
 
@@ -137,6 +146,26 @@ pub(super) struct Answer {
     pub(super) next: Option<String>,
     pub(super) likely: Option<usize>,
     pub(super) near: Option<String>,
+    pub(super) notice: Option<String>,
+}
+
+/// Why the first page is empty, or for how many photos a condition on time used the file's date.
+fn notice(
+    app: &App,
+    photos: &[Shown],
+    words: &Words,
+    filter: &Filter,
+    is_first: bool,
+) -> Result<Option<String>, Problem> {
+    let Conditions { folders, globs, after, before, on, .. } = &words.conditions;
+    let Some(view) = app.service.view()? else { return Ok(None) };
+    if photos.is_empty() && is_first {
+        let folders: Vec<_> = folders.iter().map(|folder| format!("`{folder}`")).collect();
+        let search = nothing::Search { filter, folders: &folders, globs };
+        return Ok(Some(search.no_match(&*view, words.cutoff)?));
+    }
+    let is_dated = [after, before, on].iter().any(|time| time.is_some());
+    Ok(nothing::file_dates(photos.iter().map(Shown::clock)).filter(|_| is_dated))
 }
 
 /// Parses an expression. Requests cannot name files on this machine.

@@ -6,11 +6,12 @@ use std::ffi::OsString;
 use std::ops::Range;
 use std::path::Path;
 
+use imgsearch::hint::nearest;
 use imgsearch::library::Url;
 use toml::de::{DeTable, DeValue};
 
 use crate::cli::{KEYS, Key, Kind};
-use crate::usage::{UsageError, nearest};
+use crate::usage::UsageError;
 
 /// An option's value in the file.
 #[derive(Debug, PartialEq, Eq)]

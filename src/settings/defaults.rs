@@ -15,6 +15,7 @@ use imgsearch::library::Url;
 use imgsearch::text_file::{self, TextError};
 
 use super::config::{self, Entry, Folders};
+use super::guess;
 use crate::cli::{self, Cli, KEYS, Key};
 use crate::terminal::escape;
 use crate::usage::UsageError;
@@ -65,7 +66,10 @@ impl CommandLine {
     /// # Errors
     /// The config file cannot be read, or an option does not accept its value.
     pub(crate) fn parse() -> Result<CommandLine> {
-        let typed = matches(cli::command());
+        let command = cli::command();
+        let words: Vec<_> = env::args_os().skip(1).collect();
+        let is_help = cli::asks_for_a_command(&command, &words);
+        let typed = matches(if is_help { cli::without_common(command) } else { command });
         let cli = from(&typed);
         refuse_typed_password(cli.common.library.as_deref())?;
         let config_file = ConfigFile::find(cli.common.config.as_deref());
@@ -98,10 +102,17 @@ fn from(matches: &ArgMatches) -> Cli {
     Cli::from_arg_matches(matches).unwrap_or_else(|error| leave(&error.format(&mut Cli::command())))
 }
 
-/// Ends the process with clap's message, escaped: it quotes arguments, and those may be file names with control
+/// Ends the process with clap's message or, if we have a better guess of what was meant, with the first line of it and
+/// our hint. The message is escaped: it quotes arguments, and those may be file names with control
 /// characters that a shell put in place of a `*`.
 fn leave(error: &clap::Error) -> ! {
     let text = error.render().to_string();
+    let typed: Vec<_> = env::args_os().skip(1).collect();
+    if let Some(hint) = guess::hint(error, &cli::command(), &typed) {
+        let what = escape(text.lines().next().unwrap_or_default());
+        let what = what.trim_start_matches("error: ");
+        clap::Error::raw(error.kind(), format!("{what}\nhint: {}\n", escape(&hint))).exit()
+    }
     let lines: Vec<_> = text.lines().map(escape).collect();
     if lines.iter().all(|line| matches!(line, Cow::Borrowed(_))) {
         error.exit();

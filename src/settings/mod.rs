@@ -4,6 +4,9 @@
 
 mod config;
 mod defaults;
+#[cfg(feature = "tui")]
+mod graphics;
+mod guess;
 mod packages;
 
 use std::env;
@@ -20,9 +23,9 @@ use imgsearch::hub::{Access, Store};
 use imgsearch::library::{Secrets, Url};
 use imgsearch::model::cuda::{Driver, Libraries, NEEDED};
 use imgsearch::model::{Device, Execution, Precision, Prompt};
-use imgsearch::setup::{Kind, Setup};
 use imgsearch::name::canonicalize;
 use imgsearch::roots::Roots;
+use imgsearch::setup::{Kind, Setup};
 use imgsearch::text_file;
 use jiff::tz::TimeZone;
 use supports_hyperlinks::Stream;
@@ -33,6 +36,8 @@ use crate::ui::{Ui, Verbosity};
 use crate::usage::UsageError;
 
 pub(crate) use defaults::{CommandLine, ConfigFile, Origin, Setting};
+#[cfg(feature = "tui")]
+pub(crate) use graphics::Graphics;
 
 /// The resolved common options.
 pub(crate) struct Settings {
@@ -145,6 +150,18 @@ impl Settings {
     /// The platform's cache folder.
     pub(crate) fn cache_folder(&self) -> Option<&Path> {
         self.cache_folder.as_deref()
+    }
+
+    /// The user's home folder.
+    #[cfg(feature = "tui")]
+    pub(crate) fn home(&self) -> Option<PathBuf> {
+        Some(directories::BaseDirs::new()?.home_dir().to_owned())
+    }
+
+    /// What is known of the terminal's pictures.
+    #[cfg(feature = "tui")]
+    pub(crate) fn graphics(&self) -> Graphics {
+        Graphics::detect(self.cache_folder())
     }
 
     /// The file into which `imgsearch setup` writes the names of towns.
@@ -270,6 +287,11 @@ fn reach(endpoint: &str, timeout: Duration, retries: u32) -> Access {
 pub(crate) fn absolute(path: &Path) -> Result<PathBuf> {
     std::path::absolute(path)
         .with_context(|| format!("cannot find {}: the current folder no longer exists", path.display()))
+}
+
+/// The current folder with symbolic links resolved, as the library stores paths.
+pub(crate) fn here() -> Option<PathBuf> {
+    env::current_dir().ok()?.canonicalize().ok()
 }
 
 /// The home folder of Hugging Face's own tools.

@@ -53,7 +53,14 @@ pub(super) fn read(json: &[u8], photo: Option<&str>) -> Option<Metadata> {
     let names = || people.iter().map(|person| person.name.as_str());
     // Earlier versions kept the names as keywords, and people search for them as such.
     let (keywords, people) = (decode::keywords(names()), decode::people(names()));
-    Some(Metadata { taken, place, description: caption(&description), keywords, people, ..Metadata::default() })
+    Some(Metadata {
+        taken,
+        place,
+        description: caption(&description),
+        keywords,
+        people,
+        ..Metadata::default()
+    })
 }
 
 /// Whether Google may have turned `title` into this name: it truncates long names and replaces special characters by `_`.

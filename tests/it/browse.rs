@@ -113,3 +113,96 @@ fn browse_needs_a_terminal() {
     assert!(stderr.contains("terminal") && stderr.contains("hint: `imgsearch query"), "{stderr}");
     assert!(output.stdout.is_empty());
 }
+
+#[test]
+fn what_is_typed_before_the_terminal_answers_is_not_lost() {
+    let workspace = indexed(4);
+    // The keys come before the answer, which is the only one.
+    for (keys, shown) in
+        [("a zebra", "search: a zebra"), ("\x1b[200~a paste\nof two\x1b[201~", "search: a paste of two")]
+    {
+        let mut command = workspace.process(&["browse", "--no-collapse"]);
+        command.env("TERM", "xterm-256color");
+        let mut screen = Screen::run(command, PLAIN);
+        screen.press(keys);
+        screen.shows(shown);
+        screen.press("s");
+        screen.shows(&format!("{shown}s"));
+        screen.press("\x03");
+        ends(screen);
+    }
+}
+
+#[test]
+fn a_terminal_that_never_answers_loses_no_key() {
+    let workspace = indexed(2);
+    let mut command = workspace.process(&["browse", "--no-collapse"]);
+    command.env("TERM", "xterm-256color");
+    let mut screen = Screen::run(command, "");
+    screen.until("a full screen", |screen| screen.is_taken() == (true, true));
+    screen.press("zebra");
+    screen.shows("search: zebra");
+    screen.press("\x03");
+    ends(screen);
+}
+
+#[test]
+fn without_a_query_the_newest_photos_are_shown() {
+    let workspace = Workspace::new();
+    for (name, seed, date) in [("old.jpg", 1, "2001:02:03 04:05:06"), ("new.jpg", 2, "2021:02:03 04:05:06")] {
+        workspace.photo_with(name, seed, &[(exif::Tag::DateTimeOriginal, date)]);
+    }
+    workspace.index(&[], 0);
+    let mut screen = browse(&workspace, &[], PLAIN);
+    screen.shows("newest, 1 of 2");
+    screen.shows("2021-02-03  new.jpg");
+    // Filters are typed in the line.
+    screen.press("before:2010");
+    screen.shows("newest, 1 of 1");
+    screen.until("only the old photo", |screen| !screen.text().contains("new.jpg"));
+    screen.press(" a square");
+    screen.until("a search", |screen| screen.text().contains("1 of 1") && !screen.text().contains("newest"));
+    screen.press("\x15a square type:exe");
+    screen.shows("`exe`");
+    screen.press("\x03");
+    ends(screen);
+}
+
+#[test]
+fn a_photo_fills_the_screen_and_several_are_copied() {
+    let workspace = indexed(4);
+    let mut screen = browse(&workspace, &["a", "square"], PLAIN);
+    screen.shows("1 of 4");
+    screen.press("\r");
+    screen.shows("next, previous");
+    screen.press("\x1b[C");
+    screen.shows("2 of 4");
+    screen.press("\x1b");
+    screen.shows("Tab: similar");
+    // Two marks: this one and the next.
+    screen.press("\0\0");
+    screen.shows("2 marked");
+    screen.shows("● ");
+    let folder = workspace.root().join("chosen");
+    screen.press(&format!("\x13{}", folder.display()));
+    screen.shows("copy to folder: ");
+    screen.press("\r");
+    screen.shows("copied 2 photos");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 2);
+    screen.press("\x19");
+    screen.shows("copied 2 paths");
+    screen.press("\x03");
+    let sent = ends(screen);
+    assert!(sent.contains("\x1b]52;c;"), "the clipboard");
+}
+
+#[test]
+fn names_that_are_cut_end_with_dots() {
+    let workspace = Workspace::new();
+    workspace.photo("a_very_long_name_of_a_photo.png", 1);
+    workspace.index(&[], 0);
+    let mut screen = browse(&workspace, &["x"], PLAIN);
+    screen.shows("a_very_long_na…");
+    screen.press("\x03");
+    ends(screen);
+}

@@ -125,7 +125,7 @@ fn errors_say_what_and_what_next() {
     check(&["query", "x", "-0", "--format", "jsonl"], &["--null"]);
     check(&["index", "x", "--threads", "0"], &["--threads"]);
     check(&["index", "x", "--threads", "100000"], &["--threads"]);
-    check(&["index"], &["PATH"]);
+    check(&["index"], &["no folder has been indexed yet"]);
     check(&["index", "/nowhere"], &["/nowhere"]);
     let photos = workspace.photos().to_str().unwrap().to_owned();
     check(&["index", &photos, "--exclude", "["], &["`[`"]);

@@ -201,10 +201,39 @@ fn colours_and_links_are_for_terminals() {
 fn a_terminal_is_safe_from_names_in_every_format() {
     let workspace = indexed();
     for format in ["text", "paths", "jsonl", "json", "csv", "tsv"] {
-        let shown = shown(&workspace, &["--format", format, "--color", "never"], &[]);
+        let shown = shown(&workspace, &["--format", format, "--color", "never", "-q"], &[]);
         assert!(!shown.contains('\x1b'), "{format}: {shown:?}");
     }
-    let table = shown(&workspace, &["--color", "never"], &[]);
-    assert!(table.split_whitespace().take(5).eq(["rank", "score", "similar", "path", "1"]), "{table}");
+    let table = shown(&workspace, &["--color", "never", "-q"], &[]);
     assert_eq!(table.lines().count(), 4, "{table}");
+}
+
+#[test]
+fn the_table_shows_what_a_person_needs() {
+    let workspace = indexed();
+    // The folder of the photos is the current one, so paths are short. No photo has near-duplicates.
+    let look = |args: &[&str]| {
+        let args = [&["query", "x", "--color", "never", "-q"], args].concat();
+        let mut command = workspace.process(&args);
+        command.current_dir(workspace.photos());
+        on_terminal(command).1
+    };
+    let table = look(&[]);
+    let lines: Vec<&str> = table.lines().collect();
+    let words = |line: &str| -> Vec<String> { line.split_whitespace().map(str::to_owned).collect() };
+    assert_eq!(words(lines[0]), ["rank", "score", "taken", "path"], "{table}");
+    let row = words(lines[1]);
+    assert_eq!(
+        (row[0].as_str(), row[2].chars().count(), row[3].len()),
+        ("1", 5, "2026-11-30".len()),
+        "{table}"
+    );
+    assert!(row[2].chars().all(|c| "■□".contains(c)) && table.ends_with("a.png\n"), "{table}");
+    assert!(!table.contains("/photos/"), "{table}");
+    // What is asked for is shown as it is.
+    let asked = look(&["--fields", "similar,taken"]);
+    assert!(asked.starts_with("similar  taken") && asked.contains('T'), "{asked}");
+    // Scores of pictures cannot be compared with those of texts.
+    let alike = look(&["--like", "a.png"]);
+    assert!(!alike.contains('□') && !alike.contains("likely"), "{alike}");
 }

@@ -50,7 +50,10 @@ fn every_command_is_explained_with_an_example() {
     assert!(manual.len() > 12, "{:?}", manual.keys());
     for (command, help) in &manual {
         assert!(help.contains("Example"), "{command:?}");
-        assert!(options(help).contains(&"--library"), "{command:?}: {help}");
+        // The options of every command are explained once.
+        let is_top = command.is_empty();
+        assert_eq!(options(help).contains(&"--library"), is_top, "{command:?}: {help}");
+        assert!(is_top || help.contains("imgsearch help options"), "{command:?}: {help}");
     }
 }
 
@@ -88,7 +91,19 @@ fn manual_pages_have_every_command_and_option() {
         }
         assert!(page.contains("Example"), "{name}.1");
     }
-    assert_eq!(fs::read_dir(&folder).unwrap().count(), manual.len());
+    let config = fs::read_to_string(folder.join("imgsearch-config.5")).unwrap().replace("\\-", "-");
+    for key in ["library", "min-score", "IMGSEARCH_TOP", "exclude = [\"*.gif\", \"Screenshots\"]"] {
+        assert!(config.contains(key), "{key} in {config}");
+    }
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), manual.len() + 1);
+    // In a folder of section 1, the page of section 5 goes beside it, where `man` looks for it.
+    let section = workspace.root().join("man/man1");
+    workspace
+        .imgsearch(&["man", "--out", section.to_str().unwrap()])
+        .assert()
+        .success()
+        .stderr(predicates::str::contains("manpath"));
+    assert!(section.with_file_name("man5").join("imgsearch-config.5").exists());
 }
 
 #[test]
@@ -107,6 +122,81 @@ fn completions_have_every_command_and_option() {
             }
         }
     }
+}
+
+#[test]
+fn the_options_of_every_command_have_their_own_help() {
+    let workspace = Workspace::new();
+    for args in [&["help", "options"][..], &["options"], &["options", "--help"]] {
+        let help = stdout(&workspace, args);
+        for option in ["--library", "--model", "--device", "--threads", "--quiet"] {
+            assert!(options(&help).contains(&option), "{option} in {args:?}: {help}");
+        }
+    }
+    let lines = |args: &[&str]| stdout(&workspace, args).lines().count();
+    assert!(lines(&["verify", "--help"]) < 25, "{}", stdout(&workspace, &["verify", "--help"]));
+}
+
+#[test]
+fn help_of_the_output_options_fits_each_command() {
+    let workspace = Workspace::new();
+    for (command, field) in
+        [("tags", "label"), ("classify", "label"), ("duplicates", "likeness"), ("status", "reason")]
+    {
+        let help = stdout(&workspace, &[command, "--help"]);
+        let output = help.split_once("--fields").unwrap().1;
+        assert!(output.contains(field) && !output.contains("imgsearch query"), "{command}: {help}");
+        assert!(!help.contains("`jsonl` with `--queries`"), "{command}: {help}");
+    }
+}
+
+#[test]
+fn zsh_completes_options_behind_the_text_of_a_query() {
+    let script = stdout(&Workspace::new(), &["completions", "zsh"]);
+    assert!(script.contains("'*:words") && !script.contains("'*::"), "{script}");
+}
+
+#[test]
+fn shells_complete_models_fields_and_results() {
+    let workspace = Workspace::new();
+    workspace.photo("a.png", 1);
+    workspace.index(&[], 0);
+    stdout(&workspace, &["query", "x"]);
+    let models = stdout(&workspace, &["complete", "models"]);
+    assert!(models.starts_with("offline\n") && models.contains("\nclip-b32\n"), "{models}");
+    assert_eq!(stdout(&workspace, &["complete", "fields", "tags"]), "probability\nlabel\npath\n");
+    assert!(stdout(&workspace, &["complete", "fields", "query"]).contains("\ntaken\n"));
+    assert_eq!(stdout(&workspace, &["complete", "results"]), "#1\n");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout(&workspace, &["completions", shell]);
+        for kind in ["models", "fields", "results"] {
+            assert!(script.contains(&format!("imgsearch complete {kind}")), "{kind} for {shell}");
+        }
+    }
+    let script = workspace.root().join("completions.bash");
+    fs::write(&script, stdout(&workspace, &["completions", "bash"])).unwrap();
+    let program = workspace.process(&[]);
+    let folder = std::path::Path::new(program.get_program()).parent().unwrap();
+    let completed = |words: &str, current: &str, before: &str| {
+        let ask = format!(
+            ". {}; PATH={}:$PATH; COMP_WORDS=({words}); COMP_CWORD=3; _imgsearch imgsearch '{current}' {before}; \
+             echo ${{COMPREPLY[@]}}",
+            script.display(),
+            folder.display()
+        );
+        let mut bash = std::process::Command::new("bash");
+        for (name, value) in program.get_envs() {
+            match value {
+                Some(value) => bash.env(name, value),
+                None => bash.env_remove(name),
+            };
+        }
+        let output = bash.args(["-c", &ask]).current_dir(workspace.root()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let fields = completed("imgsearch tags --fields path,la", "path,la", "--fields");
+    assert_eq!(fields, "path,label");
+    assert!(completed("imgsearch query --model offl", "offl", "--model").starts_with("offline"));
 }
 
 #[test]

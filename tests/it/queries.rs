@@ -196,16 +196,6 @@ fn invalid_queries_are_refused() {
 }
 
 #[test]
-fn a_text_that_is_also_a_file_name_causes_a_warning() {
-    let workspace = indexed();
-    let mut command = workspace.imgsearch(&["query", "4.jpg", "-n", "9", "--no-collapse"]);
-    let output = command.current_dir(workspace.photos().join("b")).output().unwrap();
-    let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.contains("warning") && stderr.contains("`./4.jpg`"), "{stderr}");
-    assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 6, "a photo is missing");
-}
-
-#[test]
 fn a_batch_answers_line_by_line_and_continues_after_a_bad_one() {
     let workspace = indexed();
     let file = workspace.root().join("queries.txt");
@@ -454,7 +444,7 @@ fn an_empty_result_is_explained() {
     check(&["--in", inside.to_str().unwrap()], &format!("of 4 photos, none is in {}", inside.display()));
     check(&["--glob", "x*", "--glob", "y"], "of 4 photos, none matches `x*` or `y`");
     check(&["--type", "heic,raw"], "of 4 photos, none is of type `heic` or `raw`");
-    check(&["--on", "1999"], "of 4 photos, none was taken then");
+    check(&["--on", "1999"], "of 4 photos, none was taken then (for 1 of them the file's date counts)");
     check(&["--near", "0,0"], "of 4 photos, 3 have GPS data, but none was taken there");
     check(&["--camera", "leica"], "of 4 photos, none is from a camera called `leica`");
     check(&["--lens", "200mm"], "of 4 photos, none was taken with a lens called `200mm`");
@@ -469,7 +459,7 @@ fn an_empty_result_is_explained() {
     plain.photo("a.png", 1);
     plain.index(&[], 0);
     let (text, _) = said(&plain, &["query", "x", "--near", "0,0"]);
-    assert!(text.contains("of 1 photo, none has GPS data, so `--near` finds nothing"), "{text}");
+    assert!(text.contains("of 1 photo, none has GPS data, so a search by place finds nothing"), "{text}");
     let (text, code) = said(&plain, &["similar", "a.png"]);
     assert!(text.contains("the library has only the picture you searched with") && code == 1, "{text}");
     let (text, code) = said(&plain, &["tags", "--min-probability", "1"]);
@@ -486,6 +476,40 @@ fn an_empty_result_is_explained() {
         text.contains("of 1 photo, none is in /nowhere (there is no such folder)") && code == 1,
         "{text}"
     );
+}
+
+#[test]
+fn every_command_that_lists_nothing_says_why() {
+    let plain = Workspace::new();
+    plain.photo("a.png", 1);
+    plain.photo("b.png", 7);
+    plain.index(&[], 0);
+    let check = |args: &[&str], expected: &str, code: i32| {
+        assert_eq!(said(&plain, args), (format!("{expected}\n"), code), "{args:?}");
+        assert_eq!(said(&plain, &[args, &["-q"]].concat()), (String::new(), code), "{args:?}");
+    };
+    let more = "`--similar` also finds other shots of the same scene";
+    check(&["duplicates"], &format!("no duplicates among 2 photos; {more}"), 1);
+    check(
+        &["duplicates", "--exact"],
+        "no duplicates among 2 photos; leave out `--exact` to also find pictures that were saved again",
+        1,
+    );
+    let folder = plain.photos();
+    let folder = folder.to_str().unwrap();
+    let outside = "copies outside are not compared";
+    check(
+        &["duplicates", folder],
+        &format!("no duplicates among 2 photos in {folder}; {outside}; {more}"),
+        1,
+    );
+    let nowhere = "no duplicates: of 2 photos, none is in nope (there is no such folder)";
+    check(&["duplicates", "nope"], nowhere, 1);
+    check(&["status", "--skipped"], "no file was skipped", 0);
+    check(&["status", "--noted"], "no indexed photo has a fault", 0);
+    let unlikely =
+        "no photo matches: none of 2 photos is likely to show this; `--all` lists the best ones anyway";
+    check(&["query", "a steam engine in a railway station", "--cutoff"], unlikely, 1);
 }
 
 #[test]

@@ -42,7 +42,13 @@ fn a_page_contains_the_photos() {
     query(&workspace, &["--html", page.to_str().unwrap()], 0);
     let html = fs::read_to_string(&page).unwrap();
     assert_eq!(html.matches("data:image/jpeg;base64,").count(), 2, "{html}");
-    for part in ["<h2>a photo</h2>", "b &lt;script&gt;.jpg", "/b%20%3Cscript%3E.jpg\"", "No such file"] {
+    for part in [
+        "<h1>a photo</h1>",
+        "<title>a photo · imgsearch</title>",
+        "b &lt;script&gt;.jpg",
+        "/b%20%3Cscript%3E.jpg\"",
+        "No such file",
+    ] {
         assert!(html.contains(part), "{part} in {html}");
     }
     assert!(!html.contains("<script") && !html.contains("http:") && !html.contains("https:"), "{html}");

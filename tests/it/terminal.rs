@@ -106,9 +106,7 @@ impl Screen {
 
     /// Whether the alternate screen is in use, and whether echo is off.
     pub(crate) fn is_taken(&self) -> (bool, bool) {
-        let cooked = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
-        let is_cooked = tcgetattr(&self.terminal).unwrap().local_modes.contains(cooked);
-        (self.shown.lock().unwrap().parser.screen().alternate_screen(), !is_cooked)
+        is_taken(&self.terminal, &self.shown)
     }
 
     /// Waits for the end, and checks that the terminal is restored. Returns the exit code and everything sent to it.
@@ -122,11 +120,22 @@ impl Screen {
             assert!(start.elapsed() < PATIENCE, "never ended:\n{}", self.text());
             std::thread::sleep(Duration::from_millis(20));
         };
-        assert_eq!(self.is_taken(), (false, false), "left otherwise than it was:\n{}", self.text());
-        self.reader.join().unwrap();
-        let sent = self.shown.lock().unwrap().sent.clone();
+        // The last bytes may still be on their way.
+        let Screen { program, terminal, shown, reader } = self;
+        reader.join().unwrap();
+        let restored = is_taken(&terminal, &shown);
+        drop(program);
+        let text = shown.lock().unwrap().parser.screen().contents();
+        assert_eq!(restored, (false, false), "left otherwise than it was:\n{text}");
+        let sent = shown.lock().unwrap().sent.clone();
         (status.code().unwrap(), String::from_utf8(sent).unwrap().replace("\r\n", "\n"))
     }
+}
+
+fn is_taken(terminal: &File, shown: &Mutex<Shown>) -> (bool, bool) {
+    let cooked = LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
+    let is_cooked = tcgetattr(terminal).unwrap().local_modes.contains(cooked);
+    (shown.lock().unwrap().parser.screen().alternate_screen(), !is_cooked)
 }
 
 /// Runs a command that does not query the terminal. Returns its exit code and everything sent to the terminal.

@@ -1,11 +1,18 @@
 //! The thread that answers queries.
 
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::thread::{Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use imgsearch::query::{Term, parse_line};
+use imgsearch::item::Item;
+use imgsearch::library::{Load, StoreError};
+use imgsearch::query::{Filter, Term, Towns, parse_line};
 use imgsearch::{Engine, Expression, Match, Query};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::line::{Split, split};
 
 /// What to search for: a text, a picture to be similar to, or both.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +25,8 @@ pub(super) struct Question {
 pub(super) struct Answer {
     pub(super) question: Question,
     pub(super) matches: Result<Vec<Match>, String>,
+    /// Whether these are the newest photos, because nothing was asked for.
+    pub(super) is_recent: bool,
 }
 
 pub(super) struct Answers<'scope> {
@@ -31,6 +40,9 @@ pub(super) struct Answerer {
     pub(super) engine: Engine,
     /// The options of all queries; each question fills in the expression.
     pub(super) every: Query,
+    pub(super) towns: Towns,
+    pub(super) zone: TimeZone,
+    pub(super) home: Option<PathBuf>,
 }
 
 impl<'scope> Answers<'scope> {
@@ -42,8 +54,10 @@ impl<'scope> Answers<'scope> {
             while let Ok(question) = asked.recv() {
                 // The user typed on during the last answer: only the newest question counts.
                 let question = asked.try_iter().last().unwrap_or(question);
-                let matches = answerer.answer(&question).map_err(|error| format!("{error:#}"));
-                if sender.send(Answer { question, matches }).is_err() {
+                let answer = answerer.answer(&question);
+                let is_recent = matches!(answer, Ok((_, true)));
+                let matches = answer.map(|(matches, _)| matches).map_err(|error| format!("{error:#}"));
+                if sender.send(Answer { question, matches, is_recent }).is_err() {
                     break;
                 }
             }
@@ -75,16 +89,49 @@ impl<'scope> Answers<'scope> {
 }
 
 impl Answerer {
-    fn answer(&self, question: &Question) -> anyhow::Result<Vec<Match>> {
+    /// The matches, and whether they are the newest photos.
+    fn answer(&self, question: &Question) -> anyhow::Result<(Vec<Match>, bool)> {
         let results = &|rank| self.engine.library().remembered(rank);
-        let mut terms = parse_line(&question.text, results)?;
+        let Split { text, conditions, is_filtered } = split(&question.text, self.home.as_deref())?;
+        let mut filter = self.every.filter.clone();
+        if is_filtered {
+            let now = || Timestamp::now().to_zoned_datetime(self.zone.clone());
+            filter = filter.with(conditions.understand(&now, &self.towns)?.filter)?;
+        }
+        let mut terms = parse_line(&text, results)?;
         if let Some(like) = &question.like {
             terms.push(Term::picture(like.as_os_str(), results)?);
         }
         if terms.is_empty() {
-            return Ok(Vec::new());
+            return Ok((self.newest(&filter)?, true));
         }
-        let query = Query { expression: Expression::new(terms)?, ..self.every.clone() };
-        Ok(self.engine.search(&query)?)
+        let query = Query { expression: Expression::new(terms)?, filter, ..self.every.clone() };
+        Ok((self.engine.search(&query)?, false))
+    }
+
+    /// The newest photos that meet the conditions, as many as a query finds.
+    fn newest(&self, filter: &Filter) -> Result<Vec<Match>, StoreError> {
+        let mut all = Vec::new();
+        self.engine.view().each(filter, Load::WithoutVector, &mut |stored| {
+            let details = stored.photo.as_ref().and_then(|photo| photo.details.as_ref());
+            all.push((details.map_or(i64::MIN, |details| details.wall_ms(&self.zone)), stored.item));
+            ControlFlow::Continue(())
+        })?;
+        all.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.path.cmp(&b.1.path)));
+        all.truncate(self.every.top.get());
+        let found = |(rank, (_, item)): (usize, (i64, Item))| {
+            let stored = self.engine.view().get(&item)?;
+            let (content, photo) = stored.map_or((None, None), |stored| (stored.content, stored.photo));
+            Ok(Match {
+                rank: rank + 1,
+                score: 0.0,
+                path: item.path,
+                part: item.part,
+                content,
+                photo,
+                similar: 0,
+            })
+        };
+        all.into_iter().enumerate().map(found).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! The state of `browse` (query, matches, chosen photo), and what each key does to it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use imgsearch::Match;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -17,7 +17,12 @@ pub(super) enum Action {
     Repaint,
     /// Run the changed query.
     Ask,
-    Open(PathBuf),
+    /// Open these photos with the desktop's program.
+    Open(Vec<PathBuf>),
+    /// Put these paths on the clipboard.
+    CopyPaths(Vec<PathBuf>),
+    /// Copy these photos into the folder that was typed.
+    CopyTo(Vec<PathBuf>, String),
     Quit,
 }
 
@@ -34,6 +39,14 @@ pub(super) struct State {
     size: (u16, u16),
     /// A message shown in place of the chosen photo's path until the next key.
     message: Option<String>,
+    /// Whether the matches are the newest photos.
+    is_recent: bool,
+    /// The marked photos, in the order in which they were marked.
+    marked: Vec<PathBuf>,
+    /// Whether the chosen photo fills the screen.
+    is_large: bool,
+    /// The folder to copy photos to, while it is typed.
+    folder: Option<String>,
 }
 
 impl State {
@@ -61,12 +74,12 @@ impl State {
     }
 
     /// Shows an answer.
-    pub(super) fn show(&mut self, Answer { question, matches }: Answer) {
+    pub(super) fn show(&mut self, Answer { question, matches, is_recent }: Answer) {
         match matches {
             Ok(matches) => {
                 let is_empty = matches.is_empty() && question != Question::default();
                 self.message = is_empty.then(|| "nothing found".to_owned());
-                self.matches = matches;
+                (self.matches, self.is_recent) = (matches, is_recent);
                 (self.chosen, self.first) = (0, 0);
             }
             // A half-typed query may be invalid (`a cat +`), so keep the last matches.
@@ -77,6 +90,25 @@ impl State {
 
     pub(super) fn on_screen(&self) -> impl Iterator<Item = &Match> {
         self.matches.iter().skip(self.first).take(self.page())
+    }
+
+    /// Whether the matches are the newest photos, which have no scores.
+    pub(super) fn is_recent(&self) -> bool {
+        self.is_recent
+    }
+
+    pub(super) fn is_marked(&self, path: &Path) -> bool {
+        self.marked.iter().any(|marked| marked == path)
+    }
+
+    /// The photo that fills the screen.
+    pub(super) fn large(&self) -> Option<&Match> {
+        self.matches.get(self.chosen).filter(|_| self.is_large)
+    }
+
+    /// The folder that is being typed.
+    pub(super) fn folder(&self) -> Option<&str> {
+        self.folder.as_deref()
     }
 
     /// The index of the chosen match among those on the screen.
@@ -98,7 +130,13 @@ impl State {
         match (&self.message, self.matches.get(self.chosen)) {
             (Some(message), _) => message.clone(),
             (None, Some(chosen)) => {
-                format!("{} of {}  {}", self.chosen + 1, self.matches.len(), escape_path(&chosen.path))
+                let what = if self.is_recent { "newest, " } else { "" };
+                let marked = match self.marked.len() {
+                    0 => String::new(),
+                    marked => format!("  {marked} marked"),
+                };
+                let (at, all, path) = (self.chosen + 1, self.matches.len(), escape_path(&chosen.path));
+                format!("{what}{at} of {all}{marked}  {path}")
             }
             (None, None) if self.is_waiting() => "searching …".to_owned(),
             (None, None) => String::new(),
@@ -108,6 +146,9 @@ impl State {
     #[expect(clippy::wildcard_enum_match_arm, reason = "all other keys do nothing")]
     pub(super) fn press(&mut self, key: KeyEvent) -> Action {
         self.message = None;
+        if self.folder.is_some() {
+            return self.press_in_folder(key);
+        }
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             return self.press_with_control(key.code);
         }
@@ -118,9 +159,20 @@ impl State {
                     question.like = None;
                 }
             }),
+            KeyCode::Esc if self.is_large => {
+                self.is_large = false;
+                Action::Repaint
+            }
             KeyCode::Esc if self.question == Question::default() => Action::Quit,
             KeyCode::Esc => self.edit(|question| *question = Question::default()),
-            KeyCode::Enter => self.chosen().map_or(Action::Draw, Action::Open),
+            KeyCode::Enter if self.is_large => {
+                self.chosen().map_or(Action::Draw, |path| Action::Open(vec![path]))
+            }
+            KeyCode::Enter => {
+                self.is_large = !self.matches.is_empty();
+                Action::Repaint
+            }
+            KeyCode::Insert => self.mark(),
             KeyCode::Tab => match self.chosen() {
                 Some(path) => {
                     self.edit(|question| *question = Question { text: String::new(), like: Some(path) })
@@ -129,6 +181,8 @@ impl State {
             },
             KeyCode::Left => self.choose(self.chosen.saturating_sub(1)),
             KeyCode::Right => self.choose(self.chosen + 1),
+            KeyCode::Up if self.is_large => self.choose(self.chosen.saturating_sub(1)),
+            KeyCode::Down if self.is_large => self.choose(self.chosen + 1),
             KeyCode::Up => self.choose(self.chosen.checked_sub(self.across()).unwrap_or(self.chosen)),
             KeyCode::Down => self.choose(self.chosen + self.across()),
             KeyCode::PageUp => self.choose(self.chosen.saturating_sub(self.page())),
@@ -143,6 +197,13 @@ impl State {
     fn press_with_control(&mut self, code: KeyCode) -> Action {
         match code {
             KeyCode::Char('c' | 'd') => Action::Quit,
+            KeyCode::Char(' ') => self.mark(),
+            KeyCode::Char('o') => self.on_these(Action::Open),
+            KeyCode::Char('y') => self.on_these(Action::CopyPaths),
+            KeyCode::Char('s') => {
+                self.folder = (!self.these().is_empty()).then(String::new);
+                Action::Draw
+            }
             KeyCode::Char('u') => self.edit(|question| question.text.clear()),
             KeyCode::Char('w') => self.edit(|question| {
                 let words = question.text.trim_end();
@@ -153,15 +214,60 @@ impl State {
         }
     }
 
-    /// Appends typed or pasted text to the query.
+    /// A key while the folder to copy to is typed.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other keys do nothing")]
+    fn press_in_folder(&mut self, key: KeyEvent) -> Action {
+        let Some(folder) = &mut self.folder else { return Action::Draw };
+        match key.code {
+            KeyCode::Char('c' | 'd') if key.modifiers.contains(KeyModifiers::CONTROL) => self.folder = None,
+            KeyCode::Char(c) => folder.push(c),
+            KeyCode::Backspace => _ = folder.pop(),
+            KeyCode::Esc => self.folder = None,
+            KeyCode::Enter => {
+                let folder = std::mem::take(folder);
+                self.folder = None;
+                if !folder.trim().is_empty() {
+                    return Action::CopyTo(self.these(), folder.trim().to_owned());
+                }
+            }
+            _ => {}
+        }
+        Action::Draw
+    }
+
+    /// Marks the chosen photo, or takes its mark away, and goes to the next one.
+    fn mark(&mut self) -> Action {
+        let Some(path) = self.chosen() else { return Action::Draw };
+        match self.marked.iter().position(|marked| *marked == path) {
+            Some(at) => _ = self.marked.remove(at),
+            None => self.marked.push(path),
+        }
+        self.choose(self.chosen + 1)
+    }
+
+    /// The marked photos, or else the chosen one.
+    fn these(&self) -> Vec<PathBuf> {
+        if self.marked.is_empty() { self.chosen().into_iter().collect() } else { self.marked.clone() }
+    }
+
+    fn on_these(&self, act: impl FnOnce(Vec<PathBuf>) -> Action) -> Action {
+        Some(self.these()).filter(|these| !these.is_empty()).map_or(Action::Draw, act)
+    }
+
+    /// Appends typed or pasted text to the query, or to the folder that is typed.
     pub(super) fn insert(&mut self, text: &str) -> Action {
         let line = text.replace(char::is_control, " ");
+        if let Some(folder) = &mut self.folder {
+            folder.push_str(&line);
+            return Action::Draw;
+        }
         self.edit(|question| question.text.push_str(&line))
     }
 
     fn edit(&mut self, change: impl FnOnce(&mut Question)) -> Action {
         let before = self.question.clone();
         change(&mut self.question);
+        self.is_large = false;
         if self.question == before { Action::Draw } else { Action::Ask }
     }
 
@@ -202,7 +308,7 @@ mod tests {
             similar: 0,
         };
         let matches = Ok((1..=20).map(found).collect());
-        state.show(Answer { question: state.question().clone(), matches });
+        state.show(Answer { question: state.question().clone(), matches, is_recent: false });
         state
     }
 
@@ -256,7 +362,11 @@ mod tests {
     #[test]
     fn keys_ask_open_and_quit() {
         let mut state = state();
-        assert_eq!(state.press(KeyCode::Enter.into()), Action::Open("/1.jpg".into()));
+        let control = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
+        assert_eq!(state.press(control('o')), Action::Open(vec!["/1.jpg".into()]));
+        assert_eq!((state.press(KeyCode::Enter.into()), state.large().is_some()), (Action::Repaint, true));
+        assert_eq!(state.press(KeyCode::Enter.into()), Action::Open(vec!["/1.jpg".into()]));
+        assert_eq!((state.press(KeyCode::Esc.into()), state.large().is_some()), (Action::Repaint, false));
         state.press(KeyCode::Right.into());
         assert_eq!(state.press(KeyCode::Tab.into()), Action::Ask);
         assert_eq!(state.question, Question { text: String::new(), like: Some("/2.jpg".into()) });
@@ -265,6 +375,31 @@ mod tests {
         assert_eq!(state.press(KeyCode::Esc.into()), Action::Ask);
         assert_eq!(state.press(KeyCode::Esc.into()), Action::Quit);
         assert_eq!(state.press(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)), Action::Quit);
+    }
+
+    #[test]
+    fn several_photos_can_be_marked_and_acted_on() {
+        let control = |c| KeyEvent::new(KeyCode::Char(c), KeyModifiers::CONTROL);
+        let mut state = state();
+        let both: Vec<PathBuf> = vec!["/1.jpg".into(), "/3.jpg".into()];
+        state.press(control(' '));
+        state.press(KeyCode::Right.into());
+        state.press(KeyCode::Insert.into());
+        assert!(
+            state.is_marked(&both[0]) && state.is_marked(&both[1]) && state.status().contains("2 marked")
+        );
+        assert_eq!(state.press(control('y')), Action::CopyPaths(both.clone()));
+        assert_eq!(state.press(control('o')), Action::Open(both.clone()));
+        state.press(control('s'));
+        state.insert("/tmp/x");
+        assert_eq!((state.folder(), state.question().text.as_str()), (Some("/tmp/x"), "a cat"));
+        assert_eq!(state.press(KeyCode::Enter.into()), Action::CopyTo(both, "/tmp/x".into()));
+        assert_eq!(state.folder(), None);
+        // Without marks, the chosen photo counts. Esc leaves the folder.
+        state.press(KeyCode::Home.into());
+        state.press(control(' '));
+        state.press(control('s'));
+        assert_eq!((state.press(KeyCode::Esc.into()), state.folder()), (Action::Draw, None));
     }
 
     #[test]
@@ -281,6 +416,7 @@ mod tests {
         state.show(Answer {
             question: state.question().clone(),
             matches: Err("`+` needs something behind it".into()),
+            is_recent: false,
         });
         assert_eq!(state.matches.len(), 20);
         assert!(state.status().contains("needs") && !state.is_waiting());

@@ -8,8 +8,9 @@ use std::thread::Builder;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use imgsearch::decode::Limits;
 use imgsearch::thumbnail::Thumbnailer;
+use ratatui::layout::Size;
 
-use crate::render::{Painted, Painter};
+use crate::render::{PICTURE, Painted, Painter};
 
 /// Cached thumbnails: a few screens full, at up to a megabyte each.
 const KEPT: usize = 60;
@@ -17,29 +18,32 @@ const KEPT: usize = 60;
 /// A painted thumbnail, or why there is none.
 pub(super) type Made = Result<Painted, String>;
 
+/// A photo, and the size of its picture in cells.
+pub(super) type Wish = (PathBuf, Size);
+
 pub(super) struct Thumbnails {
-    ready: HashMap<PathBuf, Made>,
+    ready: HashMap<Wish, Made>,
     /// Thumbnails that are queued or being made.
-    pending: HashSet<PathBuf>,
-    wanted: Sender<PathBuf>,
-    /// The queue's other end, to remove paths that are no longer wanted.
-    waiting: Receiver<PathBuf>,
-    made: Receiver<(PathBuf, Made)>,
+    pending: HashSet<Wish>,
+    wanted: Sender<Wish>,
+    /// The queue's other end, to remove wishes that no longer count.
+    waiting: Receiver<Wish>,
+    made: Receiver<(Wish, Made)>,
 }
 
 impl Thumbnails {
     /// Starts the threads. They end when this is dropped, without being waited for.
     pub(super) fn start(painter: &Painter, threads: usize) -> Thumbnails {
-        let (wanted, waiting) = unbounded::<PathBuf>();
+        let (wanted, waiting) = unbounded::<Wish>();
         let (sender, made) = unbounded();
-        let thumbnailer = Arc::new(Thumbnailer::new(painter.side(), Limits::default()));
+        let thumbnailer = Arc::new(Thumbnailer::new(painter.side(PICTURE), Limits::default()));
         for _ in 0..threads {
             let (painter, thumbnailer) = (painter.clone(), Arc::clone(&thumbnailer));
             let (waiting, sender) = (waiting.clone(), sender.clone());
             let work = move || {
-                for path in waiting {
-                    let picture = make(&path, &thumbnailer, &painter);
-                    if sender.send((path, picture)).is_err() {
+                for wish in waiting {
+                    let picture = make(&wish, &thumbnailer, &painter);
+                    if sender.send((wish, picture)).is_err() {
                         break;
                     }
                 }
@@ -51,26 +55,26 @@ impl Thumbnails {
     }
 
     /// The photo's thumbnail, if it is ready.
-    pub(super) fn of(&self, path: &Path) -> Option<&Made> {
-        self.ready.get(path)
+    pub(super) fn of(&self, path: &Path, size: Size) -> Option<&Made> {
+        self.ready.get(&(path.to_owned(), size))
     }
 
     /// Queues these thumbnails in place of all that are still queued.
-    pub(super) fn want(&mut self, paths: &[&Path]) {
-        let is_missing = |path: &&&Path| !self.ready.contains_key(**path) && !self.pending.contains(**path);
-        if paths.iter().find(is_missing).is_none() {
+    pub(super) fn want(&mut self, wishes: &[Wish]) {
+        let is_missing = |wish: &&Wish| !self.ready.contains_key(*wish) && !self.pending.contains(*wish);
+        if wishes.iter().find(is_missing).is_none() {
             return;
         }
         for dropped in self.waiting.try_iter() {
             self.pending.remove(&dropped);
         }
         if self.ready.len() > KEPT {
-            self.ready.retain(|path, _| paths.contains(&path.as_path()));
+            self.ready.retain(|wish, _| wishes.contains(wish));
         }
-        for path in paths {
-            if !self.ready.contains_key(*path) && self.pending.insert((*path).to_owned()) {
+        for wish in wishes {
+            if !self.ready.contains_key(wish) && self.pending.insert(wish.clone()) {
                 // This cannot fail: `self` holds a receiver.
-                _ = self.wanted.send((*path).to_owned());
+                _ = self.wanted.send(wish.clone());
             }
         }
     }
@@ -78,9 +82,9 @@ impl Thumbnails {
     /// Collects the finished thumbnails. Returns whether there were any.
     pub(super) fn take(&mut self) -> bool {
         let mut is_new = false;
-        for (path, picture) in self.made.try_iter() {
-            self.pending.remove(&path);
-            self.ready.insert(path, picture);
+        for (wish, picture) in self.made.try_iter() {
+            self.pending.remove(&wish);
+            self.ready.insert(wish, picture);
             is_new = true;
         }
         is_new
@@ -96,6 +100,7 @@ impl Thumbnails {
     }
 }
 
-fn make(path: &Path, thumbnailer: &Thumbnailer, painter: &Painter) -> Made {
-    painter.paint(thumbnailer.make(path).map_err(|error| error.to_string())?)
+fn make((path, size): &Wish, thumbnailer: &Thumbnailer, painter: &Painter) -> Made {
+    let picture = thumbnailer.within(path, painter.side(*size)).map_err(|error| error.to_string())?;
+    painter.paint(picture, *size)
 }

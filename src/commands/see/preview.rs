@@ -5,7 +5,7 @@ use imgsearch::Match;
 
 use super::thumbnails;
 use crate::cli::SeeArgs;
-use crate::render::{LEAST, Output, Painter, Tile, caption, fits_a_tile, unless_reader_left};
+use crate::render::{LEAST, Output, PICTURE, Painter, Tile, caption, fits_a_tile, unless_reader_left};
 use crate::settings::Settings;
 use crate::ui::Ui;
 use crate::usage::UsageError;
@@ -37,8 +37,9 @@ pub(in crate::commands) fn preview(settings: &Settings, matches: &[Match], args:
     if !args.preview || matches.is_empty() {
         return Ok(());
     }
-    let painter = Painter::ask();
-    let pictures = thumbnails(settings, matches, painter.side(), |picture| painter.paint(picture))?;
+    let (painter, _) = Painter::ask(&settings.graphics());
+    let pictures =
+        thumbnails(settings, matches, painter.side(PICTURE), |picture| painter.paint(picture, PICTURE))?;
     let tiles = matches.iter().zip(&pictures).map(|(found, picture)| Tile {
         picture: Some(picture.as_ref().map_err(String::as_str)),
         caption: caption(found),

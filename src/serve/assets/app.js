@@ -98,12 +98,15 @@ async function search(parameters, anchor) {
   // If there are no photos, a larger text below says so.
   status.className = photos.length ? '' : 'unseen';
   nothing(parameters, photos.length);
+  const notice = photos.notice ?? '';
+  $('#notice').textContent = notice && notice[0].toUpperCase() + notice.slice(1) + '.';
 }
 
 function problem(error) {
   running = null;
   status.textContent = error.message;
   status.className = 'problem';
+  $('#notice').textContent = '';
 }
 
 /** Shows the text for an empty page that fits, or none. */

@@ -76,6 +76,7 @@ export class Found {
     if (at > known) this.breaks = [{ at, label: 'Less likely' }];
     else if (at === 0) this.breaks = [{ at, label: 'Nothing likely. The nearest photos:' }];
     this.cursor = answer.next;
+    this.notice ??= answer.notice;
   }
 
   get length() {

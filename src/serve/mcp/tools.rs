@@ -261,6 +261,7 @@ fn shown(app: &App, arguments: &Arguments<'_>, found: &Found) -> Result<CallTool
             ("cursor", found["next"].clone()),
             ("relevant_until", found["likely"].clone()),
             ("near", found["near"].clone()),
+            ("notice", found["notice"].clone()),
         ];
         known_only(told)
     });

@@ -27,9 +27,9 @@ pub(super) async fn page(State(app): State<App>, Pairs(said): Pairs<Said>) -> Re
     let searched = app.clone();
     let found = app.blocking(move || Asked::read(&asked, Vec::new(), &searched)?.found(&searched)).await;
     // Scripts send the search again, and show the problem themselves.
-    let (photos, likely, next) = match found {
-        Ok(Answer { photos, likely, next, .. }) => (Ok(photos), likely, next),
-        Err(problem) => (Err(escape(&problem.told()).into_owned()), None, None),
+    let (photos, likely, next, notice) = match found {
+        Ok(Answer { photos, likely, next, notice, .. }) => (Ok(photos), likely, next, notice),
+        Err(problem) => (Err(escape(&problem.told()).into_owned()), None, None, None),
     };
     let next = next.map(|cursor| address_of(&said, &cursor));
     let head = html! {
@@ -46,11 +46,19 @@ pub(super) async fn page(State(app): State<App>, Pairs(said): Pairs<Said>) -> Re
             @if let Ok(photos) = &photos { div id="listed" { (listed(photos, likely, next.as_deref())) } }
             div id="scrubber" role="slider" aria-label="Month" aria-orientation="vertical" aria-valuemin="0"
                 aria-valuenow="0" hidden {}
+            p id="notice" { @if let Some(notice) = &notice { (sentence(notice)) } }
             (nothing(&said, photos.is_ok_and(|photos| photos.is_empty())))
         }
         (keys())
     };
     Ok(whole(value(&said, "q"), &head, &body))
+}
+
+/// A notice as a sentence: it begins with a capital letter and ends with a full stop.
+fn sentence(notice: &str) -> String {
+    let mut letters = notice.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{}.", escape(&format!("{first}{}", letters.as_str())))
 }
 
 /// Converts the page's parameters to the API's, where `like` and `minus` are parts of the expression.

@@ -76,6 +76,23 @@ fn a_search_finds_what_the_command_finds() {
 }
 
 #[test]
+fn an_empty_answer_says_why() {
+    let workspace = indexed();
+    let server = Server::start(&workspace, &[]);
+    let check = |question: &str, notice: &str| {
+        let answer = server.json(&format!("/api/v1/search?{question}"), 200);
+        assert_eq!(answer["notice"], *notice, "{question}");
+    };
+    check("q=a+photo&camera=leica", "of 7 photos, none is from a camera called `leica`");
+    check("camera=leica", "of 7 photos, none is from a camera called `leica`");
+    check("q=a+photo&in=/nowhere", "of 7 photos, none is in `/nowhere`");
+    check("q=a+photo&min_score=1", "none of 7 photos scores 1 or more");
+    let dates = "for 7 of 7 photos the file's date was used, because the photo itself has none";
+    check("q=a+photo&n=20&after=2000", dates);
+    assert_eq!(server.json("/api/v1/search?q=a+photo", 200)["notice"], Value::Null);
+}
+
+#[test]
 fn pages_are_consecutive() {
     let workspace = indexed();
     let server = Server::start(&workspace, &[]);

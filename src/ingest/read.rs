@@ -55,6 +55,7 @@ pub(super) struct Request {
 }
 
 /// What opening a file came to.
+#[expect(clippy::large_enum_variant, reason = "there is one for each reader")]
 pub(super) enum Opened {
     /// With what its sidecars say.
     Read(Stamp, Vec<u8>, Metadata),

@@ -6,16 +6,16 @@ use imgsearch_index::Space;
 
 use super::{LockedLibrary, Sink, StoreError, View};
 
+/// A change of one index, from its view to its sink.
+type Change<'a, E> = dyn FnMut(&dyn View, &dyn Sink) -> Result<(), E> + 'a;
+
 impl LockedLibrary {
     /// Opens the index in use, those that are being built beside it, and the same of each collection, one after the
     /// other. `change` gets a view and a sink of each; the view has everything that the sink has at first.
     ///
     /// # Errors
     /// The first error of a store or of `change`. What was changed before stays changed.
-    pub fn each_index<E: From<StoreError>>(
-        &mut self,
-        change: &mut dyn FnMut(&dyn View, &dyn Sink) -> Result<(), E>,
-    ) -> Result<(), E> {
+    pub fn each_index<E: From<StoreError>>(&mut self, change: &mut Change<'_, E>) -> Result<(), E> {
         let mut spaces = vec![self.library().view()?.space().clone()];
         spaces.extend(self.library().building()?.iter().map(|building| building.view.space().clone()));
         for space in spaces {

@@ -28,7 +28,7 @@ impl Graph {
         std::fs::metadata(file).map_err(missing)?;
         // The sizes differ from picture to picture: plans of memory for each size seen would add up.
         let session = configured(runtime, threads)
-            .and_then(|builder| Ok(builder.with_memory_pattern(false)?.commit_from_file(file)?));
+            .and_then(|builder| builder.with_memory_pattern(false)?.commit_from_file(file));
         let refuse =
             |error: ort::Error| ModelError::Load { path: file.to_owned(), detail: error.to_string() };
         let session = session.map_err(refuse)?;

@@ -192,6 +192,7 @@ mod tests {
     }
 
     #[track_caller]
+    #[expect(clippy::needless_pass_by_value, reason = "callers make it in the call")]
     fn check(path: &str, title: &str, thumbnail: Result<Vec<u8>, String>, expected: &[&str]) {
         let page = page(path, title, &thumbnail, &Links::Absolute);
         for part in expected {

@@ -26,7 +26,7 @@ impl Characters {
 
     /// The text in `probabilities` (`[steps, characters]`), and the mean probability of its characters. Without any
     /// characters the text is empty and that is 0.
-    pub(super) fn decode(&self, probabilities: ArrayView2<'_, f32>) -> (String, f32) {
+    pub(super) fn decode(&self, probabilities: &ArrayView2<'_, f32>) -> (String, f32) {
         let (mut text, mut sum, mut count, mut before) = (String::new(), 0.0, 0.0, 0);
         for step in probabilities.outer_iter() {
             let (best, probability) = largest(step.iter().copied());
@@ -61,7 +61,7 @@ mod tests {
         for (step, (character, probability)) in steps.iter().enumerate() {
             probabilities[[step, *character]] = *probability;
         }
-        let (found, sure) = characters.decode(probabilities.view());
+        let (found, sure) = characters.decode(&probabilities.view());
         assert_eq!(found, text);
         assert!((sure - confidence).abs() < 1e-6, "{sure}");
     }

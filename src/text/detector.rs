@@ -35,7 +35,7 @@ impl Detector {
         let (width, height) = picture.dimensions();
         let (input_width, input_height) = input_size((width, height), side);
         let input = tensor(&interpolated(picture, input_width, input_height));
-        let lines = self.0.run(input, |map| lines(map, (input_width, input_height)))?;
+        let lines = self.0.run(input, |map| lines(&map, (input_width, input_height)))?;
         let mut heights: Vec<f32> = lines.iter().map(super::rectangle::Rectangle::short_side).collect();
         heights.sort_by(f32::total_cmp);
         let median_height = heights.get(heights.len() / 2).copied().unwrap_or(0.0);
@@ -52,7 +52,7 @@ impl Detector {
 }
 
 fn lines(
-    map: ArrayViewD<'_, f32>,
+    map: &ArrayViewD<'_, f32>,
     (width, height): (u32, u32),
 ) -> Result<Vec<super::rectangle::Rectangle>, String> {
     let expected = [1, 1, height as usize, width as usize];
@@ -61,7 +61,7 @@ fn lines(
     }
     let map = map.index_axis(ndarray::Axis(0), 0);
     let map = map.index_axis(ndarray::Axis(0), 0).into_dimensionality::<Ix2>();
-    Ok(boxes(map.map_err(|error| error.to_string())?))
+    Ok(boxes(&map.map_err(|error| error.to_string())?))
 }
 
 /// The size of the detector's input for a picture of this size.

@@ -56,16 +56,16 @@ impl Recogniser {
         for (line, tensor) in lines.iter().zip(tensor.outer_iter_mut()) {
             write(&line.pixels, tensor);
         }
-        self.graph.run(tensor, |output| self.readings(output, lines.len()))
+        self.graph.run(tensor, |output| self.readings(&output, lines.len()))
     }
 
-    fn readings(&self, output: ArrayViewD<'_, f32>, batch: usize) -> Result<Vec<Reading>, String> {
+    fn readings(&self, output: &ArrayViewD<'_, f32>, batch: usize) -> Result<Vec<Reading>, String> {
         let (shape, characters) = (output.shape(), self.characters.len());
         if shape.len() != 3 || shape[0] != batch || shape[2] != characters {
             return Err(format!("output is {shape:?}, expected [{batch}, any, {characters}]"));
         }
         let one = |line: ArrayViewD<'_, f32>| match line.into_dimensionality::<Ix2>() {
-            Ok(line) => Ok(self.characters.decode(line)),
+            Ok(line) => Ok(self.characters.decode(&line)),
             Err(error) => Err(error.to_string()),
         };
         output.axis_iter(Axis(0)).map(one).collect()

@@ -20,7 +20,7 @@ const SHORTEST: (f32, f32) = (3.0, 5.0);
 const MOST: usize = 1000;
 
 /// The boxes of the lines of text in a map of probabilities, in pixels of the map.
-pub(super) fn boxes(map: ArrayView2<'_, f32>) -> Vec<Rectangle> {
+pub(super) fn boxes(map: &ArrayView2<'_, f32>) -> Vec<Rectangle> {
     let mask = Mask::of(map);
     let boxes = mask.regions().into_iter().filter_map(|region| {
         let tight = Rectangle::around(region).filter(|tight| tight.short_side() >= SHORTEST.0)?;
@@ -42,7 +42,7 @@ struct Mask {
 impl Mask {
     /// Each pixel of text also marks its neighbours to the right and below, as in PP-OCR. So coordinates of pixels can be
     /// read as coordinates of their edges.
-    fn of(map: ArrayView2<'_, f32>) -> Mask {
+    fn of(map: &ArrayView2<'_, f32>) -> Mask {
         let (height, width) = map.dim();
         let mut is_text = vec![false; width * height];
         for ((y, x), probability) in map.indexed_iter() {
@@ -59,8 +59,13 @@ impl Mask {
 
     /// The outermost pixels of each row of each connected region. Pixels that touch at a corner are connected.
     fn regions(mut self) -> Vec<Vec<Point>> {
-        let starts = 0..self.is_text.len();
-        starts.filter_map(|start| self.is_text[start].then(|| self.take_region(start))).collect()
+        let mut regions = Vec::new();
+        for start in 0..self.is_text.len() {
+            if self.is_text[start] {
+                regions.push(self.take_region(start));
+            }
+        }
+        regions
     }
 
     /// Unmarks the region of the pixel `start`.
@@ -100,7 +105,7 @@ fn point(x: usize, y: usize) -> Point {
     clippy::cast_sign_loss,
     reason = "coordinates are clamped to those of the map"
 )]
-fn mean_inside(map: ArrayView2<'_, f32>, rectangle: &Rectangle) -> f32 {
+fn mean_inside(map: &ArrayView2<'_, f32>, rectangle: &Rectangle) -> f32 {
     let (height, width) = map.dim();
     let corners = rectangle.corners();
     let range = |values: [f32; 4], length: usize| {
@@ -139,7 +144,7 @@ mod tests {
 
     #[track_caller]
     fn check(blocks: &[(std::ops::Range<usize>, std::ops::Range<usize>, f32)], expected: &[[Point; 2]]) {
-        let boxes = boxes(map(blocks).view());
+        let boxes = boxes(&map(blocks).view());
         let found: Vec<_> = boxes.iter().map(|found| [found.corners()[0], found.corners()[2]]).collect();
         assert_eq!(found, expected);
     }
@@ -153,7 +158,7 @@ mod tests {
         check(&two, &[[(13.6, 5.6), (66.4, 28.4)], [(13.6, 29.6), (66.4, 52.4)]]);
         // Pixels that touch at a corner are one line: the rectangle around both is turned.
         let touching = [(20..30, 20..30, 0.9), (30..40, 30..40, 0.9)];
-        assert_eq!(boxes(map(&touching).view()).len(), 1);
+        assert_eq!(boxes(&map(&touching).view()).len(), 1);
     }
 
     #[test]

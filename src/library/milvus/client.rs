@@ -146,6 +146,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Failure`].
+    #[expect(clippy::needless_pass_by_value, reason = "callers make the request in the call")]
     pub(super) fn call<Q, A>(
         &self,
         action: &'static str,

@@ -534,7 +534,7 @@ fn a_library_in_another_store_gives_the_same_answers() {
 /// A photo whose details differ with its number in everything that filters ask for.
 fn varied(number: u32) -> Write {
     let place = |step: i64, most: i64| i32::try_from((i64::from(number) * step) % most).ok();
-    let known = number % 5 > 0;
+    let known = !number.is_multiple_of(5);
     let details = Details {
         width: 100 + number % 7,
         height: 100 + number % 3,

@@ -82,6 +82,10 @@ pub(crate) struct FilterArgs {
     /// Example: `imgsearch query "a cat" --type raw,heic`
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
     pub(crate) types: Vec<FileType>,
+
+    /// The conditions that were written into the query, by the names of parameters.
+    #[arg(skip)]
+    pub(crate) written: Vec<(&'static str, String)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

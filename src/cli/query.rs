@@ -25,6 +25,10 @@ To search for text that looks like an operator, a weight or a path, put `1:` or 
 `1:10:30 at night`, \" /etc\".")]
 pub(crate) struct QueryArgs {
     /// What the photos should show. Several words need no quotes.
+    ///
+    /// A word with a colon can be a condition: `text:invoice` (words in the picture, after `index --text`), `caption:`,
+    /// `keyword:`, `person:`, `name:` (of the file or a folder), `place:`, `words:` (any of these), and every filter.
+    /// Example: `imgsearch query a receipt text:"total 42" after:2023`
     #[arg(required_unless_present_any = ["like", "queries"], value_name = "TEXT|PICTURE")]
     pub(crate) words: Vec<OsString>,
 

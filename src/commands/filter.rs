@@ -17,9 +17,10 @@ use crate::usage::UsageError;
 /// # Errors
 /// If an option is invalid, or if the times contradict each other.
 pub(super) fn filter(settings: &Settings, args: &FilterArgs) -> Result<Filter> {
-    let FilterArgs { folders, glob, after, before, on, near, camera, lens, orientation, min_size, types } =
-        args;
-    let conditions = Conditions {
+    let FilterArgs {
+        folders, glob, after, before, on, near, camera, lens, orientation, min_size, types, ..
+    } = args;
+    let mut conditions = Conditions {
         folders: folders.iter().map(|folder| Ok(Folder::from(&absolute(folder)?))).collect::<Result<_>>()?,
         globs: glob.clone(),
         after: after.clone(),
@@ -34,6 +35,14 @@ pub(super) fn filter(settings: &Settings, args: &FilterArgs) -> Result<Filter> {
         types: types.clone(),
         words: Vec::new(),
     };
+    for (name, value) in &args.written {
+        let value = if *name == "in" {
+            absolute(value.as_ref())?.to_string_lossy().into_owned()
+        } else {
+            value.clone()
+        };
+        conditions.set(name, &value).map_err(|error| as_options(&error))?;
+    }
     // Finding the time zone takes time, and only queries with a time need it.
     let now = LazyCell::new(|| Timestamp::now().to_zoned_datetime(zone()));
     let understood = conditions.understand(&|| now.clone(), &Towns::new(settings.places_file()));

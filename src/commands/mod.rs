@@ -68,7 +68,7 @@ pub(crate) fn run(line: CommandLine) -> Result<Exit> {
     heif::look_in(settings.heif_places());
     match command {
         Command::Index(args) => index::run(&settings, args),
-        Command::Query(args) => query::run(&settings, &args),
+        Command::Query(args) => query::run(&settings, args),
         Command::Classify(args) => classify::run(&settings, &args),
         Command::Similar(args) => similar::run(&settings, &args),
         #[cfg(feature = "tui")]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use imgsearch::model::ModelError;
-use imgsearch::query::{Source, Term, parse, parse_line};
+use imgsearch::query::{Separated, Source, Term, parse, parse_line, separate};
 use imgsearch::text_file::{Lines, TextError};
 use imgsearch::walk::FileType;
 use imgsearch::{Engine, EngineError, Expression, Match, Query};
@@ -19,12 +19,23 @@ use crate::progress;
 use crate::render::Layout;
 use crate::settings::Settings;
 use crate::ui::Ui;
+use crate::usage::UsageError;
 
-pub(super) fn run(settings: &Settings, args: &QueryArgs) -> Result<Exit> {
-    match &args.queries {
-        Some(file) => answer_all(settings, file, args),
-        None => answer(settings, &as_typed(args), terms(settings, args)?, &args.search),
+pub(super) fn run(settings: &Settings, mut args: QueryArgs) -> Result<Exit> {
+    if let Some(file) = &args.queries {
+        return answer_all(settings, file, &args);
     }
+    let typed = as_typed(&args);
+    let Separated { words, conditions } = separate(&args.words)?;
+    if words.is_empty() && args.like.is_empty() {
+        let error = UsageError::new("the query has only conditions");
+        return Err(error
+            .hint("also say what the photos show: `imgsearch query a page text:invoice`")
+            .into());
+    }
+    args.words = words;
+    args.search.filter.written = conditions;
+    answer(settings, &typed, terms(settings, &args)?, &args.search)
 }
 
 /// The query as it is shown with the results.

@@ -281,7 +281,7 @@ mod tests {
         check(
             "text",
             "needle",
-            Some("…hay hay hay hay hay the needle hay hay hay hay hay hay hay hay hay hay hay ha…"),
+            Some("…hay hay hay hay the needle hay hay hay hay hay hay hay hay hay hay hay hay hay…"),
         );
         check("caption", "dawn", Some("Harbour at dawn"));
         check("caption", "boats", Some("Boats"));

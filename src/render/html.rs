@@ -143,7 +143,7 @@ fn framed(figure: &Figure, at: (usize, usize), all: usize, links: &Links) -> Mar
     let folder = path.parent().map(|folder| folder.file_name().map_or(folder, Path::new));
     html! {
         figure id=(id(at)) {
-            a href={ "#" (id(at)) } title=(escape_path(path)) {
+            a href={ "#" (id(at)) } title=[links.to(path).map(|_| escape_path(path))] {
                 @match thumbnail {
                     Ok(jpeg) => { img loading="lazy" alt=(described(&name, day)) src=(data_uri(jpeg)); }
                     Err(reason) => { p { (escape(reason)) } }

@@ -22,7 +22,7 @@ const COMMANDS: &[(&[&str], &str)] = &[
     (&["download", "pull", "install"], "models pull"),
     (&["check", "test"], "doctor"),
     (&["clean", "vacuum", "compact"], "optimize"),
-    (&["settings", "options"], "config"),
+    (&["settings"], "config"),
 ];
 
 /// Options of other programs: our own option, and what to write. The hint is given only where the command has it.
@@ -133,9 +133,9 @@ fn option(name: &str, command: &Command, typed: &[OsString]) -> Option<String> {
     let others = command.get_subcommands().filter(|other| other.get_name() != called && has(other, bare));
     let others: Vec<_> = others.map(|other| format!("`imgsearch {}`", other.get_name())).collect();
     match (near, others.as_slice()) {
-        (Some(near), _) => Some(format!("did you mean `--{near}`?")),
+        (Some(near), []) => Some(format!("did you mean `--{near}`?")),
         (None, []) => None,
-        (None, others) => Some(format!("`--{bare}` is an option of {}", others.join(", "))),
+        (_, others) => Some(format!("`--{bare}` is an option of {}", others.join(", "))),
     }
 }
 
@@ -181,7 +181,7 @@ mod tests {
         );
         check("query dog --watch", "`imgsearch index --watch FOLDER` keeps a library current");
         check("query dog --formt json", "did you mean `--format`?");
-        check("query dog --force", "`--force` is an option of `imgsearch index`");
+        check("query dog --force", "`--force` is an option of `imgsearch index`, `imgsearch setup`");
         check("index / --gpu", "write `--device cuda`");
         check("models instal", "");
     }

@@ -151,11 +151,11 @@ mod tests {
 
     #[test]
     fn a_line_is_grown_by_its_shape() {
-        // 40 × 10: grown by 1.6 × 400 / 100.
-        check(&[(20..60, 20..30, 0.9)], &[[(13.6, 13.6), (66.4, 36.4)]]);
+        // 40 × 10: grown by 1.6 × 400 / 100, and moved by half a pixel.
+        check(&[(20..60, 20..30, 0.9)], &[[(13.1, 13.1), (65.9, 35.9)]]);
         // Two lines, the upper one first.
         let two = [(20..60, 36..46, 0.9), (20..60, 12..22, 0.9)];
-        check(&two, &[[(13.6, 5.6), (66.4, 28.4)], [(13.6, 29.6), (66.4, 52.4)]]);
+        check(&two, &[[(13.1, 5.1), (65.9, 27.9)], [(13.1, 29.1), (65.9, 51.9)]]);
         // Pixels that touch at a corner are one line: the rectangle around both is turned.
         let touching = [(20..30, 20..30, 0.9), (30..40, 30..40, 0.9)];
         assert_eq!(boxes(&map(&touching).view()).len(), 1);

@@ -226,6 +226,7 @@ fn what_must_be_absent_is_absent() {
         "unsafe_code",
         &[
             "src/main.rs",
+            "src/commands/watch.rs",
             "src/model/cuda/driver.rs",
             "src/model/instant.rs",
             "src/model/nvidia.rs",

@@ -98,8 +98,7 @@ async function search(parameters, anchor) {
   // If there are no photos, a larger text below says so.
   status.className = photos.length ? '' : 'unseen';
   nothing(parameters, photos.length);
-  const notice = photos.notice ?? '';
-  $('#notice').textContent = notice && notice[0].toUpperCase() + notice.slice(1) + '.';
+  $('#notice').textContent = photos.notice ?? '';
 }
 
 function problem(error) {

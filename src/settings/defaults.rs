@@ -91,7 +91,7 @@ fn refuse_typed_password(library: Option<&Path>) -> Result<(), UsageError> {
     let Some(url) = library.and_then(Url::parse).filter(Url::has_password) else { return Ok(()) };
     let error =
         UsageError::new(format!("the password of {url} is on the command line, where others can read it"));
-    Err(error.hint("set `PGPASSWORD`, or put the whole URL into `IMGSEARCH_LIBRARY` or the config file"))
+    Err(error.hint("set `PGPASSWORD` or `MILVUS_TOKEN`, or put the whole URL into `IMGSEARCH_LIBRARY` or the config file"))
 }
 
 fn matches(command: clap::Command) -> ArgMatches {

@@ -490,5 +490,5 @@ fn a_run_on_cuda_says_what_is_missing() {
     check_device(&beside, libraries.path(), &["libcudnn.so.9 is neither in"]);
     // Everything is found, and ONNX Runtime finds that the provider is none.
     library(folder.path(), "libcudnn.so.9", "");
-    check_device(&beside, libraries.path(), &["cannot run on cuda", "imgsearch doctor"]);
+    check_device(&beside, libraries.path(), &["cannot run on cuda", "imgsearch setup --cuda"]);
 }

@@ -787,7 +787,8 @@ fn a_file_is_claimed_by_one_writer_at_a_time() {
 /// PostgreSQL cannot index such paths. They are refused one by one, and fail no batch.
 #[test]
 fn a_path_that_is_too_long_for_a_server_fails_no_batch() {
-    for url in servers() {
+    // Milvus can store paths of this length.
+    for url in servers().into_iter().filter(|url| url.to_string().starts_with("postgres")) {
         let store = Store::on_server(&url, &space());
         let sink = store.sink();
         let long = format!("/{}", "a/".repeat(5_000));

@@ -98,7 +98,7 @@ async function search(parameters, anchor) {
   // If there are no photos, a larger text below says so.
   status.className = photos.length ? '' : 'unseen';
   nothing(parameters, photos.length);
-  $('#notice').textContent = photos.notice ?? '';
+  $('#notice').textContent = photos.notice;
 }
 
 function problem(error) {

@@ -4,7 +4,7 @@ import { pack, places, rowAt, rowOf, Scroll } from './rows.js';
 import { element, paint } from './dom.js';
 
 /** The number of additional screens to render above and below. */
-const MARGIN = 0.75;
+const MARGIN = .75;
 /** Pictures are loaded after scrolling has been slow for this time, in milliseconds. */
 const REST = 90;
 
@@ -104,7 +104,7 @@ export class Grid {
     if (!this.photos) return;
     const y = Math.max(0, -this.element.getBoundingClientRect().top);
     const way = Math.abs(y - this.scroll.y);
-    if (way < 0.5) return;
+    if (way < .5) return;
     this.scroll.to(y);
     // Photos that pass within a few frames are not worth loading.
     this.fast = way > innerHeight / 8;

@@ -1,7 +1,7 @@
 // Lays photos out in rows that fill the width. Typed arrays make this fast: 100,000 photos take a few milliseconds.
 
 /** The limits of a photo's aspect in the layout. Photos beyond them are cropped. */
-const NARROWEST = 0.5;
+const NARROWEST = .5;
 const WIDEST = 3.5;
 
 /** The width of a photo with height 1. */

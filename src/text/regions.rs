@@ -160,9 +160,9 @@ mod tests {
         // Two lines, the upper one first.
         let two = [(20..60, 36..46, 0.9), (20..60, 12..22, 0.9)];
         check(&two, &[[(13.1, 5.1), (65.9, 27.9)], [(13.1, 29.1), (65.9, 51.9)]]);
-        // Pixels that touch at a corner are one line: the rectangle around both is turned.
+        // Pixels that touch at a corner are one region.
         let touching = [(20..30, 20..30, 0.9), (30..40, 30..40, 0.9)];
-        assert_eq!(boxes(&map(&touching).view()).len(), 1);
+        assert_eq!(Mask::of(&map(&touching).view()).regions().len(), 1);
     }
 
     #[test]

@@ -105,7 +105,6 @@ function problem(error) {
   running = null;
   status.textContent = error.message;
   status.className = 'problem';
-  $('#notice').textContent = '';
 }
 
 /** Shows the text for an empty page that fits, or none. */

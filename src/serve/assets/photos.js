@@ -7,7 +7,7 @@ const API = '/api/v1/';
 /** The answer of the API. Errors have a message for people. */
 export async function get(path, options) {
   const response = await fetch(API + path, options).catch((error) => {
-    throw error.name === 'AbortError' ? error : Error('The server does not answer. Is `imgsearch serve` running?');
+    throw error.name === 'AbortError' ? error : Error('No answer. Is `imgsearch serve` running?');
   });
   if (response.status === 401) location.assign('/login');
   if (response.ok) return response.json();

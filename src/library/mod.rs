@@ -1,4 +1,4 @@
-//! A library: a folder on disk, or a database on a server ([`server`]).
+//! A library: a folder on disk, or a database on a server (`server.rs`).
 //!
 //! A library folder has these files. This is how the index of another model replaces the one in use:
 //!

@@ -129,9 +129,9 @@ pub(crate) struct ThumbnailsArgs {
 /// Which thumbnails are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Keep {
-    /// All.
+    /// Keep a thumbnail of each photo.
     Keep,
-    /// None.
+    /// Keep no thumbnails.
     None,
 }
 

@@ -29,7 +29,7 @@ const WITHIN: Duration = Duration::from_secs(2);
 /// What a pass did, in contents: files with the same content count once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TextTotals {
-    /// Read.
+    /// Contents that were read.
     pub read: u64,
     /// Of these, with at least one line.
     pub with_text: u64,

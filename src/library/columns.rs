@@ -1,4 +1,4 @@
-//! What filters compare of a record, as plain values: the columns that a database filters by itself.
+//! What filters compare of a record, as plain values: the columns that a database filters by itself; and ranges of keys.
 //!
 //! They repeat what is in the record. A database may narrow a search with them, and what it returns is still checked with
 //! [`Filter::admits`](crate::query::Filter::admits).
@@ -63,6 +63,14 @@ fn ending(path: &[u8]) -> Option<String> {
     is_noted.then(|| String::from_utf8_lossy(ending).to_ascii_lowercase())
 }
 
+/// The first bytes behind all that begin with `prefix`; `None` if there are none.
+pub(super) fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte < u8::MAX)?;
+    let mut next = prefix[..=last].to_vec();
+    next[last] += 1;
+    Some(next)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +97,13 @@ mod tests {
         assert_eq!((columns.lens, columns.place), (None, Some((52.5, -1.5))));
         assert_eq!((columns.taken, columns.is_moment), (Some((0, 0)), Some(true)));
         assert_eq!(Columns::of(b"/a", b"something else"), Columns::default());
+    }
+
+    #[test]
+    fn the_successor_is_behind_every_continuation() {
+        assert_eq!(successor(b"/a/").as_deref(), Some(b"/a0".as_slice()));
+        assert_eq!(successor(b"a\xff\xff").as_deref(), Some(b"b".as_slice()));
+        assert_eq!(successor(b"\xff"), None);
+        assert_eq!(successor(b""), None);
     }
 }

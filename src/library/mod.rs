@@ -23,6 +23,8 @@
 
 #[cfg(any(feature = "milvus", feature = "postgres"))]
 mod ahead;
+#[cfg(any(feature = "milvus", feature = "postgres"))]
+mod batch;
 mod collections;
 #[cfg(any(feature = "milvus", feature = "postgres"))]
 mod columns;

@@ -7,6 +7,7 @@ use imgsearch_index::Fingerprint;
 use super::key::{NOTE, quoted, quoted_list, text};
 use super::row::{self, content_text};
 use crate::item::{Item, SEPARATOR, path_bytes};
+use crate::library::columns::successor;
 use crate::query::{Circle, Filter, MinSize, Period, Shape};
 
 /// A condition on the rows of a collection.
@@ -159,7 +160,7 @@ fn in_period(period: &Period) -> String {
     format!("((is_moment == true and {utc}) or (is_moment == false and {wall}))")
 }
 
-/// In this folder, in whatever normal form its name is stored. Few paths differ from their NFC form, and those have it in
+/// In this folder, also where its name is stored in another normal form. Few paths differ from their NFC form, and those have it in
 /// a column of its own.
 fn in_folder(folder: &Path) -> String {
     let (as_stored, in_nfc) = (keys_under("key", folder), keys_under("normal", folder));
@@ -184,14 +185,6 @@ fn beginning_with(column: &str, prefix: &[u8]) -> String {
         Some(until) => format!("({column} >= {from} and {column} < {})", quoted(&text(&until))),
         None => format!("{column} >= {from}"),
     }
-}
-
-/// The first bytes behind all that begin with `prefix`; `None` if there are none.
-fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
-    let last = prefix.iter().rposition(|byte| *byte < u8::MAX)?;
-    let mut next = prefix[..=last].to_vec();
-    next[last] += 1;
-    Some(next)
 }
 
 #[cfg(test)]

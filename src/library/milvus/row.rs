@@ -10,8 +10,9 @@ use super::messages::{
     StringArray, VectorField, data_type,
 };
 use crate::item::Item;
+use crate::library::batch::{Limits, Written};
 use crate::library::columns::Columns;
-use crate::library::{Load, StoreError, Stored};
+use crate::library::{Load, Stored};
 use crate::photo::Photo;
 
 /// The values of `kind`.
@@ -113,54 +114,15 @@ impl Read {
     }
 }
 
-/// A row to be written.
-#[derive(Clone)]
-pub(super) struct Written {
-    kind: i32,
-    content: String,
-    payload: Vec<u8>,
-    vector: Option<Vector>,
-}
-
-impl Written {
-    /// The row of the note. `times` changes whenever changes are published.
-    pub(super) fn note(bytes: Vec<u8>, times: String) -> Written {
-        Written { kind: OF_THE_NOTE, content: times, payload: bytes, vector: None }
-    }
-}
-
 /// Whether an item's key fits into Milvus.
-pub(super) fn fits(key: &Key) -> bool {
+fn fits(key: &Key) -> bool {
     text(key.as_bytes()).len() <= LONGEST
 }
 
-/// The key and the row of a record.
-///
-/// # Errors
-/// [`StoreError::Unnameable`] if the path is too long; [`StoreError::Index`] if the vector has other dimensions than the
-/// collection, which `place` names, or the details are too long.
-pub(super) fn written(
-    (place, dim): (&str, usize),
-    item: &Item,
-    content: Option<Fingerprint>,
-    photo: &Photo,
-    vector: Option<Vector>,
-) -> Result<(Vec<u8>, Written), StoreError> {
-    use imgsearch_index::Error;
-    let key = item.key().filter(fits).ok_or_else(|| StoreError::Unnameable { path: item.path.clone() })?;
-    if let Some(found) = vector.as_ref().map(Vector::dim).filter(|found| *found != dim) {
-        return Err(Error::DimensionMismatch { path: place.into(), found, expected: dim }.into());
-    }
-    let payload = photo.encode();
-    // In base64 it takes a third more, and a text of Milvus is about as long as a payload.
-    let expected = MAX_PAYLOAD_LEN.min(LONGEST / 4 * 3);
-    if payload.len() > expected {
-        let (path, what, found) = (place.into(), "a payload", payload.len());
-        return Err(Error::TooLong { path, what, found, expected }.into());
-    }
-    let kind = if vector.is_some() { PHOTO } else { NO_PHOTO };
-    let content = content.as_ref().map(content_text).unwrap_or_default();
-    Ok((key.as_bytes().to_vec(), Written { kind, content, payload, vector }))
+/// What a collection with vectors of `dim` dimensions takes; `place` names it in errors.
+pub(super) fn limits(place: String, dim: usize) -> Limits {
+    // In base64 details take a third more, and a text of Milvus is about as long as a payload.
+    Limits { place, dim, fits, payload: MAX_PAYLOAD_LEN.min(LONGEST / 4 * 3) }
 }
 
 /// Rows by their keys, as columns.
@@ -170,15 +132,18 @@ pub(super) fn columns<'r>(
 ) -> Vec<FieldData> {
     let mut all = Columnar::default();
     for (key, row) in rows {
-        all.push(text(key), Columns::of(key, &row.payload), row, dim);
+        let kind = if row.vector.is_some() { PHOTO } else { NO_PHOTO };
+        let content = row.content.as_ref().map(content_text).unwrap_or_default();
+        let columns = Columns::of(key, &row.payload);
+        all.push(text(key), columns, (kind, content), (&row.payload, row.vector.as_ref()), dim);
     }
     all.fields(dim)
 }
 
-/// The columns of the row with the note.
-pub(super) fn note_columns(note: &Written, dim: usize) -> Vec<FieldData> {
+/// The columns of the row with the note. `times` changes whenever changes are published.
+pub(super) fn note_columns(note: Vec<u8>, times: String, dim: usize) -> Vec<FieldData> {
     let mut all = Columnar::default();
-    all.push(NOTE.to_owned(), Columns::default(), note, dim);
+    all.push(NOTE.to_owned(), Columns::default(), (OF_THE_NOTE, times), (&note, None), dim);
     all.fields(dim)
 }
 
@@ -203,15 +168,22 @@ struct Columnar {
 }
 
 impl Columnar {
-    fn push(&mut self, id: String, columns: Columns, row: &Written, dim: usize) {
+    fn push(
+        &mut self,
+        id: String,
+        columns: Columns,
+        (kind, content): (i32, String),
+        (payload, vector): (&[u8], Option<&Vector>),
+        dim: usize,
+    ) {
         let Columns { normal, ending, width, height, taken, is_moment, place, camera: _, lens: _ } = columns;
         // Only keys of parts have a NUL.
         let is_part = id.contains("\u{1}\u{1}");
         self.ids.push(id);
-        self.kinds.push(row.kind);
+        self.kinds.push(kind);
         self.are_parts.push(is_part);
-        self.contents.push(row.content.clone());
-        self.records.push(BASE64.encode(&row.payload));
+        self.contents.push(content);
+        self.records.push(BASE64.encode(payload));
         self.normals.push(normal.as_deref().map(text).unwrap_or_default());
         self.endings.push(ending.unwrap_or_default());
         let (width, height) = (width.unwrap_or(-1), height.unwrap_or(-1));
@@ -225,7 +197,7 @@ impl Columnar {
         let (latitude, longitude) = place.unwrap_or((NOWHERE, NOWHERE));
         self.latitudes.push(latitude);
         self.longitudes.push(longitude);
-        match &row.vector {
+        match vector {
             Some(vector) => self.vectors.extend(vector.as_slice()),
             // Every row has a vector in Milvus. Searches are for photos only, so this one is never compared.
             None => self.vectors.extend((0..dim).map(|at| if at == 0 { 1.0 } else { 0.0 })),
@@ -274,6 +246,8 @@ fn column(name: &str, kind: i32, data: Scalars) -> FieldData {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::library::Write;
+    use crate::library::batch::Batch;
     use crate::photo::{Skip, SkipKind, Stamp};
 
     #[test]
@@ -292,17 +266,20 @@ mod tests {
             },
             Stored { item: Item::file("/c"), content: None, photo: Some(skipped.clone()), vector: None },
         ];
-        let row = |stored: &Stored| {
-            let photo = stored.photo.clone().unwrap();
-            written(("m", 2), &stored.item, stored.content, &photo, stored.vector.clone()).unwrap()
+        let put = |stored: &Stored| Write::Put {
+            item: stored.item.clone(),
+            content: stored.content,
+            photo: stored.photo.clone().unwrap(),
+            vector: stored.vector.clone(),
         };
-        let rows = expected.each_ref().map(row);
-        let fields = columns(rows.iter().map(|(key, row)| (&**key, row)), 2);
+        let batch = Batch::of(&expected.each_ref().map(put), &limits("m".into(), 2)).unwrap();
+        let rows = batch.rows.iter().map(|(key, row)| (key.as_slice(), row.as_ref().unwrap()));
+        let fields = columns(rows, 2);
         let read = Read::all(fields.clone()).unwrap();
         let found: Vec<Stored> = read.into_iter().map(|read| read.stored().unwrap()).collect();
         assert_eq!(found, expected);
         assert!(Read::all(fields[1..].to_vec()).is_none());
-        assert!(written(("m", 3), &Item::file("/a"), None, &photo, Some(vector)).is_err());
-        assert!(written(("m", 3), &Item::file("/".repeat(65_536)), None, &photo, None).is_err());
+        let long = Write::Put { item: Item::file("/".repeat(65_536)), content: None, photo, vector: None };
+        assert!(limits("m".into(), 2).check(&long).is_err());
     }
 }

@@ -14,12 +14,13 @@ use imgsearch_index::{Error as IndexError, Fingerprint, MAX_NOTE_LEN};
 use super::condition::Condition;
 use super::key::{quoted_list, text};
 use super::messages::{Delete, FieldData, MutationResult, Upsert};
-use super::row::{self, Written, fits, written};
+use super::row;
 use super::schema;
 use super::table::{Published, Sees, Table};
 use crate::item::{Item, file_of_key};
 use crate::library::Note;
 use crate::library::ahead::{Ahead, Fetched};
+use crate::library::batch::{Batch, Limits, Written};
 use crate::library::store::{Load, Sink, StoreError, Stored, Visit, Write};
 
 /// Rows sent at once: a few megabytes. Milvus takes 64.
@@ -68,37 +69,8 @@ impl MilvusSink {
         }
     }
 
-    fn written(&self, write: &Write) -> Result<Option<(Vec<u8>, Written)>, StoreError> {
-        let Write::Put { item, content, photo, vector } = write else { return Ok(None) };
-        let place = (self.table.client.library(), self.table.space.dim());
-        if vector.is_none() && item.key().is_some_and(|key| !fits(&key)) {
-            // A file that is left out because its path is too long. That cannot be stored either, and need not be.
-            return Ok(None);
-        }
-        written(place, item, *content, photo, vector.clone()).map(Some)
-    }
-
-    /// What a batch of changes comes to.
-    fn batch(&self, writes: &[Write]) -> Result<Batch, StoreError> {
-        let mut batch = Batch::default();
-        for write in writes {
-            match write {
-                Write::Put { item, .. } => {
-                    let Some((key, written)) = self.written(write)? else { continue };
-                    if item.part.is_none() {
-                        batch.clear(&key);
-                    }
-                    batch.rows.insert(key, Some(written));
-                }
-                Write::Remove { path } => {
-                    let key = Item::file(path.as_path()).key().filter(fits);
-                    let Some(key) = key.map(|key| key.as_bytes().to_vec()) else { continue };
-                    batch.clear(&key);
-                    batch.rows.insert(key, None);
-                }
-            }
-        }
-        Ok(batch)
+    fn limits(&self) -> Limits {
+        row::limits(self.table.client.library().to_owned(), self.table.space.dim())
     }
 
     /// The keys of the parts that the cleared files have in the collection.
@@ -140,7 +112,7 @@ impl MilvusSink {
     fn publish(&self, published: Published) -> Result<(), StoreError> {
         let Published { note, times } = published;
         let dim = self.table.space.dim();
-        self.upsert(row::note_columns(&Written::note(note, times), dim), 1)
+        self.upsert(row::note_columns(note, times, dim), 1)
     }
 
     fn each(&self, condition: &Condition, load: Load, visit: Visit<'_>) -> Result<(), StoreError> {
@@ -148,29 +120,6 @@ impl MilvusSink {
             read.stored().map_or(ControlFlow::Continue(()), &mut *visit)
         })
     }
-}
-
-/// The last word on each key in a batch of changes: a row, or `None` for none.
-#[derive(Default)]
-struct Batch {
-    rows: BTreeMap<Vec<u8>, Option<Written>>,
-    /// Files that lose the parts that they have in the collection.
-    cleared: BTreeSet<Vec<u8>>,
-}
-
-impl Batch {
-    /// Removes the parts of a file: those that are stored, and those put before in this batch.
-    fn clear(&mut self, file: &[u8]) {
-        let behind = self.rows.range(file.to_vec()..).map(|(key, _)| key);
-        let parts = behind.take_while(|key| key.starts_with(file)).filter(|key| is_part(key, file));
-        let parts: Vec<Vec<u8>> = parts.cloned().collect();
-        parts.iter().for_each(|part| drop(self.rows.remove(part)));
-        self.cleared.insert(file.to_vec());
-    }
-}
-
-fn is_part(key: &[u8], file: &[u8]) -> bool {
-    file_of_key(key) == file && key.len() > file.len()
 }
 
 impl Sink for MilvusSink {
@@ -198,16 +147,11 @@ impl Sink for MilvusSink {
     }
 
     fn check(&self, write: &Write) -> Result<(), StoreError> {
-        match write {
-            Write::Put { item, .. } if !item.key().is_some_and(|key| fits(&key)) => {
-                Err(StoreError::Unnameable { path: item.path.clone() })
-            }
-            Write::Put { .. } | Write::Remove { .. } => self.written(write).map(drop),
-        }
+        self.limits().check(write)
     }
 
     fn apply(&self, writes: Vec<Write>) -> Result<(), StoreError> {
-        let Batch { rows, cleared } = self.batch(&writes)?;
+        let Batch { rows, cleared } = Batch::of(&writes, &self.limits())?;
         let parts = self.parts_of(&cleared)?;
         let is_kept = |part: &String| super::key::key(part).is_some_and(|key| rows.contains_key(&key));
         let _changing = self.ahead.changing();

@@ -6,6 +6,7 @@ use imgsearch_index::Fingerprint;
 use postgres::types::ToSql;
 
 use crate::item::{Item, SEPARATOR, path_bytes};
+use crate::library::columns::successor;
 use crate::query::{Circle, Filter, MinSize, Period, Shape, folded};
 
 /// A condition on the rows of a table of photos, and the values of its parameters.
@@ -149,7 +150,7 @@ impl Condition {
         self.sql = format!("{} and {sql}", self.sql);
     }
 
-    /// In this folder, in whatever normal form its name is stored. Few paths differ from their NFC form, and those have it
+    /// In this folder, also where its name is stored in another normal form. Few paths differ from their NFC form, and those have it
     /// in a column of its own.
     fn in_folder(&mut self, folder: &Path) -> String {
         let as_stored = self.keys_under("key", folder);
@@ -197,25 +198,9 @@ impl Condition {
     }
 }
 
-/// The first bytes behind all that begin with `prefix`; `None` if there are none.
-fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
-    let last = prefix.iter().rposition(|byte| *byte < u8::MAX)?;
-    let mut next = prefix[..=last].to_vec();
-    next[last] += 1;
-    Some(next)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_successor_is_behind_every_continuation() {
-        assert_eq!(successor(b"/a/").as_deref(), Some(b"/a0".as_slice()));
-        assert_eq!(successor(b"a\xff\xff").as_deref(), Some(b"b".as_slice()));
-        assert_eq!(successor(b"\xff"), None);
-        assert_eq!(successor(b""), None);
-    }
 
     #[test]
     fn the_parameters_are_numbered_in_order() {

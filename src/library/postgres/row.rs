@@ -5,6 +5,7 @@ use postgres::Row;
 
 use super::half::{Found, Half};
 use crate::item::Item;
+use crate::library::batch::{Limits, Written};
 use crate::library::columns::Columns;
 use crate::library::{Load, StoreError, Stored};
 use crate::photo::Photo;
@@ -81,13 +82,6 @@ pub(super) struct Columnar {
     pub(super) lenses: Vec<Option<String>>,
 }
 
-/// A record to be written.
-pub(super) struct Written {
-    pub(super) content: Option<Fingerprint>,
-    pub(super) payload: Vec<u8>,
-    pub(super) vector: Option<Vector>,
-}
-
 impl Columnar {
     pub(super) fn push(&mut self, key: Vec<u8>, written: &Written) {
         let columns = Columns::of(&key, &written.payload);
@@ -115,28 +109,7 @@ pub(super) fn fits(key: &Key) -> bool {
     key.as_bytes().len() <= LONGEST_KEY
 }
 
-/// The key and the row of a record.
-///
-/// # Errors
-/// [`StoreError::Unnameable`] if the path is too long; [`StoreError::Index`] if the vector has other dimensions than the
-/// index, which `place` names, or the details are too long.
-pub(super) fn written(
-    (place, dim): (&str, usize),
-    item: &Item,
-    content: Option<Fingerprint>,
-    photo: &Photo,
-    vector: Option<Vector>,
-) -> Result<(Vec<u8>, Written), StoreError> {
-    use imgsearch_index::Error;
-    let key = item.key().filter(fits).ok_or_else(|| StoreError::Unnameable { path: item.path.clone() })?;
-    let (path, expected) = (place.into(), dim);
-    if let Some(found) = vector.as_ref().map(Vector::dim).filter(|found| *found != expected) {
-        return Err(Error::DimensionMismatch { path, found, expected }.into());
-    }
-    let payload = photo.encode();
-    if payload.len() > MAX_PAYLOAD_LEN {
-        let (what, found, expected) = ("a payload", payload.len(), MAX_PAYLOAD_LEN);
-        return Err(Error::TooLong { path, what, found, expected }.into());
-    }
-    Ok((key.as_bytes().to_vec(), Written { content, payload, vector }))
+/// What a table of vectors of `dim` dimensions takes; `place` names the library in errors.
+pub(super) fn limits(place: String, dim: usize) -> Limits {
+    Limits { place, dim, fits, payload: MAX_PAYLOAD_LEN }
 }

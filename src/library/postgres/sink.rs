@@ -1,6 +1,5 @@
 //! Changes to a library in PostgreSQL.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -12,12 +11,13 @@ use postgres::Error;
 use super::claims::{self, Worker};
 use super::condition::Condition;
 use super::connection::{Connection, Patience};
-use super::row::{Columnar, Read, Written, fits, selected, written};
+use super::row::{self, Columnar, Read, fits, selected};
 use super::schema::Index;
 use super::{Postgres, graph};
-use crate::item::{Item, file_of_key};
+use crate::item::Item;
 use crate::library::Note;
 use crate::library::ahead::Ahead;
+use crate::library::batch::{Batch, Limits};
 use crate::library::store::{Load, Sink, StoreError, Stored, Visit, Write};
 
 /// Rows fetched at once by a listing, and by a search for copies, of which there are mostly few.
@@ -98,38 +98,8 @@ impl PostgresSink {
         }
     }
 
-    fn written(&self, write: &Write) -> Result<Option<(Vec<u8>, Written)>, StoreError> {
-        let Write::Put { item, content, photo, vector } = write else { return Ok(None) };
-        let place = self.library.pool.url().to_string();
-        let dim = self.index.space.dim();
-        if vector.is_none() && item.key().is_some_and(|key| !fits(&key)) {
-            // A file that is left out because its path is too long. That cannot be stored either, and need not be.
-            return Ok(None);
-        }
-        written((&place, dim), item, *content, photo, vector.clone()).map(Some)
-    }
-
-    /// What a batch of changes comes to.
-    fn batch(&self, writes: &[Write]) -> Result<Batch, StoreError> {
-        let mut batch = Batch::default();
-        for write in writes {
-            match write {
-                Write::Put { item, .. } => {
-                    let Some((key, written)) = self.written(write)? else { continue };
-                    if item.part.is_none() {
-                        batch.clear(&key);
-                    }
-                    batch.rows.insert(key, Some(written));
-                }
-                Write::Remove { path } => {
-                    let key = Item::file(path.as_path()).key().filter(fits);
-                    let Some(key) = key.map(|key| key.as_bytes().to_vec()) else { continue };
-                    batch.clear(&key);
-                    batch.rows.insert(key, None);
-                }
-            }
-        }
-        Ok(batch)
+    fn limits(&self) -> Limits {
+        row::limits(self.library.pool.url().to_string(), self.index.space.dim())
     }
 
     /// Whether the next change is to be announced.
@@ -143,55 +113,32 @@ impl PostgresSink {
     }
 }
 
-/// The last word on each key in a batch of changes: a row, or `None` for none.
-#[derive(Default)]
-struct Batch {
-    rows: BTreeMap<Vec<u8>, Option<Written>>,
-    /// Files that lose the parts that they have in the database.
-    cleared: BTreeSet<Vec<u8>>,
-}
-
-impl Batch {
-    /// Removes the parts of a file: those that are stored, and those put before in this batch.
-    fn clear(&mut self, file: &[u8]) {
-        let is_part = |key: &Vec<u8>| file_of_key(key) == file && key.len() > file.len();
-        let parts: Vec<_> = self
-            .rows
-            .range(file.to_vec()..)
-            .map(|(key, _)| key)
-            .take_while(|key| key.starts_with(file))
-            .collect();
-        let parts: Vec<Vec<u8>> = parts.into_iter().filter(|key| is_part(key)).cloned().collect();
-        parts.iter().for_each(|part| drop(self.rows.remove(part)));
-        self.cleared.insert(file.to_vec());
+/// Stores a batch.
+fn store(batch: &Batch, connection: &mut Connection, index: &Index, worker: &Worker) -> Result<(), Error> {
+    let table = index.table();
+    let cleared: Vec<&Vec<u8>> = batch.cleared.iter().collect();
+    if !cleared.is_empty() {
+        let sql = format!(
+            r"delete from {table} p using unnest($1::bytea[]) file
+              where p.key > file || '\x00'::bytea and p.key < file || '\x01'::bytea"
+        );
+        connection.execute(&sql, &[&cleared])?;
     }
-
-    fn apply(&self, connection: &mut Connection, index: &Index, worker: &Worker) -> Result<(), Error> {
-        let table = index.table();
-        let cleared: Vec<&Vec<u8>> = self.cleared.iter().collect();
-        if !cleared.is_empty() {
-            let sql = format!(
-                r"delete from {table} p using unnest($1::bytea[]) file
-                  where p.key > file || '\x00'::bytea and p.key < file || '\x01'::bytea"
-            );
-            connection.execute(&sql, &[&cleared])?;
+    let (mut gone, mut put): (Vec<&Vec<u8>>, _) = (Vec::new(), Columnar::default());
+    for (key, written) in &batch.rows {
+        match written {
+            Some(written) => put.push(key.clone(), written),
+            None => gone.push(key),
         }
-        let (mut gone, mut put): (Vec<&Vec<u8>>, _) = (Vec::new(), Columnar::default());
-        for (key, written) in &self.rows {
-            match written {
-                Some(written) => put.push(key.clone(), written),
-                None => gone.push(key),
-            }
-        }
-        if !gone.is_empty() {
-            connection.execute(&format!("delete from {table} where key = any($1)"), &[&gone])?;
-        }
-        if !put.keys.is_empty() {
-            upsert(connection, index, &put)?;
-            claims::settle(connection, index, worker, &put.keys)?;
-        }
-        Ok(())
     }
+    if !gone.is_empty() {
+        connection.execute(&format!("delete from {table} where key = any($1)"), &[&gone])?;
+    }
+    if !put.keys.is_empty() {
+        upsert(connection, index, &put)?;
+        claims::settle(connection, index, worker, &put.keys)?;
+    }
+    Ok(())
 }
 
 /// Inserts rows, or replaces those of the same keys. In the order of the keys, so that two writers cannot wait for each
@@ -294,21 +241,16 @@ impl Sink for PostgresSink {
     }
 
     fn check(&self, write: &Write) -> Result<(), StoreError> {
-        match write {
-            Write::Put { item, .. } if !item.key().is_some_and(|key| fits(&key)) => {
-                Err(StoreError::Unnameable { path: item.path.clone() })
-            }
-            Write::Put { .. } | Write::Remove { .. } => self.written(write).map(drop),
-        }
+        self.limits().check(write)
     }
 
     fn apply(&self, writes: Vec<Write>) -> Result<(), StoreError> {
-        let batch = self.batch(&writes)?;
+        let batch = Batch::of(&writes, &self.limits())?;
         let is_due = self.is_due();
         let changing = self.ahead.changing();
         self.run("write to", |connection| {
             connection.atomically(|connection| {
-                batch.apply(connection, &self.index, &self.worker)?;
+                store(&batch, connection, &self.index, &self.worker)?;
                 if is_due { announce(connection, &self.index, &self.worker) } else { Ok(()) }
             })
         })?;

@@ -151,7 +151,7 @@ pub(crate) struct Common {
 
     /// Folder of the model that reads text in pictures [default: `text` in the platform's data folder].
     ///
-    /// It has two ONNX files of PP-OCR, with `det` and `rec` in their names. `scripts/setup` installs PP-OCRv6.
+    /// It has two ONNX files of PP-OCR, with `det` and `rec` in their names. `imgsearch setup text` installs PP-OCRv6.
     /// Example: `imgsearch text --text-model ./PP-OCRv5-korean sign.jpg`
     #[arg(long, value_name = "DIR", global = true, hide_short_help = true)]
     pub(crate) text_model: Option<PathBuf>,

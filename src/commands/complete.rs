@@ -1,4 +1,4 @@
-//! What shells complete and only the program knows: names of models and fields, and the results of the last query.
+//! What shells complete and only the program knows: names of models, fields and towns, and the results of the last query.
 //!
 //! clap generates the scripts; here they get calls of `imgsearch complete KIND`, which prints one candidate per line.
 
@@ -7,6 +7,7 @@ use std::num::NonZeroUsize;
 use anyhow::Result;
 use clap_complete::Shell;
 use imgsearch::hub::KNOWN;
+use imgsearch::query::Gazetteer;
 
 use super::Exit;
 use crate::cli::{CompleteArgs, Wanted};
@@ -16,15 +17,17 @@ use crate::render::{
 };
 use crate::settings::Settings;
 
-/// The maximum number of results to offer.
-const MOST_RESULTS: usize = 20;
+/// The maximum number of results to offer, and of towns.
+const MOST: usize = 20;
 
 /// Prints the candidates.
 pub(super) fn run(settings: &Settings, args: &CompleteArgs) -> Result<Exit> {
+    let word = args.word.as_deref().unwrap_or_default();
     let candidates = match args.wanted {
         Wanted::Models => models(settings),
-        Wanted::Fields => fields(args.command.as_deref().unwrap_or_default()),
+        Wanted::Fields => fields(word),
         Wanted::Results => results(settings),
+        Wanted::Towns => towns(settings, word),
     };
     let mut output = Output::new(settings.ui.look);
     let written = candidates.iter().try_for_each(|candidate| output.line(candidate));
@@ -59,9 +62,15 @@ fn fields(command: &str) -> Vec<String> {
 }
 
 fn results(settings: &Settings) -> Vec<String> {
-    let ranks = (1..=MOST_RESULTS).filter_map(NonZeroUsize::new);
+    let ranks = (1..=MOST).filter_map(NonZeroUsize::new);
     let there = ranks.take_while(|rank| settings.library.remembered(*rank).is_some());
     there.map(|rank| format!("#{rank}")).collect()
+}
+
+/// None if the names of towns are not installed.
+fn towns(settings: &Settings, typed: &str) -> Vec<String> {
+    let gazetteer = settings.places_file().and_then(|file| Gazetteer::read(&file).ok());
+    gazetteer.map(|gazetteer| gazetteer.complete(typed, MOST)).unwrap_or_default()
 }
 
 /// A generated script, with calls of this program in it.

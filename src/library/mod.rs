@@ -52,6 +52,7 @@ use std::sync::Arc;
 
 use imgsearch_index::{Error as IndexError, Lock, Space};
 
+pub use every_index::Role;
 pub use known_roots::Root;
 pub use note::Note;
 pub use server::Secrets;

@@ -20,10 +20,7 @@ pub struct Forgotten {
 ///
 /// # Errors
 /// [`StoreError`] if an index cannot be read or written. Then some records may already be removed.
-pub fn forget(
-    library: &mut LockedLibrary,
-    folders: &[PathBuf],
-) -> Result<Option<Forgotten>, StoreError> {
+pub fn forget(library: &mut LockedLibrary, folders: &[PathBuf]) -> Result<Option<Forgotten>, StoreError> {
     let (mut forgotten, mut is_known) = (Forgotten::default(), false);
     library.each_index(&mut |role, _, sink| {
         let noted = sink.note()?;
@@ -60,8 +57,7 @@ struct Removed {
 fn remove_below(sink: &dyn Sink, folder: &Path) -> Result<Option<Removed>, StoreError> {
     let (mut gone, mut removed) = (Vec::new(), Removed::default());
     sink.each_under(folder, &mut |stored| {
-        let is_photo =
-            stored.item.part.is_none() && stored.photo.is_none_or(|photo| photo.skip.is_none());
+        let is_photo = stored.item.part.is_none() && stored.photo.is_none_or(|photo| photo.skip.is_none());
         removed.photos += u64::from(is_photo);
         removed.records += 1;
         // The records of a file come one after the other, and a collection may have parts of it alone.

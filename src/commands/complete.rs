@@ -95,14 +95,28 @@ fn bash(script: &str) -> String {
                   -P \"${before}\" -- \"${cur##*,}\"))";
     let results = "COMPREPLY=($(compgen -W \"$(imgsearch complete results 2>/dev/null)\" -- \"${cur}\") \
                    $(compgen -f \"${cur}\"))";
-    [("--model", models), ("--fields", fields), ("--like", results)].iter().fold(
-        script.to_owned(),
-        |script, (option, calls)| {
-            let case = |action: &str| format!("                {option})\n                    {action}\n");
-            script.replace(&case(files), &case(calls))
-        },
-    )
+    let options =
+        [("--model", models), ("--fields", fields), ("--like", results), ("--near", "_imgsearch_towns")];
+    let script = options.iter().fold(script.to_owned(), |script, (option, calls)| {
+        let case = |action: &str| format!("                {option})\n                    {action}\n");
+        script.replace(&case(files), &case(calls))
+    });
+    script + BASH
 }
+
+// The words of `compgen -W` are expanded, which names with quotes do not survive. What bash inserts must be quoted, but not
+// behind a quote that was typed.
+const BASH: &str = r#"
+_imgsearch_towns() {
+    local town typed="${cur//\\/}" quoted=
+    [[ ${cur} == [\"\']* ]] && quoted=1 typed="${cur:1}"
+    COMPREPLY=()
+    while IFS= read -r town; do
+        [[ ${quoted} ]] || printf -v town %q "${town}"
+        COMPREPLY+=("${town//\\,/,}")
+    done < <(imgsearch complete towns "${typed}" 2>/dev/null)
+}
+"#;
 
 fn zsh(script: &str) -> String {
     // With two colons, `_arguments` looks at nothing but the words themselves, so behind the text of a query no option
@@ -110,12 +124,17 @@ fn zsh(script: &str) -> String {
     let script = script.replace("'*::", "'*:");
     let called = script.lines().map(|line| {
         let is = |option: &str| line.contains(&format!("--{option}=["));
+        let is_name_of_model = ["':name -- ", "'::name -- ", "'*:names -- ", "':source -- "];
         if is("model") {
             line.replace(":DIR|FILE|NAME:_files", ":DIR|FILE|NAME:_imgsearch_models")
         } else if is("fields") {
             line.replace(":NAME:_default", ":NAME:_imgsearch_fields")
         } else if is("like") {
             line.replace(":FILE|#N|-:_default", ":FILE|#N|-:_imgsearch_results")
+        } else if is("near") {
+            line.replace(":_default'", ":_imgsearch_towns'")
+        } else if is_name_of_model.iter().any(|positional| line.starts_with(positional)) {
+            line.replace(":_default'", ":_imgsearch_models'")
         } else {
             line.to_owned()
         }
@@ -126,14 +145,17 @@ fn zsh(script: &str) -> String {
     lines.join("\n") + "\n"
 }
 
+// While `_arguments` completes the arguments of a command, the first of the words is the command. `-V` keeps the order.
 const ZSH: &str = r#"
 _imgsearch_models() { compadd -- ${(f)"$(imgsearch complete models 2>/dev/null)"}; _files }
-_imgsearch_fields() { _values -s , field ${(f)"$(imgsearch complete fields ${words[2]} 2>/dev/null)"} }
-_imgsearch_results() { compadd -- ${(f)"$(imgsearch complete results 2>/dev/null)"}; _files }"#;
+_imgsearch_fields() { _values -s , field ${(f)"$(imgsearch complete fields ${words[1]} 2>/dev/null)"} }
+_imgsearch_results() { compadd -V results -- ${(f)"$(imgsearch complete results 2>/dev/null)"}; _files }
+_imgsearch_towns() { compadd -V towns -- ${(f)"$(imgsearch complete towns ${(Q)PREFIX} 2>/dev/null)"} }"#;
 
 const FISH: &str = r#"
 complete -c imgsearch -l model -r -a "(imgsearch complete models 2>/dev/null)"
-complete -c imgsearch -l fields -r -f -a "(imgsearch complete fields (commandline -opc)[2] 2>/dev/null)"
+complete -c imgsearch -l fields -r -f -a "(__fish_complete_list , 'imgsearch complete fields (commandline -opc)[2] 2>/dev/null')"
 complete -c imgsearch -l like -r -a "(imgsearch complete results 2>/dev/null)"
-complete -c imgsearch -n "__fish_seen_subcommand_from use pull info remove" -f -a "(imgsearch complete models 2>/dev/null)"
+complete -c imgsearch -l near -r -f -a "(imgsearch complete towns (commandline -ct | string replace -r -- '^--near=' '' | string unescape) 2>/dev/null)"
+complete -c imgsearch -n "__fish_imgsearch_using_subcommand models; and __fish_seen_subcommand_from use pull info verify bench remove" -f -a "(imgsearch complete models 2>/dev/null)"
 "#;

@@ -17,6 +17,9 @@ use crate::render::{
 };
 use crate::settings::Settings;
 
+/// The subcommands of `models` that take names of models.
+const OF_MODELS: &[&str] = &["bench", "info", "pull", "remove", "use", "verify"];
+
 /// The maximum number of results to offer, and of towns.
 const MOST: usize = 20;
 
@@ -80,7 +83,7 @@ pub(super) fn with_calls(script: &str, shell: Shell) -> String {
     } else if shell == Shell::Zsh {
         zsh(script)
     } else if shell == Shell::Fish {
-        format!("{script}{FISH}")
+        script.to_owned() + &FISH.replace("OF_MODELS", &OF_MODELS.join(" "))
     } else {
         script.to_owned()
     }
@@ -101,6 +104,10 @@ fn bash(script: &str) -> String {
         let case = |action: &str| format!("                {option})\n                    {action}\n");
         script.replace(&case(files), &case(calls))
     });
+    let script = OF_MODELS.iter().fold(script, |script, command| {
+        let words = format!("        imgsearch__subcmd__models__subcmd__{command})\n            opts=\"");
+        script.replace(&words, &format!("{words}$(imgsearch complete models 2>/dev/null) "))
+    });
     script + BASH
 }
 
@@ -108,8 +115,8 @@ fn bash(script: &str) -> String {
 // behind a quote that was typed.
 const BASH: &str = r#"
 _imgsearch_towns() {
-    local town typed="${cur//\\/}" quoted=
-    [[ ${cur} == [\"\']* ]] && quoted=1 typed="${cur:1}"
+    local town typed="${COMP_WORDS[COMP_CWORD]}" quoted=
+    [[ ${typed} == [\"\']* ]] && quoted=1 typed="${typed:1}" || typed="${typed//\\/}"
     COMPREPLY=()
     while IFS= read -r town; do
         [[ ${quoted} ]] || printf -v town %q "${town}"
@@ -157,5 +164,5 @@ complete -c imgsearch -l model -r -a "(imgsearch complete models 2>/dev/null)"
 complete -c imgsearch -l fields -r -f -a "(__fish_complete_list , 'imgsearch complete fields (commandline -opc)[2] 2>/dev/null')"
 complete -c imgsearch -l like -r -a "(imgsearch complete results 2>/dev/null)"
 complete -c imgsearch -l near -r -f -a "(imgsearch complete towns (commandline -ct | string replace -r -- '^--near=' '' | string unescape) 2>/dev/null)"
-complete -c imgsearch -n "__fish_imgsearch_using_subcommand models; and __fish_seen_subcommand_from use pull info verify bench remove" -f -a "(imgsearch complete models 2>/dev/null)"
+complete -c imgsearch -n "__fish_imgsearch_using_subcommand models; and __fish_seen_subcommand_from OF_MODELS" -f -a "(imgsearch complete models 2>/dev/null)"
 "#;

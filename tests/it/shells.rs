@@ -105,9 +105,12 @@ fn bash_completes_what_only_the_program_knows() {
     bash.check("imgsearch query x --fo", "imgsearch query x --format ");
     bash.check("imgsearch query --format js", "imgsearch query --format json");
     bash.check("imgsearch query --model xlmr-b", "imgsearch query --model xlmr-b32 ");
+    bash.check("imgsearch models use xlmr-b", "imgsearch models use xlmr-b32 ");
+    bash.check("imgsearch models verify xlmr-b", "imgsearch models verify xlmr-b32 ");
     bash.check("imgsearch tags --fields prob", "imgsearch tags --fields probability ");
     bash.check("imgsearch tags --fields path,la", "imgsearch tags --fields path,label ");
     bash.check("imgsearch query --like '#", "imgsearch query --like '#");
+    bash.check("imgsearch query --like '#2", "imgsearch query --like '#2' ");
     bash.check("imgsearch query x --near Li", "imgsearch query x --near Lisbon ");
     bash.check("imgsearch query x --near lisboa", "imgsearch query x --near lisboa ");
     bash.check("imgsearch query x --near P", "imgsearch query x --near P");
@@ -141,6 +144,7 @@ fn zsh_completes_what_only_the_program_knows() {
     zsh.check("imgsearch tags --fields path,la", "imgsearch tags --fields path,label,");
     zsh.check("imgsearch query x --fields ra", "imgsearch query x --fields rank,");
     zsh.check("imgsearch query --like '#", "imgsearch query --like '#");
+    zsh.check("imgsearch query --like '#2", "imgsearch query --like '#2' ");
     zsh.check("imgsearch query x --near Li", "imgsearch query x --near Lisbon ");
     zsh.check("imgsearch query x --near=Li", "imgsearch query x --near=Lisbon ");
     zsh.check("imgsearch query x --near P", "imgsearch query x --near P");

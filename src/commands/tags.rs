@@ -11,13 +11,13 @@ use super::filter::filter;
 use super::{Exit, explain, open_engine, read_vocabulary};
 use crate::cli::TagsArgs;
 use crate::progress;
-use crate::render::{Layout, Output, Records, Tag, tag_fields, unless_reader_left};
+use crate::render::{FormatOptions, Output, Records, Tag, tag_fields, unless_reader_left};
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
     let vocabulary =
         args.vocabulary.as_deref().map_or_else(|| Ok(Vocabulary::everyday()), read_vocabulary)?;
-    let layout = Layout::of(&args.output)?;
+    let layout = FormatOptions::of(&args.output)?;
     let (filter, choice) =
         (filter(settings, &args.filter)?, Choice { least: args.min_probability, most: args.top.get() });
     let engine = open_engine(settings)?;

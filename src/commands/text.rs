@@ -16,12 +16,12 @@ use imgsearch::text::{self, DETAIL, Line, Reader, upright};
 use super::Exit;
 use crate::cli::{Format, TextArgs};
 use crate::progress;
-use crate::render::{Layout, Output, ReadLine, Records, line_fields, unless_reader_left};
+use crate::render::{FormatOptions, Output, ReadLine, Records, line_fields, unless_reader_left};
 use crate::settings::Settings;
 use crate::usage::UsageError;
 
 pub(super) fn run(settings: &Settings, args: &TextArgs) -> Result<Exit> {
-    let layout = Layout::of(&args.output)?;
+    let layout = FormatOptions::of(&args.output)?;
     let reader = open(settings, &folder(settings)?, settings.threads)?;
     let is_plain = layout.format == Format::Text && args.output.fields.is_empty();
     let mut output = Output::new(settings.ui.look);

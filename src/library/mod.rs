@@ -62,7 +62,7 @@ pub use url::Url;
 
 use crate::files;
 use crate::roots::Roots;
-use layout::Layout;
+use layout::IndexFolders;
 use server::Server;
 
 /// Files that exist only after the index beside them has answered.
@@ -148,7 +148,7 @@ impl Library {
     /// [`StoreError::NoFolder`].
     pub fn index_folder(&self) -> Result<PathBuf, StoreError> {
         let folder = self.photos_folder()?;
-        Ok(folder.join(Layout::read(folder)?.in_use))
+        Ok(folder.join(IndexFolders::read(folder)?.in_use))
     }
 
     /// Opens the index in use as it was last published.
@@ -191,7 +191,7 @@ impl Library {
     /// As [`Library::index_folder`].
     pub fn index_folders(&self) -> Result<Vec<PathBuf>, StoreError> {
         let folder = self.photos_folder()?;
-        let layout = Layout::read(folder)?;
+        let layout = IndexFolders::read(folder)?;
         let mut folders = vec![folder.join(&layout.in_use)];
         folders.extend(layout.building(folder));
         Ok(folders)
@@ -261,7 +261,7 @@ impl Library {
 
     fn locked(&self, lock: Arc<Lock>) -> Result<LockedLibrary, StoreError> {
         self.tidy();
-        let layout = Layout::read(&self.folder)?;
+        let layout = IndexFolders::read(&self.folder)?;
         let mut folder = LockedFolder { library: self.clone(), layout, lock };
         folder.remove_retired()?;
         Ok(LockedLibrary { library: self.clone(), held: Held::Folder(folder) })
@@ -274,8 +274,8 @@ impl Library {
     pub fn lock_to_repair(&self) -> Result<LockedLibrary, StoreError> {
         if self.photos_folder()?.is_dir() {
             let _lock = Lock::acquire(&self.lock_folder)?;
-            Layout::repair(&self.folder)?;
-            self.collections().iter().try_for_each(|collection| Layout::repair(&collection.folder))?;
+            IndexFolders::repair(&self.folder)?;
+            self.collections().iter().try_for_each(|collection| IndexFolders::repair(&collection.folder))?;
         }
         self.lock()
     }
@@ -387,7 +387,7 @@ impl LockedLibrary {
 #[derive(Debug)]
 struct LockedFolder {
     library: Library,
-    layout: Layout,
+    layout: IndexFolders,
     lock: Arc<Lock>,
 }
 

@@ -170,7 +170,7 @@ impl Library {
             let opened = embedded::view(self, &folder);
             let now = self.index_folder()?;
             if opened.is_ok() || now == folder {
-                return opened.map_err(|error| self.no_library(error));
+                return opened.map_err(|error| self.no_library(error.into()));
             }
             // Another index replaced it before it was opened.
             folder = now;

@@ -95,7 +95,8 @@ fn a_missing_model_is_an_error_with_a_way_out() {
         let text: &[&str] = if args[0] == "index" { &["--text"] } else { &[] };
         let mut command = workspace.imgsearch(&args);
         command.args(text).args(["--text-model", "/nowhere"]).assert().code(2).stdout("").stderr(
-            contains("the text model is not installed: there is no /nowhere").and(contains("imgsearch setup text")),
+            contains("the text model is not installed: there is no /nowhere")
+                .and(contains("imgsearch setup text")),
         );
     }
 }

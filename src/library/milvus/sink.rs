@@ -112,7 +112,7 @@ impl MilvusSink {
     fn publish(&self, published: Published) -> Result<(), StoreError> {
         let Published { note, times } = published;
         let dim = self.table.space.dim();
-        self.upsert(row::note_columns(note, times, dim), 1)
+        self.upsert(row::note_columns(&note, times, dim), 1)
     }
 
     fn each(&self, condition: &Condition, load: Load, visit: Visit<'_>) -> Result<(), StoreError> {

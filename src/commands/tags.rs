@@ -22,12 +22,12 @@ pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
         (filter(settings, &args.filter)?, Choice { least: args.min_probability, most: args.top.get() });
     let engine = open_engine(settings)?;
     let bar = progress::words_bar(settings.ui);
-    engine.prepare(&vocabulary, &progress::shown_on(&bar))?;
+    let prepared = engine.prepare(vocabulary, &progress::shown_on(&bar))?;
     bar.finish_and_clear();
     let mut output = Output::new(settings.ui.look);
     let mut records = Records::new(&mut output, &layout, tag_fields())?;
     let (mut written, mut tags, mut failed) = (Ok(()), 0, false);
-    engine.tag(&vocabulary, &filter, choice, |tagged| {
+    engine.tag(&prepared, &filter, choice, |tagged| {
         if args.xmp {
             failed |= !write_sidecar(&tagged);
         }

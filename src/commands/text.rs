@@ -96,7 +96,9 @@ fn folder(settings: &Settings) -> Result<PathBuf> {
         return Ok(folder);
     }
     let error = UsageError::new(format!("the text model is not installed: there is no {}", folder.display()));
-    Err(error.hint("run `scripts/setup`, or name the folder of a PP-OCR model with `--text-model`").into())
+    Err(error
+        .hint("run `imgsearch setup text`, or name the folder of a PP-OCR model with `--text-model`")
+        .into())
 }
 
 fn open(settings: &Settings, folder: &Path, threads: usize) -> Result<Reader, ModelError> {

@@ -24,7 +24,7 @@ use crate::photo::{Id, Photo};
 use crate::query::{Cutoff, NearDuplicates, Order};
 use crate::{Library, Query};
 
-pub use tags::{Choice, Label, Tagged, Vocabulary};
+pub use tags::{Choice, Label, Prepared, Tagged, Vocabulary};
 
 use background::{Background, concepts};
 use kept_texts::KeptTexts;

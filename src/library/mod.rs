@@ -52,6 +52,7 @@ use std::sync::Arc;
 
 use imgsearch_index::{Error as IndexError, Lock, Space};
 
+pub use every_index::Role;
 pub use known_roots::Root;
 pub use note::Note;
 pub use server::Secrets;
@@ -169,10 +170,18 @@ impl Library {
             let opened = embedded::view(self, &folder);
             let now = self.index_folder()?;
             if opened.is_ok() || now == folder {
-                return Ok(opened?);
+                return opened.map_err(|error| self.no_library(error.into()));
             }
             // Another index replaced it before it was opened.
             folder = now;
+        }
+    }
+
+    /// A missing index means to people that there is no library yet.
+    fn no_library(&self, error: StoreError) -> StoreError {
+        match error.is_missing() {
+            true => StoreError::NoLibrary { library: self.to_string() },
+            false => error,
         }
     }
 
@@ -239,7 +248,7 @@ impl Library {
             return Ok(LockedLibrary { library: self.clone(), held: Held::Server(Arc::clone(server)) });
         }
         if !self.folder.is_dir() {
-            return Err(IndexError::Missing { path: self.folder.clone() }.into());
+            return Err(StoreError::NoLibrary { library: self.to_string() });
         }
         let lock = Arc::new(Lock::acquire(&self.lock_folder)?);
         let locked = self.locked(lock.clone())?;

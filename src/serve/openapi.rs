@@ -138,7 +138,7 @@ impl PartialSchema for PhotoRecord {
 fn record(section: &str) -> serde_json::Map<String, Value> {
     let mut properties = serde_json::Map::new();
     properties.insert("id".to_owned(), id_schema());
-    for field in documented(section).iter().filter(|field| field.name != "query") {
+    for field in documented(section).iter().filter(|field| !["query", "corrected"].contains(&field.name)) {
         let kind = match field.kind {
             "number" => json!(["number", "null"]),
             "flag" => json!(["boolean", "null"]),

@@ -153,6 +153,7 @@ function list(photo) {
     Keywords: photo.keywords?.join(', '),
     File: photo.path,
     Note: photo.note,
+    Why: photo.why?.join('; '),
   };
   const facts = element('dl', {});
   for (const [name, value] of Object.entries(rows)) {

@@ -52,13 +52,16 @@ pub(super) struct Shown {
     why: Vec<String>,
     /// The paths of all copies; only filled in the answer for one photo.
     paths: Vec<String>,
+    /// The lines that were read in the picture; only filled in the answer for one photo.
+    lines: Vec<String>,
 }
 
 impl From<Match> for Shown {
     fn from(found: Match) -> Shown {
         let Match { rank, score, path, content, photo, similar, why, .. } = found;
         let (id, rank, similar) = (content.map(Id), Some(rank), Some(similar));
-        Shown { id, rank, score, similar, path, photo, why, paths: Vec::new() }
+        let (paths, lines) = (Vec::new(), Vec::new());
+        Shown { id, rank, score, similar, path, photo, why, paths, lines }
     }
 }
 
@@ -68,7 +71,9 @@ impl From<Known> for Shown {
         let path = known.paths.into_iter().next().unwrap_or_default();
         let (rank, score, similar) = (None, None, None);
         let (id, why) = (Some(known.id), Vec::new());
-        Shown { id, rank, score, similar, path, photo: known.photo, why, paths }
+        let text = known.photo.as_ref().and_then(|photo| photo.text.as_ref());
+        let lines = text.into_iter().flat_map(|text| text.lines()).map(|line| line.text.clone()).collect();
+        Shown { id, rank, score, similar, path, photo: known.photo, why, paths, lines }
     }
 }
 
@@ -97,6 +102,11 @@ impl Shown {
 
     pub(super) fn rank(&self) -> Option<usize> {
         self.rank
+    }
+
+    /// Its record.
+    pub(super) fn photo(&self) -> Option<&Photo> {
+        self.photo.as_ref()
     }
 
     /// Where its date comes from, if that is known.
@@ -218,6 +228,7 @@ pub(super) fn with_all_paths(app: &App, id: Id) -> Result<Listing<Shown>, Proble
     let photo = app.service.photo(id)?.ok_or(ServiceError::NoSuchPhoto { id })?;
     let mut fields = fields(app);
     fields.push(Field::new("paths", |shown: &Shown| Value::List(&shown.paths)));
+    fields.push(Field::new("lines", |shown: &Shown| Value::List(&shown.lines)));
     Ok(Listing { fields, records: vec![photo.into()] })
 }
 

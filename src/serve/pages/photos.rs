@@ -137,6 +137,7 @@ fn keys() -> Markup {
         (&["L"], "More like this photo"),
         (&["+", "−"], "Find more, or less, like this photo"),
         (&["I"], "Facts about the photo"),
+        (&["T"], "Text in the photo, to select and copy"),
         (&["D"], "Download the photo"),
         (&["Esc"], "Close"),
     ];

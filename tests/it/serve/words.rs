@@ -62,6 +62,29 @@ fn the_page_shows_words_as_text() {
     assert!(corrected.contains("No photo has `invoce`; shown: photos with `invoice`."), "{corrected}");
 }
 
+#[test]
+fn the_lines_lie_over_the_photo() {
+    let workspace = worded();
+    note_text(&workspace, "plain.jpg", &["<b>Needle</b>"]);
+    let server = Server::start(&workspace, &[]);
+    let id = |question: &str| {
+        let found = server.json(&format!("/api/v1/search?{question}"), 200);
+        photos(&found)[0]["id"].as_str().unwrap().to_owned()
+    };
+    let (receipt, needle, beach) = (id("text=2023"), id("text=needle"), id("keyword=holiday"));
+    let photo = server.json(&format!("/api/v1/photos/{receipt}"), 200);
+    assert_eq!(photo["lines"], json!(["INVOICE 2023", "Total 12.50"]));
+    let page = |path: &str| server.get(path).body_mut().read_to_string().unwrap();
+    let shown = page(&format!("/photo/{receipt}"));
+    let lines = shown.split("<svg class=\"lines\"").nth(1).unwrap();
+    assert!(lines.contains(">INVOICE 2023</text>") && lines.contains("viewBox=\"0 0 48 32\""), "{lines}");
+    assert!(shown.contains("id=\"lines\"") && !shown.contains("id=\"lines\" checked"), "{shown}");
+    assert!(page(&format!("/photo/{receipt}?text")).contains("id=\"lines\" checked"));
+    let hostile = page(&format!("/photo/{needle}"));
+    assert!(hostile.contains("&lt;b&gt;Needle&lt;/b&gt;") && !hostile.contains("<b>"), "{hostile}");
+    assert!(page(&format!("/photo/{beach}?text")).contains("No text was read in this photo."));
+}
+
 #[cfg(feature = "mcp")]
 #[test]
 fn assistants_ask_for_words_and_learn_why() {

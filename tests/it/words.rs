@@ -255,9 +255,12 @@ fn a_library_without_words_is_looked_through_once() {
     let noted = fs::read(&note).unwrap();
     ask(&workspace, &["total"]);
     assert_eq!(fs::read(&note).unwrap(), noted);
+    let answer = ask(&workspace, &["text:invoice"]);
+    assert!(answer.stderr.contains("not read yet, which `imgsearch index --text` does"), "{}", answer.stderr);
     // Words that come later are found.
     note_text(&workspace, "a.png", &["Invoice"]);
     assert_eq!(ask(&workspace, &["invoice"]).why(0), ["text \"Invoice\""]);
+    assert!(!ask(&workspace, &["text:zebra"]).stderr.contains("not read yet"));
 }
 
 #[test]

@@ -73,21 +73,26 @@ fn main() -> Result<()> {
     let mut ranks = Ranks::new();
     for Asked { kind, text, answers } in &asked {
         let all = NonZeroUsize::new(100_000).context("it is not 0")?;
-        let found = engine.search(&Query { exact: true, ..Query::new(Expression::text(text.clone()), all) })?;
+        let found =
+            engine.search(&Query { exact: true, ..Query::new(Expression::text(text.clone()), all) })?;
         let best = orders(&found).map(|order| {
             order.iter().position(|at| answers.contains(&found[*at].path)).map(|position| position + 1)
         });
         ranks.entry(kind.clone()).or_default().push(best);
         ranks.entry("over all".to_owned()).or_default().push(best);
     }
-    println!("{:10} {:10} {:>7} {:>6} {:>6} {:>6} {:>6}", "queries", "way", "number", "R@1", "R@5", "R@10", "MRR");
+    println!(
+        "{:10} {:10} {:>7} {:>6} {:>6} {:>6} {:>6}",
+        "queries", "way", "number", "R@1", "R@5", "R@10", "MRR"
+    );
     for (kind, ranks) in &ranks {
         for (way, name) in WAYS.iter().enumerate() {
             let within = |k: usize| {
                 let right = ranks.iter().filter(|ranks| ranks[way].is_some_and(|rank| rank <= k)).count();
                 100.0 * share(right, ranks.len())
             };
-            let reciprocal: f64 = ranks.iter().filter_map(|ranks| ranks[way]).map(|rank| 1.0 / number(rank)).sum();
+            let reciprocal: f64 =
+                ranks.iter().filter_map(|ranks| ranks[way]).map(|rank| 1.0 / number(rank)).sum();
             println!(
                 "{kind:10} {name:10} {:7} {:6.1} {:6.1} {:6.1} {:6.3}",
                 ranks.len(),
@@ -115,7 +120,12 @@ fn note(library: &Library, pictures: &Path, worded: &[Worded]) -> Result<()> {
         let stored = view.get(&item)?.with_context(|| format!("{file} was not indexed"))?;
         let line = |text: &String| Line { text: text.clone(), confidence: 100, corners: [[0, 0]; 4] };
         let photo = stored.photo.context("a record")?.with_text(Text::new(lines.iter().map(line), 1));
-        opened.sink.apply(vec![Write::Put { item, content: stored.content, photo, vector: stored.vector }])?;
+        opened.sink.apply(vec![Write::Put {
+            item,
+            content: stored.content,
+            photo,
+            vector: stored.vector,
+        }])?;
     }
     Ok(opened.sink.close()?)
 }
@@ -124,18 +134,26 @@ fn questions(photos: &Path, pictures: &Path, worded: &[Worded]) -> Result<Vec<As
     let mut all = Vec::new();
     for photo in captioned(photos.parent().context("a folder")?)? {
         let answers = vec![photos.join(&photo.file)];
-        all.extend(photo.captions.into_iter().take(1).map(|text| Asked { kind: "scene".to_owned(), text, answers }));
+        all.extend(photo.captions.into_iter().take(1).map(|text| Asked {
+            kind: "scene".to_owned(),
+            text,
+            answers,
+        }));
     }
     let words = |text: &str| -> Vec<String> {
         let text = fold(text);
-        text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+        text.split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
     };
     let known: Vec<(PathBuf, Vec<String>)> =
         worded.iter().map(|one| (pictures.join(&one.file), words(&one.lines.join("\n")))).collect();
     for (one, (path, _)) in worded.iter().zip(&known) {
         for (kind, text) in &one.queries {
             let asked = words(text);
-            let has_all = |(_, known): &&(PathBuf, Vec<String>)| asked.iter().all(|word| known.contains(word));
+            let has_all =
+                |(_, known): &&(PathBuf, Vec<String>)| asked.iter().all(|word| known.contains(word));
             let answers = match kind.as_str() {
                 "words" => known.iter().filter(has_all).map(|(path, _)| path.clone()).collect(),
                 _ => vec![path.clone()],

@@ -312,9 +312,10 @@ impl Searcher {
     /// # Panics
     /// If `nth` is 0.
     pub fn every(&self, nth: usize) -> impl Iterator<Item = Result<Stored<'_>, Error>> {
-        let living = self.0.parts.iter().flat_map(|part| {
-            part.living(0..part.segment.vectors()).map(move |position| (part, position))
-        });
+        let living =
+            self.0.parts.iter().flat_map(|part| {
+                part.living(0..part.segment.vectors()).map(move |position| (part, position))
+            });
         living.step_by(nth).map(|(part, position)| part.stored(position))
     }
 

@@ -169,7 +169,8 @@ fn answer_line(
     every: &Query,
 ) -> Result<(Vec<Match>, Option<String>)> {
     let Separated { words, conditions } = separate_line(line)?;
-    let query = Query { filter: every.filter.clone().with(written(settings, &conditions)?)?, ..every.clone() };
+    let query =
+        Query { filter: every.filter.clone().with(written(settings, &conditions)?)?, ..every.clone() };
     let view = engine.view();
     if words.is_empty() {
         return Ok(spelling::search(&*view, &query, |query| newest(&*view, query, &zone()))?);

@@ -28,8 +28,7 @@ const DEVIATIONS: f32 = 6.0;
 const MOST_WORDS: usize = 32;
 
 /// Where words lift. The names of files and folders do not: they often say where a photo came from, and not what it is.
-const FIELDS: [TextField; 4] =
-    [TextField::Text, TextField::Caption, TextField::Keyword, TextField::Person];
+const FIELDS: [TextField; 4] = [TextField::Text, TextField::Caption, TextField::Keyword, TextField::Person];
 
 /// Words that say nothing alone, in several languages.
 const STOP_WORDS: &str = include_str!("stop_words.txt");
@@ -46,7 +45,8 @@ impl Search<'_> {
     /// The photos that meet the conditions of `ask` and in which words of the expression stand. None if the expression
     /// has pictures, or if the store cannot look up words quickly.
     pub(super) fn lifted(&self, expression: &Expression, ask: &Ask<'_>) -> Result<Lifted, StoreError> {
-        let words: Vec<TextCondition> = words_of(expression).iter().filter_map(|word| condition(word)).collect();
+        let words: Vec<TextCondition> =
+            words_of(expression).iter().filter_map(|word| condition(word)).collect();
         if words.is_empty() {
             return Ok(Lifted::default());
         }

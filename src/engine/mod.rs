@@ -181,7 +181,8 @@ impl Engine {
             NearDuplicates::Show => best(query.top)?.into_iter().map(|found| (found, 0)).collect(),
             NearDuplicates::Collapse => different(&*search.view, query.top, best)?,
         };
-        let matches = found.into_iter().zip(1..).map(|((found, similar), rank)| Match::of(found, rank, similar));
+        let matches =
+            found.into_iter().zip(1..).map(|((found, similar), rank)| Match::of(found, rank, similar));
         Ok(in_order(explained(matches.collect(), &query.filter, &lifted.words), &query.order))
     }
 

@@ -30,10 +30,10 @@ pub fn newest(view: &dyn View, query: &Query, zone: &TimeZone) -> Result<Vec<Mat
         NearDuplicates::Show => first(query.top)?.into_iter().map(|found| (found, 0)).collect(),
         NearDuplicates::Collapse => different(view, query.top, first)?,
     };
-    let listed = found.into_iter().zip(1..).map(|((found, similar), rank)| Match {
-        score: None,
-        ..Match::of(found, rank, similar)
-    });
+    let listed = found
+        .into_iter()
+        .zip(1..)
+        .map(|((found, similar), rank)| Match { score: None, ..Match::of(found, rank, similar) });
     Ok(in_order(explained(listed.collect(), &query.filter, &[]), &query.order))
 }
 

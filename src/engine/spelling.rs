@@ -54,7 +54,8 @@ pub fn corrected(view: &dyn View, filter: &Filter) -> Result<Option<Corrected>, 
         let quoted: Vec<_> = words.into_iter().map(|word| format!("`{word}`")).collect();
         quoted.join(", ")
     };
-    let (typed, meant): (Vec<&String>, Vec<&String>) = changes.iter().map(|(typed, meant)| (typed, meant)).unzip();
+    let (typed, meant): (Vec<&String>, Vec<&String>) =
+        changes.iter().map(|(typed, meant)| (typed, meant)).unzip();
     let note = format!("no photo has {}; shown: photos with {}", quoted(typed), quoted(meant));
     Ok(Some(Corrected { filter, note }))
 }
@@ -110,16 +111,21 @@ fn texts_of(stored: &Stored, fields: &[TextField]) -> Vec<String> {
     for field in fields {
         match (field, details) {
             (TextField::Text, _) => {
-                texts.extend(photo.and_then(|photo| photo.text.as_ref()).map(|text| text.folded().to_owned()));
+                texts
+                    .extend(photo.and_then(|photo| photo.text.as_ref()).map(|text| text.folded().to_owned()));
             }
             (TextField::Name, _) => {
                 let path = path_bytes(&stored.item.path).unwrap_or_default();
                 texts.push(fold(&String::from_utf8_lossy(&path)));
             }
             (TextField::Caption, Some(details)) => {
-                texts.extend([&details.title, &details.description].into_iter().flatten().map(|text| fold(text)));
+                texts.extend(
+                    [&details.title, &details.description].into_iter().flatten().map(|text| fold(text)),
+                );
             }
-            (TextField::Keyword, Some(details)) => texts.extend(details.keywords.iter().map(|word| fold(word))),
+            (TextField::Keyword, Some(details)) => {
+                texts.extend(details.keywords.iter().map(|word| fold(word)))
+            }
             (TextField::Person, Some(details)) => texts.extend(details.people.iter().map(|name| fold(name))),
             (TextField::Place | TextField::Caption | TextField::Keyword | TextField::Person, _) => {}
         }
@@ -172,8 +178,17 @@ mod tests {
 
     #[test]
     fn a_word_is_corrected_only_if_it_stands_nowhere() {
-        let known = [("invoice", 3), ("invoices", 1), ("total", 1), ("re16", 1), ("cats", 1), ("grosse", 1), ("rechnung", 1)];
-        let known: HashMap<String, usize> = known.iter().map(|(word, count)| ((*word).to_owned(), *count)).collect();
+        let known = [
+            ("invoice", 3),
+            ("invoices", 1),
+            ("total", 1),
+            ("re16", 1),
+            ("cats", 1),
+            ("grosse", 1),
+            ("rechnung", 1),
+        ];
+        let known: HashMap<String, usize> =
+            known.iter().map(|(word, count)| ((*word).to_owned(), *count)).collect();
         #[track_caller]
         fn check(known: &HashMap<String, usize>, word: &str, expected: Option<&str>) {
             assert_eq!(nearest(word, known), expected, "{word}");

@@ -14,7 +14,9 @@ use imgsearch_index::{
     WriterOptions,
 };
 
-use super::store::{Ask, Hit, Load, Sink, Standing, Stats, StoreError, Stored, View, Visit, VisitItem, Write};
+use super::store::{
+    Ask, Hit, Load, Sink, Standing, Stats, StoreError, Stored, View, Visit, VisitItem, Write,
+};
 use super::{Library, Note};
 use crate::item::{Item, file_of_key, is_under, path_bytes};
 use crate::photo::{Glance, Photo, Texts};
@@ -123,10 +125,12 @@ impl EmbeddedView {
     fn deviation(&self, vector: &Vector) -> Result<f32, StoreError> {
         if self.sample.get().is_none() {
             let nth = self.searcher.len().div_ceil(SAMPLE).max(1);
-            let vectors = self.searcher.every(nth).filter_map(|stored| stored.map(|stored| stored.vector).transpose());
+            let vectors =
+                self.searcher.every(nth).filter_map(|stored| stored.map(|stored| stored.vector).transpose());
             _ = self.sample.set(vectors.collect::<Result<_, _>>()?);
         }
-        let scores: Vec<f32> = self.sample.get().into_iter().flatten().map(|photo| photo.dot(vector)).collect();
+        let scores: Vec<f32> =
+            self.sample.get().into_iter().flatten().map(|photo| photo.dot(vector)).collect();
         let mean = mean(scores.iter().copied());
         Ok(self::mean(scores.iter().map(|score| (score - mean).powi(2))).sqrt())
     }
@@ -243,10 +247,14 @@ impl View for EmbeddedView {
         let mut hits = self.marked(ask, &selection, &marked)?;
         if marked.len() > MOST_STANDING.get() {
             let all = marked.values().fold(0, |all, marks| all | marks);
-            let full = marked.iter().filter(|(_, marks)| **marks == all).filter_map(|(key, _)| Key::new(key.clone()).ok());
+            let full = marked
+                .iter()
+                .filter(|(_, marks)| **marks == all)
+                .filter_map(|(key, _)| Key::new(key.clone()).ok());
             let full: Vec<Key> = full.collect();
             let more = self.marked(ask, &self.searcher.select_keys(&full)?, &marked)?;
-            let is_new = |(hit, _): &(Hit, u32)| !hits.iter().any(|(known, _)| known.stored.item == hit.stored.item);
+            let is_new =
+                |(hit, _): &(Hit, u32)| !hits.iter().any(|(known, _)| known.stored.item == hit.stored.item);
             let more: Vec<_> = more.into_iter().filter(is_new).collect();
             hits.extend(more);
         }

@@ -297,7 +297,10 @@ impl Library {
 
 /// Whether the file with this name in a library's folder is a part of the library.
 fn is_own(name: &OsStr) -> bool {
-    let is_part = |name| ["writer.lock", "serve-token", embedded::WORDLESS].contains(&name) || OF_AN_INDEX_IN_USE.contains(&name);
+    let is_part = |name| {
+        ["writer.lock", "serve-token", embedded::WORDLESS].contains(&name)
+            || OF_AN_INDEX_IN_USE.contains(&name)
+    };
     name.to_str().is_some_and(|name| is_part(name) || layout::is_name(name)) || files::is_unfinished(name)
 }
 

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use imgsearch_index::{Fingerprint, Space};
 
-use super::store::{Ask, Hit, Load, Sink, Standing, Stats, StoreError, Stored, View, Visit, VisitItem, Write};
+use super::store::{
+    Ask, Hit, Load, Sink, Standing, Stats, StoreError, Stored, View, Visit, VisitItem, Write,
+};
 use super::{Note, Opened};
 use crate::item::{Folder, Item};
 use crate::query::{Filter, TextCondition};

@@ -135,8 +135,7 @@ mod tests {
     fn modules_become_one() {
         let a = "// A.\nimport x from './vendor/x.js';\n/** It\n * is\n */\nexport const a = 1;\n";
         let b = "import { a } from './a.js';\nexport function b() {\n  return a * x; // twice,\n}\nf([\n  1,\n  2,\n]);\nfunction c() {\n  f();\n}\n";
-        let expected =
-            "import x from './vendor/x.js';\nconst a = 1;\nfunction b() {return a * x; // twice,\n}\nf([1,2]);\nfunction c() {f()}\n";
+        let expected = "import x from './vendor/x.js';\nconst a = 1;\nfunction b() {return a * x; // twice,\n}\nf([1,2]);\nfunction c() {f()}\n";
         assert_eq!(joined(&[a, b]), expected);
     }
 

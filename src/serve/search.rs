@@ -12,8 +12,8 @@ use imgsearch::engine::nothing;
 use imgsearch::engine::spelling::{self, Corrected};
 use imgsearch::photo::Id;
 use imgsearch::query::{
-    Conditions, Cutoff, Filter, MOST_CHARACTERS, Order, PARAMETERS, Separated, Source, Term, Understood, Words,
-    parse_line, separate_line,
+    Conditions, Cutoff, Filter, MOST_CHARACTERS, Order, PARAMETERS, Separated, Source, Term, Understood,
+    Words, parse_line, separate_line,
 };
 use imgsearch::service::{Cursor, Page, ServiceError};
 use imgsearch::{Expression, Query};

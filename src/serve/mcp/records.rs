@@ -68,7 +68,10 @@ pub(super) fn told_of(photo: &Map<String, Value>, paths: &Paths, detail: Detail)
             (_, Value::String(said)) => text(said, detail.longest),
             ("why", Value::Array(all)) => {
                 // The name of a folder may be hidden.
-                let all = all.iter().filter_map(Value::as_str).filter(|why| paths.are_whole() || !why.starts_with("name "));
+                let all = all
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .filter(|why| paths.are_whole() || !why.starts_with("name "));
                 let all: Vec<Value> = all.map(|why| text(why, detail.longest)).collect();
                 (!all.is_empty()).then_some(all.into())?
             }

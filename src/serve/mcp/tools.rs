@@ -29,8 +29,21 @@ const MOST_DUPLICATES: usize = 200;
 
 /// Parameters of the API that the tools have under the same names: conditions, and the order of results.
 const CONDITIONS: &[&str] = &[
-    "after", "before", "on", "near", "radius", "camera", "type", "orientation", "text", "caption", "keyword", "person",
-    "place", "name", "words",
+    "after",
+    "before",
+    "on",
+    "near",
+    "radius",
+    "camera",
+    "type",
+    "orientation",
+    "text",
+    "caption",
+    "keyword",
+    "person",
+    "place",
+    "name",
+    "words",
 ];
 /// The conditions that tell something of the names of files and folders.
 const OF_NAMES: &[&str] = &["in", "glob", "name", "words"];
@@ -240,7 +253,9 @@ fn said(app: &App, arguments: &Arguments<'_>) -> Result<Said, Problem> {
         let conditions = separate_line(query)?.conditions;
         let of_names = conditions.iter().find(|(name, _)| OF_NAMES.contains(name));
         if let Some((name, _)) = of_names.filter(|_| !overview::tells_paths(app)) {
-            return Err(Problem::unprocessable(format!("query: `{name}:` cannot be used here, because paths are hidden")));
+            return Err(Problem::unprocessable(format!(
+                "query: `{name}:` cannot be used here, because paths are hidden"
+            )));
         }
     }
     said.extend(arguments.said(CONDITIONS));

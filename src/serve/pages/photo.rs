@@ -2,8 +2,8 @@
 
 use axum::extract::{Query as Pairs, State};
 use axum::response::Html;
-use imgsearch::service::ServiceError;
 use imgsearch::photo::{Line, Photo};
+use imgsearch::service::ServiceError;
 use maud::{Markup, html};
 
 use super::super::App;

@@ -17,7 +17,7 @@ fn the_api_lists_corrects_and_explains() {
         let first = &photos(&answer)[0];
         assert_eq!((&first["rank"], &first["score"]), (&Value::Null, &Value::Null));
         let why = first["why"].as_array().unwrap();
-        assert_eq!(why.last().unwrap(), "text \"Draft of an invoice\"", "{question}");
+        assert!(why.contains(&json!("text \"Draft of an invoice\"")), "{question}: {why:?}");
     }
     assert_eq!(names(&search("q=text:invoice+-text:draft")), ["receipt.jpg"]);
     assert_eq!(names(&search("text=invoice&text=-draft")), ["receipt.jpg"]);
@@ -107,9 +107,12 @@ fn assistants_ask_for_words_and_learn_why() {
     assert_eq!((photos(&found).len(), found["photos"][0].get("why")), (1, None));
 
     let hidden = Server::start(&workspace, &["--hide-places", "--mcp-paths", "none"]);
-    for arguments in
-        [json!({ "query": "name:wedding" }), json!({ "query": "place:Lisbon" }), json!({ "name": "wedding" }), json!({ "place": "Lisbon" })]
-    {
+    for arguments in [
+        json!({ "query": "name:wedding" }),
+        json!({ "query": "place:Lisbon" }),
+        json!({ "name": "wedding" }),
+        json!({ "place": "Lisbon" }),
+    ] {
         let called = call(&hidden, arguments.clone());
         let failed = called["result"]["isError"] == true || called.get("error").is_some();
         assert!(failed, "{arguments}: {called}");

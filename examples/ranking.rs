@@ -134,11 +134,8 @@ fn questions(photos: &Path, pictures: &Path, worded: &[Worded]) -> Result<Vec<As
     let mut all = Vec::new();
     for photo in captioned(photos.parent().context("a folder")?)? {
         let answers = vec![photos.join(&photo.file)];
-        all.extend(photo.captions.into_iter().take(1).map(|text| Asked {
-            kind: "scene".to_owned(),
-            text,
-            answers,
-        }));
+        let text = photo.captions.into_iter().next().unwrap_or_default();
+        all.push(Asked { kind: "scene".to_owned(), text, answers });
     }
     let words = |text: &str| -> Vec<String> {
         let text = fold(text);

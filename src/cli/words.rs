@@ -5,18 +5,17 @@ use clap::Args;
 /// Conditions on words. All words must be there, at the start of a word: `invoice` finds `invoices`. Quotation marks keep
 /// words together, and `-` in front excludes a word.
 #[derive(Clone, Debug, Args)]
-#[command(next_help_heading = "Words")]
 pub(crate) struct WordsArgs {
-    /// Only photos with these words in the picture, after `index --text` has read it (repeatable).
+    /// Only photos with these words in the picture (repeatable).
     ///
-    /// All words must be there. Quotation marks keep words together, and `-` excludes a word.
+    /// `index --text` reads the text in pictures. All words must be there. Quotation marks keep words together, and `-` excludes a word.
     /// Examples: `--text invoice`, `--text 'invoice "in total" -draft'`
     #[arg(long, value_name = "WORDS", allow_hyphen_values = true)]
     pub(crate) text: Vec<String>,
 
-    /// Only photos with these words in the picture, in a caption, keyword or name of a person, or in the name of the file
-    /// or of a folder (repeatable).
+    /// Only photos with these words in picture, caption, keywords or names.
     ///
+    /// The names are those of people, of the file and of its folders. It can be repeated.
     /// Example: `imgsearch query --words lisbon`
     #[arg(id = "anywhere", long = "words", value_name = "WORDS", allow_hyphen_values = true)]
     pub(crate) anywhere: Vec<String>,

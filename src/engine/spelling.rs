@@ -197,7 +197,7 @@ mod tests {
         check(&known, "invo", Some("invo"));
         check(&known, "invoce", Some("invoice"));
         check(&known, "invioce", Some("invoice"));
-        check(&known, "invoicse", Some("invoices"));
+        check(&known, "invoicse", Some("invoice"));
         check(&known, "invoicess", Some("invoices"));
         check(&known, "totla", Some("total"));
         check(&known, "tot", Some("tot"));

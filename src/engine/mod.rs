@@ -360,7 +360,7 @@ fn explained(mut matches: Vec<Match>, filter: &Filter, lifting: &[TextCondition]
     for found in &mut matches {
         let (Some(path), Some(photo)) = (path_bytes(&found.path), &found.photo) else { continue };
         let lifting = lifting.iter().filter(|_| found.lift.is_some());
-        found.why = why(filter.texts.iter().chain(lifting), &path, photo);
+        found.why = why(filter.texts.iter().chain(lifting), path, photo);
     }
     matches
 }

@@ -116,7 +116,7 @@ fn texts_of(stored: &Stored, fields: &[TextField]) -> Vec<String> {
             }
             (TextField::Name, _) => {
                 let path = path_bytes(&stored.item.path).unwrap_or_default();
-                texts.push(fold(&String::from_utf8_lossy(&path)));
+                texts.push(fold(&String::from_utf8_lossy(path)));
             }
             (TextField::Caption, Some(details)) => {
                 texts.extend(

@@ -163,8 +163,9 @@ fn reliability(engine: &Engine, photos: &[Captioned]) -> Result<Vec<String>> {
     const BOUNDS: [f32; 6] = [0.1, 0.2, 0.35, 0.5, 0.7, 0.9];
     let labels: HashMap<&str, Vec<&str>> = categories(photos).skip(1).step_by(2).collect();
     let vocabulary = Vocabulary::parse(&labels.keys().copied().collect::<Vec<_>>().join("\n"));
+    let prepared = engine.prepare(vocabulary, &|_, _| ())?;
     let mut given: Vec<(f32, bool)> = Vec::new();
-    engine.tag(&vocabulary, &Filter::default(), Choice { least: BOUNDS[0], most: usize::MAX }, |photo| {
+    engine.tag(&prepared, &Filter::default(), Choice { least: BOUNDS[0], most: usize::MAX }, |photo| {
         for label in photo.labels {
             let is_right = labels[&*label.name].iter().any(|file| photo.path.ends_with(file));
             given.push((label.probability, is_right));

@@ -13,8 +13,13 @@ use decode::{Detail, Limits, decode, memory};
 #[path = "../src/decode/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the module as it is, of which this calls the front door")]
 mod decode;
+/// How decode cleans texts.
+#[path = "../src/fold.rs"]
+#[allow(dead_code, reason = "decode does not compare texts")]
+mod fold;
 /// The hints of decode's errors.
 #[path = "../src/hint.rs"]
+#[allow(dead_code, reason = "decode guesses no names")]
 mod hint;
 
 /// Small limits, so that no file takes long.

@@ -9,7 +9,7 @@ use image::{Rgb, RgbImage};
 use minicbor::{Decode, Encode};
 
 use crate::decode::Picture;
-use crate::perceptual::{Turn, squashed};
+use crate::perceptual::{Rotation, squashed};
 
 /// Side in pixels of the reduced picture from which everything is computed.
 const SIDE: u32 = 32;
@@ -107,7 +107,7 @@ impl Look {
 
     /// Whether `other` can be the same picture as this one in this turn, saved again. Drawn pictures must agree even in
     /// places as small as a word. Other colours or another exposure are never the same picture.
-    pub fn is_of_same_picture(&self, other: &Look, turn: Turn, is_same_size: bool) -> bool {
+    pub fn is_of_same_picture(&self, other: &Look, turn: Rotation, is_same_size: bool) -> bool {
         let tolerance = match (self.is_drawn() && other.is_drawn(), is_same_size) {
             (true, true) => DRAWN_OF_ONE_SIZE,
             (true, false) => DRAWN,
@@ -117,7 +117,7 @@ impl Look {
     }
 
     /// The difference of `other` from this one in this turn; `None` if a later version made one of them.
-    pub fn difference(&self, other: &Look, turn: Turn) -> Option<Difference> {
+    pub fn difference(&self, other: &Look, turn: Rotation) -> Option<Difference> {
         let (mine, others) = (self.grey()?, other.grey()?);
         let cells = mine.len().min(others.len());
         let (mine, others) = (reduced(mine, cells), reduced(others, cells));
@@ -144,15 +144,15 @@ impl Look {
 
     /// Whether both have similar colours overall, with this one in this turn. True for two shots of one scene in any light,
     /// false for a picture and its copy in grey or in other colours.
-    pub fn has_similar_colours(&self, other: &Look, turn: Turn) -> bool {
+    pub fn has_similar_colours(&self, other: &Look, turn: Rotation) -> bool {
         if self.side().is_none() || other.side().is_none() {
             return false;
         }
-        let centred = |look: &Look, turn: Turn| {
+        let centred = |look: &Look, turn: Rotation| {
             let colour = |at: usize| f32::from(look.colours()[colour_source(turn, at)]) - 128.0;
             (0..2 * COLOUR_CELLS).map(colour).collect()
         };
-        let (mine, others): (Vec<f32>, Vec<f32>) = (centred(self, turn), centred(other, Turn::None));
+        let (mine, others): (Vec<f32>, Vec<f32>) = (centred(self, turn), centred(other, Rotation::None));
         let mean_product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>() / count(a);
         let strengths = [mean_product(&mine, &mine).sqrt(), mean_product(&others, &others).sqrt()];
         let (weak, strong) = (strengths[0].min(strengths[1]), strengths[0].max(strengths[1]));
@@ -163,7 +163,7 @@ impl Look {
 
     /// Whether both have about the same contrast and brightness, as crops of one photo do.
     pub fn has_same_exposure(&self, other: &Look) -> bool {
-        self.difference(other, Turn::None).is_some_and(|Difference { contrast, brightness, .. }| {
+        self.difference(other, Rotation::None).is_some_and(|Difference { contrast, brightness, .. }| {
             contrast <= SAME_CONTRAST && brightness <= SAME_BRIGHTNESS
         })
     }
@@ -264,24 +264,24 @@ fn reduced(mut square: Vec<f32>, cells: usize) -> Vec<f32> {
 }
 
 /// The index of the cell that a turn moves to `at`.
-fn source(turn: Turn, side: usize, at: usize) -> usize {
+fn source(turn: Rotation, side: usize, at: usize) -> usize {
     let (x, y, last) = (at % side, at / side, side - 1);
     let (x, y) = match turn {
-        Turn::None => (x, y),
-        Turn::Quarter => (y, last - x),
-        Turn::Half => (last - x, last - y),
-        Turn::ThreeQuarters => (last - y, x),
+        Rotation::None => (x, y),
+        Rotation::Quarter => (y, last - x),
+        Rotation::Half => (last - x, last - y),
+        Rotation::ThreeQuarters => (last - y, x),
     };
     y * side + x
 }
 
 /// The same for colours; Cb and Cr are turned separately.
-fn colour_source(turn: Turn, at: usize) -> usize {
+fn colour_source(turn: Rotation, at: usize) -> usize {
     let (channel, cell) = (at / COLOUR_CELLS * COLOUR_CELLS, at % COLOUR_CELLS);
     channel + source(turn, COLOUR_SIDE, cell)
 }
 
-fn colour_difference(a: &[u8], b: &[u8], turn: Turn) -> f32 {
+fn colour_difference(a: &[u8], b: &[u8], turn: Rotation) -> f32 {
     let cell = |at: usize| {
         let (a, b) = (a[colour_source(turn, at)], b[at]);
         let strength = a.abs_diff(128).max(b.abs_diff(128));
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(a: &RgbImage, b: &RgbImage, turn: Turn, expected: bool) {
+    fn check(a: &RgbImage, b: &RgbImage, turn: Rotation, expected: bool) {
         let is_same_size = a.width().max(a.height()) == b.width().max(b.height());
         let (a, b) = (look(a.clone()), look(b.clone()));
         assert_eq!(a.is_of_same_picture(&b, turn, is_same_size), expected);
@@ -390,22 +390,22 @@ mod tests {
         for original in [&photo, &page] {
             let (width, height) = original.dimensions();
             let half = imageops::resize(original, width / 2, height / 2, imageops::FilterType::Lanczos3);
-            check(original, original, Turn::None, true);
-            check(original, &half, Turn::None, true);
-            check(original, &imageops::rotate90(original), Turn::Quarter, true);
-            check(original, &imageops::rotate180(original), Turn::Half, true);
-            check(original, &imageops::rotate270(original), Turn::ThreeQuarters, true);
-            check(original, &imageops::rotate90(original), Turn::None, false);
-            check(original, &with(original, |pixel| pixel.map(|value| value / 3 * 2)), Turn::None, false);
+            check(original, original, Rotation::None, true);
+            check(original, &half, Rotation::None, true);
+            check(original, &imageops::rotate90(original), Rotation::Quarter, true);
+            check(original, &imageops::rotate180(original), Rotation::Half, true);
+            check(original, &imageops::rotate270(original), Rotation::ThreeQuarters, true);
+            check(original, &imageops::rotate90(original), Rotation::None, false);
+            check(original, &with(original, |pixel| pixel.map(|value| value / 3 * 2)), Rotation::None, false);
         }
-        check(&photo, &with(&photo, |[red, green, blue]| [green, red, blue]), Turn::None, false);
-        check(&photo, &with(&photo, |pixel| [brightness(pixel); 3]), Turn::None, false);
+        check(&photo, &with(&photo, |[red, green, blue]| [green, red, blue]), Rotation::None, false);
+        check(&photo, &with(&photo, |pixel| [brightness(pixel); 3]), Rotation::None, false);
     }
 
     #[test]
     fn a_page_with_another_word_is_another_page() {
-        check(&page(0), &page(60), Turn::None, false);
-        check(&page(0), &imageops::thumbnail(&page(60), 450, 600), Turn::None, false);
+        check(&page(0), &page(60), Rotation::None, false);
+        check(&page(0), &imageops::thumbnail(&page(60), 450, 600), Rotation::None, false);
     }
 
     #[test]
@@ -417,7 +417,7 @@ mod tests {
     #[test]
     fn orientation_is_applied() {
         let stored = look_as(imageops::rotate270(&photo()), Orientation::Rotate90);
-        assert!(stored.is_of_same_picture(&look(photo()), Turn::None, true));
+        assert!(stored.is_of_same_picture(&look(photo()), Rotation::None, true));
     }
 
     #[test]
@@ -433,23 +433,23 @@ mod tests {
         #[track_caller]
         fn check(change: fn([u8; 3]) -> [u8; 3], expected: bool) {
             let changed = with(&photo(), change);
-            assert_eq!(look(photo()).has_similar_colours(&look(changed.clone()), Turn::None), expected);
+            assert_eq!(look(photo()).has_similar_colours(&look(changed.clone()), Rotation::None), expected);
             let turned = look(imageops::rotate90(&changed));
-            assert_eq!(look(photo()).has_similar_colours(&turned, Turn::Quarter), expected);
+            assert_eq!(look(photo()).has_similar_colours(&turned, Rotation::Quarter), expected);
         }
         check(|pixel| pixel, true);
         check(|pixel| pixel.map(|value| value / 3 * 2), true);
         check(|pixel| [brightness(pixel); 3], false);
         check(|[red, green, blue]| [255 - red, 255 - green, 255 - blue], false);
         let grey = || with(&photo(), |pixel| [brightness(pixel); 3]);
-        assert!(look(grey()).has_similar_colours(&look(grey()), Turn::None));
-        assert!(!look(photo()).has_similar_colours(&look(imageops::rotate90(&photo())), Turn::None));
+        assert!(look(grey()).has_similar_colours(&look(grey()), Rotation::None));
+        assert!(!look(photo()).has_similar_colours(&look(imageops::rotate90(&photo())), Rotation::None));
     }
 
     #[test]
     fn looks_of_a_later_version_never_match() {
         let unknown = Look(vec![1; 7]);
-        assert!(!unknown.is_of_same_picture(&unknown, Turn::None, true));
+        assert!(!unknown.is_of_same_picture(&unknown, Rotation::None, true));
         assert!(!unknown.is_drawn());
         assert!(look(photo()).layout_correlation(&unknown).abs() < f32::EPSILON);
     }

@@ -30,7 +30,7 @@ pub struct PerceptualHash(
 
 /// A rotation by quarter turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Turn {
+pub enum Rotation {
     /// Not rotated.
     None,
     /// By 90 degrees.
@@ -41,13 +41,14 @@ pub enum Turn {
     ThreeQuarters,
 }
 
-impl Turn {
+impl Rotation {
     /// All turns.
-    pub const ALL: [Turn; 4] = [Turn::None, Turn::Quarter, Turn::Half, Turn::ThreeQuarters];
+    pub const ALL: [Rotation; 4] =
+        [Rotation::None, Rotation::Quarter, Rotation::Half, Rotation::ThreeQuarters];
 
     /// Whether width and height are swapped.
     pub fn swaps_sides(self) -> bool {
-        matches!(self, Turn::Quarter | Turn::ThreeQuarters)
+        matches!(self, Rotation::Quarter | Rotation::ThreeQuarters)
     }
 }
 
@@ -103,14 +104,14 @@ impl PerceptualHash {
     /// Turning a picture transposes its frequencies and flips the sign of every other one. A bit tells whether a frequency
     /// is above the median, which is close to zero but not equal. So some bits differ from the turned picture's own hash.
     #[must_use]
-    pub fn turned(&self, turn: Turn) -> PerceptualHash {
+    pub fn turned(&self, turn: Rotation) -> PerceptualHash {
         const ODD: u16 = 0xaaaa;
         let words = self.words();
         let (transposed, mirrors_x, mirrors_y) = match turn {
-            Turn::None => return *self,
-            Turn::Quarter => (transpose(&words), true, false),
-            Turn::Half => (words, true, true),
-            Turn::ThreeQuarters => (transpose(&words), false, true),
+            Rotation::None => return *self,
+            Rotation::Quarter => (transpose(&words), true, false),
+            Rotation::Half => (words, true, true),
+            Rotation::ThreeQuarters => (transpose(&words), false, true),
         };
         let across = if mirrors_x { ODD } else { 0 };
         let down = |row: usize| if mirrors_y && row % 2 == 1 { u16::MAX } else { 0 };
@@ -119,7 +120,7 @@ impl PerceptualHash {
 
     /// The fewest bits by which this differs from `other` in any turn.
     pub fn distance_in_any_turn(&self, other: &PerceptualHash) -> u32 {
-        Turn::ALL.into_iter().map(|turn| self.turned(turn).distance(other)).min().unwrap_or(u32::MAX)
+        Rotation::ALL.into_iter().map(|turn| self.turned(turn).distance(other)).min().unwrap_or(u32::MAX)
     }
 }
 
@@ -196,15 +197,15 @@ mod tests {
     #[test]
     fn a_turned_hash_is_close_to_that_of_the_turned_picture() {
         #[track_caller]
-        fn check(turn: Turn, turned: impl Fn(&RgbImage) -> RgbImage) {
+        fn check(turn: Rotation, turned: impl Fn(&RgbImage) -> RgbImage) {
             let scene = scene(150, 100, 1);
             let distance = hash(scene.clone()).turned(turn).distance(&hash(turned(&scene)));
             assert!(distance <= 28, "{turn:?}: {distance}");
         }
-        check(Turn::None, Clone::clone);
-        check(Turn::Quarter, imageops::rotate90);
-        check(Turn::Half, imageops::rotate180);
-        check(Turn::ThreeQuarters, imageops::rotate270);
+        check(Rotation::None, Clone::clone);
+        check(Rotation::Quarter, imageops::rotate90);
+        check(Rotation::Half, imageops::rotate180);
+        check(Rotation::ThreeQuarters, imageops::rotate270);
     }
 
     #[test]

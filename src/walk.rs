@@ -63,7 +63,7 @@ pub struct Rules {
 
 /// What a walk finds. In each folder, files come first (RAW files last among them), then subfolders.
 #[derive(Debug)]
-pub enum Found {
+pub enum WalkEntry {
     /// A regular file that may be a photo.
     File {
         /// Its absolute path.
@@ -164,7 +164,7 @@ impl Walk {
     /// Creates a walk of `root`, one of `roots`, without reading anything yet. `disks` identifies the disks of files.
     ///
     /// # Errors
-    /// [`PatternError`]. Errors during the walk are [`Found::Unreadable`].
+    /// [`PatternError`]. Errors during the walk are [`WalkEntry::Unreadable`].
     pub fn new(root: &Path, roots: &[PathBuf], rules: &Rules, disks: Disks) -> Result<Walk, PatternError> {
         let is_inner = |other: &&PathBuf| *other != root && other.starts_with(root);
         Ok(Walk {
@@ -189,7 +189,7 @@ impl Walk {
     }
 
     /// Begins at the next starting point. Returns only a folder that cannot be listed; all else is found later.
-    fn begin(&mut self, start: Start) -> Option<Found> {
+    fn begin(&mut self, start: Start) -> Option<WalkEntry> {
         match start {
             Start::Places(places) => self.ahead.extend(starts(&self.root, &places).into_iter().rev()),
             Start::Tree(path) => {
@@ -202,7 +202,7 @@ impl Walk {
                 match files_in(&folder, self.rules.follow_symlinks) {
                     Ok(files) => self.ahead.extend(files.into_iter().rev().map(Start::File)),
                     Err(_) if is_gone(&folder) => {}
-                    Err(error) => return self.reported_once(Found::Unreadable { path: folder, error }),
+                    Err(error) => return self.reported_once(WalkEntry::Unreadable { path: folder, error }),
                 }
             }
             Start::Files(_) => {}
@@ -218,7 +218,7 @@ impl Walk {
     }
 
     /// Classifies the next entry; `None` for excluded entries and for folders.
-    fn look(&mut self, entry: walkdir::Result<DirEntry>) -> Option<Found> {
+    fn look(&mut self, entry: walkdir::Result<DirEntry>) -> Option<WalkEntry> {
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) if error.path().is_some_and(|path| path != self.root && is_gone(path)) => return None,
@@ -262,27 +262,27 @@ impl Walk {
     /// Reports a folder that can be listed but not entered once, instead of each of its entries.
     ///
     /// Reading a file's metadata needs no permission on the file itself, so a refusal comes from its folder.
-    fn reported_once(&mut self, found: Found) -> Option<Found> {
-        let Found::Unreadable { path, error } = found else { return Some(found) };
+    fn reported_once(&mut self, found: WalkEntry) -> Option<WalkEntry> {
+        let WalkEntry::Unreadable { path, error } = found else { return Some(found) };
         let is_refused = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
         let folder = path.parent().filter(|_| is_refused(&error));
         let Some(folder) = folder.filter(|_| path.symlink_metadata().is_err_and(|error| is_refused(&error)))
         else {
-            return Some(Found::Unreadable { path, error });
+            return Some(WalkEntry::Unreadable { path, error });
         };
         if self.closed.as_deref() == Some(folder) {
             return None;
         }
         let folder = folder.to_owned();
         self.closed = Some(folder.clone());
-        Some(Found::Unreadable { path: folder, error })
+        Some(WalkEntry::Unreadable { path: folder, error })
     }
 }
 
 impl Iterator for Walk {
-    type Item = Found;
+    type Item = WalkEntry;
 
-    fn next(&mut self) -> Option<Found> {
+    fn next(&mut self) -> Option<WalkEntry> {
         loop {
             let found = match self.entries.as_mut().and_then(Iterator::next) {
                 Some(entry) => self.look(entry),
@@ -313,7 +313,7 @@ fn is_skipped_folder(name: &OsStr) -> bool {
         || name.starts_with(b".Trash-")
 }
 
-fn photo(entry: DirEntry, is_root: bool, disks: &mut Disks) -> Option<Found> {
+fn photo(entry: DirEntry, is_root: bool, disks: &mut Disks) -> Option<WalkEntry> {
     let file_type = entry.file_type();
     let name = if is_root { Ok(Name::Root) } else { Name::of(entry.path()) };
     let is_named_like_one = name.is_ok_and(Name::is_pictures);
@@ -326,29 +326,29 @@ fn photo(entry: DirEntry, is_root: bool, disks: &mut Disks) -> Option<Found> {
     if !file_type.is_file() {
         // Opening a pipe or a device could block.
         let error = io::Error::new(io::ErrorKind::InvalidInput, "not a regular file");
-        return is_named_like_one.then(|| Found::Unreadable { path: entry.into_path(), error });
+        return is_named_like_one.then(|| WalkEntry::Unreadable { path: entry.into_path(), error });
     }
     let name = match name {
         Ok(name) => name,
-        Err(kind) => return Some(Found::NotPicture(kind)),
+        Err(kind) => return Some(WalkEntry::NotPicture(kind)),
     };
     Some(match entry.metadata() {
         Ok(metadata) => {
             let disk = disks.of(entry.path(), &metadata);
-            Found::File { path: entry.into_path(), metadata, disk, name }
+            WalkEntry::File { path: entry.into_path(), metadata, disk, name }
         }
-        Err(error) => Found::Unreadable { path: entry.into_path(), error: error.into() },
+        Err(error) => WalkEntry::Unreadable { path: entry.into_path(), error: error.into() },
     })
 }
 
 /// Classifies a link that is not followed.
-fn link(entry: DirEntry, may_be_photo: bool) -> Option<Found> {
+fn link(entry: DirEntry, may_be_photo: bool) -> Option<WalkEntry> {
     match entry.path().metadata() {
-        Ok(target) => (may_be_photo || target.is_dir()).then_some(Found::LinkNotFollowed),
+        Ok(target) => (may_be_photo || target.is_dir()).then_some(WalkEntry::LinkNotFollowed),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            may_be_photo.then(|| Found::DanglingLink(entry.into_path()))
+            may_be_photo.then(|| WalkEntry::DanglingLink(entry.into_path()))
         }
-        Err(_) => may_be_photo.then_some(Found::LinkNotFollowed),
+        Err(_) => may_be_photo.then_some(WalkEntry::LinkNotFollowed),
     }
 }
 
@@ -359,7 +359,7 @@ fn is_gone(path: &Path) -> bool {
 
 /// Classifies an error of the walk. A dangling link is a missing photo; a link back to a parent folder is simply not
 /// followed.
-fn unreadable(error: walkdir::Error) -> Option<Found> {
+fn unreadable(error: walkdir::Error) -> Option<WalkEntry> {
     let path = error.path()?.to_owned();
     if error.loop_ancestor().is_some() {
         return None;
@@ -368,9 +368,9 @@ fn unreadable(error: walkdir::Error) -> Option<Found> {
     let error = io::Error::from(error);
     if is_link && error.kind() == io::ErrorKind::NotFound {
         let is_named_like_one = Name::of(&path).is_ok_and(Name::is_pictures);
-        return is_named_like_one.then_some(Found::DanglingLink(path));
+        return is_named_like_one.then_some(WalkEntry::DanglingLink(path));
     }
-    Some(Found::Unreadable { path, error })
+    Some(WalkEntry::Unreadable { path, error })
 }
 
 #[cfg(test)]
@@ -394,7 +394,7 @@ mod tests {
             fs::write(path, "").unwrap();
         }
         let files = walk(&root, rules)
-            .filter_map(|found| if let Found::File { path, .. } = found { Some(path) } else { None });
+            .filter_map(|found| if let WalkEntry::File { path, .. } = found { Some(path) } else { None });
         files.map(|path| path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()).collect()
     }
 
@@ -486,9 +486,9 @@ mod tests {
         let told: Vec<_> = found
             .iter()
             .map(|found| match found {
-                Found::File { path, .. } => ("file", path.clone()),
-                Found::Unreadable { path, .. } => ("unreadable", path.clone()),
-                Found::NotPicture(_) | Found::DanglingLink(_) | Found::LinkNotFollowed => {
+                WalkEntry::File { path, .. } => ("file", path.clone()),
+                WalkEntry::Unreadable { path, .. } => ("unreadable", path.clone()),
+                WalkEntry::NotPicture(_) | WalkEntry::DanglingLink(_) | WalkEntry::LinkNotFollowed => {
                     panic!("{found:?}")
                 }
             })
@@ -513,11 +513,11 @@ mod tests {
             let mut counts = (0, 0, 0);
             for found in walk(&root, &rules) {
                 match found {
-                    Found::File { .. } => counts.0 += 1,
-                    Found::DanglingLink(_) => counts.1 += 1,
-                    Found::LinkNotFollowed => counts.2 += 1,
-                    Found::NotPicture(kind) => panic!("{kind:?}"),
-                    Found::Unreadable { path, error } => panic!("{path:?}: {error}"),
+                    WalkEntry::File { .. } => counts.0 += 1,
+                    WalkEntry::DanglingLink(_) => counts.1 += 1,
+                    WalkEntry::LinkNotFollowed => counts.2 += 1,
+                    WalkEntry::NotPicture(kind) => panic!("{kind:?}"),
+                    WalkEntry::Unreadable { path, error } => panic!("{path:?}: {error}"),
                 }
             }
             assert_eq!(counts, (files, dangling, not_followed), "follow_symlinks: {follow_symlinks}");

@@ -8,7 +8,7 @@ use std::{fs, io};
 use anyhow::{Context, Result};
 use imgsearch::decode::{self, Detail, Limits};
 use imgsearch::look::{Difference, Look};
-use imgsearch::perceptual::{PerceptualHash, Turn};
+use imgsearch::perceptual::{PerceptualHash, Rotation};
 use rayon::prelude::*;
 
 use super::{DOCUMENTS, Family};
@@ -89,7 +89,7 @@ pub(crate) fn print(pictures: &Path, families: &[Family]) -> Result<()> {
 
 /// Compares two pictures in the turn in which the hashes differ least.
 fn compared(a: &Seen, b: &Seen) -> Option<(Difference, u32)> {
-    let turn = Turn::ALL.into_iter().min_by_key(|turn| a.hash.turned(*turn).distance(&b.hash))?;
+    let turn = Rotation::ALL.into_iter().min_by_key(|turn| a.hash.turned(*turn).distance(&b.hash))?;
     Some((a.look.difference(&b.look, turn)?, a.hash.turned(turn).distance(&b.hash)))
 }
 

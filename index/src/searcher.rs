@@ -120,7 +120,7 @@ fn can_tell_apart(scores: &mut [f32], worst: f32, k: usize) -> bool {
 
 /// A candidate: the part and the row in it.
 #[derive(Clone, Copy)]
-struct Found<'a> {
+struct Candidate<'a> {
     part: &'a Part,
     scored: Scored,
 }
@@ -417,13 +417,13 @@ impl Searcher {
         let (mut found, mut scanned) = (Vec::new(), Vec::new());
         for (part, walked) in walks.collect::<Result<Vec<_>, Error>>()? {
             match walked {
-                Some(walked) => found.extend(walked.into_iter().map(|scored| Found { part, scored })),
+                Some(walked) => found.extend(walked.into_iter().map(|scored| Candidate { part, scored })),
                 None => scanned.push(part),
             }
         }
         found.extend(scan_parts(&scanned, &query, k.get(), options)?);
         keep_best(&mut found, k.get());
-        found.into_iter().map(Found::hit).collect()
+        found.into_iter().map(Candidate::hit).collect()
     }
 }
 
@@ -442,29 +442,29 @@ fn scan_parts<'a>(
     query: &Query<'_>,
     k: usize,
     options: &SearchOptions<'_>,
-) -> Result<Vec<Found<'a>>, Error> {
+) -> Result<Vec<Candidate<'a>>, Error> {
     let target = |part: &&'a Part| Target { segment: &part.segment, allowed: part.allowed(options.filter) };
     let targets: Vec<Target<'_>> = parts.iter().map(target).collect();
     let best = scan::best(&targets, query, k)?;
-    Ok(best.into_iter().map(|(target, scored)| Found { part: parts[target], scored }).collect())
+    Ok(best.into_iter().map(|(target, scored)| Candidate { part: parts[target], scored }).collect())
 }
 
 /// Keeps the best `k`, best first, ties ordered by key.
-fn keep_best(found: &mut Vec<Found<'_>>, k: usize) {
+fn keep_best(found: &mut Vec<Candidate<'_>>, k: usize) {
     found.sort_unstable_by(|a, b| {
         b.scored.score.total_cmp(&a.scored.score).then_with(|| a.key().cmp(b.key()))
     });
     found.truncate(k);
 }
 
-impl<'a> Found<'a> {
+impl<'a> Candidate<'a> {
     /// The key. Empty for a damaged record, which becomes an error if it is returned.
     fn key(&self) -> &'a [u8] {
         self.part.segment.record(self.scored.position).map_or(&[], |record| record.key)
     }
 
     fn hit(self) -> Result<Hit, Error> {
-        let Found { part, scored: Scored { score, position } } = self;
+        let Candidate { part, scored: Scored { score, position } } = self;
         let record = part.segment.record(position)?;
         let key = part.segment.key_of(&record)?;
         let EntryRef { fingerprint, payload, .. } = record.entry;

@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     dim: usize,
     pub(crate) options: WriterOptions,
     /// Locked while a batch is assembled and committed, and while publishing.
-    turn: Mutex<Turn>,
+    turn: Mutex<WriterState>,
     /// Set when the writer ends, so that its threads end too.
     pub(crate) ended: AtomicBool,
     /// Set while `optimize` builds graphs, so that the graph thread does not.
@@ -46,7 +46,7 @@ pub(crate) struct Shared {
 }
 
 /// The state that only one thread at a time may use.
-pub(crate) struct Turn {
+pub(crate) struct WriterState {
     pub(crate) publication: Publication,
     /// How many graphs could not be built or written. After the first failure this writer stops building graphs.
     pub(crate) graph_failures: usize,
@@ -214,7 +214,7 @@ impl Shared {
         publication.find_unmeasured(dir);
         let catalog = recovery::compact(dir, catalog, &publication, options.cache_bytes)?;
         files::make_private(dir);
-        let turn = Mutex::new(Turn { publication, graph_failures: 0 });
+        let turn = Mutex::new(WriterState { publication, graph_failures: 0 });
         let (dir, dim) = (dir.to_owned(), space.dim());
         let (ended, optimizing, bell) = (AtomicBool::new(false), AtomicBool::new(false), Condvar::new());
         Ok(Shared { dir, dim, options, turn, ended, optimizing, bell, catalog, _lock: lock })
@@ -255,14 +255,14 @@ impl Shared {
         Ok(())
     }
 
-    pub(crate) fn publish(&self, turn: &mut Turn) -> Result<(), Error> {
+    pub(crate) fn publish(&self, turn: &mut WriterState) -> Result<(), Error> {
         turn.publication.publish(&self.dir, &self.catalog, &self.options)?;
         self.bell.notify_all();
         Ok(())
     }
 
     /// Publishes if it is due. A thread that applies all the time would rarely let the background thread do it.
-    fn publish_when_due(&self, turn: &mut Turn) {
+    fn publish_when_due(&self, turn: &mut WriterState) {
         turn.publication.touch();
         match turn.publication.due_in(&self.options) {
             // If this fails it stays due, so the next call tries again.
@@ -300,7 +300,7 @@ impl Shared {
 
     /// Locks the turn. If a thread panicked while it had the lock, the catalog is in the state before or after its batch,
     /// so it is safe to continue.
-    pub(crate) fn take_turn(&self) -> MutexGuard<'_, Turn> {
+    pub(crate) fn take_turn(&self) -> MutexGuard<'_, WriterState> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

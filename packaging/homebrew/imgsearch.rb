@@ -23,7 +23,7 @@ class Imgsearch < Formula
 
   def caveats
     <<~EOS
-      `imgsearch setup offline places` installs the offline model and the names of towns.
+      `imgsearch setup offline text places` installs the offline model, the text model and the names of towns.
       `imgsearch models pull clip-b32` downloads a better model.
     EOS
   end

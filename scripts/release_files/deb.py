@@ -29,7 +29,7 @@ def make(tree, version, platform, folder, out):
     """Builds the package `out` from the folder of a release. `folder` is where it is put together."""
     place = lambda *parts: os.path.join(folder, *parts)
     copy(os.path.join(tree, "imgsearch"), place("usr/bin/imgsearch"), 0o755)
-    for name in ["runtime", "models"]:
+    for name in ["runtime", "models", "text"]:
         shutil.copytree(os.path.join(tree, name), place("usr/lib/imgsearch", name))
     copy(os.path.join(tree, "places.tsv"), place("usr/lib/imgsearch/places.tsv"))
     completions = os.path.join(tree, "completions")

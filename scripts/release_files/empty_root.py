@@ -9,6 +9,8 @@ import subprocess
 
 from packages import Failure, say
 
+from . import tree
+
 SCRIPT = """set -eu
 export HOME=/home/me
 for tool in python3 cargo rustc cc curl wget; do
@@ -28,9 +30,10 @@ found=$(imgsearch query "mountains and hills" -n 1 --format paths)
 echo "found: $found"
 case "$found" in /photos/page*.jpg) ;; *) exit 1 ;; esac
 imgsearch query "a picture" --near Lisbon,5 -n 1 >/dev/null 2>&1 || test $? = 1
-imgsearch setup runtime offline places | grep -q '^everything is installed'
-imgsearch setup --check runtime offline places
-"""
+imgsearch text /photos/sign-german.jpg | grep -q "17. Juni"
+imgsearch setup {parts} | grep -q '^everything is installed'
+imgsearch setup --check {parts}
+""".replace("{parts}", " ".join(tree.PARTS))
 
 ARCHIVE = """
 mkdir -p /opt /usr/local/bin

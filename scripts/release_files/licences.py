@@ -1,4 +1,4 @@
-"""The licences of imgsearch and of all crates that are built into it."""
+"""The licences of imgsearch, of all crates that are built into it, and of what is beside it."""
 
 import json
 import os
@@ -14,14 +14,22 @@ PLACES = """places.tsv has the names of towns of GeoNames (geonames.org), licens
 (https://creativecommons.org/licenses/by/4.0/), with other columns and in another order.
 """
 
+TEXT = """The folder text has PP-OCRv6 small by PaddleOCR (github.com/PaddlePaddle/PaddleOCR), licensed under Apache 2.0, as
+RapidOCR packages it (github.com/RapidAI/RapidOCR, Apache 2.0), unchanged. The licence and where each model comes from are
+in that folder: LICENSE and MODEL_LICENSES.md.
+"""
+
 
 def collect(root, out):
-    """Copies all licence texts to `out`: imgsearch's own, and a folder for each crate. `crates.txt` lists them all."""
+    """Copies all licence texts to `out`: imgsearch's own, and a folder for each crate. `crates.txt` lists them all. What
+    set-up installed has its own licences beside it, except the names of towns.
+    """
     os.makedirs(out)
     for name in ["LICENSE-MIT", "LICENSE-APACHE"]:
         shutil.copy(os.path.join(root, name), out)
-    with open(os.path.join(out, "places.txt"), "w", encoding="utf-8") as file:
-        file.write(PLACES)
+    for name, text in [("places.txt", PLACES), ("text.txt", TEXT)]:
+        with open(os.path.join(out, name), "w", encoding="utf-8") as file:
+            file.write(text)
     lines = []
     for package in crates(root):
         name = "{} {}".format(package["name"], package["version"])

@@ -2,7 +2,7 @@
 
   imgsearch                   the program
   runtime/, models/offline/,  what `imgsearch setup` installs, in the same layout;
-  places.tsv                  the program finds it beside itself
+  text/, places.tsv           the program finds it beside itself
   completions/, man/          for shells and for man
   licences/                   of imgsearch, of everything it is made of, and of what is beside it
   README.md, CHANGELOG.md
@@ -20,7 +20,7 @@ from packages import say
 from . import licences
 
 # What set-up puts into the folder.
-PARTS = ["runtime", "offline", "places"]
+PARTS = ["runtime", "offline", "text", "places"]
 SHELLS = {"bash": "imgsearch.bash", "zsh": "_imgsearch", "fish": "imgsearch.fish", "powershell": "_imgsearch.ps1", "elvish": "imgsearch.elv"}
 
 

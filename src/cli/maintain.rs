@@ -51,9 +51,10 @@ pub(crate) struct StatusArgs {
 #[command(after_help = "Example:\n  imgsearch doctor")]
 pub(crate) struct DoctorArgs {}
 
-/// Make the library smaller and faster: merge segments, remove deleted rows, build missing graphs.
+/// Make a large library smaller and faster. You never have to run this.
 ///
-/// You never have to run this, but it helps after large changes. Queries work meanwhile, and Ctrl-C loses nothing.
+/// It merges segments, removes deleted rows and builds missing graphs, which helps after large changes. Queries work
+/// meanwhile, and Ctrl-C loses nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  imgsearch optimize")]
 pub(crate) struct OptimizeArgs {}

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-/// Let an assistant search your photos: the tools of the Model Context Protocol (MCP), over standard input and output.
+/// Let an assistant search your photos: a server of the Model Context Protocol (MCP), which the assistant starts.
 ///
 /// You do not start this command yourself: you name it in the settings of an assistant, which starts it. docs/MCP.md says
 /// how. The assistant can only read. It sees small versions of the photos that it asks for, and what is known of them, and

@@ -66,10 +66,11 @@ pub(crate) use text::{ReadingArgs, TextArgs};
     propagate_version = true,
     after_help = "\
 Examples:
-  imgsearch index ~/Photos                      index all photos, or only what is new
-  imgsearch query \"sunset over water\"           the ten best matches
-  imgsearch query a red bicycle -n 3 --format paths
-  imgsearch help query                          all options of a command; `help options`: of every command
+  imgsearch setup && imgsearch doctor      the first time: install what is needed, and check it
+  imgsearch index ~/Photos                 index all photos; later only what is new
+  imgsearch query \"sunset over water\"      the ten best matches
+  imgsearch help query                     every option of `query`
+  imgsearch help options                   the options of every command
 
 Exit codes: 0 found or done, 1 nothing found, 2 error or some files failed, 130 interrupted."
 )]
@@ -152,7 +153,7 @@ pub(crate) struct Common {
 
     /// Folder of the model that reads text in pictures [default: `text` in the platform's data folder].
     ///
-    /// It has two ONNX files of PP-OCR, with `det` and `rec` in their names. `scripts/setup` installs PP-OCRv6.
+    /// It has two ONNX files of PP-OCR, with `det` and `rec` in their names. `imgsearch setup text` installs PP-OCRv6.
     /// Example: `imgsearch text --text-model ./PP-OCRv5-korean sign.jpg`
     #[arg(long, value_name = "DIR", global = true, hide_short_help = true)]
     pub(crate) text_model: Option<PathBuf>,

@@ -52,14 +52,18 @@ pub(crate) struct CompletionsArgs {
 
 /// Print what a shell can complete, one candidate per line. The scripts of `completions` call this.
 #[derive(Debug, Args)]
-#[command(hide = true, after_help = "Example:\n  imgsearch complete fields tags")]
+#[command(
+    hide = true,
+    after_help = "Examples:\n  imgsearch complete fields tags\n  imgsearch complete towns Lis"
+)]
 pub(crate) struct CompleteArgs {
     /// The kind of candidates.
     #[arg(value_enum)]
     pub(crate) wanted: Wanted,
 
-    /// The command whose fields are wanted.
-    pub(crate) command: Option<String>,
+    /// The command whose fields are wanted, or what was typed of a town's name.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) word: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -67,6 +71,7 @@ pub(crate) enum Wanted {
     Models,
     Fields,
     Results,
+    Towns,
 }
 
 /// Write the manual pages into a folder.

@@ -9,11 +9,11 @@ use imgsearch::classify::{Classifier, ClassifyError};
 use super::{Exit, noted, open_model, read_vocabulary};
 use crate::cli::ClassifyArgs;
 use crate::progress;
-use crate::render::{Fitting, Layout, Output, Records, fit_fields, unless_reader_left};
+use crate::render::{Fitting, FormatOptions, Output, Records, fit_fields, unless_reader_left};
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: &ClassifyArgs) -> Result<Exit> {
-    let (labels, layout) = (labels(args)?, Layout::of(&args.output)?);
+    let (labels, layout) = (labels(args)?, FormatOptions::of(&args.output)?);
     // Classifying must work even if the library cannot be read.
     let model = open_model(settings, &noted(&settings.library).unwrap_or_default())?;
     let classifier = Classifier::open(&model, &labels)?;

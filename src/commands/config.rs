@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Exit;
 use crate::cli::{self, ConfigAction, KEYS};
-use crate::render::{Layout, Output, Records, setting_fields, unless_reader_left};
+use crate::render::{FormatOptions, Output, Records, setting_fields, unless_reader_left};
 use crate::settings::{ConfigFile, Setting, Settings};
 use crate::usage::UsageError;
 
@@ -23,7 +23,7 @@ pub(super) fn run(
     let mut output = Output::new(settings.ui.look);
     match action {
         ConfigAction::Show(args) => {
-            let mut records = Records::new(&mut output, &Layout::of(args)?, setting_fields())?;
+            let mut records = Records::new(&mut output, &FormatOptions::of(args)?, setting_fields())?;
             let written = values.iter().try_for_each(|setting| records.write(setting));
             unless_reader_left(written.and_then(|()| records.finish()))?;
         }

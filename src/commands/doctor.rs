@@ -76,7 +76,7 @@ fn check_model(model: &Model) -> Result<String> {
 
 fn check_text(model: &Model) -> Result<String> {
     model.text_encoder()?.encode_text("a photo of a dog")?;
-    Ok("the text model works".into())
+    Ok("the model understands texts".into())
 }
 
 fn check_heif() -> Check {

@@ -3,16 +3,16 @@
 use std::sync::atomic::Ordering;
 
 use anyhow::Result;
-use imgsearch::duplicates::{Found, Likeness, Preference, Watch, find, present};
+use imgsearch::duplicates::{DuplicateGroups, Likeness, Preference, Watch, find, present};
 
 use super::{Exit, absolute, explain, stop_on_ctrl_c};
 use crate::cli::{DuplicatesArgs, Part};
 use crate::progress::{self, print_warning};
-use crate::render::{Layout, Listed, Output, Records, duplicate_fields, unless_reader_left};
+use crate::render::{FormatOptions, Listed, Output, Records, duplicate_fields, unless_reader_left};
 use crate::settings::{Settings, zone};
 
 pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
-    let layout = Layout::of(&args.output)?;
+    let layout = FormatOptions::of(&args.output)?;
     let folders = args.paths.iter().map(|folder| absolute(folder)).collect::<Result<Vec<_>>>()?;
     let view = settings.library.view()?;
     let (cancel, bar) = (stop_on_ctrl_c("")?.cancel, progress::rows_bar(settings.ui));
@@ -27,7 +27,7 @@ pub(super) fn run(settings: &Settings, args: &DuplicatesArgs) -> Result<Exit> {
     let likeness = (&args.likeness).into();
     let found = find(&*view, &folders, likeness, &preference, watch);
     bar.finish_and_clear();
-    let Some(Found { groups, without_look }) = found? else { return Ok(Exit::Interrupted) };
+    let Some(DuplicateGroups { groups, without_look }) = found? else { return Ok(Exit::Interrupted) };
     let (groups, absent) = present(groups);
     if !settings.ui.is_quiet() {
         warn(absent, without_look);

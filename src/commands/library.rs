@@ -135,7 +135,7 @@ fn move_root(
     let mut library = settings.library.as_stored().lock()?;
     let stops = || cancel.load(Ordering::Relaxed);
     let mut all = Moved::default();
-    library.each_index(&mut |view, sink| {
+    library.each_index(&mut |_, view, sink| {
         let moved = transfer::move_root(view, sink, (&old, &new), &stops, &|files| bar.set_position(files))?;
         let Moved { files, known, left, cancelled } = moved;
         all = Moved {

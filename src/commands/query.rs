@@ -18,7 +18,7 @@ use super::search::{Rated, answer, list, query, read_stdin, show};
 use super::{Exit, explain, open_engine, see};
 use crate::cli::{Format, QueryArgs};
 use crate::progress;
-use crate::render::Layout;
+use crate::render::FormatOptions;
 use crate::settings::{Settings, zone};
 use crate::ui::Ui;
 
@@ -96,7 +96,7 @@ fn picture_by_name(ui: Ui, term: Term, words: &[OsString]) -> Term {
 /// Batch mode. Each line is answered before the next is read, so that another program can have a dialogue. It ends at
 /// the end of the lines, or when nobody reads the answers any more.
 fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit> {
-    let layout = Layout::of(&args.search.output)?;
+    let layout = FormatOptions::of(&args.search.output)?;
     if layout.format != Format::Jsonl {
         bail!("--queries supports only --format jsonl");
     }

@@ -15,13 +15,13 @@ use super::filter::filter;
 use super::{Exit, explain, open_engine, see, stale};
 use crate::cli::{CollapseArgs, Format, SearchArgs, Sort};
 use crate::progress;
-use crate::render::{Found, Layout, Output, Records, match_fields, unless_reader_left};
+use crate::render::{FormatOptions, Output, Records, ResultRow, match_fields, unless_reader_left};
 use crate::settings::{Settings, zone};
 use crate::ui::Ui;
 
 /// Answers one query. `typed` is the query as shown with the results.
 pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &SearchArgs) -> Result<Exit> {
-    let layout = Layout::of(&args.output)?;
+    let layout = FormatOptions::of(&args.output)?;
     see::check(settings, &args.see, args.output.format)?;
     let query = query(settings, Expression::new(terms)?, args)?;
     // Not dropped: the process ends after its answer, and freeing tokenizer and tower first would add a tenth to its time.
@@ -34,7 +34,7 @@ pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &
 
 /// Lists the newest photos that meet the conditions, without a model.
 pub(super) fn list(settings: &Settings, typed: &str, args: &SearchArgs) -> Result<Exit> {
-    let layout = Layout::of(&args.output)?;
+    let layout = FormatOptions::of(&args.output)?;
     see::check(settings, &args.see, args.output.format)?;
     let query = query(settings, Expression::text(String::new()), args)?;
     let view = settings.library.view()?;
@@ -50,7 +50,7 @@ struct Answer<'a> {
     corrected: Option<String>,
     /// Of each match, how probably it shows what was asked for.
     rate: &'a dyn Fn() -> Result<Vec<f32>>,
-    layout: &'a Layout,
+    layout: &'a FormatOptions,
     /// The note of the library.
     note: &'a Note,
 }
@@ -126,7 +126,7 @@ fn probabilities(
     engine: &Engine,
     query: &Query,
     matches: &[Match],
-    layout: &Layout,
+    layout: &FormatOptions,
 ) -> Result<Vec<f32>> {
     let is_text = |term: &Term| matches!(term.source, Source::Text(_));
     let is_shown = settings.ui.look.is_terminal && layout.format == Format::Text && !matches.is_empty();
@@ -159,7 +159,7 @@ impl Rated<'_> {
 }
 
 /// Prints an answer. Returns whether the output is still being read.
-pub(super) fn show(ui: Ui, typed: &str, rated: &Rated<'_>, layout: &Layout) -> Result<bool> {
+pub(super) fn show(ui: Ui, typed: &str, rated: &Rated<'_>, layout: &FormatOptions) -> Result<bool> {
     let mut output = Output::new(ui.look);
     let mut records = Records::new(&mut output, layout, match_fields())?;
     let query: Rc<str> = typed.into();
@@ -172,7 +172,7 @@ pub(super) fn show(ui: Ui, typed: &str, rated: &Rated<'_>, layout: &Layout) -> R
         }
         let probability = rated.probabilities.get(at).copied();
         let (query, corrected) = (Rc::clone(&query), corrected.clone());
-        records.write(&Found { query, found: found.clone(), probability, corrected })
+        records.write(&ResultRow { query, found: found.clone(), probability, corrected })
     });
     let written = written.and_then(|()| records.finish());
     drop(records);

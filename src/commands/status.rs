@@ -7,7 +7,7 @@ use super::{Exit, existing, models, stale};
 use crate::cli::StatusArgs;
 use crate::progress;
 use crate::render::{
-    Layout, Noted, Output, Records, Skipped, noted_fields, skipped_fields, unless_reader_left,
+    FormatOptions, Noted, Output, Records, Skipped, noted_fields, skipped_fields, unless_reader_left,
 };
 use crate::settings::Settings;
 use crate::status::{each_file, note_of, skip_of, status_of};
@@ -17,14 +17,14 @@ pub(super) fn run(settings: &Settings, args: &StatusArgs) -> Result<Exit> {
     let view = view.as_deref();
     let mut output = Output::new(settings.ui.look);
     let written = if args.skipped {
-        let mut records = Records::new(&mut output, &Layout::of(&args.output)?, skipped_fields())?;
+        let mut records = Records::new(&mut output, &FormatOptions::of(&args.output)?, skipped_fields())?;
         let files = view.map_or_else(|| Ok(Vec::new()), skipped)?;
         if files.is_empty() {
             say(settings, "no file was skipped");
         }
         files.iter().try_for_each(|file| records.write(file)).and_then(|()| records.finish())
     } else if args.noted {
-        let mut records = Records::new(&mut output, &Layout::of(&args.output)?, noted_fields())?;
+        let mut records = Records::new(&mut output, &FormatOptions::of(&args.output)?, noted_fields())?;
         let photos = view.map_or_else(|| Ok(Vec::new()), noted)?;
         if photos.is_empty() {
             say(settings, "no indexed photo has a fault");

@@ -11,23 +11,23 @@ use super::filter::filter;
 use super::{Exit, explain, open_engine, read_vocabulary};
 use crate::cli::TagsArgs;
 use crate::progress;
-use crate::render::{Layout, Output, Records, Tag, tag_fields, unless_reader_left};
+use crate::render::{FormatOptions, Output, Records, Tag, tag_fields, unless_reader_left};
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings, args: &TagsArgs) -> Result<Exit> {
     let vocabulary =
         args.vocabulary.as_deref().map_or_else(|| Ok(Vocabulary::everyday()), read_vocabulary)?;
-    let layout = Layout::of(&args.output)?;
+    let layout = FormatOptions::of(&args.output)?;
     let (filter, choice) =
         (filter(settings, &args.filter)?, Choice { least: args.min_probability, most: args.top.get() });
     let engine = open_engine(settings)?;
     let bar = progress::words_bar(settings.ui);
-    engine.prepare(&vocabulary, &progress::shown_on(&bar))?;
+    let prepared = engine.prepare(vocabulary, &progress::shown_on(&bar))?;
     bar.finish_and_clear();
     let mut output = Output::new(settings.ui.look);
     let mut records = Records::new(&mut output, &layout, tag_fields())?;
     let (mut written, mut tags, mut failed) = (Ok(()), 0, false);
-    engine.tag(&vocabulary, &filter, choice, |tagged| {
+    engine.tag(&prepared, &filter, choice, |tagged| {
         if args.xmp {
             failed |= !write_sidecar(&tagged);
         }

@@ -16,12 +16,12 @@ use imgsearch::text::{self, DETAIL, Line, Reader, upright};
 use super::Exit;
 use crate::cli::{Format, TextArgs};
 use crate::progress;
-use crate::render::{Layout, Output, ReadLine, Records, line_fields, unless_reader_left};
+use crate::render::{FormatOptions, Output, ReadLine, Records, line_fields, unless_reader_left};
 use crate::settings::Settings;
 use crate::usage::UsageError;
 
 pub(super) fn run(settings: &Settings, args: &TextArgs) -> Result<Exit> {
-    let layout = Layout::of(&args.output)?;
+    let layout = FormatOptions::of(&args.output)?;
     let reader = open(settings, &folder(settings)?, settings.threads)?;
     let is_plain = layout.format == Format::Text && args.output.fields.is_empty();
     let mut output = Output::new(settings.ui.look);
@@ -96,7 +96,9 @@ fn folder(settings: &Settings) -> Result<PathBuf> {
         return Ok(folder);
     }
     let error = UsageError::new(format!("the text model is not installed: there is no {}", folder.display()));
-    Err(error.hint("run `scripts/setup`, or name the folder of a PP-OCR model with `--text-model`").into())
+    Err(error
+        .hint("run `imgsearch setup text`, or name the folder of a PP-OCR model with `--text-model`")
+        .into())
 }
 
 fn open(settings: &Settings, folder: &Path, threads: usize) -> Result<Reader, ModelError> {

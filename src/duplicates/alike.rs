@@ -1,7 +1,7 @@
 //! The rules that decide whether two photos are duplicates.
 
 use crate::look::Look;
-use crate::perceptual::{PerceptualHash, Turn};
+use crate::perceptual::{PerceptualHash, Rotation};
 use crate::photo::{Clock, Details};
 
 // `cargo run --release --example duplicates -- FOLDER` prints in how many bits versions of each photo differ, how many of
@@ -49,7 +49,7 @@ impl<'a> Seen<'a> {
     }
 
     /// Whether both are the same picture, saved again. With the first in this `turn`, the hashes differ in `distance` bits.
-    pub(super) fn is_same_picture(&self, other: &Seen<'_>, turn: Turn, distance: u32) -> bool {
+    pub(super) fn is_same_picture(&self, other: &Seen<'_>, turn: Rotation, distance: u32) -> bool {
         distance <= SAME_PICTURE
             && self.has_same_shape(other, turn)
             && !self.is_another_shot(other)
@@ -58,9 +58,9 @@ impl<'a> Seen<'a> {
 
     /// Whether both show the same scene. With the first in this `turn`, the hashes differ in at most [`SAME_SCENE`] bits.
     /// Drawn pictures must look the same: a form filled in differently is another document.
-    pub(super) fn shows_same_scene(&self, other: &Seen<'_>, turn: Turn) -> Evidence {
+    pub(super) fn shows_same_scene(&self, other: &Seen<'_>, turn: Rotation) -> Evidence {
         let is_alike = self.are_photos_of_similar_colours(other, turn) || self.looks_the_same(other, turn);
-        if is_alike && turn == Turn::None {
+        if is_alike && turn == Rotation::None {
             Evidence::IfVectorsAgree
         } else if is_alike && self.look.has_same_exposure(other.look) {
             Evidence::For
@@ -71,23 +71,23 @@ impl<'a> Seen<'a> {
 
     /// Whether both can be shots of one burst, if their vectors agree: one camera took them within [`BURST_MS`].
     pub(super) fn may_be_of_one_burst(&self, other: &Seen<'_>) -> bool {
-        self.are_photos_of_similar_colours(other, Turn::None)
+        self.are_photos_of_similar_colours(other, Rotation::None)
             && self.look.layout_correlation(other.look) >= BURST_LAYOUT
     }
 
-    fn are_photos_of_similar_colours(&self, other: &Seen<'_>, turn: Turn) -> bool {
+    fn are_photos_of_similar_colours(&self, other: &Seen<'_>, turn: Rotation) -> bool {
         let is_drawn = self.look.is_drawn() || other.look.is_drawn();
         !is_drawn && self.look.has_similar_colours(other.look, turn)
     }
 
-    fn looks_the_same(&self, other: &Seen<'_>, turn: Turn) -> bool {
+    fn looks_the_same(&self, other: &Seen<'_>, turn: Rotation) -> bool {
         let (a, b) = (self.details, other.details);
         let is_same_size = (a.width, a.height) == (b.width, b.height)
             || (a.width, a.height) == (b.height, b.width) && turn.swaps_sides();
         self.look.is_of_same_picture(other.look, turn, is_same_size)
     }
 
-    fn has_same_shape(&self, other: &Seen<'_>, turn: Turn) -> bool {
+    fn has_same_shape(&self, other: &Seen<'_>, turn: Rotation) -> bool {
         let (a, b) = (self.details, other.details);
         let (width, height) = if turn.swaps_sides() { (b.height, b.width) } else { (b.width, b.height) };
         (ratio(a.width, a.height) / ratio(width, height)).ln().abs() <= SHAPE_TOLERANCE

@@ -126,18 +126,23 @@ mod tests {
 
     use super::*;
     use crate::decode::{Metadata, Picture};
-    use crate::perceptual::{PerceptualHash, Turn};
+    use crate::perceptual::{PerceptualHash, Rotation};
     use crate::photo::{Clock, Stamp};
 
     const NOON: i64 = 1_715_000_007_000;
 
     /// A picture whose upper part has this brightness, with these bits of its hash flipped.
     fn photo(light: u8, flipped: std::ops::Range<usize>) -> Details {
-        turned(Orientation::NoTransforms, Turn::None, light, flipped)
+        turned(Orientation::NoTransforms, Rotation::None, light, flipped)
     }
 
     /// The same picture turned, given as both an orientation and a turn.
-    fn turned(orientation: Orientation, turn: Turn, light: u8, flipped: std::ops::Range<usize>) -> Details {
+    fn turned(
+        orientation: Orientation,
+        turn: Rotation,
+        light: u8,
+        flipped: std::ops::Range<usize>,
+    ) -> Details {
         let wave = |at: u32| u8::try_from(at % 97).unwrap();
         let pixels = RgbImage::from_fn(120, 80, |x, y| {
             Rgb([if y < 40 { light } else { 90 + wave(x) }, wave(y), wave(x)])
@@ -202,12 +207,12 @@ mod tests {
         let cut = |orientation, turn| turned(orientation, turn, 0, 0..60);
         // A model sees a turned picture as another one.
         let (similar, cosine) = (Some(Likeness::Similar), 0.1);
-        check(photo(0, 0..0), cut(Orientation::Rotate90, Turn::Quarter), cosine, similar);
-        check(photo(0, 0..0), cut(Orientation::Rotate180, Turn::Half), cosine, similar);
-        check(photo(0, 0..0), cut(Orientation::Rotate270, Turn::ThreeQuarters), cosine, similar);
-        check(photo(0, 0..0), cut(Orientation::NoTransforms, Turn::Quarter), 0.91, None);
+        check(photo(0, 0..0), cut(Orientation::Rotate90, Rotation::Quarter), cosine, similar);
+        check(photo(0, 0..0), cut(Orientation::Rotate180, Rotation::Half), cosine, similar);
+        check(photo(0, 0..0), cut(Orientation::Rotate270, Rotation::ThreeQuarters), cosine, similar);
+        check(photo(0, 0..0), cut(Orientation::NoTransforms, Rotation::Quarter), 0.91, None);
         // In another light it cannot be distinguished from other pictures.
-        let dark = turned(Orientation::Rotate90, Turn::Quarter, 90, 0..60);
+        let dark = turned(Orientation::Rotate90, Rotation::Quarter, 90, 0..60);
         check(photo(0, 0..0), dark, 0.91, None);
     }
 

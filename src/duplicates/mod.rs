@@ -61,7 +61,7 @@ pub struct Duplicate {
 
 /// The result of a search for duplicates.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Found {
+pub struct DuplicateGroups {
     /// The groups, ordered by the path of the photo to keep.
     pub groups: Vec<Group>,
     /// The number of photos whose bytes alone were compared, because an earlier version indexed them.
@@ -90,7 +90,7 @@ pub fn find(
     likeness: Likeness,
     preference: &Preference,
     watch: Watch<'_>,
-) -> Result<Option<Found>, StoreError> {
+) -> Result<Option<DuplicateGroups>, StoreError> {
     let mut candidates = candidates(view, folders, watch)?;
     candidates.sort_by(|a, b| preference.order(a, b));
     // The likeness and the members of each group, the leader first.
@@ -115,7 +115,7 @@ pub fn find(
     }
     let has_look = |c: &&Duplicate| c.photo.details.as_ref().is_some_and(|d| d.look.is_some());
     let without_look = candidates.len() - candidates.iter().filter(has_look).count();
-    Ok(Some(Found { groups: gathered(groups, candidates), without_look }))
+    Ok(Some(DuplicateGroups { groups: gathered(groups, candidates), without_look }))
 }
 
 /// Joins groups whose leaders have at least this likeness.

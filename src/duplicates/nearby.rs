@@ -8,7 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::alike::{BURST_MS, SAME_SCENE};
-use crate::perceptual::{PerceptualHash, Turn};
+use crate::perceptual::{PerceptualHash, Rotation};
 
 const BLOCKS: usize = 16;
 /// How many shots before and after one are compared. Only the leaders of groups are stored here, a few per burst. There are
@@ -36,7 +36,7 @@ pub(super) struct Near {
     /// The number of differing bits.
     pub(super) distance: u32,
     /// The turn of the requested hash.
-    pub(super) turn: Turn,
+    pub(super) turn: Rotation,
 }
 
 impl Hashes {
@@ -55,7 +55,7 @@ impl Hashes {
     /// The photos that differ in at most [`SAME_SCENE`] bits in any turn, and in some block by at most one bit. Ordered by
     /// number, the nearest turn of each first.
     pub(super) fn near(&self, hash: &PerceptualHash) -> Vec<Near> {
-        let turned = Turn::ALL.map(|turn| (turn, hash.turned(turn)));
+        let turned = Rotation::ALL.map(|turn| (turn, hash.turned(turn)));
         let mut near = Vec::new();
         if self.look_up(&turned, &mut near).is_none() {
             near.clear();
@@ -69,7 +69,7 @@ impl Hashes {
     }
 
     /// `None` if looking up would take longer than comparing with all, because pictures without detail have equal blocks.
-    fn look_up(&self, turned: &[(Turn, PerceptualHash)], near: &mut Vec<Near>) -> Option<()> {
+    fn look_up(&self, turned: &[(Rotation, PerceptualHash)], near: &mut Vec<Near>) -> Option<()> {
         let mut steps = self.entries.len();
         for (turn, hash) in turned {
             for (block, value) in hash.blocks().into_iter().enumerate() {
@@ -89,7 +89,7 @@ impl Hashes {
 }
 
 impl Entry {
-    fn near(&self, hash: &PerceptualHash, turn: Turn) -> Option<Near> {
+    fn near(&self, hash: &PerceptualHash, turn: Rotation) -> Option<Near> {
         let distance = self.hash.distance(hash);
         let has_block =
             || self.hash.blocks().iter().zip(hash.blocks()).any(|(a, b)| (a ^ b).count_ones() <= 1);
@@ -150,13 +150,13 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(flipped: &[usize], turn: Turn, expected: Option<u32>) {
+    fn check(flipped: &[usize], turn: Rotation, expected: Option<u32>) {
         let known: Vec<_> = (0..300).map(|seed| hash(seed, &[])).collect();
         let near = hashes(&known).near(&hash(7, flipped).turned(turn));
         let back = match turn {
-            Turn::Quarter => Turn::ThreeQuarters,
-            Turn::ThreeQuarters => Turn::Quarter,
-            Turn::None | Turn::Half => turn,
+            Rotation::Quarter => Rotation::ThreeQuarters,
+            Rotation::ThreeQuarters => Rotation::Quarter,
+            Rotation::None | Rotation::Half => turn,
         };
         let expected = expected.map(|distance| Near { number: 7, distance, turn: back });
         assert_eq!(near, Vec::from_iter(expected));
@@ -164,28 +164,28 @@ mod tests {
 
     #[test]
     fn near_hashes_are_found_in_any_turn() {
-        check(&[], Turn::None, Some(0));
-        check(&[3, 250], Turn::Quarter, Some(2));
-        check(&[3, 250], Turn::Half, Some(2));
-        check(&[3, 250], Turn::ThreeQuarters, Some(2));
+        check(&[], Rotation::None, Some(0));
+        check(&[3, 250], Rotation::Quarter, Some(2));
+        check(&[3, 250], Rotation::Half, Some(2));
+        check(&[3, 250], Rotation::ThreeQuarters, Some(2));
         // One bit in one block, two in each of the others.
         let in_block = |block: usize, bit: usize| (block / 4 * 4 + bit / 4) * 16 + block % 4 * 4 + bit % 4;
         let two_in_each: Vec<usize> =
             (0..16).flat_map(|block| [in_block(block, 0), in_block(block, 9)]).collect();
-        check(&two_in_each[1..], Turn::None, Some(31));
-        check(&two_in_each, Turn::None, None);
+        check(&two_in_each[1..], Rotation::None, Some(31));
+        check(&two_in_each, Rotation::None, None);
         // Half the bits of eleven blocks, and one more.
         let many: Vec<usize> =
             (0..11).flat_map(|block| (0..16).step_by(2).map(move |bit| in_block(block, bit))).collect();
-        check(&many, Turn::None, Some(88));
-        check(&[&many[..], &[in_block(12, 0)]].concat(), Turn::None, None);
+        check(&many, Rotation::None, Some(88));
+        check(&[&many[..], &[in_block(12, 0)]].concat(), Rotation::None, None);
     }
 
     #[test]
     fn few_of_many_are_compared() {
         let known: Vec<_> = (0..5000).map(|seed| hash(seed, &[])).collect();
         let hashes = hashes(&known);
-        let turned = Turn::ALL.map(|turn| (turn, known[7].turned(turn)));
+        let turned = Rotation::ALL.map(|turn| (turn, known[7].turned(turn)));
         assert!(hashes.look_up(&turned, &mut Vec::new()).is_some(), "all were compared");
     }
 
@@ -200,7 +200,7 @@ mod tests {
             })
             .collect();
         let near = hashes(&known).near(&known[5]);
-        let upright = near.iter().filter(|near| near.turn == Turn::None).count();
+        let upright = near.iter().filter(|near| near.turn == Rotation::None).count();
         assert_eq!(upright, 300);
     }
 

@@ -28,7 +28,7 @@ use crate::query::{Cutoff, Filter, NearDuplicates, Order, TextCondition, why};
 use crate::{Library, Query};
 
 pub use newest::newest;
-pub use tags::{Choice, Label, Tagged, Vocabulary};
+pub use tags::{Choice, Label, Prepared, Tagged, Vocabulary};
 
 use background::{Background, concepts};
 use collapse::different;

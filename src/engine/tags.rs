@@ -1,6 +1,5 @@
 //! Labels photos from a vocabulary.
 
-use std::borrow::Cow;
 use std::ops::ControlFlow;
 
 use imgsearch_index::{Fingerprint, Vector};
@@ -8,7 +7,7 @@ use rayon::prelude::*;
 
 use super::background::{Background, concepts};
 use super::kept_texts::KeptTexts;
-use super::{Engine, EngineError, Inner, Search};
+use super::{Engine, EngineError, Search};
 use crate::library::{Load, Stored};
 use crate::photo::Id;
 use crate::query::Filter;
@@ -56,6 +55,12 @@ impl Vocabulary {
     }
 }
 
+/// A vocabulary with the vectors of its prompts in the model of an engine.
+pub struct Prepared {
+    vocabulary: Vocabulary,
+    prompts: Vec<Vector>,
+}
+
 /// A photo's label.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Label {
@@ -89,20 +94,20 @@ impl Engine {
     /// Labels every photo that matches `filter` and passes it to `visit`, until that returns `false`.
     ///
     /// # Errors
-    /// [`EngineError::Model`] if a label cannot be embedded, [`EngineError::Store`] if the index is damaged.
+    /// [`EngineError::Model`] if the background cannot be made, [`EngineError::Store`] if the index is damaged.
     pub fn tag(
         &self,
-        vocabulary: &Vocabulary,
+        prepared: &Prepared,
         filter: &Filter,
         choice: Choice,
         mut visit: impl FnMut(Tagged) -> bool,
     ) -> Result<(), EngineError> {
         let Search { engine, view } = self.begin();
-        let (prompts, background) = (engine.prompts(vocabulary, &|_, _| ())?, engine.background()?);
+        let background = engine.background()?;
         let mut photos = Vec::with_capacity(PHOTOS_AT_A_TIME);
         let mut tag = |photos: Vec<Stored>| {
             let tagged = |photo: Stored| {
-                let labels = labels(background, photo.vector.as_ref()?, vocabulary, &prompts, choice);
+                let labels = labels(background, photo.vector.as_ref()?, prepared, choice);
                 Some(Tagged { path: photo.item.path, content: photo.content, labels })
             };
             let tagged: Vec<Tagged> = photos.into_par_iter().filter_map(tagged).collect();
@@ -120,19 +125,25 @@ impl Engine {
         Ok(())
     }
 
-    /// Embeds the labels of a vocabulary and the background, if that was not done before with this model. Both are kept.
-    /// `progress` gets the number of texts embedded so far and of all texts, once for each of the two.
+    /// Embeds the labels of a vocabulary and the background, if that was not done before with this model. Both are kept, so
+    /// the next time they are only read. `progress` gets the number of texts embedded so far and of all texts, once for each
+    /// of the two.
     ///
     /// # Errors
     /// [`EngineError::Model`] if a label cannot be embedded.
     pub fn prepare(
         &self,
-        vocabulary: &Vocabulary,
+        vocabulary: Vocabulary,
         progress: &dyn Fn(usize, usize),
-    ) -> Result<(), EngineError> {
-        self.inner.prepared_background(progress)?;
-        self.inner.prompts(vocabulary, progress)?;
-        Ok(())
+    ) -> Result<Prepared, EngineError> {
+        let background = self.inner.prepared_background(progress)?;
+        let prompts = if vocabulary == Vocabulary::everyday() {
+            background.vectors().to_vec()
+        } else {
+            let prompts: Vec<&str> = vocabulary.entries.iter().map(|(_, prompt)| prompt.as_str()).collect();
+            KeptTexts::of(&self.inner.model).get(&prompts, || self.inner.text(), progress)?
+        };
+        Ok(Prepared { vocabulary, prompts })
     }
 
     /// Labels one photo; `None` if the library does not have it.
@@ -142,37 +153,20 @@ impl Engine {
     pub fn tags_of(
         &self,
         id: Id,
-        vocabulary: &Vocabulary,
+        prepared: &Prepared,
         choice: Choice,
     ) -> Result<Option<Vec<Label>>, EngineError> {
         let Search { engine, view } = self.begin();
         let stored = view.of_content(&id.0, 1)?.pop();
         let Some(vector) = stored.and_then(|stored| stored.vector) else { return Ok(None) };
-        let prompts = engine.prompts(vocabulary, &|_, _| ())?;
-        Ok(Some(labels(engine.background()?, &vector, vocabulary, &prompts, choice)))
-    }
-}
-
-impl Inner {
-    /// The vectors of a vocabulary's prompts. Those of the everyday one are there already.
-    fn prompts(
-        &self,
-        vocabulary: &Vocabulary,
-        progress: &dyn Fn(usize, usize),
-    ) -> Result<Cow<'_, [Vector]>, EngineError> {
-        if *vocabulary == Vocabulary::everyday() {
-            return Ok(self.background()?.vectors().into());
-        }
-        let prompts: Vec<&str> = vocabulary.entries.iter().map(|(_, prompt)| prompt.as_str()).collect();
-        Ok(KeptTexts::of(&self.model).get(&prompts, || self.text(), progress)?.into())
+        Ok(Some(labels(engine.background()?, &vector, prepared, choice)))
     }
 }
 
 fn labels(
     background: &Background,
     photo: &Vector,
-    vocabulary: &Vocabulary,
-    prompts: &[Vector],
+    Prepared { vocabulary, prompts }: &Prepared,
     choice: Choice,
 ) -> Vec<Label> {
     let yardstick = background.yardstick(photo);

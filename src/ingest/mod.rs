@@ -40,7 +40,7 @@ use crate::roots::Roots;
 use crate::walk::{self, Kind, PatternError, Rules};
 
 pub use busy::Busy;
-pub use forget::forget;
+pub use forget::{Forgotten, forget};
 use pipeline::Run;
 pub use reading::{TextReader, TextTotals, read_texts};
 pub use replacement::{Lacking, Replacement};

@@ -25,7 +25,7 @@ use crate::photo::{Photo, Skip, SkipKind, Stamp};
 use crate::query::Filter;
 use crate::roots::is_named;
 use crate::sidecar::{Finder, Sidecars};
-use crate::walk::{Found, Kind, Name, Walk};
+use crate::walk::{Kind, Name, Walk, WalkEntry};
 
 /// Files that the walk may be ahead of the look-up in the library.
 const WALK_AHEAD: usize = 1_024;
@@ -176,18 +176,18 @@ impl<'a> Scan<'a> {
     /// answer would otherwise hold up the run for good.
     fn follow(
         &mut self,
-        walk: impl Iterator<Item = Found> + Send + 'static,
+        walk: impl Iterator<Item = WalkEntry> + Send + 'static,
         place: &Path,
     ) -> Result<bool, IngestError> {
         let (sender, met) = bounded(WALK_AHEAD);
         let mut finder = Finder::default();
-        let mut with_sidecars = move |found: Found| {
+        let mut with_sidecars = move |found: WalkEntry| {
             let sidecars = match &found {
-                Found::File { path, .. } => finder.of(path),
-                Found::NotPicture(_)
-                | Found::DanglingLink(_)
-                | Found::LinkNotFollowed
-                | Found::Unreadable { .. } => Sidecars::default(),
+                WalkEntry::File { path, .. } => finder.of(path),
+                WalkEntry::NotPicture(_)
+                | WalkEntry::DanglingLink(_)
+                | WalkEntry::LinkNotFollowed
+                | WalkEntry::Unreadable { .. } => Sidecars::default(),
             };
             (found, sidecars)
         };
@@ -215,15 +215,15 @@ impl<'a> Scan<'a> {
     }
 
     /// Whether to go on: not when the stages behind have ended.
-    fn visit(&mut self, found: Found, sidecars: Sidecars) -> Result<bool, IngestError> {
+    fn visit(&mut self, found: WalkEntry, sidecars: Sidecars) -> Result<bool, IngestError> {
         match found {
-            Found::File { path, metadata, disk, name } => {
+            WalkEntry::File { path, metadata, disk, name } => {
                 return self.file(path, &Stamp::of(&metadata), disk, name, sidecars);
             }
-            Found::NotPicture(kind) => self.not_picture(kind),
-            Found::DanglingLink(path) => return self.dangling_link(path),
-            Found::LinkNotFollowed => self.walked.links_not_followed += 1,
-            Found::Unreadable { path, error } => self.unreadable(&path, &error),
+            WalkEntry::NotPicture(kind) => self.not_picture(kind),
+            WalkEntry::DanglingLink(path) => return self.dangling_link(path),
+            WalkEntry::LinkNotFollowed => self.walked.links_not_followed += 1,
+            WalkEntry::Unreadable { path, error } => self.unreadable(&path, &error),
         }
         Ok(true)
     }
@@ -246,7 +246,7 @@ impl<'a> Scan<'a> {
         let look = move |path: PathBuf| {
             let metadata = path.metadata().ok().filter(Metadata::is_file)?;
             let disk = disks.of(&path, &metadata);
-            Some(Found::File { path, metadata, disk, name: Name::Root })
+            Some(WalkEntry::File { path, metadata, disk, name: Name::Root })
         };
         self.follow(paths.into_iter().filter_map(look), &place).map(drop)
     }

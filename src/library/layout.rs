@@ -18,7 +18,7 @@ const MOST_BYTES: u64 = 1 << 20;
 
 /// The indexes of a library. Their names are folders in the library's folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Layout {
+pub(super) struct IndexFolders {
     /// The index in use.
     pub(super) in_use: String,
     /// Replaced indexes that are still to be removed.
@@ -36,27 +36,28 @@ pub(super) fn is_name(name: &str) -> bool {
     name == FIRST || name.strip_prefix(FIRST).and_then(|rest| rest.strip_prefix('-')).is_some_and(hex)
 }
 
-impl Layout {
+impl IndexFolders {
     /// The layout of the library in `folder`.
     ///
     /// # Errors
     /// [`StoreError::Layout`] if the file is invalid, or names a missing index while others exist;
     /// [`StoreError::Io`].
-    pub(super) fn read(folder: &Path) -> Result<Layout, StoreError> {
+    pub(super) fn read(folder: &Path) -> Result<IndexFolders, StoreError> {
         // The index may be replaced after the file was read and before the index is looked up.
-        Layout::read_once(folder).or_else(|_| Layout::read_once(folder))
+        IndexFolders::read_once(folder).or_else(|_| IndexFolders::read_once(folder))
     }
 
-    fn read_once(folder: &Path) -> Result<Layout, StoreError> {
+    fn read_once(folder: &Path) -> Result<IndexFolders, StoreError> {
         let path = path(folder);
         let layout = match read_bounded(&path, MOST_BYTES) {
             Ok(json) => serde_json::from_slice(&json).ok(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(Layout::guessed(folder)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Some(IndexFolders::guessed(folder)),
             Err(_) if path.is_dir() => None,
             Err(error) => return Err(super::io("read", &path)(error)),
         };
-        let right = |layout: &Layout| layout.retired.iter().chain([&layout.in_use]).all(|name| is_name(name));
-        let is_there = |layout: &Layout| {
+        let right =
+            |layout: &IndexFolders| layout.retired.iter().chain([&layout.in_use]).all(|name| is_name(name));
+        let is_there = |layout: &IndexFolders| {
             let mut others = indexes(folder);
             others.retain(|name| !layout.retired.contains(name));
             others.is_empty() || others.contains(&layout.in_use)
@@ -66,20 +67,20 @@ impl Layout {
 
     /// The layout without a file. Before the first change of model, the first index is in use. If the file was lost,
     /// the only index there is in use.
-    fn guessed(folder: &Path) -> Layout {
+    fn guessed(folder: &Path) -> IndexFolders {
         let mut in_use = FIRST.to_owned();
         if !folder.join(FIRST).exists()
             && let [other] = &indexes(folder)[..]
         {
             in_use.clone_from(other);
         }
-        Layout { in_use, retired: Vec::new() }
+        IndexFolders { in_use, retired: Vec::new() }
     }
 
     /// Repairs an invalid file: the index with the most photos is in use, because a new index replaces the old one
     /// only when it has all photos.
     pub(super) fn repair(folder: &Path) -> Result<(), StoreError> {
-        let Err(StoreError::Layout { path }) = Layout::read(folder) else { return Ok(()) };
+        let Err(StoreError::Layout { path }) = IndexFolders::read(folder) else { return Ok(()) };
         if path.is_dir() {
             // We never create a folder with this name.
             fs::remove_dir(&path).map_err(super::io("remove", &path))?;
@@ -87,7 +88,7 @@ impl Layout {
         let photos = |name: &String| embedded::photos_in(&folder.join(name));
         let names = indexes(folder).into_iter();
         let in_use = names.max_by_key(photos).unwrap_or_else(|| FIRST.to_owned());
-        Layout { in_use, retired: Vec::new() }.write(folder)
+        IndexFolders { in_use, retired: Vec::new() }.write(folder)
     }
 
     /// Replaces the file. The caller holds the lock.
@@ -131,7 +132,7 @@ mod tests {
             if let Some(json) = json {
                 fs::write(path(library.path()), json).unwrap();
             }
-            let layout = Layout::read(library.path());
+            let layout = IndexFolders::read(library.path());
             assert_eq!(layout.ok().map(|layout| layout.in_use).as_deref(), expected);
         }
         check(None, &[], Some("index"));
@@ -156,9 +157,9 @@ mod tests {
                 crate::library::tests::index(&library.path().join(name), photos);
             }
             damage(&path(library.path()));
-            assert!(Layout::read(library.path()).is_err());
-            Layout::repair(library.path()).unwrap();
-            assert_eq!(Layout::read(library.path()).unwrap().in_use, "index-ab");
+            assert!(IndexFolders::read(library.path()).is_err());
+            IndexFolders::repair(library.path()).unwrap();
+            assert_eq!(IndexFolders::read(library.path()).unwrap().in_use, "index-ab");
         }
         check(|file| fs::write(file, "{").unwrap());
         check(|file| fs::write(file, r#"{"in_use": "index-abc"}"#).unwrap());
@@ -171,9 +172,9 @@ mod tests {
         for name in ["index", "index-ab", "index-cd", "index.txt", "photos"] {
             fs::create_dir(library.path().join(name)).unwrap();
         }
-        let layout = Layout { in_use: "index-ab".into(), retired: vec!["index".into()] };
+        let layout = IndexFolders { in_use: "index-ab".into(), retired: vec!["index".into()] };
         layout.write(library.path()).unwrap();
-        assert_eq!(Layout::read(library.path()).unwrap(), layout);
+        assert_eq!(IndexFolders::read(library.path()).unwrap(), layout);
         assert_eq!(layout.building(library.path()), [library.path().join("index-cd")]);
     }
 }

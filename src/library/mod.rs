@@ -53,6 +53,7 @@ use std::sync::Arc;
 
 use imgsearch_index::{Error as IndexError, Lock, Space};
 
+pub use every_index::Role;
 pub use known_roots::Root;
 pub use note::Note;
 pub use server::Secrets;
@@ -64,7 +65,7 @@ pub use url::Url;
 
 use crate::files;
 use crate::roots::Roots;
-use layout::Layout;
+use layout::IndexFolders;
 use server::Server;
 
 /// Files that exist only after the index beside them has answered.
@@ -150,7 +151,7 @@ impl Library {
     /// [`StoreError::NoFolder`].
     pub fn index_folder(&self) -> Result<PathBuf, StoreError> {
         let folder = self.photos_folder()?;
-        Ok(folder.join(Layout::read(folder)?.in_use))
+        Ok(folder.join(IndexFolders::read(folder)?.in_use))
     }
 
     /// Opens the index in use as it was last published.
@@ -172,10 +173,18 @@ impl Library {
             let opened = embedded::view(self, &folder);
             let now = self.index_folder()?;
             if opened.is_ok() || now == folder {
-                return Ok(opened?);
+                return opened.map_err(|error| self.no_library(error.into()));
             }
             // Another index replaced it before it was opened.
             folder = now;
+        }
+    }
+
+    /// A missing index means to people that there is no library yet.
+    fn no_library(&self, error: StoreError) -> StoreError {
+        match error.is_missing() {
+            true => StoreError::NoLibrary { library: self.to_string() },
+            false => error,
         }
     }
 
@@ -185,7 +194,7 @@ impl Library {
     /// As [`Library::index_folder`].
     pub fn index_folders(&self) -> Result<Vec<PathBuf>, StoreError> {
         let folder = self.photos_folder()?;
-        let layout = Layout::read(folder)?;
+        let layout = IndexFolders::read(folder)?;
         let mut folders = vec![folder.join(&layout.in_use)];
         folders.extend(layout.building(folder));
         Ok(folders)
@@ -242,7 +251,7 @@ impl Library {
             return Ok(LockedLibrary { library: self.clone(), held: Held::Server(Arc::clone(server)) });
         }
         if !self.folder.is_dir() {
-            return Err(IndexError::Missing { path: self.folder.clone() }.into());
+            return Err(StoreError::NoLibrary { library: self.to_string() });
         }
         let lock = Arc::new(Lock::acquire(&self.lock_folder)?);
         let locked = self.locked(lock.clone())?;
@@ -255,7 +264,7 @@ impl Library {
 
     fn locked(&self, lock: Arc<Lock>) -> Result<LockedLibrary, StoreError> {
         self.tidy();
-        let layout = Layout::read(&self.folder)?;
+        let layout = IndexFolders::read(&self.folder)?;
         let mut folder = LockedFolder { library: self.clone(), layout, lock };
         folder.remove_retired()?;
         Ok(LockedLibrary { library: self.clone(), held: Held::Folder(folder) })
@@ -268,8 +277,8 @@ impl Library {
     pub fn lock_to_repair(&self) -> Result<LockedLibrary, StoreError> {
         if self.photos_folder()?.is_dir() {
             let _lock = Lock::acquire(&self.lock_folder)?;
-            Layout::repair(&self.folder)?;
-            self.collections().iter().try_for_each(|collection| Layout::repair(&collection.folder))?;
+            IndexFolders::repair(&self.folder)?;
+            self.collections().iter().try_for_each(|collection| IndexFolders::repair(&collection.folder))?;
         }
         self.lock()
     }
@@ -384,7 +393,7 @@ impl LockedLibrary {
 #[derive(Debug)]
 struct LockedFolder {
     library: Library,
-    layout: Layout,
+    layout: IndexFolders,
     lock: Arc<Lock>,
 }
 

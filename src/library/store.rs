@@ -288,10 +288,10 @@ pub enum StoreError {
         /// Its URL, without secrets.
         library: String,
     },
-    /// Nothing was indexed yet into the library of this name in a database.
+    /// Nothing was indexed yet into this library.
     #[error("there is no library {library} yet")]
     NoLibrary {
-        /// Its URL, without secrets.
+        /// Its folder, or its URL without secrets.
         library: String,
     },
     /// The database of a library failed.

@@ -12,7 +12,7 @@ use crate::stamp::Stamp;
 
 /// The cached hash of a file, valid as long as its size and modification time are the same.
 #[derive(PartialEq, Serialize, Deserialize)]
-struct Note {
+struct CachedHash {
     path: String,
     bytes: u64,
     modified_ns: i64,
@@ -26,7 +26,8 @@ pub(crate) fn sha256_remembered(path: &Path, cache: Option<&Path>) -> io::Result
     let name = blake3::hash(path.as_os_str().as_encoded_bytes()).to_hex();
     let file = cache.map(|cache| cache.join("sha256").join(format!("{}.json", &name[..32])));
     let before = Stamp::of(&fs::metadata(&path)?);
-    let noted = file.as_deref().and_then(|file| serde_json::from_slice::<Note>(&fs::read(file).ok()?).ok());
+    let noted =
+        file.as_deref().and_then(|file| serde_json::from_slice::<CachedHash>(&fs::read(file).ok()?).ok());
     if let Some(note) =
         noted.filter(|note| (note.bytes, note.modified_ns) == (before.size, before.modified_ns))
     {
@@ -37,12 +38,12 @@ pub(crate) fn sha256_remembered(path: &Path, cache: Option<&Path>) -> io::Result
     if let Some(file) = file.filter(|_| is_unchanged()) {
         let Stamp { size: bytes, modified_ns, .. } = before;
         let path = path.to_string_lossy().into_owned();
-        let _unwritable = remember(&file, &Note { path, bytes, modified_ns, sha256: sha256.clone() });
+        let _unwritable = remember(&file, &CachedHash { path, bytes, modified_ns, sha256: sha256.clone() });
     }
     Ok(sha256)
 }
 
-fn remember(file: &Path, note: &Note) -> io::Result<()> {
+fn remember(file: &Path, note: &CachedHash) -> io::Result<()> {
     fs::create_dir_all(file.parent().unwrap_or(Path::new("")))?;
     replace(file, &serde_json::to_vec(note)?, Readers::AsUsual)
 }

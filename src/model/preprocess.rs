@@ -45,7 +45,7 @@ impl Preprocess {
     #[expect(clippy::missing_panics_doc, reason = "the buffer is made for the shape it is given")]
     /// The tensor of `picture`, upright: f32, shape `[3, height, width]`.
     pub fn tensor(&self, picture: &Picture) -> Array3<f32> {
-        let turn = Turn::of(picture.orientation);
+        let turn = Reorientation::of(picture.orientation);
         let (width, height) = turn.upright(picture.full_size);
         let [x, y] = self.placement(width, height);
         let (stored_x, stored_y) =
@@ -83,7 +83,7 @@ impl Preprocess {
     ///
     /// Like Pillow, this resizes horizontally first and then vertically, with rounding and clipping to bytes in between. In
     /// the other order, pictures with hard edges come out visibly different.
-    fn resize(&self, picture: &Picture, turn: Turn, x: Placement, y: Placement) -> Vec<u8> {
+    fn resize(&self, picture: &Picture, turn: Reorientation, x: Placement, y: Placement) -> Vec<u8> {
         let Picture { pixels, full_size, eighths, .. } = picture;
         let across = x.source(full_size.0, *eighths);
         let down = y.source(full_size.1, *eighths);
@@ -196,7 +196,7 @@ impl Span {
 
 /// How the stored picture must be turned to be upright.
 #[derive(Clone, Copy, Debug)]
-struct Turn {
+struct Reorientation {
     /// Rows and columns are swapped in the file.
     swaps: bool,
     /// Horizontally mirrored in the file.
@@ -205,8 +205,8 @@ struct Turn {
     mirrors_y: bool,
 }
 
-impl Turn {
-    fn of(orientation: Orientation) -> Turn {
+impl Reorientation {
+    fn of(orientation: Orientation) -> Reorientation {
         let (swaps, mirrors_x, mirrors_y) = match orientation {
             Orientation::NoTransforms => (false, false, false),
             Orientation::FlipHorizontal => (false, true, false),
@@ -217,7 +217,7 @@ impl Turn {
             Orientation::Rotate270FlipH => (true, true, true),
             Orientation::Rotate270 => (true, false, true),
         };
-        Turn { swaps, mirrors_x, mirrors_y }
+        Reorientation { swaps, mirrors_x, mirrors_y }
     }
 
     /// Swaps x and y if needed, from stored to upright or back.

@@ -12,6 +12,9 @@ use std::sync::OnceLock;
 use crate::name::normal_text;
 use crate::text_file::{self, TextError};
 
+/// How many letters must be typed before names are completed: with fewer, thousands of towns begin with them.
+const LEAST_TYPED: usize = 2;
+
 /// The towns in a file.
 #[derive(Debug)]
 pub struct Gazetteer {
@@ -52,6 +55,61 @@ impl Gazetteer {
         let is_in =
             |town: &Town| country.is_none_or(|country| town.country.eq_ignore_ascii_case(country.trim()));
         places.filter_map(|at| self.town_at(at)).filter(is_in).collect()
+    }
+
+    /// What can follow what was typed so far: names that begin with it, the largest towns first, at most `most`. Names in
+    /// other languages are used only if no town has such a name of its own. If larger towns have the same name, the country
+    /// is behind a comma; there also countries are completed.
+    ///
+    /// What was typed stays as it is, because shells take only what begins with it. It must have two letters.
+    pub fn complete(&self, typed: &str, most: usize) -> Vec<String> {
+        if let Some((name, country)) = typed.split_once(',') {
+            return self.complete_country(name, country, most);
+        }
+        if typed.trim().chars().count() < LEAST_TYPED {
+            return Vec::new();
+        }
+        let own = self.complete_name(typed, true, most);
+        if own.is_empty() { self.complete_name(typed, false, most) } else { own }
+    }
+
+    fn complete_name(&self, typed: &str, only_own: bool, most: usize) -> Vec<String> {
+        let wanted = format!("\t{}", normal_text(typed).to_lowercase());
+        let (finder, mut from) = (memchr::memmem::Finder::new(&wanted), 0);
+        let mut found: Vec<String> = Vec::new();
+        while found.len() < most
+            && let Some(at) = finder.find(&self.text.as_bytes()[from..]).map(|at| from + at)
+        {
+            let behind = &self.text[at + wanted.len()..];
+            let Some(town) = self.town_at(at) else {
+                from = at + 1;
+                continue;
+            };
+            // Its own name is the first in its line, and one name of a town is enough.
+            from = at + wanted.len() + behind.find('\n').unwrap_or(behind.len());
+            if only_own && !town.name.to_lowercase().starts_with(&wanted[1..]) {
+                continue;
+            }
+            let rest = behind.split(['\t', '\n']).next().unwrap_or_default();
+            let name = if town.name.starts_with(typed) { town.name } else { format!("{typed}{rest}") };
+            let with_country = format!("{name},{}", town.country);
+            found.extend([name, with_country].into_iter().find(|name| !found.contains(name)));
+        }
+        found
+    }
+
+    /// The countries of the towns with this name.
+    fn complete_country(&self, name: &str, typed: &str, most: usize) -> Vec<String> {
+        let mut found = Vec::new();
+        for town in self.all(name, None) {
+            let is_lower = typed.starts_with(|c: char| c.is_lowercase());
+            let country = if is_lower { town.country.to_lowercase() } else { town.country };
+            let all = format!("{name},{country}");
+            if country.starts_with(typed) && !found.contains(&all) && found.len() < most {
+                found.push(all);
+            }
+        }
+        found
     }
 
     /// The town with a name at this position of the text; `None` if there is something else.
@@ -165,5 +223,32 @@ mod tests {
         check(&gazetteer, "sydney", Some("FR"), None);
         assert_eq!(gazetteer.all("paris", None).len(), 2);
         assert_eq!(gazetteer.all("paris", Some("FR")).len(), 1);
+    }
+
+    #[test]
+    fn names_are_completed_from_their_beginning() {
+        let more = "40.7\t-74\tUS\tNew York City\tnew york city\tnueva york\tparis of the west\t\n\
+                    52\t5\tNL\t's-Hertogenbosch\t's-hertogenbosch\tden bosch\t\n\
+                    30\t-90\tUS\tParis\tparis\t\n";
+        let gazetteer = Gazetteer { text: TOWNS.to_owned() + more };
+        #[track_caller]
+        fn check(gazetteer: &Gazetteer, typed: &str, expected: &[&str]) {
+            assert_eq!(gazetteer.complete(typed, 5), expected, "{typed}");
+        }
+        // Two are in the US.
+        check(&gazetteer, "Pa", &["Paris", "Paris,US"]);
+        check(&gazetteer, "PARI", &["PARIs", "PARIs,US"]);
+        check(&gazetteer, "pa", &["paris", "paris,US"]);
+        check(&gazetteer, "Lut", &["Lutèce"]);
+        check(&gazetteer, "new y", &["new york city"]);
+        check(&gazetteer, "Nu", &["Nueva york"]);
+        check(&gazetteer, "Paris o", &["Paris of the west"]);
+        check(&gazetteer, "'s", &["'s-Hertogenbosch"]);
+        check(&gazetteer, "Paris,", &["Paris,FR", "Paris,US"]);
+        check(&gazetteer, "paris,u", &["paris,us"]);
+        for nothing in ["", " ", "P", "48", "2.", "FR", "Paris,DE", "Xyz", "33.66,"] {
+            check(&gazetteer, nothing, &[]);
+        }
+        assert_eq!(gazetteer.complete("Pa", 1), ["Paris"]);
     }
 }

@@ -6,7 +6,7 @@ use super::photo::photo_fields;
 use super::record::{Field, Value};
 
 /// One photo of an answer.
-pub(crate) struct Found {
+pub(crate) struct ResultRow {
     /// What was asked for, as it was typed.
     pub(crate) query: std::rc::Rc<str>,
     pub(crate) found: Match,
@@ -17,23 +17,23 @@ pub(crate) struct Found {
 }
 
 /// The fields of an answer.
-pub(crate) fn match_fields() -> Vec<Field<Found>> {
+pub(crate) fn match_fields() -> Vec<Field<ResultRow>> {
     let mut fields = vec![
-        Field::new("query", |record: &Found| (&*record.query).into()),
-        Field::new("rank", |record: &Found| record.found.rank.into()).on_terminal(),
-        Field::new("score", |record: &Found| rated(record)).in_text(),
-        Field::new("similar", |record: &Found| record.found.similar.into()).on_terminal(),
-        Field::new("path", |record: &Found| record.found.path.as_path().into()).in_text(),
+        Field::new("query", |record: &ResultRow| (&*record.query).into()),
+        Field::new("rank", |record: &ResultRow| record.found.rank.into()).on_terminal(),
+        Field::new("score", |record: &ResultRow| rated(record)).in_text(),
+        Field::new("similar", |record: &ResultRow| record.found.similar.into()).on_terminal(),
+        Field::new("path", |record: &ResultRow| record.found.path.as_path().into()).in_text(),
     ];
-    let of_photo = photo_fields(|record: &Found| record.found.photo.as_ref());
+    let of_photo = photo_fields(|record: &ResultRow| record.found.photo.as_ref());
     fields.extend(
         of_photo.into_iter().map(|field| if field.name() == "taken" { field.on_terminal() } else { field }),
     );
-    fields.push(Field::new("why", |record: &Found| Value::List(&record.found.why)).on_terminal());
-    fields.push(Field::new("corrected", |record: &Found| record.corrected.as_deref().into()));
+    fields.push(Field::new("why", |record: &ResultRow| Value::List(&record.found.why)).on_terminal());
+    fields.push(Field::new("corrected", |record: &ResultRow| record.corrected.as_deref().into()));
     fields
 }
 
-fn rated(record: &Found) -> Value<'static> {
+fn rated(record: &ResultRow) -> Value<'static> {
     record.found.score.map_or(Value::Absent, |score| Value::Rated(score, record.probability))
 }

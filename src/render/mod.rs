@@ -41,7 +41,7 @@ pub(crate) use html::{Figure, Links, Section, contact_sheet, is_page};
 pub(crate) use json::{Listing, document};
 pub(crate) use labels::{Fitting, Tag, fit_fields, tag_fields};
 pub(crate) use lines::{ReadLine, line_fields};
-pub(crate) use matches::{Found, match_fields};
+pub(crate) use matches::{ResultRow, match_fields};
 pub(crate) use models::Description;
 pub(crate) use photo::day;
 #[cfg(any(feature = "serve", feature = "tui"))]
@@ -52,7 +52,7 @@ pub(crate) use photo::photo_fields;
 pub(crate) use preview::{LEAST, PICTURE, Painted, Painter, Tile, caption, dated_caption, fits_a_tile};
 #[cfg(feature = "serve")]
 pub(crate) use record::Value;
-pub(crate) use record::{Field, Layout, Records};
+pub(crate) use record::{Field, FormatOptions, Records};
 #[cfg(feature = "tui")]
 pub(crate) use screen::{Screen, View, give_back, grid, large_picture};
 pub(crate) use setting::setting_fields;

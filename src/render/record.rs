@@ -20,7 +20,7 @@
 //!
 //!    ```ignore
 //!    let mut output = Output::new(settings.ui.look);
-//!    let mut records = Records::new(&mut output, &Layout::of(&args.output)?, fields())?;
+//!    let mut records = Records::new(&mut output, &FormatOptions::of(&args.output)?, fields())?;
 //!    let written = models.iter().try_for_each(|model| records.write(model));
 //!    unless_reader_left(written.and_then(|()| records.finish()).and_then(|()| output.finish()))?;
 //!    ```
@@ -227,7 +227,7 @@ pub(super) trait Printer {
 
 /// The validated format options.
 #[derive(Clone, Debug)]
-pub(crate) struct Layout {
+pub(crate) struct FormatOptions {
     pub(crate) format: Format,
     /// The byte after each path of `paths`.
     end: u8,
@@ -235,10 +235,10 @@ pub(crate) struct Layout {
     fields: Option<Vec<String>>,
 }
 
-impl Layout {
+impl FormatOptions {
     /// # Errors
     /// If options contradict each other.
-    pub(crate) fn of(args: &OutputArgs) -> Result<Layout, UsageError> {
+    pub(crate) fn of(args: &OutputArgs) -> Result<FormatOptions, UsageError> {
         let OutputArgs { format, null, json: _, fields } = args;
         if *null && *format != Format::Paths {
             let error = UsageError::new("--null works only with --format paths");
@@ -250,7 +250,7 @@ impl Layout {
             return Err(error.hint("use --format tsv or --format jsonl"));
         }
         let end = if *null { b'\0' } else { b'\n' };
-        Ok(Layout { format: *format, end, fields: (!fields.is_empty()).then(|| fields.clone()) })
+        Ok(FormatOptions { format: *format, end, fields: (!fields.is_empty()).then(|| fields.clone()) })
     }
 }
 
@@ -265,7 +265,7 @@ impl<'o, R> Records<'o, R> {
     /// If a field does not exist, if the format is `paths` but the records have no path, or if writing fails.
     pub(crate) fn new(
         output: &'o mut Output,
-        layout: &Layout,
+        layout: &FormatOptions,
         fields: Vec<Field<R>>,
     ) -> Result<Records<'o, R>> {
         let look = output.look;
@@ -294,7 +294,7 @@ impl<'o, R> Records<'o, R> {
 fn printer<'o>(
     out: &'o mut Standard,
     look: Look,
-    layout: &Layout,
+    layout: &FormatOptions,
     names: Vec<&'static str>,
 ) -> io::Result<Box<dyn Printer + 'o>> {
     Ok(match layout.format {
@@ -308,7 +308,7 @@ fn printer<'o>(
 }
 
 /// The fields to print, in order.
-fn chosen<R>(layout: &Layout, look: Look, fields: Vec<Field<R>>) -> Result<Vec<Field<R>>, UsageError> {
+fn chosen<R>(layout: &FormatOptions, look: Look, fields: Vec<Field<R>>) -> Result<Vec<Field<R>>, UsageError> {
     if let Some(names) = &layout.fields {
         return picked(names, fields);
     }

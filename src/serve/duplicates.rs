@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use axum::extract::{Query as Pairs, State};
 use axum::response::Response;
-use imgsearch::duplicates::{Found, Group, Keep, Likeness, Preference, Watch, find, present};
+use imgsearch::duplicates::{DuplicateGroups, Group, Keep, Likeness, Preference, Watch, find, present};
 use imgsearch::photo::Id;
 use serde::Serialize;
 use serde_json::json;
@@ -148,7 +148,7 @@ pub(super) fn groups(
         let is_ending = || app.ending.is_cancelled();
         let watch = Watch { progress: &|_, _| (), cancelled: &is_ending };
         let found = find(&*view, folders, likeness, preference, watch)?;
-        let Found { groups, .. } = found.unwrap_or_default();
+        let DuplicateGroups { groups, .. } = found.unwrap_or_default();
         Ok(present(groups).0)
     };
     let question = format!("{likeness:?} {:?} {folders:?}", preference.keep);

@@ -83,7 +83,7 @@ impl Shown {
         let mut reasons = Vec::new();
         if let Some(photo) = &known.photo {
             for path in known.paths.iter().filter_map(|path| path_bytes(path)) {
-                let found = why(&filter.texts, &path, photo).into_iter();
+                let found = why(&filter.texts, path, photo).into_iter();
                 let is_new = |reason: &String| !reasons.contains(reason);
                 reasons.extend(found.filter(is_new).collect::<Vec<_>>());
             }

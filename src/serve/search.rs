@@ -59,7 +59,7 @@ impl IntoParams for Parameters {
 
 /// A page of photos.
 #[derive(Serialize, ToSchema)]
-pub(super) struct Found {
+pub(super) struct SearchPage {
     /// The photos, sorted.
     #[schema(value_type = Vec<PhotoRecord>)]
     photos: Listing<Shown>,
@@ -164,9 +164,9 @@ impl Asked {
     }
 
     /// The result as JSON has it.
-    pub(super) fn answer(self, app: &App) -> Result<Found, Problem> {
+    pub(super) fn answer(self, app: &App) -> Result<SearchPage, Problem> {
         let Answer { photos, next, likely, near, notice } = self.found(app)?;
-        Ok(Found { photos: listing(app, photos), next, likely, near, notice })
+        Ok(SearchPage { photos: listing(app, photos), next, likely, near, notice })
     }
 }
 
@@ -237,7 +237,7 @@ pub(super) fn now() -> ZonedDateTime {
     tag = "search",
     params(Parameters),
     responses(
-        (status = 200, description = "The photos found.", body = Found),
+        (status = 200, description = "The photos found.", body = SearchPage),
         (status = 422, description = "A value cannot be understood, or the query makes no sense."),
     ),
 )]
@@ -253,7 +253,7 @@ pub(super) async fn search(State(app): State<App>, Pairs(said): Pairs<Said>) -> 
     tag = "search",
     params(("id" = String, Path, description = "The photo's id", pattern = "^[0-9a-f]{32}$"), Parameters),
     responses(
-        (status = 200, description = "The photos found.", body = Found),
+        (status = 200, description = "The photos found.", body = SearchPage),
         (status = 404, description = "The library has no such photo."),
         (status = 422, description = "A value cannot be understood, or the query makes no sense."),
     ),
@@ -268,7 +268,7 @@ pub(super) async fn similar(
 }
 
 /// The photos that are similar to a photo of the library.
-pub(super) fn similar_to(app: &App, id: Id, said: &Said) -> Result<Found, Problem> {
+pub(super) fn similar_to(app: &App, id: Id, said: &Said) -> Result<SearchPage, Problem> {
     if app.service.photo(id)?.is_none() {
         return Err(ServiceError::NoSuchPhoto { id }.into());
     }
@@ -288,7 +288,7 @@ pub(super) fn similar_to(app: &App, id: Id, said: &Said) -> Result<Found, Proble
                        count as parameters.",
     ),
     responses(
-        (status = 200, description = "The photos found.", body = Found),
+        (status = 200, description = "The photos found.", body = SearchPage),
         (status = 415, description = "The body is neither a picture nor a form."),
         (status = 422, description = "The picture cannot be read, or a value cannot be understood."),
     ),
@@ -321,7 +321,7 @@ pub(super) async fn search_by_picture(
 }
 
 /// The photos that are similar to a picture.
-pub(super) fn similar_to_picture(app: &App, picture: Vec<u8>, said: &Said) -> Result<Found, Problem> {
+pub(super) fn similar_to_picture(app: &App, picture: Vec<u8>, said: &Said) -> Result<SearchPage, Problem> {
     let term = Term { weight: 1.0, source: Source::Bytes(picture) };
     Asked::read(said, vec![term], app)?.answer(app)
 }

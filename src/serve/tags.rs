@@ -146,8 +146,11 @@ pub(super) fn photo_tags(app: &App, id: Id, said: Said) -> Result<Tags, Problem>
     if let Some((name, _)) = others.first() {
         return Err(Problem::bad_request(format!("there is no parameter `{name}`")));
     }
-    let labels = app.service.engine()?.map(|engine| engine.tags_of(id, &vocabulary, choice)).transpose()?;
-    let labels = labels.flatten().ok_or(ServiceError::NoSuchPhoto { id })?;
+    let labels = match app.service.engine()? {
+        Some(engine) => engine.tags_of(id, &engine.prepare(vocabulary, &|_, _| ())?, choice)?,
+        None => None,
+    };
+    let labels = labels.ok_or(ServiceError::NoSuchPhoto { id })?;
     let tag = |label: imgsearch::engine::Label| Tag { probability: label.probability, label: label.name };
     Ok(Tags { tags: labels.into_iter().map(tag).collect() })
 }
@@ -177,7 +180,8 @@ pub(super) fn common_tags(app: &App, said: Said) -> Result<Arc<Vec<Common>>, Pro
     let find = || {
         let mut tags: HashMap<String, (usize, f32, Option<Id>)> = HashMap::new();
         let Some(engine) = engine else { return Ok(Vec::new()) };
-        engine.tag(&vocabulary, &filter, choice, |photo| {
+        let prepared = engine.prepare(vocabulary, &|_, _| ())?;
+        engine.tag(&prepared, &filter, choice, |photo| {
             for label in photo.labels {
                 let (count, best, id) = tags.entry(label.name).or_insert((0, -1.0, None));
                 *count += 1;

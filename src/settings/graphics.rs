@@ -94,14 +94,16 @@ fn now() -> u64 {
 #[cfg(unix)]
 fn terminal() -> Option<String> {
     let device = rustix::termios::ttyname(std::io::stdin(), Vec::new()).ok()?;
-    let session = rustix::process::getsid(None).ok()?;
-    // Another terminal than that of the session can be any terminal.
-    if rustix::termios::tcgetsid(std::io::stdin()).ok()? != session {
+    // Not rustix: its session cannot be 0, and in debug builds it panics there.
+    let session = nix::unistd::getsid(None).ok()?;
+    // Another terminal than that of the session can be any terminal. The session is 0 for a process in a container that
+    // was started from outside: then it identifies nothing.
+    if session.as_raw() == 0 || nix::sys::termios::tcgetsid(std::io::stdin()).ok()? != session {
         return None;
     }
     let kinds = ["TERM", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "TMUX", "TMUX_PANE"];
     let kinds = kinds.map(|name| env::var(name).unwrap_or_default()).join(" ");
-    let text = format!("{} {} {kinds}", device.to_string_lossy(), session.as_raw_nonzero());
+    let text = format!("{} {} {kinds}", device.to_string_lossy(), session);
     Some(text.replace(['\t', '\n', '\r'], " "))
 }
 

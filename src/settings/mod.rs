@@ -126,8 +126,8 @@ impl Settings {
         if let Some(named) = &self.text_model {
             return absolute(named);
         }
-        let folder = self.data_folder.as_ref();
-        Ok(folder.context("this user has no home folder: give a folder with --text-model")?.join("text"))
+        let folder = self.installed(Kind::Text.name());
+        folder.context("this user has no home folder: give a folder with --text-model")
     }
 
     /// How to reach Hugging Face.
@@ -166,10 +166,14 @@ impl Settings {
 
     /// The file into which `imgsearch setup` writes the names of towns.
     pub(crate) fn places_file(&self) -> Option<PathBuf> {
-        let shipped =
-            shipped().into_iter().map(|folder| folder.join("places.tsv")).find(|file| file.is_file());
-        let own = self.data_folder.as_ref().map(|folder| folder.join("places.tsv"));
-        own.filter(|file| file.is_file() || shipped.is_none()).or(shipped)
+        self.installed("places.tsv")
+    }
+
+    /// What has this name in the data folder, or else came with the program. If it is nowhere: its place in the data folder.
+    fn installed(&self, name: &str) -> Option<PathBuf> {
+        let shipped = shipped().into_iter().map(|folder| folder.join(name)).find(|path| path.exists());
+        let own = self.data_folder.as_ref().map(|folder| folder.join(name));
+        own.filter(|path| path.exists() || shipped.is_none()).or(shipped)
     }
 
     /// The system's folder for temporary files.

@@ -17,7 +17,7 @@ const SHORTEST: f32 = 4.0;
 pub(super) type Corners = [Point; 4];
 
 /// The lines that were found.
-pub(super) struct Found {
+pub(super) struct Detection {
     pub(super) boxes: Vec<Corners>,
     /// The median height of a line, in pixels of the detector's input. 0 without lines.
     pub(super) median_height: f32,
@@ -31,7 +31,7 @@ impl Detector {
     ///
     /// # Errors
     /// [`ModelError::Inference`].
-    pub(super) fn find(&self, picture: &RgbImage, side: u32) -> Result<Found, ModelError> {
+    pub(super) fn find(&self, picture: &RgbImage, side: u32) -> Result<Detection, ModelError> {
         let (width, height) = picture.dimensions();
         let (input_width, input_height) = input_size((width, height), side);
         let input = tensor(&interpolated(picture, input_width, input_height));
@@ -47,7 +47,7 @@ impl Detector {
         let boxes = corners.filter(|corners| {
             distance(corners[0], corners[1]) >= SHORTEST && distance(corners[0], corners[3]) >= SHORTEST
         });
-        Ok(Found { boxes: boxes.collect(), median_height })
+        Ok(Detection { boxes: boxes.collect(), median_height })
     }
 }
 

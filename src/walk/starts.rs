@@ -124,7 +124,7 @@ impl Walk {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Found, Rules};
+    use super::super::{Rules, WalkEntry};
     use super::*;
     use crate::disk::{DiskMarks, Disks};
 
@@ -175,13 +175,13 @@ mod tests {
             let rules = Rules { follow_symlinks, ..Rules::default() };
             let walk = Walk::new(root, &[], &rules, Disks::new(DiskMarks::SYSTEM)).unwrap();
             let files = walk.only(&[root.join(place)]).filter_map(|found| match found {
-                Found::File { path, .. } => {
+                WalkEntry::File { path, .. } => {
                     Some(path.strip_prefix(root).unwrap().to_str().unwrap().to_owned())
                 }
-                Found::NotPicture(_)
-                | Found::DanglingLink(_)
-                | Found::LinkNotFollowed
-                | Found::Unreadable { .. } => None,
+                WalkEntry::NotPicture(_)
+                | WalkEntry::DanglingLink(_)
+                | WalkEntry::LinkNotFollowed
+                | WalkEntry::Unreadable { .. } => None,
             });
             assert_eq!(files.collect::<Vec<_>>(), expected, "{place}");
         }

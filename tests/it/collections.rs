@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use imgsearch::Library;
-use imgsearch::item::Item;
+use imgsearch::item::{Item, Part};
 use imgsearch::library::{LockedLibrary, Write};
 use imgsearch::photo::{Photo, Stamp};
 use imgsearch::query::Filter;
@@ -152,6 +152,48 @@ fn collections_are_verified_repaired_and_counted() {
     faces.0.index(&[], 0).check(&[("unchanged", 2)]);
     faces.0.imgsearch(&["repair"]).assert().success();
     faces.check(2, 3, "face model");
+}
+
+#[test]
+fn a_forgotten_folder_leaves_the_collections_too() {
+    let faces = Faces::new();
+    faces.0.photo("inner/c.png", 3);
+    faces.0.index(&[], 0).check(&[("embedded", 1)]);
+    let inner = faces.0.photos().canonicalize().unwrap().join("inner");
+    let inner = inner.to_str().unwrap();
+    // A file with two faces, one of which is only a part, and another file whose only record is of a part.
+    let (first, second) = (format!("{inner}/c.png"), format!("{inner}/d.png"));
+    let mut collection = faces.lock();
+    put(&mut collection, &space("face model", 3), &[&first]);
+    let opened = collection.open(&space("face model", 3)).unwrap();
+    let part = |path: &str| Write::Put {
+        item: Item { path: path.into(), part: Some(Part::Moment { ms: 2 }) },
+        content: None,
+        photo: Photo::read(STAMP, 0, None),
+        vector: Some(Vector::normalized(vec![1.0; 3]).unwrap()),
+    };
+    opened.sink.apply(vec![part(&first), part(&second)]).unwrap();
+    opened.sink.close().unwrap();
+    // The next model of the faces is being built, and must not bring them back.
+    put(&mut collection, &space("other model", 2), &[&first, "/1"]);
+    drop(collection);
+    faces.check(3, 6, "face model");
+
+    let said = faces.0.imgsearch(&["forget", inner]).assert().success().get_output().stderr.clone();
+    let expected = format!(
+        "took 1 photo in {inner} out of the library, and 3 records out of its collections; the files are untouched\n"
+    );
+    assert_eq!(String::from_utf8(said).unwrap(), expected);
+    faces.check(2, 3, "face model");
+    let building = faces.collection().building().unwrap();
+    assert_eq!(building[0].view.count(&Filter::default()).unwrap(), 1);
+
+    // It is only in a collection.
+    put(&mut faces.lock(), &space("face model", 3), &[&first]);
+    let said = faces.0.imgsearch(&["forget", inner]).assert().success().get_output().stderr.clone();
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("took 0 photos") && said.contains("1 record out of"), "{said}");
+    faces.0.imgsearch(&["forget", inner]).assert().code(1);
 }
 
 /// An unrelated folder with such a name stays unchanged.

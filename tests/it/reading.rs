@@ -39,6 +39,29 @@ fn expected(texts: &[(&str, Option<&str>)]) -> BTreeMap<String, Option<String>> 
 
 const SIGN: &str = "strasse des\n17. juni";
 
+/// As in a release: the model and ONNX Runtime are beside the program, and the user has installed nothing.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_text_model_beside_the_program_is_found() {
+    let workspace = Workspace::new();
+    let release = workspace.root().join("release");
+    fs::create_dir(&release).unwrap();
+    let (built, program) = (assert_cmd::cargo::cargo_bin("imgsearch"), release.join("imgsearch"));
+    // A symbolic link would not do: a program's folder is that of the file behind it.
+    fs::hard_link(&built, &program).or_else(|_| fs::copy(&built, &program).map(drop)).unwrap();
+    let sign = golden("sign-german.jpg");
+    let text = || {
+        let mut command = assert_cmd::Command::new(&program);
+        command.env_remove("ORT_DYLIB_PATH").env("IMGSEARCH_CONFIG", workspace.config());
+        command.env("XDG_DATA_HOME", workspace.root().join("data")).arg("text").arg(&sign).assert()
+    };
+    text().code(2).stderr(contains("data/imgsearch/text").and(contains("hint: run `imgsearch setup text`")));
+    for name in ["text", "runtime"] {
+        std::os::unix::fs::symlink(crate::models::installed().join(name), release.join(name)).unwrap();
+    }
+    text().code(0).stdout("Straße des\n17. Juni\n");
+}
+
 #[test]
 fn the_text_of_pictures_is_printed() {
     let workspace = Workspace::new();
@@ -72,7 +95,8 @@ fn a_missing_model_is_an_error_with_a_way_out() {
         let text: &[&str] = if args[0] == "index" { &["--text"] } else { &[] };
         let mut command = workspace.imgsearch(&args);
         command.args(text).args(["--text-model", "/nowhere"]).assert().code(2).stdout("").stderr(
-            contains("the text model is not installed: there is no /nowhere").and(contains("scripts/setup")),
+            contains("the text model is not installed: there is no /nowhere")
+                .and(contains("imgsearch setup text")),
         );
     }
 }

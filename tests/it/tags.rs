@@ -1,9 +1,17 @@
 //! Labels, sidecars, and the cutoff, which uses the same background.
 
+use std::cell::Cell;
 use std::fs;
+use std::sync::Arc;
 
+use imgsearch::decode::Limits;
+use imgsearch::engine::{Choice, Tagged, Vocabulary};
+use imgsearch::model::{Execution, Precision};
+use imgsearch::query::Filter;
+use imgsearch::{Engine, Library, Model};
 use serde_json::Value;
 
+use crate::model_goldens::execution;
 use crate::workspace::Workspace;
 
 /// Three pictures, and a vocabulary.
@@ -83,6 +91,63 @@ fn the_everyday_vocabulary_needs_no_file_and_the_cutoff_works() {
     assert_eq!(stdout(&workspace, &query, 0).lines().count(), 3);
     assert_eq!(stdout(&workspace, &[&query[..], &["--cutoff"]].concat(), 1), "");
     assert_eq!(stdout(&workspace, &[&query[..], &["--cutoff", "--all"]].concat(), 0).lines().count(), 3);
+}
+
+/// The second time, nothing is embedded: not even ONNX Runtime is needed.
+#[test]
+#[cfg(target_os = "linux")]
+fn labels_are_embedded_the_first_time_only() {
+    let workspace = indexed();
+    let words = workspace.root().join("words.txt");
+    let cache = workspace.root().join("cache");
+    for vocabulary in [&[][..], &["--vocabulary", words.to_str().unwrap()]] {
+        let tags = || {
+            let mut command = workspace.imgsearch(&["tags", "--min-probability", "0"]);
+            command.args(vocabulary).env("XDG_CACHE_HOME", &cache);
+            command
+        };
+        tags().env("ORT_DYLIB_PATH", "/nowhere").assert().code(2);
+        let first = tags().assert().success().get_output().stdout.clone();
+        let second = tags().env("ORT_DYLIB_PATH", "/nowhere").assert().success().get_output().stdout.clone();
+        assert_eq!(String::from_utf8(second).unwrap(), String::from_utf8(first).unwrap());
+    }
+}
+
+#[test]
+fn kept_labels_are_read_once_however_many_photos_are_labelled() {
+    let workspace = indexed();
+    let (cache, library) = (workspace.root().join("cache"), Library::new(workspace.root().join("library")));
+    let data = directories::ProjectDirs::from("", "", "imgsearch").unwrap().data_dir().to_owned();
+    let execution = Execution { precision: Precision::Auto, ..execution(Some(cache.clone())) };
+    let choice = Choice { least: 0.0, most: 2 };
+    let prepare = |vocabulary: &Vocabulary| {
+        let model = Arc::new(Model::open(&data.join("models/offline"), execution.clone()).unwrap());
+        let engine = Engine::open(&library, library.view().unwrap(), model, Limits::default()).unwrap();
+        let embedded = Cell::new(0);
+        let count = |_, _| embedded.set(embedded.get() + 1);
+        let prepared = engine.prepare(vocabulary.clone(), &count).unwrap();
+        (engine, prepared, embedded.get())
+    };
+    for (vocabulary, labels) in [(Vocabulary::everyday(), 400), (Vocabulary::parse("a dog\na texture"), 2)] {
+        let (_, _, embedded) = prepare(&vocabulary);
+        assert!(embedded >= labels, "{embedded}");
+        let (engine, prepared, embedded) = prepare(&vocabulary);
+        assert_eq!(embedded, 0);
+        // There is nothing left to read.
+        fs::rename(cache.join("texts"), workspace.root().join("texts")).unwrap();
+        fs::rename(library.folder().join("background"), workspace.root().join("background")).unwrap();
+        let mut labelled = 0;
+        let count = |tagged: Tagged| {
+            labelled += tagged.labels.len();
+            true
+        };
+        engine.tag(&prepared, &Filter::default(), choice, count).unwrap();
+        assert_eq!(labelled, 6);
+        // It would have been kept again.
+        assert!(!cache.join("texts").exists() && !library.folder().join("background").exists());
+        fs::rename(workspace.root().join("texts"), cache.join("texts")).unwrap();
+        fs::rename(workspace.root().join("background"), library.folder().join("background")).unwrap();
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use image::metadata::Orientation;
 
-use super::{Found, Metadata, Precision, Rank, Taken, clean, date, place};
+use super::{Collector, Metadata, Precision, Rank, Taken, clean, date, place};
 use crate::decode::ifd::{Directory, Structure, Value};
 use crate::decode::text::{unicode, utf_16};
 
@@ -53,7 +53,7 @@ impl<'a> Exif<'a> {
     }
 
     /// Reads everything except titles, descriptions and keywords.
-    pub(super) fn read(&self, found: &mut Found) {
+    pub(super) fn read(&self, found: &mut Collector) {
         for (rank, tags) in TIMES {
             found.date(rank, self.time(tags));
         }
@@ -68,7 +68,7 @@ impl<'a> Exif<'a> {
         *orientation = orientation.or_else(turn);
     }
 
-    pub(super) fn read_texts(&self, found: &mut Found) {
+    pub(super) fn read_texts(&self, found: &mut Collector) {
         let wide = |tag| self.picture.get(tag).map(|value| utf_16(beginning(value.bytes()), true));
         found.title(wide(XP_TITLE).as_deref());
         found.description(self.picture.get(IMAGE_DESCRIPTION).and_then(|value| text(&value)).as_deref());
@@ -91,7 +91,7 @@ impl<'a> Exif<'a> {
 }
 
 /// Reads a block with only GPS data.
-pub(super) fn read_gps(block: &[u8], found: &mut Found) {
+pub(super) fn read_gps(block: &[u8], found: &mut Collector) {
     if let Some(directory) = structure(block).and_then(Structure::first) {
         read_place(&directory, found);
     }
@@ -105,7 +105,7 @@ pub(super) fn structure(block: &[u8]) -> Option<Structure<'_>> {
     Structure::of(&block[start..])
 }
 
-fn read_place(directory: &Directory<'_>, found: &mut Found) {
+fn read_place(directory: &Directory<'_>, found: &mut Collector) {
     let degrees = |letter, number| {
         let letter = directory.get(letter).and_then(|value| text(&value));
         place::degrees(&directory.get(number)?, letter.as_deref())

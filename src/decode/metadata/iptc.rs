@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::blocks::LONGEST;
-use super::{Found, Rank, date};
+use super::{Collector, Rank, date};
 use crate::decode::text::unicode;
 
 const MARKER: u8 = 0x1C;
@@ -15,7 +15,7 @@ const CREATED: [u8; 2] = [55, 60];
 const DIGITIZED: [u8; 2] = [62, 63];
 const CAPTION: u8 = 120;
 
-pub(super) fn read(records: &[u8], found: &mut Found) {
+pub(super) fn read(records: &[u8], found: &mut Collector) {
     if records.len() as u64 > LONGEST {
         return;
     }

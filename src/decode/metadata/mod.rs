@@ -117,7 +117,7 @@ enum Rank {
 impl Metadata {
     /// Reads the metadata of a picture file.
     pub(super) fn read(bytes: &[u8], format: Format) -> Metadata {
-        let mut found = Found::default();
+        let mut found = Collector::default();
         let blocks = Blocks::of(bytes, format);
         found.read(&blocks);
         if let Format::Raw(name) = format {
@@ -131,7 +131,7 @@ impl Metadata {
 
     /// Reads an XMP packet, such as a sidecar.
     pub fn of_xmp(packet: &[u8]) -> Metadata {
-        let mut found = Found::default();
+        let mut found = Collector::default();
         xmp::read(packet, &mut found);
         found.finish()
     }
@@ -139,12 +139,12 @@ impl Metadata {
 
 /// The metadata found so far. The first value of each field wins, except that for dates the best kind wins.
 #[derive(Default)]
-struct Found {
+struct Collector {
     metadata: Metadata,
     date: Option<(Rank, Taken)>,
 }
 
-impl Found {
+impl Collector {
     fn read(&mut self, blocks: &Blocks<'_>) {
         let exif: Vec<Exif<'_>> = blocks.exif.iter().filter_map(|block| Exif::of(block)).collect();
         exif.iter().for_each(|exif| exif.read(self));

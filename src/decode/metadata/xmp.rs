@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::blocks::LONGEST;
-use super::{Found, Metadata, Rank, clean, date, exif, place};
+use super::{Collector, Metadata, Rank, clean, date, exif, place};
 use crate::decode::text::utf_16;
 
 /// The maximum number of elements in a packet. Editors that store a history write thousands.
@@ -30,7 +30,7 @@ const REGION: &str = "http://ns.microsoft.com/photo/1.2/t/Region#";
 const PHOTOSHOP: &str = "http://ns.adobe.com/photoshop/1.0/";
 
 /// Reads a packet. It is ignored if it is not well-formed or defines entities.
-pub(super) fn read(packet: &[u8], found: &mut Found) {
+pub(super) fn read(packet: &[u8], found: &mut Collector) {
     if packet.len() as u64 > LONGEST {
         return;
     }
@@ -71,7 +71,7 @@ impl<'a, 'input> Packet<'a, 'input> {
         Packet { descriptions: children.filter(|node| node.has_tag_name((RDF, "Description"))).collect() }
     }
 
-    fn read(&self, found: &mut Found) {
+    fn read(&self, found: &mut Collector) {
         let dates = [
             (Rank::Original, EXIF, "DateTimeOriginal"),
             (Rank::Original, PHOTOSHOP, "DateCreated"),

@@ -42,7 +42,7 @@ pub(super) enum Predictor {
 }
 
 /// The first page.
-pub(super) struct Layout<'a> {
+pub(super) struct PageLayout<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) is_little: bool,
     pub(super) size: (u32, u32),
@@ -89,12 +89,12 @@ pub(super) fn jpeg_inside<'a>(directory: &Directory<'a>) -> Option<&'a [u8]> {
     directory.bytes().get(start..).filter(is_whole)
 }
 
-impl<'a> Layout<'a> {
+impl<'a> PageLayout<'a> {
     /// Reads the directory.
     ///
     /// # Errors
     /// Something is missing or unsupported.
-    pub(super) fn of(directory: &Directory<'a>) -> Result<Layout<'a>, DecodeError> {
+    pub(super) fn of(directory: &Directory<'a>) -> Result<PageLayout<'a>, DecodeError> {
         let number = |tag| directory.uint(tag);
         let side = |tag, name| {
             let side = number(tag).and_then(|side| u32::try_from(side).ok()).filter(|side| *side > 0);
@@ -131,7 +131,7 @@ impl<'a> Layout<'a> {
                 depth.without_signs()
             }
         };
-        let layout = Layout {
+        let layout = PageLayout {
             bytes: directory.bytes(),
             is_little: directory.is_little(),
             size,
@@ -343,7 +343,7 @@ mod tests {
         }
         file.extend([0; 4]);
         let directory = Structure::of(&file).and_then(Structure::first).unwrap();
-        Layout::of(&directory).err().map(|error| error.to_string())
+        PageLayout::of(&directory).err().map(|error| error.to_string())
     }
 
     #[test]

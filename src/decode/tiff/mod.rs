@@ -16,7 +16,7 @@ use image::RgbImage;
 use super::ifd::{Directory, Structure};
 use super::{DecodeError, Decoded, Detail, Limits, decode_jpeg, jpeg_memory, note_on_missing_rows};
 use colour::Colour;
-use layout::{Layout, Part};
+use layout::{PageLayout, Part};
 use samples::Depth;
 
 /// The value of missing parts: grey, as in JPEG decoders.
@@ -31,7 +31,7 @@ pub(super) fn decode(bytes: &[u8], limits: &Limits) -> Result<Decoded, DecodeErr
     let directory = first_directory(bytes).ok_or_else(|| damaged("the first directory is missing"))?;
     match layout::jpeg_inside(&directory) {
         Some(jpeg) => decode_jpeg(jpeg, limits, Detail::Full),
-        None => decode_parts(&Layout::of(&directory)?, limits),
+        None => decode_parts(&PageLayout::of(&directory)?, limits),
     }
 }
 
@@ -40,7 +40,7 @@ pub(super) fn memory(bytes: &[u8]) -> Option<u64> {
     let directory = first_directory(bytes)?;
     match layout::jpeg_inside(&directory) {
         Some(jpeg) => jpeg_memory(jpeg, Detail::Full),
-        None => Some(Layout::of(&directory).ok()?.needed()),
+        None => Some(PageLayout::of(&directory).ok()?.needed()),
     }
 }
 
@@ -58,15 +58,15 @@ pub(super) fn memory_of_largest(bytes: &[u8], shortest: u32) -> Option<u64> {
     Some(largest(bytes, shortest)?.needed())
 }
 
-fn largest(bytes: &[u8], shortest: u32) -> Option<Layout<'_>> {
+fn largest(bytes: &[u8], shortest: u32) -> Option<PageLayout<'_>> {
     let directories = Structure::of(bytes)?.all();
-    let layouts = directories.filter_map(|directory| Layout::of(&directory).ok());
+    let layouts = directories.filter_map(|directory| PageLayout::of(&directory).ok());
     let in_colour = layouts.filter(|layout| matches!(layout.colour, Colour::Rgb | Colour::YCbCr(_)));
     let large = in_colour.filter(|layout| layout.size.0.min(layout.size.1) >= shortest);
     large.max_by_key(|layout| u64::from(layout.size.0) * u64::from(layout.size.1))
 }
 
-fn decode_parts(layout: &Layout, limits: &Limits) -> Result<Decoded, DecodeError> {
+fn decode_parts(layout: &PageLayout, limits: &Limits) -> Result<Decoded, DecodeError> {
     limits.check_size(layout.size)?;
     limits.check_memory(layout.needed())?;
     layout.check_parts()?;
@@ -91,7 +91,7 @@ fn decode_parts(layout: &Layout, limits: &Limits) -> Result<Decoded, DecodeError
 }
 
 /// The depth of a grey picture without fixed black and white: scaled from the least to the greatest number.
-fn stretched(layout: &Layout) -> Depth {
+fn stretched(layout: &PageLayout) -> Depth {
     let mut range = None;
     for part in layout.parts() {
         let planes = Planes::unpack(layout, &part);
@@ -112,7 +112,7 @@ struct Planes {
 }
 
 impl Planes {
-    fn unpack(layout: &Layout, part: &Part) -> Planes {
+    fn unpack(layout: &PageLayout, part: &Part) -> Planes {
         let row_bytes = layout.row_bytes(part.stored.0);
         let planes: Vec<_> =
             (0..layout.planes_needed()).map(|plane| unpack::part(layout, part, plane)).collect();

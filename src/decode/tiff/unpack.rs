@@ -12,7 +12,7 @@ use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
-use super::layout::{Compression, Layout, Part, Predictor};
+use super::layout::{Compression, PageLayout, Part, Predictor};
 use super::samples::{add_up, add_up_floats, spread, spread_from};
 use crate::decode::segments::has_end_of_image;
 
@@ -23,7 +23,7 @@ const LONGEST_HEADERS: usize = 128 << 10;
 
 /// The decompressed rows of a part in one plane, with the predictor undone. Fewer bytes if the file is truncated, but never
 /// more than the part has.
-pub(super) fn part(layout: &Layout, part: &Part, plane: usize) -> Vec<u8> {
+pub(super) fn part(layout: &PageLayout, part: &Part, plane: usize) -> Vec<u8> {
     let (columns, rows) = part.stored;
     let row = layout.row_bytes(columns);
     let steps = layout.subsampling;
@@ -40,7 +40,7 @@ pub(super) fn part(layout: &Layout, part: &Part, plane: usize) -> Vec<u8> {
     unpacked
 }
 
-fn predict(layout: &Layout, row: &mut [u8]) {
+fn predict(layout: &PageLayout, row: &mut [u8]) {
     let (samples, bits) = (layout.interleaved_in_part(), layout.depth.bits);
     match layout.predictor {
         Predictor::None => {}
@@ -54,7 +54,7 @@ fn reversed(bytes: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// Decompresses at most `most` bytes.
-fn unpacked(layout: &Layout, packed: &[u8], part: &Part, most: usize) -> Vec<u8> {
+fn unpacked(layout: &PageLayout, packed: &[u8], part: &Part, most: usize) -> Vec<u8> {
     match layout.compression {
         Compression::None => packed[..most.min(packed.len())].to_vec(),
         Compression::Lzw => lzw(packed, most),

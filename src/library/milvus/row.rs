@@ -141,9 +141,9 @@ pub(super) fn columns<'r>(
 }
 
 /// The columns of the row with the note. `times` changes whenever changes are published.
-pub(super) fn note_columns(note: Vec<u8>, times: String, dim: usize) -> Vec<FieldData> {
+pub(super) fn note_columns(note: &[u8], times: String, dim: usize) -> Vec<FieldData> {
     let mut all = Columnar::default();
-    all.push(NOTE.to_owned(), Columns::default(), (OF_THE_NOTE, times), (&note, None), dim);
+    all.push(NOTE.to_owned(), Columns::default(), (OF_THE_NOTE, times), (note, None), dim);
     all.fields(dim)
 }
 

@@ -3,7 +3,7 @@
 //! Milvus knows no transactions. A batch is checked as a whole before anything of it is sent, and rows are replaced by
 //! their keys. So if the server fails in the middle, sending the batch again completes it, and so does the next run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ impl MilvusSink {
     fn publish(&self, published: Published) -> Result<(), StoreError> {
         let Published { note, times } = published;
         let dim = self.table.space.dim();
-        self.upsert(row::note_columns(note, times, dim), 1)
+        self.upsert(row::note_columns(&note, times, dim), 1)
     }
 
     fn each(&self, condition: &Condition, load: Load, visit: Visit<'_>) -> Result<(), StoreError> {

@@ -31,7 +31,7 @@ pub(super) struct MilvusView {
 }
 
 /// A photo that a search found, with the text of its key, by which equally close ones are sorted.
-type Found = (f32, String, Hit);
+type KeyedHit = (f32, String, Hit);
 
 impl MilvusView {
     pub(super) fn new(library: &Milvus, table: Table) -> Result<MilvusView, StoreError> {
@@ -63,7 +63,7 @@ impl MilvusView {
         while most <= MOST_ROWS {
             let rows = self.table.closest(condition, ask.vector, most, ask.load)?;
             let count = rows.len();
-            let found: Vec<Found> =
+            let found: Vec<KeyedHit> =
                 rows.into_iter().filter_map(|(score, read)| found(ask, score, read)).collect();
             // Fewer than were asked for: those are all, or the graphs gave up, or the server has just been started again and
             // has not read all of its log.
@@ -82,7 +82,7 @@ impl MilvusView {
     /// The `top` closest photos, compared one by one.
     fn by_scan(&self, ask: &Ask<'_>, condition: &Condition) -> Result<Vec<Hit>, StoreError> {
         let top = ask.top.get();
-        let mut all: Vec<Found> = Vec::new();
+        let mut all: Vec<KeyedHit> = Vec::new();
         let worst = top.saturating_mul(2).max(1_024);
         self.table.each(condition, Load::WithVector, Sees::Everything, &mut |read| {
             let score = read.vector().map(|vector| vector.dot(ask.vector));
@@ -97,7 +97,7 @@ impl MilvusView {
     }
 }
 
-fn found(ask: &Ask<'_>, score: f32, read: Read) -> Option<Found> {
+fn found(ask: &Ask<'_>, score: f32, read: Read) -> Option<KeyedHit> {
     if !admits(ask.filter, &read) {
         return None;
     }
@@ -109,11 +109,11 @@ fn found(ask: &Ask<'_>, score: f32, read: Read) -> Option<Found> {
     Some((score, id, Hit { stored, score }))
 }
 
-fn sort(found: &mut [Found]) {
+fn sort(found: &mut [KeyedHit]) {
     found.sort_by(|(a, a_key, _), (b, b_key, _)| b.total_cmp(a).then_with(|| a_key.cmp(b_key)));
 }
 
-fn best(mut found: Vec<Found>, top: usize) -> Vec<Hit> {
+fn best(mut found: Vec<KeyedHit>, top: usize) -> Vec<Hit> {
     sort(&mut found);
     found.into_iter().take(top).map(|(_, _, hit)| hit).collect()
 }

@@ -52,13 +52,13 @@ impl ToSql for Half {
 
 /// A vector from the database.
 #[derive(Debug)]
-pub(super) struct Found(pub(super) Vector);
+pub(super) struct HalfVector(pub(super) Vector);
 
-impl<'a> FromSql<'a> for Found {
-    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Found, Box<dyn Error + Sync + Send>> {
+impl<'a> FromSql<'a> for HalfVector {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<HalfVector, Box<dyn Error + Sync + Send>> {
         let numbers = raw.get(4..).ok_or("a vector without dimensions")?.as_chunks().0;
         let numbers = numbers.iter().map(|bytes| f16::from_be_bytes(*bytes).to_f32());
-        Ok(Found(Vector::normalized(numbers.collect())?))
+        Ok(HalfVector(Vector::normalized(numbers.collect())?))
     }
 
     fn accepts(kind: &Type) -> bool {
@@ -75,9 +75,9 @@ mod tests {
         let vector = Vector::normalized(vec![0.6, -0.8, 0.001]).unwrap();
         let half = Half::of(&vector);
         assert_eq!(half.0[..4], [0, 3, 0, 0]);
-        let Found(found) = Found::from_sql(&Type::BYTEA, &half.0).unwrap();
+        let HalfVector(found) = HalfVector::from_sql(&Type::BYTEA, &half.0).unwrap();
         assert!((found.dot(&vector) - 1.0).abs() < 1e-6);
-        assert!(Found::from_sql(&Type::BYTEA, &[0, 0]).is_err());
-        assert!(Found::from_sql(&Type::BYTEA, &[0, 0, 0, 0]).is_err());
+        assert!(HalfVector::from_sql(&Type::BYTEA, &[0, 0]).is_err());
+        assert!(HalfVector::from_sql(&Type::BYTEA, &[0, 0, 0, 0]).is_err());
     }
 }

@@ -3,11 +3,11 @@
 use imgsearch_index::{Fingerprint, Key, MAX_PAYLOAD_LEN, Vector};
 use postgres::Row;
 
-use super::half::{Found, Half};
+use super::half::{Half, HalfVector};
 use crate::item::Item;
 use crate::library::batch::{Limits, Written};
 use crate::library::columns::Columns;
-use crate::library::{Load, StoreError, Stored};
+use crate::library::{Load, Stored};
 use crate::photo::Photo;
 
 /// The longest key: an index of PostgreSQL takes values of up to 2,704 bytes.
@@ -43,7 +43,7 @@ impl Read {
     pub(super) fn of(row: &Row, load: Load) -> Result<Read, postgres::Error> {
         let vector = match load {
             Load::WithoutVector => None,
-            Load::WithVector => row.try_get::<_, Option<Found>>(4)?.map(|Found(vector)| vector),
+            Load::WithVector => row.try_get::<_, Option<HalfVector>>(4)?.map(|HalfVector(vector)| vector),
         };
         let content: Option<&[u8]> = row.try_get(1)?;
         Ok(Read {

@@ -11,7 +11,7 @@ use super::overview::{self, paths};
 use super::records::{json, told, told_of};
 use crate::serve::overview::HIDDEN_WITH_PLACES;
 use crate::serve::problem::Problem;
-use crate::serve::search::{Asked, Found, Said, similar_to, similar_to_picture};
+use crate::serve::search::{Asked, Said, SearchPage, similar_to, similar_to_picture};
 use crate::serve::{App, duplicates, photos, tags};
 
 /// The maximum and the default number of photos, groups or labels in an answer.
@@ -284,7 +284,7 @@ fn similar(app: &App, arguments: &Arguments<'_>) -> Result<CallToolResult, Probl
 }
 
 /// The answer of a search: facts, and thumbnails of the first photos.
-fn shown(app: &App, arguments: &Arguments<'_>, found: &Found) -> Result<CallToolResult, Problem> {
+fn shown(app: &App, arguments: &Arguments<'_>, found: &SearchPage) -> Result<CallToolResult, Problem> {
     let thumbnails = arguments.number("thumbnails", 0, MOST_THUMBNAILS, USUAL_THUMBNAILS)?;
     let (found, paths) = (json(found)?, paths(app)?);
     let facts = brief(|detail| {

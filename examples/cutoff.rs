@@ -112,7 +112,7 @@ fn ask_all(engine: &Engine, photos: &[Captioned]) -> Result<Vec<Asked>> {
         let found = engine.search(&plain)?;
         let left = engine.search(&Query { cutoff: Cutoff::Relevance, ..plain })?;
         let judged = |photo: &Match| Judged {
-            score: photo.score,
+            score: photo.score.unwrap_or_default(),
             is_right: answers.iter().any(|file| photo.path.ends_with(file)),
             is_left: left.iter().any(|left| left.path == photo.path),
         };

@@ -306,6 +306,19 @@ impl Searcher {
         })
     }
 
+    /// Every `nth` record that has a vector, with its vector: a sample of them all. The others are not read. Damage as for
+    /// [`Searcher::records`].
+    ///
+    /// # Panics
+    /// If `nth` is 0.
+    pub fn every(&self, nth: usize) -> impl Iterator<Item = Result<Stored<'_>, Error>> {
+        let living =
+            self.0.parts.iter().flat_map(|part| {
+                part.living(0..part.segment.vectors()).map(move |position| (part, position))
+            });
+        living.step_by(nth).map(|(part, position)| part.stored(position))
+    }
+
     /// The record under `key`, if there is one.
     ///
     /// # Errors

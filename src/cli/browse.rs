@@ -9,7 +9,8 @@ use super::see::CollapseArgs;
 ///
 /// Without a query, the newest photos are shown. Results update with every key. Write a query as for `imgsearch query`;
 /// filters can be typed in the line: `beach after:2022-06 in:2022 camera:iphone`. They are `after:`, `before:`, `on:`,
-/// `in:`, `near:`, `camera:`, `lens:`, `type:`, `glob:`, `shape:` and `size:`.
+/// `in:`, `near:`, `camera:`, `lens:`, `type:`, `glob:`, `shape:` and `size:`, and for words `text:`, `caption:`, `keyword:`,
+/// `person:`, `name:`, `place:` and `words:`, which `-` in front excludes.
 ///
 /// The arrow keys choose a photo, and Enter shows it large; Enter again opens it. Tab finds photos similar to it; typing
 /// then narrows those down. Ctrl-Space (or Insert) marks photos. Ctrl-O opens the marked ones or else the chosen one,

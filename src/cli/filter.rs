@@ -6,6 +6,8 @@ use clap::{Args, ValueEnum};
 use imgsearch::query::{MinSize, Shape};
 use imgsearch::walk::FileType;
 
+use super::words::WordsArgs;
+
 /// Conditions. A photo must meet all of them, and fails a condition on something the library does not know about it.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Filters")]
@@ -82,6 +84,9 @@ pub(crate) struct FilterArgs {
     /// Example: `imgsearch query "a cat" --type raw,heic`
     #[arg(long = "type", value_name = "TYPE", value_delimiter = ',')]
     pub(crate) types: Vec<FileType>,
+
+    #[command(flatten)]
+    pub(crate) words: WordsArgs,
 
     /// The conditions that were written into the query, by the names of parameters.
     #[arg(skip)]

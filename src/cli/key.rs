@@ -1,6 +1,6 @@
 //! Options that can also be set in the config file, under the same name, or in the environment.
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 
 /// An option that has a place in the config file.
 #[derive(Debug, PartialEq, Eq)]
@@ -60,9 +60,16 @@ impl Key {
         (self.kind != Kind::Texts).then(|| format!("IMGSEARCH_{name}"))
     }
 
+    /// Whether the key sets this option. `index --text` is a flag; `query --text WORDS` is another option.
+    pub(crate) fn sets(&self, option: &Arg) -> bool {
+        let is_flag = matches!(option.get_action(), ArgAction::SetTrue)
+            || option.get_possible_values().iter().any(|value| value.get_name() == "true");
+        option.get_long() == Some(self.name) && (self.kind != Kind::Flag || is_flag)
+    }
+
     /// The option itself, as the first command that has it defines it.
     pub(crate) fn option(&self, command: &Command) -> Option<Arg> {
-        let own = command.get_arguments().find(|option| option.get_long() == Some(self.name)).cloned();
+        let own = command.get_arguments().find(|option| self.sets(option)).cloned();
         own.or_else(|| command.get_subcommands().find_map(|command| self.option(command)))
     }
 }
@@ -74,7 +81,7 @@ pub(crate) fn map_options(command: Command, change: &impl Fn(Arg) -> Arg) -> Com
 
 /// Adds to an option's manual how to set it in the config file and the environment.
 pub(super) fn document(option: Arg) -> Arg {
-    let Some(key) = option.get_long().and_then(Key::named) else { return option };
+    let Some(key) = KEYS.iter().find(|key| key.sets(&option)) else { return option };
     let Some(help) = option.get_long_help() else { return option };
     let variable = key.variable().map(|name| format!(", or the environment variable `{name}`"));
     let places = format!("Config file: `{} = {}`{}", key.name, key.example, variable.unwrap_or_default());

@@ -22,6 +22,7 @@ mod setup;
 mod similar;
 mod tags;
 mod text;
+mod words;
 
 use std::path::PathBuf;
 

@@ -29,7 +29,12 @@ pub(crate) struct QueryArgs {
     /// A word with a colon can be a condition: `text:invoice` (words in the picture, after `index --text`), `caption:`,
     /// `keyword:`, `person:`, `name:` (of the file or a folder), `place:`, `words:` (any of these), and every filter.
     /// Example: `imgsearch query a receipt text:"total 42" after:2023`
-    #[arg(required_unless_present_any = ["like", "queries"], value_name = "TEXT|PICTURE")]
+    ///
+    /// A query of conditions alone lists the newest photos that meet them: `imgsearch query text:invoice -name:draft`.
+    #[arg(required_unless_present_any = [
+        "like", "minus", "queries", "folders", "glob", "after", "before", "on", "near", "camera", "lens", "orientation",
+        "min_size", "types", "text", "anywhere", "caption", "keyword", "person", "name", "place",
+    ], value_name = "TEXT|PICTURE")]
     pub(crate) words: Vec<OsString>,
 
     /// Also like this picture: a file, `-` for stdin, or a result of the last query (repeatable).

@@ -35,7 +35,22 @@ pub(super) fn filter(settings: &Settings, args: &FilterArgs) -> Result<Filter> {
         types: types.clone(),
         words: Vec::new(),
     };
-    for (name, value) in &args.written {
+    for (name, value) in args.words.conditions() {
+        conditions.set(name, value).map_err(|error| as_options(&error))?;
+    }
+    set_written(&mut conditions, &args.written)?;
+    understood(settings, &conditions)
+}
+
+/// The filter for conditions that were written into a query.
+pub(super) fn written(settings: &Settings, written: &[(&'static str, String)]) -> Result<Filter> {
+    let mut conditions = Conditions::default();
+    set_written(&mut conditions, written)?;
+    understood(settings, &conditions)
+}
+
+fn set_written(conditions: &mut Conditions, written: &[(&'static str, String)]) -> Result<()> {
+    for (name, value) in written {
         let value = if *name == "in" {
             absolute(value.as_ref())?.to_string_lossy().into_owned()
         } else {
@@ -43,6 +58,10 @@ pub(super) fn filter(settings: &Settings, args: &FilterArgs) -> Result<Filter> {
         };
         conditions.set(name, &value).map_err(|error| as_options(&error))?;
     }
+    Ok(())
+}
+
+fn understood(settings: &Settings, conditions: &Conditions) -> Result<Filter> {
     // Finding the time zone takes time, and only queries with a time need it.
     let now = LazyCell::new(|| Timestamp::now().to_zoned_datetime(zone()));
     let understood = conditions.understand(&|| now.clone(), &Towns::new(settings.places_file()));

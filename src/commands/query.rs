@@ -6,20 +6,21 @@ use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use imgsearch::engine::{newest, spelling};
 use imgsearch::model::ModelError;
-use imgsearch::query::{Separated, Source, Term, parse, parse_line, separate};
+use imgsearch::query::{Separated, Source, Term, parse, parse_line, separate, separate_line};
 use imgsearch::text_file::{Lines, TextError};
 use imgsearch::walk::FileType;
 use imgsearch::{Engine, EngineError, Expression, Match, Query};
 
-use super::search::{Rated, answer, query, read_stdin, show};
+use super::filter::written;
+use super::search::{Rated, answer, list, query, read_stdin, show};
 use super::{Exit, explain, open_engine, see};
 use crate::cli::{Format, QueryArgs};
 use crate::progress;
 use crate::render::FormatOptions;
-use crate::settings::Settings;
+use crate::settings::{Settings, zone};
 use crate::ui::Ui;
-use crate::usage::UsageError;
 
 pub(super) fn run(settings: &Settings, mut args: QueryArgs) -> Result<Exit> {
     if let Some(file) = &args.queries {
@@ -27,14 +28,11 @@ pub(super) fn run(settings: &Settings, mut args: QueryArgs) -> Result<Exit> {
     }
     let typed = as_typed(&args);
     let Separated { words, conditions } = separate(&args.words)?;
-    if words.is_empty() && args.like.is_empty() {
-        let error = UsageError::new("the query has only conditions");
-        return Err(error
-            .hint("also say what the photos show: `imgsearch query a page text:invoice`")
-            .into());
-    }
     args.words = words;
     args.search.filter.written = conditions;
+    if args.words.is_empty() && args.like.is_empty() && args.minus.is_empty() {
+        return list(settings, &typed, &args.search);
+    }
     answer(settings, &typed, terms(settings, &args)?, &args.search)
 }
 
@@ -49,7 +47,12 @@ fn as_typed(args: &QueryArgs) -> String {
             typed.push(part);
         }
     }
-    typed.to_string_lossy().into_owned()
+    let mut typed = typed.to_string_lossy().into_owned();
+    for (name, value) in args.search.filter.words.conditions() {
+        let between = if typed.is_empty() { "" } else { " " };
+        typed.push_str(&format!("{between}{name}:{value}"));
+    }
+    if typed.is_empty() { "the newest photos".to_owned() } else { typed }
 }
 
 fn terms(settings: &Settings, args: &QueryArgs) -> Result<Vec<Term>> {
@@ -121,13 +124,13 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
             continue;
         }
         asked = true;
-        match answer_line(&engine, line, &every) {
-            Ok(matches) => {
+        match answer_line(settings, &engine, line, &every) {
+            Ok((matches, corrected)) => {
                 found |= !matches.is_empty();
                 let is_read = show(
                     settings.ui,
                     line,
-                    &Rated { matches: &matches, probabilities: Vec::new() },
+                    &Rated { matches: &matches, probabilities: Vec::new(), corrected: corrected.as_deref() },
                     &layout,
                 )?;
                 if args.search.see.html.is_some() {
@@ -158,9 +161,24 @@ fn answer_all(settings: &Settings, file: &Path, args: &QueryArgs) -> Result<Exit
     })
 }
 
-fn answer_line(engine: &Engine, line: &str, every: &Query) -> Result<Vec<Match>> {
-    let terms = parse_line(line, &|rank| engine.library().remembered(rank))?;
-    Ok(engine.search(&Query { expression: Expression::new(terms)?, ..every.clone() })?)
+/// The matches, and what was corrected in the query.
+fn answer_line(
+    settings: &Settings,
+    engine: &Engine,
+    line: &str,
+    every: &Query,
+) -> Result<(Vec<Match>, Option<String>)> {
+    let Separated { words, conditions } = separate_line(line)?;
+    let query =
+        Query { filter: every.filter.clone().with(written(settings, &conditions)?)?, ..every.clone() };
+    let view = engine.view();
+    if words.is_empty() {
+        return Ok(spelling::search(&*view, &query, |query| newest(&*view, query, &zone()))?);
+    }
+    let line = words.join(OsStr::new(" "));
+    let terms = parse_line(&line.to_string_lossy(), &|rank| engine.library().remembered(rank))?;
+    let query = Query { expression: Expression::new(terms)?, ..query };
+    Ok(spelling::search(&*view, &query, |query| engine.search(query))?)
 }
 
 /// Whether the next lines would fail in the same way.

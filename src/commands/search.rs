@@ -6,7 +6,8 @@ use std::rc::Rc;
 
 use anyhow::{Context, Result};
 use imgsearch::decode::{self, Limits};
-use imgsearch::engine::LEAST_PROBABILITY;
+use imgsearch::engine::{LEAST_PROBABILITY, newest, spelling};
+use imgsearch::library::Note;
 use imgsearch::query::{Cutoff, NearDuplicates, Order, Source, Term};
 use imgsearch::{Engine, Expression, Match, Query};
 
@@ -25,17 +26,57 @@ pub(super) fn answer(settings: &Settings, typed: &str, terms: Vec<Term>, args: &
     let query = query(settings, Expression::new(terms)?, args)?;
     // Not dropped: the process ends after its answer, and freeing tokenizer and tower first would add a tenth to its time.
     let engine = ManuallyDrop::new(open_engine(settings)?);
-    let matches = engine.search(&query)?;
-    remember(settings, &matches);
-    see::preview(settings, &matches, &args.see)?;
-    let probabilities = probabilities(settings, &engine, &query, &matches, &layout)?;
-    show(settings.ui, typed, &Rated { matches: &matches, probabilities }, &layout)?;
-    if matches.is_empty() {
-        explain::nothing_found(settings, &query, &args.filter)?;
+    let (matches, corrected) = spelling::search(&*engine.view(), &query, |query| engine.search(query))?;
+    let rate = || probabilities(settings, &engine, &query, &matches, &layout);
+    let (layout, note) = (&layout, &engine.view().note());
+    tell(settings, typed, &query, &Answer { matches: &matches, corrected, rate: &rate, layout, note }, args)
+}
+
+/// Lists the newest photos that meet the conditions, without a model.
+pub(super) fn list(settings: &Settings, typed: &str, args: &SearchArgs) -> Result<Exit> {
+    let layout = FormatOptions::of(&args.output)?;
+    see::check(settings, &args.see, args.output.format)?;
+    let query = query(settings, Expression::text(String::new()), args)?;
+    let view = settings.library.view()?;
+    let (matches, corrected) = spelling::search(&*view, &query, |query| newest(&*view, query, &zone()))?;
+    let (rate, layout, note) = (&|| Ok(Vec::new()), &layout, &view.note());
+    tell(settings, typed, &query, &Answer { matches: &matches, corrected, rate, layout, note }, args)
+}
+
+/// What was found, and how to show it.
+struct Answer<'a> {
+    matches: &'a [Match],
+    /// What was corrected in the query.
+    corrected: Option<String>,
+    /// Of each match, how probably it shows what was asked for.
+    rate: &'a dyn Fn() -> Result<Vec<f32>>,
+    layout: &'a FormatOptions,
+    /// The note of the library.
+    note: &'a Note,
+}
+
+/// Shows an answer, and does with the matches what the options say.
+fn tell(
+    settings: &Settings,
+    typed: &str,
+    query: &Query,
+    answer: &Answer<'_>,
+    args: &SearchArgs,
+) -> Result<Exit> {
+    let Answer { matches, corrected, rate, layout, note } = answer;
+    remember(settings, matches);
+    if let Some(note) = corrected.as_ref().filter(|_| !settings.ui.is_quiet()) {
+        progress::print_note(note);
     }
-    explain::dates(settings.ui, &matches, &args.filter);
-    stale::print(settings, &engine.view().note());
-    let is_done = see::see(settings, typed, &matches, &args.see)?;
+    see::preview(settings, matches, &args.see)?;
+    let rated = Rated { matches, probabilities: rate()?, corrected: corrected.as_deref() };
+    show(settings.ui, typed, &rated, layout)?;
+    if matches.is_empty() {
+        explain::nothing_found(settings, query, &args.filter)?;
+    }
+    explain::dates(settings.ui, matches, &args.filter);
+    stale::print(settings, note);
+    let is_done = see::see(settings, typed, matches, &args.see)?;
     Ok(match (is_done, matches.is_empty()) {
         (false, _) => Exit::Failed,
         (true, true) => Exit::NothingFound,
@@ -103,6 +144,8 @@ pub(super) struct Rated<'m> {
     pub(super) matches: &'m [Match],
     /// How probably each shows what was asked for; empty if that is not known.
     pub(super) probabilities: Vec<f32>,
+    /// What was corrected in the query.
+    pub(super) corrected: Option<&'m str>,
 }
 
 impl Rated<'_> {
@@ -120,6 +163,7 @@ pub(super) fn show(ui: Ui, typed: &str, rated: &Rated<'_>, layout: &FormatOption
     let mut output = Output::new(ui.look);
     let mut records = Records::new(&mut output, layout, match_fields())?;
     let query: Rc<str> = typed.into();
+    let corrected: Option<Rc<str>> = rated.corrected.map(Into::into);
     let line = rated.line();
     let mut found = rated.matches.iter().enumerate();
     let written = found.try_for_each(|(at, found)| {
@@ -127,7 +171,8 @@ pub(super) fn show(ui: Ui, typed: &str, rated: &Rated<'_>, layout: &FormatOption
             records.divide(heading);
         }
         let probability = rated.probabilities.get(at).copied();
-        records.write(&ResultRow { query: Rc::clone(&query), found: found.clone(), probability })
+        let (query, corrected) = (Rc::clone(&query), corrected.clone());
+        records.write(&ResultRow { query, found: found.clone(), probability, corrected })
     });
     let written = written.and_then(|()| records.finish());
     drop(records);

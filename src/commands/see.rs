@@ -98,10 +98,10 @@ pub(super) fn section(settings: &Settings, title: &str, matches: &[Match]) -> Re
 }
 
 fn note(found: &Match) -> String {
-    match found.similar {
-        0 => format!("{:.2}", found.score),
-        similar => format!("{:.2} · +{similar} similar", found.score),
-    }
+    let score = found.score.map(|score| format!("{score:.2}"));
+    let similar = Some(found.similar).filter(|similar| *similar > 0);
+    let similar = similar.map(|similar| format!("+{similar} similar"));
+    score.into_iter().chain(similar).collect::<Vec<_>>().join(" · ")
 }
 
 /// Writes the page atomically.

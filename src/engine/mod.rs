@@ -5,7 +5,10 @@ mod collapse;
 mod hint;
 mod kept_texts;
 mod lazy;
+mod lift;
+mod newest;
 pub mod nothing;
+pub mod spelling;
 mod tags;
 mod terms;
 
@@ -21,14 +24,17 @@ use crate::item::{Item, Part, path_bytes};
 use crate::library::{Ask, Hit, Load, StoreError, Stored, View};
 use crate::model::{ImageEncoder, Model, ModelError, TextEncoder};
 use crate::photo::{Id, Photo};
-use crate::query::{Cutoff, NearDuplicates, Order};
+use crate::query::{Cutoff, Filter, NearDuplicates, Order, TextCondition, why};
 use crate::{Library, Query};
 
+pub use newest::newest;
 pub use tags::{Choice, Label, Prepared, Tagged, Vocabulary};
 
 use background::{Background, concepts};
+use collapse::different;
 use kept_texts::KeptTexts;
 use lazy::Lazy;
+use lift::Lifted;
 use terms::Asked;
 
 /// The file in the library that stores the background.
@@ -72,8 +78,11 @@ struct Search<'a> {
 pub struct Match {
     /// 1 for the best.
     pub rank: usize,
-    /// The cosine of query and photo, −1 to 1; greater is closer. Comparable only within one model.
-    pub score: f32,
+    /// The cosine of query and photo, −1 to 1; greater is closer. Comparable only within one model. `None` in a list of
+    /// photos without a query.
+    pub score: Option<f32>,
+    /// How words that stand in it lifted it, if they did.
+    pub lift: Option<Lift>,
     /// The photo's absolute path.
     pub path: PathBuf,
     /// The part of the file that was found; `None` for the whole file.
@@ -84,6 +93,31 @@ pub struct Match {
     pub photo: Option<Photo>,
     /// How many near-duplicates it stands for; 0 unless the query collapses them.
     pub similar: usize,
+    /// The words that make it meet a condition, or that lifted it, and where they stand: `text "invoice 2023"`.
+    pub why: Vec<String>,
+}
+
+/// How far the query's words lift a photo in which they stand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Lift {
+    /// The share of the query's words that stand in it, rare words weighted more: 0 to 1.
+    pub share: f32,
+    /// What that adds to its score when photos are ranked.
+    pub by: f32,
+}
+
+/// A photo on its way to become a [`Match`].
+#[derive(Clone)]
+struct Ranked {
+    hit: Hit,
+    lift: Option<Lift>,
+}
+
+impl Ranked {
+    /// What photos are ranked by.
+    fn standing(&self) -> f32 {
+        self.hit.score + self.lift.map_or(0.0, |lift| lift.by)
+    }
 }
 
 impl Engine {
@@ -132,7 +166,7 @@ impl Engine {
         Ok(true)
     }
 
-    /// The best matches in the query's order; perhaps none. Pictures in the query, and exact copies of them, are left out.
+    /// The best matches in the query's order; perhaps none. Photos in which words of the query stand are lifted. Pictures in the query, and exact copies of them, are left out.
     /// If near-duplicates are collapsed, there are still as many matches, provided there are enough different photos.
     ///
     /// # Errors
@@ -141,14 +175,15 @@ impl Engine {
     pub fn search(&self, query: &Query) -> Result<Vec<Match>, EngineError> {
         let search = self.begin();
         let asked = search.ask(&query.expression)?;
-        let matches = match query.near_duplicates {
-            NearDuplicates::Show => {
-                let hits = search.best(&asked, query, query.top)?.into_iter();
-                hits.zip(1..).map(|(hit, rank)| Match::of(hit, rank, 0)).collect()
-            }
-            NearDuplicates::Collapse => search.different(&asked, query)?,
+        let lifted = search.lifted(&query.expression, &search.asking(&asked, query, query.top))?;
+        let best = |top| search.best(&asked, &lifted, query, top);
+        let found = match query.near_duplicates {
+            NearDuplicates::Show => best(query.top)?.into_iter().map(|found| (found, 0)).collect(),
+            NearDuplicates::Collapse => different(&*search.view, query.top, best)?,
         };
-        Ok(in_order(matches, &query.order))
+        let matches =
+            found.into_iter().zip(1..).map(|((found, similar), rank)| Match::of(found, rank, similar));
+        Ok(in_order(explained(matches.collect(), &query.filter, &lifted.words), &query.order))
     }
 
     /// Loads what the first text query would otherwise wait for, and the background, which takes a second or some the
@@ -181,7 +216,8 @@ impl Engine {
         Ok(probabilities.into_iter().map(|probability| probability >= LEAST_PROBABILITY).collect())
     }
 
-    /// Of each match, how probably it shows what was asked for, 0 to 1. It is likely from [`LEAST_PROBABILITY`] on.
+    /// Of each match, how probably it shows what was asked for, 0 to 1; at least the share of the words that stand in it. It
+    /// is likely from [`LEAST_PROBABILITY`] on.
     ///
     /// # Errors
     /// As [`Engine::likely`].
@@ -191,7 +227,9 @@ impl Engine {
         for found in matches {
             let item = Item { path: found.path.clone(), part: found.part };
             let vector = view.get(&item)?.and_then(|stored| stored.vector);
-            all.push(vector.map_or(0.0, |vector| background.yardstick(&vector).probability(found.score)));
+            let score = vector.zip(found.score);
+            let seen = score.map_or(0.0, |(vector, score)| background.yardstick(&vector).probability(score));
+            all.push(found.lift.map_or(seen, |lift| seen.max(lift.share)));
         }
         Ok(all)
     }
@@ -207,37 +245,50 @@ impl Engine {
 }
 
 impl Search<'_> {
-    /// The best `top` photos for a query vector, best first.
-    fn best(&self, asked: &Asked, query: &Query, top: NonZeroUsize) -> Result<Vec<Hit>, EngineError> {
-        let (looked_at, load) = match query.cutoff {
+    /// What to ask the library for the best `top` photos.
+    fn asking<'a>(&self, asked: &'a Asked, query: &'a Query, top: NonZeroUsize) -> Ask<'a> {
+        let (top, load) = match query.cutoff {
             Cutoff::None | Cutoff::Score(_) => (top, Load::WithoutVector),
             Cutoff::Relevance => (top.saturating_add(SPARE_HITS), Load::WithVector),
         };
-        let mut hits = self.view.search(&Ask {
+        Ask {
             vector: &asked.vector,
-            top: looked_at,
+            top,
             filter: &query.filter,
             without_items: &asked.items,
             without_contents: &asked.contents,
             exact: query.exact,
             load,
-        })?;
+        }
+    }
+
+    /// The best `top` photos for a query vector, and those that words lift among them, best first.
+    fn best(
+        &self,
+        asked: &Asked,
+        lifted: &Lifted,
+        query: &Query,
+        top: NonZeroUsize,
+    ) -> Result<Vec<Ranked>, EngineError> {
+        let mut found = lifted.merged(self.view.search(&self.asking(asked, query, top))?);
         match query.cutoff {
             Cutoff::None => {}
-            Cutoff::Score(least) => hits.retain(|hit| hit.score >= least),
+            Cutoff::Score(least) => found.retain(|found| found.hit.score >= least),
             Cutoff::Relevance => {
                 let background = self.engine.background()?;
-                hits.retain(|hit| is_relevant(hit, background));
+                found.retain(|found| is_relevant(found, background));
             }
         }
-        hits.truncate(top.get());
-        Ok(hits)
+        found.truncate(top.get());
+        Ok(found)
     }
 }
 
 /// Whether the query likely describes the photo.
-fn is_relevant(hit: &Hit, background: &Background) -> bool {
-    hit.stored.vector.as_ref().is_some_and(|vector| is_likely(vector, hit.score, background))
+fn is_relevant(found: &Ranked, background: &Background) -> bool {
+    let vector = found.hit.stored.vector.as_ref();
+    found.lift.is_some_and(|lift| lift.share >= LEAST_PROBABILITY)
+        || vector.is_some_and(|vector| is_likely(vector, found.hit.score, background))
 }
 
 fn is_likely(vector: &Vector, score: f32, background: &Background) -> bool {
@@ -292,10 +343,26 @@ impl Match {
         Some(self.photo.as_ref()?.details.as_ref()?.wall_ms(zone))
     }
 
-    fn of(hit: Hit, rank: usize, similar: usize) -> Match {
-        let Hit { stored: Stored { item: Item { path, part }, content, photo, .. }, score } = hit;
-        Match { rank, score, path, part, content, photo, similar }
+    fn of(found: Ranked, rank: usize, similar: usize) -> Match {
+        let Ranked { hit: Hit { stored, score }, lift } = found;
+        let Stored { item: Item { path, part }, content, photo, .. } = stored;
+        Match { rank, score: Some(score), lift, path, part, content, photo, similar, why: Vec::new() }
     }
+
+    /// What matches are ranked by: the score, and what words add to it.
+    pub fn standing(&self) -> f32 {
+        self.score.unwrap_or_default() + self.lift.map_or(0.0, |lift| lift.by)
+    }
+}
+
+/// The matches with the words that make them meet the filter, or that lifted them.
+fn explained(mut matches: Vec<Match>, filter: &Filter, lifting: &[TextCondition]) -> Vec<Match> {
+    for found in &mut matches {
+        let (Some(path), Some(photo)) = (path_bytes(&found.path), &found.photo) else { continue };
+        let lifting = lifting.iter().filter(|_| found.lift.is_some());
+        found.why = why(filter.texts.iter().chain(lifting), path, photo);
+    }
+    matches
 }
 
 /// Checks that the vectors of `library` (in `space`) can be compared with the model's.

@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use crate::library::{Load, StoreError, View};
 use crate::photo::Clock;
-use crate::query::{Circle, Cutoff, Filter};
+use crate::query::{Circle, Cutoff, Filter, TextCondition, TextField};
 
 /// More kilometres than between any two points on Earth.
 const ANYWHERE_KM: f64 = 30_000.0;
@@ -106,10 +106,23 @@ impl Search<'_> {
             conditions.push(("none is that large".to_owned(), Filter { size, ..any() }));
         }
         if !texts.is_empty() {
-            conditions.push(("none has these words".to_owned(), Filter { texts, ..any() }));
+            conditions.push((without_words(view, &texts)?, Filter { texts, ..any() }));
         }
         Ok(conditions)
     }
+}
+
+/// Words in pictures are known only after they were read.
+fn without_words(view: &dyn View, texts: &[TextCondition]) -> Result<String, StoreError> {
+    let mut is_read = !texts.iter().any(|condition| condition.fields == [TextField::Text]);
+    if !is_read {
+        view.each(&Filter::default(), Load::WithoutVector, &mut |stored| {
+            is_read = stored.photo.is_some_and(|photo| photo.text.is_some());
+            if is_read { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+    }
+    let unread = ": the text in pictures was not read yet, which `imgsearch index --text` does";
+    Ok(format!("none has these words{}", if is_read { "" } else { unread }))
 }
 
 /// A photo that was scanned or sent by a messenger often has no date, so say for how many the file's date counts.

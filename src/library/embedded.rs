@@ -1,9 +1,12 @@
 //! The embedded store: an index (`imgsearch-index`) in a folder of the library. No other file names its searcher, its
 //! writer, or how it selects rows.
 
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use imgsearch_index::{
     Change, Error as IndexError, Fingerprint, Hit as IndexHit, Key, Method, OptimizeOptions, Record,
@@ -11,23 +14,38 @@ use imgsearch_index::{
     WriterOptions,
 };
 
-use super::store::{Ask, Hit, Load, Sink, Stats, StoreError, Stored, View, Visit, VisitItem, Write};
+use super::store::{
+    Ask, Hit, Load, Sink, Standing, Stats, StoreError, Stored, View, Visit, VisitItem, Write,
+};
 use super::{Library, Note};
 use crate::item::{Item, file_of_key, is_under, path_bytes};
-use crate::photo::{Glance, Photo};
-use crate::query::Filter;
+use crate::photo::{Glance, Photo, Texts};
+use crate::query::{Filter, TextCondition};
 
 /// The published index in one folder of a library.
 struct EmbeddedView {
     library: Library,
     folder: PathBuf,
     searcher: Searcher,
+    /// Set when it is known that no photo has any text.
+    wordless: OnceLock<()>,
+    /// A sample of the photos' vectors, made when first needed.
+    sample: OnceLock<Vec<Vector>>,
 }
+
+/// The file in the library that notes for which state of the index no photo has any text.
+pub(super) const WORDLESS: &str = "wordless";
+
+/// The size of a sample: enough to estimate a deviation within a few percent.
+const SAMPLE: usize = 512;
+
+/// The most photos with words that are compared with a query. Of more, those with all words are added.
+const MOST_STANDING: NonZeroUsize = NonZeroUsize::new(1_000).expect("not zero");
 
 /// Opens the published index in `folder`, a folder of `library`.
 pub(super) fn view(library: &Library, folder: &Path) -> Result<Arc<dyn View>, IndexError> {
     let searcher = Searcher::open(folder)?;
-    Ok(Arc::new(EmbeddedView { library: library.as_stored(), folder: folder.to_owned(), searcher }))
+    Ok(Arc::new(EmbeddedView::new(library.as_stored(), folder.to_owned(), searcher)))
 }
 
 /// Opens the index in `folder` for changes. Creates it if it does not exist.
@@ -56,19 +74,81 @@ pub(super) fn optimize(
     writer.optimize(&OptimizeOptions::default().cancelled(cancelled).progress(progress))
 }
 
+/// The records that a search may find.
+fn wanted<'a>(ask: &Ask<'a>) -> impl Fn(&StoredRecord<'_>) -> bool + Sync + use<'a> {
+    let Ask { filter, without_items, without_contents, .. } = *ask;
+    let keys: Vec<Key> = without_items.iter().filter_map(Item::key).collect();
+    move |record| {
+        admits(filter, record)
+            && !keys.iter().any(|key| key.as_bytes() == record.key)
+            && !record.fingerprint.is_some_and(|content| without_contents.contains(&content))
+    }
+}
+
 impl EmbeddedView {
+    fn new(library: Library, folder: PathBuf, searcher: Searcher) -> EmbeddedView {
+        EmbeddedView { library, folder, searcher, wordless: OnceLock::new(), sample: OnceLock::new() }
+    }
+
     /// The rows to search; `None` for all.
     fn select(&self, ask: &Ask<'_>) -> Option<Selection> {
         let Ask { filter, without_items, without_contents, .. } = ask;
         if filter.is_empty() && without_items.is_empty() && without_contents.is_empty() {
             return None;
         }
-        let keys: Vec<Key> = without_items.iter().filter_map(Item::key).collect();
-        let is_left_out = |record: &StoredRecord<'_>| {
-            keys.iter().any(|key| key.as_bytes() == record.key)
-                || record.fingerprint.is_some_and(|content| without_contents.contains(&content))
-        };
-        Some(self.searcher.select(|record| admits(filter, &record) && !is_left_out(&record)))
+        let is_wanted = wanted(ask);
+        Some(self.searcher.select(|record| is_wanted(&record)))
+    }
+
+    /// Whether it is known that no photo has any text.
+    fn is_wordless(&self) -> bool {
+        let is_noted = || self.library.kept(WORDLESS).is_some_and(|noted| noted == self.state().as_bytes());
+        let is_wordless = self.wordless.get().is_some() || is_noted();
+        if is_wordless {
+            _ = self.wordless.set(());
+        }
+        is_wordless
+    }
+
+    /// Notes that no photo has any text. If the library is not writable, the next program finds out again.
+    fn note_wordless(&self) {
+        _ = self.wordless.set(());
+        _ = self.library.keep(WORDLESS, self.state().as_bytes());
+    }
+
+    /// Identifies the published state.
+    fn state(&self) -> String {
+        format!("{} {:?}", self.folder.display(), self.searcher.generation())
+    }
+
+    /// The standard deviation of a vector's scores over a sample of all photos.
+    fn deviation(&self, vector: &Vector) -> Result<f32, StoreError> {
+        if self.sample.get().is_none() {
+            let nth = self.searcher.len().div_ceil(SAMPLE).max(1);
+            let vectors =
+                self.searcher.every(nth).filter_map(|stored| stored.map(|stored| stored.vector).transpose());
+            _ = self.sample.set(vectors.collect::<Result<_, _>>()?);
+        }
+        let scores: Vec<f32> =
+            self.sample.get().into_iter().flatten().map(|photo| photo.dot(vector)).collect();
+        let mean = mean(scores.iter().copied());
+        Ok(self::mean(scores.iter().map(|score| (score - mean).powi(2))).sqrt())
+    }
+
+    /// The closest of these photos, with their marks.
+    fn marked(
+        &self,
+        ask: &Ask<'_>,
+        among: &Selection,
+        marks: &HashMap<Vec<u8>, u32>,
+    ) -> Result<Vec<(Hit, u32)>, StoreError> {
+        let options = SearchOptions::default().filter(Some(among)).method(Method::Exact);
+        let mut all = Vec::new();
+        for hit in self.searcher.search(ask.vector, MOST_STANDING, &options)? {
+            let marks = marks.get(hit.key.as_bytes()).copied();
+            all.extend(self.hit(hit, ask.load)?.zip(marks));
+        }
+        Ok(all)
     }
 
     /// A hit; `None` if a newer version wrote the item.
@@ -104,15 +184,14 @@ impl View for EmbeddedView {
     }
 
     fn newer(&self) -> Result<Option<Arc<dyn View>>, StoreError> {
-        let EmbeddedView { library, folder, searcher } = self;
+        let EmbeddedView { library, folder, searcher, .. } = self;
         if library.index_folder()? == *folder {
             match searcher.newer() {
                 // Another index has replaced this one.
                 Err(_) if library.index_folder()? != *folder => {}
                 newer => {
-                    let view = |searcher| {
-                        Arc::new(EmbeddedView { library: library.clone(), folder: folder.clone(), searcher })
-                    };
+                    let view =
+                        |searcher| Arc::new(EmbeddedView::new(library.clone(), folder.clone(), searcher));
                     return Ok(newer?.map(|searcher| view(searcher) as Arc<dyn View>));
                 }
             }
@@ -126,6 +205,60 @@ impl View for EmbeddedView {
         let options = SearchOptions::default().filter(selection.as_ref()).method(method);
         let hits = self.searcher.search(ask.vector, ask.top, &options)?;
         hits.into_iter().filter_map(|hit| self.hit(hit, ask.load).transpose()).collect()
+    }
+
+    fn standing(&self, ask: &Ask<'_>, words: &[TextCondition]) -> Result<Option<Standing>, StoreError> {
+        if self.is_wordless() {
+            return Ok(None);
+        }
+        let is_wanted = wanted(ask);
+        let has_any = AtomicBool::new(false);
+        let counts: Vec<AtomicUsize> = words.iter().map(|_| AtomicUsize::new(0)).collect();
+        let marked: Mutex<HashMap<Vec<u8>, u32>> = Mutex::default();
+        let selection = self.searcher.select(|record| {
+            let texts = Texts::of(record.payload);
+            if texts.is_empty() {
+                return false;
+            }
+            has_any.store(true, Ordering::Relaxed);
+            let mut marks = 0;
+            for (at, (word, count)) in words.iter().zip(&counts).enumerate() {
+                if word.stands(&texts) {
+                    marks |= 1 << at;
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            if marks == 0 || !is_wanted(&record) {
+                return false;
+            }
+            marked.lock().unwrap_or_else(PoisonError::into_inner).insert(record.key.to_vec(), marks);
+            true
+        });
+        if !has_any.into_inner() {
+            self.note_wordless();
+            return Ok(None);
+        }
+        let marked = marked.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let counts: Vec<usize> = counts.into_iter().map(AtomicUsize::into_inner).collect();
+        let photos = self.searcher.len();
+        if marked.is_empty() {
+            return Ok(Some(Standing { photos, counts, ..Standing::default() }));
+        }
+        let mut hits = self.marked(ask, &selection, &marked)?;
+        if marked.len() > MOST_STANDING.get() {
+            let all = marked.values().fold(0, |all, marks| all | marks);
+            let full = marked
+                .iter()
+                .filter(|(_, marks)| **marks == all)
+                .filter_map(|(key, _)| Key::new(key.clone()).ok());
+            let full: Vec<Key> = full.collect();
+            let more = self.marked(ask, &self.searcher.select_keys(&full)?, &marked)?;
+            let is_new =
+                |(hit, _): &(Hit, u32)| !hits.iter().any(|(known, _)| known.stored.item == hit.stored.item);
+            let more: Vec<_> = more.into_iter().filter(is_new).collect();
+            hits.extend(more);
+        }
+        Ok(Some(Standing { photos, counts, hits, deviation: self.deviation(ask.vector)? }))
     }
 
     fn count(&self, filter: &Filter) -> Result<usize, StoreError> {
@@ -167,6 +300,12 @@ impl View for EmbeddedView {
             without_vector(&record).map_or(GO_ON, |stored| visit(stored, record.has_vector))
         })
     }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a sample is small")]
+fn mean(numbers: impl ExactSizeIterator<Item = f32>) -> f32 {
+    let count = numbers.len().max(1) as f32;
+    numbers.sum::<f32>() / count
 }
 
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());

@@ -10,6 +10,7 @@
 //! LIBRARY/writer.lock       the lock that every change of the library takes
 //! LIBRARY/last-results      the results of the last query
 //! LIBRARY/background        the model's vectors of everyday concepts (engine/background.rs)
+//! LIBRARY/wordless          the state of the index in which no photo has any text (embedded.rs)
 //! LIBRARY/serve-token       the secret for connecting to a server of this library
 //! LIBRARY/thumbnails/       thumbnails of the photos, which may be deleted (thumbnails.rs)
 //! ```
@@ -56,7 +57,9 @@ pub use every_index::Role;
 pub use known_roots::Root;
 pub use note::Note;
 pub use server::Secrets;
-pub use store::{Ask, Hit, Load, Sink, Stats, StoreError, Stored, View, Visit, VisitItem, Write, try_visit};
+pub use store::{
+    Ask, Hit, Load, Sink, Standing, Stats, StoreError, Stored, View, Visit, VisitItem, Write, try_visit,
+};
 pub use thumbnails::Thumbnails;
 pub use url::Url;
 
@@ -303,7 +306,10 @@ impl Library {
 
 /// Whether the file with this name in a library's folder is a part of the library.
 fn is_own(name: &OsStr) -> bool {
-    let is_part = |name| name == "writer.lock" || name == "serve-token" || OF_AN_INDEX_IN_USE.contains(&name);
+    let is_part = |name| {
+        ["writer.lock", "serve-token", embedded::WORDLESS].contains(&name)
+            || OF_AN_INDEX_IN_USE.contains(&name)
+    };
     name.to_str().is_some_and(|name| is_part(name) || layout::is_name(name)) || files::is_unfinished(name)
 }
 

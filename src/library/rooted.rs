@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use imgsearch_index::{Fingerprint, Space};
 
-use super::store::{Ask, Hit, Load, Sink, Stats, StoreError, Stored, View, Visit, VisitItem, Write};
+use super::store::{
+    Ask, Hit, Load, Sink, Standing, Stats, StoreError, Stored, View, Visit, VisitItem, Write,
+};
 use super::{Note, Opened};
 use crate::item::{Folder, Item};
-use crate::query::Filter;
+use crate::query::{Filter, TextCondition};
 use crate::roots::Roots;
 
 struct RootedView {
@@ -72,6 +74,17 @@ impl View for RootedView {
             ask.without_items.iter().map(|item| stored_item(&self.roots, item)).collect();
         let hits = self.inner.search(&Ask { filter: &filter, without_items: &without, ..*ask })?;
         Ok(hits.into_iter().map(|hit| Hit { stored: local(&self.roots, hit.stored), ..hit }).collect())
+    }
+
+    fn standing(&self, ask: &Ask<'_>, words: &[TextCondition]) -> Result<Option<Standing>, StoreError> {
+        let filter = stored_filter(&self.roots, ask.filter);
+        let without: Vec<Item> =
+            ask.without_items.iter().map(|item| stored_item(&self.roots, item)).collect();
+        let ask = Ask { filter: &filter, without_items: &without, ..*ask };
+        let Some(standing) = self.inner.standing(&ask, words)? else { return Ok(None) };
+        let hits = standing.hits.into_iter();
+        let hits = hits.map(|(hit, marks)| (Hit { stored: local(&self.roots, hit.stored), ..hit }, marks));
+        Ok(Some(Standing { hits: hits.collect(), ..standing }))
     }
 
     fn count(&self, filter: &Filter) -> Result<usize, StoreError> {

@@ -17,7 +17,7 @@ use super::Note;
 use crate::hint::Hint;
 use crate::item::Item;
 use crate::photo::Photo;
-use crate::query::Filter;
+use crate::query::{Filter, TextCondition};
 
 /// The record of one item.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,6 +75,20 @@ pub struct Hit {
     pub stored: Stored,
     /// The cosine similarity of its vector and the search vector: greater is closer.
     pub score: f32,
+}
+
+/// The photos in which some words stand.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Standing {
+    /// The number of all photos.
+    pub photos: usize,
+    /// For each word, in how many of all photos it stands.
+    pub counts: Vec<usize>,
+    /// The photos that meet the conditions, each with a bit for each word, the lowest for the first. Of very many, the
+    /// closest ones and those with all words.
+    pub hits: Vec<(Hit, u32)>,
+    /// The standard deviation of the scores of a sample of all photos.
+    pub deviation: f32,
 }
 
 /// One change of a library.
@@ -163,6 +177,12 @@ pub trait View: Send + Sync {
     /// The matching photos, best first; equally close ones are sorted by key. There are fewer than `top` only if no
     /// more photos match.
     fn search(&self, ask: &Ask<'_>) -> Result<Vec<Hit>, StoreError>;
+
+    /// The photos that meet the conditions of `ask` in which at least one of the words stands; at most 32 words. `None` if
+    /// no photo has any text, or if this store cannot look up words quickly.
+    fn standing(&self, _ask: &Ask<'_>, _words: &[TextCondition]) -> Result<Option<Standing>, StoreError> {
+        Ok(None)
+    }
 
     /// The number of photos that meet the conditions.
     fn count(&self, filter: &Filter) -> Result<usize, StoreError>;

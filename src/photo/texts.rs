@@ -42,6 +42,15 @@ impl<'a> Texts<'a> {
         texts
     }
 
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        let Texts { read, title, description, keywords, people } = self;
+        read.is_none_or(str::is_empty)
+            && title.is_none()
+            && description.is_none()
+            && keywords.iter().chain(people.iter()).next().is_none()
+    }
+
     fn read_photo(&mut self, payload: &'a [u8]) -> Result<(), Error> {
         let mut decoder = Decoder::new(payload);
         for field in 0..fields(&mut decoder)?.min(TEXT + 1) {

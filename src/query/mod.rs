@@ -23,7 +23,7 @@ pub use parameters::{Kind, MOST, MOST_CHARACTERS, PARAMETERS, Parameter, conditi
 pub use period::{Period, PeriodError, Stretch};
 pub use phrase::{MatchBy, Phrase};
 pub use place::{Circle, CircleError, DEFAULT_KM};
-pub use texts::{TextCondition, TextField, Why};
+pub use texts::{TextCondition, TextField, why};
 pub use words::{Conditions, Refusal, Sort, Understood, WordError, Words};
 
 /// A query for an [`crate::Engine`].

@@ -73,13 +73,32 @@ pub struct TextCondition {
     pub is_excluded: bool,
 }
 
-/// Why a photo was found: words that stand somewhere.
+/// Words that stand somewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Why {
+struct Why {
     /// Where they stand.
-    pub field: TextField,
+    field: TextField,
     /// The line, keyword or name in which they stand, as it is written, without invisible characters.
-    pub words: String,
+    words: String,
+}
+
+/// What is said at most about one photo.
+const MOST_REASONS: usize = 5;
+
+/// Where the words of these conditions stand in a photo: `text "invoice 2023"`. Each place comes once.
+pub fn why<'c>(
+    conditions: impl IntoIterator<Item = &'c TextCondition>,
+    path: &[u8],
+    photo: &Photo,
+) -> Vec<String> {
+    let mut reasons = Vec::new();
+    for reason in conditions.into_iter().filter_map(|condition| condition.why(path, photo)) {
+        let reason = reason.to_string();
+        if reasons.len() < MOST_REASONS && !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    reasons
 }
 
 impl std::fmt::Display for Why {
@@ -99,13 +118,6 @@ impl TextCondition {
         self.fields.iter().any(|field| *field != TextField::Name)
     }
 
-    /// The same condition, with typing errors.
-    #[must_use]
-    pub fn with_errors(&self) -> TextCondition {
-        let phrases = self.phrases.iter().map(Phrase::with_errors).collect();
-        TextCondition { phrases, ..self.clone() }
-    }
-
     /// Whether a photo with this path and these texts, taken at this place, meets the condition.
     pub(super) fn holds(&self, path: &[u8], texts: &Texts<'_>, place: Option<(f64, f64)>) -> bool {
         self.fields.iter().any(|field| self.stands_in(*field, path, texts, place)) != self.is_excluded
@@ -123,6 +135,11 @@ impl TextCondition {
         }
     }
 
+    /// Whether the words stand in these texts.
+    pub fn stands(&self, texts: &Texts<'_>) -> bool {
+        self.fields.iter().any(|field| self.stands_in(*field, &[], texts, None))
+    }
+
     fn find(&self, folded: &str) -> Option<std::ops::Range<usize>> {
         self.phrases.iter().find_map(|phrase| phrase.find(folded))
     }
@@ -135,7 +152,7 @@ impl TextCondition {
     }
 
     /// Where the words stand that make a photo meet the condition: the first field that has them.
-    pub fn why(&self, path: &[u8], photo: &Photo) -> Option<Why> {
+    fn why(&self, path: &[u8], photo: &Photo) -> Option<Why> {
         if self.is_excluded {
             return None;
         }

@@ -12,6 +12,8 @@ pub(crate) struct ResultRow {
     pub(crate) found: Match,
     /// How probably it shows that, 0 to 1, if that is known.
     pub(crate) probability: Option<f32>,
+    /// Which words of the query were corrected, in a sentence.
+    pub(crate) corrected: Option<std::rc::Rc<str>>,
 }
 
 /// The fields of an answer.
@@ -19,8 +21,7 @@ pub(crate) fn match_fields() -> Vec<Field<ResultRow>> {
     let mut fields = vec![
         Field::new("query", |record: &ResultRow| (&*record.query).into()),
         Field::new("rank", |record: &ResultRow| record.found.rank.into()).on_terminal(),
-        Field::new("score", |record: &ResultRow| Value::Rated(record.found.score, record.probability))
-            .in_text(),
+        Field::new("score", |record: &ResultRow| rated(record)).in_text(),
         Field::new("similar", |record: &ResultRow| record.found.similar.into()).on_terminal(),
         Field::new("path", |record: &ResultRow| record.found.path.as_path().into()).in_text(),
     ];
@@ -28,5 +29,11 @@ pub(crate) fn match_fields() -> Vec<Field<ResultRow>> {
     fields.extend(
         of_photo.into_iter().map(|field| if field.name() == "taken" { field.on_terminal() } else { field }),
     );
+    fields.push(Field::new("why", |record: &ResultRow| Value::List(&record.found.why)).on_terminal());
+    fields.push(Field::new("corrected", |record: &ResultRow| record.corrected.as_deref().into()));
     fields
+}
+
+fn rated(record: &ResultRow) -> Value<'static> {
+    record.found.score.map_or(Value::Absent, |score| Value::Rated(score, record.probability))
 }

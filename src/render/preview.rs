@@ -193,6 +193,7 @@ pub(super) fn shortened(text: &str, width: usize) -> String {
 /// The line below a match's picture.
 pub(crate) fn caption(found: &Match) -> String {
     let Match { rank, score, path, similar, .. } = found;
+    let Some(score) = score else { return dated_caption(found) };
     match similar {
         0 => format!("{rank}  {score:.2}  {}", name(path)),
         similar => format!("{rank}  {score:.2}  +{similar}  {}", name(path)),

@@ -90,7 +90,7 @@ impl<'o> Table<'o> {
 
     fn shown(&self, value: &Value<'_>) -> Shown {
         let (look, here) = (self.look, self.here.as_deref());
-        let is_nothing = matches!(value, Value::Absent | Value::Count(0));
+        let is_nothing = matches!(value, Value::Absent | Value::Count(0) | Value::List([]));
         let plain = |text: String, is_number| Shown {
             width: text.width(),
             bytes: text.into_bytes(),

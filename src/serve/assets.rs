@@ -80,18 +80,27 @@ pub(super) async fn asset(Path((version, name)): Path<(String, String)>) -> Resp
         .into_response()
 }
 
-/// Joins modules, without comments, indentation, and imports of each other. Their top-level names must be unique, or
-/// browsers refuse the file, and the browser tests fail.
+/// Joins modules, without comments, indentation, imports of each other, commas and semicolons before a bracket, and line
+/// ends that mean nothing. Their top-level names must be unique, or browsers refuse the file, and the browser tests fail.
 fn joined(modules: &[&str]) -> String {
     let lines = modules.iter().flat_map(|module| module.lines()).map(str::trim_start);
     let is_comment =
         |line: &str| ["//", "/**", "* ", "*/"].iter().any(|mark| line.starts_with(mark)) || line == "*";
     let is_own_import =
         |line: &str| line.starts_with("import ") && line.contains(" from './") && !line.contains("vendor/");
-    let mut whole = String::new();
+    let (mut whole, mut is_commented) = (String::new(), false);
     for line in lines.filter(|line| !line.is_empty() && !is_comment(line) && !is_own_import(line)) {
+        if line.starts_with(['}', ')', ']']) && whole.ends_with(',') {
+            whole.pop();
+        } else if line.starts_with('}') && whole.ends_with(";\n") && !is_commented {
+            whole.truncate(whole.len() - 2);
+        }
         whole.push_str(line.strip_prefix("export ").unwrap_or(line));
-        whole.push('\n');
+        // A comment at the end of a line needs the end of the line.
+        is_commented = line.contains("//");
+        if is_commented || !line.ends_with(['{', '(', '[', ',']) {
+            whole.push('\n');
+        }
     }
     whole
 }
@@ -125,9 +134,8 @@ mod tests {
     #[test]
     fn modules_become_one() {
         let a = "// A.\nimport x from './vendor/x.js';\n/** It\n * is\n */\nexport const a = 1;\n";
-        let b = "import { a } from './a.js';\nexport function b() {\n  return a * x; // twice\n}\n";
-        let expected =
-            "import x from './vendor/x.js';\nconst a = 1;\nfunction b() {\nreturn a * x; // twice\n}\n";
+        let b = "import { a } from './a.js';\nexport function b() {\n  return a * x; // twice,\n}\nf([\n  1,\n  2,\n]);\nfunction c() {\n  f();\n}\n";
+        let expected = "import x from './vendor/x.js';\nconst a = 1;\nfunction b() {return a * x; // twice,\n}\nf([1,2]);\nfunction c() {f()}\n";
         assert_eq!(joined(&[a, b]), expected);
     }
 

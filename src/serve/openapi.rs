@@ -126,6 +126,9 @@ impl PartialSchema for PhotoRecord {
         let paths = "The paths of all copies. Only in the answer for one photo.";
         let paths = json!({ "type": "array", "items": { "type": "string" }, "description": paths });
         properties.insert("paths".to_owned(), paths);
+        let lines = "The lines of text that were read in the picture. Only in the answer for one photo.";
+        let lines = json!({ "type": "array", "items": { "type": "string" }, "description": lines });
+        properties.insert("lines".to_owned(), lines);
         let thumbhash =
             "A blurred copy of the picture in some 25 bytes, in base64 (https://evanw.github.io/thumbhash).";
         properties
@@ -138,7 +141,7 @@ impl PartialSchema for PhotoRecord {
 fn record(section: &str) -> serde_json::Map<String, Value> {
     let mut properties = serde_json::Map::new();
     properties.insert("id".to_owned(), id_schema());
-    for field in documented(section).iter().filter(|field| field.name != "query") {
+    for field in documented(section).iter().filter(|field| !["query", "corrected"].contains(&field.name)) {
         let kind = match field.kind {
             "number" => json!(["number", "null"]),
             "flag" => json!(["boolean", "null"]),

@@ -33,13 +33,20 @@ pub(super) fn version_of(version: u64) -> String {
 pub(super) fn filter(said: &Said, app: &App) -> Result<Filter, Problem> {
     let mut conditions = Conditions::default();
     for (name, value) in said {
-        if ["near", "radius"].contains(&name.as_str()) && app.hides_places {
-            return Err(Problem::places_are_hidden());
-        }
+        refuse_places(name, app)?;
         conditions.set(name, value)?;
     }
     Ok(conditions.understand(&now, &app.towns)?.filter)
 }
+
+/// Refuses a condition on places if places are hidden.
+pub(super) fn refuse_places(name: &str, app: &App) -> Result<(), Problem> {
+    let is_hidden = app.hides_places && HIDDEN_WITH_PLACES.contains(&name);
+    if is_hidden { Err(Problem::places_are_hidden()) } else { Ok(()) }
+}
+
+/// The conditions that tell where a photo was taken.
+pub(super) const HIDDEN_WITH_PLACES: [&str; 3] = ["near", "radius", "place"];
 
 /// Visits the photos that pass a filter.
 pub(super) fn each(

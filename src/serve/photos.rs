@@ -11,7 +11,9 @@ use base64::prelude::BASE64_STANDARD;
 use image::DynamicImage;
 use image::imageops::{self, FilterType};
 use imgsearch::Match;
+use imgsearch::item::path_bytes;
 use imgsearch::photo::{Clock, Id, Photo};
+use imgsearch::query::{Filter, why};
 use imgsearch::service::{Known, ServiceError};
 
 use super::App;
@@ -47,15 +49,19 @@ pub(super) struct Shown {
     similar: Option<usize>,
     path: PathBuf,
     photo: Option<Photo>,
+    why: Vec<String>,
     /// The paths of all copies; only filled in the answer for one photo.
     paths: Vec<String>,
+    /// The lines that were read in the picture; only filled in the answer for one photo.
+    lines: Vec<String>,
 }
 
 impl From<Match> for Shown {
     fn from(found: Match) -> Shown {
-        let Match { rank, score, path, content, photo, similar, .. } = found;
-        let (id, rank, score, similar) = (content.map(Id), Some(rank), Some(score), Some(similar));
-        Shown { id, rank, score, similar, path, photo, paths: Vec::new() }
+        let Match { rank, score, path, content, photo, similar, why, .. } = found;
+        let (id, rank, similar) = (content.map(Id), Some(rank), Some(similar));
+        let (paths, lines) = (Vec::new(), Vec::new());
+        Shown { id, rank, score, similar, path, photo, why, paths, lines }
     }
 }
 
@@ -64,17 +70,43 @@ impl From<Known> for Shown {
         let paths = known.paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
         let path = known.paths.into_iter().next().unwrap_or_default();
         let (rank, score, similar) = (None, None, None);
-        Shown { id: Some(known.id), rank, score, similar, path, photo: known.photo, paths }
+        let (id, why) = (Some(known.id), Vec::new());
+        let text = known.photo.as_ref().and_then(|photo| photo.text.as_ref());
+        let lines = text.into_iter().flat_map(|text| text.lines()).map(|line| line.text.clone()).collect();
+        Shown { id, rank, score, similar, path, photo: known.photo, why, paths, lines }
     }
 }
 
 impl Shown {
+    /// A photo in a list of those that meet a filter, with the words that make it do so, in any of its copies.
+    pub(super) fn listed(known: Known, filter: &Filter) -> Shown {
+        let mut reasons = Vec::new();
+        if let Some(photo) = &known.photo {
+            for path in known.paths.iter().filter_map(|path| path_bytes(path)) {
+                let found = why(&filter.texts, path, photo).into_iter();
+                let is_new = |reason: &String| !reasons.contains(reason);
+                reasons.extend(found.filter(is_new).collect::<Vec<_>>());
+            }
+        }
+        Shown { why: reasons, ..known.into() }
+    }
+
+    /// The words that make it meet the conditions, or that lifted it, for people; may be empty.
+    pub(super) fn why(&self) -> String {
+        escape(&self.why.join("; ")).into_owned()
+    }
+
     pub(super) fn id(&self) -> Option<String> {
         self.id.map(|id| id.to_string())
     }
 
     pub(super) fn rank(&self) -> Option<usize> {
         self.rank
+    }
+
+    /// Its record.
+    pub(super) fn photo(&self) -> Option<&Photo> {
+        self.photo.as_ref()
     }
 
     /// Where its date comes from, if that is known.
@@ -148,6 +180,7 @@ fn fields(app: &App) -> Vec<Field<Shown>> {
     ];
     let known = photo_fields(|shown: &Shown| shown.photo.as_ref());
     fields.extend(known.into_iter().map(|field| if app.hides_places { without_place(field) } else { field }));
+    fields.push(Field::new("why", |shown: &Shown| Value::List(&shown.why)));
     fields
 }
 
@@ -195,6 +228,7 @@ pub(super) fn with_all_paths(app: &App, id: Id) -> Result<Listing<Shown>, Proble
     let photo = app.service.photo(id)?.ok_or(ServiceError::NoSuchPhoto { id })?;
     let mut fields = fields(app);
     fields.push(Field::new("paths", |shown: &Shown| Value::List(&shown.paths)));
+    fields.push(Field::new("lines", |shown: &Shown| Value::List(&shown.lines)));
     Ok(Listing { fields, records: vec![photo.into()] })
 }
 

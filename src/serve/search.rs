@@ -1,5 +1,6 @@
 //! Search.
 
+use std::ffi::OsStr;
 use std::num::NonZeroUsize;
 
 use axum::body::Bytes;
@@ -7,14 +8,15 @@ use axum::extract::multipart::Multipart;
 use axum::extract::{DefaultBodyLimit, FromRequest, Query as Pairs, Request, State};
 use axum::http::{StatusCode, header};
 use axum::response::Response;
-use imgsearch::Expression;
 use imgsearch::engine::nothing;
+use imgsearch::engine::spelling::{self, Corrected};
 use imgsearch::photo::Id;
 use imgsearch::query::{
-    Conditions, Cutoff, Filter, MOST_CHARACTERS, Order, PARAMETERS, Source, Term, Understood, Words,
-    parse_line,
+    Conditions, Cutoff, Filter, MOST_CHARACTERS, Order, PARAMETERS, Separated, Source, Term, Understood,
+    Words, parse_line, separate_line,
 };
 use imgsearch::service::{Cursor, Page, ServiceError};
+use imgsearch::{Expression, Query};
 use jiff::{Timestamp, ZonedDateTime};
 use serde::Serialize;
 use serde_json::json;
@@ -24,6 +26,7 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::App;
 use super::openapi::{self, PhotoRecord};
+use super::overview::refuse_places;
 use super::photos::{Of, Shown, listing, written};
 use super::problem::Problem;
 use crate::render::Listing;
@@ -41,8 +44,9 @@ pub(super) struct Parameters;
 impl IntoParams for Parameters {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let expression = "What the photos should show: texts and photos, weighted, added and taken away, such as \
-                          `2:golden retriever + #ID - fruit`, where ID is the id of a photo. Without it, all photos that \
-                          meet the conditions are listed, the newest first.";
+                          `2:golden retriever + #ID - fruit`, where ID is the id of a photo. Words with a colon can be \
+                          conditions: `text:invoice -name:draft`. Without an expression, all photos that meet the \
+                          conditions are listed, the newest first.";
         let cursor = "The value of `next` in the previous answer. Keep all other parameters the same.";
         let mut all = vec![
             openapi::parameter("q", expression, json!({ "type": "string", "maxLength": MOST_CHARACTERS })),
@@ -66,7 +70,8 @@ pub(super) struct SearchPage {
     likely: Option<usize>,
     /// The town that was found for `near`.
     near: Option<String>,
-    /// Why nothing was found, or for how many of the photos a condition on time used the file's date.
+    /// Why nothing was found, which words were corrected, or for how many of the photos a condition on time used the
+    /// file's date.
     notice: Option<String>,
 }
 
@@ -93,8 +98,10 @@ impl Asked {
                     continue;
                 }
                 "q" => expression.clone_from(value),
-                "near" | "radius" if app.hides_places => return Err(Problem::places_are_hidden()),
-                _ => words.set(name, value)?,
+                _ => {
+                    refuse_places(name, app)?;
+                    words.set(name, value)?;
+                }
             }
             question.update(name.as_bytes());
             question.update(&[0]);
@@ -102,7 +109,12 @@ impl Asked {
             question.update(&[0]);
         }
         let mut terms = terms;
-        terms.extend(expression_of(&expression)?);
+        let Separated { words: expression, conditions } = separate_line(checked(&expression)?)?;
+        for (name, value) in conditions {
+            refuse_places(name, app)?;
+            words.set(name, &value)?;
+        }
+        terms.extend(expression_of(&expression.join(OsStr::new(" ")).to_string_lossy())?);
         let question = question.finalize();
         if cursor.is_some_and(|cursor| cursor.question != question) {
             return Err(Problem::unprocessable("cursor: it belongs to another search"));
@@ -113,24 +125,42 @@ impl Asked {
     /// Searches the library.
     pub(super) fn found(self, app: &App) -> Result<Answer, Problem> {
         let (words, is_first) = (self.words.clone(), self.cursor.is_none());
-        let (photos, next, likely, town, filter): (Vec<Shown>, _, _, _, _) = if self.terms.is_empty() {
-            let understood = self.words.conditions.understand(&now, &app.towns)?;
-            let Page { photos, next } =
-                app.service.newest(&understood.filter, self.words.top, self.cursor)?;
-            let Understood { filter, town } = understood;
-            (photos.into_iter().map(Into::into).collect(), next, None, town, filter)
-        } else {
-            let (query, town) = self.words.query(Expression::new(self.terms)?, &now, &app.towns)?;
-            let Page { photos, next } = app.service.search(&query, self.cursor)?;
-            // Other orders have no last likely photo, and a cutoff leaves no unlikely ones.
-            let is_ranked = query.order == Order::Score && query.cutoff != Cutoff::Relevance;
-            let likely = if is_ranked { app.service.likely(&photos)? } else { None };
-            (photos.into_iter().map(Into::into).collect(), next, likely, town, query.filter)
-        };
-        let next = next.map(|next| next.of(self.question).to_string());
+        let Understood { filter, town } = self.words.conditions.understand(&now, &app.towns)?;
+        let question = self.question;
+        let mut found = self.page(app, &filter)?;
+        let mut corrected = None;
+        if found.photos.is_empty()
+            && let Some(view) = app.service.view()?
+            && let Some(Corrected { filter, note }) = spelling::corrected(&*view, &filter)?
+        {
+            found = self.page(app, &filter)?;
+            corrected = Some(note);
+        }
+        let Matching { photos, next, likely } = found;
+        let next = next.map(|next| next.of(question).to_string());
         let near = town.map(|town| format!("{}, {}", town.name, town.country));
-        let notice = notice(app, &photos, &words, &filter, is_first)?;
+        let notice = match corrected {
+            Some(note) => Some(note),
+            None => notice(app, &photos, &words, &filter, is_first)?,
+        };
         Ok(Answer { photos, next, likely, near, notice })
+    }
+
+    /// A page of the photos that meet the filter.
+    fn page(&self, app: &App, filter: &Filter) -> Result<Matching, Problem> {
+        let Asked { words, terms, cursor, .. } = self;
+        if terms.is_empty() {
+            let Page { photos, next } = app.service.newest(filter, words.top, *cursor)?;
+            let photos = photos.into_iter().map(|known| Shown::listed(known, filter)).collect();
+            return Ok(Matching { photos, next, likely: None });
+        }
+        let (query, _) = words.query(Expression::new(terms.clone())?, &now, &app.towns)?;
+        let query = Query { filter: filter.clone(), ..query };
+        let Page { photos, next } = app.service.search(&query, *cursor)?;
+        // Other orders have no last likely photo, and a cutoff leaves no unlikely ones.
+        let is_ranked = query.order == Order::Score && query.cutoff != Cutoff::Relevance;
+        let likely = if is_ranked { app.service.likely(&photos)? } else { None };
+        Ok(Matching { photos: photos.into_iter().map(Into::into).collect(), next, likely })
     }
 
     /// The result as JSON has it.
@@ -138,6 +168,13 @@ impl Asked {
         let Answer { photos, next, likely, near, notice } = self.found(app)?;
         Ok(SearchPage { photos: listing(app, photos), next, likely, near, notice })
     }
+}
+
+/// The photos of a page.
+struct Matching {
+    photos: Vec<Shown>,
+    next: Option<Cursor>,
+    likely: Option<usize>,
 }
 
 /// The result of a search.
@@ -168,11 +205,16 @@ fn notice(
     Ok(nothing::file_dates(photos.iter().map(Shown::clock)).filter(|_| is_dated))
 }
 
-/// Parses an expression. Requests cannot name files on this machine.
-fn expression_of(line: &str) -> Result<Vec<Term>, Problem> {
+/// An expression that is not too long.
+fn checked(line: &str) -> Result<&str, Problem> {
     if line.chars().count() > MOST_CHARACTERS {
         return Err(Problem::unprocessable(format!("q: it has more than {MOST_CHARACTERS} characters")));
     }
+    Ok(line)
+}
+
+/// Parses an expression. Requests cannot name files on this machine.
+fn expression_of(line: &str) -> Result<Vec<Term>, Problem> {
     let terms = parse_line(line, &|_: NonZeroUsize| None)?;
     match terms.iter().find(|term| matches!(term.source, Source::Picture(_))) {
         None => Ok(terms),

@@ -28,7 +28,7 @@ pub struct Cursor {
 /// A sort key.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Place {
-    /// The score, descending.
+    /// The score with what words add to it, descending.
     Score(f32),
     /// The local time in milliseconds, descending.
     Taken(i64),

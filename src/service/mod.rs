@@ -341,7 +341,7 @@ impl Service {
 }
 
 fn place_of(found: &Match) -> (Place, u64) {
-    (Place::Score(found.score), ahash::RandomState::with_seeds(1, 2, 3, 4).hash_one(&found.path))
+    (Place::Score(found.standing()), ahash::RandomState::with_seeds(1, 2, 3, 4).hash_one(&found.path))
 }
 
 fn cursor_at(place: Place, key: u64, seen: usize) -> Cursor {

@@ -12,6 +12,7 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches};
 use directories::{BaseDirs, ProjectDirs};
 use imgsearch::library::Url;
+use imgsearch::query::excludes;
 use imgsearch::text_file::{self, TextError};
 
 use super::config::{self, Entry, Folders};
@@ -95,7 +96,16 @@ fn refuse_typed_password(library: Option<&Path>) -> Result<(), UsageError> {
 }
 
 fn matches(command: clap::Command) -> ArgMatches {
-    command.try_get_matches().unwrap_or_else(|error| leave(&error))
+    command.try_get_matches_from(separated(env::args_os())).unwrap_or_else(|error| leave(&error))
+}
+
+/// `-text:draft` looks like an option, but is a part of the query: `-` and `text:draft` mean the same.
+fn separated(typed: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let split = |argument: OsString| match argument.to_str() {
+        Some(text) if excludes(&argument) => vec!["-".into(), text.trim_start_matches('-').into()],
+        _ => vec![argument],
+    };
+    typed.flat_map(split).collect()
 }
 
 fn from(matches: &ArgMatches) -> Cli {
@@ -205,8 +215,7 @@ fn accept(option: &Arg, value: &OsStr) -> Result<(), String> {
 }
 
 fn with_default(option: Arg, settings: &[Setting]) -> Arg {
-    let is_its = |setting: &&Setting| option.get_long() == Some(setting.key.name);
-    match settings.iter().find(is_its) {
+    match settings.iter().find(|setting| setting.key.sets(&option)) {
         Some(setting) if setting.origin != Origin::Default => {
             option.default_values(setting.values.iter().map(|value| ClapStr::from(value.clone())))
         }

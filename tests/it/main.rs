@@ -80,4 +80,5 @@ mod towers;
 mod transfer;
 mod unseen;
 mod watching;
+mod words;
 mod workspace;

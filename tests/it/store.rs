@@ -519,7 +519,7 @@ fn a_library_in_another_store_gives_the_same_answers() {
             Engine::open(&library, store.view().unwrap(), Arc::clone(&model), Limits::default()).unwrap();
         let found = engine.search(&Query::new(Expression::text("a photo in green"), top(20))).unwrap();
         assert!(!engine.refresh().unwrap());
-        found.into_iter().map(|found| (found.path, found.score)).collect::<Vec<_>>()
+        found.into_iter().map(|found| (found.path, found.score.unwrap())).collect::<Vec<_>>()
     };
     let answers: Vec<_> = stores(model.space()).iter().map(answer).collect();
     for answer in &answers {

@@ -1,13 +1,11 @@
 //! The thread that answers queries.
 
-use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::thread::{Scope, ScopedJoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
-use imgsearch::item::Item;
-use imgsearch::library::{Load, StoreError};
-use imgsearch::query::{Filter, Term, Towns, parse_line};
+use imgsearch::engine::{newest, spelling};
+use imgsearch::query::{NearDuplicates, Term, Towns, parse_line};
 use imgsearch::{Engine, Expression, Match, Query};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -25,8 +23,10 @@ pub(super) struct Question {
 pub(super) struct Answer {
     pub(super) question: Question,
     pub(super) matches: Result<Vec<Match>, String>,
-    /// Whether these are the newest photos, because nothing was asked for.
+    /// Whether these are the newest photos, because the question says nothing about what photos show.
     pub(super) is_recent: bool,
+    /// What was corrected in the question.
+    pub(super) note: Option<String>,
 }
 
 pub(super) struct Answers<'scope> {
@@ -55,9 +55,16 @@ impl<'scope> Answers<'scope> {
                 // The user typed on during the last answer: only the newest question counts.
                 let question = asked.try_iter().last().unwrap_or(question);
                 let answer = answerer.answer(&question);
-                let is_recent = matches!(answer, Ok((_, true)));
-                let matches = answer.map(|(matches, _)| matches).map_err(|error| format!("{error:#}"));
-                if sender.send(Answer { question, matches, is_recent }).is_err() {
+                let answer = match answer {
+                    Ok((matches, is_recent, note)) => {
+                        Answer { question, matches: Ok(matches), is_recent, note }
+                    }
+                    Err(error) => {
+                        let matches = Err(format!("{error:#}"));
+                        Answer { question, matches, is_recent: false, note: None }
+                    }
+                };
+                if sender.send(answer).is_err() {
                     break;
                 }
             }
@@ -89,8 +96,8 @@ impl<'scope> Answers<'scope> {
 }
 
 impl Answerer {
-    /// The matches, and whether they are the newest photos.
-    fn answer(&self, question: &Question) -> anyhow::Result<(Vec<Match>, bool)> {
+    /// The matches, whether they are the newest photos, and what was corrected.
+    fn answer(&self, question: &Question) -> anyhow::Result<(Vec<Match>, bool, Option<String>)> {
         let results = &|rank| self.engine.library().remembered(rank);
         let Split { text, conditions, is_filtered } = split(&question.text, self.home.as_deref())?;
         let mut filter = self.every.filter.clone();
@@ -102,36 +109,15 @@ impl Answerer {
         if let Some(like) = &question.like {
             terms.push(Term::picture(like.as_os_str(), results)?);
         }
+        let view = self.engine.view();
+        let query = Query { filter, ..self.every.clone() };
         if terms.is_empty() {
-            return Ok((self.newest(&filter)?, true));
+            let query = Query { near_duplicates: NearDuplicates::Show, ..query };
+            let (found, note) = spelling::search(&*view, &query, |query| newest(&*view, query, &self.zone))?;
+            return Ok((found, true, note));
         }
-        let query = Query { expression: Expression::new(terms)?, filter, ..self.every.clone() };
-        Ok((self.engine.search(&query)?, false))
-    }
-
-    /// The newest photos that meet the conditions, as many as a query finds.
-    fn newest(&self, filter: &Filter) -> Result<Vec<Match>, StoreError> {
-        let mut all = Vec::new();
-        self.engine.view().each(filter, Load::WithoutVector, &mut |stored| {
-            let details = stored.photo.as_ref().and_then(|photo| photo.details.as_ref());
-            all.push((details.map_or(i64::MIN, |details| details.wall_ms(&self.zone)), stored.item));
-            ControlFlow::Continue(())
-        })?;
-        all.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.path.cmp(&b.1.path)));
-        all.truncate(self.every.top.get());
-        let found = |(rank, (_, item)): (usize, (i64, Item))| {
-            let stored = self.engine.view().get(&item)?;
-            let (content, photo) = stored.map_or((None, None), |stored| (stored.content, stored.photo));
-            Ok(Match {
-                rank: rank + 1,
-                score: 0.0,
-                path: item.path,
-                part: item.part,
-                content,
-                photo,
-                similar: 0,
-            })
-        };
-        all.into_iter().enumerate().map(found).collect()
+        let query = Query { expression: Expression::new(terms)?, ..query };
+        let (found, note) = spelling::search(&*view, &query, |query| self.engine.search(query))?;
+        Ok((found, false, note))
     }
 }

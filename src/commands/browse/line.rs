@@ -1,9 +1,10 @@
 //! Filters that are typed in the line, among the words of the query: `beach after:2022-06 camera:iphone`.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use imgsearch::item::Folder;
-use imgsearch::query::{Conditions, WordError};
+use imgsearch::query::{Conditions, Separated, WordError, conditions, separate_line};
 
 /// The filters that can be typed, and the parameters that they set.
 const FILTERS: &[(&str, &str)] = &[
@@ -55,7 +56,17 @@ pub(super) fn split(line: &str, home: Option<&Path>) -> Result<Split, WordError>
             None => {}
         }
     }
-    split.text = rest.join(" ");
+    let is_begun = |word: &&str| {
+        let name = word.strip_suffix(':').map(|name| name.trim_start_matches('-'));
+        name.is_some_and(|name| conditions().iter().any(|known| known.name == name))
+    };
+    rest.retain(|word| !is_begun(word));
+    let Separated { words, conditions } = separate_line(&rest.join(" "))?;
+    for (name, value) in conditions {
+        split.conditions.set(name, &value)?;
+        split.is_filtered = true;
+    }
+    split.text = words.join(OsStr::new(" ")).to_string_lossy().into_owned();
     Ok(split)
 }
 
@@ -103,8 +114,12 @@ mod tests {
         assert_eq!(split("in:/a/b in:~/c").conditions.folders.len(), 2);
         assert_eq!(split("in:2023").conditions.globs, ["2023/**"]);
         // Half typed, a weight, and a word with a colon that is no filter.
-        let found = split("2:dog after: in: text:x");
-        assert_eq!((found.text.as_str(), found.is_filtered), ("2:dog text:x", false));
+        let found = split("2:dog after: in: text: -text: texts:x");
+        assert_eq!((found.text.as_str(), found.is_filtered), ("2:dog texts:x", false));
+        let found = split("a cat text:\"in total\" -keyword:draft");
+        assert_eq!((found.text.as_str(), found.is_filtered), ("a cat", true));
+        let expected = [("text", "\"in total\"".to_owned()), ("keyword", "-draft".to_owned())];
+        assert_eq!(found.conditions.words, expected);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::answers::{Answer, Question};
 use crate::render::grid;
-use crate::terminal::escape_path;
+use crate::terminal::{escape, escape_path};
 
 /// What to do after a key.
 #[derive(Debug, PartialEq, Eq)]
@@ -74,11 +74,11 @@ impl State {
     }
 
     /// Shows an answer.
-    pub(super) fn show(&mut self, Answer { question, matches, is_recent }: Answer) {
+    pub(super) fn show(&mut self, Answer { question, matches, is_recent, note }: Answer) {
         match matches {
             Ok(matches) => {
                 let is_empty = matches.is_empty() && question != Question::default();
-                self.message = is_empty.then(|| "nothing found".to_owned());
+                self.message = is_empty.then(|| "nothing found".to_owned()).or(note);
                 (self.matches, self.is_recent) = (matches, is_recent);
                 (self.chosen, self.first) = (0, 0);
             }
@@ -136,7 +136,8 @@ impl State {
                     marked => format!("  {marked} marked"),
                 };
                 let (at, all, path) = (self.chosen + 1, self.matches.len(), escape_path(&chosen.path));
-                format!("{what}{at} of {all}{marked}  {path}")
+                let why = chosen.why.iter().map(|why| format!("  {}", escape(why))).collect::<String>();
+                format!("{what}{at} of {all}{marked}  {path}{why}")
             }
             (None, None) if self.is_waiting() => "searching …".to_owned(),
             (None, None) => String::new(),
@@ -300,15 +301,17 @@ mod tests {
         assert_eq!(state.page(), 6);
         let found = |rank: usize| Match {
             rank,
-            score: 0.5,
+            score: Some(0.5),
+            lift: None,
             path: format!("/{rank}.jpg").into(),
             part: None,
             content: None,
             photo: None,
             similar: 0,
+            why: Vec::new(),
         };
         let matches = Ok((1..=20).map(found).collect());
-        state.show(Answer { question: state.question().clone(), matches, is_recent: false });
+        state.show(Answer { question: state.question().clone(), matches, is_recent: false, note: None });
         state
     }
 
@@ -417,6 +420,7 @@ mod tests {
             question: state.question().clone(),
             matches: Err("`+` needs something behind it".into()),
             is_recent: false,
+            note: None,
         });
         assert_eq!(state.matches.len(), 20);
         assert!(state.status().contains("needs") && !state.is_waiting());

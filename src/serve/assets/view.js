@@ -109,7 +109,7 @@ export class View {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const { id } = this;
     if (event.key === 'i') this.#toggle();
-    else if (event.key === 'd') $('a[download]', this.facts)?.click();
+    else if ('dt'.includes(event.key)) $(`a[title=${event.key} i]`, this.facts)?.click();
     else if (event.key === 'l') this.calls.alike(id);
     else if (event.key === '+' || event.key === '-') this.calls.refine(id, event.key);
     else return;
@@ -131,6 +131,7 @@ export class View {
         act('+ add to the search', '+', () => this.calls.refine(id, '+')),
         act('− less like this', '-', () => this.calls.refine(id, '-')),
         element('a', { href: `/api/v1/photos/${id}/original`, download: '', title: 'D', textContent: 'Download' }),
+        element('a', { href: `/photo/${id}?text`, title: 'T', textContent: 'Text' }),
       ),
       list(photo ?? {}),
     );
@@ -153,6 +154,7 @@ function list(photo) {
     Keywords: photo.keywords?.join(', '),
     File: photo.path,
     Note: photo.note,
+    Why: photo.why?.join('; '),
   };
   const facts = element('dl', {});
   for (const [name, value] of Object.entries(rows)) {

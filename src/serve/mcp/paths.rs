@@ -18,6 +18,11 @@ impl Paths {
         Paths { how, base }
     }
 
+    /// Whether the assistant sees whole paths.
+    pub(super) fn are_whole(&self) -> bool {
+        self.how == McpPaths::Absolute
+    }
+
     /// The path that the assistant sees, if any.
     pub(super) fn told(&self, path: &Path) -> Option<PathBuf> {
         match self.how {

@@ -28,6 +28,7 @@ const BRIEF: &[&str] = &[
     "taken",
     "taken_from",
     "title",
+    "why",
     "width",
 ];
 
@@ -65,6 +66,15 @@ pub(super) fn told_of(photo: &Map<String, Value>, paths: &Paths, detail: Detail)
             ("score", Value::Number(number)) => rounded(number, 3),
             ("latitude" | "longitude", Value::Number(number)) => rounded(number, 5),
             (_, Value::String(said)) => text(said, detail.longest),
+            ("why", Value::Array(all)) => {
+                // The name of a folder may be hidden.
+                let all = all
+                    .iter()
+                    .filter_map(Value::as_str)
+                    .filter(|why| paths.are_whole() || !why.starts_with("name "));
+                let all: Vec<Value> = all.map(|why| text(why, detail.longest)).collect();
+                (!all.is_empty()).then_some(all.into())?
+            }
             (_, Value::Array(all)) => {
                 let all = all.iter().filter_map(Value::as_str).take(detail.longest / 10);
                 let all: Vec<Value> = all.map(|said| text(said, detail.longest)).collect();

@@ -1,6 +1,7 @@
 //! The tools: names, descriptions, arguments, and what each does.
 
 use imgsearch::photo::Id;
+use imgsearch::query::separate_line;
 use rmcp::model::{CallToolResult, JsonObject, Tool, ToolAnnotations};
 use serde_json::{Map, Value, json};
 
@@ -8,6 +9,7 @@ use super::answer::{self, brief, facts, with_picture, with_thumbnails};
 use super::arguments::{Arguments, described, known, schema};
 use super::overview::{self, paths};
 use super::records::{json, told, told_of};
+use crate::serve::overview::HIDDEN_WITH_PLACES;
 use crate::serve::problem::Problem;
 use crate::serve::search::{Asked, Said, SearchPage, similar_to, similar_to_picture};
 use crate::serve::{App, duplicates, photos, tags};
@@ -26,7 +28,25 @@ const SMALLEST_SIDE: u32 = 64;
 const MOST_DUPLICATES: usize = 200;
 
 /// Parameters of the API that the tools have under the same names: conditions, and the order of results.
-const CONDITIONS: &[&str] = &["after", "before", "on", "near", "radius", "camera", "type", "orientation"];
+const CONDITIONS: &[&str] = &[
+    "after",
+    "before",
+    "on",
+    "near",
+    "radius",
+    "camera",
+    "type",
+    "orientation",
+    "text",
+    "caption",
+    "keyword",
+    "person",
+    "place",
+    "name",
+    "words",
+];
+/// The conditions that tell something of the names of files and folders.
+const OF_NAMES: &[&str] = &["in", "glob", "name", "words"];
 const ORDER: &[&str] = &["sort", "collapse"];
 
 /// The description of the argument `likeness`.
@@ -51,8 +71,8 @@ const TOOLS: &[Known] = &[
         name: "search_photos",
         title: "Search photos",
         what: "Finds photos by what they show and by conditions, the best first. Without a query it lists the newest photos \
-               that meet the conditions. The first `thumbnails` results are shown. `relevant_until` is the rank of the last \
-               result that likely shows what was asked for. `cursor` in the answer means that there are more.",
+               that meet the conditions. `text` finds words in pictures. The first `thumbnails` results are shown. `relevant_until` is the rank of the last \
+               result that likely shows what was asked for, and `why` says which words were found where. `cursor` in the answer means that there are more.",
         arguments: |app| searching(app, vec![("query", query())]),
         call: search,
         is_slow: false,
@@ -203,7 +223,10 @@ fn folder(app: &App) -> Vec<(&'static str, Value)> {
 }
 
 fn conditions(app: &App) -> Vec<&'static str> {
-    let is_told = |name: &&str| !app.hides_places || !["near", "radius"].contains(name);
+    let is_told = |name: &&str| {
+        !(app.hides_places && HIDDEN_WITH_PLACES.contains(name))
+            && (overview::tells_paths(app) || !OF_NAMES.contains(name))
+    };
     CONDITIONS.iter().copied().filter(is_told).collect()
 }
 
@@ -226,6 +249,15 @@ fn searching(app: &App, mut own: Vec<(&'static str, Value)>) -> JsonObject {
 /// The parameters that the API has for a search.
 fn said(app: &App, arguments: &Arguments<'_>) -> Result<Said, Problem> {
     let mut said = arguments.said_as("query", "q");
+    for (_, query) in &said {
+        let conditions = separate_line(query)?.conditions;
+        let of_names = conditions.iter().find(|(name, _)| OF_NAMES.contains(name));
+        if let Some((name, _)) = of_names.filter(|_| !overview::tells_paths(app)) {
+            return Err(Problem::unprocessable(format!(
+                "query: `{name}:` cannot be used here, because paths are hidden"
+            )));
+        }
+    }
     said.extend(arguments.said(CONDITIONS));
     said.extend(arguments.said(ORDER));
     said.extend(arguments.said(&["cursor"]));

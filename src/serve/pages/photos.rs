@@ -98,7 +98,7 @@ fn listed(photos: &[Shown], likely: Option<usize>, next: Option<&str>) -> Markup
                     li.less { @if likely == Some(0) { "Nothing likely. The nearest photos:" } @else { "Less likely" } }
                 }
                 @if let Some(id) = shown.id() {
-                    li { a href={ "/photo/" (id) } { img src=(thumbnail(&id)) alt=(shown.label()) loading="lazy" height="210"; } }
+                    li { a href={ "/photo/" (id) } title=[Some(shown.why()).filter(|why| !why.is_empty())] { img src=(thumbnail(&id)) alt=(shown.label()) loading="lazy" height="210"; } }
                 }
             }
         }
@@ -137,6 +137,7 @@ fn keys() -> Markup {
         (&["L"], "More like this photo"),
         (&["+", "−"], "Find more, or less, like this photo"),
         (&["I"], "Facts about the photo"),
+        (&["T"], "Text in the photo, to select and copy"),
         (&["D"], "Download the photo"),
         (&["Esc"], "Close"),
     ];

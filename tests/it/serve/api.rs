@@ -45,7 +45,7 @@ fn a_photo_has_a_thumbhash() {
     }
 }
 
-fn names(answer: &Value) -> Vec<&str> {
+pub(super) fn names(answer: &Value) -> Vec<&str> {
     let name = |photo: &Value| {
         Path::new(photo["path"].as_str().unwrap()).file_name().unwrap().to_str().unwrap().len()
     };

@@ -22,7 +22,7 @@ fn post(server: &Server, method: &str, params: &Value, headers: &[(&str, &str)])
 }
 
 #[track_caller]
-fn ask(server: &Server, method: &str, params: &Value, headers: &[(&str, &str)]) -> Value {
+pub(super) fn ask(server: &Server, method: &str, params: &Value, headers: &[(&str, &str)]) -> Value {
     let mut response = post(server, method, params, headers);
     let text = response.body_mut().read_to_string().unwrap();
     assert_eq!(response.status(), 200, "{text}");

@@ -8,3 +8,4 @@ mod mcp;
 mod pictures;
 mod security;
 mod server;
+mod words;

@@ -533,3 +533,44 @@ fn the_earlier_block_takes_precedence() {
     let found = Metadata::read(&jpeg(&[(0xE1, &first), (0xE1, &second)]), Format::Jpeg);
     assert_eq!((found.camera.as_deref(), found.orientation), (Some("A"), Some(Orientation::Rotate180)));
 }
+
+/// The notations of digiKam (MWG and Microsoft), Lightroom (attributes), Picasa (elements), and IPTC's list.
+#[test]
+fn people_are_read_from_face_regions() {
+    #[track_caller]
+    fn check(description: &str, expected: &[&str]) {
+        let packet = format!(
+            "<x:xmpmeta xmlns:x='adobe:ns:meta/'><rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'>
+             <rdf:Description xmlns:mwg-rs='http://www.metadataworkinggroup.com/schemas/regions/'
+               xmlns:MP='http://ns.microsoft.com/photo/1.2/' xmlns:MPRI='http://ns.microsoft.com/photo/1.2/t/RegionInfo#'
+               xmlns:MPReg='http://ns.microsoft.com/photo/1.2/t/Region#' xmlns:stArea='http://ns.adobe.com/xmp/sType/Area#'
+               xmlns:Iptc4xmpExt='http://iptc.org/std/Iptc4xmpExt/2008-02-29/'>{description}</rdf:Description>
+             </rdf:RDF></x:xmpmeta>"
+        );
+        assert_eq!(Metadata::of_xmp(packet.as_bytes()).people, expected, "{description}");
+    }
+    let digikam = "<mwg-rs:Regions rdf:parseType='Resource'><mwg-rs:RegionList><rdf:Bag>
+        <rdf:li><rdf:Description mwg-rs:Name='Ada Lovelace' mwg-rs:Type='Face'>
+          <mwg-rs:Area stArea:x='0.5' stArea:y='0.5' stArea:w='0.1' stArea:h='0.1' stArea:unit='normalized'/>
+        </rdf:Description></rdf:li></rdf:Bag></mwg-rs:RegionList></mwg-rs:Regions>
+        <MP:RegionInfo rdf:parseType='Resource'><MPRI:Regions><rdf:Bag>
+        <rdf:li MPReg:PersonDisplayName='Ada Lovelace' MPReg:Rectangle='0.4, 0.4, 0.1, 0.1'/>
+        </rdf:Bag></MPRI:Regions></MP:RegionInfo>";
+    check(digikam, &["Ada Lovelace"]);
+    let lightroom = "<mwg-rs:Regions rdf:parseType='Resource'>
+        <mwg-rs:AppliedToDimensions stArea:w='3000' stArea:h='2000' stArea:unit='pixel'/>
+        <mwg-rs:RegionList><rdf:Bag>
+        <rdf:li><rdf:Description mwg-rs:Rotation='0.0' mwg-rs:Name='Grace Hopper' mwg-rs:Type='Face'/></rdf:li>
+        <rdf:li><rdf:Description mwg-rs:Name='Rex' mwg-rs:Type='Pet'/></rdf:li>
+        <rdf:li><rdf:Description mwg-rs:Type='Face'/></rdf:li>
+        </rdf:Bag></mwg-rs:RegionList></mwg-rs:Regions>
+        <Iptc4xmpExt:PersonInImage><rdf:Bag><rdf:li>Alan Turing</rdf:li></rdf:Bag></Iptc4xmpExt:PersonInImage>";
+    check(lightroom, &["Grace Hopper", "Alan Turing"]);
+    let picasa = "<mwg-rs:Regions rdf:parseType='Resource'><mwg-rs:RegionList><rdf:Bag>
+        <rdf:li rdf:parseType='Resource'>
+          <mwg-rs:Area rdf:parseType='Resource'><stArea:x>0.5</stArea:x><stArea:y>0.5</stArea:y></mwg-rs:Area>
+          <mwg-rs:Name>Zoë  Größe</mwg-rs:Name><mwg-rs:Type>Face</mwg-rs:Type></rdf:li>
+        </rdf:Bag></mwg-rs:RegionList></mwg-rs:Regions>";
+    check(picasa, &["Zoë Größe"]);
+    check("", &[]);
+}

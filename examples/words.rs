@@ -1,0 +1,138 @@
+//! Measures how long looking for words takes: three words in the texts of a library of synthetic photos.
+//!
+//! ```text
+//! cargo run --release --example words -- LIBRARY ROWS
+//! ```
+//!
+//! The vectors are random ones in the offline model's space. A third of the photos has 10 to 100 words of text, from a
+//! vocabulary in which some words are frequent and most are rare. It prints the median of some rounds, and the same per
+//! 100,000 photos: for a condition (`text:`) of three words, for the lift by three words of a query, and for a plain search.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use directories::ProjectDirs;
+use imgsearch::item::Item;
+use imgsearch::library::{Ask, Note, View, Write};
+use imgsearch::model::{Device, Execution, Precision};
+use imgsearch::photo::{Clock, Details, Line, Photo, Stamp, Text};
+use imgsearch::query::{Filter, MatchBy, Phrase, TextCondition, TextField};
+use imgsearch::{Library, Model};
+use imgsearch_index::Vector;
+
+/// Rounds of each kind; the median is printed.
+const ROUNDS: usize = 31;
+
+/// The number of different words.
+const VOCABULARY: u64 = 30_000;
+
+#[expect(clippy::print_stdout, reason = "figures are what this program is for")]
+fn main() -> Result<()> {
+    let mut arguments = std::env::args_os().skip(1);
+    let folder = PathBuf::from(arguments.next().context("usage: words LIBRARY ROWS")?);
+    let rows: u32 = arguments.next().context("ROWS is missing")?.to_string_lossy().parse()?;
+    let data = ProjectDirs::from("", "", "imgsearch").context("no home folder")?.data_dir().to_owned();
+    let execution = Execution {
+        runtime_places: Vec::new(),
+        device: Device::Cpu,
+        threads: 1,
+        precision: Precision::Auto,
+        dim: None,
+        prompt: None,
+        cache_folder: None,
+    };
+    let model = Model::open(&data.join("models/offline"), execution)?;
+    let library = Library::new(folder);
+    if library.view().and_then(|view| view.count(&Filter::default())).unwrap_or(0) != rows as usize {
+        make(&library, &model, rows)?;
+    }
+    let view = &*library.view()?;
+    let words = ["word1", "word77", "word20000"].map(condition);
+    let filter = Filter { texts: words.to_vec(), ..Filter::default() };
+    let dim = view.space().dim();
+    let vector = Vector::normalized((0..dim).map(|i| if i % 3 == 0 { 1.0 } else { -0.3 }).collect())?;
+    let everything = Filter::default();
+    let ask = Ask::new(&vector, NonZeroUsize::new(10).context("10 is not 0")?, &everything);
+    let standing = view.standing(&ask, &words)?.context("the library has words")?;
+    println!("{rows} photos; the words stand in {:?} of them", standing.counts);
+    report("condition", rows, time(|| Ok(view.count(&filter).map(|_| ())?))?);
+    report("lift", rows, time(|| Ok(view.standing(&ask, &words).map(|_| ())?))?);
+    report("plain search", rows, time(|| Ok(view.search(&ask).map(|_| ())?))?);
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "figures are what this program is for")]
+fn report(what: &str, rows: u32, milliseconds: f64) {
+    let per = milliseconds * 100_000.0 / f64::from(rows);
+    println!("{what}: {milliseconds:.2} ms, {per:.2} ms per 100,000 photos");
+}
+
+fn condition(word: &str) -> TextCondition {
+    TextCondition::new(&[TextField::Text], Phrase::new(word, MatchBy::Whole).into_iter().collect())
+}
+
+fn make(library: &Library, model: &Model, rows: u32) -> Result<()> {
+    library.create()?;
+    let sink = library.lock()?.open(model.space())?.sink;
+    let mut note = Note::default();
+    note.set_model(model.folder(), model.precision(), model.dim());
+    sink.set_note(&note)?;
+    let mut numbers = Numbers(7);
+    let all: Vec<u32> = (0..rows).collect();
+    for batch in all.chunks(1_000) {
+        let puts = batch.iter().map(|row| put(*row, model.space().dim(), &mut numbers));
+        sink.apply(puts.collect::<Result<_>>()?)?;
+    }
+    sink.close()?;
+    Ok(())
+}
+
+fn put(row: u32, dim: usize, numbers: &mut Numbers) -> Result<Write> {
+    let details = Details {
+        width: 4032,
+        height: 3024,
+        orientation: 1,
+        taken_ms: 1_420_070_400_000 + i64::from(row) * 60_000,
+        offset_minutes: Some(120),
+        clock: Clock::Camera,
+        camera: Some("Apple iPhone 12 Pro".into()),
+        lens: Some("iPhone 12 Pro back triple camera 4.2mm f/1.6".into()),
+        ..Details::default()
+    };
+    let stamp = Stamp { size: 3_000_000, modified_ns: 1_700_000_000_000_000_000, changed_ns: 7 };
+    let photo = Photo::read(stamp, 1, Some(details));
+    // Every photo was looked at, but two of three have no text.
+    let words = if row.is_multiple_of(3) { 10 + numbers.below(91) } else { 0 };
+    let words: Vec<String> = (0..words).map(|_| numbers.word()).collect();
+    let line = |words: &[String]| Line { text: words.join(" "), confidence: 97, corners: [[0, 0]; 4] };
+    let photo = photo.with_text(Text::new(words.chunks(5).map(line), 1));
+    let item = Item::file(format!("/home/somebody/Pictures/{}/IMG_{row:06}.jpg", 2015 + row % 9));
+    let vector = Vector::normalized((0..dim).map(|_| numbers.unit()).collect())?;
+    Ok(Write::Put { item, content: None, photo, vector: Some(vector) })
+}
+
+/// Reproducible pseudo-random numbers (xorshift64*).
+struct Numbers(u64);
+
+impl Numbers {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 20) % bound
+    }
+
+    /// A word: low numbers are frequent.
+    fn word(&mut self) -> String {
+        let most = 1 + self.below(VOCABULARY);
+        format!("word{}", self.below(most))
+    }
+
+    /// A number from −1 to 1.
+    #[expect(clippy::cast_precision_loss, reason = "below two million")]
+    fn unit(&mut self) -> f32 {
+        self.below(2_000_001) as f32 / 1e6 - 1.0
+    }
+}

@@ -1,0 +1,48 @@
+//! The newest photos that meet conditions: the answer to a query that says nothing about what photos show. It needs no
+//! model.
+
+use std::num::NonZeroUsize;
+use std::ops::ControlFlow;
+
+use jiff::tz::TimeZone;
+
+use super::collapse::different;
+use super::{EngineError, Match, Ranked, explained, in_order};
+use crate::item::{Item, path_bytes};
+use crate::library::{Hit, Load, StoreError, View};
+use crate::query::{NearDuplicates, Query};
+
+/// The newest `query.top` photos that meet the query's conditions, in its order; by score means the newest first. The
+/// expression, and what it says about scores, do not count. `zone` compares files' times with cameras' local times.
+///
+/// # Errors
+/// [`EngineError::Store`] if the library cannot be read.
+pub fn newest(view: &dyn View, query: &Query, zone: &TimeZone) -> Result<Vec<Match>, EngineError> {
+    let mut all = Vec::new();
+    view.each(&query.filter, Load::WithoutVector, &mut |stored| {
+        let details = stored.photo.as_ref().and_then(|photo| photo.details.as_ref());
+        all.push((details.map_or(i64::MIN, |details| details.wall_ms(zone)), stored.item));
+        ControlFlow::Continue(())
+    })?;
+    all.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| path_bytes(&a.1.path).cmp(&path_bytes(&b.1.path))));
+    let first = |top: NonZeroUsize| Ok(records(view, all.iter().take(top.get()).map(|(_, item)| item))?);
+    let found = match query.near_duplicates {
+        NearDuplicates::Show => first(query.top)?.into_iter().map(|found| (found, 0)).collect(),
+        NearDuplicates::Collapse => different(view, query.top, first)?,
+    };
+    let listed = found
+        .into_iter()
+        .zip(1..)
+        .map(|((found, similar), rank)| Match { score: None, ..Match::of(found, rank, similar) });
+    Ok(in_order(explained(listed.collect(), &query.filter, &[]), &query.order))
+}
+
+/// The records of these items. One that was removed meanwhile is left out.
+fn records<'i>(view: &dyn View, items: impl Iterator<Item = &'i Item>) -> Result<Vec<Ranked>, StoreError> {
+    let mut found = Vec::new();
+    for item in items {
+        let stored = view.get(item)?;
+        found.extend(stored.map(|stored| Ranked { hit: Hit { stored, score: 0.0 }, lift: None }));
+    }
+    Ok(found)
+}

@@ -15,7 +15,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use directories::ProjectDirs;
 use imgsearch::item::Item;
-use imgsearch::library::{Ask, Note, View, Write};
+use imgsearch::library::{Ask, Note, Write};
 use imgsearch::model::{Device, Execution, Precision};
 use imgsearch::photo::{Clock, Details, Line, Photo, Stamp, Text};
 use imgsearch::query::{Filter, MatchBy, Phrase, TextCondition, TextField};
@@ -111,6 +111,18 @@ fn put(row: u32, dim: usize, numbers: &mut Numbers) -> Result<Write> {
     let item = Item::file(format!("/home/somebody/Pictures/{}/IMG_{row:06}.jpg", 2015 + row % 9));
     let vector = Vector::normalized((0..dim).map(|_| numbers.unit()).collect())?;
     Ok(Write::Put { item, content: None, photo, vector: Some(vector) })
+}
+
+/// The median of some rounds, in milliseconds.
+fn time(work: impl Fn() -> Result<()>) -> Result<f64> {
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        work()?;
+        rounds.push(start.elapsed().as_secs_f64() * 1e3);
+    }
+    rounds.sort_by(f64::total_cmp);
+    Ok(rounds[ROUNDS / 2])
 }
 
 /// Reproducible pseudo-random numbers (xorshift64*).

@@ -166,8 +166,9 @@ impl Engine {
         Ok(true)
     }
 
-    /// The best matches in the query's order; perhaps none. Photos in which words of the query stand are lifted. Pictures in the query, and exact copies of them, are left out.
-    /// If near-duplicates are collapsed, there are still as many matches, provided there are enough different photos.
+    /// The best matches in the query's order; perhaps none. Photos in which words of the query stand are lifted. Pictures in
+    /// the query, and exact copies of them, are left out. If near-duplicates are collapsed, there are still as many matches,
+    /// provided there are enough different photos.
     ///
     /// # Errors
     /// [`EngineError::Model`] if a part of the query cannot be embedded, [`EngineError::Picture`] if a picture cannot be

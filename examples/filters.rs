@@ -8,9 +8,10 @@
 //! The vectors are random ones in the offline model's space. Dates, places, cameras and sizes are distributed so that about
 //! one photo in four meets all conditions.
 
+mod synthetic;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use anyhow::{Context, Result};
 use directories::ProjectDirs;
@@ -24,8 +25,7 @@ use imgsearch_index::Vector;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 
-/// Searches of each kind; the median is printed.
-const ROUNDS: usize = 31;
+use synthetic::{Numbers, time};
 
 /// 2015-01-01, and the nine years that follow, in milliseconds.
 const FIRST_MS: i64 = 1_420_070_400_000;
@@ -120,34 +120,4 @@ fn search(view: &dyn View, filter: &Filter) -> Result<()> {
     let hits = view.search(&Ask::new(&query, top, filter))?;
     anyhow::ensure!(hits.len() == 10, "{} hits", hits.len());
     Ok(())
-}
-
-/// The median of some rounds, in milliseconds.
-fn time(work: impl Fn() -> Result<()>) -> Result<f64> {
-    let mut rounds = Vec::new();
-    for _ in 0..ROUNDS {
-        let start = Instant::now();
-        work()?;
-        rounds.push(start.elapsed().as_secs_f64() * 1e3);
-    }
-    rounds.sort_by(f64::total_cmp);
-    Ok(rounds[ROUNDS / 2])
-}
-
-/// Reproducible pseudo-random numbers (xorshift64*).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 20) % bound
-    }
-
-    /// A number from −1 to 1.
-    #[expect(clippy::cast_precision_loss, reason = "below two million")]
-    fn unit(&mut self) -> f32 {
-        self.below(2_000_001) as f32 / 1e6 - 1.0
-    }
 }

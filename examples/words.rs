@@ -8,9 +8,10 @@
 //! vocabulary in which some words are frequent and most are rare. It prints the median of some rounds, and the same per
 //! 100,000 photos: for a condition (`text:`) of three words, for the lift by three words of a query, and for a plain search.
 
+mod synthetic;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::time::Instant;
 
 use anyhow::{Context, Result};
 use directories::ProjectDirs;
@@ -22,8 +23,7 @@ use imgsearch::query::{Filter, MatchBy, Phrase, TextCondition, TextField};
 use imgsearch::{Library, Model};
 use imgsearch_index::Vector;
 
-/// Rounds of each kind; the median is printed.
-const ROUNDS: usize = 31;
+use synthetic::{Numbers, time};
 
 /// The number of different words.
 const VOCABULARY: u64 = 30_000;
@@ -105,7 +105,7 @@ fn put(row: u32, dim: usize, numbers: &mut Numbers) -> Result<Write> {
     let photo = Photo::read(stamp, 1, Some(details));
     // Every photo was looked at, but two of three have no text.
     let words = if row.is_multiple_of(3) { 10 + numbers.below(91) } else { 0 };
-    let words: Vec<String> = (0..words).map(|_| numbers.word()).collect();
+    let words: Vec<String> = (0..words).map(|_| word(numbers)).collect();
     let line = |words: &[String]| Line { text: words.join(" "), confidence: 97, corners: [[0, 0]; 4] };
     let photo = photo.with_text(Text::new(words.chunks(5).map(line), 1));
     let item = Item::file(format!("/home/somebody/Pictures/{}/IMG_{row:06}.jpg", 2015 + row % 9));
@@ -113,38 +113,8 @@ fn put(row: u32, dim: usize, numbers: &mut Numbers) -> Result<Write> {
     Ok(Write::Put { item, content: None, photo, vector: Some(vector) })
 }
 
-/// The median of some rounds, in milliseconds.
-fn time(work: impl Fn() -> Result<()>) -> Result<f64> {
-    let mut rounds = Vec::new();
-    for _ in 0..ROUNDS {
-        let start = Instant::now();
-        work()?;
-        rounds.push(start.elapsed().as_secs_f64() * 1e3);
-    }
-    rounds.sort_by(f64::total_cmp);
-    Ok(rounds[ROUNDS / 2])
-}
-
-/// Reproducible pseudo-random numbers (xorshift64*).
-struct Numbers(u64);
-
-impl Numbers {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 20) % bound
-    }
-
-    /// A word: low numbers are frequent.
-    fn word(&mut self) -> String {
-        let most = 1 + self.below(VOCABULARY);
-        format!("word{}", self.below(most))
-    }
-
-    /// A number from −1 to 1.
-    #[expect(clippy::cast_precision_loss, reason = "below two million")]
-    fn unit(&mut self) -> f32 {
-        self.below(2_000_001) as f32 / 1e6 - 1.0
-    }
+/// A word: low numbers are frequent.
+fn word(numbers: &mut Numbers) -> String {
+    let most = 1 + numbers.below(VOCABULARY);
+    format!("word{}", numbers.below(most))
 }

@@ -11,7 +11,7 @@
 //! photos of a query are above the average. The exponent makes some of the words count less than their part: that `dog`
 //! stands on a sign says little about `a man skiing with his dog`. The share is that of the query's words that stand there, each weighted by how
 //! rare it is in this library. Words that stand in many photos, and words such as `the`, count little or nothing.
-//! `examples/ranking.rs` compares this with other ways. Both numbers were chosen on every second of its queries.
+//! `examples/ranking.rs` compares this with other ways. Both numbers were chosen on its queries.
 
 use std::collections::HashSet;
 

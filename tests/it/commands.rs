@@ -276,7 +276,7 @@ fn optimizing_leaves_one_segment_and_the_same_answers() {
     assert!(stdout(&workspace, &["optimize"]).contains("1 segments, 0 dead rows"));
     assert_eq!(workspace.scores(), before);
     assert_eq!(workspace.found(&["--exact"]), exact);
-    fails(&Workspace::new(), &["optimize"], 2, &["no index", "hint"]);
+    fails(&Workspace::new(), &["optimize"], 2, &["no library", "hint"]);
 }
 
 /// Only MozJPEG's decoder tolerates a missing end.

@@ -8,9 +8,11 @@
 //! ```
 //!
 //! The deviation is that of the query's scores over a sample of the library, so 8 of them are more than what the best
-//! photos of a query are above the average. The exponent makes some of the words count less than their part: that `dog`
-//! stands on a sign says little about `a man skiing with his dog`. The share is that of the query's words that stand there, each weighted by how
-//! rare it is in this library. Words that stand in many photos, and words such as `the`, count little or nothing.
+//! photos of a query are above the average. The share is that of the query's words that stand there, each weighted by how
+//! rare it is in this library. Words that stand in many photos, and words such as `the`, count little or nothing. The
+//! exponent makes some of the words count less than their part: that `dog` stands on a sign says little about `a man skiing
+//! with his dog`.
+//!
 //! `examples/ranking.rs` compares this with other ways. Both numbers were chosen on its queries.
 
 use std::collections::HashSet;

@@ -49,7 +49,7 @@ fn main() -> Result<()> {
         make(&library, &model, rows)?;
     }
     let view = &*library.view()?;
-    let words = ["word1", "word77", "word20000"].map(condition);
+    let words = [1, 77, 20_000].map(|number| condition(&spelled(number)));
     let filter = Filter { texts: words.to_vec(), ..Filter::default() };
     let dim = view.space().dim();
     let vector = Vector::normalized((0..dim).map(|i| if i % 3 == 0 { 1.0 } else { -0.3 }).collect())?;
@@ -116,5 +116,14 @@ fn put(row: u32, dim: usize, numbers: &mut Numbers) -> Result<Write> {
 /// A word: low numbers are frequent.
 fn word(numbers: &mut Numbers) -> String {
     let most = 1 + numbers.below(VOCABULARY);
-    format!("word{}", numbers.below(most))
+    spelled(numbers.below(most))
+}
+
+/// A word of 4 to 11 letters for each number. Words must differ in their first letters, as those of a language do.
+fn spelled(number: u64) -> String {
+    let mut letters = Numbers(number + 1);
+    let length = 4 + letters.below(8);
+    (0..length)
+        .map(|_| char::from(b"etaoinshrdlucmfwypvbgkjqxz"[usize::try_from(letters.below(26)).unwrap_or(0)]))
+        .collect()
 }

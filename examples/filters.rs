@@ -14,10 +14,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use directories::ProjectDirs;
 use imgsearch::item::Item;
 use imgsearch::library::{Ask, Note, View, Write};
-use imgsearch::model::{Device, Execution, Precision};
 use imgsearch::photo::{Clock, Details, Photo, Stamp};
 use imgsearch::query::{Circle, Filter, MinSize, Names, Period, Shape};
 use imgsearch::{Library, Model};
@@ -25,7 +23,7 @@ use imgsearch_index::Vector;
 use jiff::civil::date;
 use jiff::tz::TimeZone;
 
-use synthetic::{Numbers, time};
+use synthetic::{Numbers, offline_model, time};
 
 /// 2015-01-01, and the nine years that follow, in milliseconds.
 const FIRST_MS: i64 = 1_420_070_400_000;
@@ -36,17 +34,7 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1);
     let folder = PathBuf::from(arguments.next().context("usage: filters LIBRARY ROWS")?);
     let rows: u64 = arguments.next().context("ROWS is missing")?.to_string_lossy().parse()?;
-    let data = ProjectDirs::from("", "", "imgsearch").context("no home folder")?.data_dir().to_owned();
-    let execution = Execution {
-        runtime_places: Vec::new(),
-        device: Device::Cpu,
-        threads: 1,
-        precision: Precision::Auto,
-        dim: None,
-        prompt: None,
-        cache_folder: None,
-    };
-    let model = Model::open(&data.join("models/offline"), execution)?;
+    let model = offline_model()?;
     let library = Library::new(folder);
     if library.view().and_then(|view| view.count(&Filter::default())).unwrap_or(0) as u64 != rows {
         make(&library, &model, rows)?;

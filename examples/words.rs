@@ -14,16 +14,14 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use directories::ProjectDirs;
 use imgsearch::item::Item;
 use imgsearch::library::{Ask, Note, Write};
-use imgsearch::model::{Device, Execution, Precision};
 use imgsearch::photo::{Clock, Details, Line, Photo, Stamp, Text};
 use imgsearch::query::{Filter, MatchBy, Phrase, TextCondition, TextField};
 use imgsearch::{Library, Model};
 use imgsearch_index::Vector;
 
-use synthetic::{Numbers, time};
+use synthetic::{Numbers, offline_model, time};
 
 /// The number of different words.
 const VOCABULARY: u64 = 30_000;
@@ -33,17 +31,7 @@ fn main() -> Result<()> {
     let mut arguments = std::env::args_os().skip(1);
     let folder = PathBuf::from(arguments.next().context("usage: words LIBRARY ROWS")?);
     let rows: u32 = arguments.next().context("ROWS is missing")?.to_string_lossy().parse()?;
-    let data = ProjectDirs::from("", "", "imgsearch").context("no home folder")?.data_dir().to_owned();
-    let execution = Execution {
-        runtime_places: Vec::new(),
-        device: Device::Cpu,
-        threads: 1,
-        precision: Precision::Auto,
-        dim: None,
-        prompt: None,
-        cache_folder: None,
-    };
-    let model = Model::open(&data.join("models/offline"), execution)?;
+    let model = offline_model()?;
     let library = Library::new(folder);
     if library.view().and_then(|view| view.count(&Filter::default())).unwrap_or(0) != rows as usize {
         make(&library, &model, rows)?;

@@ -2,10 +2,28 @@
 
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use directories::ProjectDirs;
+use imgsearch::Model;
+use imgsearch::model::{Device, Execution, Precision};
 
 /// Rounds of each kind; the median is printed.
 const ROUNDS: usize = 31;
+
+/// The installed offline model. The libraries are in its space; it embeds nothing.
+pub(crate) fn offline_model() -> Result<Model> {
+    let data = ProjectDirs::from("", "", "imgsearch").context("no home folder")?.data_dir().to_owned();
+    let execution = Execution {
+        runtime_places: Vec::new(),
+        device: Device::Cpu,
+        threads: 1,
+        precision: Precision::Auto,
+        dim: None,
+        prompt: None,
+        cache_folder: None,
+    };
+    Ok(Model::open(&data.join("models/offline"), execution)?)
+}
 
 /// The median of some rounds, in milliseconds.
 pub(crate) fn time(work: impl Fn() -> Result<()>) -> Result<f64> {

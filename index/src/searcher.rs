@@ -306,8 +306,8 @@ impl Searcher {
         })
     }
 
-    /// Every `nth` record that has a vector, with its vector: a sample of them all. The others are not read. Damage as for
-    /// [`Searcher::records`].
+    /// A sample: every `nth` of the records that have a vector, each with its vector. It reads no other records. Damage is
+    /// reported as [`Searcher::records`] does.
     ///
     /// # Panics
     /// If `nth` is 0.

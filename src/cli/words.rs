@@ -8,7 +8,8 @@ use clap::Args;
 pub(crate) struct WordsArgs {
     /// Only photos with these words in the picture (repeatable).
     ///
-    /// `index --text` reads the text in pictures. All words must be there. Quotation marks keep words together, and `-` excludes a word.
+    /// `index --text` reads the text in pictures. All words must be there. Quotation marks keep words together, and `-`
+    /// excludes a word.
     /// Examples: `--text invoice`, `--text 'invoice "in total" -draft'`
     #[arg(long, value_name = "WORDS", allow_hyphen_values = true)]
     pub(crate) text: Vec<String>,

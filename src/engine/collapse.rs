@@ -12,8 +12,8 @@ use crate::photo::Details;
 /// The search first fetches this many times the photos to show, and each time that was not enough, this many times more.
 const WIDER: NonZeroUsize = NonZeroUsize::new(4).expect("not zero");
 
-/// The best matches, each with the number of its near-duplicates, which are no matches. `best` gets the best photos of a
-/// number.
+/// Returns the `wanted` best matches, each with how many near-duplicates it stands for; those are left out. `best` returns
+/// as many of the best photos as it is asked for.
 pub(super) fn different(
     view: &dyn View,
     wanted: NonZeroUsize,

@@ -1,5 +1,5 @@
-//! The newest photos that meet conditions: the answer to a query that says nothing about what photos show. It needs no
-//! model.
+//! Lists the newest photos that meet conditions. This answers a query that says nothing about what photos show, and it
+//! needs no model.
 
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;

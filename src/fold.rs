@@ -5,6 +5,8 @@
 //! does not decompose get their usual spelling in plain letters (`ß`, `ø`, `ł`; as ICU's transform Latin-ASCII does), and
 //! the text is composed again, so that Korean syllables and Japanese voiced sounds stay one character.
 
+use std::borrow::Cow;
+
 use unicode_normalization::UnicodeNormalization;
 
 /// Cleans a text to be stored: control characters and white space become single spaces, characters that only change how
@@ -55,6 +57,14 @@ pub fn fold(text: &str) -> String {
         }
     }
     folded
+}
+
+/// [`fold`] without a copy if the text is folded already.
+pub fn folded(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(fold(text))
 }
 
 /// Accents of Latin, Greek and Cyrillic, points of Hebrew and Arabic, joiners and variation selectors. Vowel signs of

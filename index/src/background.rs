@@ -133,7 +133,7 @@ fn merge(
     let mut turn = shared.take_turn();
     let graphs = graphs.and_then(|graphs| shared.publish(&mut turn).map(|()| graphs));
     let Ok(Some(graphs)) = graphs else {
-        turn.publication.give_up_merge(&merge);
+        turn.publication.give_up_merge(&shared.dir, &merge);
         return graphs.map(|_| false);
     };
     turn.publication.finish_merge(&shared.dir, &shared.catalog, merge, &graphs)?;

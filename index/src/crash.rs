@@ -13,8 +13,8 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use crate::{
-    Change, GraphOptions, Key, Method, Record, SearchOptions, Searcher, Space, Vector, Writer, WriterOptions,
-    fault, files, verify,
+    Change, Extractor, GraphOptions, Key, Method, Record, SearchOptions, Searcher, Space, Vector, Writer,
+    WriterOptions, fault, files, verify,
 };
 
 /// Tells a child its first batch, the fault point at which it ends (0 for none), and its index.
@@ -33,6 +33,9 @@ fn space() -> Space {
     Space::new("crash", "crash", 8).unwrap()
 }
 
+/// Extracts are the whole payloads.
+const WHOLE: Extractor = Extractor { version: 1, append: |payload, into| into.extend(payload) };
+
 /// Options with small numbers, so that there are many publications and merges.
 fn options() -> WriterOptions {
     let (cache_bytes, publish_rows, publish_interval) = (4 << 20, 7, Duration::from_millis(3));
@@ -41,6 +44,7 @@ fn options() -> WriterOptions {
         publish_rows,
         publish_interval,
         segment_rows: 20,
+        extractor: Some(WHOLE),
         ..WriterOptions::default()
     }
 }
@@ -178,6 +182,10 @@ fn check(dir: &Path, least: u64) -> u64 {
         let query = vector(put_by, key_number);
         let hits = searcher.search(&query, NonZeroUsize::MIN, &SearchOptions::default()).unwrap();
         assert!(hits[0].key == key(key_number) && (hits[0].score - 1.0).abs() < 1e-3, "{hits:?}");
+        let containing = searcher.containing(&WHOLE, &[&put_by.to_le_bytes()]);
+        let found =
+            searcher.select_among(&containing, |found| found.key == key(key_number).as_bytes()).unwrap();
+        assert_eq!(found.len(), 1);
     }
     batches
 }

@@ -6,6 +6,7 @@
 //! DIR/manifest                names the files below; replaced atomically
 //! DIR/00000000000000a1.segment   rows; never changed
 //! DIR/00000000000000a2.graph     the links over one segment's rows; never changed
+//! DIR/00000000000000a1.extract  what callers look through of one segment's payloads; can be deleted
 //! DIR/*.tmp                   being written, or left behind by a crash
 //! ```
 //!
@@ -31,6 +32,11 @@ pub(crate) fn segment(dir: &Path, id: u64) -> PathBuf {
 
 pub(crate) fn graph(dir: &Path, id: u64) -> PathBuf {
     dir.join(format!("{id:016x}.graph"))
+}
+
+/// The extract of segment `id`.
+pub(crate) fn extract(dir: &Path, id: u64) -> PathBuf {
+    dir.join(format!("{id:016x}.extract"))
 }
 
 /// The temporary name of a file while it is written.
@@ -139,13 +145,13 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes the segments, graphs and temporary files in the folder, except those that `keep` accepts. On Unix, processes
+/// Removes the segments, graphs, extracts and temporary files in the folder, except those that `keep` accepts. On Unix, processes
 /// that have mapped a removed file can still read it; elsewhere such a file stays until the next time.
 pub(crate) fn remove_all_but(dir: &Path, keep: impl Fn(&Path) -> bool) -> Result<(), Error> {
     for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
         let path = entry.map_err(Error::io("list", dir))?.path();
         let extension = path.extension().and_then(|extension| extension.to_str());
-        if matches!(extension, Some("segment" | "graph" | "tmp")) && !keep(&path) {
+        if matches!(extension, Some("segment" | "graph" | "extract" | "tmp")) && !keep(&path) {
             fs::remove_file(&path).ok();
         }
     }

@@ -7,6 +7,7 @@ mod codes;
 #[cfg(test)]
 mod crash;
 mod error;
+mod extract;
 mod fault;
 mod files;
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod vector;
 mod writer;
 
 pub use error::Error;
+pub use extract::Extractor;
 pub use generation::Generation;
 pub use key::{Key, KeyError, MAX_KEY_LEN};
 pub use lock::Lock;

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::Selection;
+use crate::{Extractor, Selection};
 
 /// Scanning this many rows takes 0.1 ms on one core (`cargo bench -p imgsearch-index --bench crossover`). A smaller
 /// segment gets no graph, because nobody would notice the difference.
@@ -33,6 +33,7 @@ pub struct WriterOptions {
     pub(crate) publish_interval: Duration,
     pub(crate) segment_rows: usize,
     pub(crate) graph: GraphOptions,
+    pub(crate) extractor: Option<Extractor>,
 }
 
 impl Default for WriterOptions {
@@ -43,6 +44,7 @@ impl Default for WriterOptions {
             publish_interval: Duration::from_secs(5),
             segment_rows: 65_536,
             graph: GraphOptions::default(),
+            extractor: None,
         }
     }
 }
@@ -72,6 +74,13 @@ impl WriterOptions {
     #[must_use]
     pub fn segment_rows(self, segment_rows: usize) -> WriterOptions {
         WriterOptions { segment_rows, ..self }
+    }
+
+    /// What to keep of the payloads, so that [`Searcher::containing`](crate::Searcher::containing) need not read them.
+    /// Nothing by default.
+    #[must_use]
+    pub fn extractor(self, extractor: Extractor) -> WriterOptions {
+        WriterOptions { extractor: Some(extractor), ..self }
     }
 
     /// How graphs are built.

@@ -14,7 +14,7 @@ use crate::hnsw::Graph;
 use crate::manifest::{Manifest, Named};
 use crate::record::{Entry, EntryRef};
 use crate::segment::{self, Segment, SegmentRow};
-use crate::{Error, Fingerprint, Key, WriterOptions, fault, files, merge_policy};
+use crate::{Error, Extractor, Fingerprint, Key, WriterOptions, extract, fault, files, merge_policy};
 
 /// A row that is not in a segment yet.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +49,8 @@ pub(crate) struct Publication {
     since: Option<Instant>,
     /// Graphs of an older version, whose recall was not measured.
     unmeasured: Vec<u64>,
+    /// What is kept of the payloads.
+    extractor: Option<Extractor>,
     /// Whether a merge is in progress, so that no other may start.
     pub(crate) merging: bool,
 }
@@ -66,6 +68,7 @@ struct Next<'a> {
     catalog: &'a Catalog,
     manifest: Manifest,
     segments: Vec<Arc<Segment>>,
+    extractor: Option<Extractor>,
     obsolete: Vec<PathBuf>,
 }
 
@@ -79,6 +82,7 @@ impl Publication {
             note_changed: false,
             since: None,
             unmeasured: Vec::new(),
+            extractor: None,
             merging: false,
         }
     }
@@ -91,6 +95,14 @@ impl Publication {
             Some(named.graph?.0).filter(|_| !graph.is_measured())
         });
         self.unmeasured = unmeasured.collect();
+    }
+
+    /// Keeps extracts from now on, and makes those that are missing. One that cannot be written is made by each searcher.
+    pub(crate) fn keep_extracts(&mut self, dir: &Path, extractor: Option<Extractor>) {
+        self.extractor = extractor;
+        for segment in &self.segments {
+            extractor.map(|extractor| extract::write(dir, segment, &extractor).ok());
+        }
     }
 
     /// Adds a row that a batch has put.
@@ -225,11 +237,12 @@ impl Publication {
     }
 
     /// Abandons a merge: the old segments stay. The next writer removes the graphs built for it.
-    pub(crate) fn give_up_merge(&mut self, merge: &Merge) {
+    pub(crate) fn give_up_merge(&mut self, dir: &Path, merge: &Merge) {
         self.merging = false;
         for segment in &merge.segments {
             // If this fails, the next writer removes it.
             std::fs::remove_file(segment.sections().path()).ok();
+            std::fs::remove_file(files::extract(dir, segment.id)).ok();
         }
     }
 
@@ -300,7 +313,8 @@ impl Publication {
     pub(crate) fn remove_what_is_not_named(&self, dir: &Path) -> Result<(), Error> {
         let named = self.manifest.segments.iter().flat_map(|named| {
             let graph = named.graph.map(|(graph, _)| files::graph(dir, graph));
-            [Some(files::segment(dir, named.id)), graph].into_iter().flatten()
+            let own = [files::segment(dir, named.id), files::extract(dir, named.id)];
+            own.into_iter().chain(graph)
         });
         let named: Vec<PathBuf> = named.collect();
         files::remove_all_but(dir, |path| named.iter().any(|named| named == path))
@@ -310,11 +324,11 @@ impl Publication {
         let (mut manifest, segments) = (self.manifest.clone(), self.segments.clone());
         manifest.next_row = catalog.next_row()?;
         manifest.note = catalog.note()?;
-        Ok(Next { dir, catalog, manifest, segments, obsolete: Vec::new() })
+        Ok(Next { dir, catalog, manifest, segments, extractor: self.extractor, obsolete: Vec::new() })
     }
 
     fn adopt(&mut self, next: Next<'_>) -> Result<(), Error> {
-        let Next { dir, catalog, manifest, segments, obsolete } = next;
+        let Next { dir, catalog, manifest, segments, extractor: _, obsolete } = next;
         fault::point("before the manifest");
         manifest.replace(dir)?;
         fault::point("after the manifest");
@@ -347,6 +361,9 @@ impl Next<'_> {
             let read = rows.iter().map(|(key, pending)| self.row(key, *pending));
             segment::write(self.dir, id, &self.manifest.space, (vectors, rows.len()), read)?;
             let segment = Segment::open(self.dir, id)?;
+            if let Some(extractor) = self.extractor {
+                extract::write(self.dir, &segment, &extractor)?;
+            }
             self.manifest.segments.push(Named::of(&segment));
             self.segments.push(Arc::new(segment));
         }
@@ -366,6 +383,7 @@ impl Next<'_> {
         let named = self.manifest.segments.remove(place);
         let segment = self.segments.remove(place);
         self.obsolete.push(segment.sections().path().to_owned());
+        self.obsolete.push(files::extract(self.dir, segment.id));
         self.obsolete.extend(named.graph.map(|(graph, _)| files::graph(self.dir, graph)));
         (segment, named)
     }

@@ -198,7 +198,10 @@ fn skip_to(catalog: &Catalog, next_row: u64) -> Result<(), Error> {
 /// Removes the segments named by the manifest of another index, in case they were copied here too.
 pub(crate) fn remove_segments(dir: &Path, foreign: &Manifest) -> Result<(), Error> {
     let here = foreign.segments.iter().filter(|named| named.open(dir, foreign.space.dim()).is_ok());
-    here.into_iter().try_for_each(|named| files::remove_all(&files::segment(dir, named.id)))
+    here.into_iter().try_for_each(|named| {
+        files::remove_all(&files::extract(dir, named.id))?;
+        files::remove_all(&files::segment(dir, named.id))
+    })
 }
 
 /// The published state and the pending rows. Removes files that the manifest does not name.

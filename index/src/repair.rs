@@ -11,7 +11,7 @@ use crate::identity::IndexId;
 use crate::lock::Lock;
 use crate::manifest::{Manifest, Named};
 use crate::vector::Vector;
-use crate::{Error, Key, Space, WriterOptions, files, recovery};
+use crate::{Error, Key, Space, WriterOptions, extract, files, recovery};
 
 /// The result of [`verify`] or [`repair`].
 #[derive(Debug, Default)]
@@ -175,7 +175,7 @@ fn published(
     Ok(rows)
 }
 
-/// Reads a segment and its graph completely, and adds its living rows to the published ones.
+/// Reads a segment, its graph and its extract completely, and adds its living rows to the published ones.
 fn segment(
     dir: &Path,
     named: &Named,
@@ -187,6 +187,7 @@ fn segment(
     if let Some(graph) = named.open_graph(dir, &segment)? {
         graph.sections().verify()?;
     }
+    extract::verify(dir, &segment)?;
     for (key, pending) in crate::publication::living(&segment, named)? {
         published.insert(key, pending.row);
     }

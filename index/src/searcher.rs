@@ -7,11 +7,13 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use aho_corasick::AhoCorasick;
 use rayon::prelude::*;
 
 use crate::codes::Query;
+use crate::extract::Extract;
 use crate::hnsw::Graph;
 use crate::manifest::{Manifest, Named};
 use crate::record::EntryRef;
@@ -19,7 +21,12 @@ use crate::scan::{self, Target};
 use crate::segment::Segment;
 use crate::selection::{Allowed, Owner, Selection};
 use crate::top::Scored;
-use crate::{Error, Fingerprint, Generation, Key, Method, SearchOptions, Space, StoredRecord, Vector, files};
+use crate::{
+    Error, Extractor, Fingerprint, Generation, Key, Method, SearchOptions, Space, StoredRecord, Vector, files,
+};
+
+/// How many words of a selection one thread fills at a time: 1,024 rows.
+const WORDS_AT_A_TIME: usize = 16;
 
 /// A view of an index, as published when the view was opened. Clones share everything and cost nothing. Any number of
 /// threads can search at the same time.
@@ -41,6 +48,8 @@ struct View {
 struct Part {
     segment: Arc<Segment>,
     graph: Option<Arc<Graph>>,
+    /// The segment's extract, opened when first needed, with its version. `None` in it if a record is damaged.
+    extract: Arc<OnceLock<(u32, Option<Extract>)>>,
     /// The segment's entry in the manifest, with its dead rows.
     named: Named,
     /// Where its rows start in a selection.
@@ -59,7 +68,8 @@ impl Part {
             Some(part) => part.graph.clone(),
             None => named.open_graph(dir, &segment)?.map(Arc::new),
         };
-        Ok(Part { segment, graph, named: named.clone(), first_word })
+        let extract = known.map(|part| Arc::clone(&part.extract)).unwrap_or_default();
+        Ok(Part { segment, graph, extract, named: named.clone(), first_word })
     }
 
     /// The positions of all living records in `positions`.
@@ -71,6 +81,13 @@ impl Part {
     fn allowed<'a>(&'a self, filter: Option<&'a Selection>) -> Allowed<'a> {
         let filter = filter.map(|selection| selection.words_from(self.first_word));
         Allowed { rows: self.segment.vectors(), dead: &self.named.dead, filter }
+    }
+
+    /// The segment's extract; `None` if it is not known what is in it.
+    fn extract(&self, dir: &Path, extractor: &Extractor) -> Option<&Extract> {
+        let make = || (extractor.version, Extract::of(dir, &self.segment, extractor).ok());
+        let (version, extract) = self.extract.get_or_init(make);
+        extract.as_ref().filter(|_| *version == extractor.version)
     }
 
     fn stored(&self, position: usize) -> Result<Stored<'_>, Error> {
@@ -359,12 +376,33 @@ impl Searcher {
     /// is selected too, so that a search that would return it fails.
     #[must_use]
     pub fn select(&self, keep: impl Fn(StoredRecord<'_>) -> bool + Sync) -> Selection {
+        self.select_of(None, keep)
+    }
+
+    /// As [`Searcher::select`], but only among the rows in `among`. Only these are read.
+    ///
+    /// # Errors
+    /// [`Error::ForeignSelection`] for a selection of another searcher.
+    pub fn select_among(
+        &self,
+        among: &Selection,
+        keep: impl Fn(StoredRecord<'_>) -> bool + Sync,
+    ) -> Result<Selection, Error> {
+        self.check_owner(Some(among))?;
+        Ok(self.select_of(Some(among), keep))
+    }
+
+    fn select_of(
+        &self,
+        among: Option<&Selection>,
+        keep: impl Fn(StoredRecord<'_>) -> bool + Sync,
+    ) -> Selection {
         let kept = |part: &Part, position: usize| {
             part.segment.record(position).map_or(true, |record| keep(record.stored()))
         };
         let mut words = Vec::new();
         for part in &self.0.parts {
-            let allowed = part.allowed(None);
+            let allowed = part.allowed(among);
             words.par_extend((0..allowed.words()).into_par_iter().map(|word| {
                 let bits = allowed.word(word);
                 let wanted = |bit: usize| bits >> bit & 1 == 1 && kept(part, word * 64 + bit);
@@ -372,6 +410,64 @@ impl Searcher {
             }));
         }
         Selection::new(self.0.owner.clone(), words)
+    }
+
+    /// Selects the rows with a vector whose extract contains one of these byte strings, and maybe a few others: check the
+    /// records. This reads extracts and no records. The first call finds the extracts that the writer made for the same
+    /// extractor (see [`WriterOptions::extractor`](crate::WriterOptions::extractor)), or else makes them in memory. Use one
+    /// extractor with all searchers of an index.
+    #[must_use]
+    pub fn containing(&self, extractor: &Extractor, needles: &[&[u8]]) -> Selection {
+        let automaton = AhoCorasick::new(needles).ok();
+        let mut words = Vec::new();
+        for part in &self.0.parts {
+            let allowed = part.allowed(None);
+            let blocks = (0..allowed.words()).into_par_iter().step_by(WORDS_AT_A_TIME);
+            let known = automaton.as_ref().zip(part.extract(&self.0.dir, extractor));
+            words.par_extend(blocks.flat_map_iter(|first| {
+                let block = first..allowed.words().min(first + WORDS_AT_A_TIME);
+                let mut bits: Vec<u64> = block.clone().map(|word| allowed.word(word)).collect();
+                if let Some((automaton, extract)) = known {
+                    let rows = first * 64..allowed.rows.min(block.end * 64);
+                    let mut found = vec![0; bits.len()];
+                    extract.rows_with(automaton, rows, |row| found[row / 64 - first] |= 1u64 << (row % 64));
+                    bits.iter_mut().zip(found).for_each(|(bits, found)| *bits &= found);
+                }
+                bits
+            }));
+        }
+        Selection::new(self.0.owner.clone(), words)
+    }
+
+    /// Whether the extract of any row may have something in it.
+    #[must_use]
+    pub fn has_extracts(&self, extractor: &Extractor) -> bool {
+        let has_any =
+            |part: &Part| part.extract(&self.0.dir, extractor).is_none_or(|known| !known.is_empty());
+        self.0.parts.iter().any(has_any)
+    }
+
+    /// The records in a selection, in no particular order. Damage is reported as [`Searcher::records`] does.
+    ///
+    /// # Errors
+    /// [`Error::ForeignSelection`] for a selection of another searcher.
+    pub fn records_among<'a>(
+        &'a self,
+        among: &'a Selection,
+    ) -> Result<impl Iterator<Item = Result<StoredRecord<'a>, Error>>, Error> {
+        self.check_owner(Some(among))?;
+        Ok(self.0.parts.iter().flat_map(move |part| {
+            let allowed = part.allowed(Some(among));
+            let rows = (0..allowed.rows).filter(move |&row| allowed.contains(row));
+            rows.map(move |position| Ok(part.segment.record(position)?.stored()))
+        }))
+    }
+
+    fn check_owner(&self, selection: Option<&Selection>) -> Result<(), Error> {
+        match selection.is_none_or(|selection| selection.belongs_to(&self.0.owner)) {
+            true => Ok(()),
+            false => Err(Error::ForeignSelection { path: self.0.dir.clone() }),
+        }
     }
 
     /// Selects the rows with a vector that have one of these keys. Missing keys are ignored. Only the rows of these keys
@@ -409,9 +505,7 @@ impl Searcher {
             let (found, expected) = (query.dim(), self.0.space.dim());
             return Err(Error::DimensionMismatch { path: self.0.dir.clone(), found, expected });
         }
-        if options.filter.is_some_and(|selection| !selection.belongs_to(&self.0.owner)) {
-            return Err(Error::ForeignSelection { path: self.0.dir.clone() });
-        }
+        self.check_owner(options.filter)?;
         let query = Query::new(query);
         let walks = self.0.parts.par_iter().map(|part| Ok((part, part.walk(&query, k.get(), options)?)));
         let (mut found, mut scanned) = (Vec::new(), Vec::new());

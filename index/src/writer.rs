@@ -209,6 +209,7 @@ impl Shared {
         let manifest = recovery::manifest(dir)?;
         let catalog = recovery::catalog(dir, space, manifest.as_ref(), options.cache_bytes)?;
         let mut publication = recovery::publication(dir, &catalog, space, manifest)?;
+        publication.keep_extracts(dir, options.extractor);
         publication.publish(dir, &catalog, &options)?;
         publication.remove_what_is_not_named(dir)?;
         publication.find_unmeasured(dir);

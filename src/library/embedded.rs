@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use imgsearch_index::{
-    Change, Error as IndexError, Fingerprint, Hit as IndexHit, Key, Method, OptimizeOptions, Record,
-    SearchOptions, Searcher, Selection, Space, Stored as IndexStored, StoredRecord, Vector, Writer,
+    Change, Error as IndexError, Extractor, Fingerprint, Hit as IndexHit, Key, Method, OptimizeOptions,
+    Record, SearchOptions, Searcher, Selection, Space, Stored as IndexStored, StoredRecord, Vector, Writer,
     WriterOptions,
 };
 
@@ -27,14 +27,13 @@ struct EmbeddedView {
     library: Library,
     folder: PathBuf,
     searcher: Searcher,
-    /// Set when it is known that no photo has any text.
-    wordless: OnceLock<()>,
     /// A sample of the photos' vectors, made when first needed.
     sample: OnceLock<Vec<Vector>>,
 }
 
-/// The file in the library that notes for which state of the index no photo has any text.
-pub(super) const WORDLESS: &str = "wordless";
+/// The texts of a photo, folded. The index keeps them in one piece, so that looking for words does not read all records.
+const TEXTS: Extractor =
+    Extractor { version: 1, append: |payload, into| Texts::of(payload).append_folded(into) };
 
 /// The size of a sample: enough to estimate a deviation within a few percent.
 const SAMPLE: usize = 512;
@@ -50,7 +49,11 @@ pub(super) fn view(library: &Library, folder: &Path) -> Result<Arc<dyn View>, In
 
 /// Opens the index in `folder` for changes. Creates it if it does not exist.
 pub(super) fn sink(folder: &Path, space: &Space) -> Result<Box<dyn Sink>, IndexError> {
-    Ok(Box::new(EmbeddedSink { writer: Writer::open(folder, space, WriterOptions::default())? }))
+    Ok(Box::new(EmbeddedSink { writer: writer(folder, space)? }))
+}
+
+fn writer(folder: &Path, space: &Space) -> Result<Writer, IndexError> {
+    Writer::open(folder, space, WriterOptions::default().extractor(TEXTS))
 }
 
 /// The number of photos published in `folder`; 0 if the index does not open.
@@ -70,8 +73,7 @@ pub(super) fn optimize(
     progress: &(dyn Fn(usize, usize) + Sync),
 ) -> Result<bool, IndexError> {
     let space = Searcher::open(folder)?.space().clone();
-    let writer = Writer::open(folder, &space, WriterOptions::default())?;
-    writer.optimize(&OptimizeOptions::default().cancelled(cancelled).progress(progress))
+    writer(folder, &space)?.optimize(&OptimizeOptions::default().cancelled(cancelled).progress(progress))
 }
 
 /// The records that a search may find.
@@ -87,38 +89,35 @@ fn wanted<'a>(ask: &Ask<'a>) -> impl Fn(&StoredRecord<'_>) -> bool + Sync + use<
 
 impl EmbeddedView {
     fn new(library: Library, folder: PathBuf, searcher: Searcher) -> EmbeddedView {
-        EmbeddedView { library, folder, searcher, wordless: OnceLock::new(), sample: OnceLock::new() }
+        EmbeddedView { library, folder, searcher, sample: OnceLock::new() }
     }
 
     /// The rows to search; `None` for all.
-    fn select(&self, ask: &Ask<'_>) -> Option<Selection> {
+    fn select(&self, ask: &Ask<'_>) -> Result<Option<Selection>, StoreError> {
         let Ask { filter, without_items, without_contents, .. } = ask;
         if filter.is_empty() && without_items.is_empty() && without_contents.is_empty() {
-            return None;
+            return Ok(None);
         }
         let is_wanted = wanted(ask);
-        Some(self.searcher.select(|record| is_wanted(&record)))
+        self.select_with(filter.needles(), |record| is_wanted(&record)).map(Some)
     }
 
-    /// Whether it is known that no photo has any text.
-    fn is_wordless(&self) -> bool {
-        let is_noted = || self.library.kept(WORDLESS).is_some_and(|noted| noted == self.state().as_bytes());
-        let is_wordless = self.wordless.get().is_some() || is_noted();
-        if is_wordless {
-            _ = self.wordless.set(());
+    /// The rows that `keep` accepts. With needles, they must be among those whose texts contain one of these.
+    fn select_with(
+        &self,
+        needles: Option<Vec<&str>>,
+        keep: impl Fn(StoredRecord<'_>) -> bool + Sync,
+    ) -> Result<Selection, StoreError> {
+        match needles {
+            Some(needles) => Ok(self.searcher.select_among(&self.containing(&needles), keep)?),
+            None => Ok(self.searcher.select(keep)),
         }
-        is_wordless
     }
 
-    /// Notes that no photo has any text. If the library is not writable, the next program finds out again.
-    fn note_wordless(&self) {
-        _ = self.wordless.set(());
-        _ = self.library.keep(WORDLESS, self.state().as_bytes());
-    }
-
-    /// Identifies the published state.
-    fn state(&self) -> String {
-        format!("{} {:?}", self.folder.display(), self.searcher.generation())
+    /// The rows whose texts contain one of these, and maybe others.
+    fn containing(&self, needles: &[&str]) -> Selection {
+        let needles: Vec<&[u8]> = needles.iter().map(|needle| needle.as_bytes()).collect();
+        self.searcher.containing(&TEXTS, &needles)
     }
 
     /// The standard deviation of a vector's scores over a sample of all photos.
@@ -201,26 +200,23 @@ impl View for EmbeddedView {
 
     fn search(&self, ask: &Ask<'_>) -> Result<Vec<Hit>, StoreError> {
         let method = if ask.exact { Method::Exact } else { Method::default() };
-        let selection = self.select(ask);
+        let selection = self.select(ask)?;
         let options = SearchOptions::default().filter(selection.as_ref()).method(method);
         let hits = self.searcher.search(ask.vector, ask.top, &options)?;
         hits.into_iter().filter_map(|hit| self.hit(hit, ask.load).transpose()).collect()
     }
 
     fn standing(&self, ask: &Ask<'_>, words: &[TextCondition]) -> Result<Option<Standing>, StoreError> {
-        if self.is_wordless() {
+        if !self.searcher.has_extracts(&TEXTS) {
             return Ok(None);
         }
         let is_wanted = wanted(ask);
-        let has_any = AtomicBool::new(false);
+        let needles: Option<Vec<_>> = words.iter().map(TextCondition::needles).collect();
+        let needles = needles.map(|needles| needles.into_iter().flatten().collect());
         let counts: Vec<AtomicUsize> = words.iter().map(|_| AtomicUsize::new(0)).collect();
         let marked: Mutex<HashMap<Vec<u8>, u32>> = Mutex::default();
-        let selection = self.searcher.select(|record| {
+        let selection = self.select_with(needles, |record| {
             let texts = Texts::of(record.payload);
-            if texts.is_empty() {
-                return false;
-            }
-            has_any.store(true, Ordering::Relaxed);
             let mut marks = 0;
             for (at, (word, count)) in words.iter().zip(&counts).enumerate() {
                 if word.stands(&texts) {
@@ -233,11 +229,7 @@ impl View for EmbeddedView {
             }
             marked.lock().unwrap_or_else(PoisonError::into_inner).insert(record.key.to_vec(), marks);
             true
-        });
-        if !has_any.into_inner() {
-            self.note_wordless();
-            return Ok(None);
-        }
+        })?;
         let marked = marked.into_inner().unwrap_or_else(PoisonError::into_inner);
         let counts: Vec<usize> = counts.into_iter().map(AtomicUsize::into_inner).collect();
         let photos = self.searcher.len();
@@ -265,7 +257,7 @@ impl View for EmbeddedView {
         if filter.is_empty() {
             return Ok(self.searcher.len());
         }
-        Ok(self.searcher.select(|record| admits(filter, &record)).len())
+        Ok(self.select_with(filter.needles(), |record| admits(filter, &record))?.len())
     }
 
     fn get(&self, item: &Item) -> Result<Option<Stored>, StoreError> {
@@ -288,10 +280,16 @@ impl View for EmbeddedView {
             Load::WithVector => each(self.searcher.vectors(), |found| {
                 if admits(filter, &found.record) { visit(with_vector(found)) } else { GO_ON }
             }),
-            Load::WithoutVector => each(self.searcher.records(), |record| {
-                let is_asked = record.has_vector && admits(filter, &record);
-                if is_asked { visit(without_vector(&record)) } else { GO_ON }
-            }),
+            Load::WithoutVector => {
+                let visit = |record: StoredRecord<'_>| {
+                    let is_asked = record.has_vector && admits(filter, &record);
+                    if is_asked { visit(without_vector(&record)) } else { GO_ON }
+                };
+                match filter.needles() {
+                    Some(needles) => each(self.searcher.records_among(&self.containing(&needles))?, visit),
+                    None => each(self.searcher.records(), visit),
+                }
+            }
         }
     }
 

@@ -10,7 +10,6 @@
 //! LIBRARY/writer.lock       the lock that every change of the library takes
 //! LIBRARY/last-results      the results of the last query
 //! LIBRARY/background        the model's vectors of everyday concepts (engine/background.rs)
-//! LIBRARY/wordless          the state of the index in which no photo has any text (embedded.rs)
 //! LIBRARY/serve-token       the secret for connecting to a server of this library
 //! LIBRARY/thumbnails/       thumbnails of the photos, which may be deleted (thumbnails.rs)
 //! ```
@@ -306,10 +305,7 @@ impl Library {
 
 /// Whether the file with this name in a library's folder is a part of the library.
 fn is_own(name: &OsStr) -> bool {
-    let is_part = |name| {
-        ["writer.lock", "serve-token", embedded::WORDLESS].contains(&name)
-            || OF_AN_INDEX_IN_USE.contains(&name)
-    };
+    let is_part = |name| ["writer.lock", "serve-token"].contains(&name) || OF_AN_INDEX_IN_USE.contains(&name);
     name.to_str().is_some_and(|name| is_part(name) || layout::is_name(name)) || files::is_unfinished(name)
 }
 

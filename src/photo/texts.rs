@@ -1,7 +1,11 @@
 //! The texts of a photo's record, read where they lie: a query for words looks at every photo of a large library.
 
+use std::borrow::Cow;
+
 use minicbor::Decoder;
 use minicbor::decode::Error;
+
+use crate::fold::folded;
 
 /// Positions in the encoded [`Photo`](super::Photo) and [`Details`](super::Details).
 const DETAILS: u64 = 3;
@@ -49,6 +53,17 @@ impl<'a> Texts<'a> {
             && title.is_none()
             && description.is_none()
             && keywords.iter().chain(people.iter()).next().is_none()
+    }
+
+    /// All of them in one, folded, each followed by a line feed.
+    pub fn append_folded(&self, into: &mut Vec<u8>) {
+        let Texts { read, title, description, keywords, people } = self;
+        let written = title.iter().chain(description).copied().chain(keywords.iter()).chain(people.iter());
+        let folded = read.iter().map(|read| Cow::Borrowed(*read)).chain(written.map(folded));
+        for text in folded.filter(|text| !text.is_empty()) {
+            into.extend(text.as_bytes());
+            into.push(b'\n');
+        }
     }
 
     fn read_photo(&mut self, payload: &'a [u8]) -> Result<(), Error> {

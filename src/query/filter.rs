@@ -98,6 +98,14 @@ impl Filter {
             && names.as_ref().is_none_or(|names| names.has(path))
     }
 
+    /// Words of which one stands in the record's texts of every photo that meets the conditions: those of the condition that
+    /// probably fewest photos meet. See [`TextCondition::needles`].
+    pub fn needles(&self) -> Option<Vec<&str>> {
+        let all = self.texts.iter().filter_map(|condition| Some(condition.needles()?.collect::<Vec<&str>>()));
+        // Long words are rare.
+        all.max_by_key(|needles| needles.iter().map(|needle| needle.len()).min())
+    }
+
     /// Whether the words stand where they should. Without a record, they stand nowhere but in the path.
     fn says(&self, path: &[u8], glance: Option<&Glance<'_>>) -> bool {
         if self.texts.is_empty() {

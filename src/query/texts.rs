@@ -1,11 +1,10 @@
 //! Conditions on the words that stand somewhere: in the picture, in its names, captions and keywords.
 
-use std::borrow::Cow;
 use std::str::FromStr;
 
 use super::phrase::{MatchBy, Phrase};
 use super::{Circle, Town};
-use crate::fold::{clean, fold};
+use crate::fold::{clean, folded};
 use crate::photo::{Photo, Text, Texts};
 
 /// The longest excerpt that explains a match, in characters.
@@ -135,6 +134,14 @@ impl TextCondition {
         }
     }
 
+    /// Words of which one stands in the record's texts of every photo that meets the condition; `None` if there are no such
+    /// words. Both are compared folded.
+    pub fn needles(&self) -> Option<impl Iterator<Item = &str>> {
+        let is_of_record = |field: &TextField| !matches!(field, TextField::Name | TextField::Place);
+        let is_certain = !self.is_excluded && self.fields.iter().all(is_of_record);
+        is_certain.then(|| self.phrases.iter().map(|phrase| phrase.words()[0].as_str()))
+    }
+
     /// Whether the words stand in these texts.
     pub fn stands(&self, texts: &Texts<'_>) -> bool {
         self.fields.iter().any(|field| self.stands_in(*field, &[], texts, None))
@@ -213,14 +220,6 @@ fn excerpt(text: &str, compared: &str, start: usize) -> String {
     let (left, right) =
         (if first > 0 { "…" } else { "" }, if first + LONGEST_EXCERPT < length { "…" } else { "" });
     format!("{left}{}{right}", clean(&part, LONGEST_EXCERPT))
-}
-
-/// A text folded for a comparison, without a copy if it is folded already.
-fn folded(text: &str) -> Cow<'_, str> {
-    if text.is_ascii() && !text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Cow::Borrowed(text);
-    }
-    Cow::Owned(fold(text))
 }
 
 /// The parts of a value as people write it: `invoice "in total" -draft`. Returns each phrase, and whether it is excluded.

@@ -11,8 +11,8 @@ use imgsearch::ingest::index_into;
 use imgsearch::item::{Item, Part, path_of};
 use imgsearch::library::{Ask, Hit, Load, Note, Sink, StoreError, Stored, View, Write};
 use imgsearch::model::Precision;
-use imgsearch::photo::{Clock, Details, Photo, Skip, SkipKind, Stamp};
-use imgsearch::query::{Filter, Names, Period, Shape};
+use imgsearch::photo::{Clock, Details, Line, Photo, Skip, SkipKind, Stamp, Text};
+use imgsearch::query::{Filter, MatchBy, Names, Period, Phrase, Shape, TextCondition, TextField};
 use imgsearch::{Engine, Expression, Library, Query};
 use imgsearch_index::{Fingerprint, Space, Vector};
 use tempfile::TempDir;
@@ -544,12 +544,20 @@ fn varied(number: u32) -> Write {
         longitude_e7: place(13_000_007, 1_800_000_000).filter(|_| known),
         camera: ["Canon EOS R5", "LUMIE\u{300}RE 3"].get(number as usize % 3).map(ToString::to_string),
         lens: known.then(|| format!("{number} mm")),
+        title: known.then(|| format!("Caf\u{e9} {}", number % 9)),
+        description: number.is_multiple_of(7).then(|| "Stra\u{df}e".to_owned()),
+        keywords: vec![format!("Ferien{}", number % 4), "\u{62c9}\u{9762}\u{9928}".into()],
+        people: if number.is_multiple_of(11) { vec!["Ada LOVELACE".into()] } else { Vec::new() },
         ..Details::default()
     };
+    let line = |text: String| Line { text, confidence: 99, corners: [[0; 2]; 4] };
+    let lines = [line(format!("INVOICE {}", number % 13)), line("Gr\u{f6}\u{df}e".into())];
+    let text = Text::new(lines.into_iter().take(number as usize % 3), 1);
     let (folder, ending) = (["/p", "/p/T\u{fc}r", "/p/Tu\u{308}r", "/q"][number as usize % 4], number % 6);
     let ending = ["jpg", "JPG", "png", "tiff", "Jpeg", "txt"][ending as usize];
     let item = Item::file(format!("{folder}/{number}.{ending}"));
     let photo = Photo::read(STAMP, 7, Some(details));
+    let photo = if number.is_multiple_of(10) { photo } else { photo.with_text(text) };
     #[expect(clippy::cast_precision_loss, reason = "it is a small number")]
     let vector = Some(at(number as f32 * 0.2));
     Write::Put { item, content: None, photo, vector }
@@ -561,6 +569,12 @@ fn every_kind_of_filter_admits_the_same_photos_in_every_store() {
     let period = |text: &str| Some(Period::parse(text, &now).unwrap());
     let every = Filter::default;
     let names = |pattern: &str| Some(Names::new(&[pattern.to_owned()]).unwrap());
+    let words = |texts| Filter { texts, ..every() };
+    let stands = |fields: &[TextField], phrases: &[&str]| {
+        let phrases = phrases.iter().map(|phrase| Phrase::new(phrase, MatchBy::Start).unwrap());
+        TextCondition::new(fields, phrases.collect())
+    };
+    let excluded = |condition| TextCondition { is_excluded: true, ..condition };
     let filters = [
         Filter { folders: vec!["/p".into()], ..every() },
         Filter { folders: vec!["/p/T\u{fc}r".into(), "/q".into()], ..every() },
@@ -591,6 +605,23 @@ fn every_kind_of_filter_admits_the_same_photos_in_every_store() {
             ..every()
         },
         Filter { camera: Some("no such".into()), ..every() },
+        words(vec![stands(&[TextField::Text], &["invoice 1"])]),
+        words(vec![stands(&[TextField::Text], &["gr\u{f6}\u{df}e"])]),
+        words(vec![stands(&[TextField::Text, TextField::Caption], &["CAFE 3", "grosse"])]),
+        words(vec![stands(&[TextField::Caption], &["strasse"])]),
+        words(vec![stands(&[TextField::Keyword], &["ferien 2"])]),
+        words(vec![
+            stands(&[TextField::Keyword], &["\u{9762}"]),
+            stands(&[TextField::Person], &["lovelace"]),
+        ]),
+        words(vec![stands(&[TextField::Name], &["tur"])]),
+        words(vec![stands(&[TextField::Name, TextField::Text], &["q", "invoice 12"])]),
+        words(vec![stands(&[TextField::Text], &["voice"])]),
+        words(vec![excluded(stands(&[TextField::Text], &["invoice"]))]),
+        words(vec![
+            stands(&[TextField::Caption], &["cafe"]),
+            excluded(stands(&[TextField::Text], &["grosse"])),
+        ]),
     ];
     let views: Vec<_> = stores(&space())
         .iter()

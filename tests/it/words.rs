@@ -261,19 +261,13 @@ fn words_of_a_query_lift_the_photos_in_which_they_stand() {
 }
 
 #[test]
-fn a_library_without_words_is_looked_through_once() {
+fn words_that_come_later_are_found() {
     let workspace = Workspace::new();
     workspace.photo("a.png", 1);
     workspace.index(&[], 0);
-    let note = workspace.root().join("library/wordless");
-    assert!(!note.exists());
     assert_eq!(ask(&workspace, &["invoice"]).names(), ["a.png"]);
-    let noted = fs::read(&note).unwrap();
-    ask(&workspace, &["total"]);
-    assert_eq!(fs::read(&note).unwrap(), noted);
     let answer = ask(&workspace, &["text:invoice"]);
     assert!(answer.stderr.contains("not read yet, which `imgsearch index --text` does"), "{}", answer.stderr);
-    // Words that come later are found.
     note_text(&workspace, "a.png", &["Invoice"]);
     assert_eq!(ask(&workspace, &["invoice"]).why(0), ["text \"Invoice\""]);
     assert!(!ask(&workspace, &["text:zebra"]).stderr.contains("not read yet"));

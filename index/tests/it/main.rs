@@ -10,6 +10,8 @@ mod durability;
 #[cfg(test)]
 mod exact;
 #[cfg(test)]
+mod extracts;
+#[cfg(test)]
 mod fixture;
 #[cfg(test)]
 mod format;

@@ -1,11 +1,11 @@
 //! Random sequences of changes, compared with a plain map and a full comparison.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 
 use imgsearch_index::{
-    Change, Fingerprint, Key, OptimizeOptions, Record, SearchOptions, Searcher, Space, Vector, Writer,
-    WriterOptions,
+    Change, Extractor, Fingerprint, Key, OptimizeOptions, Record, SearchOptions, Searcher, Space, Vector,
+    Writer, WriterOptions,
 };
 use proptest::prelude::*;
 
@@ -40,9 +40,16 @@ fn key(of: u8) -> Key {
     Key::new(vec![b'k', of]).unwrap()
 }
 
+/// Half of the extracts are empty.
+const EVEN: Extractor = Extractor {
+    version: 1,
+    append: |payload, into| into.extend(payload.iter().filter(|byte| byte.is_multiple_of(2))),
+};
+
 fn options() -> WriterOptions {
     // Small numbers, so that there are merges and compactions.
-    WriterOptions::default().cache_bytes(4 << 20).segment_rows(12).publish_rows(5)
+    let options = WriterOptions::default().cache_bytes(4 << 20).segment_rows(12).publish_rows(5);
+    options.extractor(EVEN)
 }
 
 type State = BTreeMap<u8, (u8, Option<u16>)>;
@@ -56,6 +63,21 @@ fn check(searcher: &Searcher, state: &State) {
         .collect();
     let expected = state.iter().map(|(&key, &(payload, vector))| (key, (payload, vector.is_some())));
     assert_eq!(found, expected.collect());
+    let (few, all) = ([[2_u8], [3]], (0..=u8::MAX).map(|byte| [byte]).collect::<Vec<_>>());
+    for needles in [few.as_slice(), &all] {
+        let has = |payload: u8| payload.is_multiple_of(2) && needles.contains(&[payload]);
+        let expected: Vec<u8> = state
+            .iter()
+            .filter(|(_, (payload, of))| of.is_some() && has(*payload))
+            .map(|(key, _)| *key)
+            .collect();
+        let needles: Vec<&[u8]> = needles.iter().map(<[u8; 1]>::as_slice).collect();
+        let selection = searcher.containing(&EVEN, &needles);
+        let found = searcher.records_among(&selection).unwrap().map(|record| record.unwrap().key[1]);
+        assert_eq!(found.collect::<BTreeSet<u8>>(), expected.into_iter().collect());
+    }
+    let has_any = state.values().any(|(payload, of)| of.is_some() && payload.is_multiple_of(2));
+    assert!(searcher.has_extracts(&EVEN) || !has_any);
     let query = vector(777);
     for keep in [|_: &[u8]| true, |key: &[u8]| key[1].is_multiple_of(3)] {
         let mut scores: Vec<f32> = state

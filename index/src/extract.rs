@@ -16,7 +16,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use aho_corasick::{AhoCorasick, Input};
+use aho_corasick::{Span, packed};
 use rayon::prelude::*;
 
 use crate::sections::{Kind, Sections, SectionsWriter};
@@ -93,14 +93,19 @@ impl Extract {
 
     /// Calls `mark` with each of these rows whose extract contains one of the needles, and maybe with some in whose extract
     /// a needle only begins.
-    pub(crate) fn rows_with(&self, needles: &AhoCorasick, rows: Range<usize>, mut mark: impl FnMut(usize)) {
+    pub(crate) fn rows_with(
+        &self,
+        needles: &packed::Searcher,
+        rows: Range<usize>,
+        mut mark: impl FnMut(usize),
+    ) {
         let ends = self.ends();
         let end_of = |row: usize| usize::try_from(ends[row]).unwrap_or(usize::MAX);
         let mut row = rows.start;
         let mut at = row.checked_sub(1).map_or(0, end_of);
         while row < rows.end {
-            let rest = Input::new(self.bytes()).span(at..end_of(rows.end - 1));
-            let Some(found) = needles.find(rest) else { return };
+            let rest = Span { start: at, end: end_of(rows.end - 1) };
+            let Some(found) = needles.find_in(self.bytes(), rest) else { return };
             row += ends[row..rows.end].partition_point(|&end| end <= found.start() as u64);
             if row < rows.end {
                 mark(row);

@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use aho_corasick::AhoCorasick;
+use aho_corasick::packed;
 use rayon::prelude::*;
 
 use crate::codes::Query;
@@ -418,19 +418,20 @@ impl Searcher {
     /// extractor with all searchers of an index.
     #[must_use]
     pub fn containing(&self, extractor: &Extractor, needles: &[&[u8]]) -> Selection {
-        let automaton = AhoCorasick::new(needles).ok();
+        // None for an empty needle, which every extract contains, or for more than it can look for at once.
+        let needles = packed::Searcher::new(needles);
         let mut words = Vec::new();
         for part in &self.0.parts {
             let allowed = part.allowed(None);
             let blocks = (0..allowed.words()).into_par_iter().step_by(WORDS_AT_A_TIME);
-            let known = automaton.as_ref().zip(part.extract(&self.0.dir, extractor));
+            let known = needles.as_ref().zip(part.extract(&self.0.dir, extractor));
             words.par_extend(blocks.flat_map_iter(|first| {
                 let block = first..allowed.words().min(first + WORDS_AT_A_TIME);
                 let mut bits: Vec<u64> = block.clone().map(|word| allowed.word(word)).collect();
-                if let Some((automaton, extract)) = known {
+                if let Some((needles, extract)) = known {
                     let rows = first * 64..allowed.rows.min(block.end * 64);
                     let mut found = vec![0; bits.len()];
-                    extract.rows_with(automaton, rows, |row| found[row / 64 - first] |= 1u64 << (row % 64));
+                    extract.rows_with(needles, rows, |row| found[row / 64 - first] |= 1u64 << (row % 64));
                     bits.iter_mut().zip(found).for_each(|(bits, found)| *bits &= found);
                 }
                 bits

@@ -16,8 +16,8 @@ pub(super) fn device(model: &Model) -> Result<String> {
     let encoder = model.image_encoder()?;
     let mut text = format!("the image model runs on {}", encoder.device());
     for passed_over in encoder.passed_over() {
-        let PassedOver { device, reason, hint } = passed_over;
-        text += &match (passed_over.gpu(), hint) {
+        let PassedOver { device, gpu, reason, hint } = passed_over;
+        text += &match (gpu, hint) {
             (Some(gpu), Some(hint)) => format!("; {gpu} is not used: {reason} ({hint})"),
             _ => format!("; not on {device}: {reason}"),
         };
@@ -82,12 +82,9 @@ fn nvidia(asked: Device, found: Result<Nvidia, NoNvidia>) -> Check {
                 Some(Ok(())) | None => Ok(describe(&nvidia)),
             }
         }
-        Err(error @ NoNvidia::NoDriver) if is_asked => {
-            wrong(error.into(), "install NVIDIA's driver; in a container, pass the GPU on (`--gpus all`)")
-        }
-        Err(error @ NoNvidia::NoDriver) => Ok(error.to_string()),
-        Err(error @ NoNvidia::Refused(_)) => {
-            wrong(error.into(), "restart the computer if the driver was updated, or install the driver again")
+        Err(error @ NoNvidia::NoDriver) if !is_asked => Ok(error.to_string()),
+        Err(error @ (NoNvidia::NoDriver | NoNvidia::Refused(_))) => {
+            Err(Wrong { hint: error.hint(), error: error.into() })
         }
     };
     Check { what: "GPU", result }

@@ -48,12 +48,15 @@ fn checks(settings: &Settings) -> Vec<Check> {
         }
         Err(error) => {
             let runtime = Runtime::load(&settings.execution().runtime_places);
-            vec![
+            let gpus = gpu::checks(settings.execution().device, runtime.as_ref().ok());
+            let mut checks = vec![
                 check("ONNX Runtime", runtime.map_err(Into::into).map(|runtime| describe(&runtime))),
                 check("model", Err(error)),
-                check_heif(),
-                check("library", check_library(settings, None)),
-            ]
+                check("device", Ok("it cannot be told without a model".to_owned())),
+            ];
+            checks.extend(gpus);
+            checks.extend([check_heif(), check("library", check_library(settings, None))]);
+            checks
         }
     }
 }

@@ -34,34 +34,44 @@ pub(super) fn checks(asked: Device, runtime: Option<&Runtime>) -> Vec<Check> {
     let are_needed = asked == Device::Cuda || found.as_ref().is_ok_and(|nvidia| !nvidia.gpus.is_empty());
     let libraries = runtime.map(|runtime| Libraries::beside(runtime.path()));
     let libraries = libraries.filter(|libraries| libraries.runtime().is_some());
-    let libraries = libraries.map(|libraries| cuda(&libraries.places(), libraries.folder(), are_needed));
-    std::iter::once(nvidia(asked, found)).chain(libraries).chain(others).collect()
+    // Only what set-up installed needs just this driver and these libraries.
+    let (of_setup, own): (Vec<_>, Vec<_>) = libraries.into_iter().partition(Libraries::are_of_setup);
+    let needed = own.is_empty().then_some(NEEDED);
+    let own = own.iter().map(|libraries| Check {
+        what: "CUDA libraries",
+        result: Ok(format!("those of your own ONNX Runtime in {}", libraries.folder().display())),
+    });
+    let of_setup = of_setup.iter().map(|libraries| cuda(&libraries.places(), libraries.folder(), are_needed));
+    std::iter::once(nvidia(asked, needed, found)).chain(of_setup).chain(own).chain(others).collect()
 }
 
-/// The libraries of CUDA and cuDNN for a build of ONNX Runtime with CUDA, which is in `folder`.
+/// The libraries of CUDA and cuDNN that set-up installed in `folder`, or left out because the system has them.
 fn cuda(places: &[(&str, Place)], folder: &Path, are_needed: bool) -> Check {
-    let missing: Vec<_> = places
-        .iter()
-        .filter(|(_, place)| matches!(place, Place::Missing(_)))
-        .map(|(name, _)| *name)
-        .collect();
-    let in_folder = places.iter().filter(|(_, place)| matches!(place, Place::Folder(_))).count();
-    let in_system = places.len() - in_folder - missing.len();
-    let where_found =
-        format!("{in_folder} of {} in {}, {in_system} in the system", places.len(), folder.display());
+    let names = |is_wanted: fn(&Place) -> bool| {
+        let names: Vec<_> =
+            places.iter().filter(|(_, place)| is_wanted(place)).map(|(name, _)| *name).collect();
+        names.join(", ")
+    };
+    let [in_folder, in_system] =
+        [names(|place| matches!(place, Place::Folder(_))), names(|place| *place == Place::System)];
+    let missing = names(|place| matches!(place, Place::Missing(_)));
+    let in_folder = Some(format!("in {}: {in_folder}", folder.display())).filter(|_| !in_folder.is_empty());
+    let in_system = Some(format!("in the system: {in_system}")).filter(|_| !in_system.is_empty());
+    let where_found = in_folder.into_iter().chain(in_system).collect::<Vec<_>>().join("; ");
     let result = match missing.is_empty() {
         true => Ok(where_found),
         false if are_needed => Err(Wrong {
-            error: anyhow!("{} missing ({where_found})", missing.join(", ")),
+            error: anyhow!("{missing} missing ({where_found})"),
             hint: Some("`imgsearch setup --cuda` installs them".to_owned()),
         }),
-        false => Ok(format!("{} missing, which only a GPU needs ({where_found})", missing.join(", "))),
+        false => Ok(format!("{missing} missing, which only a GPU needs ({where_found})")),
     };
     Check { what: "CUDA libraries", result }
 }
 
-/// NVIDIA's driver and GPUs. That there are none is wrong only for those who ask for CUDA.
-fn nvidia(asked: Device, found: Result<Nvidia, NoNvidia>) -> Check {
+/// NVIDIA's driver and GPUs. That there are none is wrong only for those who ask for CUDA. `needed` is the CUDA that the
+/// driver must support, if that is known.
+fn nvidia(asked: Device, needed: Option<CudaVersion>, found: Result<Nvidia, NoNvidia>) -> Check {
     let wrong = |error, hint: &str| Err(Wrong { error, hint: Some(hint.to_owned()) });
     let is_asked = asked == Device::Cuda;
     let result = match found {
@@ -75,7 +85,7 @@ fn nvidia(asked: Device, found: Result<Nvidia, NoNvidia>) -> Check {
         }
         Ok(nvidia) => {
             let version = |(major, minor)| Driver { cuda: CudaVersion { major, minor } };
-            match nvidia.cuda.map(|cuda| version(cuda).check(NEEDED)) {
+            match nvidia.cuda.zip(needed).map(|(cuda, needed)| version(cuda).check(needed)) {
                 Some(Err(error)) => {
                     Err(Wrong { hint: error.hint(), error: anyhow!("{}: {error}", describe(&nvidia)) })
                 }
@@ -119,8 +129,9 @@ mod tests {
 
     #[track_caller]
     fn check(asked: Device, found: Result<Nvidia, NoNvidia>, expected: Result<&str, &str>) {
-        let result =
-            nvidia(asked, found).result.map_err(|wrong| format!("{}\n{:?}", wrong.error, wrong.hint));
+        let result = nvidia(asked, Some(NEEDED), found)
+            .result
+            .map_err(|wrong| format!("{}\n{:?}", wrong.error, wrong.hint));
         match (&result, expected) {
             (Ok(text), Ok(expected)) => assert_eq!(text, expected),
             (Err(text), Err(expected)) => assert!(text.contains(expected), "{text}"),
@@ -140,6 +151,8 @@ mod tests {
             ),
         );
         let old = Nvidia { cuda: Some((12, 4)), ..nvidia(vec![gpu]) };
+        // A build of the user's own may be for that CUDA.
+        assert!(super::nvidia(Device::Auto, None, Ok(old.clone())).result.is_ok());
         check(Device::Auto, Ok(old), Err("too old: it is made for CUDA 12.4"));
         check(Device::Auto, Ok(nvidia(vec![])), Ok("NVIDIA's driver 580.65.06 reports no GPU"));
         check(Device::Cuda, Ok(nvidia(vec![])), Err("--gpus all"));
@@ -154,17 +167,16 @@ mod tests {
         let places = [
             ("libcudart.so.13", Place::Folder("/data/cuda/libcudart.so.13".into())),
             ("libcublasLt.so.13", Place::Missing("no such file".into())),
-            ("libcudnn.so.9", Place::System),
+            ("libcublas.so.13", Place::System),
         ];
         let folder = Path::new("/data/cuda");
         let Err(Wrong { error, hint }) = cuda(&places, folder, true).result else { panic!("not wrong") };
-        let found = "1 of 3 in /data/cuda, 1 in the system";
+        let found = "in /data/cuda: libcudart.so.13; in the system: libcublas.so.13";
         assert_eq!(error.to_string(), format!("libcublasLt.so.13 missing ({found})"));
         assert!(hint.unwrap().contains("setup --cuda"));
         let expected = format!("libcublasLt.so.13 missing, which only a GPU needs ({found})");
         assert_eq!(cuda(&places, folder, false).result.ok(), Some(expected));
         let all = [places[0].clone(), places[2].clone()];
-        let expected = "1 of 2 in /data/cuda, 1 in the system".to_owned();
-        assert_eq!(cuda(&all, folder, true).result.ok(), Some(expected));
+        assert_eq!(cuda(&all, folder, true).result.ok(), Some(found.to_owned()));
     }
 }

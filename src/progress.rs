@@ -35,16 +35,18 @@ const NAMED: usize = 5;
 pub(crate) struct Progress {
     bar: ProgressBar,
     ui: Ui,
+    /// Said with `-v` if the image model does not run on the CPU.
+    gpu_tip: Option<String>,
     last_line: Mutex<Instant>,
     /// Number of folders and files that could not be read.
     unreadable: AtomicUsize,
 }
 
 impl Progress {
-    pub(crate) fn new(ui: Ui) -> Progress {
+    pub(crate) fn new(ui: Ui, gpu_tip: Option<String>) -> Progress {
         let bar = ProgressBar::with_draw_target(Some(0), draw_target(ui)).with_style(counting());
         bar.enable_steady_tick(Duration::from_millis(200));
-        Progress { bar, ui, last_line: Mutex::new(Instant::now()), unreadable: AtomicUsize::new(0) }
+        Progress { bar, ui, gpu_tip, last_line: Mutex::new(Instant::now()), unreadable: AtomicUsize::new(0) }
     }
 
     /// Removes the bar, and counts the unreadable files that were not listed.
@@ -119,7 +121,8 @@ impl Reporter for Progress {
             Event::Queued => self.bar.inc_length(1),
             Event::WalkEnded => self.bar.set_style(with_eta()),
             Event::ModelLoaded { device, passed_over } => {
-                new_device_lines(self.ui, device, passed_over).iter().for_each(|line| self.say(line));
+                let tip = self.gpu_tip.as_deref();
+                new_device_lines(self.ui, device, passed_over, tip).iter().for_each(|line| self.say(line));
             }
             Event::Busy(busy) if self.ui.is_verbose() => self.say(&limit(&busy)),
             Event::Finished { path, outcome } => self.finished(path, outcome),
@@ -142,23 +145,30 @@ impl Reporter for Progress {
 
 /// Says where the image model runs, and warns if that is the CPU although there is a GPU.
 pub(crate) fn say_device(ui: Ui, device: Device, passed_over: &[PassedOver]) {
-    new_device_lines(ui, device, passed_over).iter().for_each(|line| print_line(line));
+    new_device_lines(ui, device, passed_over, None).iter().for_each(|line| print_line(line));
 }
 
 /// What is to be said of the device. Nothing is said twice by one process: `--watch` loads the model again and again.
-fn new_device_lines(ui: Ui, device: Device, passed_over: &[PassedOver]) -> Vec<String> {
+fn new_device_lines(ui: Ui, device: Device, passed_over: &[PassedOver], tip: Option<&str>) -> Vec<String> {
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
-    let mut lines = device_lines(ui.verbosity, device, passed_over);
+    let mut lines = device_lines(ui.verbosity, device, passed_over, tip);
     lines.retain(|line| said.insert(line.clone()));
     lines
 }
 
-fn device_lines(verbosity: Verbosity, device: Device, passed_over: &[PassedOver]) -> Vec<String> {
+fn device_lines(
+    verbosity: Verbosity,
+    device: Device,
+    passed_over: &[PassedOver],
+    gpu_tip: Option<&str>,
+) -> Vec<String> {
     let mut lines = Vec::new();
     let is_verbose = verbosity == Verbosity::Verbose;
     if is_verbose {
         lines.push(format!("the image model runs on {device}"));
+        let tip = gpu_tip.filter(|_| device != Device::Cpu);
+        lines.extend(tip.map(|tip| format!("tip: {tip}")));
     }
     for PassedOver { device: tried, gpu, reason, hint } in passed_over {
         match gpu {
@@ -416,7 +426,7 @@ mod tests {
         };
         #[track_caller]
         fn check(verbosity: Verbosity, device: Device, passed_over: PassedOver, expected: &[&str]) {
-            assert_eq!(device_lines(verbosity, device, &[passed_over]), expected);
+            assert_eq!(device_lines(verbosity, device, &[passed_over], Some("fp16")), expected);
         }
         let warning = ["warning: Card is not used: why", "hint: what to do"];
         let on_cpu = "the image model runs on cpu";
@@ -427,5 +437,7 @@ mod tests {
         check(Verbosity::Verbose, Device::Cpu, passed_over(None), &[on_cpu, "not on cuda: why"]);
         // Another device than the CPU works.
         check(Verbosity::Normal, Device::Cuda, passed_over(Some("Card")), &[]);
+        let on_cuda = ["the image model runs on cuda", "tip: fp16", "not on cuda: why"];
+        check(Verbosity::Verbose, Device::Cuda, passed_over(None), &on_cuda);
     }
 }

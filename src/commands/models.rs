@@ -196,6 +196,17 @@ pub(super) fn stronger(settings: &Settings) -> Option<String> {
     ))
 }
 
+/// For a GPU: recommends the 16-bit weights that the model's folder also has.
+pub(super) fn lighter(model: &Model) -> Option<String> {
+    model.has_unused_fp16().then(|| {
+        format!(
+            "{} also has 16-bit weights, which take half the memory and are usually faster on a GPU: `imgsearch index \
+             --precision fp16`. They count as another model, so all photos are embedded again",
+            model.space().label()
+        )
+    })
+}
+
 /// A warning that cut vectors find less, unless the model's files or the table say that it was trained for it.
 pub(super) fn cut_warning(settings: &Settings, model: &Model) -> Option<String> {
     let installed = settings.store().map_or_else(|_| Vec::new(), |store| store.installed());

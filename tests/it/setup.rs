@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use imgsearch::hint::Hint as _;
 use imgsearch::hub::Access;
-use imgsearch::setup::{Event, Kind, List, Problem, Setup, SetupError, Source};
+use imgsearch::setup::{Event, Kind, List, Pin, Problem, Setup, SetupError, Source};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -135,6 +135,39 @@ fn packages_are_found_downloaded_checked_and_installed_as_one_folder() {
     assert_eq!(fs::read(data.path().join("runtime/libb.so")).unwrap(), LIBRARY);
     assert_eq!(setup.installed(Kind::Runtime).unwrap(), Some(data.path().join("runtime")));
     assert_eq!(setup.problems(Kind::Runtime).unwrap(), []);
+}
+
+/// As for the CPU, with the packages of a stand-in.
+#[test]
+fn cuda_is_installed_as_a_whole_after_its_packages_were_named() {
+    let (data, packages) = (tempfile::tempdir().unwrap(), Packages::new());
+    let list = packages.list().replacen("part runtime", "part cuda", 1);
+    let setup = Setup::with_list(data.path(), List::parse(&list).unwrap(), "here");
+    let plan = setup.plan(Kind::Cuda).unwrap();
+    let planned: Vec<_> = plan.packages.iter().map(|wheel| wheel.file.pin.clone()).collect();
+    let pins = packages.files.iter().map(|(_, content)| (content.len() as u64, sha256(content)));
+    assert_eq!(planned, pins.map(|(size, sha256)| Pin { size, sha256 }).collect::<Vec<_>>());
+    let server = packages.server();
+    // No disk holds this. Nothing is downloaded then.
+    let huge = list.replacen(&format!(" {} ", LIBRARY.len()), &format!(" {} ", u64::MAX), 1);
+    let full = Setup::with_list(data.path(), List::parse(&huge).unwrap(), "here");
+    let error = full.install(Kind::Cuda, &source(&server), &|_| ()).unwrap_err();
+    assert!(matches!(error, SetupError::NoSpace { kind: Kind::Cuda, .. }), "{error}");
+    assert!(error.to_string().starts_with("ONNX Runtime with CUDA needs "), "{error}");
+    assert!(error.hint().unwrap().contains("--data DIR"));
+    assert_eq!((server.log().len(), setup.installed(Kind::Cuda).unwrap()), (0, None));
+    // The whole size comes first.
+    let events = Mutex::new(Vec::new());
+    let note = |event: Event<'_>| events.lock().unwrap().push(format!("{event:?}"));
+    setup.install(Kind::Cuda, &source(&server), &note).unwrap();
+    let first = format!("Download(Planned {{ files: 2, bytes: {}, have: 0 }})", plan.download);
+    assert_eq!(events.lock().unwrap().first(), Some(&first));
+    let folder = data.path().join("cuda");
+    assert_eq!(files_in(&folder), ["a-LICENSE", "liba.so.1", "libb.so"]);
+    assert_eq!(setup.installed(Kind::Cuda).unwrap(), Some(folder));
+    assert_eq!(setup.problems(Kind::Cuda).unwrap(), []);
+    assert_eq!(setup.remove(Kind::Cuda, &|_| ()).unwrap(), plan.installed + 4);
+    assert_eq!(files_in(data.path()), [".imgsearch-lock"]);
 }
 
 #[test]
@@ -435,7 +468,15 @@ fn the_sizes_of_cuda_are_said_first_and_what_the_system_has_is_left_out() {
         run(command.env("LD_LIBRARY_PATH", libraries), 2)
     };
     let first = said(libraries.path());
-    assert!(first.contains("ONNX Runtime with CUDA: 1.40 GB to download, 2.23 GB on the disk"), "{first}");
+    assert!(first.contains("ONNX Runtime with CUDA: 1.40 GB to download, 2.23 GB on the disk\n"), "{first}");
+    // And each package, before anything is asked of the index.
+    let cuda = Setup::new(libraries.path()).part(Kind::Cuda).unwrap().clone();
+    for wheel in &cuda.wheels {
+        let start = first.find(&format!("  {} {}: ", wheel.package, wheel.version)).unwrap();
+        let line = first[start..].lines().next().unwrap();
+        assert!(line.ends_with(&format!(" MB, sha256 {}", wheel.file.pin.sha256)), "{line}");
+        assert!(start < first.find("error: ").unwrap(), "{first}");
+    }
     // The last two have the same names for CUDA 12, so they are not taken from the system.
     for name in ["libcublas.so.13", "libcublasLt.so.13", "libcurand.so.10", "libcudnn.so.9"] {
         library(libraries.path(), name, "");
@@ -443,6 +484,28 @@ fn the_sizes_of_cuda_are_said_first_and_what_the_system_has_is_left_out() {
     let second = said(libraries.path());
     assert!(second.contains("  this system already has nvidia-cublas\n"), "{second}");
     assert!(second.contains("956.83 MB to download"), "{second}");
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn cuda_is_not_downloaded_again_and_one_command_removes_it() {
+    let libraries = tempfile::tempdir().unwrap();
+    driver(libraries.path(), 13000);
+    let user = Newcomer::new();
+    let setup = |args: &[&str]| {
+        let mut command = user.imgsearch("", &[&["setup"], args].concat());
+        run(command.env("LD_LIBRARY_PATH", libraries.path()).env("PIP_INDEX_URL", "http://127.0.0.1:1"), 0)
+    };
+    // Files of the right sizes, without content.
+    let data = user.models().parent().unwrap().to_owned();
+    fs::create_dir_all(data.join("cuda")).unwrap();
+    for (name, pin) in Setup::new(&data).part(Kind::Cuda).unwrap().files() {
+        let file = fs::File::create(data.join("cuda").join(name)).unwrap();
+        file.set_len(pin.map_or(0, |pin| pin.size)).unwrap();
+    }
+    assert!(setup(&["cuda"]).starts_with("everything is installed"));
+    assert_eq!(setup(&["--remove", "cuda"]), "ONNX Runtime with CUDA: removed, 2.23 GB\n");
+    assert!(!data.join("cuda").exists());
 }
 
 /// A run with `--device cuda` and an ONNX Runtime in this folder.

@@ -9,10 +9,11 @@ use imgsearch::model::cuda::{CudaVersion, Driver, Libraries, NEEDED, Place};
 use imgsearch::model::{Device, Gpu, NoNvidia, Nvidia, PassedOver, Runtime};
 use indicatif::BinaryBytes;
 
+use crate::commands::models;
 use crate::render::{Check, Wrong};
 
 /// Where the image model runs, and why not on another device.
-pub(super) fn device(model: &Model) -> Result<String> {
+pub(super) fn device(model: &Model) -> Result<(Device, String)> {
     let encoder = model.image_encoder()?;
     let mut text = format!("the image model runs on {}", encoder.device());
     for passed_over in encoder.passed_over() {
@@ -22,7 +23,12 @@ pub(super) fn device(model: &Model) -> Result<String> {
             _ => format!("; not on {device}: {reason}"),
         };
     }
-    Ok(text)
+    Ok((encoder.device(), text))
+}
+
+/// What would make the model faster on the device in use.
+pub(super) fn tip(device: Device, model: &Model) -> Option<String> {
+    (device != Device::Cpu).then(|| models::lighter(model))?
 }
 
 /// All other lines about GPUs. `asked` is the device that the user asked for.
@@ -125,6 +131,8 @@ fn other(device: Device, asked: Device, runtime: Option<&Runtime>) -> Check {
 
 #[cfg(test)]
 mod tests {
+    use imgsearch::model::{Execution, Precision};
+
     use super::*;
 
     #[track_caller]
@@ -160,6 +168,46 @@ mod tests {
         check(Device::Cuda, Err(NoNvidia::NoDriver), Err("install NVIDIA's driver"));
         let mismatch = NoNvidia::Refused("Driver/library version mismatch".into());
         check(Device::Auto, Err(mismatch), Err("restart the computer"));
+    }
+
+    #[test]
+    fn weights_of_16_bits_that_are_not_used_are_a_tip_for_a_gpu() {
+        let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models/clip-transformers");
+        let folder = tempfile::tempdir().unwrap();
+        let copy = |from: &str, to: &str| std::fs::copy(goldens.join(from), folder.path().join(to)).unwrap();
+        std::fs::create_dir(folder.path().join("onnx")).unwrap();
+        for name in ["config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"] {
+            copy(name, name);
+        }
+        copy("onnx/text_model.onnx", "onnx/text_model.onnx");
+        copy("onnx/vision_model.onnx", "onnx/vision_model.onnx");
+        let tip_on = |device, precision| {
+            let execution = Execution {
+                precision,
+                dim: None,
+                prompt: None,
+                cache_folder: None,
+                runtime_places: Vec::new(),
+                device,
+                threads: 1,
+            };
+            tip(device, &Model::open(folder.path(), execution).unwrap())
+        };
+        assert_eq!(tip_on(Device::Cuda, Precision::Auto), None);
+        copy("onnx/vision_model.onnx", "onnx/vision_model_fp16.onnx");
+        assert_eq!(
+            tip_on(Device::Cuda, Precision::Auto),
+            None,
+            "both towers are needed for --precision fp16"
+        );
+        copy("onnx/text_model.onnx", "onnx/text_model_fp16.onnx");
+        let found = tip_on(Device::Cuda, Precision::Auto).unwrap();
+        assert!(
+            found.contains(" also has 16-bit weights, ")
+                && found.contains("`imgsearch index --precision fp16`")
+        );
+        assert_eq!(tip_on(Device::Cuda, Precision::Fp16), None, "they are used");
+        assert_eq!(tip_on(Device::Cpu, Precision::Auto), None);
     }
 
     #[test]

@@ -171,6 +171,22 @@ mod tests {
     }
 
     #[test]
+    #[cfg(any(feature = "coreml", feature = "directml", feature = "openvino", feature = "rocm"))]
+    fn a_device_of_another_maker_says_which_onnx_runtime_it_needs() {
+        for device in Device::accelerators().filter(|device| *device != Device::Cuda) {
+            let needs = format!("it needs {}", device.runtime().unwrap());
+            let Check { what, result } = other(device, Device::Auto, None);
+            let expected = format!("not in this build of ONNX Runtime; {needs} (untested)");
+            assert_eq!((what, result.ok()), (device.name(), Some(expected)));
+            let Err(Wrong { error, hint }) = other(device, device, None).result else { panic!("not wrong") };
+            assert_eq!(
+                (error.to_string().as_str(), hint),
+                ("not in this build of ONNX Runtime", Some(needs))
+            );
+        }
+    }
+
+    #[test]
     fn weights_of_16_bits_that_are_not_used_are_a_tip_for_a_gpu() {
         let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models/clip-transformers");
         let folder = tempfile::tempdir().unwrap();

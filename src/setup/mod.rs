@@ -199,7 +199,7 @@ impl Setup {
             part.wheels.iter().partition(|wheel| needed.contains(wheel));
         Ok(Plan {
             kind,
-            packages: used.iter().map(|wheel| Wheel::clone(wheel)).collect(),
+            packages: used.iter().copied().cloned().collect(),
             download: used.iter().map(|wheel| wheel.file.pin.size).sum(),
             installed: self.files(part).iter().filter_map(|(_, pin)| Some(pin.as_ref()?.size)).sum(),
             of_the_system: of_the_system.into_iter().map(|wheel| wheel.package.clone()).collect(),

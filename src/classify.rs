@@ -95,6 +95,11 @@ impl Classifier {
         })
     }
 
+    /// The image tower, which knows its device.
+    pub fn image_encoder(&self) -> &ImageEncoder {
+        &self.image
+    }
+
     /// Sets other limits for pictures than the default.
     #[must_use]
     pub fn with_limits(self, limits: Limits) -> Classifier {

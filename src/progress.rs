@@ -1,10 +1,11 @@
 //! Progress and errors on stderr: a progress bar on a terminal, otherwise a line every few seconds.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::{Write, stderr};
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use imgsearch::EngineError;
@@ -21,7 +22,7 @@ use imgsearch_index::Error as IndexError;
 use indicatif::{DecimalBytes, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal::{escape, escape_path};
-use crate::ui::Ui;
+use crate::ui::{Ui, Verbosity};
 use crate::usage::UsageError;
 
 /// Time between progress lines if stderr is not a terminal.
@@ -30,23 +31,22 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// How many unreadable folders and files are listed by name. More are only counted.
 const NAMED: usize = 5;
 
-/// Whether this process has warned of a GPU that is not used.
-static WARNED_OF_GPU: AtomicBool = AtomicBool::new(false);
-
 /// Shows the progress of an index run.
 pub(crate) struct Progress {
     bar: ProgressBar,
     ui: Ui,
+    /// Said with `-v` if the image model does not run on the CPU.
+    gpu_tip: Option<String>,
     last_line: Mutex<Instant>,
     /// Number of folders and files that could not be read.
     unreadable: AtomicUsize,
 }
 
 impl Progress {
-    pub(crate) fn new(ui: Ui) -> Progress {
+    pub(crate) fn new(ui: Ui, gpu_tip: Option<String>) -> Progress {
         let bar = ProgressBar::with_draw_target(Some(0), draw_target(ui)).with_style(counting());
         bar.enable_steady_tick(Duration::from_millis(200));
-        Progress { bar, ui, last_line: Mutex::new(Instant::now()), unreadable: AtomicUsize::new(0) }
+        Progress { bar, ui, gpu_tip, last_line: Mutex::new(Instant::now()), unreadable: AtomicUsize::new(0) }
     }
 
     /// Removes the bar, and counts the unreadable files that were not listed.
@@ -62,26 +62,6 @@ impl Progress {
         let before = self.unreadable.fetch_add(1, Ordering::Relaxed);
         if before < NAMED || self.ui.is_verbose() {
             self.say(&format!("warning: cannot read {}: {error}", escape_path(path)));
-        }
-    }
-
-    /// Says where the image model runs. A GPU that is there and not used is worth a warning, because the run is slower.
-    fn runs_on(&self, device: Device, passed_over: &[PassedOver]) {
-        if self.ui.is_verbose() {
-            self.say(&format!("the image model runs on {device}"));
-        }
-        for passed_over in passed_over {
-            let PassedOver { device, reason, hint } = passed_over;
-            match passed_over.gpu().filter(|_| !self.ui.is_quiet()) {
-                // Once: `--watch` loads the model again and again.
-                Some(_) if WARNED_OF_GPU.swap(true, Ordering::Relaxed) => {}
-                Some(gpu) => {
-                    self.say(&format!("warning: {gpu} is not used: {reason}"));
-                    hint.iter().for_each(|hint| self.say(&format!("hint: {hint}")));
-                }
-                None if self.ui.is_verbose() => self.say(&format!("not on {device}: {reason}")),
-                None => {}
-            }
         }
     }
 
@@ -140,7 +120,10 @@ impl Reporter for Progress {
             }
             Event::Queued => self.bar.inc_length(1),
             Event::WalkEnded => self.bar.set_style(with_eta()),
-            Event::ModelLoaded { device, passed_over } => self.runs_on(device, passed_over),
+            Event::ModelLoaded { device, passed_over } => {
+                let tip = self.gpu_tip.as_deref();
+                new_device_lines(self.ui, device, passed_over, tip).iter().for_each(|line| self.say(line));
+            }
             Event::Busy(busy) if self.ui.is_verbose() => self.say(&limit(&busy)),
             Event::Finished { path, outcome } => self.finished(path, outcome),
             Event::Vanished => self.bar.inc(1),
@@ -158,6 +141,46 @@ impl Reporter for Progress {
             Event::Replacing { .. } | Event::Busy(_) | Event::Kept { .. } => {}
         }
     }
+}
+
+/// Says where the image model runs, and warns if that is the CPU although there is a GPU.
+pub(crate) fn say_device(ui: Ui, device: Device, passed_over: &[PassedOver]) {
+    new_device_lines(ui, device, passed_over, None).iter().for_each(|line| print_line(line));
+}
+
+/// What is to be said of the device. Nothing is said twice by one process: `--watch` loads the model again and again.
+fn new_device_lines(ui: Ui, device: Device, passed_over: &[PassedOver], tip: Option<&str>) -> Vec<String> {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut lines = device_lines(ui.verbosity, device, passed_over, tip);
+    lines.retain(|line| said.insert(line.clone()));
+    lines
+}
+
+fn device_lines(
+    verbosity: Verbosity,
+    device: Device,
+    passed_over: &[PassedOver],
+    gpu_tip: Option<&str>,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    let is_verbose = verbosity == Verbosity::Verbose;
+    if is_verbose {
+        lines.push(format!("the image model runs on {device}"));
+        let tip = gpu_tip.filter(|_| device != Device::Cpu);
+        lines.extend(tip.map(|tip| format!("tip: {tip}")));
+    }
+    for PassedOver { device: tried, gpu, reason, hint } in passed_over {
+        match gpu {
+            Some(gpu) if device == Device::Cpu && verbosity != Verbosity::Quiet => {
+                lines.push(format!("warning: {gpu} is not used: {reason}"));
+                lines.extend(hint.iter().map(|hint| format!("hint: {hint}")));
+            }
+            Some(_) | None if is_verbose => lines.push(format!("not on {tried}: {reason}")),
+            Some(_) | None => {}
+        }
+    }
+    lines
 }
 
 /// Which stage of a run was the limit, and how busy each was.
@@ -387,4 +410,34 @@ const HINTS: &[fn(&(dyn Error + 'static)) -> Option<String>] = &[
 
 fn hint_of<E: Error + Hint + 'static>(cause: &(dyn Error + 'static)) -> Option<String> {
     cause.downcast_ref::<E>()?.hint()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_that_is_not_used_is_worth_a_warning_only_if_the_cpu_is_used_instead() {
+        let passed_over = |gpu: Option<&str>| PassedOver {
+            device: Device::Cuda,
+            gpu: gpu.map(str::to_owned),
+            reason: "why".into(),
+            hint: Some("what to do".into()),
+        };
+        #[track_caller]
+        fn check(verbosity: Verbosity, device: Device, passed_over: PassedOver, expected: &[&str]) {
+            assert_eq!(device_lines(verbosity, device, &[passed_over], Some("fp16")), expected);
+        }
+        let warning = ["warning: Card is not used: why", "hint: what to do"];
+        let on_cpu = "the image model runs on cpu";
+        check(Verbosity::Normal, Device::Cpu, passed_over(Some("Card")), &warning);
+        check(Verbosity::Verbose, Device::Cpu, passed_over(Some("Card")), &[on_cpu, warning[0], warning[1]]);
+        check(Verbosity::Quiet, Device::Cpu, passed_over(Some("Card")), &[]);
+        check(Verbosity::Normal, Device::Cpu, passed_over(None), &[]);
+        check(Verbosity::Verbose, Device::Cpu, passed_over(None), &[on_cpu, "not on cuda: why"]);
+        // Another device than the CPU works.
+        check(Verbosity::Normal, Device::Cuda, passed_over(Some("Card")), &[]);
+        let on_cuda = ["the image model runs on cuda", "tip: fp16", "not on cuda: why"];
+        check(Verbosity::Verbose, Device::Cuda, passed_over(None), &on_cuda);
+    }
 }

@@ -17,6 +17,8 @@ pub(super) fn run(settings: &Settings, args: &ClassifyArgs) -> Result<Exit> {
     // Classifying must work even if the library cannot be read.
     let model = open_model(settings, &noted(&settings.library).unwrap_or_default())?;
     let classifier = Classifier::open(&model, &labels)?;
+    let encoder = classifier.image_encoder();
+    progress::say_device(settings.ui, encoder.device(), encoder.passed_over());
     let mut output = Output::new(settings.ui.look);
     let mut records = Records::new(&mut output, &layout, fit_fields())?;
     let mut exit = Exit::Done;

@@ -16,16 +16,18 @@ use crate::render::{Check, Output, Wrong, unless_reader_left};
 use crate::settings::Settings;
 
 pub(super) fn run(settings: &Settings) -> Result<Exit> {
-    let checks = checks(settings);
+    let (checks, gpu_tip) = checks(settings);
     let exit = if checks.iter().all(|check| check.result.is_ok()) { Exit::Done } else { Exit::Failed };
     let mut output = Output::new(settings.ui.look);
     let written = checks.iter().try_for_each(|check| output.check(check));
+    let written = written.and_then(|()| output.tip(gpu_tip.as_deref()));
     let written = written.and_then(|()| output.tip(models::stronger(settings).as_deref()));
     unless_reader_left(written.and_then(|()| output.finish()))?;
     Ok(exit)
 }
 
-fn checks(settings: &Settings) -> Vec<Check> {
+/// All checks, and a tip for the GPU in use.
+fn checks(settings: &Settings) -> (Vec<Check>, Option<String>) {
     let check = |what, result: Result<String>| {
         let result = result.map_err(|error| Wrong { hint: progress::hint(&error), error });
         Check { what, result }
@@ -33,10 +35,12 @@ fn checks(settings: &Settings) -> Vec<Check> {
     let model = open_model(settings, &noted(&settings.library).unwrap_or_default());
     match model {
         Ok(model) => {
+            let device = gpu::device(&model);
+            let tip = device.as_ref().ok().and_then(|(device, _)| gpu::tip(*device, &model));
             let mut checks = vec![
                 check("ONNX Runtime", model.runtime().map_err(Into::into).map(describe)),
                 check("model", check_model(&model)),
-                check("device", gpu::device(&model)),
+                check("device", device.map(|(_, text)| text)),
             ];
             checks.extend(gpu::checks(settings.execution().device, model.runtime().ok()));
             checks.extend([
@@ -44,16 +48,19 @@ fn checks(settings: &Settings) -> Vec<Check> {
                 check_heif(),
                 check("library", check_library(settings, Some(&model))),
             ]);
-            checks
+            (checks, tip)
         }
         Err(error) => {
             let runtime = Runtime::load(&settings.execution().runtime_places);
-            vec![
+            let gpus = gpu::checks(settings.execution().device, runtime.as_ref().ok());
+            let mut checks = vec![
                 check("ONNX Runtime", runtime.map_err(Into::into).map(|runtime| describe(&runtime))),
                 check("model", Err(error)),
-                check_heif(),
-                check("library", check_library(settings, None)),
-            ]
+                check("device", Ok("it cannot be told without a model".to_owned())),
+            ];
+            checks.extend(gpus);
+            checks.extend([check_heif(), check("library", check_library(settings, None))]);
+            (checks, None)
         }
     }
 }

@@ -10,6 +10,7 @@ use imgsearch::hub::{
     Event, HubError, Installed, KNOWN, Known, OFFLINE, Precisions, Pulled, RECOMMENDED, STRONGER, Store,
     Wanted, is_archive,
 };
+use imgsearch::model::ImageEncoder;
 use indicatif::ProgressBar;
 
 use super::{Exit, noted, open_model};
@@ -154,10 +155,13 @@ fn bench(settings: &Settings, args: &BenchArgs) -> Result<Exit> {
     };
     let share = Duration::from_secs(args.seconds.into()) / u32::try_from(models.len().max(1))?;
     let mut speeds = store.speeds().with(settings.execution().device.name(), settings.threads);
+    let say_device = |encoder: &ImageEncoder| {
+        progress::say_device(settings.ui, encoder.device(), encoder.passed_over());
+    };
     let mut failed = None;
     for model in &models {
         let measured = Model::open(&model.folder, settings.execution())
-            .and_then(|opened| Ok((opened.space().id().to_owned(), opened.speed(share)?)));
+            .and_then(|opened| Ok((opened.space().id().to_owned(), opened.speed(share, say_device)?)));
         match measured {
             Ok((space, speed)) => speeds.add(&model.name, &space, known(model), speed),
             Err(error) => {
@@ -190,6 +194,17 @@ pub(super) fn stronger(settings: &Settings) -> Option<String> {
         known.name,
         speed.recip()
     ))
+}
+
+/// For a GPU: recommends the 16-bit weights that the model's folder also has.
+pub(super) fn lighter(model: &Model) -> Option<String> {
+    model.has_unused_fp16().then(|| {
+        format!(
+            "{} also has 16-bit weights, which take half the memory and are usually faster on a GPU: `imgsearch index \
+             --precision fp16`. They count as another model, so all photos are embedded again",
+            model.space().label()
+        )
+    })
 }
 
 /// A warning that cut vectors find less, unless the model's files or the table say that it was trained for it.

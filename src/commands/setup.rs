@@ -1,7 +1,7 @@
 //! `setup`.
 
 use anyhow::Result;
-use imgsearch::setup::{Event, Kind, Plan, Problem, Setup, Source};
+use imgsearch::setup::{Event, Kind, Pin, Plan, Problem, Setup, Source};
 use indicatif::DecimalBytes;
 
 use super::Exit;
@@ -108,9 +108,13 @@ fn install(settings: &Settings, args: &SetupArgs, setup: &Setup, kinds: &[Kind])
 /// Says what will be downloaded and installed, before it is.
 fn say_plan(settings: &Settings, setup: &Setup, kinds: &[Kind]) -> Result<()> {
     let plans = kinds.iter().map(|kind| setup.plan(*kind)).collect::<Result<Vec<_>, _>>()?;
-    for Plan { kind, download, installed, of_the_system } in &plans {
+    for Plan { kind, packages, download, installed, of_the_system } in &plans {
         let (download, installed) = (DecimalBytes(*download), DecimalBytes(*installed));
         say(settings.ui, &format!("{}: {download} to download, {installed} on the disk", kind.title()))?;
+        for wheel in packages {
+            let Pin { size, sha256 } = &wheel.file.pin;
+            say(settings.ui, &format!("  {wheel}: {}, sha256 {sha256}", DecimalBytes(*size)))?;
+        }
         if !of_the_system.is_empty() {
             say(settings.ui, &format!("  this system already has {}", of_the_system.join(", ")))?;
         }

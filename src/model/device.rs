@@ -144,3 +144,21 @@ impl fmt::Display for Device {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names and values that ONNX Runtime gets (`onnxruntime_providers_options`).
+    #[test]
+    fn the_options_for_cuda_are_those_that_are_documented() {
+        let options = format!("{:?}", cuda());
+        for (name, value) in [
+            ("use_tf32", "false"),
+            ("arena_extend_strategy", "kSameAsRequested"),
+            ("cudnn_conv_algo_search", "HEURISTIC"),
+        ] {
+            assert!(options.contains(&format!("{name:?}: {value:?}")), "no {name} = {value} in {options}");
+        }
+    }
+}

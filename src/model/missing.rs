@@ -1,6 +1,8 @@
 //! What to do if a device does not work.
 
-use super::{Device, ModelError, Nvidia};
+use std::path::Path;
+
+use super::{Device, ModelError, NoNvidia, Nvidia, nvidia};
 use crate::hint::Hint;
 
 /// A device that [`Device::Auto`] tried and that does not work.
@@ -8,6 +10,9 @@ use crate::hint::Hint;
 pub struct PassedOver {
     /// The device.
     pub device: Device,
+    /// What this machine has, as far as that is known, and is not used: the name of the GPU, or of the device. `None` if
+    /// nothing shows that there is one.
+    pub gpu: Option<String>,
     /// Why it does not work.
     pub reason: String,
     /// What to do about it.
@@ -23,13 +28,26 @@ impl PassedOver {
         } else {
             error.to_string()
         };
-        PassedOver { device, reason, hint: error.hint() }
+        // Nobody makes a build for another device without having it.
+        let passed_over = PassedOver { device, gpu: Some(device.to_string()), reason, hint: error.hint() };
+        if device != Device::Cuda {
+            return passed_over;
+        }
+        passed_over.of_nvidia(Nvidia::find(), nvidia::has_device_file(Path::new("/dev")))
     }
 
-    /// The name of the GPU that is not used although its driver works; `None` if there is none, or if nobody can tell.
-    pub fn gpu(&self) -> Option<String> {
-        (self.device == Device::Cuda).then_some(())?;
-        Some(Nvidia::find().ok()?.gpus.first()?.name.clone())
+    /// With what is known of NVIDIA's GPUs. A driver that does not work is the first thing to mend.
+    fn of_nvidia(self, found: Result<Nvidia, NoNvidia>, has_device_file: bool) -> PassedOver {
+        let unknown = || Some("the NVIDIA GPU".to_owned());
+        match found {
+            Ok(Nvidia { gpus, .. }) => {
+                PassedOver { gpu: gpus.into_iter().next().map(|gpu| gpu.name), ..self }
+            }
+            Err(NoNvidia::NoDriver) => PassedOver { gpu: has_device_file.then(unknown).flatten(), ..self },
+            Err(error @ NoNvidia::Refused(_)) => {
+                PassedOver { gpu: unknown(), reason: error.to_string(), hint: error.hint(), ..self }
+            }
+        }
     }
 }
 
@@ -102,6 +120,44 @@ const MEMORY_MESSAGES: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_shows_that_there_is_a_gpu_is_worth_a_warning() {
+        #[track_caller]
+        fn check(found: Result<Nvidia, NoNvidia>, has_device_file: bool, gpu: Option<&str>, reason: &str) {
+            let none = PassedOver { device: Device::Cuda, gpu: None, reason: "none".into(), hint: None };
+            let told = none.of_nvidia(found, has_device_file);
+            assert_eq!((told.gpu.as_deref(), told.reason.as_str()), (gpu, reason));
+        }
+        let nvidia = |gpus| Nvidia { driver: "580.65.06".into(), cuda: None, gpus };
+        let gpu = super::super::Gpu { name: "Test Card".into(), memory: 8 << 30, free: 6 << 30 };
+        check(Ok(nvidia(vec![gpu])), true, Some("Test Card"), "none");
+        check(Ok(nvidia(vec![])), false, None, "none");
+        check(Err(NoNvidia::NoDriver), false, None, "none");
+        // A container that got the GPU, but not all of the driver's libraries.
+        check(Err(NoNvidia::NoDriver), true, Some("the NVIDIA GPU"), "none");
+        let mismatch = NoNvidia::Refused("version mismatch".into());
+        check(
+            Err(mismatch),
+            false,
+            Some("the NVIDIA GPU"),
+            "the NVIDIA driver does not work: version mismatch",
+        );
+    }
+
+    #[test]
+    #[cfg(any(feature = "coreml", feature = "directml", feature = "openvino", feature = "rocm"))]
+    fn a_device_that_the_build_was_made_for_is_worth_a_warning() {
+        for device in Device::accelerators().filter(|device| *device != Device::Cuda) {
+            let error = ModelError::DeviceMissing { device, detail: "not in this build. ".into() };
+            let told = PassedOver::new(device, &error);
+            assert_eq!(
+                (told.gpu.as_deref(), told.reason.as_str()),
+                (Some(device.name()), "not in this build")
+            );
+            assert!(told.hint.unwrap().contains("ORT_DYLIB_PATH"));
+        }
+    }
 
     #[test]
     fn the_hint_for_cuda_fits_the_reason() {

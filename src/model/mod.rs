@@ -221,6 +221,12 @@ impl Model {
         format!("{} {size} {modified:?} {prompt:?}", text.file.display())
     }
 
+    /// Whether its folder also has an image tower with 16-bit weights, which is not used.
+    pub fn has_unused_fp16(&self) -> bool {
+        let half = ModelConfig::read(&self.folder, Precision::Fp16);
+        half.is_ok_and(|half| half.image.file != self.config.image.file && half.image.file.is_file())
+    }
+
     /// The preprocessing of pictures for [`ImageEncoder::encode_images`].
     pub fn preprocess(&self) -> Preprocess {
         Preprocess::new(self.config.image.preprocess.clone())

@@ -6,9 +6,12 @@
 #![expect(unsafe_code, reason = "NVML is a C library, loaded at run time")]
 
 use std::ffi::{CStr, c_char, c_int, c_uint, c_ulonglong, c_void};
+use std::path::Path;
 use std::ptr::null_mut;
 
 use libloading::{Library, Symbol};
+
+use crate::hint::Hint;
 
 /// The library's name, which the system looks up.
 const NAME: &str = if cfg!(windows) { "nvml.dll" } else { "libnvidia-ml.so.1" };
@@ -46,6 +49,25 @@ pub enum NoNvidia {
     /// The driver is installed but does not work. It may wait for a restart after an update.
     #[error("the NVIDIA driver does not work: {0}")]
     Refused(String),
+}
+
+impl Hint for NoNvidia {
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            NoNvidia::NoDriver => "install NVIDIA's driver; in a container, pass the GPU on (`--gpus all`)",
+            NoNvidia::Refused(_) => {
+                "restart the computer if the driver was updated, or install the driver again"
+            }
+        };
+        Some(hint.to_owned())
+    }
+}
+
+/// Whether `/dev` has the file of a GPU, such as `nvidia0`. The kernel's part of the driver makes it, on Linux only.
+pub(super) fn has_device_file(dev: &Path) -> bool {
+    let entries = dev.read_dir().into_iter().flatten().flatten();
+    let is_gpu = |name: &str| name.strip_prefix("nvidia").is_some_and(|number| number.parse::<u32>().is_ok());
+    entries.map(|entry| entry.file_name()).any(|name| name.to_str().is_some_and(is_gpu))
 }
 
 impl Nvidia {
@@ -185,5 +207,22 @@ impl Drop for Nvml {
             // SAFETY: it takes back one initialisation, or reports that there was none. No handle is used after it.
             unsafe { shutdown() };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gpu_has_a_device_file_with_a_number() {
+        let dev = tempfile::tempdir().unwrap();
+        assert!(!has_device_file(&dev.path().join("none")));
+        for name in ["null", "nvidiactl", "nvidia-uvm"] {
+            std::fs::write(dev.path().join(name), "").unwrap();
+        }
+        assert!(!has_device_file(dev.path()));
+        std::fs::write(dev.path().join("nvidia1"), "").unwrap();
+        assert!(has_device_file(dev.path()));
     }
 }

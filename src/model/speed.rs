@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use ndarray::Array3;
 
-use super::{BatchSize, Device, Encode, Encoded, Model, ModelError};
+use super::{BatchSize, Device, Encode, Encoded, ImageEncoder, Model, ModelError};
 
 /// The text tower gets one part in this many of the time.
 const TEXT_SHARE: u32 = 5;
@@ -33,13 +33,13 @@ pub struct ImageSpeed {
 
 impl Model {
     /// Measures the speed of both towers. It takes about `most`, including loading. Each tower runs at least twice, and the
-    /// first run does not count.
+    /// first run does not count. `loaded` gets the image tower before it is measured.
     ///
     /// # Errors
     /// As [`Model::image_encoder`] and [`Model::text_encoder`].
-    pub fn speed(&self, most: Duration) -> Result<Speed, ModelError> {
+    pub fn speed(&self, most: Duration, loaded: impl FnOnce(&ImageEncoder)) -> Result<Speed, ModelError> {
         let for_text = most / TEXT_SHARE;
-        let images = self.image_speed(most - for_text)?;
+        let images = self.measure_images(most - for_text, loaded)?;
         let begin = Instant::now();
         let encoder = self.text_encoder()?;
         let query = median_of(begin + for_text, || encoder.encode_text(QUERY).map(drop))?;
@@ -51,8 +51,17 @@ impl Model {
     /// # Errors
     /// As [`Model::image_encoder`].
     pub fn image_speed(&self, most: Duration) -> Result<ImageSpeed, ModelError> {
+        self.measure_images(most, |_| ())
+    }
+
+    fn measure_images(
+        &self,
+        most: Duration,
+        loaded: impl FnOnce(&ImageEncoder),
+    ) -> Result<ImageSpeed, ModelError> {
         let begin = Instant::now();
         let encoder = self.image_encoder()?;
+        loaded(&encoder);
         let [height, width] = self.config.image.preprocess.image_size;
         let batch_of = |pictures| vec![Array3::zeros((3, height as usize, width as usize)); pictures];
         let batch = batch_of(best_size(&encoder, begin + most / 2, batch_of)?);

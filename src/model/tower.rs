@@ -21,11 +21,10 @@ use ort::session::{Session, SessionInputValue};
 use ort::value::{DynValue, PrimitiveTensorElementType, Tensor};
 
 use super::batch::Encoded;
-use super::cuda::Libraries;
 use super::layout::ModelConfig;
 use super::missing::is_out_of_memory;
 use super::ports::{Element, Embedding, Port};
-use super::{Device, ModelError, PassedOver, Runtime, class_token, onnx};
+use super::{Device, ModelError, PassedOver, Runtime, class_token, cuda, onnx};
 
 /// A loaded ONNX file with known inputs and an output `[batch, embed_dim]`.
 pub(super) struct Tower {
@@ -309,7 +308,7 @@ fn with_provider(
 ) -> Result<SessionBuilder, ModelError> {
     let Some(provider) = device.provider() else { return Ok(builder) };
     if device == Device::Cuda {
-        Libraries::beside(runtime.path()).load(runtime.path()).map_err(ModelError::Cuda)?;
+        cuda::prepare(runtime).map_err(ModelError::Cuda)?;
     }
     builder
         .with_execution_providers([provider.error_on_failure()])

@@ -72,7 +72,9 @@ pub struct Source {
 pub struct Plan {
     /// What will be installed.
     pub kind: Kind,
-    /// Bytes to download. An earlier attempt may have some of them.
+    /// The packages to download.
+    pub packages: Vec<Wheel>,
+    /// Their bytes. An earlier attempt may have some of them.
     pub download: u64,
     /// Bytes that it will take on the disk.
     pub installed: u64,
@@ -197,6 +199,7 @@ impl Setup {
             part.wheels.iter().partition(|wheel| needed.contains(wheel));
         Ok(Plan {
             kind,
+            packages: used.iter().copied().cloned().collect(),
             download: used.iter().map(|wheel| wheel.file.pin.size).sum(),
             installed: self.files(part).iter().filter_map(|(_, pin)| Some(pin.as_ref()?.size)).sum(),
             of_the_system: of_the_system.into_iter().map(|wheel| wheel.package.clone()).collect(),

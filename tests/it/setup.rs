@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use imgsearch::hint::Hint as _;
 use imgsearch::hub::Access;
-use imgsearch::setup::{Event, Kind, List, Problem, Setup, SetupError, Source};
+use imgsearch::setup::{Event, Kind, List, Pin, Problem, Setup, SetupError, Source};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -135,6 +135,39 @@ fn packages_are_found_downloaded_checked_and_installed_as_one_folder() {
     assert_eq!(fs::read(data.path().join("runtime/libb.so")).unwrap(), LIBRARY);
     assert_eq!(setup.installed(Kind::Runtime).unwrap(), Some(data.path().join("runtime")));
     assert_eq!(setup.problems(Kind::Runtime).unwrap(), []);
+}
+
+/// As for the CPU, with the packages of a stand-in.
+#[test]
+fn cuda_is_installed_as_a_whole_after_its_packages_were_named() {
+    let (data, packages) = (tempfile::tempdir().unwrap(), Packages::new());
+    let list = packages.list().replacen("part runtime", "part cuda", 1);
+    let setup = Setup::with_list(data.path(), List::parse(&list).unwrap(), "here");
+    let plan = setup.plan(Kind::Cuda).unwrap();
+    let planned: Vec<_> = plan.packages.iter().map(|wheel| wheel.file.pin.clone()).collect();
+    let pins = packages.files.iter().map(|(_, content)| (content.len() as u64, sha256(content)));
+    assert_eq!(planned, pins.map(|(size, sha256)| Pin { size, sha256 }).collect::<Vec<_>>());
+    let server = packages.server();
+    // No disk holds this. Nothing is downloaded then.
+    let huge = list.replacen(&format!(" {} ", LIBRARY.len()), &format!(" {} ", u64::MAX), 1);
+    let full = Setup::with_list(data.path(), List::parse(&huge).unwrap(), "here");
+    let error = full.install(Kind::Cuda, &source(&server), &|_| ()).unwrap_err();
+    assert!(matches!(error, SetupError::NoSpace { kind: Kind::Cuda, .. }), "{error}");
+    assert!(error.to_string().starts_with("ONNX Runtime with CUDA needs "), "{error}");
+    assert!(error.hint().unwrap().contains("--data DIR"));
+    assert_eq!((server.log().len(), setup.installed(Kind::Cuda).unwrap()), (0, None));
+    // The whole size comes first.
+    let events = Mutex::new(Vec::new());
+    let note = |event: Event<'_>| events.lock().unwrap().push(format!("{event:?}"));
+    setup.install(Kind::Cuda, &source(&server), &note).unwrap();
+    let first = format!("Download(Planned {{ files: 2, bytes: {}, have: 0 }})", plan.download);
+    assert_eq!(events.lock().unwrap().first(), Some(&first));
+    let folder = data.path().join("cuda");
+    assert_eq!(files_in(&folder), ["a-LICENSE", "liba.so.1", "libb.so"]);
+    assert_eq!(setup.installed(Kind::Cuda).unwrap(), Some(folder));
+    assert_eq!(setup.problems(Kind::Cuda).unwrap(), []);
+    assert_eq!(setup.remove(Kind::Cuda, &|_| ()).unwrap(), plan.installed + 4);
+    assert_eq!(files_in(data.path()), [".imgsearch-lock"]);
 }
 
 #[test]
@@ -435,13 +468,44 @@ fn the_sizes_of_cuda_are_said_first_and_what_the_system_has_is_left_out() {
         run(command.env("LD_LIBRARY_PATH", libraries), 2)
     };
     let first = said(libraries.path());
-    assert!(first.contains("ONNX Runtime with CUDA: 1.40 GB to download, 2.23 GB on the disk"), "{first}");
-    for name in ["libcublas.so.13", "libcublasLt.so.13", "libcurand.so.10"] {
+    assert!(first.contains("ONNX Runtime with CUDA: 1.40 GB to download, 2.23 GB on the disk\n"), "{first}");
+    // And each package, before anything is asked of the index.
+    let cuda = Setup::new(libraries.path()).part(Kind::Cuda).unwrap().clone();
+    for wheel in &cuda.wheels {
+        let start = first.find(&format!("  {} {}: ", wheel.package, wheel.version)).unwrap();
+        let line = first[start..].lines().next().unwrap();
+        assert!(line.ends_with(&format!(" MB, sha256 {}", wheel.file.pin.sha256)), "{line}");
+        assert!(start < first.find("error: ").unwrap(), "{first}");
+    }
+    // The last two have the same names for CUDA 12, so they are not taken from the system.
+    for name in ["libcublas.so.13", "libcublasLt.so.13", "libcurand.so.10", "libcudnn.so.9"] {
         library(libraries.path(), name, "");
     }
     let second = said(libraries.path());
-    assert!(second.contains("this system already has nvidia-cublas, nvidia-curand"), "{second}");
-    assert!(second.contains("879.72 MB to download"), "{second}");
+    assert!(second.contains("  this system already has nvidia-cublas\n"), "{second}");
+    assert!(second.contains("956.83 MB to download"), "{second}");
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn cuda_is_not_downloaded_again_and_one_command_removes_it() {
+    let libraries = tempfile::tempdir().unwrap();
+    driver(libraries.path(), 13000);
+    let user = Newcomer::new();
+    let setup = |args: &[&str]| {
+        let mut command = user.imgsearch("", &[&["setup"], args].concat());
+        run(command.env("LD_LIBRARY_PATH", libraries.path()).env("PIP_INDEX_URL", "http://127.0.0.1:1"), 0)
+    };
+    // Files of the right sizes, without content.
+    let data = user.models().parent().unwrap().to_owned();
+    fs::create_dir_all(data.join("cuda")).unwrap();
+    for (name, pin) in Setup::new(&data).part(Kind::Cuda).unwrap().files() {
+        let file = fs::File::create(data.join("cuda").join(name)).unwrap();
+        file.set_len(pin.map_or(0, |pin| pin.size)).unwrap();
+    }
+    assert!(setup(&["cuda"]).starts_with("everything is installed"));
+    assert_eq!(setup(&["--remove", "cuda"]), "ONNX Runtime with CUDA: removed, 2.23 GB\n");
+    assert!(!data.join("cuda").exists());
 }
 
 /// A run with `--device cuda` and an ONNX Runtime in this folder.
@@ -476,19 +540,79 @@ fn a_run_on_cuda_says_what_is_missing() {
     check_device(&beside, libraries.path(), &["made for CUDA 12.8", "hint: update NVIDIA's driver to 580"]);
     driver(libraries.path(), 13010);
     check_device(&beside, libraries.path(), &["without CUDA", "hint: run `imgsearch setup --cuda`"]);
-    // The provider is there, but not what it needs.
+    // A build that the user made or chose may be for CUDA 12: only ONNX Runtime knows what it needs.
     library(folder.path(), "libonnxruntime_providers_cuda.so", "");
-    let missing = ["libcudart.so.13 is neither in", "hint: run `imgsearch setup --cuda`"];
+    driver(libraries.path(), 12080);
+    let own = ["cannot run on cuda: CUDA execution provider is not enabled in this build"];
+    check_device(&beside, libraries.path(), &own);
+    // In the folder that set-up made, what is needed is known.
+    fs::write(folder.path().join("nvidia-cudnn-cu13-License.txt"), "").unwrap();
+    check_device(&beside, libraries.path(), &["made for CUDA 12.8", "hint: update NVIDIA's driver to 580"]);
+    driver(libraries.path(), 13010);
+    let missing = ["there is no libcudart.so.13 in ", "hint: run `imgsearch setup --cuda`"];
     check_device(&beside, libraries.path(), &missing);
     // All but the last, some in the folder and some in the system.
-    for name in &imgsearch::model::cuda::Libraries::names()[..3] {
+    for name in ["libcudart.so.13", "libcurand.so.10", "libcublas.so.13"] {
         library(folder.path(), name, "");
     }
-    for name in &imgsearch::model::cuda::Libraries::names()[3..6] {
+    for name in ["libcublasLt.so.13", "libnvrtc.so.13", "libnvJitLink.so.13"] {
         library(libraries.path(), name, "");
     }
-    check_device(&beside, libraries.path(), &["libcudnn.so.9 is neither in"]);
-    // Everything is found, and ONNX Runtime finds that the provider is none.
+    // cuDNN for CUDA 12 has the same name.
+    library(libraries.path(), "libcudnn.so.9", "");
+    let other = "there is no libcudnn.so.9 in ";
+    check_device(&beside, libraries.path(), &[other, "its name does not tell for which CUDA it is"]);
+    // cuDNN opens its parts only when it needs them, in the middle of a run.
     library(folder.path(), "libcudnn.so.9", "");
-    check_device(&beside, libraries.path(), &["cannot run on cuda", "imgsearch setup --cuda"]);
+    check_device(&beside, libraries.path(), &["there is no libcudnn_adv.so.9 in ", "libcudnn.so.9 needs it"]);
+    for part in ["adv", "cnn", "engines_precompiled", "engines_runtime_compiled", "engines_tensor_ir"] {
+        library(folder.path(), &format!("libcudnn_{part}.so.9"), "");
+    }
+    for part in ["ext", "graph", "heuristic", "ops"] {
+        library(folder.path(), &format!("libcudnn_{part}.so.9"), "");
+    }
+    // Everything is found, and ONNX Runtime finds that the provider is none.
+    check_device(&beside, libraries.path(), &["cannot run on cuda: CUDA execution provider is not enabled"]);
+}
+
+/// What `doctor` says with an ONNX Runtime in this folder.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn doctor(runtime: &Path, libraries: &Path, args: &[&str]) -> String {
+    let user = Newcomer::new();
+    let mut command = user.imgsearch("", &[&["doctor"], args].concat());
+    run(command.env("ORT_DYLIB_PATH", runtime).env("LD_LIBRARY_PATH", libraries), 2)
+}
+
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn doctor_knows_gpu_and_libraries_without_a_model_and_names_each_library() {
+    let (libraries, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    driver(libraries.path(), 13010);
+    let said = doctor(&installed().join("runtime"), libraries.path(), &[]);
+    assert!(said.contains("wrong  model: "), "{said}");
+    assert!(said.contains("ok     device: it cannot be told without a model\n"), "{said}");
+    assert!(said.contains("ok     GPU: no NVIDIA driver was found\n"), "{said}");
+    assert!(!said.contains("CUDA libraries"), "{said}");
+    let runtime = fs::read_dir(installed().join("runtime")).unwrap().flatten().map(|entry| entry.path());
+    let runtime =
+        runtime.into_iter().find(|path| path.to_string_lossy().contains("libonnxruntime.so")).unwrap();
+    let beside = folder.path().join(runtime.file_name().unwrap());
+    std::os::unix::fs::symlink(&runtime, &beside).unwrap();
+    library(folder.path(), "libonnxruntime_providers_cuda.so", "");
+    let said = doctor(&beside, libraries.path(), &["--device", "cuda"]);
+    assert!(said.contains("ok     CUDA libraries: those of your own ONNX Runtime in "), "{said}");
+    for name in ["nvidia-cudnn-cu13-License.txt", "libcudnn.so.9", "libcudnn_ops.so.9"] {
+        library(folder.path(), name, "");
+    }
+    library(libraries.path(), "libcublas.so.13", "");
+    let said = doctor(&beside, libraries.path(), &["--device", "cuda"]);
+    let place = folder.path().display();
+    for line in [
+        "wrong  CUDA libraries: libcudart.so.13, libcublasLt.so.13, libcurand.so.10, libnvrtc.so.13, libnvJitLink.so.13, \
+         libcudnn_adv.so.9, libcudnn_cnn.so.9, ",
+        &format!("(in {place}: libcudnn.so.9, libcudnn_ops.so.9; in the system: libcublas.so.13)\n"),
+        "       hint: `imgsearch setup --cuda` installs them\n",
+    ] {
+        assert!(said.contains(line), "no {line:?} in:\n{said}");
+    }
 }

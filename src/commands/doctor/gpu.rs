@@ -9,20 +9,26 @@ use imgsearch::model::cuda::{CudaVersion, Driver, Libraries, NEEDED, Place};
 use imgsearch::model::{Device, Gpu, NoNvidia, Nvidia, PassedOver, Runtime};
 use indicatif::BinaryBytes;
 
+use crate::commands::models;
 use crate::render::{Check, Wrong};
 
 /// Where the image model runs, and why not on another device.
-pub(super) fn device(model: &Model) -> Result<String> {
+pub(super) fn device(model: &Model) -> Result<(Device, String)> {
     let encoder = model.image_encoder()?;
     let mut text = format!("the image model runs on {}", encoder.device());
     for passed_over in encoder.passed_over() {
-        let PassedOver { device, reason, hint } = passed_over;
-        text += &match (passed_over.gpu(), hint) {
+        let PassedOver { device, gpu, reason, hint } = passed_over;
+        text += &match (gpu, hint) {
             (Some(gpu), Some(hint)) => format!("; {gpu} is not used: {reason} ({hint})"),
             _ => format!("; not on {device}: {reason}"),
         };
     }
-    Ok(text)
+    Ok((encoder.device(), text))
+}
+
+/// What would make the model faster on the device in use.
+pub(super) fn tip(device: Device, model: &Model) -> Option<String> {
+    (device != Device::Cpu).then(|| models::lighter(model))?
 }
 
 /// All other lines about GPUs. `asked` is the device that the user asked for.
@@ -34,34 +40,44 @@ pub(super) fn checks(asked: Device, runtime: Option<&Runtime>) -> Vec<Check> {
     let are_needed = asked == Device::Cuda || found.as_ref().is_ok_and(|nvidia| !nvidia.gpus.is_empty());
     let libraries = runtime.map(|runtime| Libraries::beside(runtime.path()));
     let libraries = libraries.filter(|libraries| libraries.runtime().is_some());
-    let libraries = libraries.map(|libraries| cuda(&libraries.places(), libraries.folder(), are_needed));
-    std::iter::once(nvidia(asked, found)).chain(libraries).chain(others).collect()
+    // Only what set-up installed needs just this driver and these libraries.
+    let (of_setup, own): (Vec<_>, Vec<_>) = libraries.into_iter().partition(Libraries::are_of_setup);
+    let needed = own.is_empty().then_some(NEEDED);
+    let own = own.iter().map(|libraries| Check {
+        what: "CUDA libraries",
+        result: Ok(format!("those of your own ONNX Runtime in {}", libraries.folder().display())),
+    });
+    let of_setup = of_setup.iter().map(|libraries| cuda(&libraries.places(), libraries.folder(), are_needed));
+    std::iter::once(nvidia(asked, needed, found)).chain(of_setup).chain(own).chain(others).collect()
 }
 
-/// The libraries of CUDA and cuDNN for a build of ONNX Runtime with CUDA, which is in `folder`.
+/// The libraries of CUDA and cuDNN that set-up installed in `folder`, or left out because the system has them.
 fn cuda(places: &[(&str, Place)], folder: &Path, are_needed: bool) -> Check {
-    let missing: Vec<_> = places
-        .iter()
-        .filter(|(_, place)| matches!(place, Place::Missing(_)))
-        .map(|(name, _)| *name)
-        .collect();
-    let in_folder = places.iter().filter(|(_, place)| matches!(place, Place::Folder(_))).count();
-    let in_system = places.len() - in_folder - missing.len();
-    let where_found =
-        format!("{in_folder} of {} in {}, {in_system} in the system", places.len(), folder.display());
+    let names = |is_wanted: fn(&Place) -> bool| {
+        let names: Vec<_> =
+            places.iter().filter(|(_, place)| is_wanted(place)).map(|(name, _)| *name).collect();
+        names.join(", ")
+    };
+    let [in_folder, in_system] =
+        [names(|place| matches!(place, Place::Folder(_))), names(|place| *place == Place::System)];
+    let missing = names(|place| matches!(place, Place::Missing(_)));
+    let in_folder = Some(format!("in {}: {in_folder}", folder.display())).filter(|_| !in_folder.is_empty());
+    let in_system = Some(format!("in the system: {in_system}")).filter(|_| !in_system.is_empty());
+    let where_found = in_folder.into_iter().chain(in_system).collect::<Vec<_>>().join("; ");
     let result = match missing.is_empty() {
         true => Ok(where_found),
         false if are_needed => Err(Wrong {
-            error: anyhow!("{} missing ({where_found})", missing.join(", ")),
+            error: anyhow!("{missing} missing ({where_found})"),
             hint: Some("`imgsearch setup --cuda` installs them".to_owned()),
         }),
-        false => Ok(format!("{} missing, which only a GPU needs ({where_found})", missing.join(", "))),
+        false => Ok(format!("{missing} missing, which only a GPU needs ({where_found})")),
     };
     Check { what: "CUDA libraries", result }
 }
 
-/// NVIDIA's driver and GPUs. That there are none is wrong only for those who ask for CUDA.
-fn nvidia(asked: Device, found: Result<Nvidia, NoNvidia>) -> Check {
+/// NVIDIA's driver and GPUs. That there are none is wrong only for those who ask for CUDA. `needed` is the CUDA that the
+/// driver must support, if that is known.
+fn nvidia(asked: Device, needed: Option<CudaVersion>, found: Result<Nvidia, NoNvidia>) -> Check {
     let wrong = |error, hint: &str| Err(Wrong { error, hint: Some(hint.to_owned()) });
     let is_asked = asked == Device::Cuda;
     let result = match found {
@@ -75,19 +91,16 @@ fn nvidia(asked: Device, found: Result<Nvidia, NoNvidia>) -> Check {
         }
         Ok(nvidia) => {
             let version = |(major, minor)| Driver { cuda: CudaVersion { major, minor } };
-            match nvidia.cuda.map(|cuda| version(cuda).check(NEEDED)) {
+            match nvidia.cuda.zip(needed).map(|(cuda, needed)| version(cuda).check(needed)) {
                 Some(Err(error)) => {
                     Err(Wrong { hint: error.hint(), error: anyhow!("{}: {error}", describe(&nvidia)) })
                 }
                 Some(Ok(())) | None => Ok(describe(&nvidia)),
             }
         }
-        Err(error @ NoNvidia::NoDriver) if is_asked => {
-            wrong(error.into(), "install NVIDIA's driver; in a container, pass the GPU on (`--gpus all`)")
-        }
-        Err(error @ NoNvidia::NoDriver) => Ok(error.to_string()),
-        Err(error @ NoNvidia::Refused(_)) => {
-            wrong(error.into(), "restart the computer if the driver was updated, or install the driver again")
+        Err(error @ NoNvidia::NoDriver) if !is_asked => Ok(error.to_string()),
+        Err(error @ (NoNvidia::NoDriver | NoNvidia::Refused(_))) => {
+            Err(Wrong { hint: error.hint(), error: error.into() })
         }
     };
     Check { what: "GPU", result }
@@ -118,12 +131,15 @@ fn other(device: Device, asked: Device, runtime: Option<&Runtime>) -> Check {
 
 #[cfg(test)]
 mod tests {
+    use imgsearch::model::{Execution, Precision};
+
     use super::*;
 
     #[track_caller]
     fn check(asked: Device, found: Result<Nvidia, NoNvidia>, expected: Result<&str, &str>) {
-        let result =
-            nvidia(asked, found).result.map_err(|wrong| format!("{}\n{:?}", wrong.error, wrong.hint));
+        let result = nvidia(asked, Some(NEEDED), found)
+            .result
+            .map_err(|wrong| format!("{}\n{:?}", wrong.error, wrong.hint));
         match (&result, expected) {
             (Ok(text), Ok(expected)) => assert_eq!(text, expected),
             (Err(text), Err(expected)) => assert!(text.contains(expected), "{text}"),
@@ -143,6 +159,8 @@ mod tests {
             ),
         );
         let old = Nvidia { cuda: Some((12, 4)), ..nvidia(vec![gpu]) };
+        // A build of the user's own may be for that CUDA.
+        assert!(super::nvidia(Device::Auto, None, Ok(old.clone())).result.is_ok());
         check(Device::Auto, Ok(old), Err("too old: it is made for CUDA 12.4"));
         check(Device::Auto, Ok(nvidia(vec![])), Ok("NVIDIA's driver 580.65.06 reports no GPU"));
         check(Device::Cuda, Ok(nvidia(vec![])), Err("--gpus all"));
@@ -153,21 +171,76 @@ mod tests {
     }
 
     #[test]
+    #[cfg(any(feature = "coreml", feature = "directml", feature = "openvino", feature = "rocm"))]
+    fn a_device_of_another_maker_says_which_onnx_runtime_it_needs() {
+        for device in Device::accelerators().filter(|device| *device != Device::Cuda) {
+            let needs = format!("it needs {}", device.runtime().unwrap());
+            let Check { what, result } = other(device, Device::Auto, None);
+            let expected = format!("not in this build of ONNX Runtime; {needs} (untested)");
+            assert_eq!((what, result.ok()), (device.name(), Some(expected)));
+            let Err(Wrong { error, hint }) = other(device, device, None).result else { panic!("not wrong") };
+            assert_eq!(
+                (error.to_string().as_str(), hint),
+                ("not in this build of ONNX Runtime", Some(needs))
+            );
+        }
+    }
+
+    #[test]
+    fn weights_of_16_bits_that_are_not_used_are_a_tip_for_a_gpu() {
+        let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/models/clip-transformers");
+        let folder = tempfile::tempdir().unwrap();
+        let copy = |from: &str, to: &str| std::fs::copy(goldens.join(from), folder.path().join(to)).unwrap();
+        std::fs::create_dir(folder.path().join("onnx")).unwrap();
+        for name in ["config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json"] {
+            copy(name, name);
+        }
+        copy("onnx/text_model.onnx", "onnx/text_model.onnx");
+        copy("onnx/vision_model.onnx", "onnx/vision_model.onnx");
+        let tip_on = |device, precision| {
+            let execution = Execution {
+                precision,
+                dim: None,
+                prompt: None,
+                cache_folder: None,
+                runtime_places: Vec::new(),
+                device,
+                threads: 1,
+            };
+            tip(device, &Model::open(folder.path(), execution).unwrap())
+        };
+        assert_eq!(tip_on(Device::Cuda, Precision::Auto), None);
+        copy("onnx/vision_model.onnx", "onnx/vision_model_fp16.onnx");
+        assert_eq!(
+            tip_on(Device::Cuda, Precision::Auto),
+            None,
+            "both towers are needed for --precision fp16"
+        );
+        copy("onnx/text_model.onnx", "onnx/text_model_fp16.onnx");
+        let found = tip_on(Device::Cuda, Precision::Auto).unwrap();
+        assert!(
+            found.contains(" also has 16-bit weights, ")
+                && found.contains("`imgsearch index --precision fp16`")
+        );
+        assert_eq!(tip_on(Device::Cuda, Precision::Fp16), None, "they are used");
+        assert_eq!(tip_on(Device::Cpu, Precision::Auto), None);
+    }
+
+    #[test]
     fn the_libraries_that_are_missing_are_named_to_those_who_need_them() {
         let places = [
             ("libcudart.so.13", Place::Folder("/data/cuda/libcudart.so.13".into())),
             ("libcublasLt.so.13", Place::Missing("no such file".into())),
-            ("libcudnn.so.9", Place::System),
+            ("libcublas.so.13", Place::System),
         ];
         let folder = Path::new("/data/cuda");
         let Err(Wrong { error, hint }) = cuda(&places, folder, true).result else { panic!("not wrong") };
-        let found = "1 of 3 in /data/cuda, 1 in the system";
+        let found = "in /data/cuda: libcudart.so.13; in the system: libcublas.so.13";
         assert_eq!(error.to_string(), format!("libcublasLt.so.13 missing ({found})"));
         assert!(hint.unwrap().contains("setup --cuda"));
         let expected = format!("libcublasLt.so.13 missing, which only a GPU needs ({found})");
         assert_eq!(cuda(&places, folder, false).result.ok(), Some(expected));
         let all = [places[0].clone(), places[2].clone()];
-        let expected = "1 of 2 in /data/cuda, 1 in the system".to_owned();
-        assert_eq!(cuda(&all, folder, true).result.ok(), Some(expected));
+        assert_eq!(cuda(&all, folder, true).result.ok(), Some(found.to_owned()));
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn run(settings: &Settings, args: IndexArgs) -> Result<Exit> {
         watch.then(|| plans.first().map(|plan| (plan, watch::begin(settings, plan, rescan)))).flatten();
     let mut exit = if is_complete { Exit::Done } else { Exit::Failed };
     for plan in &plans {
-        let (start, progress) = (Instant::now(), Progress::new(settings.ui));
+        let (start, progress) = (Instant::now(), Progress::new(settings.ui, models::lighter(&model)));
         let totals = ingest::index(&mut library, &model, plan, &progress, &cancel);
         let texts = match &totals {
             Ok(totals) if reading.text && !totals.cancelled => {
@@ -131,7 +131,7 @@ struct Shown(Ui);
 
 impl Watcher for Shown {
     fn begin(&self) -> Box<dyn Reporter + '_> {
-        Box::new(Progress::new(self.0))
+        Box::new(Progress::new(self.0, None))
     }
 
     fn ended(&self, totals: &Totals) {

@@ -13,8 +13,10 @@ use imgsearch::ingest::{Event as Ingested, Plan, Reporter, Totals};
 use crate::cli::ServeArgs;
 use crate::commands::text;
 use crate::commands::watch::{self, Watcher};
+use crate::progress;
 use crate::serve::{Event, Events};
 use crate::settings::Settings;
+use crate::ui::Ui;
 
 /// The thread that keeps the library current, if there are folders to watch.
 pub(super) struct Indexing {
@@ -50,7 +52,8 @@ impl Indexing {
             let watch = watch::begin(&settings, &plan, rescan);
             // This also finds changes made while no server was running.
             watch.look_again(plan.roots.iter().cloned());
-            watch::keep_current(&settings, (&plan, reads_text), watch, &Telling(events), (&bell, &stop));
+            let telling = Telling { events, ui: settings.ui };
+            watch::keep_current(&settings, (&plan, reads_text), watch, &telling, (&bell, &stop));
         };
         let thread = std::thread::Builder::new().name("watch".to_owned()).spawn(work);
         Ok(Indexing { thread: Some(thread.context("cannot start another thread")?), cancel, ring })
@@ -67,13 +70,17 @@ impl Indexing {
     }
 }
 
-/// Reports the progress of indexing to clients.
-struct Telling(Events);
+/// Reports the progress of indexing to clients, and the device to whoever started the server.
+struct Telling {
+    events: Events,
+    ui: Ui,
+}
 
 impl Watcher for Telling {
     fn begin(&self) -> Box<dyn Reporter + '_> {
         let told = Mutex::new(Instant::now());
-        Box::new(Counting { events: &self.0, told, done: AtomicU64::new(0), total: AtomicU64::new(0) })
+        let (done, total) = (AtomicU64::new(0), AtomicU64::new(0));
+        Box::new(Counting { events: &self.events, ui: self.ui, told, done, total })
     }
 
     fn ended(&self, _: &Totals) {}
@@ -85,6 +92,7 @@ const TELL_EVERY: Duration = Duration::from_millis(250);
 /// Counts the photos of one run.
 struct Counting<'a> {
     events: &'a Events,
+    ui: Ui,
     told: Mutex<Instant>,
     done: AtomicU64,
     total: AtomicU64,
@@ -107,9 +115,11 @@ impl Reporter for Counting<'_> {
             Ingested::Finished { .. } | Ingested::Vanished | Ingested::TextRead => {
                 self.done.fetch_add(1, Ordering::Relaxed)
             }
+            Ingested::ModelLoaded { device, passed_over } => {
+                return progress::say_device(self.ui, device, passed_over);
+            }
             Ingested::Replacing { .. }
             | Ingested::WalkEnded
-            | Ingested::ModelLoaded { .. }
             | Ingested::Busy(_)
             | Ingested::Unsettled { .. }
             | Ingested::Unreadable { .. }

@@ -46,7 +46,7 @@ impl IntoParams for Parameters {
         let expression = "What the photos should show: texts and photos, weighted, added and taken away, such as \
                           `2:golden retriever + #ID - fruit`, where ID is the id of a photo. Words with a colon can be \
                           conditions: `text:invoice -name:draft`. Without an expression, all photos that meet the \
-                          conditions are listed, the newest first.";
+                          conditions are listed, the newest first; then `min_score`, `cutoff` and `exact` do not count.";
         let cursor = "The value of `next` in the previous answer. Keep all other parameters the same.";
         let mut all = vec![
             openapi::parameter("q", expression, json!({ "type": "string", "maxLength": MOST_CHARACTERS })),

@@ -5,17 +5,21 @@
 //! ```
 //!
 //! CAPTIONED and MODEL are described in `captioned/mod.rs`. WORDED contains `images/` and `words.jsonl`, with one line
-//! `{"file": NAME, "lines": [TEXT, …], "queries": [[KIND, QUERY], …]}` per picture. The lines are put into the records, as
-//! if they had been read there without a mistake.
+//! `{"file": NAME, "held_out": BOOL, "lines": [TEXT, …], "queries": [[KIND, QUERY], …]}` per picture. The lines are put into
+//! the records, as if they had been read there without a mistake.
 //!
 //! Queries are of three kinds: `scene` are captions of photos, `words` stand in one or some of the pictures, and `mixed`
 //! describe a picture and name words in it. The answer of a caption is its photo. Any picture that has all written words
-//! of a query of `words` is an answer; otherwise it is the picture for which the query was made. For each way and kind it
-//! prints the share of queries with an answer among the first 1, 5 and 10 photos, and the mean reciprocal rank (MRR).
+//! of a query of `words` is an answer; otherwise it is the picture for which the query was made.
+//!
+//! Half of the queries are held out: those of the pictures marked so, and every other caption. On the other half it tries
+//! all [`DEVIATIONS`] and [`EXPONENTS`] for the lift of words, and takes those whose mean reciprocal rank (MRR), averaged over
+//! the three kinds, is the highest. Those that are worse than scores alone for captions, or than words alone for words, by
+//! more than [`TOLERANCE`] do not count. For each half, way and kind it prints the share of queries with an answer among
+//! the first 1, 5 and 10 photos, and the MRR.
 
 mod captioned;
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,12 +38,39 @@ use captioned::{captioned, index_all, open_model, share};
 /// The usual constant of reciprocal rank fusion.
 const RRF: f64 = 60.0;
 
-/// The ways that are compared.
-const WAYS: [&str; 4] = ["score only", "words only", "RRF (k=60)", "chosen"];
+/// What is tried: how many deviations of the scores a photo with all words gains, and how the share of the words counts.
+const DEVIATIONS: [f32; 5] = [4.0, 6.0, 8.0, 10.0, 12.0];
+const EXPONENTS: [f32; 3] = [1.0, 1.5, 2.0];
+
+/// How much lower than with the better of score and words the MRR may be for captions and for words.
+const TOLERANCE: f64 = 0.01;
+
+/// The numbers in `src/engine/lift.rs`.
+const SHIPPED: Lift = Lift { deviations: 8.0, exponent: 1.5 };
+
+/// The kinds of queries.
+const KINDS: [&str; 3] = ["scene", "words", "mixed"];
+
+/// How far words lift a photo.
+#[derive(Clone, Copy)]
+struct Lift {
+    deviations: f32,
+    exponent: f32,
+}
+
+/// A way to rank photos.
+#[derive(Clone, Copy)]
+enum Way {
+    Score,
+    Words,
+    Fusion,
+    Lifted(Lift),
+}
 
 #[derive(serde::Deserialize)]
 struct Worded {
     file: String,
+    held_out: bool,
     lines: Vec<String>,
     queries: Vec<(String, String)>,
 }
@@ -49,10 +80,24 @@ struct Asked {
     kind: String,
     text: String,
     answers: Vec<PathBuf>,
+    is_held_out: bool,
 }
 
-/// Of each way, the rank of the best answer of each query.
-type Ranks = BTreeMap<String, Vec<[Option<usize>; WAYS.len()]>>;
+/// A query with all photos.
+struct Answered {
+    asked: Asked,
+    photos: Vec<Photo>,
+}
+
+/// What a query finds in a photo.
+struct Photo {
+    is_answer: bool,
+    score: f32,
+    /// The share of the query's words that stand in it.
+    share: f32,
+    /// What [`SHIPPED`] adds to its score.
+    by: f32,
+}
 
 #[expect(clippy::print_stdout, reason = "figures are what this program is for")]
 fn main() -> Result<()> {
@@ -70,40 +115,136 @@ fn main() -> Result<()> {
     note(&library, &pictures, &worded)?;
     let engine = Engine::open(&library, library.view()?, Arc::new(model), Limits::default())?;
     let asked = questions(&photos, &pictures, &worded)?;
-    let mut ranks = Ranks::new();
-    for Asked { kind, text, answers } in &asked {
-        let all = NonZeroUsize::new(100_000).context("it is not 0")?;
-        let found =
-            engine.search(&Query { exact: true, ..Query::new(Expression::text(text.clone()), all) })?;
-        let best = orders(&found).map(|order| {
-            order.iter().position(|at| answers.contains(&found[*at].path)).map(|position| position + 1)
-        });
-        ranks.entry(kind.clone()).or_default().push(best);
-        ranks.entry("over all".to_owned()).or_default().push(best);
-    }
-    println!(
-        "{:10} {:10} {:>7} {:>6} {:>6} {:>6} {:>6}",
-        "queries", "way", "number", "R@1", "R@5", "R@10", "MRR"
-    );
-    for (kind, ranks) in &ranks {
-        for (way, name) in WAYS.iter().enumerate() {
-            let within = |k: usize| {
-                let right = ranks.iter().filter(|ranks| ranks[way].is_some_and(|rank| rank <= k)).count();
-                100.0 * share(right, ranks.len())
-            };
-            let reciprocal: f64 =
-                ranks.iter().filter_map(|ranks| ranks[way]).map(|rank| 1.0 / number(rank)).sum();
-            println!(
-                "{kind:10} {name:10} {:7} {:6.1} {:6.1} {:6.1} {:6.3}",
-                ranks.len(),
-                within(1),
-                within(5),
-                within(10),
-                reciprocal / number(ranks.len())
-            );
+    let all = NonZeroUsize::new(100_000).context("it is not 0")?;
+    let answered = asked.into_iter().map(|asked| {
+        let expression = Expression::text(asked.text.clone());
+        let found = engine.search(&Query { exact: true, ..Query::new(expression, all) })?;
+        let photos = found.iter().map(|found| Photo::of(found, &asked.answers)).collect();
+        Ok(Answered { asked, photos })
+    });
+    let answered = answered.collect::<Result<Vec<_>>>()?;
+    let (held_out, others): (Vec<_>, Vec<_>) =
+        answered.into_iter().partition(|answered| answered.asked.is_held_out);
+    println!("MRR of {KINDS:?} on the half to choose on:");
+    let best = chosen(&others).context("nothing is good enough")?;
+    println!("the same on the half that is held out:");
+    chosen(&held_out);
+    println!("half       queries    way                    number    R@1    R@5   R@10    MRR");
+    for (half, answered) in [("chosen on", &others), ("held out", &held_out)] {
+        for kind in KINDS.iter().copied().map(Some).chain([None]) {
+            for (name, way) in [
+                ("score only".to_owned(), Way::Score),
+                ("words only".to_owned(), Way::Words),
+                (format!("RRF (k={RRF})"), Way::Fusion),
+                (format!("shipped ({SHIPPED})"), Way::Lifted(SHIPPED)),
+                (format!("chosen ({best})"), Way::Lifted(best)),
+            ] {
+                let ranks = ranks(answered, kind, way);
+                let within = |k: usize| {
+                    let right = ranks.iter().filter(|rank| rank.is_some_and(|rank| rank <= k)).count();
+                    100.0 * share(right, ranks.len())
+                };
+                println!(
+                    "{half:10} {:10} {name:22} {:6} {:6.1} {:6.1} {:6.1} {:6.3}",
+                    kind.unwrap_or("over all"),
+                    ranks.len(),
+                    within(1),
+                    within(5),
+                    within(10),
+                    reciprocal(&ranks),
+                );
+            }
         }
     }
     Ok(())
+}
+
+/// The lift with the highest MRR, averaged over the kinds of queries, of those that are good enough for each kind. What all
+/// achieve is printed.
+#[expect(clippy::print_stdout, reason = "figures are what this program is for")]
+fn chosen(answered: &[Answered]) -> Option<Lift> {
+    let of_kinds = |way| KINDS.map(|kind| reciprocal(&ranks(answered, Some(kind), way)));
+    let ([scene, ..], [_, words, _]) = (of_kinds(Way::Score), of_kinds(Way::Words));
+    let tried = DEVIATIONS
+        .iter()
+        .flat_map(|deviations| EXPONENTS.map(|exponent| Lift { deviations: *deviations, exponent }));
+    let rated = tried.map(|lift| {
+        let found = of_kinds(Way::Lifted(lift));
+        println!("{lift:10} {found:.3?}");
+        (lift, found)
+    });
+    let good = rated.filter(|(_, found)| found[0] > scene - TOLERANCE && found[1] > words - TOLERANCE);
+    let mean = |(_, found): &(Lift, [f64; 3])| found.iter().sum::<f64>();
+    good.max_by(|one, other| mean(one).total_cmp(&mean(other))).map(|(lift, _)| lift)
+}
+
+/// The rank of the best answer to each query of a kind, or of all queries.
+fn ranks(answered: &[Answered], kind: Option<&str>, way: Way) -> Vec<Option<usize>> {
+    let of_kind = answered.iter().filter(|answered| kind.is_none_or(|kind| answered.asked.kind == kind));
+    let rank = |answered: &Answered| {
+        let photos = &answered.photos;
+        Some(1 + way.order(photos).iter().position(|at| photos[*at].is_answer)?)
+    };
+    of_kind.map(rank).collect()
+}
+
+/// The mean reciprocal rank.
+fn reciprocal(ranks: &[Option<usize>]) -> f64 {
+    ranks.iter().flatten().map(|rank| 1.0 / number(*rank)).sum::<f64>() / number(ranks.len())
+}
+
+impl Photo {
+    fn of(found: &Match, answers: &[PathBuf]) -> Photo {
+        let (share, by) = found.lift.map_or((0.0, 0.0), |lift| (lift.share, lift.by));
+        Photo { is_answer: answers.contains(&found.path), score: found.score.unwrap_or_default(), share, by }
+    }
+}
+
+impl Lift {
+    /// What a photo is ranked by.
+    fn standing(self, photo: &Photo) -> f32 {
+        let Lift { deviations, exponent } = self;
+        if photo.share <= 0.0 {
+            return photo.score;
+        }
+        photo.score
+            + photo.by * deviations / SHIPPED.deviations * photo.share.powf(exponent - SHIPPED.exponent)
+    }
+}
+
+impl std::fmt::Display for Lift {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&format!("{} × ^{}", self.deviations, self.exponent))
+    }
+}
+
+impl Way {
+    /// The indices of the photos, the best first. With words only, those in which words stand.
+    fn order(self, photos: &[Photo]) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..photos.len()).collect();
+        let mut sort_by = |standing: &dyn Fn(usize) -> f32| {
+            order.sort_by(|a, b| standing(*b).total_cmp(&standing(*a)));
+        };
+        sort_by(&|at| photos[at].score);
+        match self {
+            Way::Score => {}
+            Way::Words => {
+                order.retain(|at| photos[*at].share > 0.0);
+                order.sort_by(|a, b| photos[*b].share.total_cmp(&photos[*a].share));
+            }
+            Way::Fusion => {
+                let mut fused = vec![0.0; photos.len()];
+                for order in [&order, &Way::Words.order(photos)] {
+                    for (rank, at) in order.iter().enumerate() {
+                        fused[*at] += 1.0 / (RRF + number(rank + 1));
+                    }
+                }
+                order.sort_by(|a, b| fused[*b].total_cmp(&fused[*a]));
+            }
+            Way::Lifted(lift) => sort_by(&|at| lift.standing(&photos[at])),
+        }
+        order
+    }
 }
 
 fn worded(folder: &Path) -> Result<Vec<Worded>> {
@@ -132,10 +273,10 @@ fn note(library: &Library, pictures: &Path, worded: &[Worded]) -> Result<()> {
 
 fn questions(photos: &Path, pictures: &Path, worded: &[Worded]) -> Result<Vec<Asked>> {
     let mut all = Vec::new();
-    for photo in captioned(photos.parent().context("a folder")?)? {
+    for (photo, at) in captioned(photos.parent().context("a folder")?)?.into_iter().zip(0..) {
         let answers = vec![photos.join(&photo.file)];
         let text = photo.captions.into_iter().next().unwrap_or_default();
-        all.push(Asked { kind: "scene".to_owned(), text, answers });
+        all.push(Asked { kind: "scene".to_owned(), text, answers, is_held_out: at % 2 == 1 });
     }
     let words = |text: &str| -> Vec<String> {
         let text = fold(text);
@@ -155,29 +296,11 @@ fn questions(photos: &Path, pictures: &Path, worded: &[Worded]) -> Result<Vec<As
                 "words" => known.iter().filter(has_all).map(|(path, _)| path.clone()).collect(),
                 _ => vec![path.clone()],
             };
-            all.push(Asked { kind: kind.clone(), text: text.clone(), answers });
+            let (kind, text) = (kind.clone(), text.clone());
+            all.push(Asked { kind, text, answers, is_held_out: one.held_out });
         }
     }
     Ok(all)
-}
-
-/// The indices of the matches in the order of each way. Only photos in which words stand are in the second.
-fn orders(found: &[Match]) -> [Vec<usize>; WAYS.len()] {
-    let score = |at: &usize| found[*at].score.unwrap_or_default();
-    let words = |at: &usize| found[*at].lift.map_or(0.0, |lift| lift.share);
-    let mut by_score: Vec<usize> = (0..found.len()).collect();
-    by_score.sort_by(|a, b| score(b).total_cmp(&score(a)));
-    let mut by_words: Vec<usize> = by_score.iter().copied().filter(|at| words(at) > 0.0).collect();
-    by_words.sort_by(|a, b| words(b).total_cmp(&words(a)));
-    let mut fused = vec![0.0; found.len()];
-    for order in [&by_score, &by_words] {
-        for (rank, at) in order.iter().enumerate() {
-            fused[*at] += 1.0 / (RRF + number(rank + 1));
-        }
-    }
-    let mut by_fusion = by_score.clone();
-    by_fusion.sort_by(|a, b| fused[*b].total_cmp(&fused[*a]));
-    [by_score, by_words, by_fusion, (0..found.len()).collect()]
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a few hundred")]

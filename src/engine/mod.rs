@@ -28,6 +28,7 @@ use crate::query::{Cutoff, Filter, NearDuplicates, Order, TextCondition, why};
 use crate::{Library, Query};
 
 pub use newest::newest;
+pub(crate) use newest::{Dated, dated, first};
 pub use tags::{Choice, Label, Prepared, Tagged, Vocabulary};
 
 use background::{Background, concepts};
@@ -340,7 +341,7 @@ pub(crate) fn in_order(mut matches: Vec<Match>, order: &Order) -> Vec<Match> {
 }
 
 impl Match {
-    fn wall_ms(&self, zone: &TimeZone) -> Option<i64> {
+    pub(crate) fn wall_ms(&self, zone: &TimeZone) -> Option<i64> {
         Some(self.photo.as_ref()?.details.as_ref()?.wall_ms(zone))
     }
 

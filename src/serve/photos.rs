@@ -14,7 +14,7 @@ use imgsearch::Match;
 use imgsearch::item::path_bytes;
 use imgsearch::photo::{Clock, Id, Photo};
 use imgsearch::query::{Filter, why};
-use imgsearch::service::{Known, ServiceError};
+use imgsearch::service::{Known, Listed, ServiceError};
 
 use super::App;
 use super::openapi::PhotoRecord;
@@ -79,7 +79,8 @@ impl From<Known> for Shown {
 
 impl Shown {
     /// A photo in a list of those that meet a filter, with the words that make it do so, in any of its copies.
-    pub(super) fn listed(known: Known, filter: &Filter) -> Shown {
+    pub(super) fn listed(listed: Listed, filter: &Filter) -> Shown {
+        let Listed { photo: known, similar } = listed;
         let mut reasons = Vec::new();
         if let Some(photo) = &known.photo {
             for path in known.paths.iter().filter_map(|path| path_bytes(path)) {
@@ -88,7 +89,7 @@ impl Shown {
                 reasons.extend(found.filter(is_new).collect::<Vec<_>>());
             }
         }
-        Shown { why: reasons, ..known.into() }
+        Shown { why: reasons, similar, ..known.into() }
     }
 
     /// The words that make it meet the conditions, or that lifted it, for people; may be empty.

@@ -46,7 +46,7 @@ impl IntoParams for Parameters {
         let expression = "What the photos should show: texts and photos, weighted, added and taken away, such as \
                           `2:golden retriever + #ID - fruit`, where ID is the id of a photo. Words with a colon can be \
                           conditions: `text:invoice -name:draft`. Without an expression, all photos that meet the \
-                          conditions are listed, the newest first.";
+                          conditions are listed, the newest first; then `min_score`, `cutoff` and `exact` do not count.";
         let cursor = "The value of `next` in the previous answer. Keep all other parameters the same.";
         let mut all = vec![
             openapi::parameter("q", expression, json!({ "type": "string", "maxLength": MOST_CHARACTERS })),
@@ -149,13 +149,16 @@ impl Asked {
     /// A page of the photos that meet the filter.
     fn page(&self, app: &App, filter: &Filter) -> Result<Matching, Problem> {
         let Asked { words, terms, cursor, .. } = self;
-        if terms.is_empty() {
-            let Page { photos, next } = app.service.newest(filter, words.top, *cursor)?;
-            let photos = photos.into_iter().map(|known| Shown::listed(known, filter)).collect();
+        let is_list = terms.is_empty();
+        let expression =
+            if is_list { Expression::text(String::new()) } else { Expression::new(terms.clone())? };
+        let (query, _) = words.query(expression, &now, &app.towns)?;
+        let query = Query { filter: filter.clone(), ..query };
+        if is_list {
+            let Page { photos, next } = app.service.newest(&query, *cursor)?;
+            let photos = photos.into_iter().map(|listed| Shown::listed(listed, filter)).collect();
             return Ok(Matching { photos, next, likely: None });
         }
-        let (query, _) = words.query(Expression::new(terms.clone())?, &now, &app.towns)?;
-        let query = Query { filter: filter.clone(), ..query };
         let Page { photos, next } = app.service.search(&query, *cursor)?;
         // Other orders have no last likely photo, and a cutoff leaves no unlikely ones.
         let is_ranked = query.order == Order::Score && query.cutoff != Cutoff::Relevance;

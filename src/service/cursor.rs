@@ -23,6 +23,8 @@ pub struct Cursor {
     pub(super) place: Place,
     /// Identifies the last result among results with the same sort key.
     pub(super) key: u64,
+    /// The version of the library from which the first page was made, if that matters; otherwise 0.
+    pub(super) version: u64,
 }
 
 /// A sort key.
@@ -50,6 +52,7 @@ impl fmt::Display for Cursor {
         bytes.extend(self.seen.to_be_bytes());
         bytes.extend(place.to_be_bytes());
         bytes.extend(self.key.to_be_bytes());
+        bytes.extend(self.version.to_be_bytes());
         f.write_str(&BASE64_URL_SAFE_NO_PAD.encode(bytes))
     }
 }
@@ -59,11 +62,12 @@ impl FromStr for Cursor {
 
     fn from_str(text: &str) -> Result<Cursor, CursorError> {
         let read = || {
-            let bytes: [u8; 25] = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+            let bytes: [u8; 33] = BASE64_URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
             let (kind, rest) = bytes.split_first()?;
             let (question, rest) = rest.split_first_chunk()?;
             let (seen, rest) = rest.split_first_chunk()?;
-            let (place, key) = rest.split_first_chunk()?;
+            let (place, rest) = rest.split_first_chunk()?;
+            let (key, version) = rest.split_first_chunk()?;
             let place = match kind {
                 0 => {
                     let bits = u32::try_from(u64::from_be_bytes(*place)).ok()?;
@@ -73,8 +77,8 @@ impl FromStr for Cursor {
                 _ => return None,
             };
             let (question, seen) = (u32::from_be_bytes(*question), u32::from_be_bytes(*seen));
-            let key = u64::from_be_bytes(key.try_into().ok()?);
-            (seen <= MOST_SEEN).then_some(Cursor { question, seen, place, key })
+            let (key, version) = (u64::from_be_bytes(*key), u64::from_be_bytes(version.try_into().ok()?));
+            (seen <= MOST_SEEN).then_some(Cursor { question, seen, place, key, version })
         };
         read().ok_or(CursorError)
     }
@@ -110,11 +114,11 @@ mod tests {
     #[test]
     fn cursors_round_trip_and_other_text_is_refused() {
         for place in [Place::Score(0.25), Place::Score(-1.0), Place::Taken(-5), Place::Taken(i64::MAX)] {
-            let cursor = Cursor { question: 7, seen: 50, place, key: u64::MAX };
+            let cursor = Cursor { question: 7, seen: 50, place, key: u64::MAX, version: 3 };
             assert_eq!(cursor.to_string().parse(), Ok(cursor));
         }
-        let nan = Cursor { question: 7, seen: 50, place: Place::Score(f32::NAN), key: 0 };
-        let deep = Cursor { question: 7, seen: u32::MAX, place: Place::Taken(0), key: 0 };
+        let nan = Cursor { question: 7, seen: 50, place: Place::Score(f32::NAN), key: 0, version: 0 };
+        let deep = Cursor { question: 7, seen: u32::MAX, place: Place::Taken(0), key: 0, version: 0 };
         for text in [nan.to_string(), deep.to_string(), String::new(), "AAAA".into(), "/etc/passwd".into()] {
             assert_eq!(text.parse::<Cursor>(), Err(CursorError), "{text}");
         }
@@ -124,7 +128,7 @@ mod tests {
     fn the_next_page_begins_after_the_last_one() {
         #[track_caller]
         fn check(all: &[(i64, u64)], expected: &[u64]) {
-            let cursor = Cursor { question: 0, seen: 2, place: Place::Taken(5), key: 2 };
+            let cursor = Cursor { question: 0, seen: 2, place: Place::Taken(5), key: 2, version: 0 };
             let rest = &all[cursor.passes(all, |(ms, key)| (Place::Taken(*ms), *key))..];
             assert_eq!(rest.iter().map(|(_, key)| *key).collect::<Vec<_>>(), expected, "{all:?}");
         }

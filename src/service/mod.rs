@@ -9,7 +9,7 @@ mod pictures;
 use std::hash::{BuildHasher, RandomState};
 use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
@@ -17,12 +17,12 @@ use std::time::{Duration, Instant};
 use jiff::tz::TimeZone;
 
 use crate::decode::{Limits, PictureError};
-use crate::engine::in_order;
+use crate::engine::{Dated, dated, first, in_order};
 use crate::hint::Hint;
 use crate::item::path_bytes;
 use crate::library::{Load, StoreError, Thumbnails, View};
 use crate::photo::{Id, Photo, Stamp};
-use crate::query::{Filter, Order, Query};
+use crate::query::{Filter, NearDuplicates, Order, Query};
 use crate::{Engine, EngineError, Match};
 
 use cursor::Place;
@@ -72,6 +72,15 @@ pub struct Known {
     pub paths: Vec<PathBuf>,
     /// The recorded stamp of the file at each path.
     stamps: Vec<Stamp>,
+}
+
+/// A photo in a list without a query.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Listed {
+    /// The photo.
+    pub photo: Known,
+    /// How many near-duplicates it stands for; `None` unless the query collapses them.
+    pub similar: Option<usize>,
 }
 
 /// The data that a grid of photos needs about each photo.
@@ -242,27 +251,70 @@ impl Service {
         }
     }
 
-    /// A page of at most `most` photos that pass the filter, newest first.
+    /// A page of `query.top` photos that pass the query's filter, after the cursor. Pages follow each other by date, newest
+    /// first; within a page the photos have the order of the query. Its expression, and what it says about scores, do not
+    /// count.
     ///
     /// # Errors
     /// As [`Service::timeline`].
-    pub fn newest(
-        &self,
-        filter: &Filter,
-        most: NonZeroUsize,
-        after: Option<Cursor>,
-    ) -> Result<Page<Known>, ServiceError> {
-        let all = self.timeline(filter)?;
+    pub fn newest(&self, query: &Query, after: Option<Cursor>) -> Result<Page<Listed>, ServiceError> {
+        let mut page = match query.near_duplicates {
+            NearDuplicates::Show => self.all_newest(query, after)?,
+            NearDuplicates::Collapse => self.different_newest(query, after)?,
+        };
+        if query.order == Order::Path {
+            page.photos.sort_by(|a, b| path_bytes(&a.photo.paths[0]).cmp(&path_bytes(&b.photo.paths[0])));
+        }
+        Ok(page)
+    }
+
+    fn all_newest(&self, query: &Query, after: Option<Cursor>) -> Result<Page<Listed>, ServiceError> {
+        let all = self.timeline(&query.filter)?;
         let place = |seen: &Seen| (Place::Taken(seen.taken_ms), short(seen.id));
         let rest = &all[after.map_or(0, |after| after.passes(&all, place))..];
-        let page = &rest[..rest.len().min(most.get())];
+        let page = &rest[..rest.len().min(query.top.get())];
         let end = page.last().filter(|_| page.len() < rest.len());
         let seen = after.map_or(0, |after| after.seen as usize) + page.len();
         let next = end.map(place).map(|(place, key)| cursor_at(place, key, seen));
         let mut photos = Vec::with_capacity(page.len());
         for seen in page {
             // The photo may have been removed meanwhile.
-            photos.extend(self.photo(seen.id)?);
+            photos.extend(self.photo(seen.id)?.map(|photo| Listed { photo, similar: None }));
+        }
+        Ok(Page { photos, next })
+    }
+
+    /// The same without near-duplicates of newer photos.
+    ///
+    /// If the library has changed since the first page, it is not known which photos were on the pages so far. A new one
+    /// there must not hide one that was on none. So photos are then compared only with those after the cursor.
+    fn different_newest(&self, query: &Query, after: Option<Cursor>) -> Result<Page<Listed>, ServiceError> {
+        let Some(view) = self.view()? else { return Ok(Page { photos: Vec::new(), next: None }) };
+        let (now, zone) = (self.version(), &self.inner.zone);
+        let version = after.map_or(now, |after| after.version);
+        let mut all = dated(&*view, &query.filter, zone)?;
+        let mut seen = after.map_or(0, |after| after.seen as usize);
+        if let Some(after) = after.filter(|_| version != now) {
+            let rest = all.split_off(after.passes(&all, |one: &Dated| taken(one.taken_ms, &one.item.path)));
+            let known: ahash::HashSet<_> = all.iter().filter_map(|one| one.content).collect();
+            all = rest;
+            all.retain(|one| one.content.is_none_or(|content| !known.contains(&content)));
+            seen = 0;
+        }
+        let end = seen + query.top.get();
+        let top = NonZeroUsize::MIN.saturating_add(end);
+        let mut found = first(&*view, &Query { top, order: Order::Score, ..query.clone() }, &all)?;
+        let is_last = found.len() < top.get();
+        found.truncate(end);
+        let last = found.last().filter(|_| !is_last);
+        let next = last.map(|last| {
+            let (place, key) = taken(last.wall_ms(zone).unwrap_or(i64::MIN), &last.path);
+            Cursor { version, ..cursor_at(place, key, end) }
+        });
+        let mut photos = Vec::with_capacity(query.top.get());
+        for Match { content, similar, .. } in found.into_iter().skip(seen) {
+            let Some(content) = content else { continue };
+            photos.extend(self.photo(Id(content))?.map(|photo| Listed { photo, similar: Some(similar) }));
         }
         Ok(Page { photos, next })
     }
@@ -341,11 +393,19 @@ impl Service {
 }
 
 fn place_of(found: &Match) -> (Place, u64) {
-    (Place::Score(found.standing()), ahash::RandomState::with_seeds(1, 2, 3, 4).hash_one(&found.path))
+    (Place::Score(found.standing()), key_of(&found.path))
+}
+
+fn taken(ms: i64, path: &Path) -> (Place, u64) {
+    (Place::Taken(ms), key_of(path))
+}
+
+fn key_of(path: &Path) -> u64 {
+    ahash::RandomState::with_seeds(1, 2, 3, 4).hash_one(path)
 }
 
 fn cursor_at(place: Place, key: u64, seen: usize) -> Cursor {
-    Cursor { question: 0, seen: u32::try_from(seen).unwrap_or(u32::MAX), place, key }
+    Cursor { question: 0, seen: u32::try_from(seen).unwrap_or(u32::MAX), place, key, version: 0 }
 }
 
 /// Half of an id, which is enough to distinguish photos with the same time.

@@ -13,7 +13,7 @@ const MULTIPLE: u32 = 32;
 /// Shorter or narrower boxes, in pixels of the picture, have no legible text.
 const SHORTEST: f32 = 4.0;
 
-/// Four corners in pixels of a picture, clockwise from the top left.
+/// Four corners in whole pixels of a picture, clockwise from the top left.
 pub(super) type Corners = [Point; 4];
 
 /// The lines that were found.
@@ -41,9 +41,9 @@ impl Detector {
         let median_height = heights.get(heights.len() / 2).copied().unwrap_or(0.0);
         let (width, height) = (float(width), float(height));
         let (wider, higher) = (width / float(input_width), height / float(input_height));
-        let corners = lines.iter().map(|line| {
-            line.corners().map(|(x, y)| ((x * wider).clamp(0.0, width), (y * higher).clamp(0.0, height)))
-        });
+        let whole =
+            |(x, y): Point| ((x * wider).round().clamp(0.0, width), (y * higher).round().clamp(0.0, height));
+        let corners = lines.iter().map(|line| line.corners().map(whole));
         let boxes = corners.filter(|corners| {
             distance(corners[0], corners[1]) >= SHORTEST && distance(corners[0], corners[3]) >= SHORTEST
         });

@@ -54,16 +54,6 @@ impl Rectangle {
         self.length.min(self.breadth)
     }
 
-    /// The same rectangle, moved by this to the right and down.
-    pub(super) fn moved(&self, by: f32) -> Rectangle {
-        Rectangle { centre: (self.centre.0 + by, self.centre.1 + by), ..*self }
-    }
-
-    /// The same rectangle, larger by `margin` on every side.
-    pub(super) fn grown(&self, margin: f32) -> Rectangle {
-        Rectangle { length: self.length + 2.0 * margin, breadth: self.breadth + 2.0 * margin, ..*self }
-    }
-
     /// Whether the point is inside, or not further outside than `margin`.
     pub(super) fn contains(&self, point: Point, margin: f32) -> bool {
         let (x, y) = (point.0 - self.centre.0, point.1 - self.centre.1);
@@ -152,10 +142,8 @@ mod tests {
     }
 
     #[test]
-    fn a_grown_rectangle_keeps_its_centre() {
+    fn a_margin_counts_as_inside() {
         let small = Rectangle::around(vec![(0.0, 0.0), (4.0, 0.0), (4.0, 2.0), (0.0, 2.0)]).unwrap();
-        let large = small.grown(1.0);
-        assert_eq!(large.corners(), [(-1.0, -1.0), (5.0, -1.0), (5.0, 3.0), (-1.0, 3.0)]);
         assert!(small.contains((4.4, 1.0), 0.5) && !small.contains((4.6, 1.0), 0.5));
         assert!((small.area(), small.short_side()) == (8.0, 2.0));
     }

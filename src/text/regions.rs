@@ -1,6 +1,9 @@
 //! From the detector's map to boxes: the post-processing of DB (Liao et al., "Real-time Scene Text Detection with
 //! Differentiable Binarization", 2020) with the constants of PP-OCR.
 
+use std::f32::consts::TAU;
+use std::iter::successors;
+
 use ndarray::ArrayView2;
 
 use super::rectangle::{Point, Rectangle};
@@ -11,9 +14,8 @@ const TEXT: f32 = 0.3;
 const BOX: f32 = 0.5;
 /// The detector finds shrunken lines. They are grown by this times their area and divided by their perimeter.
 const GROWTH: f32 = 1.6;
-/// PP-OCR cuts the fractions of coordinates before it grows a box, so its boxes lie further up and to the left than what they
-/// enclose, by this on average. Recognisers are used to such boxes.
-const SHIFT: f32 = -0.5;
+/// How far the outline of a grown box may be from round corners, in pixels of the map.
+const ARC: f32 = 0.25;
 /// The shortest side of a region, in pixels of the map, and of its box after it has grown.
 const SHORTEST: (f32, f32) = (3.0, 5.0);
 /// Boxes of one picture at most.
@@ -25,11 +27,35 @@ pub(super) fn boxes(map: &ArrayView2<'_, f32>) -> Vec<Rectangle> {
     let boxes = mask.regions().into_iter().filter_map(|region| {
         let tight = Rectangle::around(region).filter(|tight| tight.short_side() >= SHORTEST.0)?;
         let is_text = mean_inside(map, &tight) >= BOX;
-        let perimeter = 2.0 * (tight.length + tight.breadth);
-        let grown = tight.moved(SHIFT).grown(GROWTH * tight.area() / perimeter);
+        let grown = grown(&tight)?;
         (is_text && grown.short_side() >= SHORTEST.1).then_some(grown)
     });
     boxes.take(MOST).collect()
+}
+
+/// The box, grown as in PP-OCR, whose boxes recognisers are used to. PP-OCR leaves this to Clipper 6, which computes in whole
+/// pixels: it cuts the fractions of the corners, moves the sides outwards, connects them by arcs, and rounds all points. The
+/// box is the smallest one around these.
+fn grown(tight: &Rectangle) -> Option<Rectangle> {
+    let margin = GROWTH * tight.area() / (2.0 * (tight.length + tight.breadth));
+    let step = 2.0 * (1.0 - ARC / margin).acos().max(1.0 / margin);
+    let corners = tight.corners().map(|(x, y)| (x.trunc(), y.trunc()));
+    let outline = (0..4).flat_map(|at| {
+        let [before, corner, after] = [at + 3, at, at + 1].map(|at| corners[at % 4]);
+        let (from, to) = (outwards(before, corner), outwards(corner, after));
+        let steps = ((to - from).rem_euclid(TAU) / step).round().max(1.0);
+        let arc = successors(Some(0.0), |at| Some(at + 1.0)).take_while(move |at| *at < steps);
+        let angles = arc.map(move |at: f32| from + at * step).chain([to]);
+        angles.map(move |angle| {
+            ((corner.0 + margin * angle.cos()).round(), (corner.1 + margin * angle.sin()).round())
+        })
+    });
+    Rectangle::around(outline.collect())
+}
+
+/// The angle at which the outside is, seen from a side. Sides run clockwise on the screen.
+fn outwards(from: Point, to: Point) -> f32 {
+    (from.0 - to.0).atan2(to.1 - from.1)
 }
 
 /// Which pixels are text.
@@ -155,14 +181,26 @@ mod tests {
 
     #[test]
     fn a_line_is_grown_by_its_shape() {
-        // 40 × 10: grown by 1.6 × 400 / 100, and moved by half a pixel.
-        check(&[(20..60, 20..30, 0.9)], &[[(13.1, 13.1), (65.9, 35.9)]]);
+        // 40 × 10: grown by 1.6 × 400 / 100, and rounded.
+        check(&[(20..60, 20..30, 0.9)], &[[(14.0, 14.0), (66.0, 36.0)]]);
         // Two lines, the upper one first.
         let two = [(20..60, 36..46, 0.9), (20..60, 12..22, 0.9)];
-        check(&two, &[[(13.1, 5.1), (65.9, 27.9)], [(13.1, 29.1), (65.9, 51.9)]]);
+        check(&two, &[[(14.0, 6.0), (66.0, 28.0)], [(14.0, 30.0), (66.0, 52.0)]]);
         // Pixels that touch at a corner are one region.
         let touching = [(20..30, 20..30, 0.9), (30..40, 30..40, 0.9)];
         assert_eq!(Mask::of(&map(&touching).view()).regions().len(), 1);
+    }
+
+    #[test]
+    fn a_turned_line_is_grown_in_whole_pixels() {
+        let tight = Rectangle::around(vec![(10.7, 20.9), (90.7, 28.9), (88.9, 46.9), (8.9, 38.9)]);
+        let corners = grown(&tight.unwrap()).unwrap().corners();
+        // What RapidOCR 3.10 makes of this box (pyclipper 1.4, OpenCV 5.0).
+        let expected = [(-0.980, 6.802), (103.178, 17.218), (98.980, 59.198), (-5.178, 48.782)];
+        for (found, expected) in corners.iter().zip(expected) {
+            let off: f32 = (found.0 - expected.0).hypot(found.1 - expected.1);
+            assert!(off < 0.01, "{corners:?}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::{NAMES, file};
 use crate::model::ModelError;
 
-/// Increased whenever this module reads differently with the same model.
+/// Increased when this module reads so much better with the same model that it is worth hours to read all pictures again.
 const VERSION: u32 = 1;
 
 /// A number for what [`Reader::open`](super::Reader::open) would read with from this folder. It changes with the model's

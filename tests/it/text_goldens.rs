@@ -9,10 +9,8 @@ use imgsearch::model::Runtime;
 use imgsearch::text::{DETAIL, Line, Reader, upright};
 use serde::Deserialize;
 
-/// How far a corner may be from RapidOCR's, in pixels of the map in which both find their boxes.
+/// How far a corner may be from RapidOCR's, in pixels of the picture.
 const NEAR: f32 = 3.0;
-/// The longer side of that map, for the larger pictures.
-const MAP: f32 = 640.0;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -43,8 +41,8 @@ fn reader() -> Reader {
     Reader::open(&runtime, &data.join("text"), 1).unwrap()
 }
 
-/// The lines in a picture, with corners in pixels, and how many pixels are one in the map.
-fn read(reader: &Reader, name: &str) -> (Vec<Line>, f32) {
+/// The lines in a picture, with corners in pixels.
+fn read(reader: &Reader, name: &str) -> Vec<Line> {
     let bytes = fs::read(folder().join(name)).unwrap();
     let picture = upright(decode(&bytes, &Limits::default(), DETAIL).unwrap());
     let (width, height) = (picture.width() as f32, picture.height() as f32);
@@ -52,7 +50,7 @@ fn read(reader: &Reader, name: &str) -> (Vec<Line>, f32) {
     for line in &mut lines {
         line.corners = line.corners.map(|(x, y)| (x * width, y * height));
     }
-    (lines, (width.max(height) / MAP).max(1.0))
+    lines
 }
 
 /// How many of the words are in the text, without regard to spaces: the model often leaves them out beside Chinese.
@@ -77,11 +75,11 @@ fn lines_are_those_of_the_reference() {
     let (mut words, mut ours, mut theirs) = (0, 0, 0);
     let mut wrong = Vec::new();
     for (name, golden) in goldens {
-        let (lines, scale) = read(&reader, &name);
+        let lines = read(&reader, &name);
         for expected in &golden.lines {
             let off = lines.iter().map(|line| (distance(&line.corners, &expected.corners), line.corners));
             let found = off.min_by(|one, other| one.0.total_cmp(&other.0));
-            if found.is_none_or(|(off, _)| off > NEAR * scale) {
+            if found.is_none_or(|(off, _)| off > NEAR) {
                 let GoldenLine { text, corners } = expected;
                 wrong.push(format!(
                     "{name}: {text:?} is too far off: {found:?} (pixels, corners), expected {corners:?}"
@@ -109,7 +107,7 @@ fn lines_are_those_of_the_reference() {
 fn lines_come_in_reading_order() {
     let (reader, goldens) = (reader(), goldens());
     let check = |name: &str| {
-        let text: Vec<_> = read(&reader, name).0.into_iter().map(|line| line.text).collect();
+        let text: Vec<_> = read(&reader, name).into_iter().map(|line| line.text).collect();
         let expected: String = goldens[name].words.concat();
         assert_eq!(text.join("").replace(' ', ""), expected, "{name}");
     };

@@ -16,6 +16,8 @@ let asked;
 let running;
 /** Pictures to search by. The browser's history stores their index. */
 const pictures = [];
+/** Parameters that only a search has. Without them the timeline is shown. */
+const OF_SEARCHES = ['q', 'like', 'minus', 'n', 'min_score', 'cutoff', 'sort', 'collapse', 'exact', 'cursor'];
 /** Whether the photo view is closing because of a new search. */
 let leaving = false;
 
@@ -79,7 +81,7 @@ async function search(parameters, anchor) {
   const { signal } = asked;
   form.describe();
   document.title = [parameters.get('q'), 'imgsearch'].filter(Boolean).join(' · ');
-  const finds = form.picture || ['q', 'like', 'minus'].some((name) => parameters.has(name));
+  const finds = form.picture || OF_SEARCHES.some((name) => parameters.has(name));
   const photos = finds ? new Found(parameters, form.picture) : new Timeline(parameters);
   results.ariaBusy = true;
   try {
@@ -213,7 +215,8 @@ let version;
 new EventSource('/api/v1/events').addEventListener('changed', ({ data }) => {
   const last = version;
   version = data;
-  if (last && last !== version && grid.photos && !view.isOpen && !form.picture) search(form.parameters(), grid.anchor());
+  if (!last || last === version || !grid.photos || view.isOpen || form.picture) return;
+  search(new URLSearchParams(location.search), grid.anchor());
 });
 
 for (const node of document.querySelectorAll('[data-script]')) node.hidden = !node.hidden;

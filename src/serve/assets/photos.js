@@ -50,7 +50,7 @@ function question(parameters) {
   return asked;
 }
 
-/** The results of a search, best first. Scrolling loads more. */
+/** The results of a search, or a list in an order of its own. Scrolling loads more. */
 export class Found {
   refinable = true;
   aspects = [];
@@ -106,7 +106,8 @@ export class Found {
     }
   }
   summary() {
-    return (this.cursor ? 'The best ' : '') + photosOf(this.length);
+    const most = this.photos[0]?.rank ? 'The best ' : 'The newest ';
+    return (this.cursor ? most : '') + photosOf(this.length);
   }
 }
 

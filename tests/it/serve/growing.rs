@@ -13,7 +13,7 @@ const LONG: Duration = Duration::from_secs(60);
 
 /// Repeats a request until the answer is right.
 #[track_caller]
-fn until(mut is_right: impl FnMut() -> bool) {
+pub(super) fn until(mut is_right: impl FnMut() -> bool) {
     let start = Instant::now();
     while !is_right() {
         assert!(start.elapsed() < LONG, "it never came");

@@ -5,6 +5,7 @@ mod growing;
 mod library;
 #[cfg(feature = "mcp")]
 mod mcp;
+mod newest;
 mod pictures;
 mod security;
 mod server;

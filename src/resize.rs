@@ -25,7 +25,10 @@ pub(crate) fn interpolated(pixels: &RgbImage, width: u32, height: u32) -> RgbIma
             let [left, right] = column.at.map(|x| pixels.get_pixel(x, y).0.map(u32::from));
             [0, 1, 2].map(|c| (left[c] * column.shares[0] + right[c] * column.shares[1]) >> 4)
         });
-        let mixed = |c: usize| ((above[c] * row.shares[0] >> 16) + (below[c] * row.shares[1] >> 16) + 2) >> 2;
+        let mixed = |c: usize| {
+            let parts = [above[c] * row.shares[0], below[c] * row.shares[1]];
+            ((parts[0] >> 16) + (parts[1] >> 16) + 2) >> 2
+        };
         Rgb([0, 1, 2].map(|c| u8::try_from(mixed(c)).unwrap_or(u8::MAX)))
     })
 }

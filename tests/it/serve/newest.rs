@@ -20,7 +20,7 @@ fn photo(workspace: &Workspace, name: &str, seed: u32, year: u32) {
 /// The same file, with a time that many days ago.
 fn copy(workspace: &Workspace, name: &str, days: u32) {
     let file = File::options().append(true).open(workspace.photo(name, 9)).unwrap();
-    file.set_modified(SystemTime::now() - Duration::from_hours(24) * days).unwrap();
+    file.set_modified(SystemTime::now() - Duration::from_secs(86_400) * days).unwrap();
 }
 
 /// Six photos, the newest first `d`, `c`, `b`, `a`, `e` and `f`; `b` is a near-duplicate of `d`, and `e` of `c`.

@@ -160,6 +160,9 @@ fn ask(library: &Library, queries: &str, truth: &str) -> Result<()> {
     })?;
     println!("queries_per_second_8_clients {:.0}", queries.len() as f64 / start.elapsed().as_secs_f64());
     let stats = view.stats();
-    println!("bytes_per_photo {:.0}", stats.bytes_on_disk as f64 / stats.rows.max(1) as f64);
+    // A server may not know yet what it has stored.
+    if stats.bytes_on_disk > 0 {
+        println!("bytes_per_photo {:.0}", stats.bytes_on_disk as f64 / stats.rows.max(1) as f64);
+    }
     Ok(())
 }

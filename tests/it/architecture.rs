@@ -155,6 +155,7 @@ fn only_in(folder: &str, word: &str, allowed: &[&str]) {
 /// fingerprints are shared vocabulary.
 const OF_THE_STORE: &[&str] = &[
     "Change",
+    "Extractor",
     "Hit",
     "Method",
     "OptimizeOptions",

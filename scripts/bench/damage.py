@@ -17,11 +17,11 @@ def counterpart(name, library):
 
 
 def take_published(library, foreign):
-    """Replaces the manifest and all segments and graphs by those of another library."""
+    """Replaces the manifest and all segments, graphs and extracts by those of another library."""
     own, theirs = (next(path.parent for path in files_of(side) if path.name == "manifest")
                    for side in (library, foreign))
     for file in files_of(own) + files_of(theirs):
-        if file.suffix in (".segment", ".graph") or file.name == "manifest":
+        if file.suffix in (".segment", ".graph", ".extract") or file.name == "manifest":
             if file.parent == own:
                 file.unlink()
             elif file.parent == theirs:

@@ -2,7 +2,7 @@
 
 use fast_image_resize::images::{Image, ImageRef};
 use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
-use image::{Rgb, RgbImage};
+use image::RgbImage;
 
 /// Resizes a whole picture by a convolution with `filter`.
 pub(crate) fn resized(pixels: &RgbImage, width: u32, height: u32, filter: FilterType) -> RgbImage {
@@ -18,19 +18,37 @@ pub(crate) fn resized(pixels: &RgbImage, width: u32, height: u32, filter: Filter
 /// (`cv2.resize`, 8 bits). A smaller picture has aliasing: use it only for models that were trained so.
 pub(crate) fn interpolated(pixels: &RgbImage, width: u32, height: u32) -> RgbImage {
     let columns = Between::all(pixels.width(), width);
-    let rows = Between::all(pixels.height(), height);
-    RgbImage::from_fn(width, height, |x, y| {
-        let (column, row) = (&columns[x as usize], &rows[y as usize]);
-        let [above, below] = row.at.map(|y| {
-            let [left, right] = column.at.map(|x| pixels.get_pixel(x, y).0.map(u32::from));
-            [0, 1, 2].map(|c| (left[c] * column.shares[0] + right[c] * column.shares[1]) >> 4)
+    let length = pixels.width() as usize * 3;
+    // A row of the picture, interpolated between its columns.
+    let interpolated = |y: u32| -> Vec<u32> {
+        let row = &pixels.as_raw()[y as usize * length..][..length];
+        let values = columns.iter().flat_map(|column| {
+            let [left, right] = column.at.map(|x| &row[x as usize * 3..][..3]);
+            let value =
+                |c: usize| u32::from(left[c]) * column.shares[0] + u32::from(right[c]) * column.shares[1];
+            [0, 1, 2].map(|c| value(c) >> 4)
         });
-        let mixed = |c: usize| {
-            let parts = [above[c] * row.shares[0], below[c] * row.shares[1]];
-            ((parts[0] >> 16) + (parts[1] >> 16) + 2) >> 2
+        values.collect()
+    };
+    let mut bytes = Vec::with_capacity(width as usize * height as usize * 3);
+    // The two rows that were used last, with their numbers.
+    let mut used = [(u32::MAX, Vec::new()), (u32::MAX, Vec::new())];
+    for Between { at, shares } in Between::all(pixels.height(), height) {
+        if used[1].0 == at[0] {
+            used.swap(0, 1);
+        }
+        for (row, y) in used.iter_mut().zip(at) {
+            if row.0 != y {
+                *row = (y, interpolated(y));
+            }
+        }
+        let mixed = |(above, below): (&u32, &u32)| {
+            let parts = [above * shares[0], below * shares[1]];
+            u8::try_from(((parts[0] >> 16) + (parts[1] >> 16) + 2) >> 2).unwrap_or(u8::MAX)
         };
-        Rgb([0, 1, 2].map(|c| u8::try_from(mixed(c)).unwrap_or(u8::MAX)))
-    })
+        bytes.extend(used[0].1.iter().zip(&used[1].1).map(mixed));
+    }
+    RgbImage::from_raw(width, height, bytes).expect("every pixel was computed")
 }
 
 /// A place between two pixels of a row or column.
@@ -65,6 +83,8 @@ impl Between {
 
 #[cfg(test)]
 mod tests {
+    use image::Rgb;
+
     use super::*;
 
     /// The digests are those of what OpenCV 5.0 makes of the same pictures.

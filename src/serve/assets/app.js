@@ -16,8 +16,6 @@ let asked;
 let running;
 /** Pictures to search by. The browser's history stores their index. */
 const pictures = [];
-/** Parameters that only a search has. Without them the timeline is shown. */
-const OF_SEARCHES = ['q', 'like', 'minus', 'n', 'min_score', 'cutoff', 'sort', 'collapse', 'exact', 'cursor'];
 /** Whether the photo view is closing because of a new search. */
 let leaving = false;
 
@@ -81,7 +79,8 @@ async function search(parameters, anchor) {
   const { signal } = asked;
   form.describe();
   document.title = [parameters.get('q'), 'imgsearch'].filter(Boolean).join(' · ');
-  const finds = form.picture || OF_SEARCHES.some((name) => parameters.has(name));
+  // The timeline has only conditions.
+  const finds = form.picture || ['q', 'like', 'minus', 'sort', 'collapse'].some((name) => parameters.has(name));
   const photos = finds ? new Found(parameters, form.picture) : new Timeline(parameters);
   results.ariaBusy = true;
   try {
@@ -149,8 +148,9 @@ async function restore() {
     await search(parameters, anchor);
   }
   if (!id || view.isOpen || !grid.photos) return;
-  const index = Array.from({ length: grid.photos.length }, (_, i) => i).find((i) => grid.photos.id(i) === id);
-  if (index === undefined) location.replace(`/photo/${id}`);
+  let index = grid.photos.length;
+  while (index-- && grid.photos.id(index) !== id);
+  if (index < 0) location.replace(`/photo/${id}`);
   else open(index);
 }
 
@@ -215,8 +215,7 @@ let version;
 new EventSource('/api/v1/events').addEventListener('changed', ({ data }) => {
   const last = version;
   version = data;
-  if (!last || last === version || !grid.photos || view.isOpen || form.picture) return;
-  search(new URLSearchParams(location.search), grid.anchor());
+  if (last && last !== version && grid.photos && !view.isOpen && !form.picture) search(new URLSearchParams(location.search), grid.anchor());
 });
 
 for (const node of document.querySelectorAll('[data-script]')) node.hidden = !node.hidden;

@@ -106,8 +106,7 @@ export class Found {
     }
   }
   summary() {
-    const most = this.photos[0]?.rank ? 'The best ' : 'The newest ';
-    return (this.cursor ? most : '') + photosOf(this.length);
+    return (this.cursor && this.photos[0].rank ? 'The best ' : '') + photosOf(this.length);
   }
 }
 

@@ -238,8 +238,10 @@ pub(crate) fn run(server: Server, listeners: Vec<TcpListener>, tls: Option<&Tls>
         let listeners = listeners.into_iter().map(tokio::net::TcpListener::from_std);
         let listeners = listeners.collect::<Result<Vec<_>, _>>().context("cannot listen")?;
         warm_up(&app);
+        // Before the first request is answered: until then, a signal ends the process at once.
+        let told_to_end = told_to_end().context("cannot wait for signals")?;
         let open = connections::open(listeners, tls, &router::router(&app), &ending);
-        told_to_end().await.context("cannot wait for signals")?;
+        told_to_end.await;
         ending.cancel();
         _ = tokio::time::timeout(GRACE, open.ended()).await;
         Ok(())
@@ -270,17 +272,25 @@ fn warm_up(app: &App) {
     });
 }
 
-/// Waits for SIGINT (Ctrl-C) or SIGTERM.
-async fn told_to_end() -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
+/// Catches SIGINT (Ctrl-C) and SIGTERM from now on. The future ends with the first of them.
+#[cfg(unix)]
+fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted,
-            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await
+    })
+}
+
+/// Catches Ctrl-C from now on. The future ends with it.
+#[cfg(windows)]
+fn told_to_end() -> std::io::Result<impl Future<Output = ()>> {
+    let mut interrupt = tokio::signal::windows::ctrl_c()?;
+    Ok(async move {
+        interrupt.recv().await;
+    })
 }

@@ -8,7 +8,9 @@
 //! indexed with the offline model, and `optimize` builds a graph, which measures how many candidates a walk needs. The other
 //! cuts ask. It prints recall@10 of the default search, and how long the default and the exact search take.
 
+#[expect(dead_code, reason = "other examples use the rest")]
 mod captioned;
+#[expect(dead_code, reason = "other examples use the rest")]
 mod synthetic;
 
 use std::collections::HashSet;

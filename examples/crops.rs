@@ -57,6 +57,7 @@ fn main() -> Result<()> {
     }
     let model = open_model(None, None, None)?;
     let libraries = [Library::new(folder.path().join("library")), Library::new(folder.path().join("other"))];
+    libraries.iter().try_for_each(Library::create)?;
     let [library, other] = &libraries;
     index_all(library, &model, &[indexed])?;
     index_all(other, &model, &[asking])?;

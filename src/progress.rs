@@ -148,7 +148,7 @@ pub(crate) fn say_device(ui: Ui, device: Device, passed_over: &[PassedOver]) {
     new_device_lines(ui, device, passed_over, None).iter().for_each(|line| print_line(line));
 }
 
-/// What is to be said of the device. Nothing is said twice by one process: `--watch` loads the model again and again.
+/// The lines about the device that this process has not printed yet. `--watch` loads the model again and again.
 fn new_device_lines(ui: Ui, device: Device, passed_over: &[PassedOver], tip: Option<&str>) -> Vec<String> {
     static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
     let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);

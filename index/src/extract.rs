@@ -11,13 +11,13 @@
 //! ```
 //!
 //! It only repeats what is in the segment, so the manifest does not name it. A searcher that finds none, or one that is
-//! damaged or of another version, makes it in memory. The writer makes it when it next opens the index.
+//! damaged or of another version, makes it in memory. A writer that opens the index makes those that are missing or of
+//! another version. It does not read the others, so `verify` finds those that are damaged.
 
 use std::ops::Range;
 use std::path::Path;
 
 use aho_corasick::{Span, packed};
-use rayon::prelude::*;
 
 use crate::sections::{Kind, Sections, SectionsWriter};
 use crate::segment::Segment;
@@ -28,9 +28,6 @@ const KIND: Kind = Kind { magic: *b"imgextr\0", format: 1, sections: 3 };
 const SHAPE: usize = 0;
 const ENDS: usize = 1;
 const BYTES: usize = 2;
-
-/// How many rows are read at a time.
-const ROWS_AT_A_TIME: usize = 4_096;
 
 /// Takes from a payload what [`Searcher::containing`](crate::Searcher::containing) looks through.
 #[derive(Debug, Clone, Copy)]
@@ -54,20 +51,17 @@ impl Extract {
     /// # Errors
     /// If it must be made and a record is damaged.
     pub(crate) fn of(dir: &Path, segment: &Segment, extractor: &Extractor) -> Result<Extract, Error> {
-        match open(dir, segment) {
+        match checked(dir, segment) {
             Ok(Some((sections, version))) if version == extractor.version => Ok(Extract::Mapped(sections)),
             _ => Extract::make(segment, extractor),
         }
     }
 
     fn make(segment: &Segment, extractor: &Extractor) -> Result<Extract, Error> {
-        let starts: Vec<usize> = (0..segment.vectors()).step_by(ROWS_AT_A_TIME).collect();
-        let parts = starts.into_par_iter().map(|first| part(segment, first, extractor));
         let (mut ends, mut bytes) = (Vec::with_capacity(segment.vectors()), Vec::new());
-        for (part_ends, part) in parts.collect::<Result<Vec<_>, Error>>()? {
-            let start = bytes.len() as u64;
-            ends.extend(part_ends.into_iter().map(|end| start + end));
-            bytes.extend(part);
+        for position in 0..segment.vectors() {
+            append(segment, position, extractor, &mut bytes)?;
+            ends.push(bytes.len() as u64);
         }
         Ok(Extract::Made { ends, bytes })
     }
@@ -116,28 +110,35 @@ impl Extract {
     }
 }
 
-/// The ends and bytes of at most [`ROWS_AT_A_TIME`] rows from `first` on.
-fn part(segment: &Segment, first: usize, extractor: &Extractor) -> Result<(Vec<u64>, Vec<u8>), Error> {
-    let (mut ends, mut bytes) = (Vec::with_capacity(ROWS_AT_A_TIME), Vec::new());
-    for position in first..segment.vectors().min(first + ROWS_AT_A_TIME) {
-        (extractor.append)(segment.record(position)?.entry.payload, &mut bytes);
-        ends.push(bytes.len() as u64);
-    }
-    Ok((ends, bytes))
+/// Appends the extract of a row.
+fn append(
+    segment: &Segment,
+    position: usize,
+    extractor: &Extractor,
+    bytes: &mut Vec<u8>,
+) -> Result<(), Error> {
+    (extractor.append)(segment.record(position)?.entry.payload, bytes);
+    Ok(())
 }
 
-/// Opens the file with the extract of a segment and checks all of it. Returns it with the extractor's version, or `None` if
-/// there is no file.
+/// Opens the file with the extract of a segment, without reading the extract. Returns it with the extractor's version, or
+/// `None` if there is no file.
 fn open(dir: &Path, segment: &Segment) -> Result<Option<(Sections, u32)>, Error> {
     let sections = match Sections::open(&files::extract(dir, segment.id), KIND) {
         Err(error) if error.is_not_found() => return Ok(None),
         opened => opened?,
     };
-    sections.verify()?;
     let [of, version] = *sections.slice::<[u32; 2]>(SHAPE).and_then(<[_]>::first).unwrap_or(&[0, 0]);
     if of != segment.sections().checksum() {
         return Err(sections.damaged("the extract is that of another segment"));
     }
+    Ok(Some((sections, version)))
+}
+
+/// As [`open`], and checks all of it.
+fn checked(dir: &Path, segment: &Segment) -> Result<Option<(Sections, u32)>, Error> {
+    let Some((sections, version)) = open(dir, segment)? else { return Ok(None) };
+    sections.verify()?;
     let ends = sections.slice::<u64>(ENDS).unwrap_or_default();
     let fits = ends.len() == segment.vectors()
         && ends.is_sorted()
@@ -150,7 +151,7 @@ fn open(dir: &Path, segment: &Segment) -> Result<Option<(Sections, u32)>, Error>
 
 /// Checks the file with the extract of a segment, if there is one.
 pub(crate) fn verify(dir: &Path, segment: &Segment) -> Result<(), Error> {
-    open(dir, segment).map(|_| ())
+    checked(dir, segment).map(|_| ())
 }
 
 /// Writes the extract of a segment, unless there is one already.
@@ -163,13 +164,13 @@ pub(crate) fn write(dir: &Path, segment: &Segment, extractor: &Extractor) -> Res
     let lengths = [size_of_val(&shape), rows * size_of::<u64>()];
     let mut writer = SectionsWriter::create(&files::extract(dir, segment.id), KIND, &lengths)?;
     writer.write(SHAPE, bytemuck::cast_slice(&shape))?;
-    let mut start = 0;
-    for first in (0..rows).step_by(ROWS_AT_A_TIME) {
-        let (mut ends, bytes) = part(segment, first, extractor)?;
-        ends.iter_mut().for_each(|end| *end += start);
-        start += bytes.len() as u64;
-        writer.write(ENDS, bytemuck::cast_slice(&ends))?;
+    let (mut end, mut bytes) = (0, Vec::new());
+    for position in 0..rows {
+        append(segment, position, extractor, &mut bytes)?;
+        end += bytes.len() as u64;
+        writer.write(ENDS, &end.to_le_bytes())?;
         writer.write(BYTES, &bytes)?;
+        bytes.clear();
     }
     writer.finish()
 }

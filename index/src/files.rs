@@ -6,7 +6,7 @@
 //! DIR/manifest                names the files below; replaced atomically
 //! DIR/00000000000000a1.segment   rows; never changed
 //! DIR/00000000000000a2.graph     the links over one segment's rows; never changed
-//! DIR/00000000000000a1.extract  what callers look through of one segment's payloads; can be deleted
+//! DIR/00000000000000a1.extract   what callers look through of one segment's payloads; can be deleted
 //! DIR/*.tmp                   being written, or left behind by a crash
 //! ```
 //!
@@ -145,8 +145,8 @@ fn sync_parent(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes the segments, graphs, extracts and temporary files in the folder, except those that `keep` accepts. On Unix, processes
-/// that have mapped a removed file can still read it; elsewhere such a file stays until the next time.
+/// Removes the segments, graphs, extracts and temporary files in the folder, except those that `keep` accepts. On Unix,
+/// processes that have mapped a removed file can still read it; elsewhere such a file stays until the next time.
 pub(crate) fn remove_all_but(dir: &Path, keep: impl Fn(&Path) -> bool) -> Result<(), Error> {
     for entry in fs::read_dir(dir).map_err(Error::io("list", dir))? {
         let path = entry.map_err(Error::io("list", dir))?.path();

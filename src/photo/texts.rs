@@ -46,15 +46,6 @@ impl<'a> Texts<'a> {
         texts
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        let Texts { read, title, description, keywords, people } = self;
-        read.is_none_or(str::is_empty)
-            && title.is_none()
-            && description.is_none()
-            && keywords.iter().chain(people.iter()).next().is_none()
-    }
-
     /// All of them in one, folded, each followed by a line feed.
     pub fn append_folded(&self, into: &mut Vec<u8>) {
         let Texts { read, title, description, keywords, people } = self;

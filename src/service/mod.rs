@@ -252,8 +252,7 @@ impl Service {
     }
 
     /// A page of `query.top` photos that pass the query's filter, after the cursor. Pages follow each other by date, newest
-    /// first; within a page the photos have the order of the query. Its expression, and what it says about scores, do not
-    /// count.
+    /// first; within a page the photos have the order of the query. Its expression, cutoff and `exact` do not count.
     ///
     /// # Errors
     /// As [`Service::timeline`].

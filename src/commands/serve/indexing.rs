@@ -70,7 +70,7 @@ impl Indexing {
     }
 }
 
-/// Reports the progress of indexing to clients, and the device to whoever started the server.
+/// Tells clients the progress of indexing, and prints which device it uses.
 struct Telling {
     events: Events,
     ui: Ui,

@@ -170,8 +170,7 @@ impl Libraries {
         self.folder.join(PROVIDER).is_file()
     }
 
-    /// Where each library is that the folder of set-up needs, and each of their parts. Those of the system are loaded by
-    /// this.
+    /// Where each library is that the folder of set-up needs, and each of their parts. It loads those of the system.
     pub fn places(&self) -> Vec<(&'static str, Place)> {
         let loaded = NAMES.iter().map(|name| (*name, self.place(name)));
         loaded.chain(self.parts()).collect()
@@ -213,7 +212,7 @@ impl Libraries {
         })
     }
 
-    /// Loads those that are in the folder, whatever their version. Users may have put them there, or set `LD_LIBRARY_PATH`.
+    /// Loads the libraries that are in the folder, of any version. Users can also name other folders in `LD_LIBRARY_PATH`.
     fn load_found(&self) {
         let entries = self.folder.read_dir().into_iter().flatten().flatten();
         let files: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();

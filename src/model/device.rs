@@ -102,12 +102,12 @@ impl Device {
         }
     }
 
-    /// The memory of the CPU from which the device copies fastest; `None` if there is no such memory.
-    pub(super) fn input_memory(self) -> Option<MemoryInfo<'static>> {
+    /// The memory of the CPU that the device copies from and to fastest; `None` if there is no such memory.
+    pub(super) fn fastest_memory(self) -> Option<MemoryInfo<'static>> {
         if self != Device::Cuda {
             return None;
         }
-        // Pages that stay where they are: the GPU reads them by itself, at twice the speed.
+        // Pages that stay where they are: the GPU reads and writes them by itself, at twice the speed.
         MemoryInfo::new(AllocationDevice::CUDA_PINNED, 0, AllocatorType::Device, MemoryType::CPUInput).ok()
     }
 

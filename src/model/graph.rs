@@ -62,7 +62,8 @@ impl Graph {
     ) -> Result<T, ModelError> {
         let failed = |error: ort::Error| self.failed(error.to_string());
         let tensor = Tensor::from_array(input).map_err(failed)?;
-        let output = run(&self.session, &[(&self.input, tensor.into())], &self.output).map_err(failed)?;
+        let output =
+            run(&self.session, &[(&self.input, tensor.into())], &self.output, None).map_err(failed)?;
         read(output.try_extract_array().map_err(failed)?).map_err(|detail| self.failed(detail))
     }
 

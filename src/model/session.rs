@@ -108,7 +108,7 @@ impl ImageEncoder {
             ChannelOrder::First => [tensors.len(), 3, height, width],
             ChannelOrder::Last => [tensors.len(), height, width, 3],
         };
-        let mut input = self.tower.new_input::<T>(&shape)?;
+        let mut input = self.tower.new_tensor::<T>(&shape)?;
         let mut batch = input.try_extract_array_mut::<T>()?;
         for (tensor, place) in tensors.iter().zip(batch.outer_iter_mut()) {
             if tensor.dim() != (3, height, width) {

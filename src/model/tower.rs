@@ -34,8 +34,8 @@ pub(super) struct Tower {
     cut: Cut,
     /// Locked during a run on devices that cannot run in parallel; `None` on others.
     one_at_a_time: Option<Mutex<()>>,
-    /// Allocates memory for inputs: such from which the device copies fastest, or ordinary memory.
-    inputs: Mutex<Allocator>,
+    /// Allocates memory for inputs and outputs: such that the device copies from and to fastest, or ordinary memory.
+    memory: Mutex<Allocator>,
 }
 
 /// How a tower's output is cut: the first `to` of its `from` dimensions are kept, all of them by default. Models trained with
@@ -107,20 +107,20 @@ impl Tower {
             )));
         }
         let one_at_a_time = (loaded.device != Device::Cpu).then(Mutex::default);
-        let fastest = loaded.device.input_memory();
+        let fastest = loaded.device.fastest_memory();
         let fastest = fastest.and_then(|memory| Allocator::new(&loaded.session, memory).ok());
-        let allocator = Mutex::new(fastest.unwrap_or_default());
+        let memory = Mutex::new(fastest.unwrap_or_default());
         let file = file.to_owned();
-        Ok((Tower { loaded, file, output, cut, one_at_a_time, inputs: allocator }, inputs))
+        Ok((Tower { loaded, file, output, cut, one_at_a_time, memory }, inputs))
     }
 
-    /// A new input of this shape. Its values are arbitrary.
-    pub(super) fn new_input<T: PrimitiveTensorElementType + fmt::Debug>(
+    /// A new input or output of this shape. Its values are arbitrary.
+    pub(super) fn new_tensor<T: PrimitiveTensorElementType + fmt::Debug>(
         &self,
         shape: &[usize],
     ) -> Result<Tensor<T>, ort::Error> {
         // The lock guards no data, so it is safe to continue after a panic.
-        let allocator = self.inputs.lock().unwrap_or_else(PoisonError::into_inner);
+        let allocator = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         // There is less of such memory than of ordinary memory.
         Tensor::new(&allocator, shape.to_vec())
             .or_else(|_| Tensor::new(&Allocator::default(), shape.to_vec()))
@@ -134,10 +134,11 @@ impl Tower {
         batch: usize,
     ) -> Result<Encoded, ModelError> {
         let Tower { loaded, output, cut, one_at_a_time, .. } = self;
+        let room = self.room(batch).map_err(|error| self.refused(&error, batch))?;
         // The lock guards no data, so it is safe to continue after a panic.
         let turn = one_at_a_time.as_ref().map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
         let begin = Instant::now();
-        let embedding = run(&loaded.session, inputs, &output.name);
+        let embedding = run(&loaded.session, inputs, &output.name, room);
         let took = begin.elapsed();
         drop(turn);
         let array = embedding.and_then(|embedding| numbers(&embedding, output.element));
@@ -149,6 +150,16 @@ impl Tower {
         let kept = array.slice(s![.., ..cut.to]);
         let vectors = kept.axis_iter(Axis(0)).map(|row| Vector::normalized(row.to_vec())).collect();
         Ok(Encoded { vectors, took })
+    }
+
+    /// Room for the output of a batch; `None` if the graph does not say how many dimensions it has.
+    fn room(&self, batch: usize) -> Result<Option<DynValue>, ort::Error> {
+        let Some(dim) = self.output.dim else { return Ok(None) };
+        let room = match self.output.element {
+            Element::F16 => self.new_tensor::<f16>(&[batch, dim])?.into_dyn(),
+            _ => self.new_tensor::<f32>(&[batch, dim])?.into_dyn(),
+        };
+        Ok(Some(room))
     }
 
     /// The dimensions of its vectors.
@@ -187,7 +198,8 @@ impl Tower {
     }
 }
 
-/// Runs a session once and returns the output `output`.
+/// Runs a session once and returns the output `output`. It is written into `room`, which has its type and shape; without any,
+/// ONNX Runtime makes room.
 ///
 /// [`Session::run`] does the same but needs `&mut`, because not every execution provider supports parallel runs. The CPU's
 /// does: "it can then be used in multiple threads" (onnxruntime issues 114 and 13571). On other devices [`Tower::run`] allows
@@ -196,15 +208,17 @@ pub(super) fn run(
     session: &Session,
     inputs: &[(&str, SessionInputValue<'_>)],
     output: &str,
+    room: Option<DynValue>,
 ) -> Result<DynValue, ort::Error> {
     let name = |name: &str| CString::new(name).map_err(|error| ort::Error::new(error.to_string()));
     let names = inputs.iter().map(|(of, _)| name(of)).collect::<Result<Vec<_>, _>>()?;
     let output = name(output)?;
     let name_pointers: Vec<_> = names.iter().map(|name| name.as_ptr()).collect();
     let values: Vec<_> = inputs.iter().map(|(_, value)| value.ptr()).collect();
-    let (session_ptr, options, mut made) = (session.ptr().cast_mut(), ptr::null(), ptr::null_mut());
-    // SAFETY: the counts of names and values are right, and they live until it returns; null options mean defaults; one
-    // output is requested, and there is room for one.
+    let (session_ptr, options) = (session.ptr().cast_mut(), ptr::null());
+    let mut made = room.as_ref().map_or(ptr::null_mut(), |room| room.ptr().cast_mut());
+    // SAFETY: the counts of names and values are right, and they live until it returns, like `room`; null options mean
+    // defaults; one output is requested, and there is room for one: a value that nobody else has, or null.
     let status = unsafe {
         (ort::api().Run)(
             session_ptr,
@@ -219,6 +233,9 @@ pub(super) fn run(
     };
     // SAFETY: the status was returned by ONNX Runtime and is used only here.
     unsafe { ort::Error::result_from_status(status) }?;
+    if let Some(room) = room {
+        return Ok(room);
+    }
     let made = NonNull::new(made).ok_or_else(|| ort::Error::new("no output"))?;
     // SAFETY: the run allocated it with the session's allocator, and nobody else has it.
     Ok(unsafe { DynValue::from_ptr(made, Some(session.allocator())) })

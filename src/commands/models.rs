@@ -154,7 +154,7 @@ fn bench(settings: &Settings, args: &BenchArgs) -> Result<Exit> {
         names => names.iter().map(|name| store.find(name)).collect::<Result<_, _>>()?,
     };
     let share = Duration::from_secs(args.seconds.into()) / u32::try_from(models.len().max(1))?;
-    let mut speeds = store.speeds().with(settings.execution().device.name(), settings.threads);
+    let mut speeds = store.speeds();
     let say_device = |encoder: &ImageEncoder| {
         progress::say_device(settings.ui, encoder.device(), encoder.passed_over());
     };
@@ -163,7 +163,7 @@ fn bench(settings: &Settings, args: &BenchArgs) -> Result<Exit> {
         let measured = Model::open(&model.folder, settings.execution())
             .and_then(|opened| Ok((opened.space().id().to_owned(), opened.speed(share, say_device)?)));
         match measured {
-            Ok((space, speed)) => speeds.add(&model.name, &space, known(model), speed),
+            Ok((space, speed)) => speeds.add(&model.name, &space, known(model), speed, settings.threads),
             Err(error) => {
                 let error = anyhow::Error::new(error).context(model.name.clone());
                 progress::print_warning(&format!("{error:#}"));

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 use std::{fs, io};
 
 use serde::{Deserialize, Serialize};
@@ -16,11 +15,9 @@ use crate::model::Speed;
 /// `models bench`, compared with the ViT-B/32 of `scripts/random_clip`, on two cores with AVX-512.
 const OFFLINE_GFLOPS: f32 = 2.8;
 
-/// The measurements of `models bench`, all on one device with one number of threads.
+/// The measurements of `models bench`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Speeds {
-    device: String,
-    threads: usize,
     models: BTreeMap<String, Measured>,
 }
 
@@ -32,52 +29,55 @@ struct Measured {
     gflops: Option<f32>,
     images_per_second: f32,
     query_ms: f32,
+    /// The device on which the image tower ran, which need not be the one that was asked for.
+    device: String,
+    threads: usize,
+}
+
+impl Measured {
+    /// Figures can be compared if the device and the number of threads were the same.
+    fn is_comparable(&self, other: &Measured) -> bool {
+        (&self.device, self.threads) == (&other.device, other.threads)
+    }
 }
 
 impl Speeds {
-    /// The earlier measurements with this device and number of threads. If these differ, the figures cannot be compared with
-    /// new ones and are dropped.
-    #[must_use]
-    pub fn with(self, device: &str, threads: usize) -> Speeds {
-        if (self.device.as_str(), self.threads) == (device, threads) {
-            return self;
-        }
-        Speeds { device: device.to_owned(), threads, models: BTreeMap::new() }
-    }
-
-    /// Adds the speed of the model `name`, which has this space.
-    pub fn add(&mut self, name: &str, space: &str, known: Option<&Known>, speed: Speed) {
+    /// Adds the speed of the model `name`, which has this space, with this number of threads.
+    pub fn add(&mut self, name: &str, space: &str, known: Option<&Known>, speed: Speed, threads: usize) {
         let measured = Measured {
             space: space.to_owned(),
             gflops: known.and_then(|known| known.gflops),
             images_per_second: speed.images_per_second,
             query_ms: 1000.0 * speed.query.as_secs_f32(),
+            device: speed.device.name().to_owned(),
+            threads,
         };
         self.models.insert(name.to_owned(), measured);
     }
 
-    /// The measured speed of the model `name`, if it still has this space.
-    pub fn measured(&self, name: &str, space: &str) -> Option<Speed> {
+    /// Pictures per second, and the milliseconds of a query, of the model `name`, if it was measured and still has this space.
+    pub fn measured(&self, name: &str, space: &str) -> Option<(f32, f32)> {
         let measured = self.models.get(name).filter(|measured| measured.space == space)?;
-        let query = Duration::try_from_secs_f32(measured.query_ms / 1000.0).ok()?;
-        Some(Speed { images_per_second: measured.images_per_second, query })
+        Some((measured.images_per_second, measured.query_ms))
     }
 
-    /// The speed as a multiple of the offline model's, if both were measured.
-    pub fn relative(&self, speed: Speed) -> Option<f32> {
-        Some(speed.images_per_second / self.models.get(OFFLINE)?.images_per_second)
+    /// The speed of the model `name` as a multiple of the offline model's, if both were measured with the same device and
+    /// number of threads.
+    pub fn relative(&self, name: &str) -> Option<f32> {
+        let (model, offline) = (self.models.get(name)?, self.models.get(OFFLINE)?);
+        model.is_comparable(offline).then(|| model.images_per_second / offline.images_per_second)
     }
 
     /// An estimate of this for a model that was not measured, from the operations of its image tower and the speeds of other
     /// vision transformers.
     pub fn estimated(&self, known: &Known) -> Option<f32> {
         let offline_gflops = || {
-            let offline = self.models.get(OFFLINE)?.images_per_second;
-            let rates =
-                self.models.values().filter_map(|model| Some(model.images_per_second * model.gflops?));
+            let offline = self.models.get(OFFLINE)?;
+            let comparable = self.models.values().filter(|model| model.is_comparable(offline));
+            let rates = comparable.filter_map(|model| Some(model.images_per_second * model.gflops?));
             let mut rates: Vec<f32> = rates.collect();
             rates.sort_by(f32::total_cmp);
-            Some(rates.get(rates.len() / 2)? / offline)
+            Some(rates.get(rates.len() / 2)? / offline.images_per_second)
         };
         Some(offline_gflops().unwrap_or(OFFLINE_GFLOPS) / known.gflops?)
     }
@@ -108,16 +108,20 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    fn speed(images_per_second: f32) -> Speed {
-        Speed { images_per_second, query: Duration::from_millis(8) }
+    use super::*;
+    use crate::model::Device;
+
+    fn add(speeds: &mut Speeds, name: &str, images_per_second: f32, device: Device, threads: usize) {
+        let speed = Speed { device, images_per_second, query: Duration::from_millis(8) };
+        speeds.add(name, "space", Known::named(name), speed, threads);
     }
 
     fn speeds(measured: &[(&str, f32)]) -> Speeds {
-        let mut speeds = Speeds::default().with("cpu", 2);
+        let mut speeds = Speeds::default();
         for (name, images_per_second) in measured {
-            speeds.add(name, "space", Known::named(name), speed(*images_per_second));
+            add(&mut speeds, name, *images_per_second, Device::Cpu, 2);
         }
         speeds
     }
@@ -139,15 +143,28 @@ mod tests {
     }
 
     #[test]
-    fn figures_apply_to_one_model_device_and_number_of_threads() {
+    fn figures_apply_to_one_model() {
         let speeds = speeds(&[("offline", 40.0), ("mine", 10.0)]);
-        let mine = speeds.measured("mine", "space").unwrap();
-        assert_eq!(mine, speed(10.0));
-        assert_eq!(speeds.relative(mine), Some(0.25));
+        assert_eq!(speeds.measured("mine", "space"), Some((10.0, 8.0)));
+        assert_eq!(speeds.relative("mine"), Some(0.25));
         assert_eq!(speeds.measured("mine", "another space"), None);
-        assert_eq!(speeds.clone().with("cpu", 2), speeds);
-        assert_eq!(speeds.clone().with("cpu", 4).measured("mine", "space"), None);
-        assert_eq!(speeds.with("cuda", 2).measured("mine", "space"), None);
+        assert_eq!(speeds.measured("other", "space"), None);
+    }
+
+    /// A model may fit a GPU that another does not fit, in one run with `--device auto`.
+    #[test]
+    fn figures_are_compared_with_those_of_the_same_device_and_threads() {
+        for (device, threads) in [(Device::Cuda, 2), (Device::Cpu, 4)] {
+            let mut speeds = speeds(&[("offline", 40.0), ("clip-b32", 20.0)]);
+            let clip = Known::named("clip-b32").unwrap();
+            assert_eq!(speeds.relative("clip-b32"), Some(0.5));
+            add(&mut speeds, "clip-b32", 2000.0, device, threads);
+            assert_eq!(speeds.measured("clip-b32", "space"), Some((2000.0, 8.0)));
+            assert_eq!(speeds.relative("clip-b32"), None);
+            assert_eq!(speeds.estimated(clip), Speeds::default().estimated(clip));
+            add(&mut speeds, "offline", 4000.0, device, threads);
+            assert_eq!(speeds.relative("clip-b32"), Some(0.5));
+        }
     }
 
     #[test]

@@ -14,6 +14,8 @@ const QUERY: &str = "a dog on the beach at sunset";
 /// The speed of both towers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Speed {
+    /// The device on which the image tower ran.
+    pub device: Device,
     /// Pictures that the image tower embeds per second, without reading and decoding.
     pub images_per_second: f32,
     /// The time of the loaded text tower for one query.
@@ -43,7 +45,7 @@ impl Model {
         let begin = Instant::now();
         let encoder = self.text_encoder()?;
         let query = median_of(begin + for_text, || encoder.encode_text(QUERY).map(drop))?;
-        Ok(Speed { images_per_second: images.per_second, query })
+        Ok(Speed { device: images.device, images_per_second: images.per_second, query })
     }
 
     /// Measures the speed of the image tower, as [`Model::speed`] does.

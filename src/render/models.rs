@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use imgsearch::hub::{Installed, Known, OFFLINE, RECALL_SOURCE, Speeds};
-use imgsearch::model::Speed;
 use serde::Serialize;
 
 use super::Output;
@@ -85,11 +84,10 @@ impl Description {
 
     /// Adds its speed, if the model of this space was measured.
     pub(crate) fn was_measured(&mut self, speeds: &Speeds, space: &str) {
-        if let Some(speed) = speeds.measured(&self.name, space) {
-            let Speed { images_per_second, query } = speed;
+        if let Some((images_per_second, query_ms)) = speeds.measured(&self.name, space) {
             self.images_per_second = Some(images_per_second);
-            self.query_ms = Some(1000.0 * query.as_secs_f32());
-            self.relative_speed = speeds.relative(speed);
+            self.query_ms = Some(query_ms);
+            self.relative_speed = speeds.relative(&self.name);
         }
     }
 

@@ -29,7 +29,7 @@ impl Characters {
     pub(super) fn decode(&self, probabilities: &ArrayView2<'_, f32>) -> (String, f32) {
         let (mut text, mut sum, mut count, mut before) = (String::new(), 0.0, 0.0, 0);
         for step in probabilities.outer_iter() {
-            let (best, probability) = largest(step.iter().copied());
+            let (best, probability) = largest(step.as_standard_layout().as_slice().unwrap_or_default());
             if best != 0 && best != before {
                 text.push_str(self.0.get(best).map_or("", String::as_str));
                 sum += probability;
@@ -41,10 +41,17 @@ impl Characters {
     }
 }
 
-/// The first of the largest values, and its place.
-fn largest(values: impl Iterator<Item = f32>) -> (usize, f32) {
-    let first = (0, f32::MIN);
-    values.enumerate().fold(first, |best, (at, value)| if value > best.1 { (at, value) } else { best })
+/// The first of the largest values, and its place. There are thousands, so they are compared in lanes, several at a time.
+fn largest(values: &[f32]) -> (usize, f32) {
+    let (chunks, rest) = values.as_chunks::<16>();
+    let mut lanes = [f32::MIN; 16];
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = if *value > *lane { *value } else { *lane };
+        }
+    }
+    let most = lanes.iter().chain(rest).copied().fold(f32::MIN, f32::max);
+    (values.iter().position(|value| *value == most).unwrap_or(0), most)
 }
 
 #[cfg(test)]
@@ -73,6 +80,19 @@ mod tests {
         check(&[(1, 0.5), (4, 0.5), (2, 0.5)], "a b", 0.5);
         check(&[(0, 0.9), (0, 0.9)], "", 0.0);
         check(&[], "", 0.0);
+    }
+
+    #[test]
+    fn the_first_of_the_largest_values_counts() {
+        for length in [1, 15, 16, 17, 100] {
+            for at in 0..length {
+                let mut values = vec![0.25; length];
+                values[at..].fill(0.5);
+                assert_eq!(largest(&values), (at, 0.5), "{at} of {length}");
+            }
+        }
+        assert_eq!(largest(&[]).0, 0);
+        assert_eq!(largest(&[f32::NAN; 20]).0, 0);
     }
 
     #[test]

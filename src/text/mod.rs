@@ -53,6 +53,8 @@ const SMALL: f32 = 14.0;
 /// Below this confidence a line may be upside down. Of the lines in `tests/goldens/text`, those upside down have at most 0.86,
 /// and all but one of the others more than 0.92.
 const UNSURE: f32 = 0.9;
+/// If so many lines are all upside down, the whole page is.
+const FIRST_LINES: usize = 3;
 /// Below this confidence, what was read is noise.
 const LEAST: f32 = 0.6;
 /// The longest line, in characters. A recogniser of PP-OCR reads at most 400.
@@ -126,19 +128,32 @@ impl Reader {
         Ok(self.detector.find(picture, LARGE_SIDE)?.boxes)
     }
 
-    /// What each line says, and the line in the direction in which it says that.
-    fn recognise(&self, crops: Vec<Crop>) -> Result<Vec<(Crop, Reading)>, ModelError> {
+    /// What each line says, and the line in the direction in which it says that. Of a page upside down only the first lines
+    /// are read in both directions.
+    fn recognise(&self, mut crops: Vec<Crop>) -> Result<Vec<(Crop, Reading)>, ModelError> {
+        let others = crops.split_off(crops.len().min(FIRST_LINES));
+        let (mut lines, turned) = self.recognise_either_way(crops)?;
+        let is_turned = turned == FIRST_LINES;
+        let others = others.into_iter().map(|crop| if is_turned { crop.turned() } else { crop });
+        lines.extend(self.recognise_either_way(others.collect())?.0);
+        Ok(lines)
+    }
+
+    /// The same for each line by itself. Also returns how many lines were turned.
+    fn recognise_either_way(&self, crops: Vec<Crop>) -> Result<(Vec<(Crop, Reading)>, usize), ModelError> {
         let readings = self.recogniser.read(&crops.iter().collect::<Vec<_>>())?;
         let mut lines: Vec<(Crop, Reading)> = crops.into_iter().zip(readings).collect();
         let unsure: Vec<usize> = (0..lines.len()).filter(|line| lines[*line].1.1 < UNSURE).collect();
         let turned: Vec<Crop> = unsure.iter().map(|line| lines[*line].0.turned()).collect();
         let again = self.recogniser.read(&turned.iter().collect::<Vec<_>>())?;
+        let mut count = 0;
         for ((line, crop), reading) in unsure.into_iter().zip(turned).zip(again) {
             if reading.1 > lines[line].1.1 {
                 lines[line] = (crop, reading);
+                count += 1;
             }
         }
-        Ok(lines)
+        Ok((lines, count))
     }
 }
 

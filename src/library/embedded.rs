@@ -2,7 +2,6 @@
 //! writer, or how it selects rows.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +14,8 @@ use imgsearch_index::{
 };
 
 use super::store::{
-    Ask, Hit, Load, Sink, Standing, Stats, StoreError, Stored, View, Visit, VisitItem, Write,
+    Ask, Hit, Load, MOST_STANDING, SAMPLE, Sink, Standing, Stats, StoreError, Stored, View, Visit, VisitItem,
+    Write,
 };
 use super::{Library, Note};
 use crate::item::{Item, file_of_key, is_under, path_bytes};
@@ -34,12 +34,6 @@ struct EmbeddedView {
 /// The texts of a photo, folded. The index keeps them in one piece, so that looking for words does not read all records.
 const TEXTS: Extractor =
     Extractor { version: 1, append: |payload, into| Texts::of(payload).append_folded(into) };
-
-/// The size of a sample: enough to estimate a deviation within a few percent.
-const SAMPLE: usize = 512;
-
-/// The most photos with words that are compared with a query. Of more, those with all words are added.
-const MOST_STANDING: NonZeroUsize = NonZeroUsize::new(1_000).expect("not zero");
 
 /// Opens the published index in `folder`, a folder of `library`.
 pub(super) fn view(library: &Library, folder: &Path) -> Result<Arc<dyn View>, IndexError> {

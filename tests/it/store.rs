@@ -780,6 +780,48 @@ fn of_very_many_photos_with_words_the_closest_are_found_and_those_with_all_words
     check_standing(&views, &Ask { filter: &pattern, ..ask }, &whole(&["party", "1a"]), &[2_900, 100]);
 }
 
+/// A library whose tables an earlier version made is searched as it is, and gets its words when a writer opens it.
+#[cfg(feature = "postgres")]
+#[test]
+fn a_library_without_words_gets_them_from_its_records() {
+    let Some(server) = postgres() else { return };
+    // A database of its own, because all libraries of one have the same version.
+    let database = format!("of_version_1_{}", std::process::id());
+    let connect = |url: &str| ::postgres::Client::connect(url, ::postgres::NoTls).unwrap();
+    connect(&server).batch_execute(&format!("create database {database}")).unwrap();
+    let url = server.replace("/postgres", &format!("/{database}"));
+    let store = Store::on_server(&url, &space());
+    let writes: Vec<Write> = (0..2_500).map(varied).collect();
+    drop(store.with(writes.clone()));
+    let mut client = connect(&url);
+    let index: i64 = client.query_one("select id from imgsearch.indexes", &[]).unwrap().get(0);
+    let back = format!("drop table imgsearch.words_{index}; update imgsearch.version set version = 1");
+    client.batch_execute(&back).unwrap();
+    let before = store.view().unwrap();
+    let (wanted, every) = (at(31.07), Filter::default());
+    let (ask, words) = (Ask::new(&wanted, top(3), &every), whole(&["strasse", "lovelace", "img1234"]));
+    assert_eq!(before.standing(&ask, &words).unwrap(), None);
+    assert_eq!((before.search(&ask).unwrap().len(), before.stats().rows), (3, 2_500));
+    // Several writers come at once.
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let store = &store;
+            scope.spawn(move || {
+                let sink = store.sink();
+                sink.apply(vec![titled(&format!("/new/{number}.jpg"), 1.0, "IMG1234", &[])]).unwrap();
+                sink.close().unwrap();
+            });
+        }
+    });
+    assert_eq!(client.query_one("select version from imgsearch.version", &[]).unwrap().get::<_, i32>(0), 2);
+    let memory = Store::Memory(MemoryStore::new(&space()));
+    let added = (0..4).map(|number| titled(&format!("/new/{number}.jpg"), 1.0, "IMG1234", &[]));
+    let views = [store.view().unwrap(), memory.with(writes.into_iter().chain(added).collect())];
+    check_standing(&views, &ask, &words, &[358, 228, 4]);
+    // A view that was open before knows them too.
+    assert_eq!(before.standing(&ask, &words).unwrap().unwrap().counts, [358, 228, 4]);
+}
+
 #[test]
 fn thousands_of_records_are_looked_up_and_listed_without_one_missing() {
     each_store(|store| {

@@ -2,6 +2,7 @@
 
 use super::condition::Condition;
 use super::half::Half;
+use super::schema::Index;
 use super::view::PostgresView;
 use super::words;
 use crate::library::store::{Ask, Hit, MOST_STANDING, SAMPLE, Standing, StoreError};
@@ -57,18 +58,25 @@ impl<'a> Among<'a> {
         Among { words, needed: 0 }
     }
 
-    pub(super) fn is_everything(&self) -> bool {
+    fn is_everything(&self) -> bool {
         self.words.is_empty()
     }
 
-    /// Adds the condition to one on rows of the words' table.
-    pub(super) fn narrow(&self, condition: &mut Condition) {
-        let is_needed = |at: usize| self.needed == 0 || self.needed >> at & 1 == 1;
-        let words = self.words.iter().enumerate().filter(|(at, _)| is_needed(*at));
-        let words: Vec<String> = words.map(|(_, word)| word.sql(condition)).collect();
-        if !words.is_empty() {
-            condition.and(&format!("({})", words.join(if self.needed == 0 { " or " } else { " and " })));
+    /// The table of the records, or those of it in which the words stand. Values go to the condition.
+    ///
+    /// The words are looked up apart from everything else: otherwise the database may read them all, to do so in parallel.
+    pub(super) fn table(&self, index: &Index, condition: &mut Condition) -> String {
+        let (photos, words) = (index.table(), index.words());
+        if self.is_everything() {
+            return photos;
         }
+        let is_needed = |at: usize| self.needed == 0 || self.needed >> at & 1 == 1;
+        let sql = self.words.iter().enumerate().filter(|(at, _)| is_needed(*at));
+        let sql: Vec<String> = sql.map(|(_, word)| word.sql(condition)).collect();
+        let sql = sql.join(if self.needed == 0 { " or " } else { " and " });
+        let found =
+            format!("with found as materialized (select key from {words} where {sql}) select key from found");
+        format!("{photos} join ({found}) words using (key)")
     }
 
     /// A bit for each word that stands in the photo with this record; `None` if these do not suffice.
@@ -99,7 +107,7 @@ pub(super) fn standing(
     let (photos, counts) = (view.photos()?, counts(view, &words)?);
     let ask = Ask { top: MOST_STANDING, ..*ask };
     let mut hits = view.exactly(&ask, Among::any(&words))?;
-    if hits.len() >= MOST_STANDING.get() {
+    if hits.len() >= MOST_STANDING.get() && words.len() > 1 {
         let needed = standing_anywhere(view, &ask, &words)?;
         let full = view.exactly(&ask, Among { words: &words, needed })?;
         let is_new =
@@ -122,12 +130,10 @@ fn word<'a>(
     if is_exact {
         return Ok(word);
     }
-    let mut which = Condition::photos();
-    let sql = word.sql(&mut which);
-    which.and(&sql);
-    let (from, which_sql) = (view.worded(), which.sql());
-    let rows = view
-        .rows(&format!("select key, record from {from} where {which_sql} limit {MOST_READ} + 1"), &which)?;
+    let mut photos = Condition::photos();
+    let from = Among::any(std::slice::from_ref(&word)).table(&view.index, &mut photos);
+    let sql = format!("select key, record from {from} where {} limit {MOST_READ} + 1", photos.sql());
+    let rows = view.rows(&sql, &photos)?;
     if i64::try_from(rows.len()).is_ok_and(|rows| rows > MOST_READ) {
         return Ok(word);
     }
@@ -149,11 +155,11 @@ fn counts(view: &PostgresView, words: &[Word<'_>]) -> Result<Vec<usize>, StoreEr
 
 /// The words that stand in any photo that meets the conditions, each as a bit.
 fn standing_anywhere(view: &PostgresView, ask: &Ask<'_>, words: &[Word<'_>]) -> Result<u32, StoreError> {
-    let (from, mut condition) = (view.worded(), PostgresView::condition(ask));
+    let mut condition = PostgresView::condition(ask);
     let meets = condition.sql().to_owned();
     let each = words.iter().map(|word| {
-        let word = word.sql(&mut condition);
-        format!("exists (select from {from} where {meets} and {word})")
+        let from = Among::any(std::slice::from_ref(word)).table(&view.index, &mut condition);
+        format!("exists (select from {from} where {meets})")
     });
     let each = each.collect::<Vec<_>>().join(", ");
     let rows = view.rows(&format!("select {each}"), &condition)?;

@@ -93,11 +93,6 @@ impl PostgresView {
         }
     }
 
-    /// The table of the records, with the words of those that have any.
-    pub(super) fn worded(&self) -> String {
-        format!("{} join {} using (key)", self.index.table(), self.index.words())
-    }
-
     /// The rows that a search may find.
     pub(super) fn condition(ask: &Ask<'_>) -> Condition {
         let mut condition = Condition::of(ask.filter);
@@ -108,8 +103,7 @@ impl PostgresView {
     /// Where the photos among these are, and those that meet the conditions.
     fn source(&self, ask: &Ask<'_>, among: Among<'_>) -> (String, Condition) {
         let mut condition = PostgresView::condition(ask);
-        among.narrow(&mut condition);
-        (if among.is_everything() { self.index.table() } else { self.worded() }, condition)
+        (among.table(&self.index, &mut condition), condition)
     }
 
     /// The closest rows, best first: at most `most`, each with the marks of its words. `method` is how the database orders

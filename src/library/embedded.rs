@@ -15,7 +15,7 @@ use imgsearch_index::{
 
 use super::store::{
     Ask, Hit, Load, MOST_STANDING, SAMPLE, Sink, Standing, Stats, StoreError, Stored, View, Visit, VisitItem,
-    Write,
+    Write, deviation,
 };
 use super::{Library, Note};
 use crate::item::{Item, file_of_key, is_under, path_bytes};
@@ -124,8 +124,7 @@ impl EmbeddedView {
         }
         let scores: Vec<f32> =
             self.sample.get().into_iter().flatten().map(|photo| photo.dot(vector)).collect();
-        let mean = mean(scores.iter().copied());
-        Ok(self::mean(scores.iter().map(|score| (score - mean).powi(2))).sqrt())
+        Ok(deviation(&scores))
     }
 
     /// The closest of these photos, with their marks.
@@ -292,12 +291,6 @@ impl View for EmbeddedView {
             without_vector(&record).map_or(GO_ON, |stored| visit(stored, record.has_vector))
         })
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a sample is small")]
-fn mean(numbers: impl ExactSizeIterator<Item = f32>) -> f32 {
-    let count = numbers.len().max(1) as f32;
-    numbers.sum::<f32>() / count
 }
 
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());

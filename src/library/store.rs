@@ -83,6 +83,14 @@ pub(super) const MOST_STANDING: NonZeroUsize = NonZeroUsize::new(1_000).expect("
 /// How many photos a sample should have: enough to estimate a deviation within a few percent.
 pub(super) const SAMPLE: usize = 512;
 
+/// The standard deviation of the scores of a sample.
+#[expect(clippy::cast_precision_loss, reason = "a sample is small")]
+pub(super) fn deviation(scores: &[f32]) -> f32 {
+    let count = scores.len().max(1) as f32;
+    let mean = scores.iter().sum::<f32>() / count;
+    (scores.iter().map(|score| (score - mean).powi(2)).sum::<f32>() / count).sqrt()
+}
+
 /// The photos in which some words stand.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Standing {

@@ -12,6 +12,13 @@ use crate::query::{MatchBy, TextCondition, TextField, tokens};
 /// The longest token, in characters; longer ones are cut. Databases limit the length of what they index.
 const LONGEST: usize = 40;
 
+/// The same in bytes of UTF-8.
+#[cfg(feature = "milvus")]
+pub(super) const LONGEST_IN_BYTES: usize = 4 * LONGEST;
+
+/// The most photos that are read to find out in which of them a word stands, if tokens do not tell.
+pub(super) const MOST_READ: usize = 2_000;
+
 /// The tokens of a record's texts, each once.
 pub(super) fn of_record(payload: &[u8]) -> BTreeSet<String> {
     let mut texts = Vec::new();

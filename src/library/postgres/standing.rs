@@ -6,12 +6,9 @@ use super::schema::Index;
 use super::view::PostgresView;
 use super::words;
 use crate::library::store::{Ask, Hit, MOST_STANDING, SAMPLE, Standing, StoreError};
-use crate::library::words::Lookup;
+use crate::library::words::{Lookup, MOST_READ};
 use crate::photo::Texts;
 use crate::query::TextCondition;
-
-/// The most photos that are read to find out in which of them a word stands.
-const MOST_READ: i64 = 2_000;
 
 /// A word, and how the database finds the photos in which it stands.
 pub(super) struct Word<'a> {
@@ -134,7 +131,7 @@ fn word<'a>(
     let from = Among::any(std::slice::from_ref(&word)).table(&view.index, &mut photos);
     let sql = format!("select key, record from {from} where {} limit {MOST_READ} + 1", photos.sql());
     let rows = view.rows(&sql, &photos)?;
-    if i64::try_from(rows.len()).is_ok_and(|rows| rows > MOST_READ) {
+    if rows.len() > MOST_READ {
         return Ok(word);
     }
     let standing = rows.iter().filter(|row| condition.stands(&Texts::of(row.get(1))));

@@ -302,7 +302,14 @@ mod tests {
         };
         let batch = Batch::of(&expected.each_ref().map(put), &limits("m".into(), 2)).unwrap();
         let rows = batch.rows.iter().map(|(key, row)| (key.as_slice(), row.as_ref().unwrap()));
+        // Collections of version 1 have no field for words.
+        let names = |fields: &[FieldData]| -> Vec<String> {
+            fields.iter().map(|field| field.field_name.clone()).collect()
+        };
+        let without = names(&columns(rows.clone(), 2, false));
         let fields = columns(rows, 2, true);
+        assert_eq!(names(&fields)[0], "words");
+        assert_eq!(names(&fields)[1..], without);
         let read = Read::all(fields.clone()).unwrap();
         let found: Vec<Stored> = read.into_iter().map(|read| read.stored().unwrap()).collect();
         assert_eq!(found, expected);

@@ -2,15 +2,29 @@
 
 use std::ops::ControlFlow;
 
+use imgsearch_index::Vector;
+
 use super::condition::Condition;
 use super::key::{quoted, quoted_list};
 use super::row::TOO_MANY;
 use super::table::Sees;
 use super::view::MilvusView;
-use crate::library::store::{Ask, Hit, Load, MOST_STANDING, SAMPLE, Standing, StoreError};
+use crate::library::store::{Ask, Hit, Load, MOST_STANDING, SAMPLE, Standing, StoreError, deviation};
 use crate::library::words::{Lookup, MOST_READ};
 use crate::photo::Texts;
 use crate::query::TextCondition;
+
+/// The most photos of a library in which words are looked up. Milvus 2.3 has no index for arrays, so it compares with every
+/// photo: a million take about 0.3 s, several times for each query.
+const MOST_PHOTOS: usize = 1_000_000;
+
+/// What a view knows of its photos after words were looked up once.
+pub(super) struct Known {
+    /// The vectors of a sample.
+    sample: Vec<Vector>,
+    /// Whether a photo has more words than fit into an array.
+    has_too_many: bool,
+}
 
 /// A word, and the expression for the photos in which it stands.
 struct Word<'a> {
@@ -31,13 +45,14 @@ pub(super) fn standing(
     let Some(lookups) = lookups.filter(|lookups| !lookups.is_empty() && view.table.has_words) else {
         return Ok(None);
     };
-    let has_too_many = view.table.count(&standing_as(&contains(TOO_MANY)), Sees::Nearly)? > 0;
-    let words = conditions
-        .iter()
-        .zip(lookups)
-        .map(|(condition, lookup)| word(view, condition, &lookup, has_too_many));
-    let words: Vec<Word<'_>> = words.collect::<Result<_, _>>()?;
     let photos = view.table.count(&Condition::photos(), Sees::Nearly)?;
+    if photos > MOST_PHOTOS {
+        return Ok(None);
+    }
+    let known = known(view, photos)?;
+    let words = conditions.iter().zip(lookups);
+    let words = words.map(|(condition, lookup)| word(view, condition, &lookup, known.has_too_many));
+    let words: Vec<Word<'_>> = words.collect::<Result<_, _>>()?;
     let counts = words.iter().map(|word| view.table.count(&standing_as(&word.expression), Sees::Nearly));
     let counts = counts.collect::<Result<Vec<_>, _>>()?;
     let ask = Ask { top: MOST_STANDING, ..*ask };
@@ -55,8 +70,25 @@ pub(super) fn standing(
         let full: Vec<_> = full.into_iter().filter(is_new).collect();
         hits.extend(full);
     }
-    let deviation = if hits.is_empty() { 0.0 } else { deviation(view, &ask, photos)? };
+    let scores: Vec<f32> = known.sample.iter().map(|photo| photo.dot(ask.vector)).collect();
+    let deviation = if hits.is_empty() { 0.0 } else { deviation(&scores) };
     Ok(Some(Standing { photos, counts, hits, deviation }))
+}
+
+/// Reads what is needed for every query, once. The sample is the photos whose contents have the lowest hashes.
+fn known(view: &MilvusView, photos: usize) -> Result<&Known, StoreError> {
+    if let Some(known) = view.known.get() {
+        return Ok(known);
+    }
+    let mut condition = Condition::photos();
+    if photos > SAMPLE {
+        let part = u128::MAX / u128::try_from(photos).unwrap_or(1) * u128::try_from(SAMPLE).unwrap_or(1);
+        condition.and(format!("content < {}", quoted(&format!("{part:032x}"))));
+    }
+    let rows = view.table.first(&condition, Load::WithVector, 2 * SAMPLE, Sees::Nearly)?;
+    let sample = rows.iter().filter_map(|read| read.vector().cloned()).collect();
+    let has_too_many = view.table.count(&standing_as(&contains(TOO_MANY)), Sees::Nearly)? > 0;
+    Ok(view.known.get_or_init(|| Known { sample, has_too_many }))
 }
 
 fn contains(token: &str) -> String {
@@ -124,16 +156,4 @@ fn among(
         (marks != 0 && marks & needed == needed).then_some(marks)
     };
     view.closest(ask, &condition, &marks, Sees::Nearly)
-}
-
-/// The standard deviation of the scores of a sample: photos whose contents have the lowest hashes.
-fn deviation(view: &MilvusView, ask: &Ask<'_>, photos: usize) -> Result<f32, StoreError> {
-    let mut condition = Condition::photos();
-    if photos > SAMPLE {
-        let part = u128::MAX / u128::try_from(photos).unwrap_or(1) * u128::try_from(SAMPLE).unwrap_or(1);
-        condition.and(format!("content < {}", quoted(&format!("{part:032x}"))));
-    }
-    let rows = view.table.first(&condition, Load::WithVector, 2 * SAMPLE, Sees::Nearly)?;
-    let scores: Vec<f32> = rows.iter().filter_map(|read| Some(read.vector()?.dot(ask.vector))).collect();
-    Ok(crate::library::store::deviation(&scores))
 }

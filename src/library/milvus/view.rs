@@ -9,7 +9,7 @@ use super::Milvus;
 use super::condition::Condition;
 use super::row::Read;
 use super::schema;
-use super::standing;
+use super::standing::{self, Known};
 use super::table::{MOST_ROWS, Published, Sees, Table};
 use crate::item::{Item, file_of_key};
 use crate::library::Note;
@@ -29,6 +29,7 @@ pub(super) struct MilvusView {
     pub(super) table: Table,
     published: Published,
     stats: OnceLock<Stats>,
+    pub(super) known: OnceLock<Known>,
 }
 
 /// A photo that a search found with its marks, and the text of its key, by which equally close ones are sorted.
@@ -41,7 +42,8 @@ impl MilvusView {
     pub(super) fn new(library: &Milvus, table: Table) -> Result<MilvusView, StoreError> {
         // It sees at least what was published before it was opened.
         let published = table.published(Sees::Everything)?;
-        Ok(MilvusView { library: library.clone(), table, published, stats: OnceLock::new() })
+        let (stats, known) = (OnceLock::new(), OnceLock::new());
+        Ok(MilvusView { library: library.clone(), table, published, stats, known })
     }
 
     /// What `read` returns; if that is nothing, what it returns once the server is sure to have all changes. Right after a

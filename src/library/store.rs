@@ -96,7 +96,8 @@ pub(super) fn deviation(scores: &[f32]) -> f32 {
 pub struct Standing {
     /// The number of all photos.
     pub photos: usize,
-    /// For each word, in how many of all photos it stands.
+    /// For each word, in how many of all photos it stands. A database may count a few more if a word has several parts and
+    /// stands in thousands of photos.
     pub counts: Vec<usize>,
     /// The photos that meet the conditions, each with a bit for each word, the lowest for the first. If there are more than
     /// `MOST_STANDING`, so many of the closest ones, and of those with all words that stand in any of them.

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use crate::photo::Texts;
-use crate::query::{MatchBy, TextCondition, TextField, tokens};
+use crate::query::{MatchBy, Phrase, TextCondition, TextField, tokens};
 
 /// The longest token, in characters; longer ones are cut. Databases limit the length of what they index.
 const LONGEST: usize = 40;
@@ -47,7 +47,7 @@ impl Lookup {
         }
         let mut fields = TextField::ALL.iter().filter(|field| field.is_of_record());
         let is_anywhere = fields.all(|field| words.fields.contains(field));
-        let is_token = |(phrase, tokens): (&crate::query::Phrase, &Vec<String>)| {
+        let is_token = |(phrase, tokens): (&Phrase, &Vec<String>)| {
             // A longer one may have been cut, and a phrase may have characters that are in no token.
             let [word] = phrase.words() else { return false };
             let [token] = tokens.as_slice() else { return false };
@@ -67,7 +67,6 @@ fn cut(token: &str) -> &str {
 mod tests {
     use super::*;
     use crate::photo::{Details, Line, Photo, Stamp, Text};
-    use crate::query::Phrase;
 
     const FIELDS: [TextField; 4] =
         [TextField::Text, TextField::Caption, TextField::Keyword, TextField::Person];

@@ -127,6 +127,11 @@ impl View for MemoryView {
         Ok(hits)
     }
 
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "a deviation of few numbers"
+    )]
     fn standing(&self, ask: &Ask<'_>, words: &[TextCondition]) -> Result<Option<Standing>, StoreError> {
         let marks = |stored: &Stored| {
             let payload = stored.photo.as_ref().unwrap().encode();

@@ -2,7 +2,6 @@
 //! writer, or how it selects rows.
 
 use std::collections::HashMap;
-use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +14,8 @@ use imgsearch_index::{
 };
 
 use super::store::{
-    Ask, Hit, Load, Sink, Standing, Stats, StoreError, Stored, View, Visit, VisitItem, Write,
+    Ask, Hit, Load, MOST_STANDING, SAMPLE, Sink, Standing, Stats, StoreError, Stored, View, Visit, VisitItem,
+    Write, deviation,
 };
 use super::{Library, Note};
 use crate::item::{Item, file_of_key, is_under, path_bytes};
@@ -34,12 +34,6 @@ struct EmbeddedView {
 /// The texts of a photo, folded. The index keeps them in one piece, so that looking for words does not read all records.
 const TEXTS: Extractor =
     Extractor { version: 1, append: |payload, into| Texts::of(payload).append_folded(into) };
-
-/// The size of a sample: enough to estimate a deviation within a few percent.
-const SAMPLE: usize = 512;
-
-/// The most photos with words that are compared with a query. Of more, those with all words are added.
-const MOST_STANDING: NonZeroUsize = NonZeroUsize::new(1_000).expect("not zero");
 
 /// Opens the published index in `folder`, a folder of `library`.
 pub(super) fn view(library: &Library, folder: &Path) -> Result<Arc<dyn View>, IndexError> {
@@ -130,8 +124,7 @@ impl EmbeddedView {
         }
         let scores: Vec<f32> =
             self.sample.get().into_iter().flatten().map(|photo| photo.dot(vector)).collect();
-        let mean = mean(scores.iter().copied());
-        Ok(self::mean(scores.iter().map(|score| (score - mean).powi(2))).sqrt())
+        Ok(deviation(&scores))
     }
 
     /// The closest of these photos, with their marks.
@@ -298,12 +291,6 @@ impl View for EmbeddedView {
             without_vector(&record).map_or(GO_ON, |stored| visit(stored, record.has_vector))
         })
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a sample is small")]
-fn mean(numbers: impl ExactSizeIterator<Item = f32>) -> f32 {
-    let count = numbers.len().max(1) as f32;
-    numbers.sum::<f32>() / count
 }
 
 const GO_ON: ControlFlow<()> = ControlFlow::Continue(());

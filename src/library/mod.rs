@@ -43,6 +43,8 @@ mod server;
 mod store;
 mod thumbnails;
 mod url;
+#[cfg(any(feature = "milvus", feature = "postgres"))]
+mod words;
 
 use std::ffi::OsStr;
 use std::fmt;

@@ -77,15 +77,30 @@ pub struct Hit {
     pub score: f32,
 }
 
+/// The most photos in which words stand that are compared with a query.
+pub(super) const MOST_STANDING: NonZeroUsize = NonZeroUsize::new(1_000).expect("not zero");
+
+/// How many photos a sample should have: enough to estimate a deviation within a few percent.
+pub(super) const SAMPLE: usize = 512;
+
+/// The standard deviation of the scores of a sample.
+#[expect(clippy::cast_precision_loss, reason = "a sample is small")]
+pub(super) fn deviation(scores: &[f32]) -> f32 {
+    let count = scores.len().max(1) as f32;
+    let mean = scores.iter().sum::<f32>() / count;
+    (scores.iter().map(|score| (score - mean).powi(2)).sum::<f32>() / count).sqrt()
+}
+
 /// The photos in which some words stand.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Standing {
     /// The number of all photos.
     pub photos: usize,
-    /// For each word, in how many of all photos it stands.
+    /// For each word, in how many of all photos it stands. A database may count a few more if a word has several parts and
+    /// stands in thousands of photos.
     pub counts: Vec<usize>,
-    /// The photos that meet the conditions, each with a bit for each word, the lowest for the first. Of very many, the
-    /// closest ones and those with all words.
+    /// The photos that meet the conditions, each with a bit for each word, the lowest for the first. If there are more than
+    /// `MOST_STANDING`, so many of the closest ones, and of those with all words that stand in any of them.
     pub hits: Vec<(Hit, u32)>,
     /// The standard deviation of the scores of a sample of all photos.
     pub deviation: f32,

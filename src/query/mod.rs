@@ -21,6 +21,8 @@ pub use gazetteer::{Gazetteer, Town, TownError, Towns};
 pub use inline::{Separated, excludes, separate, separate_line};
 pub use parameters::{Kind, MOST, MOST_CHARACTERS, PARAMETERS, Parameter, conditions};
 pub use period::{Period, PeriodError, Stretch};
+#[cfg(any(feature = "milvus", feature = "postgres"))]
+pub(crate) use phrase::tokens;
 pub use phrase::{MatchBy, Phrase};
 pub use place::{Circle, CircleError, DEFAULT_KM};
 pub use texts::{TextCondition, TextField, why};

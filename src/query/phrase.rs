@@ -45,6 +45,12 @@ impl Phrase {
         self.match_by
     }
 
+    /// The tokens of the words. Every text in which the phrase stands has these if it matches whole words.
+    #[cfg(any(feature = "milvus", feature = "postgres"))]
+    pub(crate) fn tokens(&self) -> impl Iterator<Item = &str> {
+        self.words.iter().flat_map(|word| tokens(word))
+    }
+
     /// Where a folded text has the phrase first, in bytes.
     pub fn find(&self, text: &str) -> Option<Range<usize>> {
         let starts = self.first.find_iter(text.as_bytes()).filter(|at| begins_word(text, *at));
@@ -64,6 +70,23 @@ impl Phrase {
         }
         (self.match_by == MatchBy::Start || ends_word(text, end)).then_some(end)
     }
+}
+
+/// The tokens of a folded text, in order: letters and digits between which no word can begin. So a whole word is one token or
+/// several.
+#[cfg(any(feature = "milvus", feature = "postgres"))]
+pub(crate) fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    let pieces = std::iter::from_fn(move || {
+        let first = rest.chars().next()?;
+        let pairs = rest.char_indices().zip(rest.chars().skip(1));
+        let border =
+            pairs.filter(|((_, a), b)| is_border(*a, *b)).map(|((at, a), _)| at + a.len_utf8()).next();
+        let (piece, behind) = rest.split_at(border.unwrap_or(rest.len()));
+        rest = behind;
+        Some((first, piece))
+    });
+    pieces.filter(|(first, _)| first.is_alphanumeric()).map(|(_, piece)| piece)
 }
 
 /// Whether a word may begin at this position.
@@ -133,6 +156,31 @@ mod tests {
         check("stop", Whole, "stops stop.", Some("stop"));
         check("stop sign", Whole, "stop signs", None);
         check("no entry", Whole, "NO ENTRY!", Some("no entry"));
+    }
+
+    #[cfg(any(feature = "milvus", feature = "postgres"))]
+    #[test]
+    fn a_text_in_which_whole_words_stand_has_their_tokens() {
+        #[track_caller]
+        fn check(text: &str, expected: &[&str]) {
+            let text = fold(text);
+            assert_eq!(tokens(&text).collect::<Vec<_>>(), expected);
+            // Each token is found as a whole word, and no part of one is.
+            for token in tokens(&text) {
+                assert!(Phrase::new(token, MatchBy::Whole).unwrap().find(&text).is_some(), "{token}");
+                let part = token.char_indices().nth(1).map(|(at, _)| &token[at..]);
+                let part = part.and_then(|part| Phrase::new(part, MatchBy::Whole));
+                assert!(part.is_none_or(|part| part.find(token).is_none()), "{token}");
+            }
+        }
+        check("", &[]);
+        check(" - ", &[]);
+        check("Invoice no. 12.50\nof IMG1234", &["invoice", "no", "12", "50", "of", "img", "1234"]);
+        check("Gr\u{f6}\u{df}e", &["grosse"]);
+        check("拉面 ab馆", &["拉", "面", "ab", "馆"]);
+        check("(a)", &["a"]);
+        let phrase = Phrase::new("IMG12 #b-c", MatchBy::Whole).unwrap();
+        assert_eq!(phrase.tokens().collect::<Vec<_>>(), ["img", "12", "b", "c"]);
     }
 
     #[test]

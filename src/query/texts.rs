@@ -38,6 +38,11 @@ impl TextField {
         TextField::Place,
     ];
 
+    /// Whether the words are in the record of a photo.
+    pub(crate) fn is_of_record(self) -> bool {
+        !matches!(self, TextField::Name | TextField::Place)
+    }
+
     /// The name of the parameter.
     pub fn name(self) -> &'static str {
         match self {
@@ -137,8 +142,7 @@ impl TextCondition {
     /// Words of which one stands in the record's texts of every photo that meets the condition; `None` if there are no such
     /// words. Both are compared folded.
     pub fn needles(&self) -> Option<impl Iterator<Item = &str>> {
-        let is_of_record = |field: &TextField| !matches!(field, TextField::Name | TextField::Place);
-        let is_certain = !self.is_excluded && self.fields.iter().all(is_of_record);
+        let is_certain = !self.is_excluded && self.fields.iter().all(|field| field.is_of_record());
         is_certain.then(|| self.phrases.iter().map(|phrase| phrase.words()[0].as_str()))
     }
 

@@ -1,16 +1,17 @@
 //! A second store behind the seam, all in memory and without the index crate. It proves that other stores are possible.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use imgsearch::item::{Item, is_under, path_bytes};
 use imgsearch::library::{
-    Ask, Hit, Load, Note, Sink, Stats, StoreError, Stored, View, Visit, VisitItem, Write,
+    Ask, Hit, Load, Note, Sink, Standing, Stats, StoreError, Stored, View, Visit, VisitItem, Write,
 };
-use imgsearch::photo::Glance;
-use imgsearch::query::Filter;
+use imgsearch::photo::{Glance, Texts};
+use imgsearch::query::{Filter, TextCondition};
 use imgsearch_index::{Error, Fingerprint, Space, Vector};
 
 /// All records in key order.
@@ -124,6 +125,48 @@ impl View for MemoryView {
         hits.sort_by(|a, b| b.score.total_cmp(&a.score));
         hits.truncate(ask.top.get());
         Ok(hits)
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "a deviation of few numbers"
+    )]
+    fn standing(&self, ask: &Ask<'_>, words: &[TextCondition]) -> Result<Option<Standing>, StoreError> {
+        let marks = |stored: &Stored| {
+            let payload = stored.photo.as_ref().unwrap().encode();
+            let texts = Texts::of(&payload);
+            let standing = words.iter().enumerate().filter(|(_, word)| word.stands(&texts));
+            standing.fold(0, |marks, (at, _)| marks | 1 << at)
+        };
+        let everything = Filter::default();
+        let all: Vec<(&Stored, u32)> =
+            self.photos(&everything).map(|stored| (stored, marks(stored))).collect();
+        let count = |at| all.iter().filter(|(_, marks)| marks >> at & 1 == 1).count();
+        let hits = self.search(&Ask { top: NonZeroUsize::MAX, ..*ask })?;
+        let hits = hits.into_iter().map(|hit| {
+            let marks = marks(&self.get(&hit.stored.item).unwrap().unwrap());
+            (hit, marks)
+        });
+        let hits: Vec<(Hit, u32)> = hits.filter(|(_, marks)| *marks > 0).collect();
+        let every_word = hits.iter().fold(0, |every, (_, marks)| every | marks);
+        let mut left = [1_000, 1_000];
+        let hits = hits.into_iter().filter(|(_, marks)| {
+            let is_close = left[0] > 0;
+            left[0] -= usize::from(is_close);
+            let is_full = *marks == every_word && left[1] > 0;
+            left[1] -= usize::from(is_full);
+            is_close || is_full
+        });
+        let hits: Vec<(Hit, u32)> = hits.collect();
+        let scores = all.iter().map(|(stored, _)| f64::from(stored.vector.as_ref().unwrap().dot(ask.vector)));
+        let scores: Vec<f64> = scores.filter(|_| !hits.is_empty()).collect();
+        let mean = |numbers: &[f64]| numbers.iter().sum::<f64>() / numbers.len().max(1) as f64;
+        let middle = mean(&scores);
+        let squares: Vec<f64> = scores.iter().map(|score| (score - middle).powi(2)).collect();
+        let deviation = mean(&squares).sqrt() as f32;
+        let counts = (0..words.len()).map(count).collect();
+        Ok(Some(Standing { photos: all.len(), counts, hits, deviation }))
     }
 
     fn count(&self, filter: &Filter) -> Result<usize, StoreError> {

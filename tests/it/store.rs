@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use imgsearch::decode::Limits;
 use imgsearch::ingest::index_into;
 use imgsearch::item::{Item, Part, path_of};
-use imgsearch::library::{Ask, Hit, Load, Note, Sink, StoreError, Stored, View, Write};
+use imgsearch::library::{Ask, Hit, Load, Note, Sink, Standing, StoreError, Stored, View, Write};
 use imgsearch::model::Precision;
 use imgsearch::photo::{Clock, Details, Line, Photo, Skip, SkipKind, Stamp, Text};
 use imgsearch::query::{Filter, MatchBy, Names, Period, Phrase, Shape, TextCondition, TextField};
@@ -646,6 +646,182 @@ fn every_kind_of_filter_admits_the_same_photos_in_every_store() {
         answers.for_each(|answer| assert_eq!(answer, first, "{filter:?}"));
     }
     assert!(kinds >= filters.len() - 3, "only {kinds} of the filters tell photos apart");
+}
+
+/// A photo with this title, and one keyword for each of these words.
+fn titled(path: &str, degrees: f32, title: &str, keywords: &[String]) -> Write {
+    let details = Details {
+        width: 4,
+        height: 3,
+        title: Some(title.to_owned()),
+        keywords: keywords.to_vec(),
+        ..Details::default()
+    };
+    let photo = Photo::read(STAMP, 7, Some(details));
+    Write::Put { item: Item::file(path), content: None, photo, vector: Some(at(degrees)) }
+}
+
+/// The condition for a whole word, as the words of a query have it.
+fn whole(words: &[&str]) -> Vec<TextCondition> {
+    let fields = [TextField::Text, TextField::Caption, TextField::Keyword, TextField::Person];
+    let condition =
+        |word: &&str| TextCondition::new(&fields, vec![Phrase::new(word, MatchBy::Whole).unwrap()]);
+    words.iter().map(condition).collect()
+}
+
+/// Checks that the words stand in the same photos of all these views, and that these are as many as `expected`.
+#[track_caller]
+fn check_standing(views: &[Arc<dyn View>], ask: &Ask<'_>, words: &[TextCondition], expected: &[usize]) {
+    let answers = views.iter().map(|view| {
+        let Standing { photos, counts, mut hits, deviation } = view.standing(ask, words).unwrap().unwrap();
+        hits.sort_by_key(|(hit, _)| hit.stored.item.key());
+        assert!(hits.iter().all(|(hit, _)| hit.stored.vector.is_some() == (ask.load == Load::WithVector)));
+        let (scores, marks): (Vec<f32>, Vec<_>) =
+            hits.into_iter().map(|(hit, marks)| (hit.score, (hit.stored.item, marks))).unzip();
+        (photos, counts, marks, (scores, deviation))
+    });
+    let answers: Vec<_> = answers.collect();
+    let (photos, counts, marks, (scores, deviation)) = &answers[1];
+    assert_eq!(counts, expected);
+    for (other_photos, other_counts, other_marks, (other_scores, other_deviation)) in &answers {
+        assert_eq!((other_photos, other_counts), (photos, counts));
+        assert_eq!(
+            (other_marks.len(), other_marks == marks),
+            (marks.len(), true),
+            "{other_marks:?} {marks:?}"
+        );
+        assert!(scores.iter().zip(other_scores).all(|(a, b)| (a - b).abs() < 1e-3));
+        // A sample of few photos is all of them.
+        let most = if *photos > 512 { deviation * 0.2 } else { 1e-3 };
+        assert!((deviation - other_deviation).abs() <= most, "{deviation} {other_deviation}");
+    }
+}
+
+#[test]
+fn words_stand_in_the_same_photos_of_every_store() {
+    let stores = stores(&space());
+    let long = "x".repeat(300);
+    // More than the arrays of Milvus have.
+    let many: Vec<String> = (0..5_000).map(|number| format!("of{number}")).collect();
+    let more = [
+        titled("/more/many.jpg", 5.0, "many", &many),
+        titled("/more/long.jpg", 6.0, &format!("{long}y 拉面馆"), &[]),
+        titled("/more/mixed.jpg", 7.0, "IMG1234 面拉", &["needle".into()]),
+        left_out("/more/none.jpg"),
+    ];
+    let writes: Vec<Write> = (0..400).map(varied).chain(more).collect();
+    let views: Vec<_> = stores.iter().map(|store| store.with(writes.clone())).collect();
+    let (wanted, every) = (at(31.07), Filter::default());
+    let ask = Ask::new(&wanted, top(3), &every);
+    let check = |ask: &Ask<'_>, words: &[&str], expected: &[usize]| {
+        check_standing(&views, ask, &whole(words), expected);
+    };
+    check(&ask, &["invoice"], &[240]);
+    check(&ask, &["invoice", "grosse", "lovelace", "voice", "needle"], &[240, 120, 37, 0, 1]);
+    check(&ask, &["zebra"], &[0]);
+    // Words of several tokens, of which some stand apart from each other; and words that are cut.
+    check(&ask, &["拉面", "面", "img1234", "1234", "ferien2"], &[401, 402, 1, 2, 100]);
+    check(&ask, &[&format!("{long}y"), &long, &format!("{long}z")], &[1, 0, 0]);
+    check(&ask, &["4999", "of4999", "of5000"], &[1, 1, 0]);
+    // Not only as the words of a query are.
+    let ferien = Phrase::new("ferien 2", MatchBy::Whole).unwrap();
+    let either = [ferien, Phrase::new("needle", MatchBy::Whole).unwrap()];
+    let only = TextCondition::new(&[TextField::Keyword, TextField::Name], either.to_vec());
+    check_standing(&views, &ask, std::slice::from_ref(&only), &[101]);
+    // Conditions narrow the photos, but not the counts.
+    let folder = Filter { folders: vec!["/p".into()], ..every.clone() };
+    let pattern = Filter { names: Some(Names::new(&["*7.*".into()]).unwrap()), ..every.clone() };
+    let texts = Filter { texts: vec![only], ..every.clone() };
+    let near = Filter { near: Some("10,20,1500".parse().unwrap()), ..every.clone() };
+    for filter in [folder, pattern, texts, near] {
+        check(&Ask { filter: &filter, ..ask }, &["invoice", "grosse", "img1234"], &[240, 120, 1]);
+    }
+    let items = [Item::file("/more/mixed.jpg"), Item::file("/q/11.txt")];
+    let without = Ask { without_items: &items, load: Load::WithVector, ..ask };
+    check(&without, &["needle", "invoice"], &[1, 240]);
+    // Words of a photo that is changed, removed, or loses its vector.
+    let changes = vec![
+        titled("/more/mixed.jpg", 7.0, "pin", &[]),
+        titled("/more/new.jpg", 7.0, "pin", &[]),
+        put("/more/long.jpg", 6.0),
+        remove("/more/many.jpg"),
+        left_out("/more/none.jpg"),
+    ];
+    let views: Vec<_> = stores.iter().map(|store| store.with(changes.clone())).collect();
+    let words = whole(&["pin", "needle", "img1234", &long, "4999"]);
+    check_standing(&views, &ask, &words, &[2, 0, 0, 0, 0]);
+    let views: Vec<_> = stores.iter().map(|store| store.with(vec![left_out("/more/new.jpg")])).collect();
+    check_standing(&views, &ask, &words, &[1, 0, 0, 0, 0]);
+}
+
+#[test]
+fn of_very_many_photos_with_words_the_closest_are_found_and_those_with_all_words() {
+    // As many as are compared lie close to what is asked for, and all others far from it.
+    let write = |number: u16| {
+        let degrees = if number < 1_000 { 0.0 } else { 50.0 } + f32::from(number % 1_000) * 0.02;
+        let title = match number {
+            3_100.. => "party 1a",
+            2_900.. => "all of the party 1 a",
+            2_600.. => "nothing",
+            _ => "party",
+        };
+        let put = titled(&format!("/{}/{number}.jpg", number % 10), degrees, title, &[]);
+        of_content(put, number.to_le_bytes()[0])
+    };
+    let stores = stores(&space());
+    let writes: Vec<Write> = (0..3_200).map(write).collect();
+    let views: Vec<_> = stores.iter().map(|store| store.with(writes.clone())).collect();
+    let (wanted, every) = (at(-20.0), Filter::default());
+    let ask = Ask::new(&wanted, top(3), &every);
+    check_standing(&views, &ask, &whole(&["party"]), &[2_900]);
+    check_standing(&views, &ask, &whole(&["party", "1a"]), &[2_900, 100]);
+    check_standing(&views, &ask, &whole(&["party", "all", "zebra"]), &[2_900, 200, 0]);
+    // No photo has all.
+    check_standing(&views, &ask, &whole(&["party", "nothing"]), &[2_900, 300]);
+    let pattern = Filter { names: Some(Names::new(&["*[1-9].jpg".into()]).unwrap()), ..every.clone() };
+    check_standing(&views, &Ask { filter: &pattern, ..ask }, &whole(&["party", "1a"]), &[2_900, 100]);
+}
+
+/// A library whose tables an earlier version made is searched as it is, and gets its words when a writer opens it.
+#[cfg(feature = "postgres")]
+#[test]
+fn a_library_without_words_gets_them_from_its_records() {
+    let Some(server) = postgres() else { return };
+    // A database of its own, because all libraries of one have the same version.
+    let database = format!("of_version_1_{}", std::process::id());
+    let connect = |url: &str| ::postgres::Client::connect(url, ::postgres::NoTls).unwrap();
+    connect(&server).batch_execute(&format!("create database {database}")).unwrap();
+    let url = server.replace("/postgres", &format!("/{database}"));
+    let store = Store::on_server(&url, &space());
+    let writes: Vec<Write> = (0..2_500).map(varied).collect();
+    drop(store.with(writes.clone()));
+    let mut client = connect(&url);
+    let index: i64 = client.query_one("select id from imgsearch.indexes", &[]).unwrap().get(0);
+    let back = format!("drop table imgsearch.words_{index}; update imgsearch.version set version = 1");
+    client.batch_execute(&back).unwrap();
+    let before = store.view().unwrap();
+    let (wanted, every) = (at(31.07), Filter::default());
+    let (ask, words) = (Ask::new(&wanted, top(3), &every), whole(&["strasse", "lovelace", "img1234"]));
+    assert_eq!(before.standing(&ask, &words).unwrap(), None);
+    assert_eq!((before.search(&ask).unwrap().len(), before.stats().rows), (3, 2_500));
+    // Several writers come at once.
+    std::thread::scope(|scope| {
+        for number in 0..4 {
+            let store = &store;
+            scope.spawn(move || {
+                let sink = store.sink();
+                sink.apply(vec![titled(&format!("/new/{number}.jpg"), 1.0, "IMG1234", &[])]).unwrap();
+                sink.close().unwrap();
+            });
+        }
+    });
+    assert_eq!(client.query_one("select version from imgsearch.version", &[]).unwrap().get::<_, i32>(0), 2);
+    let memory = Store::Memory(MemoryStore::new(&space()));
+    let added = (0..4).map(|number| titled(&format!("/new/{number}.jpg"), 1.0, "IMG1234", &[]));
+    let views = [store.view().unwrap(), memory.with(writes.into_iter().chain(added).collect())];
+    check_standing(&views, &ask, &words, &[358, 228, 4]);
+    // A view that was open before knows them too.
+    assert_eq!(before.standing(&ask, &words).unwrap().unwrap().counts, [358, 228, 4]);
 }
 
 #[test]

@@ -118,6 +118,11 @@ impl Condition {
         self.and(format!("key > {}", quoted(key)));
     }
 
+    /// Leaves a part of the filter to the caller.
+    pub(super) fn set_inexact(&mut self) {
+        self.is_exact = false;
+    }
+
     /// The expression.
     pub(super) fn expression(&self) -> String {
         self.terms.join(" and ")
@@ -127,7 +132,8 @@ impl Condition {
         self.is_exact
     }
 
-    fn and(&mut self, term: String) {
+    /// Adds a condition.
+    pub(super) fn and(&mut self, term: String) {
         self.terms.push(term);
     }
 

@@ -36,6 +36,7 @@ pub(super) mod data_type {
     pub(crate) const INT64: i32 = 5;
     pub(crate) const DOUBLE: i32 = 11;
     pub(crate) const VAR_CHAR: i32 = 21;
+    pub(crate) const ARRAY: i32 = 22;
     pub(crate) const FLOAT_VECTOR: i32 = 101;
 }
 
@@ -62,6 +63,9 @@ pub(super) struct FieldSchema {
     pub(super) data_type: i32,
     #[prost(message, repeated, tag = "6")]
     pub(super) type_params: Vec<KeyValuePair>,
+    /// Of an array.
+    #[prost(int32, tag = "10")]
+    pub(super) element_type: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -352,7 +356,7 @@ pub(super) enum Field {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct ScalarField {
-    #[prost(oneof = "Scalars", tags = "1, 2, 3, 5, 6")]
+    #[prost(oneof = "Scalars", tags = "1, 2, 3, 5, 6, 8")]
     pub(super) data: Option<Scalars>,
 }
 
@@ -369,6 +373,8 @@ pub(super) enum Scalars {
     Doubles(DoubleArray),
     #[prost(message, tag = "6")]
     Strings(StringArray),
+    #[prost(message, tag = "8")]
+    Arrays(ArrayArray),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -399,6 +405,14 @@ pub(super) struct DoubleArray {
 pub(super) struct StringArray {
     #[prost(string, repeated, tag = "1")]
     pub(super) data: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct ArrayArray {
+    #[prost(message, repeated, tag = "1")]
+    pub(super) data: Vec<ScalarField>,
+    #[prost(int32, tag = "2")]
+    pub(super) element_type: i32,
 }
 
 #[derive(Clone, PartialEq, Message)]

@@ -19,6 +19,7 @@ mod messages;
 mod row;
 mod schema;
 mod sink;
+mod standing;
 mod table;
 mod view;
 

@@ -6,19 +6,25 @@ use imgsearch_index::{Fingerprint, Key, MAX_PAYLOAD_LEN, Vector};
 
 use super::key::{self, LONGEST, NOTE, text};
 use super::messages::{
-    BoolArray, DoubleArray, Field, FieldData, FloatArray, IntArray, LongArray, ScalarField, Scalars,
-    StringArray, VectorField, data_type,
+    ArrayArray, BoolArray, DoubleArray, Field, FieldData, FloatArray, IntArray, LongArray, ScalarField,
+    Scalars, StringArray, VectorField, data_type,
 };
 use crate::item::Item;
 use crate::library::batch::{Limits, Written};
 use crate::library::columns::Columns;
-use crate::library::{Load, Stored};
+use crate::library::{Load, Stored, words};
 use crate::photo::Photo;
 
 /// The values of `kind`.
 pub(super) const PHOTO: i32 = 0;
 const NO_PHOTO: i32 = 1;
 const OF_THE_NOTE: i32 = 2;
+
+/// The most elements of an array in Milvus.
+pub(super) const MOST_WORDS: usize = 4_096;
+
+/// The only word of a photo that has more, which is no token of any text.
+pub(super) const TOO_MANY: &str = " ";
 
 /// The place of a photo without one.
 const NOWHERE: f64 = 1_000.0;
@@ -129,8 +135,9 @@ pub(super) fn limits(place: String, dim: usize) -> Limits {
 pub(super) fn columns<'r>(
     rows: impl IntoIterator<Item = (&'r [u8], &'r Written)>,
     dim: usize,
+    has_words: bool,
 ) -> Vec<FieldData> {
-    let mut all = Columnar::default();
+    let mut all = Columnar { words: has_words.then(Vec::new), ..Columnar::default() };
     for (key, row) in rows {
         let kind = if row.vector.is_some() { PHOTO } else { NO_PHOTO };
         let content = row.content.as_ref().map(content_text).unwrap_or_default();
@@ -141,8 +148,8 @@ pub(super) fn columns<'r>(
 }
 
 /// The columns of the row with the note. `times` changes whenever changes are published.
-pub(super) fn note_columns(note: &[u8], times: String, dim: usize) -> Vec<FieldData> {
-    let mut all = Columnar::default();
+pub(super) fn note_columns(note: &[u8], times: String, dim: usize, has_words: bool) -> Vec<FieldData> {
+    let mut all = Columnar { words: has_words.then(Vec::new), ..Columnar::default() };
     all.push(NOTE.to_owned(), Columns::default(), (OF_THE_NOTE, times), (note, None), dim);
     all.fields(dim)
 }
@@ -164,6 +171,8 @@ struct Columnar {
     are_moments: Vec<bool>,
     latitudes: Vec<f64>,
     longitudes: Vec<f64>,
+    /// `None` if the collection has no field for them.
+    words: Option<Vec<Vec<String>>>,
     vectors: Vec<f32>,
 }
 
@@ -197,6 +206,9 @@ impl Columnar {
         let (latitude, longitude) = place.unwrap_or((NOWHERE, NOWHERE));
         self.latitudes.push(latitude);
         self.longitudes.push(longitude);
+        if let Some(words) = &mut self.words {
+            words.push(if vector.is_some() { words_of(payload) } else { Vec::new() });
+        }
         match vector {
             Some(vector) => self.vectors.extend(vector.as_slice()),
             // Every row has a vector in Milvus. Searches are for photos only, so this one is never compared.
@@ -210,7 +222,8 @@ impl Columnar {
         let doubles = |name, data| column(name, data_type::DOUBLE, Scalars::Doubles(DoubleArray { data }));
         let dim = i64::try_from(dim).unwrap_or(i64::MAX);
         let vectors = VectorField { dim, float_vector: Some(FloatArray { data: self.vectors }) };
-        vec![
+        let words = self.words.map(|words| column("words", data_type::ARRAY, arrays(words)));
+        let fields = vec![
             strings("key", self.ids),
             column("kind", data_type::INT8, Scalars::Ints(IntArray { data: self.kinds })),
             column("is_part", data_type::BOOL, Scalars::Bools(BoolArray { data: self.are_parts })),
@@ -231,8 +244,23 @@ impl Columnar {
                 field_name: "vector".to_owned(),
                 field: Some(Field::Vectors(vectors)),
             },
-        ]
+        ];
+        words.into_iter().chain(fields).collect()
     }
+}
+
+/// The words of a photo, as far as they fit into an array.
+fn words_of(payload: &[u8]) -> Vec<String> {
+    let words = words::of_record(payload);
+    if words.len() > MOST_WORDS { vec![TOO_MANY.to_owned()] } else { words.into_iter().collect() }
+}
+
+fn arrays(rows: Vec<Vec<String>>) -> Scalars {
+    let array = |data| ScalarField { data: Some(Scalars::Strings(StringArray { data })) };
+    Scalars::Arrays(ArrayArray {
+        data: rows.into_iter().map(array).collect(),
+        element_type: data_type::VAR_CHAR,
+    })
 }
 
 fn column(name: &str, kind: i32, data: Scalars) -> FieldData {
@@ -274,11 +302,18 @@ mod tests {
         };
         let batch = Batch::of(&expected.each_ref().map(put), &limits("m".into(), 2)).unwrap();
         let rows = batch.rows.iter().map(|(key, row)| (key.as_slice(), row.as_ref().unwrap()));
-        let fields = columns(rows, 2);
+        // Collections of version 1 have no field for words.
+        let names = |fields: &[FieldData]| -> Vec<String> {
+            fields.iter().map(|field| field.field_name.clone()).collect()
+        };
+        let without = names(&columns(rows.clone(), 2, false));
+        let fields = columns(rows, 2, true);
+        assert_eq!(names(&fields)[0], "words");
+        assert_eq!(names(&fields)[1..], without);
         let read = Read::all(fields.clone()).unwrap();
         let found: Vec<Stored> = read.into_iter().map(|read| read.stored().unwrap()).collect();
         assert_eq!(found, expected);
-        assert!(Read::all(fields[1..].to_vec()).is_none());
+        assert!(Read::all(fields[2..].to_vec()).is_none());
         let long = Write::Put { item: Item::file("/".repeat(65_536)), content: None, photo, vector: None };
         assert!(limits("m".into(), 2).check(&long).is_err());
     }

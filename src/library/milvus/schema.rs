@@ -23,8 +23,9 @@ use super::messages::{
     Flush, FlushStateOf, Flushed, GetFlushState, GetLoadState, LoadStateOf, OfCollection, SetAlias,
     ShowCollections, ShownCollections, Status, consistency, data_type, load_state,
 };
+use super::row;
 use super::table::{Table, pair};
-use crate::library::StoreError;
+use crate::library::{StoreError, words};
 
 /// The graph's links per row and the candidates while it is built, as in our own index and Milvus's documentation.
 const GRAPH: &str = r#"{"M": 16, "efConstruction": 200}"#;
@@ -43,7 +44,9 @@ struct Description {
     dim: usize,
 }
 
-const VERSION: u32 = 1;
+/// Version 1 had no field for words. A field cannot be added to a collection.
+const VERSION: u32 = 2;
+const FIRST_WITH_WORDS: u32 = 2;
 
 /// The name of the collection of a library for vectors of `space`.
 pub(super) fn collection_of(library: &str, space: &Space) -> String {
@@ -75,14 +78,15 @@ pub(super) fn table(client: &Arc<Client>, name: &str) -> Result<Option<Table>, S
     };
     let description: Description =
         serde_json::from_str(&schema.description).map_err(|_| foreign("was not made by imgsearch"))?;
-    if description.imgsearch != VERSION {
+    if !(1..=VERSION).contains(&description.imgsearch) {
         return Err(foreign("was made by another version of imgsearch"));
     }
-    let Description { space, label, dim, .. } = description;
+    let Description { imgsearch, space, label, dim } = description;
+    let has_words = imgsearch >= FIRST_WITH_WORDS;
     let space = Space::new(space, label, dim).map_err(|_| foreign("was not made by imgsearch"))?;
     // `collection_name` of the answer is the alias, if that was asked for.
     let name = schema.name;
-    let table = Table { client: Arc::clone(client), name, space };
+    let table = Table { client: Arc::clone(client), name, space, has_words };
     load(&table)?;
     Ok(Some(table))
 }
@@ -114,7 +118,7 @@ pub(super) fn create(
         consistency_level: consistency::BOUNDED,
     };
     let Status { .. } = client.call("create", method!("CreateCollection"), request)?;
-    let table = Table { client: Arc::clone(client), name, space: space.clone() };
+    let table = Table { client: Arc::clone(client), name, space: space.clone(), has_words: true };
     load(&table)?;
     Ok(table)
 }
@@ -153,12 +157,19 @@ fn fields(dim: usize) -> Vec<FieldSchema> {
         is_primary_key: name == "key",
         data_type,
         type_params: Vec::new(),
+        element_type: 0,
     };
     let text = |name: &str, most: usize| FieldSchema {
         type_params: vec![pair("max_length", most.to_string())],
         ..field(name, data_type::VAR_CHAR)
     };
     let vector = field("vector", data_type::FLOAT_VECTOR);
+    let capacity = pair("max_capacity", row::MOST_WORDS.to_string());
+    let words = FieldSchema {
+        element_type: data_type::VAR_CHAR,
+        type_params: vec![pair("max_length", words::LONGEST_IN_BYTES.to_string()), capacity],
+        ..field("words", data_type::ARRAY)
+    };
     vec![
         text("key", LONGEST),
         field("kind", data_type::INT8),
@@ -175,6 +186,7 @@ fn fields(dim: usize) -> Vec<FieldSchema> {
         field("is_moment", data_type::BOOL),
         field("latitude", data_type::DOUBLE),
         field("longitude", data_type::DOUBLE),
+        words,
         FieldSchema { type_params: vec![pair("dim", dim.to_string())], ..vector },
     ]
 }

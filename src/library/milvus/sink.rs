@@ -111,8 +111,8 @@ impl MilvusSink {
 
     fn publish(&self, published: Published) -> Result<(), StoreError> {
         let Published { note, times } = published;
-        let dim = self.table.space.dim();
-        self.upsert(row::note_columns(&note, times, dim), 1)
+        let Table { space, has_words, .. } = &self.table;
+        self.upsert(row::note_columns(&note, times, space.dim(), *has_words), 1)
     }
 
     fn each(&self, condition: &Condition, load: Load, visit: Visit<'_>) -> Result<(), StoreError> {
@@ -162,7 +162,8 @@ impl Sink for MilvusSink {
         }
         // Puts before removals: a photo that was moved is then in the library at any time.
         for put in put.chunks(ROWS) {
-            self.upsert(row::columns(put.iter().copied(), self.table.space.dim()), put.len())?;
+            let Table { space, has_words, .. } = &self.table;
+            self.upsert(row::columns(put.iter().copied(), space.dim(), *has_words), put.len())?;
         }
         let gone = rows.iter().filter(|(_, row)| row.is_none()).map(|(key, _)| text(key));
         let gone: Vec<String> = gone.chain(parts.into_iter().filter(|part| !is_kept(part))).collect();

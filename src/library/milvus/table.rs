@@ -33,6 +33,8 @@ pub(super) struct Table {
     /// The collection's name, not its alias.
     pub(super) name: String,
     pub(super) space: Space,
+    /// Whether it has the words of photos; collections of earlier versions have not.
+    pub(super) has_words: bool,
 }
 
 /// Which changes a read has to see.

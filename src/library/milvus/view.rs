@@ -9,12 +9,13 @@ use super::Milvus;
 use super::condition::Condition;
 use super::row::Read;
 use super::schema;
+use super::standing::{self, Known};
 use super::table::{MOST_ROWS, Published, Sees, Table};
 use crate::item::{Item, file_of_key};
 use crate::library::Note;
-use crate::library::store::{Ask, Hit, Load, Stats, StoreError, Stored, View, Visit, VisitItem};
+use crate::library::store::{Ask, Hit, Load, Standing, Stats, StoreError, Stored, View, Visit, VisitItem};
 use crate::photo::Glance;
-use crate::query::Filter;
+use crate::query::{Filter, TextCondition};
 
 /// How many more rows a search fetches than it needs: photos that are as close as the last one, of which those with the
 /// first keys count, and photos that meet a condition that Milvus does not know.
@@ -25,19 +26,24 @@ const GROWTH: usize = 8;
 /// The collection in use of a library. Other processes may change it meanwhile.
 pub(super) struct MilvusView {
     library: Milvus,
-    table: Table,
+    pub(super) table: Table,
     published: Published,
     stats: OnceLock<Stats>,
+    pub(super) known: OnceLock<Known>,
 }
 
-/// A photo that a search found, with the text of its key, by which equally close ones are sorted.
-type KeyedHit = (f32, String, Hit);
+/// A photo that a search found with its marks, and the text of its key, by which equally close ones are sorted.
+type KeyedHit = (f32, String, (Hit, u32));
+
+/// The words that stand in the photo with this record, each as a bit; `None` if it is not one of those to be found.
+pub(super) type Marks<'a> = &'a dyn Fn(&[u8]) -> Option<u32>;
 
 impl MilvusView {
     pub(super) fn new(library: &Milvus, table: Table) -> Result<MilvusView, StoreError> {
         // It sees at least what was published before it was opened.
         let published = table.published(Sees::Everything)?;
-        Ok(MilvusView { library: library.clone(), table, published, stats: OnceLock::new() })
+        let (stats, known) = (OnceLock::new(), OnceLock::new());
+        Ok(MilvusView { library: library.clone(), table, published, stats, known })
     }
 
     /// What `read` returns; if that is nothing, what it returns once the server is sure to have all changes. Right after a
@@ -50,24 +56,51 @@ impl MilvusView {
         if is_nothing(&found) { read(Sees::Everything) } else { Ok(found) }
     }
 
-    fn condition(ask: &Ask<'_>) -> Condition {
+    pub(super) fn condition(ask: &Ask<'_>) -> Condition {
         let mut condition = Condition::of(ask.filter);
         condition.without(ask.without_items, ask.without_contents);
         condition
     }
 
+    /// The `top` closest photos with their marks: by the graphs, or compared one by one.
+    pub(super) fn closest(
+        &self,
+        ask: &Ask<'_>,
+        condition: &Condition,
+        marks: Marks<'_>,
+        sees: Sees,
+    ) -> Result<Vec<(Hit, u32)>, StoreError> {
+        let hits = if ask.exact { None } else { self.by_graphs(ask, condition, marks, sees)? };
+        hits.map_or_else(|| self.by_scan(ask, condition, marks), Ok)
+    }
+
+    pub(super) fn check_dimensions(&self, ask: &Ask<'_>) -> Result<(), StoreError> {
+        let (found, expected) = (ask.vector.dim(), self.table.space.dim());
+        if found == expected {
+            return Ok(());
+        }
+        let path = self.table.client.library().into();
+        Err(IndexError::DimensionMismatch { path, found, expected }.into())
+    }
+
     /// The `top` closest photos by the graphs; `None` if these do not find enough though there may be more.
-    fn by_graphs(&self, ask: &Ask<'_>, condition: &Condition) -> Result<Option<Vec<Hit>>, StoreError> {
+    fn by_graphs(
+        &self,
+        ask: &Ask<'_>,
+        condition: &Condition,
+        marks: Marks<'_>,
+        sees: Sees,
+    ) -> Result<Option<Vec<(Hit, u32)>>, StoreError> {
         let top = ask.top.get();
         let mut most = top.saturating_add(SPARE);
         while most <= MOST_ROWS {
             let rows = self.table.closest(condition, ask.vector, most, ask.load)?;
             let count = rows.len();
             let found: Vec<KeyedHit> =
-                rows.into_iter().filter_map(|(score, read)| found(ask, score, read)).collect();
+                rows.into_iter().filter_map(|(score, read)| found(ask, score, read, marks)).collect();
             // Fewer than were asked for: those are all, or the graphs gave up, or the server has just been started again and
             // has not read all of its log.
-            let is_all = count < most && count == self.table.count(condition, Sees::Everything)?;
+            let is_all = count < most && count == self.table.count(condition, sees)?;
             if found.len() >= top || is_all {
                 return Ok(Some(best(found, top)));
             }
@@ -80,13 +113,18 @@ impl MilvusView {
     }
 
     /// The `top` closest photos, compared one by one.
-    fn by_scan(&self, ask: &Ask<'_>, condition: &Condition) -> Result<Vec<Hit>, StoreError> {
+    fn by_scan(
+        &self,
+        ask: &Ask<'_>,
+        condition: &Condition,
+        marks: Marks<'_>,
+    ) -> Result<Vec<(Hit, u32)>, StoreError> {
         let top = ask.top.get();
         let mut all: Vec<KeyedHit> = Vec::new();
         let worst = top.saturating_mul(2).max(1_024);
         self.table.each(condition, Load::WithVector, Sees::Everything, &mut |read| {
             let score = read.vector().map(|vector| vector.dot(ask.vector));
-            all.extend(score.and_then(|score| found(ask, score, read)));
+            all.extend(score.and_then(|score| found(ask, score, read, marks)));
             if all.len() > worst {
                 sort(&mut all);
                 all.truncate(top);
@@ -97,23 +135,24 @@ impl MilvusView {
     }
 }
 
-fn found(ask: &Ask<'_>, score: f32, read: Read) -> Option<KeyedHit> {
+fn found(ask: &Ask<'_>, score: f32, read: Read, marks: Marks<'_>) -> Option<KeyedHit> {
     if !admits(ask.filter, &read) {
         return None;
     }
+    let marks = marks(&read.payload)?;
     let id = read.id.clone();
     let mut stored = read.stored()?;
     if ask.load == Load::WithoutVector {
         stored.vector = None;
     }
-    Some((score, id, Hit { stored, score }))
+    Some((score, id, (Hit { stored, score }, marks)))
 }
 
 fn sort(found: &mut [KeyedHit]) {
     found.sort_by(|(a, a_key, _), (b, b_key, _)| b.total_cmp(a).then_with(|| a_key.cmp(b_key)));
 }
 
-fn best(mut found: Vec<KeyedHit>, top: usize) -> Vec<Hit> {
+fn best(mut found: Vec<KeyedHit>, top: usize) -> Vec<(Hit, u32)> {
     sort(&mut found);
     found.into_iter().take(top).map(|(_, _, hit)| hit).collect()
 }
@@ -155,14 +194,15 @@ impl View for MilvusView {
     }
 
     fn search(&self, ask: &Ask<'_>) -> Result<Vec<Hit>, StoreError> {
-        let (found, expected) = (ask.vector.dim(), self.table.space.dim());
-        if found != expected {
-            let path = self.table.client.library().into();
-            return Err(IndexError::DimensionMismatch { path, found, expected }.into());
-        }
+        self.check_dimensions(ask)?;
         let condition = MilvusView::condition(ask);
-        let hits = if ask.exact { None } else { self.by_graphs(ask, &condition)? };
-        hits.map_or_else(|| self.by_scan(ask, &condition), Ok)
+        let hits = self.closest(ask, &condition, &|_| Some(0), Sees::Everything)?;
+        Ok(hits.into_iter().map(|(hit, _)| hit).collect())
+    }
+
+    fn standing(&self, ask: &Ask<'_>, words: &[TextCondition]) -> Result<Option<Standing>, StoreError> {
+        self.check_dimensions(ask)?;
+        standing::standing(self, ask, words)
     }
 
     fn count(&self, filter: &Filter) -> Result<usize, StoreError> {

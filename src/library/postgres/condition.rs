@@ -146,7 +146,13 @@ impl Condition {
         self.is_exact
     }
 
-    fn and(&mut self, sql: &str) {
+    /// Leaves a part of the filter to the caller.
+    pub(super) fn set_inexact(&mut self) {
+        self.is_exact = false;
+    }
+
+    /// Adds a condition.
+    pub(super) fn and(&mut self, sql: &str) {
         self.sql = format!("{} and {sql}", self.sql);
     }
 

@@ -12,8 +12,10 @@ mod password;
 mod row;
 mod schema;
 mod sink;
+mod standing;
 mod tls;
 mod view;
+mod words;
 
 use std::fmt;
 use std::sync::Arc;

@@ -4,6 +4,7 @@ use imgsearch_index::{Fingerprint, Key, MAX_PAYLOAD_LEN, Vector};
 use postgres::Row;
 
 use super::half::{Half, HalfVector};
+use super::words::Worded;
 use crate::item::Item;
 use crate::library::batch::{Limits, Written};
 use crate::library::columns::Columns;
@@ -80,12 +81,16 @@ pub(super) struct Columnar {
     pub(super) longitudes: Vec<Option<f64>>,
     pub(super) cameras: Vec<Option<String>>,
     pub(super) lenses: Vec<Option<String>>,
+    pub(super) worded: Worded,
 }
 
 impl Columnar {
     pub(super) fn push(&mut self, key: Vec<u8>, written: &Written) {
         let columns = Columns::of(&key, &written.payload);
         let Columns { normal, ending, width, height, taken, is_moment, place, camera, lens } = columns;
+        if written.vector.is_some() {
+            self.worded.push(&key, &written.payload);
+        }
         self.keys.push(key);
         self.contents.push(written.content.map(|content| content.0.to_vec()));
         self.records.push(written.payload.clone());

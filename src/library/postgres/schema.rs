@@ -5,8 +5,11 @@
 //! indexes     a row for each index of a library: the vectors of one model, and the note of the last run
 //! changes     how often each writer has published changes of an index
 //! photos_N    the records of index N                   (N is indexes.id)
+//! words_N     the words of the photos of index N that have any
 //! claims_N    what is being worked on for index N, by whom, and until when
 //! ```
+//!
+//! Version 1 had no tables of words. A writer that opens an index makes its table; until then, no words are looked up there.
 //!
 //! An index that was replaced by that of another model keeps its table for an hour, because other machines may still
 //! answer from it.
@@ -16,10 +19,11 @@ use postgres::{Error, Row};
 
 use super::connection::{Connection, Patience, Pool};
 use super::half::{MOST_DIMENSIONS, MOST_GRAPH_DIMENSIONS};
+use super::words;
 use crate::library::{Note, StoreError};
 
 /// The version of the tables. A later program that changes them increases it and converts older tables.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 /// Locks the schema while it is created or converted. Any number would do.
 const SCHEMA_LOCK: i64 = 0x696d_6773_6561_7263;
@@ -83,6 +87,11 @@ impl Index {
         format!("imgsearch.photos_{}", self.id)
     }
 
+    /// The table with the words of its photos.
+    pub(super) fn words(&self) -> String {
+        format!("imgsearch.words_{}", self.id)
+    }
+
     /// The table with the claims of its writers.
     pub(super) fn claims(&self) -> String {
         format!("imgsearch.claims_{}", self.id)
@@ -139,12 +148,14 @@ fn check(pool: &Pool, version: Option<i32>) -> Result<(), StoreError> {
     }
 }
 
-/// Creates the tables that do not exist.
+/// Creates the tables that do not exist, and notes the version of those that do.
 ///
 /// # Errors
 /// [`StoreError::Database`].
 pub(super) fn create(pool: &Pool) -> Result<(), StoreError> {
-    if exists(pool, Patience::Run)? {
+    let found = pool.run("open", Patience::Run, version)?;
+    check(pool, found)?;
+    if found == Some(VERSION) {
         return Ok(());
     }
     pool.run("create", Patience::Run, |connection| {
@@ -153,7 +164,9 @@ pub(super) fn create(pool: &Pool) -> Result<(), StoreError> {
         connection.query("select pg_advisory_lock($1)", &[&SCHEMA_LOCK])?;
         connection.atomically(|connection| {
             if version(connection)?.is_some() {
-                return Ok(());
+                // Programs of an earlier version would not keep the new tables current.
+                let update = "update imgsearch.version set version = $1 where version < $1";
+                return connection.execute(update, &[&VERSION]).map(drop);
             }
             let has_vector = "select exists (select from pg_type where typname = 'halfvec')";
             if !connection.query(has_vector, &[])?.first().is_some_and(|row| row.get(0)) {
@@ -248,6 +261,7 @@ pub(super) fn open(connection: &mut Connection, name: &Name, space: &Space) -> R
         let mut found = rows.iter().filter_map(|row| Index::of(row, 0));
         let own = found.next().unwrap_or_else(|| Index { id: 0, space: space.clone() });
         let in_use = found.next().unwrap_or_else(|| own.clone());
+        words::create(connection, &own)?;
         Ok((own, in_use))
     })
 }
@@ -262,14 +276,14 @@ fn drop_retired(connection: &mut Connection, library: i64, space: &Space) -> Res
     for row in connection.query(&delete, &[&library, &space.id().as_bytes()])? {
         let id: i64 = row.get(0);
         connection.batch(&format!(
-            "drop table if exists imgsearch.photos_{id}, imgsearch.claims_{id};
+            "drop table if exists imgsearch.photos_{id}, imgsearch.words_{id}, imgsearch.claims_{id};
              delete from imgsearch.changes where index = {id}"
         ))?;
     }
     Ok(())
 }
 
-/// Creates the tables of an index.
+/// Creates the tables of an index, except that of its words.
 ///
 /// Rows stay whole in their pages up to 8 KB: an exact search would otherwise fetch each vector from elsewhere.
 fn tables(index: &Index) -> String {

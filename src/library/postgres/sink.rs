@@ -13,6 +13,7 @@ use super::condition::Condition;
 use super::connection::{Connection, Patience};
 use super::row::{self, Columnar, Read, fits, selected};
 use super::schema::Index;
+use super::words;
 use super::{Postgres, graph};
 use crate::item::Item;
 use crate::library::Note;
@@ -118,11 +119,14 @@ fn store(batch: &Batch, connection: &mut Connection, index: &Index, worker: &Wor
     let table = index.table();
     let cleared: Vec<&Vec<u8>> = batch.cleared.iter().collect();
     if !cleared.is_empty() {
-        let sql = format!(
-            r"delete from {table} p using unnest($1::bytea[]) file
-              where p.key > file || '\x00'::bytea and p.key < file || '\x01'::bytea"
-        );
-        connection.execute(&sql, &[&cleared])?;
+        // Whoever changes the words of a photo has changed the photo before, so that two writers cannot wait for each other.
+        for table in [&table, &index.words()] {
+            let sql = format!(
+                r"delete from {table} p using unnest($1::bytea[]) file
+                  where p.key > file || '\x00'::bytea and p.key < file || '\x01'::bytea"
+            );
+            connection.execute(&sql, &[&cleared])?;
+        }
     }
     let (mut gone, mut put): (Vec<&Vec<u8>>, _) = (Vec::new(), Columnar::default());
     for (key, written) in &batch.rows {
@@ -138,7 +142,8 @@ fn store(batch: &Batch, connection: &mut Connection, index: &Index, worker: &Wor
         upsert(connection, index, &put)?;
         claims::settle(connection, index, worker, &put.keys)?;
     }
-    Ok(())
+    let changed: Vec<&Vec<u8>> = batch.rows.keys().collect();
+    words::replace(connection, index, &changed, &put.worded)
 }
 
 /// Inserts rows, or replaces those of the same keys. In the order of the keys, so that two writers cannot wait for each

@@ -4,19 +4,20 @@ use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
 use imgsearch_index::{Error as IndexError, Fingerprint, Space};
-use postgres::Row;
+use postgres::{Error, Row};
 
 use super::Postgres;
 use super::condition::Condition;
-use super::connection::Patience;
+use super::connection::{Connection, Patience};
 use super::half::Half;
 use super::row::{Read, next_column, selected};
 use super::schema::{self, Index, Published};
+use super::standing::{self, Among};
 use crate::item::{Item, file_of_key};
 use crate::library::Note;
-use crate::library::store::{Ask, Hit, Load, Stats, StoreError, Stored, View, Visit, VisitItem};
+use crate::library::store::{Ask, Hit, Load, Standing, Stats, StoreError, Stored, View, Visit, VisitItem};
 use crate::photo::Glance;
-use crate::query::Filter;
+use crate::query::{Filter, TextCondition};
 
 /// Rows fetched at once by a listing.
 const PAGE: i64 = 2_000;
@@ -27,22 +28,30 @@ const SPARE: usize = 4;
 /// The index in use of a library. Other processes may change it meanwhile.
 pub(super) struct PostgresView {
     library: Postgres,
-    index: Index,
+    pub(super) index: Index,
     note: Note,
     times: i64,
     stats: OnceLock<Stats>,
+    photos: OnceLock<usize>,
 }
 
 impl PostgresView {
     pub(super) fn new(library: &Postgres, published: Published) -> PostgresView {
         let Published { index, note, times } = published;
-        PostgresView { library: library.clone(), index, note, times, stats: OnceLock::new() }
+        let (stats, photos) = (OnceLock::new(), OnceLock::new());
+        PostgresView { library: library.clone(), index, note, times, stats, photos }
     }
 
-    /// Runs a statement for rows that meet the condition. `sql` gets the columns to select, the table, and the condition.
-    fn rows(&self, sql: &str, condition: &Condition) -> Result<Vec<Row>, StoreError> {
-        let pool = &self.library.pool;
-        pool.run("read", Patience::Query, |connection| connection.query(sql, &condition.values()))
+    pub(super) fn run<T>(
+        &self,
+        work: impl FnMut(&mut Connection) -> Result<T, Error>,
+    ) -> Result<T, StoreError> {
+        self.library.pool.run("read", Patience::Query, work)
+    }
+
+    /// Runs a statement with the values of the condition, which is a part of it.
+    pub(super) fn rows(&self, sql: &str, condition: &Condition) -> Result<Vec<Row>, StoreError> {
+        self.run(|connection| connection.query(sql, &condition.values()))
     }
 
     fn read(&self, row: &Row, load: Load) -> Result<Read, StoreError> {
@@ -84,14 +93,32 @@ impl PostgresView {
         }
     }
 
-    /// The closest rows, best first: at most `most`. `method` is how the database orders them.
-    fn closest(&self, ask: &Ask<'_>, method: Method, most: usize) -> Result<Vec<Hit>, StoreError> {
+    /// The rows that a search may find.
+    pub(super) fn condition(ask: &Ask<'_>) -> Condition {
         let mut condition = Condition::of(ask.filter);
         condition.without(ask.without_items, ask.without_contents);
+        condition
+    }
+
+    /// Where the photos among these are, and those that meet the conditions.
+    fn source(&self, ask: &Ask<'_>, among: Among<'_>) -> (String, Condition) {
+        let mut condition = PostgresView::condition(ask);
+        (among.table(&self.index, &mut condition), condition)
+    }
+
+    /// The closest rows, best first: at most `most`, each with the marks of its words. `method` is how the database orders
+    /// them.
+    fn closest(
+        &self,
+        ask: &Ask<'_>,
+        among: Among<'_>,
+        method: Method,
+        most: usize,
+    ) -> Result<Vec<(Hit, u32)>, StoreError> {
+        let (from, mut condition) = self.source(ask, among);
         let vector = condition.value(Half::of(ask.vector));
         let most = condition.value(i64::try_from(most).unwrap_or(i64::MAX));
-        let (columns, table, which) = (selected(ask.load), self.index.table(), condition.sql());
-        let dim = self.index.space.dim();
+        let (columns, which, dim) = (selected(ask.load), condition.sql(), self.index.space.dim());
         let distance = format!("vector <=> {vector}::halfvec({dim})");
         let order = match method {
             Method::Graph => distance.clone(),
@@ -99,32 +126,42 @@ impl PostgresView {
             Method::Exact => format!("({distance}) + 0, key"),
         };
         let sql =
-            format!("select {columns}, {distance} from {table} where {which} order by {order} limit {most}");
+            format!("select {columns}, {distance} from {from} where {which} order by {order} limit {most}");
         let mut hits = Vec::new();
         for row in &self.rows(&sql, &condition)? {
             let read = self.read(row, ask.load)?;
             let distance: f64 = row.get(next_column(ask.load));
             #[expect(clippy::cast_possible_truncation, reason = "scores are single precision")]
             let score = (1.0 - distance) as f32;
-            let is_admitted = admits(ask.filter, &read);
+            let marks = among.marks(&read.payload).filter(|_| admits(ask.filter, &read));
             let key = read.key.clone();
-            hits.push((score, key, read.stored().filter(|_| is_admitted)));
+            hits.push((score, key, read.stored().zip(marks)));
         }
         hits.sort_by(|(a, a_key, _), (b, b_key, _)| b.total_cmp(a).then_with(|| a_key.cmp(b_key)));
-        // Rows that are left out still count: they tell whether there may be more.
-        Ok(hits.into_iter().filter_map(|(score, _, stored)| Some(Hit { stored: stored?, score })).collect())
+        let hit = |(score, _, found): (f32, Vec<u8>, Option<(Stored, u32)>)| {
+            let (stored, marks) = found?;
+            Some((Hit { stored, score }, marks))
+        };
+        Ok(hits.into_iter().filter_map(hit).collect())
     }
 
-    /// The `top` closest photos. If the database knows only a part of the filter, more are fetched until there are enough.
-    fn enough(&self, ask: &Ask<'_>, method: Method) -> Result<Vec<Hit>, StoreError> {
+    /// The `top` closest photos, compared one by one.
+    pub(super) fn exactly(&self, ask: &Ask<'_>, among: Among<'_>) -> Result<Vec<(Hit, u32)>, StoreError> {
+        self.enough(ask, among, Method::Exact)
+    }
+
+    /// The `top` closest photos. If the database knows only a part of the conditions, more are fetched until there are
+    /// enough.
+    fn enough(&self, ask: &Ask<'_>, among: Among<'_>, method: Method) -> Result<Vec<(Hit, u32)>, StoreError> {
         let top = ask.top.get();
-        if Condition::of(ask.filter).is_exact() {
-            return self.closest(ask, method, top);
+        let (from, condition) = self.source(ask, among);
+        if condition.is_exact() {
+            return self.closest(ask, among, method, top);
         }
-        let all = self.count_at_most(ask)?;
+        let all = self.count_rows(&from, &condition)?;
         let mut most = top.saturating_mul(SPARE);
         loop {
-            let mut hits = self.closest(ask, method, most)?;
+            let mut hits = self.closest(ask, among, method, most)?;
             if hits.len() >= top || most >= all || method == Method::Graph {
                 hits.truncate(top);
                 return Ok(hits);
@@ -133,25 +170,36 @@ impl PostgresView {
         }
     }
 
-    /// The number of photos that meet the conditions as far as the database can tell.
-    fn count_at_most(&self, ask: &Ask<'_>) -> Result<usize, StoreError> {
-        let mut condition = Condition::of(ask.filter);
-        condition.without(ask.without_items, ask.without_contents);
-        self.count_rows(&condition)
-    }
-
-    fn count_rows(&self, condition: &Condition) -> Result<usize, StoreError> {
-        let sql = format!("select count(*) from {} where {}", self.index.table(), condition.sql());
+    fn count_rows(&self, from: &str, condition: &Condition) -> Result<usize, StoreError> {
+        let sql = format!("select count(*) from {from} where {}", condition.sql());
         let rows = self.rows(&sql, condition)?;
         let count: i64 = rows.first().map_or(0, |row| row.get(0));
         Ok(usize::try_from(count).unwrap_or(0))
     }
 
+    /// The number of all photos.
+    pub(super) fn photos(&self) -> Result<usize, StoreError> {
+        if let Some(photos) = self.photos.get() {
+            return Ok(*photos);
+        }
+        let photos = self.count_rows(&self.index.table(), &Condition::photos())?;
+        Ok(*self.photos.get_or_init(|| photos))
+    }
+
+    fn check_dimensions(&self, ask: &Ask<'_>) -> Result<(), StoreError> {
+        let (found, expected) = (ask.vector.dim(), self.index.space.dim());
+        if found == expected {
+            return Ok(());
+        }
+        let path = self.library.pool.url().to_string().into();
+        Err(IndexError::DimensionMismatch { path, found, expected }.into())
+    }
+
     fn sizes(&self) -> Result<Stats, StoreError> {
-        let rows = self.count_rows(&Condition::photos())?;
-        let (table, graph) = (self.index.table(), self.index.graph());
+        let rows = self.photos()?;
+        let (table, words, graph) = (self.index.table(), self.index.words(), self.index.graph());
         let sql = format!(
-            "select pg_total_relation_size('{table}'),
+            "select pg_total_relation_size('{table}') + coalesce(pg_total_relation_size(to_regclass('{words}')), 0),
                     exists (select from pg_index where indexrelid = to_regclass('imgsearch.{graph}') and indisvalid),
                     coalesce((select n_dead_tup from pg_stat_user_tables where relid = '{table}'::regclass), 0)"
         );
@@ -209,25 +257,27 @@ impl View for PostgresView {
     }
 
     fn search(&self, ask: &Ask<'_>) -> Result<Vec<Hit>, StoreError> {
-        let (found, expected) = (ask.vector.dim(), self.index.space.dim());
-        if found != expected {
-            let path = self.library.pool.url().to_string().into();
-            return Err(IndexError::DimensionMismatch { path, found, expected }.into());
-        }
+        self.check_dimensions(ask)?;
+        let hits = |found: Vec<(Hit, u32)>| found.into_iter().map(|(hit, _)| hit).collect();
         if !ask.exact {
-            let hits = self.enough(ask, Method::Graph)?;
-            if hits.len() >= ask.top.get() {
-                return Ok(hits);
+            let found = self.enough(ask, Among::EVERYTHING, Method::Graph)?;
+            if found.len() >= ask.top.get() {
+                return Ok(hits(found));
             }
         }
         // The graph gives up after a number of rows that do not meet the conditions, but there may be more that do.
-        self.enough(ask, Method::Exact)
+        self.exactly(ask, Among::EVERYTHING).map(hits)
+    }
+
+    fn standing(&self, ask: &Ask<'_>, words: &[TextCondition]) -> Result<Option<Standing>, StoreError> {
+        self.check_dimensions(ask)?;
+        standing::standing(self, ask, words)
     }
 
     fn count(&self, filter: &Filter) -> Result<usize, StoreError> {
         let condition = Condition::of(filter);
         if condition.is_exact() {
-            return self.count_rows(&condition);
+            return self.count_rows(&self.index.table(), &condition);
         }
         let mut count = 0;
         self.each_read(|| Condition::of(filter), Load::WithoutVector, &mut |read| {

@@ -155,11 +155,13 @@ impl Tower {
     /// Room for the output of a batch; `None` if the graph does not say how many dimensions it has.
     fn room(&self, batch: usize) -> Result<Option<DynValue>, ort::Error> {
         let Some(dim) = self.output.dim else { return Ok(None) };
-        let room = match self.output.element {
-            Element::F16 => self.new_tensor::<f16>(&[batch, dim])?.into_dyn(),
-            _ => self.new_tensor::<f32>(&[batch, dim])?.into_dyn(),
-        };
-        Ok(Some(room))
+        let shape = [batch, dim];
+        let is_half = self.output.element == Element::F16;
+        Ok(Some(if is_half {
+            self.new_tensor::<f16>(&shape)?.into_dyn()
+        } else {
+            self.new_tensor::<f32>(&shape)?.into_dyn()
+        }))
     }
 
     /// The dimensions of its vectors.

@@ -51,7 +51,7 @@ fn largest(values: &[f32]) -> (usize, f32) {
         }
     }
     let most = lanes.iter().chain(rest).copied().fold(f32::MIN, f32::max);
-    (values.iter().position(|value| *value == most).unwrap_or(0), most)
+    (values.iter().position(|value| *value >= most).unwrap_or(0), most)
 }
 
 #[cfg(test)]

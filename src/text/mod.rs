@@ -10,7 +10,7 @@
 //! ```
 //!
 //! A picture without text costs only the detector. No classifier tells which lines are upside down: lines of which the
-//! recogniser is unsure are read once more the other way round.
+//! recogniser is unsure are read once more the other way round. If that suits the first lines, the others are turned before.
 
 mod crop;
 mod ctc;

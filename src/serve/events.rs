@@ -109,8 +109,9 @@ impl Listener {
                 },
                 _ = self.looks.tick() => {
                     let service = self.app.service.clone();
-                    // The next request reports an error of the library.
-                    _ = self.app.blocking(move || Ok(service.engine()?)).await;
+                    let look = self.app.blocking(move || Ok(service.engine()?));
+                    // The next request reports an error of the library. A slow look does not hold up the end.
+                    _ = self.ending.run_until_cancelled(look).await?;
                     let version = self.app.service.version();
                     if self.version.replace(version) != Some(version) {
                         return Some(Event::Changed { version: version_of(version) });

@@ -140,6 +140,26 @@ fn a_signal_ends_the_server_cleanly_with_an_open_event_stream() {
     }
 }
 
+/// The server looks for changes now and then, which takes as long as the disk does.
+#[test]
+#[cfg(unix)]
+fn a_signal_ends_an_event_stream_also_while_the_library_does_not_answer() {
+    let workspace = indexed();
+    let mut server = Server::start(&workspace, &[]);
+    let mut lines = events(&server);
+    assert!(lines.any(|line| line == "event: changed"));
+    // Reading it waits for ever.
+    let layout = workspace.root().join("library").join("library.json");
+    let pipe = layout.with_extension("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::fs::rename(&pipe, &layout).unwrap();
+    std::thread::sleep(Duration::from_secs(4));
+    let process = server.process().id().to_string();
+    assert!(std::process::Command::new("kill").args(["-s", "TERM", &process]).status().unwrap().success());
+    assert!(lines.any(|line| line == "0"), "what was begun is ended");
+    until(|| server.process().try_wait().unwrap().is_some());
+}
+
 #[test]
 fn a_taken_port_is_reported() {
     let workspace = indexed();

@@ -120,18 +120,14 @@ fn stop_on_ctrl_c(when: &'static str) -> Result<Stop> {
     let flag = Arc::clone(&cancel);
     ctrlc::set_handler(move || {
         if flag.swap(true, Ordering::Relaxed) {
-            exit_at_once();
+            // What was stored is durable.
+            crate::end(Exit::Interrupted);
         }
         _ = ring.try_send(());
         progress::print_stopping(when);
     })
     .context("cannot listen for Ctrl-C")?;
     Ok(Stop { cancel, bell })
-}
-
-#[expect(clippy::exit, reason = "a second Ctrl-C means now; what was stored is durable")]
-fn exit_at_once() {
-    std::process::exit(i32::from(Exit::Interrupted as u8));
 }
 
 /// The path in the form that the library stores: absolute, with symbolic links resolved if it exists.

@@ -78,6 +78,13 @@ pub(crate) fn unless_reader_left(written: io::Result<()>) -> io::Result<()> {
     }
 }
 
+/// What was written before an error is shown, also if no line ends it.
+impl Drop for Output {
+    fn drop(&mut self) {
+        _ = self.out.flush();
+    }
+}
+
 impl Output {
     pub(crate) fn new(look: Look) -> Output {
         Output { out: BufWriter::new(io::stdout().lock()), look }

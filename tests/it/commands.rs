@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, compile};
 
 fn indexed() -> Workspace {
     let workspace = Workspace::new();
@@ -323,4 +323,24 @@ fn a_nice_run_has_the_lowest_priority() {
         std::thread::yield_now();
     }
     assert!(child.wait().unwrap().success());
+}
+
+/// A thread may still be inside ONNX Runtime, and would crash if the destructors of libraries ran beside it.
+#[test]
+#[cfg(target_os = "linux")]
+fn commands_end_without_the_destructors_of_libraries() {
+    let workspace = Workspace::new();
+    workspace.photo("a.png", 1);
+    workspace.index(&[], 0);
+    let library = workspace.root().join("at_exit.so");
+    compile("at_exit", &library);
+    let status = |code: i32, args: &[&str]| {
+        let mut status = workspace.imgsearch(args);
+        let status = status.env("LD_PRELOAD", &library).assert().code(code);
+        String::from_utf8(status.get_output().stdout.clone()).unwrap()
+    };
+    assert!(status(0, &["status"]).ends_with('\n'), "all of the output is written");
+    assert_eq!(status(2, &["query", "a dog", "--library", "/none-such"]), "");
+    // The library works: help ends in another way.
+    status(99, &["--help"]);
 }

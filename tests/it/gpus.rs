@@ -1,34 +1,20 @@
 //! What is said about NVIDIA's GPUs, with a stand-in for the driver.
 #![cfg(target_os = "linux")]
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use predicates::prelude::PredicateBooleanExt;
 use predicates::str::contains;
 
 use crate::models::{Newcomer, installed};
-use crate::workspace::Workspace;
+use crate::workspace::{Workspace, compile};
 
 /// Compiles the stand-in. Returns its folder.
 fn driver(workspace: &Workspace) -> PathBuf {
     let folder = workspace.root().join("driver");
     std::fs::create_dir(&folder).unwrap();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/nvml.rs");
-    let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    rustc.args([
-        "--crate-type",
-        "cdylib",
-        "--edition",
-        "2021",
-        "--crate-name",
-        "nvml",
-        "-A",
-        "warnings",
-        "-o",
-    ]);
     let library = folder.join("libnvidia-ml.so.1");
-    assert!(rustc.arg(&library).arg(source).status().unwrap().success());
+    compile("nvml", &library);
     std::fs::copy(&library, folder.join("libcuda.so.1")).unwrap();
     folder
 }

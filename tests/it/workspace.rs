@@ -179,6 +179,14 @@ impl Summary {
     }
 }
 
+/// Compiles `tests/fixtures/NAME.rs` into a shared library.
+pub(crate) fn compile(name: &str, library: &Path) {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name).with_extension("rs");
+    let mut rustc = std::process::Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    rustc.args(["--crate-type", "cdylib", "--edition", "2021", "--crate-name", name, "-A", "warnings", "-o"]);
+    assert!(rustc.arg(library).arg(source).status().unwrap().success());
+}
+
 /// Reports that a test, or a part of it, cannot run here, bypassing the test runner's output capture. If `IMGSEARCH_NO_SKIPS`
 /// is set, as in `.ci/run`, this is a failure.
 #[track_caller]

@@ -21,7 +21,7 @@ use ratatui::crossterm::event::{self, Event};
 
 use super::filter::filter;
 use super::search::near_duplicates;
-use super::{Exit, exit_at_once, open_engine, see};
+use super::{Exit, open_engine, see};
 use crate::cli::BrowseArgs;
 use crate::progress;
 use crate::render::{
@@ -63,7 +63,7 @@ pub(super) fn run(settings: &Settings, args: &BrowseArgs) -> Result<Exit> {
     // Ctrl-C arrives as a key. This is for a signal from outside, and for a terminal that is closed.
     ctrlc::set_handler(|| {
         give_back();
-        exit_at_once();
+        crate::end(Exit::Interrupted);
     })?;
     std::thread::scope(|scope| {
         let answers = Answers::start(scope, answerer);

@@ -14,8 +14,8 @@ const NARROWEST: u32 = 64;
 /// Models were trained with at least this width. In a narrower input, which takes less time, they are a little less sure of
 /// short words.
 const TRAINED_WIDTH: u32 = 320;
-/// Lines of which the recogniser is less sure than this in a narrower input are read once more in that width. Of 932 short
-/// words in pictures as in `tests/goldens/text`, these were 12, and then all were read as in that width.
+/// Lines of which the recogniser is less sure than this in a narrower input are read once more in that width. Then 932 of 932
+/// short words in made pictures, and all lines of `tests/goldens/text`, were read as if all inputs had that width.
 const SURE: f32 = 0.95;
 /// The sum of the widths of a batch's lines. The output has 75 kB for each 8 columns, so a batch takes about 25 MB, or 30 MB
 /// for the widest line alone. On a CPU larger batches are not faster.

@@ -6,8 +6,8 @@
 //!
 //! LIBRARY is a folder or a URL. The vectors are random ones in the offline model's space. A third of the photos has 10 to
 //! 100 words of text, from a vocabulary in which some words are frequent and most are rare. It prints the median of some
-//! rounds, and the same per 100,000 photos: for a condition (`text:`) of three words, for the lift by three words of a query, of which the third is
-//! rare, for that by the rare one alone, for that by a keyword of every second photo, and for a plain search.
+//! rounds, and the same per 100,000 photos: for a condition (`text:`) of three words; for the lift by three words of a query,
+//! of which the third is rare; by the rare one alone; by a keyword of every second photo; and for a plain search.
 
 mod synthetic;
 

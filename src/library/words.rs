@@ -1,5 +1,4 @@
-//! The words of a photo as tokens, with which a database finds the photos in which a word may stand, without reading all
-//! records.
+//! The words of a photo as tokens. A database looks a word up by its tokens, and so does not read all records.
 //!
 //! A whole word is one token or several, one after the other ([`tokens`]). So the photos that have all of its tokens are
 //! all in which it stands. If it is one token, they are exactly those.
@@ -56,6 +55,19 @@ impl Lookup {
         let is_exact = is_anywhere && words.phrases.iter().zip(&phrases).all(is_token);
         Some(Lookup { phrases, is_exact })
     }
+}
+
+/// A bit for each of the words that stands in the photo with this record. `None` if none stands there, or if one of the
+/// `needed` words, each also a bit, does not.
+pub(super) fn marks<'w>(
+    words: impl Iterator<Item = &'w TextCondition>,
+    needed: u32,
+    payload: &[u8],
+) -> Option<u32> {
+    let texts = Texts::of(payload);
+    let standing = words.enumerate().filter(|(_, word)| word.stands(&texts));
+    let marks = standing.fold(0, |marks, (at, _)| marks | 1 << at);
+    (marks != 0 && marks & needed == needed).then_some(marks)
 }
 
 /// The first characters of a token.

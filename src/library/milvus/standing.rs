@@ -10,7 +10,7 @@ use super::row::TOO_MANY;
 use super::table::Sees;
 use super::view::MilvusView;
 use crate::library::store::{Ask, Hit, Load, MOST_STANDING, SAMPLE, Standing, StoreError, deviation};
-use crate::library::words::{Lookup, MOST_READ};
+use crate::library::words::{Lookup, MOST_READ, marks};
 use crate::photo::Texts;
 use crate::query::TextCondition;
 
@@ -34,8 +34,7 @@ struct Word<'a> {
     is_exact: bool,
 }
 
-/// The photos of the view's collection in which words stand, as [`View::standing`](crate::library::View::standing) returns
-/// them.
+/// What [`View::standing`](crate::library::View::standing) returns for the view's collection.
 pub(super) fn standing(
     view: &MilvusView,
     ask: &Ask<'_>,
@@ -133,8 +132,7 @@ fn word<'a>(
     Ok(Word { condition, expression: format!("key in {}", quoted_list(&keys)), is_exact: true })
 }
 
-/// The closest photos that meet the conditions and in which all of the needed words stand, each a bit, or any word if none is
-/// needed.
+/// The closest photos that meet the conditions and have all of the `needed` words, each a bit. If that is 0, any word will do.
 fn among(
     view: &MilvusView,
     ask: &Ask<'_>,
@@ -149,11 +147,6 @@ fn among(
     }
     let expressions: Vec<&str> = some.iter().map(|word| word.expression.as_str()).collect();
     condition.and(format!("({})", expressions.join(if needed == 0 { " or " } else { " and " })));
-    let marks = |payload: &[u8]| {
-        let texts = Texts::of(payload);
-        let standing = words.iter().enumerate().filter(|(_, word)| word.condition.stands(&texts));
-        let marks = standing.fold(0, |marks, (at, _)| marks | 1 << at);
-        (marks != 0 && marks & needed == needed).then_some(marks)
-    };
+    let marks = |payload: &[u8]| marks(words.iter().map(|word| word.condition), needed, payload);
     view.closest(ask, &condition, &marks, Sees::Nearly)
 }

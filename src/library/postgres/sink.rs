@@ -119,7 +119,7 @@ fn store(batch: &Batch, connection: &mut Connection, index: &Index, worker: &Wor
     let table = index.table();
     let cleared: Vec<&Vec<u8>> = batch.cleared.iter().collect();
     if !cleared.is_empty() {
-        // Whoever changes the words of a photo has changed the photo before, so that two writers cannot wait for each other.
+        // Every writer changes the table of photos first, and then that of words. So no two writers wait for each other.
         for table in [&table, &index.words()] {
             let sql = format!(
                 r"delete from {table} p using unnest($1::bytea[]) file

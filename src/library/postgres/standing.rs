@@ -6,7 +6,7 @@ use super::schema::Index;
 use super::view::PostgresView;
 use super::words;
 use crate::library::store::{Ask, Hit, MOST_STANDING, SAMPLE, Standing, StoreError};
-use crate::library::words::{Lookup, MOST_READ};
+use crate::library::words::{Lookup, MOST_READ, marks};
 use crate::photo::Texts;
 use crate::query::TextCondition;
 
@@ -81,10 +81,7 @@ impl<'a> Among<'a> {
         if self.is_everything() {
             return Some(0);
         }
-        let texts = Texts::of(payload);
-        let standing = self.words.iter().enumerate().filter(|(_, word)| word.condition.stands(&texts));
-        let marks = standing.fold(0, |marks, (at, _)| marks | 1 << at);
-        (marks != 0 && marks & self.needed == self.needed).then_some(marks)
+        marks(self.words.iter().map(|word| word.condition), self.needed, payload)
     }
 }
 

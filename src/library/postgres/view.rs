@@ -106,8 +106,7 @@ impl PostgresView {
         (among.table(&self.index, &mut condition), condition)
     }
 
-    /// The closest rows, best first: at most `most`, each with the marks of its words. `method` is how the database orders
-    /// them.
+    /// The closest rows, best first: at most `most`, each with the marks of its words. The database orders by `method`.
     fn closest(
         &self,
         ask: &Ask<'_>,
@@ -150,8 +149,7 @@ impl PostgresView {
         self.enough(ask, among, Method::Exact)
     }
 
-    /// The `top` closest photos. If the database knows only a part of the conditions, more are fetched until there are
-    /// enough.
+    /// The `top` closest photos. If the database knows only a part of the conditions, it fetches more rows.
     fn enough(&self, ask: &Ask<'_>, among: Among<'_>, method: Method) -> Result<Vec<(Hit, u32)>, StoreError> {
         let top = ask.top.get();
         let (from, condition) = self.source(ask, among);
